@@ -1,0 +1,51 @@
+"""tenfold: handwritten digits, trained in seconds, measured honestly.
+
+The public names are loaded when first used, so that `import tenfold` stays fast.
+"""
+
+import importlib
+from typing import Any
+
+__all__ = [
+    "Bundle",
+    "DigitNetwork",
+    "Digits",
+    "MixedPool",
+    "NetworkConfig",
+    "Recipe",
+    "Run",
+    "Schedule",
+    "Stage",
+    "TenfoldError",
+    "load_digits",
+    "load_recipe",
+    "resume",
+    "train",
+]
+
+_HOMES = {
+    "Bundle": "tenfold.model.bundle",
+    "DigitNetwork": "tenfold.model.network",
+    "Digits": "tenfold.data.dataset",
+    "MixedPool": "tenfold.model.pooling",
+    "NetworkConfig": "tenfold.model.network",
+    "Recipe": "tenfold.training.recipe",
+    "Run": "tenfold.training.run",
+    "Schedule": "tenfold.training.schedule",
+    "Stage": "tenfold.training.schedule",
+    "TenfoldError": "tenfold.errors",
+    "load_digits": "tenfold.data.sources",
+    "load_recipe": "tenfold.training.recipe",
+    "resume": "tenfold.training.train",
+    "train": "tenfold.training.train",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'tenfold' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

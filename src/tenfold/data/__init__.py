@@ -1,0 +1,1 @@
+"""Digit images and their labels: files, data sets, their sources, the training stream."""

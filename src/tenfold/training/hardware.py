@@ -1,0 +1,98 @@
+"""What this machine is, and which precision is fast on it."""
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Literal
+
+import torch
+
+from tenfold.errors import RecipeError
+from tenfold.model.kernels import available
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Return the named device; `auto` takes cuda, then mps, then cpu.
+
+    Raises:
+        RecipeError: the device is unknown or not present.
+    """
+    if name == "auto":
+        name = next(
+            (n for n, b in (("cuda", torch.cuda), ("mps", torch.backends.mps)) if b.is_available()),
+            "cpu",
+        )
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device).item()  # `meta` is a device, but holds no numbers
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise RecipeError(f"--device {name}: not available here; use cpu, cuda or mps") from error
+    return device
+
+
+def fast_bfloat16(device: torch.device) -> bool:
+    """Say whether `device` multiplies bfloat16 in hardware.
+
+    Elsewhere bfloat16 is emulated, up to hundreds of times slower than float32.
+    """
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type == "cpu":
+        flags: dict[str, Any] = torch.cpu.get_capabilities()
+        return bool(flags.get("avx512_bf16") or flags.get("amx_bf16"))
+    return False
+
+
+def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    """Return the dtype of convolutions and matrix multiplies in training."""
+    if precision == "auto":
+        precision = "bfloat16" if fast_bfloat16(device) else "float32"
+    return torch.bfloat16 if precision == "bfloat16" else torch.float32
+
+
+def available_cores() -> int:
+    """Return the processors that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def describe_machine(device: torch.device) -> dict[str, Any]:
+    """Return hardware and versions for a manifest."""
+    flags = torch.cpu.get_capabilities()
+    hardware: dict[str, Any] = {
+        "cpu": _cpu_name(),
+        "cores": available_cores(),
+        "bfloat16": "amx" if flags.get("amx_bf16") else bool(flags.get("avx512_bf16")),
+        "device": str(device),
+        "kernels": available() or "none",
+    }
+    if hasattr(os, "sysconf"):
+        pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        hardware["memory_gb"] = round(pages / 2**30, 1)
+    if device.type == "cuda":
+        hardware["gpu"] = torch.cuda.get_device_name(device)
+    versions = {name: _version(name) for name in ("tenfold", "torch", "numpy", "safetensors")}
+    versions["python"] = platform.python_version()
+    versions["system"] = platform.platform()
+    return {"hardware": hardware, "versions": versions}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _cpu_name() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123 - not a data file
+            names = (
+                line.split(":", 1)[1].strip() for line in file if line.startswith("model name")
+            )
+            return next(names, platform.machine())
+    except OSError:
+        return platform.processor() or platform.machine()

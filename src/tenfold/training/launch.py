@@ -1,0 +1,175 @@
+"""Launching members: jobs that share nothing but the run folder, on some backend.
+
+A `Launcher` takes jobs and calls back with their events; `local` is the one for this
+machine. A job is plain data and `run_job` needs only the run folder, so a backend for
+other machines ships the two and forwards the events.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from types import FrameType
+from typing import Literal, Protocol
+
+import torch
+
+from tenfold.errors import RunError, TenfoldError
+from tenfold.model.kernels import tune_allocator
+from tenfold.training.hardware import Precision, choose_device, choose_dtype
+from tenfold.training.loop import Placement, Trainer
+from tenfold.training.member import Event, Interrupted, MemberRun, train_member
+from tenfold.training.run import Run
+
+OnEvent = Callable[[int, Event], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One member to train."""
+
+    run: Path
+    member: int
+    device: str
+    precision: Precision
+    threads: int
+
+
+class Launcher(Protocol):
+    """Train every job to its end, reporting `(member, event)` on the way.
+
+    Raises:
+        Interrupted: the user asked to stop; every member has written a checkpoint.
+    """
+
+    def __call__(self, jobs: Sequence[Job], on_event: OnEvent) -> None: ...  # noqa: D102
+
+
+def run_job(job: Job, stop: Callable[[], bool]) -> Iterator[Event]:
+    """Train one member where it stands, resuming if it has a checkpoint."""
+    tune_allocator()
+    torch.set_num_threads(job.threads)
+    run = Run.open(job.run)
+    folder = run.members[job.member]
+    if (folder / "weights.safetensors").exists():
+        return
+    device = choose_device(job.device)
+    training, monitored = run.digits()
+    where = Placement(device, choose_dtype(job.precision, device))
+    trainer = Trainer(run.recipe, job.member, training, where)
+    yield from train_member(MemberRun(trainer, folder, monitored), stop)
+
+
+class Local:
+    """This machine: members one after the other in this process, or `workers` processes.
+
+    Two members on one core each train 13 % (report's network) to 27 % (a small one) more
+    images a second than one after the other on both cores: less is spent on waiting.
+
+    Args:
+        workers: members that are trained at the same time.
+        start_method: `fork` saves each worker the import of torch, but is safe only where
+            this process has not computed anything with torch yet; `spawn` always is.
+    """
+
+    def __init__(
+        self, workers: int = 1, start_method: Literal["fork", "spawn"] = "spawn"
+    ) -> None:
+        self.workers = workers
+        self.start_method = start_method
+
+    def __call__(self, jobs: Sequence[Job], on_event: OnEvent) -> None:
+        """See `Launcher`."""
+        if self.workers == 1:
+            with interruptible() as stop:
+                for job in jobs:
+                    for event in run_job(job, stop):
+                        on_event(job.member, event)
+            return
+        with interruptible() as stop:
+            self._share(list(jobs), on_event, stop)
+
+    def _share(
+        self, waiting: list[Job], on_event: OnEvent, stop: Callable[[], bool]
+    ) -> None:
+        """Keep `workers` processes busy until no job waits, or the user stops them all."""
+        context = multiprocessing.get_context(self.start_method)
+        running: dict[Connection, tuple[Job, BaseProcess]] = {}
+        while running or (waiting and not stop()):
+            while waiting and len(running) < self.workers and not stop():
+                job = waiting.pop(0)
+                receiver, sender = context.Pipe(duplex=False)
+                process = context.Process(target=_work, args=(job, sender))
+                process.start()
+                sender.close()
+                running[receiver] = (job, process)
+            for receiver in wait(list(running), timeout=1):
+                assert isinstance(receiver, Connection)  # noqa: S101 - narrows wait's type
+                job, process = running[receiver]
+                if not _forward(receiver, job, on_event):
+                    process.join()
+                    del running[receiver]
+        if stop():
+            raise Interrupted
+
+
+def _forward(receiver: Connection, job: Job, on_event: OnEvent) -> bool:
+    """Pass one message on; False when the worker is done."""
+    try:
+        kind, content = receiver.recv()
+    except EOFError:
+        raise RunError(
+            f"member {job.member}: its process died; continue with --resume --out {job.run}"
+        ) from None
+    if kind == "event":
+        on_event(job.member, content)
+    elif kind == "error":
+        raise content
+    return bool(kind == "event")
+
+
+def _work(job: Job, sender: Connection) -> None:
+    """Run a job in a process of its own; it ends when its parent does."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # noqa: S101 - this is a child
+
+    def follow() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+    with interruptible() as stop:
+        try:
+            for event in run_job(job, stop):
+                sender.send(("event", event))
+            sender.send(("done", None))
+        except Interrupted:
+            sender.send(("done", None))
+        except TenfoldError as error:
+            sender.send(("error", RunError(str(error))))
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Turn the first Ctrl-C into a flag; the second one interrupts as usual."""
+    flag = threading.Event()
+
+    def note(signum: int, frame: FrameType | None) -> None:
+        if flag.is_set():
+            signal.default_int_handler(signum, frame)
+        flag.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield flag.is_set
+        return
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield flag.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)

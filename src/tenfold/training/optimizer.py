@@ -1,0 +1,92 @@
+"""Adam on flat buffers: one pass over master weights, moments, gradient and working copy."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from tenfold.model.kernels import adam_step
+
+
+class AdamConfig(BaseModel):
+    """Adam (Kingma & Ba 2015); `weight_decay` is decoupled (Loshchilov & Hutter 2019)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    beta1: float = Field(default=0.9, ge=0, lt=1)
+    beta2: float = Field(default=0.999, ge=0, lt=1)
+    epsilon: float = Field(default=1e-8, gt=0)
+    weight_decay: float = Field(
+        default=0.0, ge=0, description="of matrices and filters, per unit of learning rate"
+    )
+    bias_learning_rate: float = Field(
+        default=1.0, gt=0, description="factor on the rate of biases and norms"
+    )
+
+
+class Adam:
+    """Float32 master weights and moments in three flat tensors.
+
+    The float32 network's parameters become views of the master; those that are cast to
+    bfloat16 afterwards are working copies, written by each step. The gradient of the report's
+    mean-square term, `2 · coefficient / numel · w` for each penalised weight, is added here.
+    """
+
+    def __init__(self, network: nn.Module, penalised: Iterable[Tensor], config: AdamConfig) -> None:
+        self.config = config
+        self.parameters = [p for p in network.parameters() if p.requires_grad]
+        self._penalised = {id(weight) for weight in penalised}
+        sizes = [p.numel() for p in self.parameters]
+        device = self.parameters[0].device
+        self.master = torch.empty(sum(sizes), device=device)
+        self.moment1 = torch.zeros_like(self.master)
+        self.moment2 = torch.zeros_like(self.master)
+        self._views = [
+            torch.split(flat, sizes) for flat in (self.master, self.moment1, self.moment2)
+        ]
+        for parameter, view in zip(self.parameters, self._views[0], strict=True):
+            view.copy_(parameter.detach().reshape(-1))
+            parameter.data = view.view(parameter.shape)
+
+    def step(
+        self, gradients: Sequence[Tensor], step: int, learning_rate: float, l2_coefficient: float
+    ) -> None:
+        """Update every parameter; `step` counts from 0."""
+        config = self.config
+        for parameter, gradient, master, first, second in zip(
+            self.parameters, gradients, *self._views, strict=True
+        ):
+            matrix = parameter.ndim > 1
+            penalty = l2_coefficient if id(parameter) in self._penalised else 0.0
+            adam_step(
+                master,
+                first,
+                second,
+                gradient.contiguous().view(-1),
+                None if parameter.dtype == torch.float32 else parameter.detach().view(-1),
+                step=step + 1,
+                learning_rate=learning_rate * (1.0 if matrix else config.bias_learning_rate),
+                betas=(config.beta1, config.beta2),
+                epsilon=config.epsilon,
+                l2=2 * penalty / parameter.numel(),
+                weight_decay=config.weight_decay if matrix else 0.0,
+            )
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the tensors that `load_state` restores: float32, flat."""
+        return {"master": self.master, "moment1": self.moment1, "moment2": self.moment2}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Restore, and bring the network's working copies up to date."""
+        for name, tensor in self.state().items():
+            tensor.copy_(state[name])
+        write_parameters(self.parameters, self.master)
+
+
+def write_parameters(parameters: Sequence[Tensor], flat: Tensor) -> None:
+    """Copy a flat float32 tensor into parameters of whatever dtype."""
+    sizes = [p.numel() for p in parameters]
+    with torch.no_grad():
+        for parameter, view in zip(parameters, torch.split(flat, sizes), strict=True):
+            parameter.copy_(view.view(parameter.shape))

@@ -1,0 +1,209 @@
+"""A recipe: everything that decides what is trained, in one TOML file."""
+
+import difflib
+import json
+import re
+import tomllib
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from tenfold.data.augment import Augmentation
+from tenfold.errors import RecipeError
+from tenfold.model.network import NetworkConfig
+from tenfold.training.optimizer import AdamConfig
+from tenfold.training.schedule import Schedule, Stage
+
+Rule = Literal["last", "min-nll", "max-accuracy"]
+
+
+class Frozen(BaseModel):
+    """A part of a recipe: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class DataConfig(Frozen):
+    """What is trained on, and what the curves are measured on."""
+
+    spec: str = Field(default="mnist", description="a data set's name or a folder")
+    validation: int = Field(default=0, ge=0, description="training images held out of training")
+    monitor: Literal["validation", "test"] = "validation"
+
+    @model_validator(mode="after")
+    def _monitored_set_exists(self) -> Self:
+        if self.monitor == "validation" and self.validation == 0:
+            raise ValueError(
+                "monitor = 'validation' needs validation above 0 (or monitor = 'test')"
+            )
+        return self
+
+
+class Averaging(Frozen):
+    """Moving average of the weights: every `every` steps, a ← decay·a + (1 - decay)·w."""
+
+    decay: float = Field(default=0.0, ge=0, lt=1, description="0 turns it off")
+    every: int = Field(default=5, gt=0)
+
+
+class TrainingConfig(Frozen):
+    """Objective, optimiser and schedule."""
+
+    stages: tuple[Stage, ...] = Field(min_length=1)
+    update_every: int = Field(default=1, gt=0, description="iterations between knob changes")
+    evaluate_every: int = Field(gt=0, description="iterations between evaluations")
+    nll_reduction: Literal["mean", "sum"] = "mean"
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    optimizer: AdamConfig = AdamConfig()
+    keep: Rule = Field(default="last", description="which weights are kept, on the monitored set")
+    checkpoint_seconds: float = Field(default=20, ge=0, description="between checkpoints, at least")
+
+
+class Recipe(Frozen):
+    """Network + objective + schedule + augmentation + averaging + members."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    description: str
+    cost: str = Field(default="", description="expected time, in words")
+    members: int = Field(default=1, gt=0, le=1000)
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    data: DataConfig
+    network: NetworkConfig = NetworkConfig()
+    augmentation: Augmentation = Augmentation()
+    averaging: Averaging = Averaging()
+    training: TrainingConfig
+
+    @property
+    def schedule(self) -> Schedule:
+        """The schedule that the stages make."""
+        return Schedule(self.training.stages, self.training.update_every)
+
+    @property
+    def selected_on(self) -> Literal["nothing", "validation", "test"]:
+        """What the kept weights were chosen on."""
+        return "nothing" if self.training.keep == "last" else self.data.monitor
+
+    def to_toml(self) -> str:
+        """Return the resolved recipe as TOML that `load_recipe` reads back to an equal one."""
+        return tomli_w.dumps(self.model_dump(mode="json"))
+
+
+def shipped() -> dict[str, Path]:
+    """Return the recipes that come with tenfold, by name."""
+    folder = Path(str(resources.files("tenfold") / "recipes"))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def load_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a shipped recipe by name, or a TOML file, and apply `key.path=value` overrides.
+
+    Raises:
+        RecipeError: no such recipe, not TOML, or a key or value that is not allowed.
+    """
+    path = shipped().get(str(recipe), Path(recipe))
+    if path.suffix != ".toml":
+        close = difflib.get_close_matches(str(recipe), shipped(), n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise RecipeError(
+            f"{recipe}: no such recipe{hint} (see `tenfold recipes`, or name a .toml file)"
+        )
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = tomllib.loads(text)
+    except OSError as error:
+        raise RecipeError(f"{path}: cannot be read ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: not valid TOML: {error}") from error
+    for override in overrides:
+        _override(document, override)
+    try:
+        # Strict: a "2" or a true where an integer belongs is a mistake, not an integer.
+        return Recipe.model_validate_json(json.dumps(document, default=str), strict=True)
+    except ValidationError as error:
+        raise RecipeError(_explain(error, path, text, overrides)) from error
+
+
+def _override(document: dict[str, Any], override: str) -> None:
+    """Set one dotted key; numbers index lists; the value is TOML, else a bare string."""
+    key, equals, value = override.partition("=")
+    if not equals or not key:
+        raise RecipeError(
+            f"--set {override}: expected KEY=VALUE, as in training.stages.0.iterations=100"
+        )
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value
+    *parents, last = key.strip().split(".")
+    node: Any = document
+    try:
+        for part in parents:
+            node = node[int(part)] if isinstance(node, list) else node.setdefault(part, {})
+        if isinstance(node, list):
+            node[int(last)] = parsed
+        else:
+            node[last] = parsed
+    except (IndexError, ValueError, TypeError, AttributeError) as error:
+        raise RecipeError(f"--set {override}: there is no {key} in the recipe") from error
+
+
+def _explain(error: ValidationError, path: Path, text: str, overrides: Sequence[str]) -> str:
+    """Turn the first problem into one line: file, line if it can be found, key, fix."""
+    problems = error.errors()
+    # A misspelt required key is two problems, missing and unknown: the second tells more.
+    problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
+    location = problem["loc"]
+    key = ".".join(map(str, location)) or "recipe"
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        known = _known_keys(location[:-1])
+        close = difflib.get_close_matches(str(location[-1]), known, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        message = f"unknown key{hint} (allowed: {', '.join(known)})"
+    elif problem["type"] == "missing":
+        message = "required, and missing"
+    else:
+        message = f"{message} (found {json.dumps(problem['input'], default=str)[:60]})"
+    for override in overrides:
+        changed = override.partition("=")[0].strip()
+        if f"{changed}.".startswith(f"{key}.") or f"{key}.".startswith(f"{changed}."):
+            return f"--set {override}: {key}: {message}"
+    line = _line(text, tuple(map(str, location)))
+    return f"{path}{f':{line}' if line else ''}: {key}: {message}"
+
+
+def _line(text: str, location: tuple[str, ...]) -> int:
+    """Return the number of the line that sets `location` or the nearest table around it, or 0."""
+    table: tuple[str, ...] = ()
+    counts: dict[str, int] = {}
+    deepest, found = 0, 0
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*(\[\[?)\s*([\w.-]+)\s*\]", line):
+            name = header[2]
+            table = tuple(name.split("."))
+            if header[1] == "[[":
+                table = (*table, str(counts.setdefault(name, 0)))
+                counts[name] += 1
+            place = table
+        elif key := re.match(r"\s*([\w.-]+)\s*=", line):
+            place = (*table, *key[1].split("."))
+        else:
+            continue
+        if deepest < len(place) and place == location[: len(place)]:
+            deepest, found = len(place), number
+    return found
+
+
+def _known_keys(location: Sequence[str | int]) -> list[str]:
+    """Return the keys allowed in the table at `location`."""
+    model: Any = Recipe
+    for part in location:
+        if isinstance(part, str):
+            annotation = model.model_fields[part].annotation
+            arguments = getattr(annotation, "__args__", ())
+            model = arguments[0] if arguments else annotation
+    return sorted(model.model_fields)

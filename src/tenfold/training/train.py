@@ -1,0 +1,228 @@
+"""From a recipe to a finished run: lay the folder, launch the members, bundle, evaluate."""
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import torch
+from safetensors import safe_open
+
+from tenfold.data.sources import Split, load_digits
+from tenfold.errors import RecipeError, RunError
+from tenfold.files import write_atomically
+from tenfold.model.bundle import save_bundle
+from tenfold.training.checkpoint import load_checkpoint
+from tenfold.training.ensemble import curves, selected_rows
+from tenfold.training.hardware import (
+    Precision,
+    available_cores,
+    choose_device,
+    choose_dtype,
+    describe_machine,
+)
+from tenfold.training.journal import Journal
+from tenfold.training.launch import Job, Launcher, Local, OnEvent
+from tenfold.training.recipe import Recipe, load_recipe
+from tenfold.training.run import Run
+
+
+def train(  # noqa: PLR0913 - each is an option of the command line
+    recipe: Recipe | str | Path = "default",
+    *,
+    out: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    device: str = "auto",
+    precision: Precision = "auto",
+    threads: int | None = None,
+    launcher: Launcher | None = None,
+    on_event: OnEvent = lambda _member, _event: None,
+) -> Run:
+    """Train a recipe in a new run folder and measure it.
+
+    Args:
+        recipe: a `Recipe`, the name of a shipped one, or a TOML file.
+        out: the run folder; by default a new one under `runs/`.
+        overrides: `key.path=value` settings, as with `--set`.
+        device: auto, cpu, cuda or mps.
+        precision: auto, float32 or bfloat16.
+        threads: CPU threads; all by default.
+        launcher: where members are trained; this machine by default.
+        on_event: called with (member, event) as training goes on.
+
+    Raises:
+        TenfoldError: something that the caller can mend.
+        Interrupted: stopped by Ctrl-C; `resume` continues.
+    """
+    if not isinstance(recipe, Recipe):
+        recipe = load_recipe(recipe, overrides)
+    elif overrides:
+        raise RecipeError("overrides go with a recipe's name or file, not with a Recipe")
+    run = prepare(recipe, out=out, device=device, precision=precision, threads=threads)
+    return resume(run, launcher=launcher, on_event=on_event)
+
+
+def prepare(
+    recipe: Recipe,
+    *,
+    out: str | Path | None = None,
+    device: str = "auto",
+    precision: Precision = "auto",
+    threads: int | None = None,
+) -> Run:
+    """Lay a run folder that `resume` trains: resolved recipe, and a manifest of this machine.
+
+    The data is loaded once, so that nothing is laid when it is missing or damaged.
+
+    Raises:
+        TenfoldError: something that the caller can mend.
+    """
+    chosen = choose_device(device)
+    manifest = {
+        **describe_machine(chosen),
+        "recipe_sha256": _sha256(recipe.to_toml().encode()),
+        "data": _describe_data(recipe),
+        "device": str(chosen),
+        "precision": str(choose_dtype(precision, chosen)).removeprefix("torch."),
+        "threads": threads or available_cores(),
+        "seed": recipe.seed,
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "timings": {},
+    }
+    return Run.create(Path(out) if out else new_folder(recipe.name), recipe, manifest)
+
+
+def resume(
+    run: Run,
+    *,
+    launcher: Launcher | None = None,
+    start_method: Literal["fork", "spawn"] = "spawn",
+    on_event: OnEvent = lambda _member, _event: None,
+) -> Run:
+    """Train what is left of a run, from each member's checkpoint; then bundle and evaluate it.
+
+    Device, precision and threads are those that the run began with, so that it ends with
+    the same bytes as if it had never stopped.
+
+    Raises:
+        RunError: a checkpoint is damaged, or the recipe is not the one that the run began with.
+    """
+    manifest = run.manifest
+    if _sha256((run.path / "recipe.toml").read_bytes()) != manifest["recipe_sha256"]:
+        raise RunError(
+            f"{run.path}/recipe.toml: changed since the run began; start another with it"
+        )
+    for torn in run.path.rglob(".*.tmp"):  # a killed process was writing them
+        torn.unlink()
+    members = range(run.recipe.members)
+    workers = min(len(members), manifest["threads"]) if manifest["device"] == "cpu" else 1
+    threads = manifest["threads"] // workers
+    jobs = [
+        Job(run.path, member, manifest["device"], manifest["precision"], threads)
+        for member in members
+    ]
+    begun = time.monotonic()
+    (launcher or Local(workers, start_method))(jobs, on_event)
+    trained = time.monotonic()
+    torch.set_num_threads(manifest["threads"])
+    _make_bundle(run)
+    _evaluate(run)
+    spent = manifest["timings"].get("training_seconds", 0) + trained - begun
+    manifest["timings"] = {
+        "training_seconds": round(spent, 2),
+        "evaluation_seconds": round(time.monotonic() - trained, 2),
+    }
+    run.write_manifest(manifest)
+    return run
+
+
+def new_folder(name: str) -> Path:
+    """Return `runs/NAME-K` with the first K that is free."""
+    number = 1
+    while (folder := Path("runs") / f"{name}-{number}").exists():
+        number += 1
+    return folder
+
+
+def latest_unfinished() -> Run:
+    """Return the newest run under `runs/` that has not come to its end.
+
+    Raises:
+        RunError: there is none.
+    """
+    unfinished = [
+        Run(path.parent)
+        for path in Path("runs").glob("*/recipe.toml")
+        if not Run(path.parent).finished
+    ]
+    if not unfinished:
+        raise RunError("--resume: no unfinished run under runs/; name one with --out")
+    return max(unfinished, key=lambda run: (run.path / "manifest.json").stat().st_mtime)
+
+
+def _describe_data(recipe: Recipe) -> dict[str, Any]:
+    """Load what will be trained and measured on; return its sizes and hashes for a manifest."""
+    splits = {split: load_digits(recipe.data.spec, split) for split in get_args(Split)}
+    held_out, images = recipe.data.validation, len(splits["train"])
+    if held_out >= images:
+        raise RecipeError(f"data.validation: {held_out} of {images} images leave none to train on")
+    return {
+        split: {"images": len(digits), "sha256": digits.sha256} for split, digits in splits.items()
+    }
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _make_bundle(run: Run) -> None:
+    """Put the kept weights of all members into `bundle/`."""
+    states: list[dict[str, torch.Tensor]] = [
+        load_checkpoint(folder / "weights.safetensors")[0] for folder in run.members
+    ]
+    recipe = run.recipe
+    save_bundle(
+        run.path / "bundle",
+        name=recipe.name,
+        configs=[recipe.network] * recipe.members,
+        states=states,
+        facts={"recipe": recipe.name, "seed": recipe.seed, "data": recipe.data.spec},
+        card=CARD.format(recipe=recipe, networks="s" if recipe.members > 1 else ""),
+    )
+
+
+def _evaluate(run: Run) -> None:
+    """Write `evaluation.json`: the kept weights on test, and the curves on the monitored set."""
+    recipe = run.recipe
+    monitored = run.digits()[1]
+    evaluation: dict[str, Any] = run.evaluate()
+    kept = [_kept_step(folder) for folder in run.members]
+    for model, step in zip(evaluation["models"], kept, strict=False):
+        model["step"] = step
+    if recipe.members > 1:
+        evaluation["models"][-1]["step"] = max(kept)
+    drawn = curves([Journal(folder) for folder in run.members], monitored.labels.numpy())
+    evaluation |= {
+        "kept": {"rule": recipe.training.keep, "selected_on": recipe.selected_on},
+        "selection": [row for curve in drawn for row in selected_rows(curve)],
+        "curves": {"on": recipe.data.monitor, "images": len(monitored), "models": drawn},
+    }
+    write_atomically(run.path / "evaluation.json", json.dumps(evaluation) + "\n")
+
+
+def _kept_step(folder: Path) -> int:
+    with safe_open(folder / "weights.safetensors", framework="pt") as file:
+        return int(json.loads(file.metadata()["values"])["step"])
+
+
+CARD = """# tenfold bundle: {recipe.name}
+
+{recipe.description}
+
+{recipe.members} network{networks} of 28×28 grey digits, white on black as in MNIST: uint8 in,
+probabilities out. Trained on {recipe.data.spec} with seed {recipe.seed}; weights kept by rule
+"{recipe.training.keep}", selected on {recipe.selected_on}. MNIST is CC BY-SA 3.0
+(Yann LeCun and Corinna Cortes). Figures: evaluation.json of the run; `bundle.json` has the rest.
+"""

@@ -1,0 +1,61 @@
+"""What every test may use."""
+
+import gzip
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tenfold.data import sources
+from tenfold.data.dataset import Digits, synthetic_digits
+from tenfold.data.download import Source
+from tenfold.data.idx import write_idx
+from tenfold.data.sources import Catalogued
+
+
+@pytest.fixture(scope="session")
+def tiny_digits() -> Digits:
+    """400 drawn digits, 40 of each: learnable, and no file or network is needed."""
+    return synthetic_digits(400, seed=0)
+
+
+@pytest.fixture(scope="session")
+def arrays() -> dict[str, np.ndarray]:
+    """The contents of a data set of 12 + 5 random images, under MNIST's file names."""
+    generator = np.random.default_rng(0)
+    contents = {}
+    for part, rows in (("train", 12), ("t10k", 5)):
+        contents[f"{part}-images-idx3-ubyte"] = generator.integers(0, 256, (rows, 28, 28), np.uint8)
+        contents[f"{part}-labels-idx1-ubyte"] = generator.integers(0, 10, rows, np.uint8)
+    return contents
+
+
+@pytest.fixture
+def originals(arrays: dict[str, np.ndarray], tmp_path: Path) -> Path:
+    """Hold those arrays as IDX files, plain and gzipped."""
+    folder = tmp_path / "originals"
+    folder.mkdir()
+    for name, array in arrays.items():
+        write_idx(folder / name, array)
+        (folder / f"{name}.gz").write_bytes(gzip.compress((folder / name).read_bytes()))
+    return folder
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    """Name a cache folder that does not exist yet."""
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def install(originals: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Give the data set ``mnist`` small files and the given sources."""
+    names = sources.CATALOGUE["mnist"].sha256
+    sha256 = {name: hashlib.sha256((originals / name).read_bytes()).hexdigest() for name in names}
+
+    def install_sources(*chosen: Source) -> None:
+        monkeypatch.setitem(sources.CATALOGUE, "mnist", Catalogued("small", sha256, chosen))
+
+    return install_sources

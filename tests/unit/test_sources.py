@@ -1,0 +1,148 @@
+"""Named data sets and folders of one's own; the network is never used."""
+
+import hashlib
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+import pytest
+from PIL import Image
+
+from tenfold.data import sources
+from tenfold.data.download import LocalFolder
+from tenfold.data.sources import datasets, fetch, load_digits, verify
+from tenfold.errors import ChecksumError, DataError
+
+
+def test_a_split_is_loaded_from_the_cache(
+    arrays: dict[str, np.ndarray], install: Callable[..., None], originals: Path, cache: Path
+) -> None:
+    install(LocalFolder(originals))
+    fetch("mnist", cache)
+    install()  # no source is left
+    train, test = (load_digits("mnist", "train", cache), load_digits("mnist", "test", cache))
+    for digits, part in ((train, "train"), (test, "t10k")):
+        np.testing.assert_array_equal(digits.images, arrays[f"{part}-images-idx3-ubyte"])
+        np.testing.assert_array_equal(digits.labels, arrays[f"{part}-labels-idx1-ubyte"])
+    assert (train.name, test.name) == ("mnist/train", "mnist/test")
+    assert train.source == str(cache / "mnist")
+
+
+@pytest.mark.parametrize("name", ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"])
+def test_a_flipped_bit_in_the_cache_is_found_and_kept(
+    install: Callable[..., None], originals: Path, cache: Path, name: str
+) -> None:
+    install(LocalFolder(originals))
+    fetch("mnist", cache)
+    path = cache / "mnist" / name
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    for look in (lambda: load_digits("mnist", "train", cache), lambda: fetch("mnist", cache)):
+        with pytest.raises(ChecksumError, match=name):
+            look()
+    assert path.read_bytes() == content
+    load_digits("mnist", "test", cache)  # the other split is as good as ever
+
+
+def test_the_environment_names_the_cache_and_the_argument_wins(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TENFOLD_CACHE", str(tmp_path / "named"))
+    assert verify("mnist")[0][0].parent == tmp_path / "named" / "mnist"
+    assert verify("mnist", tmp_path)[0][0].parent == tmp_path / "mnist"
+    monkeypatch.delenv("TENFOLD_CACHE")
+    assert sources.cache_folder() == platformdirs.user_cache_path("tenfold")
+
+
+def test_verify_tells_ok_missing_and_wrong(
+    install: Callable[..., None], originals: Path, cache: Path
+) -> None:
+    install(LocalFolder(originals))
+    assert [state for _, state, _ in verify("mnist", cache)] == ["missing"] * 4
+    paths = fetch("mnist", cache)
+    paths[1].write_bytes(b"wrong")
+    paths[2].unlink()
+    rows = verify("mnist", cache)
+    assert [row[0] for row in rows] == paths
+    assert [row[1] for row in rows] == ["ok", "wrong", "missing", "ok"]
+    assert rows[1][2] == hashlib.sha256(b"wrong").hexdigest()
+    assert rows[2][2] is None
+
+
+def test_an_unwritable_cache_is_named(
+    install: Callable[..., None], originals: Path, tmp_path: Path
+) -> None:
+    install(LocalFolder(originals))
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataError, match="file/mnist: cannot be written"):
+        fetch("mnist", tmp_path / "file")
+
+
+def test_a_folder_of_idx_files_plain_gzipped_or_dotted(
+    arrays: dict[str, np.ndarray], originals: Path
+) -> None:
+    (originals / "train-images-idx3-ubyte").unlink()
+    labels = originals / "train-labels-idx1-ubyte"
+    (originals / "train-labels-idx1-ubyte.gz").unlink()
+    labels.rename(originals / "train-labels.idx1-ubyte")
+    digits = load_digits(str(originals), "train")
+    np.testing.assert_array_equal(digits.images, arrays["train-images-idx3-ubyte"])
+    np.testing.assert_array_equal(digits.labels, arrays["train-labels-idx1-ubyte"])
+    assert digits.name == "originals/train"
+    (originals / "t10k-labels-idx1-ubyte").unlink()
+    (originals / "t10k-labels-idx1-ubyte.gz").unlink()
+    with pytest.raises(DataError, match="has no t10k-labels-idx1-ubyte"):
+        load_digits(str(originals), "test")
+
+
+def test_a_folder_of_images_with_and_without_splits(tmp_path: Path) -> None:
+    def draw(folder: Path, label: int) -> None:
+        (folder / str(label)).mkdir(parents=True)
+        Image.new("L", (28, 28), label).save(folder / str(label) / "x.png")
+
+    draw(tmp_path / "whole", 3)
+    for split, label in (("train", 4), ("test", 5)):
+        draw(tmp_path / "parted" / split, label)
+    labels = [
+        load_digits(str(tmp_path / folder), split).labels.tolist()
+        for folder in ("whole", "parted")
+        for split in ("train", "test")
+    ]
+    assert labels == [[3], [3], [4], [5]]
+
+
+def test_synthetic_splits_differ() -> None:
+    train, test = load_digits("synthetic", "train"), load_digits("synthetic", "test")
+    assert (len(train), len(test)) == (6_000, 1_000)
+    assert (train.name, test.name) == ("synthetic/train", "synthetic/test")
+    assert not (train.images[:1_000] == test.images).all()
+
+
+def test_unknown_names_list_the_known() -> None:
+    with pytest.raises(DataError, match="mnits: no such data set or folder; data sets: mnist"):
+        load_digits("mnits")
+    for look in (fetch, verify):
+        with pytest.raises(DataError, match="mnist, fashion-mnist"):
+            look("synthetic")
+    assert list(datasets()) == ["mnist", "fashion-mnist", "synthetic"]
+
+
+def test_importing_needs_no_torch() -> None:
+    code = "import sys, tenfold.data.sources; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.network
+def test_the_real_mnist(tmp_path: Path) -> None:
+    paths = fetch("mnist", tmp_path)
+    # The MD5s of the unpacked originals, as published beside them for decades.
+    assert [hashlib.md5(path.read_bytes()).hexdigest() for path in paths] == [
+        "6bbc9ace898e44ae57da46a324031adb",
+        "a25bea736e30d166cdddb491f175f624",
+        "2646ac647ad5339dbf082846283269ea",
+        "27ae3e4e09519cfbb04c329615203637",
+    ]
