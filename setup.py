@@ -7,7 +7,13 @@ setup(
         Extension(
             "tenfold.model._kernels",
             ["src/tenfold/model/_kernels.c"],
-            extra_compile_args=["-O3", "-fopenmp", "-ffp-contract=off"],
+            extra_compile_args=[
+                "-O3",
+                "-fopenmp",  # compile only: the runtime is the one that torch has loaded
+                "-ffp-contract=off",  # the same bits on every instruction set
+                "-fno-math-errno",  # sqrt as one instruction
+                "-Wno-psabi",  # vectors are only passed to inlined functions
+            ],
             optional=True,
         )
     ]

@@ -76,7 +76,7 @@ class Bundle:
             )
         try:
             return cls(config, _networks(config, load(data)))
-        except (SafetensorError, RuntimeError) as error:
+        except (SafetensorError, RuntimeError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise BundleError(f"{weights_path}: does not fit bundle.json: {reason}") from error
 
@@ -148,15 +148,16 @@ def save_bundle(  # noqa: PLR0913 - one keyword for each thing a bundle holds
 def _networks(
     config: BundleConfig, tensors: Mapping[str, torch.Tensor]
 ) -> tuple[DigitNetwork, ...]:
+    states: dict[str, dict[str, torch.Tensor]] = {f"{i:02}": {} for i in range(len(config.members))}
+    for key, value in tensors.items():
+        member, _, name = key.partition(".")
+        if member not in states:
+            raise ValueError(f"{key} belongs to no member")
+        states[member][name] = value
     networks = []
-    for index, member in enumerate(config.members):
-        prefix = f"{index:02}."
-        state = {
-            key.removeprefix(prefix): value.float() if value.is_floating_point() else value
-            for key, value in tensors.items()
-            if key.startswith(prefix)
-        }
-        network = DigitNetwork(member)
-        network.load_state_dict(state)
+    for network_config, state in zip(config.members, states.values(), strict=True):
+        with torch.device("meta"):  # nothing is drawn, or even allocated, to be overwritten
+            network = DigitNetwork(network_config)
+        network.to_empty(device="cpu").load_state_dict(state)
         networks.append(network.eval())
     return tuple(networks)

@@ -40,7 +40,7 @@ def fast_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
-        flags: dict[str, Any] = torch.cpu.get_capabilities()
+        flags = torch.cpu.get_capabilities()
         return bool(flags.get("avx512_bf16") or flags.get("amx_bf16"))
     return False
 

@@ -168,7 +168,7 @@ def _explain(error: ValidationError, path: Path, text: str, overrides: Sequence[
         message = "required, and missing"
     else:
         message = f"{message} (found {json.dumps(problem['input'], default=str)[:60]})"
-    for override in overrides:
+    for override in reversed(overrides):
         changed = override.partition("=")[0].strip()
         if f"{changed}.".startswith(f"{key}.") or f"{key}.".startswith(f"{changed}."):
             return f"--set {override}: {key}: {message}"

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import torch
-from safetensors import safe_open
 
 from tenfold.data.sources import Split, load_digits
 from tenfold.errors import RecipeError, RunError
@@ -213,8 +212,7 @@ def _evaluate(run: Run) -> None:
 
 
 def _kept_step(folder: Path) -> int:
-    with safe_open(folder / "weights.safetensors", framework="pt") as file:
-        return int(json.loads(file.metadata()["values"])["step"])
+    return int(load_checkpoint(folder / "weights.safetensors")[1]["step"])
 
 
 CARD = """# tenfold bundle: {recipe.name}

@@ -1,0 +1,1 @@
+"""Measuring classifiers: metrics, and the evaluation of a bundle."""

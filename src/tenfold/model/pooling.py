@@ -1,0 +1,40 @@
+"""2×2 SAME pooling, stride 2: the seed report's mixed pooling, and its two halves.
+
+Shapes: x [n, c, h, w] → [n, c, ⌈h/2⌉, ⌈w/2⌉], any float dtype, best in channels-last memory.
+"""
+
+from typing import Literal
+
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - the name every PyTorch reader expects
+
+PoolKind = Literal["mixed", "max", "average"]
+
+# How much of the maximum and of the average each kind takes.
+SHARES: dict[PoolKind, tuple[float, float]] = {
+    "mixed": (0.5, 0.5),
+    "max": (1.0, 0.0),
+    "average": (0.0, 1.0),
+}
+
+
+def pool(x: Tensor, kind: PoolKind) -> Tensor:
+    """Pool windows of 2×2 pixels; at odd sizes the last row and column stand alone.
+
+    SAME as TensorFlow pads it for stride 2: nothing at even sizes, one row or column
+    at the bottom and right at odd ones, which neither the maximum nor the average counts.
+    """
+    if kind == "max":
+        return F.max_pool2d(x, 2, ceil_mode=True)
+    average = F.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False)
+    if kind == "average":
+        return average
+    return (F.max_pool2d(x, 2, ceil_mode=True) + average) / 2
+
+
+class MixedPool(nn.Module):
+    """(max pooling + average pooling) / 2 over 2×2 windows, SAME (seed report, "Network")."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [n, c, h, w] to [n, c, ⌈h/2⌉, ⌈w/2⌉]."""
+        return pool(x, "mixed")

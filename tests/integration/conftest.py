@@ -1,0 +1,54 @@
+"""The command in processes of its own, and one finished run to look at."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run folder, and what the command that made it printed."""
+
+    path: Path
+    stdout: str
+    stderr: str
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The JSON object of the last line."""
+        value: dict[str, Any] = json.loads(self.stdout.splitlines()[-1])
+        return value
+
+
+@pytest.fixture(scope="session")
+def start() -> Start:
+    """Start `tenfold ARGUMENTS…` in a session of its own, so that it can be signalled as a group."""
+
+    def popen(*arguments: object) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "tenfold", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    return popen
+
+
+@pytest.fixture(scope="session")
+def finished(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """Train the smoke recipe once, uninterrupted, on one thread."""
+    path = tmp_path_factory.mktemp("finished") / "run"
+    process = start("train", "smoke", "--out", path, "--threads", 1, "--json")
+    stdout, stderr = process.communicate(timeout=120)
+    assert process.returncode == 0, stderr
+    return Finished(path, stdout, stderr)

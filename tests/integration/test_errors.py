@@ -1,0 +1,206 @@
+"""What the user can mend is one line that says how; nothing half-written stays behind."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tenfold import cli
+from tenfold.data import sources
+from tenfold.training.recipe import shipped
+
+Fail = Callable[..., str]
+IDX = sorted(sources.CATALOGUE["mnist"].sha256)
+
+
+@pytest.fixture
+def fail(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Fail:
+    """Run the command, which must fail: exit code 2, one line, no new file; return the line."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object) -> str:
+        before = sorted(tmp_path.rglob("*"))
+        monkeypatch.setattr("sys.argv", ["tenfold", *map(str, arguments)])
+        threads = torch.get_num_threads()
+        try:
+            with pytest.raises(SystemExit) as leaving:
+                cli.main()
+        finally:
+            torch.set_num_threads(threads)
+        stdout, stderr = capsys.readouterr()
+        assert leaving.value.code == 2
+        assert stdout == ""
+        assert stderr.count("\n") == 1
+        assert stderr.startswith("tenfold: ")
+        assert sorted(tmp_path.rglob("*")) == before
+        return stderr.removeprefix("tenfold: ").rstrip("\n")
+
+    return run
+
+
+@pytest.fixture
+def mnist(
+    originals: Path, install: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Path:
+    """A cache that holds a small `mnist`, whole, and no source to mend it from."""
+    install()
+    folder = tmp_path / "cache" / "mnist"
+    folder.mkdir(parents=True)
+    for name in IDX:
+        shutil.copy(originals / name, folder / name)
+    monkeypatch.setenv("TENFOLD_CACHE", str(folder.parent))
+    return folder
+
+
+SMALL = ("smoke", "--data", "mnist", "--set", "data.validation=3", "--threads", 1)
+
+
+@pytest.mark.parametrize("name", IDX)
+def test_a_flipped_bit_in_the_cache(name: str, mnist: Path, fail: Fail) -> None:
+    data = bytearray((mnist / name).read_bytes())
+    data[-1] ^= 1
+    (mnist / name).write_bytes(data)
+    message = fail("train", *SMALL, "--out", "run")
+    assert message.startswith(f"{mnist / name}: expected SHA-256 ")
+    assert message.endswith("; delete the file and run `tenfold data fetch`")
+
+
+@pytest.mark.parametrize("name", IDX)
+def test_a_truncated_file_in_the_cache(name: str, mnist: Path, fail: Fail) -> None:
+    (mnist / name).write_bytes((mnist / name).read_bytes()[:-1])
+    assert fail("train", *SMALL).startswith(f"{mnist / name}: expected SHA-256 ")
+
+
+def test_a_file_missing_from_the_cache_that_no_source_has(mnist: Path, fail: Fail) -> None:
+    (mnist / IDX[0]).unlink()
+    message = fail("train", *SMALL, "--out", "run")
+    assert "no source could deliver" in message
+    assert IDX[0] in message
+
+
+@pytest.mark.parametrize("name", IDX)
+def test_a_truncated_file_in_a_folder_of_one_s_own(name: str, mnist: Path, fail: Fail) -> None:
+    (mnist / name).write_bytes((mnist / name).read_bytes()[:-1])
+    message = fail("train", "smoke", "--data", mnist, "--set", "data.validation=3")
+    assert message.startswith(f"{mnist / name}: ")
+
+
+def test_an_empty_folder(fail: Fail, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert fail("train", "smoke", "--data", tmp_path / "empty").startswith(f"{tmp_path}/empty: ")
+
+
+def test_no_such_data(fail: Fail) -> None:
+    message = fail("train", "smoke", "--data", "mnits")
+    assert message.startswith("mnits: no such data set or folder; data sets: mnist, ")
+
+
+def test_a_validation_split_that_leaves_nothing(fail: Fail) -> None:
+    message = fail("train", "smoke", "--set", "data.validation=6000")
+    assert message == "data.validation: 6000 of 6000 images leave none to train on"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ("members = 2", "membrs = 2", "membrs: unknown key; did you mean members?"),
+        ("iterations = 30", 'iterations = "many"', "training.stages.0.iterations: Input should be"),
+        ("batch_size = 32", "batch_size = -32", "training.stages.0.batch_size.start: Input should"),
+        ("members = 2", "members = ", "not valid TOML: "),
+    ],
+)
+def test_a_wrong_recipe(old: str, new: str, key: str, fail: Fail, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(shipped()["smoke"].read_text().replace(old, new))
+    message = fail("train", path, "--out", "run")
+    assert message.startswith(f"{path}:")
+    assert key in message
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--device", "abacus"), "--device abacus: not available here; use cpu, cuda or mps"),
+        (("--device", "meta"), "--device meta: not available here; use cpu, cuda or mps"),
+        (("--precision", "int8"), "--precision int8: use auto, float32 or bfloat16"),
+        (("--seed", "-1"), "--set seed=-1: seed: Input should be greater than or equal to 0"),
+        (("--set", "sede=1"), "--set sede=1: sede: unknown key; did you mean seed?"),
+        (("--resume", "--seed", "1"), "--resume: goes on as the run began; of options it takes"),
+        (("--resume", "--threads", "1"), "--resume: goes on as the run began"),
+    ],
+)
+def test_a_wrong_option(options: tuple[str, ...], message: str, fail: Fail) -> None:
+    recipe = () if "--resume" in options else ("smoke",)
+    assert fail("train", *recipe, *options).startswith(message)
+
+
+def test_an_unknown_recipe(fail: Fail) -> None:
+    assert fail("train", "smok").startswith("smok: no such recipe; did you mean smoke?")
+
+
+def test_an_out_below_a_file(fail: Fail, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    for out in (tmp_path / "file", tmp_path / "file" / "below" / "run"):
+        message = fail("train", "smoke", "--out", out)
+        assert message.startswith(f"--out {out}: cannot be written (")
+        assert message.endswith("); name another folder")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_an_out_that_holds_something(fail: Fail, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "precious").write_text("mine")
+    message = fail("train", "smoke", "--out", tmp_path / "run")
+    assert message == f"--out {tmp_path}/run: not empty; name another folder, or add --resume"
+
+
+def test_resuming_what_is_no_run(fail: Fail, tmp_path: Path) -> None:
+    assert fail("train", "--resume").startswith("--resume: no unfinished run under runs/")
+    message = fail("train", "--resume", "--out", tmp_path / "nothing")
+    assert message.startswith(f"{tmp_path}/nothing: no recipe.toml; name a run folder")
+
+
+@pytest.fixture
+def run(finished: Any, tmp_path: Path) -> Path:
+    """A copy of the finished run whose second member is untrained."""
+    path = tmp_path / "run"
+    shutil.copytree(finished.path, path)
+    (path / "evaluation.json").unlink()
+    shutil.rmtree(path / "members/01")
+    return path
+
+
+@pytest.mark.parametrize("how", ["truncated", "flipped", "empty", "foreign"])
+def test_a_damaged_checkpoint(how: str, run: Path, fail: Fail) -> None:
+    checkpoint = run / "members/01/checkpoint.safetensors"
+    checkpoint.parent.mkdir()
+    data = bytearray((run / "members/00/weights.safetensors").read_bytes())
+    if how == "flipped":
+        data[-1] ^= 1
+    elif how == "foreign":
+        data = bytearray(b"\x80\x04\x95 a pickle or whatever")
+    checkpoint.write_bytes({"truncated": data[:-1], "empty": b""}.get(how, data))
+    message = fail("train", "--resume", "--out", run)
+    assert message.startswith(f"{checkpoint}: damaged checkpoint (")
+    assert message.endswith("); delete it to train this member again")
+
+
+def test_a_manifest_that_is_not_json(run: Path, fail: Fail) -> None:
+    (run / "manifest.json").write_text("{")
+    assert fail("train", "--resume", "--out", run).startswith(f"{run}/manifest.json: not valid")
+
+
+@pytest.mark.parametrize("name", ["bundle.json", "weights.safetensors"])
+def test_evaluating_a_damaged_bundle(name: str, run: Path, fail: Fail) -> None:
+    path = run / "bundle" / name
+    path.write_bytes(path.read_bytes()[:-40])
+    assert fail("evaluate", run).startswith(f"{path}: ")
+
+
+def test_evaluating_what_is_nothing(fail: Fail, tmp_path: Path) -> None:
+    assert fail("evaluate", tmp_path).startswith(f"{tmp_path}: no recipe.toml; name a run folder")

@@ -1,0 +1,287 @@
+"""A run that was stopped, wherever it was stopped, ends with the bytes of one that was not."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tenfold.data.dataset import Digits
+from tenfold.errors import RunError
+from tenfold.training.loop import Placement, Trainer
+from tenfold.training.member import Event, Interrupted, MemberRun, train_member
+from tenfold.training.recipe import Recipe, load_recipe
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX")
+
+Start = Callable[..., "subprocess.Popen[str]"]
+TIMINGS = ("seconds", "images_per_second")
+EVALUATIONS = 9  # of a member of the smoke recipe: every 10 of 90 iterations
+
+
+def journal(folder: Path) -> list[str]:
+    """Return a journal's lines with what a clock has written taken out."""
+    lines = []
+    for line in (folder / "journal.jsonl").read_text().splitlines():
+        record = json.loads(line)
+        lines.append(json.dumps({k: v for k, v in record.items() if k not in TIMINGS}))
+    return lines
+
+
+def assert_same_members(run: Path, reference: Path) -> None:
+    folders = sorted((reference / "members").iterdir())
+    assert [f.name for f in sorted((run / "members").iterdir())] == [f.name for f in folders]
+    for expected in folders:
+        assert_same_member(run / "members" / expected.name, expected)
+
+
+def assert_same_member(folder: Path, expected: Path) -> None:
+    ours, theirs = (load_file(f / "weights.safetensors") for f in (folder, expected))
+    assert ours.keys() == theirs.keys()
+    for name, tensor in theirs.items():
+        assert torch.equal(ours[name], tensor), name
+    assert journal(folder) == journal(expected)
+    for name in ("weights.safetensors", "log_probabilities.f16"):
+        assert (folder / name).read_bytes() == (expected / name).read_bytes(), name
+    assert sorted(f.name for f in folder.iterdir()) == sorted(f.name for f in expected.iterdir())
+
+
+# In this process: one member of a small recipe, stopped at every step.
+
+SETTINGS = {
+    "averaged, best kept": (
+        "training.keep=min-nll",
+        "averaging.decay=0.8",
+        "averaging.every=2",
+    ),
+    "plain, last kept": (
+        "training.keep=last",
+        "averaging.decay=0",
+        "network.normalisation=none",
+        "training.nll_reduction=sum",
+    ),
+}
+
+
+def small(*settings: str) -> Recipe:
+    """Make a recipe of 11 + 14 iterations; its knobs change every 4, it evaluates every 6."""
+    return load_recipe(
+        "smoke",
+        [
+            "training.stages.0.iterations=11",
+            "training.stages.1.iterations=14",
+            "training.update_every=4",
+            "training.evaluate_every=6",
+            *settings,
+        ],
+    )
+
+
+class Stopper:
+    """Stops after so many steps."""
+
+    def __init__(self, steps: int) -> None:
+        self.left = steps
+
+    def __call__(self) -> bool:
+        self.left -= 1
+        return self.left == 0
+
+
+def train(
+    recipe: Recipe, folder: Path, digits: Digits, dtype: torch.dtype, steps: int = 0
+) -> list[Event]:
+    """Train what is left of a member, as a fresh process would; stop after `steps` (0: never)."""
+    torch.manual_seed(random.SystemRandom().getrandbits(32))  # nothing may depend on it
+    where = Placement(torch.device("cpu"), dtype)
+    member = MemberRun(Trainer(recipe, 0, digits, where), folder, digits.subset(range(100)))
+    return list(train_member(member, Stopper(steps)))
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_stopping_after_every_single_step_changes_nothing(
+    settings: str, dtype: torch.dtype, tmp_path: Path, tiny_digits: Digits
+) -> None:
+    recipe = small(*SETTINGS[settings])
+    train(recipe, tmp_path / "whole", tiny_digits, dtype)
+    for _ in range(recipe.schedule.iterations):
+        with pytest.raises(Interrupted):
+            train(recipe, tmp_path / "stopped", tiny_digits, dtype, steps=1)
+    train(recipe, tmp_path / "stopped", tiny_digits, dtype)
+    assert_same_member(tmp_path / "stopped", tmp_path / "whole")
+
+
+@pytest.mark.parametrize("step", [1, 4, 6, 7, 11, 12, 17, 24, 25])
+def test_stopping_once_changes_nothing(step: int, tmp_path: Path, tiny_digits: Digits) -> None:
+    recipe = small(*SETTINGS["averaged, best kept"])
+    train(recipe, tmp_path / "whole", tiny_digits, torch.bfloat16)
+    with pytest.raises(Interrupted):
+        train(recipe, tmp_path / "stopped", tiny_digits, torch.bfloat16, steps=step)
+    assert (tmp_path / "stopped" / "checkpoint.safetensors").exists()
+    train(recipe, tmp_path / "stopped", tiny_digits, torch.bfloat16)
+    assert_same_member(tmp_path / "stopped", tmp_path / "whole")
+
+
+class Died(BaseException):
+    """What nothing catches: the process is gone."""
+
+
+def test_dying_at_any_write_changes_nothing(
+    tmp_path: Path, tiny_digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = small(*SETTINGS["averaged, best kept"])
+    train(recipe, tmp_path / "whole", tiny_digits, torch.float32)
+    sync, writes = os.fsync, 0
+
+    def dying(file: int) -> None:
+        nonlocal writes
+        writes += 1
+        if writes == fatal:
+            raise Died
+        sync(file)
+
+    monkeypatch.setattr(os, "fsync", dying)
+    deaths = 0
+    for fatal in range(1, 100):  # each life dies one write later than the last, or ends
+        writes = 0
+        try:
+            train(recipe, tmp_path / "dying", tiny_digits, torch.float32)
+        except Died:
+            deaths += 1
+            continue
+        break
+    assert deaths > 6
+    assert_same_member(tmp_path / "dying", tmp_path / "whole")
+
+
+def test_a_trained_member_is_left_alone(tmp_path: Path, tiny_digits: Digits) -> None:
+    recipe = small()
+    train(recipe, tmp_path / "run", tiny_digits, torch.float32)
+    before = {f.name: f.stat().st_mtime_ns for f in (tmp_path / "run").iterdir()}
+    assert train(recipe, tmp_path / "run", tiny_digits, torch.float32) == []
+    assert {f.name: f.stat().st_mtime_ns for f in (tmp_path / "run").iterdir()} == before
+
+
+def test_events_tell_of_every_evaluation(tmp_path: Path, tiny_digits: Digits) -> None:
+    events = train(small(), tmp_path / "run", tiny_digits, torch.float32)
+    told = [e for e in events if e["kind"] == "evaluation"]
+    assert [e["step"] for e in told] == [6, 12, 18, 24, 25]
+    records = [json.loads(r) for r in (tmp_path / "run/journal.jsonl").read_text().splitlines()]
+    assert [{k: v for k, v in e.items() if k != "kind"} for e in told] == records
+
+
+def test_members_differ_and_a_member_is_decided_by_seed_and_number(
+    tmp_path: Path, tiny_digits: Digits
+) -> None:
+    recipe, where = small(), Placement(torch.device("cpu"), torch.float32)
+    masters = []
+    for number in (0, 1, 0):
+        trainer = Trainer(recipe, number, tiny_digits, where)
+        for _ in range(3):
+            trainer.step()
+        masters.append(trainer.optimizer.master.clone())
+    assert torch.equal(masters[0], masters[2])
+    assert not torch.equal(masters[0], masters[1])
+
+
+# In processes of their own: killed and interrupted.
+
+
+def evaluations(run: Path) -> int:
+    return sum(
+        path.read_bytes().count(b"\n") for path in run.glob("members/*/journal.jsonl")
+    )
+
+
+def signalled(process: "subprocess.Popen[str]", run: Path, after: int, number: int) -> str:
+    """Signal the command's whole group once `after` evaluations are written; return stderr."""
+    deadline = time.monotonic() + 60
+    while evaluations(run) < after and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    if process.poll() is None:
+        os.killpg(process.pid, number)
+    return process.communicate(timeout=60)[1]
+
+
+def resume(start: Start, run: Path) -> "subprocess.Popen[str]":
+    return start("train", "--resume", "--out", run)
+
+
+def test_a_run_killed_three_times_ends_with_the_same_bytes(
+    start: Start, finished: Any, tmp_path: Path
+) -> None:
+    chance, run = random.Random(20), tmp_path / "run"
+    process = start("train", "smoke", "--out", run, "--threads", 1)
+    for after in sorted(chance.sample(range(1, 2 * EVALUATIONS), 3)):
+        signalled(process, run, after, signal.SIGKILL)
+        assert process.returncode == -signal.SIGKILL
+        assert not (run / "evaluation.json").exists()
+        process = resume(start, run)
+    assert process.communicate(timeout=60)[1].startswith(f"resuming smoke in {run}\n")
+    assert process.returncode == 0
+    assert_same_members(run, finished.path)
+    assert not list(run.rglob("*.tmp"))
+    assert (run / "bundle/weights.safetensors").read_bytes() == (
+        finished.path / "bundle/weights.safetensors"
+    ).read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kill", range(10))
+def test_a_run_killed_at_a_random_moment_ends_with_the_same_bytes(
+    kill: int, start: Start, finished: Any, tmp_path: Path
+) -> None:
+    run, threads = tmp_path / "run", 1 + kill % 2
+    process = start("train", "smoke", "--out", run, "--threads", threads)
+    time.sleep(random.Random(kill).uniform(1.5, 4.5))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    again = resume(start, run)
+    stderr = again.communicate(timeout=60)[1]
+    if again.returncode == 2:  # killed before there was a run
+        assert stderr.startswith(f"tenfold: {run}: no recipe.toml")
+        assert not (run / "recipe.toml").exists()
+        return
+    assert again.returncode == 0, stderr
+    assert_same_members(run, finished.path)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_ctrl_c_says_how_to_resume_and_changes_nothing(
+    threads: int, start: Start, finished: Any, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    process = start("train", "smoke", "--out", run, "--threads", threads)
+    stderr = signalled(process, run, 3, signal.SIGINT)
+    assert process.returncode == 130, stderr
+    last = stderr.splitlines()[-1]
+    assert last == f"stopped; continue with: tenfold train --resume --out {run}"
+    assert "Traceback" not in stderr
+    assert 3 <= evaluations(run) < 2 * EVALUATIONS
+    process = resume(start, run)
+    stderr = process.communicate(timeout=60)[1]
+    assert process.returncode == 0, stderr
+    # Two workers with a thread each, or one after the other: the same bytes.
+    assert_same_members(run, finished.path)
+
+
+def test_a_recipe_that_was_changed_is_not_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tenfold.training import train as training
+
+    run = training.prepare(small(), out=tmp_path / "run", device="cpu", threads=1)
+    path = run.path / "recipe.toml"
+    path.write_text(path.read_text().replace("seed = 0", "seed = 1"))
+    with pytest.raises(RunError, match=r"recipe\.toml: changed since the run began"):
+        training.resume(run)

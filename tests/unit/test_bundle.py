@@ -1,0 +1,233 @@
+"""Bundles: exact, checked, averaged as spelled out, and never executed."""
+
+import hashlib
+import itertools
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import softmax
+
+from tenfold.data.dataset import Digits
+from tenfold.errors import BundleError
+from tenfold.model.bundle import Bundle, BundleConfig, save_bundle
+from tenfold.model.network import DigitNetwork, NetworkConfig
+
+CONFIGS = (
+    NetworkConfig(widths=(2, 3), fully_connected=(5,)),
+    NetworkConfig(widths=(4,), fully_connected=(), normalisation="batch", pooling="max"),
+    NetworkConfig(widths=(3,), fully_connected=(6, 4), initialisation="he", input_mean=0.1),
+)
+
+
+def networks() -> list[DigitNetwork]:
+    made = []
+    for seed, config in enumerate(CONFIGS):
+        network = DigitNetwork(config).initialise(torch.Generator().manual_seed(seed)).eval()
+        with torch.no_grad():
+            network.output.weight.mul_(3)  # opinions that differ
+        made.append(network)
+    return made
+
+
+def write(path: Path, *, order: tuple[int, ...] = (0, 1, 2), temperature: float = 1.0) -> Path:
+    made = networks()
+    return save_bundle(
+        path,
+        name="three",
+        configs=[CONFIGS[i] for i in order],
+        states=[made[i].state_dict() for i in order],
+        temperature=temperature,
+        facts={"seed": 0},
+        card="# three\n",
+    )
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    return write(tmp_path / "bundle")
+
+
+def member_logits(digits: Digits) -> np.ndarray:
+    with torch.inference_mode():
+        inputs = digits.images.float() / 255
+        return torch.stack([network(inputs) for network in networks()]).double().numpy()
+
+
+def test_a_loaded_bundle_predicts_bit_by_bit_what_was_saved(
+    bundle: Path, tiny_digits: Digits
+) -> None:
+    loaded, made = Bundle.load(bundle), networks()
+    for network, original in zip(loaded.networks, made, strict=True):
+        assert network.config == original.config
+        assert not network.training
+        for name, tensor in original.state_dict().items():
+            assert torch.equal(network.state_dict()[name], tensor)
+    in_memory = Bundle(loaded.config, tuple(made))
+    ours, theirs = (b.probabilities(tiny_digits.images) for b in (loaded, in_memory))
+    assert ours.tobytes() == theirs.tobytes()
+    assert ours.dtype == np.float32
+
+
+def test_saving_twice_gives_the_same_bytes(bundle: Path, tmp_path: Path) -> None:
+    again = write(tmp_path / "again")
+    names = sorted(file.name for file in bundle.iterdir())
+    assert names == ["bundle.json", "card.md", "weights.safetensors"]
+    for name in names:
+        assert (again / name).read_bytes() == (bundle / name).read_bytes()
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.5, 3.0])
+def test_members_probabilities_are_averaged_then_tempered(
+    temperature: float, tmp_path: Path, tiny_digits: Digits
+) -> None:
+    loaded = Bundle.load(write(tmp_path / "bundle", temperature=temperature))
+    average = softmax(member_logits(tiny_digits), axis=2).mean(axis=0)
+    powered = average ** (1 / temperature)
+    expected = powered / powered.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(loaded.probabilities(tiny_digits.images), expected, rtol=2e-5)
+
+
+def test_the_order_of_members_does_not_matter(tmp_path: Path, tiny_digits: Digits) -> None:
+    answers = [
+        Bundle.load(write(tmp_path / str(order), order=order)).probabilities(tiny_digits.images)
+        for order in itertools.permutations(range(3))
+    ]
+    for other in answers[1:]:
+        np.testing.assert_allclose(other, answers[0], rtol=1e-5)
+
+
+def test_one_member_is_its_own_softmax(tmp_path: Path, tiny_digits: Digits) -> None:
+    loaded = Bundle.load(write(tmp_path / "bundle", order=(1,)))
+    expected = softmax(member_logits(tiny_digits)[1], axis=1)
+    np.testing.assert_allclose(loaded.probabilities(tiny_digits.images), expected, rtol=2e-5)
+
+
+def test_batches_do_not_change_an_answer_and_none_is_an_answer(
+    bundle: Path, tiny_digits: Digits
+) -> None:
+    loaded = Bundle.load(str(bundle))
+    whole = loaded.probabilities(tiny_digits.images.repeat(2, 1, 1))  # more than one batch
+    part = loaded.probabilities(tiny_digits.images)
+    np.testing.assert_allclose(whole[400:], part, rtol=1e-5)
+    np.testing.assert_allclose(part.sum(axis=1), 1, rtol=1e-5)
+    assert loaded.probabilities(tiny_digits.images[:0]).shape == (0, 10)
+
+
+def test_no_flipped_bit_and_no_cut_goes_unnoticed(bundle: Path) -> None:
+    path = bundle / "weights.safetensors"
+    content = path.read_bytes()
+    positions = np.random.default_rng(0).choice(len(content), 60, replace=False)
+    damaged = [content[: len(content) // 2], b"", content + b"\0"]
+    for position in positions:
+        flipped = bytearray(content)
+        flipped[position] ^= 1
+        damaged.append(bytes(flipped))
+    for data in damaged:
+        path.write_bytes(data)
+        with pytest.raises(BundleError, match=r"weights\.safetensors: expected SHA-256 "):
+            Bundle.load(bundle)
+
+
+def change(bundle: Path, **keys: Any) -> None:
+    path = bundle / "bundle.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | keys))
+
+
+def trust(bundle: Path) -> None:
+    """Write the hash of whatever weights there are, as a forger would."""
+    data = (bundle / "weights.safetensors").read_bytes()
+    change(bundle, weights_sha256=hashlib.sha256(data).hexdigest())
+
+
+def remove(name: str) -> Callable[[Path], None]:
+    return lambda bundle: (bundle / name).unlink()
+
+
+def swap(bundle: Path) -> None:
+    other = write(bundle.parent / "other", order=(1,))
+    (other / "weights.safetensors").replace(bundle / "weights.safetensors")
+
+
+def swap_and_trust(bundle: Path) -> None:
+    swap(bundle)
+    trust(bundle)
+
+
+def forget_a_member(bundle: Path) -> None:
+    document = json.loads((bundle / "bundle.json").read_text())
+    change(bundle, members=document["members"][:2])
+
+
+DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "no folder": (lambda b: b.rename(b.parent / "away"), r"bundle\.json: cannot be read"),
+    "no json": (remove("bundle.json"), r"bundle\.json: cannot be read .*name a bundle folder"),
+    "no weights": (remove("weights.safetensors"), r"weights\.safetensors: cannot be read"),
+    "not json": (lambda b: (b / "bundle.json").write_text("{"), r"bundle\.json: .*Invalid JSON"),
+    "deep json": (lambda b: (b / "bundle.json").write_text("[" * 10**5), "Invalid JSON: recursion"),
+    "not text": (lambda b: (b / "bundle.json").write_bytes(b"\xff" * 9), "Invalid JSON"),
+    "newer": (lambda b: change(b, format=2, x=1), "format: Input should be 1; a newer tenfold"),
+    "unknown key": (lambda b: change(b, code="x"), "code: Extra inputs are not permitted"),
+    "unknown network key": (
+        lambda b: change(b, members=[{"hook": "os.system"}]),
+        r"members\.0\.hook: Extra inputs are not permitted",
+    ),
+    "no members": (lambda b: change(b, members=[]), "members: Tuple should have at least 1 item"),
+    "temperature": (lambda b: change(b, temperature=0), "temperature: Input should be greater"),
+    "huge": (lambda b: change(b, members=[{"widths": [10**12]}]), "does not fit bundle"),
+    "swapped": (swap, "expected SHA-256 .* found"),
+    "swapped and forged": (swap_and_trust, r"does not fit bundle\.json: .*blocks\.1"),
+    "a member forgotten": (forget_a_member, r"does not fit bundle\.json: .*02\."),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damage_is_a_bundle_error_in_one_line(damage: str, bundle: Path) -> None:
+    do, message = DAMAGE[damage]
+    do(bundle)
+    with pytest.raises(BundleError, match=message) as caught:
+        Bundle.load(bundle)
+    assert "\n" not in str(caught.value)
+    assert str(bundle) in str(caught.value)
+
+
+class Canary:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("how", ["pickle", "torch"])
+def test_nothing_in_a_bundle_is_executed(how: str, bundle: Path, tmp_path: Path) -> None:
+    sung = tmp_path / "sung"
+    weights = bundle / "weights.safetensors"
+    if how == "torch":
+        torch.save(Canary(sung), weights)
+    else:
+        weights.write_bytes(pickle.dumps(Canary(sung)))
+    pickle.loads(pickle.dumps(Canary(sung)))
+    assert sung.exists()  # the canary can sing
+    sung.unlink()
+    trust(bundle)
+    with pytest.raises(BundleError, match=r"does not fit bundle\.json"):
+        Bundle.load(bundle)
+    assert not sung.exists()
+
+
+def test_the_json_is_the_config(bundle: Path) -> None:
+    document = json.loads((bundle / "bundle.json").read_text())
+    config = BundleConfig.model_validate(document)
+    assert config.members == CONFIGS
+    assert document["format"] == 1
+    assert document["facts"] == {"seed": 0}
+    data = (bundle / "weights.safetensors").read_bytes()
+    assert document["weights_sha256"] == hashlib.sha256(data).hexdigest()

@@ -1,0 +1,129 @@
+"""The objective, against float64 arithmetic and autograd."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tenfold.model.network import DigitNetwork, NetworkConfig
+from tenfold.training.loss import nll_sum, weight_loss
+from tenfold.training.optimizer import Adam, AdamConfig
+
+
+def batch(scale: float, rows: int = 64) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(5)
+    logits = scale * torch.randn(rows, 10, generator=generator)
+    return logits, torch.randint(0, 10, (rows,), generator=generator)
+
+
+def by_definition(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Compute -Σ target · log(p + 1e-23), in float64 and with p itself."""
+    log_p = (torch.softmax(logits.double(), dim=1) + 1e-23).log()
+    target = torch.full_like(log_p, smoothing / 10)
+    target[torch.arange(len(labels)), labels] += 1 - smoothing
+    return -(target * log_p).sum()
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("scale", [0.1, 1, 10, 40])
+def test_nll_sum_is_the_report_s_loss(scale: float, smoothing: float) -> None:
+    logits, labels = batch(scale)
+    expected = by_definition(logits, labels, smoothing)
+    torch.testing.assert_close(
+        nll_sum(logits, labels, smoothing).double(), expected, rtol=2e-6, atol=1e-5
+    )
+
+
+def test_epsilon_bounds_the_loss_of_a_hopeless_image() -> None:
+    # p of the label is e^-200 = 1.4e-87, nothing beside 1e-23: the loss is -log(1e-23) = 52.96.
+    logits = torch.zeros(1, 10)
+    logits[0, 3] = 200
+    loss = nll_sum(logits, torch.tensor([4]))
+    assert loss.item() == pytest.approx(23 * math.log(10), rel=1e-6)
+
+
+@pytest.mark.parametrize("extreme", [1e3, 1e4, -1e4])
+def test_extreme_logits_keep_loss_and_gradient_finite(extreme: float) -> None:
+    logits, labels = batch(1)
+    logits[:, ::2] += extreme
+    logits.requires_grad_()
+    loss = nll_sum(logits, labels)
+    (gradient,) = torch.autograd.grad(loss, logits)
+    assert loss.isfinite()
+    assert gradient.isfinite().all()
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("scale", [1, 20])
+def test_gradient_is_that_of_the_definition(scale: float, smoothing: float) -> None:
+    logits, labels = batch(scale)
+    single = logits.clone().requires_grad_()
+    double = logits.double().requires_grad_()
+    (gradient,) = torch.autograd.grad(nll_sum(single, labels, smoothing), single)
+    (expected,) = torch.autograd.grad(by_definition(double, labels, smoothing), double)
+    torch.testing.assert_close(gradient.double(), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_bfloat16_logits_are_summed_in_float32() -> None:
+    logits, labels = batch(3, rows=2000)
+    rounded = logits.bfloat16()
+    loss = nll_sum(rounded, labels)
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss.double(), by_definition(rounded, labels), rtol=1e-6, atol=0)
+
+
+def test_weight_loss_is_the_sum_of_mean_squares() -> None:
+    ones, twos = torch.ones(3, 5), torch.full((2, 2, 3, 3), -2.0)
+    assert weight_loss([ones, twos]) == 1 + 4
+    assert weight_loss([twos.bfloat16()]) == 4
+
+
+class TwoLayers(nn.Module):
+    """A penalised matrix and filter, and a matrix and biases that are not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.filters = nn.Conv2d(2, 3, 3)
+        self.matrix = nn.Linear(7, 5)
+        self.output = nn.Linear(5, 4)
+
+
+@pytest.mark.parametrize("coefficient", [0.0, 0.5, 400.0])
+def test_the_l2_term_in_adam_is_autograd_s_of_the_explicit_loss(coefficient: float) -> None:
+    """Three steps of Adam against torch's, in float64, on loss + coefficient · loss_w."""
+    torch.manual_seed(3)
+    network, reference = TwoLayers(), TwoLayers()
+    reference.load_state_dict(network.state_dict())
+    reference.double()
+    optimizer = Adam(network, [network.filters.weight, network.matrix.weight], AdamConfig())
+    judge = torch.optim.Adam(reference.parameters(), lr=0.003)
+    before = [p.detach().clone() for p in reference.parameters()]
+    for step in range(3):
+        slopes = [torch.randn_like(p) for p in network.parameters()]
+        optimizer.step(slopes, step, 0.003, coefficient)
+        linear = sum(
+            (slope.double() * p).sum()
+            for slope, p in zip(slopes, reference.parameters(), strict=True)
+        )
+        penalised = (reference.filters.weight, reference.matrix.weight)
+        loss = linear + coefficient * sum(w.square().mean() for w in penalised)
+        judge.zero_grad()
+        loss.backward()
+        judge.step()
+    for old, ours, theirs in zip(
+        before, network.parameters(), reference.parameters(), strict=True
+    ):
+        torch.testing.assert_close(ours.double() - old, theirs - old, rtol=1e-4, atol=1e-7)
+
+
+def test_the_report_s_network_penalises_its_five_hidden_layers() -> None:
+    # input → 3 convolutions → 2 fully connected → output: the output is not penalised.
+    shapes = [tuple(w.weight.shape) for w in DigitNetwork(NetworkConfig()).penalised_layers()]
+    assert shapes == [
+        (32, 1, 3, 3),
+        (64, 32, 3, 3),
+        (128, 64, 3, 3),
+        (1024, 4 * 4 * 128),
+        (512, 1024),
+    ]

@@ -1,0 +1,239 @@
+"""Recipes: what ships loads, what is wrong is told in one line that says where."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tenfold.errors import RecipeError
+from tenfold.training.recipe import Recipe, load_recipe, shipped
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_every_shipped_recipe_loads_and_is_described(name: str) -> None:
+    recipe = load_recipe(name)
+    assert recipe.name == name
+    assert recipe.description
+    assert recipe.cost
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_toml_round_trip_gives_an_equal_recipe(name: str, tmp_path: Path) -> None:
+    recipe = load_recipe(name)
+    path = tmp_path / "recipe.toml"
+    path.write_text(recipe.to_toml(), encoding="utf-8")
+    again = load_recipe(path)
+    assert again == recipe
+    assert again.to_toml() == recipe.to_toml()
+
+
+def test_report_recipes_say_that_they_select_on_test_and_others_do_not() -> None:
+    selected = {name: load_recipe(name).selected_on for name in shipped()}
+    assert {name for name, on in selected.items() if on == "test"} == {
+        name for name in selected if name.startswith("report-")
+    }
+    assert selected["smoke"] == "validation"
+
+
+def test_only_keeping_the_last_weights_selects_on_nothing() -> None:
+    assert load_recipe("smoke", ["training.keep=last"]).selected_on == "nothing"
+    assert load_recipe("smoke", ["data.monitor=test"]).selected_on == "test"
+
+
+@pytest.mark.parametrize("name", [name for name in shipped() if name.startswith("report-")])
+def test_the_cost_in_images_is_that_of_the_schedule(name: str) -> None:
+    recipe = load_recipe(name)
+    told = re.search(r"([\d,]+) iterations, ([\d.]+) M images", recipe.cost)
+    assert told is not None
+    schedule = recipe.schedule
+    images = recipe.members * schedule.images_before(schedule.iterations)
+    assert int(told[1].replace(",", "")) == schedule.iterations
+    assert float(told[2]) == round(images / 1e6, 1)
+
+
+def test_overrides_set_nested_keys_and_bare_words() -> None:
+    recipe = load_recipe(
+        "smoke",
+        [
+            "seed=7",
+            "network.pooling=max",
+            "training.stages.1.iterations=5",
+            "training.stages.0.learning_rate={start = 1.0, end = 0.5}",
+            "training.optimizer.beta1=0.8",
+        ],
+    )
+    assert recipe.seed == 7
+    assert recipe.network.pooling == "max"
+    assert [stage.iterations for stage in recipe.training.stages] == [30, 5]
+    assert recipe.training.stages[0].learning_rate.end == 0.5
+    assert recipe.training.optimizer.beta1 == 0.8
+
+
+# What to replace in smoke.toml, by what; the text of the line told; key and explanation.
+MISTAKES = {
+    "unknown key": (
+        "members = 2",
+        "membrs = 2",
+        "membrs: unknown key; did you mean members? (allowed: augmentation, averaging, cost, data, "
+        "description, members, name, network, seed, training)",
+    ),
+    "unknown key in a table": (
+        "decay = 0.9",
+        "dcay = 0.9",
+        "averaging.dcay: unknown key; did you mean decay? (allowed: decay, every)",
+    ),
+    "unknown key in the second stage": (
+        "batch_multiple = 8",
+        "batch_multiples = 8",
+        "training.stages.1.batch_multiples: unknown key; did you mean batch_multiple? (allowed: "
+        "batch_multiple, batch_size, iterations, l2_coefficient, learning_rate)",
+    ),
+    "unknown key in a ramp": (
+        "batch_size = { start = 32, end = 64 }",
+        "batch_size = { begin = 32, end = 64 }",
+        "training.stages.1.batch_size.begin: unknown key (allowed: end, shape, start)",
+    ),
+    "wrong type": (
+        "iterations = 60",
+        'iterations = "sixty"',
+        'training.stages.1.iterations: Input should be a valid integer (found "sixty")',
+    ),
+    "a number as text": (
+        "members = 2",
+        'members = "2"',
+        'members: Input should be a valid integer (found "2")',
+    ),
+    "a truth value as a number": (
+        "dropout = 0.25",
+        "dropout = false",
+        "network.dropout: Input should be a valid number (found false)",
+    ),
+    "negative batch size": (
+        "batch_size = 32",
+        "batch_size = -32",
+        "training.stages.0.batch_size.start: Input should be greater than or equal to 0 "
+        "(found -32)",
+    ),
+    "batch size of zero": (
+        "batch_size = { start = 32, end = 64 }",
+        "batch_size = { start = 32, end = 0 }",
+        "training.stages.1: batch_size must be 1 or more at both ends (found {",
+    ),
+    "geometric ramp to zero": (
+        'end = 0.005, shape = "geometric"',
+        'end = 0.0, shape = "geometric"',
+        "training.stages.0.learning_rate: a geometric ramp needs both ends above 0 (found {",
+    ),
+    "unknown shape": (
+        'shape = "cosine"',
+        'shape = "cosin"',
+        "training.stages.1.learning_rate.shape: Input should be 'linear', 'geometric' or 'cosine' "
+        '(found "cosin")',
+    ),
+    "a layer without filters": (
+        "widths = [4, 8]",
+        "widths = [4, 0]",
+        "network.widths.1: Input should be greater than 0 (found 0)",
+    ),
+    "not a number": (
+        "dropout = 0.25",
+        "dropout = nan",
+        "network.dropout: Input should be a finite number (found NaN)",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_line_with_file_line_key_and_what_is_allowed(
+    mistake: str, tmp_path: Path
+) -> None:
+    old, new, explanation = MISTAKES[mistake]
+    text = shipped()["smoke"].read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    text = text.replace(old, new)
+    path = tmp_path / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(path)
+    message = str(caught.value)
+    assert "\n" not in message
+    where, _, what = message.partition(": ")
+    assert what.startswith(explanation)
+    file, _, line = where.rpartition(":")
+    assert file == str(path)
+    told = text.splitlines()[int(line) - 1]
+    stage = "[[training.stages]]"  # where a whole stage is wrong, its header is told
+    assert new in told or (mistake == "batch size of zero" and told == stage)
+
+
+def test_validation_curves_need_validation_images(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    text = shipped()["smoke"].read_text(encoding="utf-8").replace("validation = 500\n", "")
+    path.write_text(text, encoding="utf-8")
+    line = text.splitlines().index("[data]") + 1
+    expected = f"{path}:{line}: data: monitor = 'validation' needs validation above 0"
+    with pytest.raises(RecipeError, match=re.escape(expected)):
+        load_recipe(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "explanation"),
+    [
+        ("name = ", "not valid TOML: Invalid value (at end of document)"),
+        ("", "name: required, and missing"),
+        (b"\xff\xfe", "not valid TOML: "),
+    ],
+)
+def test_an_empty_or_broken_file_is_told(
+    text: str | bytes, explanation: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(RecipeError, match=re.escape(f"{path}: {explanation}")) as caught:
+        load_recipe(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_and_a_misspelt_name_are_told(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"nowhere\.toml: cannot be read \(No such file"):
+        load_recipe(tmp_path / "nowhere.toml")
+    with pytest.raises(RecipeError, match="smoek: no such recipe; did you mean smoke?"):
+        load_recipe("smoek")
+
+
+@pytest.mark.parametrize(
+    ("override", "explanation"),
+    [
+        ("seed", "expected KEY=VALUE"),
+        ("=3", "expected KEY=VALUE"),
+        ("training.stages.7.iterations=5", "there is no training.stages.7.iterations"),
+        ("training.stages.first.iterations=5", "there is no training.stages.first.iterations"),
+        ("members.first=1", "there is no members.first"),
+        ("sead=1", "sead: unknown key; did you mean seed?"),
+        ("seed=-1", "seed: Input should be greater than or equal to 0 (found -1)"),
+        ("members=two", 'members: Input should be a valid integer (found "two")'),
+        ("network.pooling=median", "network.pooling: Input should be 'mixed', 'max' or 'average'"),
+        ("data.validation=0", "data: monitor = 'validation' needs validation above 0"),
+        (
+            "training.stages.0.learning_rate=-1",
+            "training.stages.0.learning_rate.start: Input should be greater than or equal to 0",
+        ),
+    ],
+)
+def test_a_bad_override_is_told_as_the_option_that_it_came_from(
+    override: str, explanation: str
+) -> None:
+    with pytest.raises(RecipeError) as caught:
+        load_recipe("smoke", ["members=1", override])
+    assert str(caught.value).startswith(f"--set {override}: {explanation}")
+    assert "\n" not in str(caught.value)
+
+
+def test_the_resolved_toml_holds_every_key(tmp_path: Path) -> None:
+    resolved = tomllib.loads(load_recipe("smoke").to_toml())
+    path = tmp_path / "recipe.toml"
+    path.write_text(load_recipe("smoke").to_toml(), encoding="utf-8")
+    assert resolved == json.loads(load_recipe(path).model_dump_json())
+    assert set(resolved) == set(Recipe.model_fields)
