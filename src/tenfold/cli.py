@@ -32,7 +32,7 @@ DataOption = Annotated[
 def main() -> None:
     """Run the command; what the user can mend is one line and exit code 2."""
     try:
-        app(standalone_mode=True)
+        app(prog_name="tenfold")
     except TenfoldError as error:
         print(f"tenfold: {error}", file=sys.stderr)  # noqa: T201 - the one place errors are printed
         raise SystemExit(2) from None

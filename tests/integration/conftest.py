@@ -3,12 +3,13 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -28,9 +29,18 @@ class Finished:
         return value
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Compute on one thread: tiny layers on several mostly wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def start() -> Start:
-    """Start `tenfold ARGUMENTS…` in a session of its own, so that it can be signalled as a group."""
+    """Start `tenfold ARGUMENTS…` in a session of its own, to be signalled as a group."""
 
     def popen(*arguments: object) -> "subprocess.Popen[str]":
         return subprocess.Popen(

@@ -140,19 +140,19 @@ def test_dying_at_any_write_changes_nothing(
 ) -> None:
     recipe = small(*SETTINGS["averaged, best kept"])
     train(recipe, tmp_path / "whole", tiny_digits, torch.float32)
-    sync, writes = os.fsync, 0
+    sync, left = os.fsync, 0
 
     def dying(file: int) -> None:
-        nonlocal writes
-        writes += 1
-        if writes == fatal:
+        nonlocal left
+        left -= 1
+        if left == 0:
             raise Died
         sync(file)
 
     monkeypatch.setattr(os, "fsync", dying)
     deaths = 0
-    for fatal in range(1, 100):  # each life dies one write later than the last, or ends
-        writes = 0
+    for life in range(1, 100):  # each dies one write later than the last, until one ends
+        left = life
         try:
             train(recipe, tmp_path / "dying", tiny_digits, torch.float32)
         except Died:
@@ -179,9 +179,7 @@ def test_events_tell_of_every_evaluation(tmp_path: Path, tiny_digits: Digits) ->
     assert [{k: v for k, v in e.items() if k != "kind"} for e in told] == records
 
 
-def test_members_differ_and_a_member_is_decided_by_seed_and_number(
-    tmp_path: Path, tiny_digits: Digits
-) -> None:
+def test_members_differ_and_a_member_is_decided_by_seed_and_number(tiny_digits: Digits) -> None:
     recipe, where = small(), Placement(torch.device("cpu"), torch.float32)
     masters = []
     for number in (0, 1, 0):
@@ -197,9 +195,7 @@ def test_members_differ_and_a_member_is_decided_by_seed_and_number(
 
 
 def evaluations(run: Path) -> int:
-    return sum(
-        path.read_bytes().count(b"\n") for path in run.glob("members/*/journal.jsonl")
-    )
+    return sum(path.read_bytes().count(b"\n") for path in run.glob("members/*/journal.jsonl"))
 
 
 def signalled(process: "subprocess.Popen[str]", run: Path, after: int, number: int) -> str:
@@ -275,9 +271,7 @@ def test_ctrl_c_says_how_to_resume_and_changes_nothing(
     assert_same_members(run, finished.path)
 
 
-def test_a_recipe_that_was_changed_is_not_resumed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_recipe_that_was_changed_is_not_resumed(tmp_path: Path) -> None:
     from tenfold.training import train as training
 
     run = training.prepare(small(), out=tmp_path / "run", device="cpu", threads=1)

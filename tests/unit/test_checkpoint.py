@@ -66,7 +66,7 @@ def test_a_truncated_checkpoint_is_refused(size: int, tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.safetensors"
     save_checkpoint(path, tensors(), VALUES)
     path.write_bytes(path.read_bytes()[:size])
-    with pytest.raises(RunError, match="damaged checkpoint .*; delete it to train this member"):
+    with pytest.raises(RunError, match=r"damaged checkpoint .*; delete it to train this member"):
         load_checkpoint(path)
 
 

@@ -102,18 +102,14 @@ def test_the_l2_term_in_adam_is_autograd_s_of_the_explicit_loss(coefficient: flo
     for step in range(3):
         slopes = [torch.randn_like(p) for p in network.parameters()]
         optimizer.step(slopes, step, 0.003, coefficient)
-        linear = sum(
-            (slope.double() * p).sum()
-            for slope, p in zip(slopes, reference.parameters(), strict=True)
-        )
-        penalised = (reference.filters.weight, reference.matrix.weight)
-        loss = linear + coefficient * sum(w.square().mean() for w in penalised)
+        loss_w = reference.filters.weight.square().mean() + reference.matrix.weight.square().mean()
+        loss = coefficient * loss_w
+        for slope, parameter in zip(slopes, reference.parameters(), strict=True):
+            loss = loss + (slope.double() * parameter).sum()
         judge.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         judge.step()
-    for old, ours, theirs in zip(
-        before, network.parameters(), reference.parameters(), strict=True
-    ):
+    for old, ours, theirs in zip(before, network.parameters(), reference.parameters(), strict=True):
         torch.testing.assert_close(ours.double() - old, theirs - old, rtol=1e-4, atol=1e-7)
 
 

@@ -113,7 +113,11 @@ def test_logits_are_those_of_the_description_in_float64(settings: dict[str, Any]
 
 @pytest.mark.parametrize("normalisation", ["none", "batch"])
 def test_bfloat16_logits_are_close_to_float32_ones(normalisation: str) -> None:
-    settings = {"normalisation": normalisation, "initialisation": "he", "initial_bias": 0.0}
+    settings: dict[str, Any] = {
+        "normalisation": normalisation,
+        "initialisation": "he",
+        "initial_bias": 0.0,
+    }
     exact, rounded = make(**settings), make(**settings).set_compute_dtype(torch.bfloat16)
     with torch.inference_mode():
         expected, logits = exact(pixels(20)), rounded(pixels(20))
@@ -123,19 +127,23 @@ def test_bfloat16_logits_are_close_to_float32_ones(normalisation: str) -> None:
     assert not torch.equal(logits, expected)
 
 
-def test_only_convolutions_and_fully_connected_layers_are_cast() -> None:
-    network = make(normalisation="batch", widths=(2,), fully_connected=(3,))
+def test_only_matrix_multiplies_are_cast_and_the_first_filters_are_not() -> None:
+    network = make(normalisation="batch", widths=(2, 2), fully_connected=(3,))
     assert network.compute_dtype == torch.float32
     network.set_compute_dtype(torch.bfloat16)
     assert network.compute_dtype == torch.bfloat16
     dtypes = {name: p.dtype for name, p in network.named_parameters()}
     cast = {name for name, dtype in dtypes.items() if dtype == torch.bfloat16}
-    assert cast == {"blocks.0.convolution.weight", "dense.0.linear.weight"}
+    assert cast == {"blocks.1.convolution.weight", "dense.0.linear.weight"}
 
 
 @pytest.mark.parametrize("initialisation", ["truncated-normal", "he", "xavier"])
 def test_weights_are_decided_by_the_seed_alone(initialisation: str) -> None:
-    settings = {"initialisation": initialisation, "widths": (8,), "fully_connected": (64,)}
+    settings: dict[str, Any] = {
+        "initialisation": initialisation,
+        "widths": (8,),
+        "fully_connected": (64,),
+    }
     torch.manual_seed(1)
     one = make(seed=4, **settings).state_dict()
     torch.manual_seed(2)
@@ -147,12 +155,12 @@ def test_weights_are_decided_by_the_seed_alone(initialisation: str) -> None:
 
 def test_initial_weights_have_their_spread() -> None:
     inputs = 14 * 14 * 8
-    settings = {"widths": (8,), "fully_connected": (200,), "initial_bias": 0.1}
+    settings: dict[str, Any] = {"widths": (8,), "fully_connected": (200,), "initial_bias": 0.1}
     truncated, he, xavier = (
         make(initialisation=kind, **settings).dense[0].get_parameter("linear.weight")
         for kind in ("truncated-normal", "he", "xavier")
     )
-    # A normal cut at ± 2σ keeps 0.8796 of its standard deviation.
+    # A normal cut at two standard deviations keeps 0.8796 of one.
     assert truncated.std().item() == pytest.approx(0.1 * 0.8796, rel=0.01)
     assert truncated.abs().max() <= 0.2
     assert he.std().item() == pytest.approx((2 / inputs) ** 0.5, rel=0.01)

@@ -25,9 +25,7 @@ def gradients(network: nn.Module, step: int) -> list[Tensor]:
 
 def judged(judge: torch.optim.Optimizer, network: nn.Module, steps: int) -> list[Tensor]:
     for step in range(steps):
-        for parameter, gradient in zip(
-            network.parameters(), gradients(network, step), strict=True
-        ):
+        for parameter, gradient in zip(network.parameters(), gradients(network, step), strict=True):
             parameter.grad = gradient.double()
         judge.step()
     return [p.detach() for p in network.parameters()]
@@ -93,7 +91,7 @@ def test_gradients_of_another_memory_layout_are_read_in_order() -> None:
     for network, form in ((ours, torch.contiguous_format), (other, torch.channels_last)):
         given = gradients(network, 0)
         given[0] = given[0].contiguous(memory_format=form)
-        Adam(network, [network[0].weight], AdamConfig()).step(given, 0, 0.01, 1.0)
+        Adam(network, [network[0].get_parameter("weight")], AdamConfig()).step(given, 0, 0.01, 1.0)
     for mine, theirs in zip(ours.parameters(), other.parameters(), strict=True):
         assert torch.equal(mine, theirs)
 
@@ -102,7 +100,7 @@ def test_gradients_of_another_memory_layout_are_read_in_order() -> None:
 def test_state_round_trip_continues_to_the_same_bytes(dtype: torch.dtype) -> None:
     def start() -> tuple[nn.Sequential, Adam]:
         network = networks()[0]
-        optimizer = Adam(network, [network[2].weight], AdamConfig())
+        optimizer = Adam(network, [network[2].get_parameter("weight")], AdamConfig())
         network[2].to(dtype)
         return network, optimizer
 

@@ -44,9 +44,7 @@ def test_other_names_are_not_there() -> None:
 def run(code: str) -> tuple[str, float]:
     """Run code in a fresh interpreter; return its output and its wall time."""
     begun = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return done.stdout, time.perf_counter() - begun
 
 

@@ -104,17 +104,9 @@ def test_the_report_s_final_setting() -> None:
     assert schedule.iterations == 1400 + 6000
     assert schedule.at(49) == Knobs(0, 0.00375, 200, 100)
     t = 1350 / 1399  # the last update of stage 1 is at iteration 1350
-    assert schedule.at(1399) == Knobs(
-        0,
-        pytest.approx(0.00375 - t * 0.00125),
-        round(200 + t * 100),
-        pytest.approx(100 + t * 300),
-    )
+    last = (0, 0.00375 - t * 0.00125, round(200 + t * 100), 100 + t * 300)
+    assert schedule.at(1399) == pytest.approx(last)
     assert schedule.at(1400) == Knobs(1, 0.0002, 400, 100)
     t = 3000 / 5999
-    assert schedule.at(1400 + 3049) == Knobs(
-        1,
-        pytest.approx(0.0002 + t * (1e-8 - 0.0002)),
-        round(400 + t * 200),
-        pytest.approx(100 - t * 100),
-    )
+    middle = (1, 0.0002 + t * (1e-8 - 0.0002), round(400 + t * 200), 100 - t * 100)
+    assert schedule.at(1400 + 3049) == pytest.approx(middle)

@@ -4,6 +4,7 @@ Legend of shapes: n images, h × w pixels, c channels, k classes.
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name every PyTorch reader expects
 
-from tenfold.model.kernels import batch_norm_relu_pool, relu_pool
+from tenfold.model.kernels import batch_norm_relu_pool, convolve_relu_pool, relu_pool
 from tenfold.model.pooling import PoolKind
 
 CLASSES = 10
@@ -81,6 +82,16 @@ class ConvolutionBlock(nn.Module):
         return batch_norm_relu_pool(x_nchw, self.norm, self.pooling, self.slope)
 
 
+class FirstBlock(ConvolutionBlock):
+    """The block that reads pixels: one input channel, filters always float32."""
+
+    def read(self, pixels_nhw: Tensor, dtype: torch.dtype) -> Tensor:
+        """Map float32 pixels [n, h, w] to [n, outputs, ⌈h/2⌉, ⌈w/2⌉] of `dtype`."""
+        return convolve_relu_pool(
+            pixels_nhw, self.convolution, self.norm, self.pooling, self.slope, dtype
+        )
+
+
 class DenseBlock(nn.Module):
     """Fully connected → (batch norm) → leaky ReLU → dropout."""
 
@@ -112,24 +123,21 @@ class DigitNetwork(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        channels = (1, *config.widths)
-        self.blocks = nn.ModuleList(
-            ConvolutionBlock(a, b, config) for a, b in zip(channels, config.widths, strict=False)
-        )
+        self.compute_dtype = torch.float32
+        self.blocks = nn.ModuleList([FirstBlock(1, config.widths[0], config)])
+        self.blocks.extend(ConvolutionBlock(a, b, config) for a, b in pairwise(config.widths))
         side = SIDE
         for _ in config.widths:
             side = -(-side // 2)
         units = (side * side * config.widths[-1], *config.fully_connected)
-        self.dense = nn.ModuleList(
-            DenseBlock(a, b, config) for a, b in zip(units, config.fully_connected, strict=False)
-        )
+        self.dense = nn.ModuleList(DenseBlock(a, b, config) for a, b in pairwise(units))
         self.output = nn.Linear(units[-1], CLASSES)
 
     def forward(self, pixels_nhw: Tensor) -> Tensor:
         """Map float pixels [n, 28, 28] in [0, 1] to float32 logits [n, 10]."""
         x = (pixels_nhw - self.config.input_mean) / self.config.input_std
-        x = x.to(self.compute_dtype).unsqueeze(3).permute(0, 3, 1, 2)  # channels-last strides
-        for block in self.blocks:
+        x = self.first.read(x, self.compute_dtype)
+        for block in self.blocks[1:]:
             x = block(x)
         x = x.permute(0, 2, 3, 1).flatten(1)  # a view: the memory is channels-last already
         for dense in self.dense:
@@ -138,16 +146,21 @@ class DigitNetwork(nn.Module):
         return logits
 
     @property
-    def compute_dtype(self) -> torch.dtype:
-        """The precision of convolutions and matrix multiplies."""
-        first = self.blocks[0]
-        assert isinstance(first, ConvolutionBlock)  # noqa: S101 - narrows ModuleList's item type
-        return first.convolution.weight.dtype
+    def first(self) -> FirstBlock:
+        """The block that reads pixels."""
+        block = self.blocks[0]
+        assert isinstance(block, FirstBlock)  # noqa: S101 - narrows ModuleList's item type
+        return block
 
     def set_compute_dtype(self, dtype: torch.dtype) -> "DigitNetwork":
-        """Cast convolutions and fully connected layers; normalisation and output stay float32."""
+        """Choose the precision of matrix multiplies, and cast their weights.
+
+        The first filters, normalisation and the output stay float32: they cost little.
+        """
+        self.compute_dtype = dtype
         for layer in self.penalised_layers():
-            layer.to(dtype)
+            if layer is not self.first.convolution:
+                layer.to(dtype)
         return self
 
     def penalised_layers(self) -> Iterator[nn.Conv2d | nn.Linear]:

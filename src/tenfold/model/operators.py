@@ -1,0 +1,242 @@
+"""The kernels as `torch.library` operators, so that autograd, compile and export know them.
+
+Shapes: x [n, c, h, w] in channels-last memory, pooled and code [n, c, ⌈h/2⌉, ⌈w/2⌉]; most and
+share are how much of the maximum and of the average pooling takes.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tenfold.model.library import call
+
+_CHANNELS_LAST = torch.channels_last
+_PATCH = 9  # pixels of a 3×3 filter
+
+
+def _pooled(x: Tensor) -> Tensor:
+    """Return an empty tensor for what is left of `x` after pooling."""
+    n, c, h, w = x.shape
+    shape = (n, c, (h + 1) // 2, (w + 1) // 2)
+    return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=_CHANNELS_LAST)
+
+
+def _codes(pooled: Tensor) -> Tensor:
+    return torch.empty_like(pooled, dtype=torch.uint8)
+
+
+def _dense(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=_CHANNELS_LAST)
+
+
+@torch.library.custom_op("tenfold::relu_pool", mutates_args=())
+def _relu_pool(x: Tensor, most: float, share: float) -> tuple[Tensor, Tensor]:
+    x, pooled = _dense(x), _pooled(x)
+    code = _codes(pooled)
+    call("relu_pool", x.dtype, x.shape, (most, share), (x, None, None, pooled, code))
+    return pooled, code
+
+
+@torch.library.custom_op("tenfold::relu_pool_backward", mutates_args=())
+def _relu_pool_backward(
+    dy: Tensor, code: Tensor, h: int, w: int, most: float, share: float
+) -> Tensor:
+    dy = _dense(dy)
+    dx = _unpooled(dy, h, w)
+    call("relu_pool_backward", dx.dtype, dx.shape, (most, share), (dy, code, dx))
+    return dx
+
+
+@torch.library.custom_op("tenfold::affine_relu_pool", mutates_args=())
+def _affine_relu_pool(x: Tensor, scale: Tensor, shift: Tensor, most: float, share: float) -> Tensor:
+    x, pooled = _dense(x), _pooled(x)
+    tensors = (x, scale, shift, pooled, _codes(pooled))
+    call("relu_pool", x.dtype, x.shape, (most, share), tensors)
+    return pooled
+
+
+@torch.library.custom_op("tenfold::norm_relu_pool", mutates_args=())
+def _norm_relu_pool(
+    x: Tensor, weight: Tensor, bias: Tensor, epsilon: float, most: float, share: float
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    x, pooled = _dense(x), _pooled(x)
+    code, mean, variance = _codes(pooled), torch.empty_like(weight), torch.empty_like(weight)
+    scratch = torch.empty(2 * len(weight))
+    tensors = (x, weight, bias, mean, variance, scratch, pooled, code)
+    call("norm_relu_pool", x.dtype, x.shape, (most, share), tensors, epsilon)
+    return pooled, code, mean, variance
+
+
+@torch.library.custom_op("tenfold::norm_relu_pool_backward", mutates_args=())
+def _norm_relu_pool_backward(
+    dy: Tensor,
+    code: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    mean: Tensor,
+    variance: Tensor,
+    epsilon: float,
+    most: float,
+    share: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    dy, x = _dense(dy), _dense(x)
+    dx, dweight, dbias = torch.empty_like(x), torch.empty_like(weight), torch.empty_like(weight)
+    scratch = torch.empty(3 * len(weight))
+    tensors = (dy, code, x, weight, mean, variance, scratch, dx, dweight, dbias)
+    call("norm_relu_pool_backward", x.dtype, x.shape, (most, share), tensors, epsilon)
+    return dx, dweight, dbias
+
+
+def _unpooled(dy: Tensor, h: int, w: int) -> Tensor:
+    shape = (dy.shape[0], dy.shape[1], h, w)
+    return torch.empty(shape, dtype=dy.dtype, device=dy.device, memory_format=_CHANNELS_LAST)
+
+
+@_relu_pool.register_fake
+def _(x: Tensor, most: float, share: float) -> tuple[Tensor, Tensor]:
+    pooled = _pooled(x)
+    return pooled, _codes(pooled)
+
+
+@_relu_pool_backward.register_fake
+def _(dy: Tensor, code: Tensor, h: int, w: int, most: float, share: float) -> Tensor:
+    return _unpooled(dy, h, w)
+
+
+@_affine_relu_pool.register_fake
+def _(x: Tensor, scale: Tensor, shift: Tensor, most: float, share: float) -> Tensor:
+    return _pooled(x)
+
+
+@_norm_relu_pool.register_fake
+def _(x: Tensor, weight: Tensor, *_: object) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    pooled = _pooled(x)
+    return pooled, _codes(pooled), torch.empty_like(weight), torch.empty_like(weight)
+
+
+@_norm_relu_pool_backward.register_fake
+def _(
+    dy: Tensor,
+    code: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    *_: object,
+) -> tuple[Tensor, Tensor, Tensor]:
+    return _unpooled(dy, *x.shape[2:]), torch.empty_like(weight), torch.empty_like(weight)
+
+
+def _save_relu_pool(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    x, ctx.most, ctx.share = inputs
+    ctx.size = x.shape[2:]
+    ctx.set_materialize_grads(False)  # the code's gradient would be a tensor of zeros
+    ctx.save_for_backward(output[1])
+
+
+def _differentiate_relu_pool(ctx: Any, dy: Tensor, *_: object) -> tuple[Tensor | None, ...]:
+    (code,) = ctx.saved_tensors
+    dx = torch.ops.tenfold.relu_pool_backward(dy, code, *ctx.size, ctx.most, ctx.share)
+    return dx, None, None
+
+
+def _save_norm_relu_pool(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    x, weight, _, *ctx.numbers = inputs
+    ctx.set_materialize_grads(False)
+    ctx.save_for_backward(output[1], x, weight, *output[2:])
+
+
+def _differentiate_norm_relu_pool(ctx: Any, dy: Tensor, *_: object) -> tuple[Tensor | None, ...]:
+    gradients = torch.ops.tenfold.norm_relu_pool_backward(dy, *ctx.saved_tensors, *ctx.numbers)
+    return *gradients, None, None, None
+
+
+_relu_pool.register_autograd(_differentiate_relu_pool, setup_context=_save_relu_pool)
+_norm_relu_pool.register_autograd(_differentiate_norm_relu_pool, setup_context=_save_norm_relu_pool)
+
+
+@torch.library.custom_op("tenfold::convolve_relu_pool", mutates_args=())
+def _convolve_relu_pool(
+    pixels: Tensor,
+    filters: Tensor,
+    bias: Tensor,
+    low: bool,
+    most: float,
+    share: float,
+) -> tuple[Tensor, Tensor]:
+    """Float32 pixels [n, h, w], filters [9, c], bias [c]; bfloat16 out if `low`."""
+    pixels = pixels.contiguous()
+    pooled = _convolved(pixels, filters, low=low)
+    code = _codes(pooled)
+    n, h, w = pixels.shape
+    tensors = (pixels, filters.contiguous(), bias, pooled, code)
+    call("convolve_relu_pool", pooled.dtype, (n, len(bias), h, w), (most, share), tensors)
+    return pooled, code
+
+
+@torch.library.custom_op("tenfold::convolve_relu_pool_backward", mutates_args=())
+def _convolve_relu_pool_backward(
+    dy: Tensor, code: Tensor, pixels: Tensor, most: float, share: float
+) -> Tensor:
+    """Return the gradient of filters and bias: float32 [10, c], the bias last."""
+    dy, pixels = _dense(dy), pixels.contiguous()
+    n, h, w = pixels.shape
+    gradient = torch.empty(_PATCH + 1, dy.shape[1])
+    tensors = (pixels, dy, code, gradient)
+    shape = (n, dy.shape[1], h, w)
+    call("convolve_relu_pool_backward", dy.dtype, shape, (most, share), tensors)
+    return gradient
+
+
+@torch.library.custom_op("tenfold::patch_moments", mutates_args=())
+def _patch_moments(pixels: Tensor) -> Tensor:
+    """Return Σ over all 3×3 patches p (zeros outside, 1 appended) of p pᵀ: float64 [10, 10]."""
+    pixels = pixels.contiguous()
+    n, h, w = pixels.shape
+    moments = torch.empty(_PATCH + 1, _PATCH + 1, dtype=torch.float64)
+    call("patch_moments", torch.float32, (n, _PATCH + 1, h, w), (0, 0), (pixels, moments))
+    return moments.triu() + moments.triu(1).T
+
+
+def _convolved(pixels: Tensor, filters: Tensor, *, low: bool) -> Tensor:
+    n, h, w = pixels.shape
+    shape = (n, filters.shape[1], (h + 1) // 2, (w + 1) // 2)
+    dtype = torch.bfloat16 if low else torch.float32
+    return torch.empty(shape, dtype=dtype, device=pixels.device, memory_format=_CHANNELS_LAST)
+
+
+@_convolve_relu_pool.register_fake
+def _(
+    pixels: Tensor,
+    filters: Tensor,
+    bias: Tensor,
+    low: bool,
+    most: float,
+    share: float,
+) -> tuple[Tensor, Tensor]:
+    pooled = _convolved(pixels, filters, low=low)
+    return pooled, _codes(pooled)
+
+
+@_convolve_relu_pool_backward.register_fake
+def _(dy: Tensor, code: Tensor, pixels: Tensor, most: float, share: float) -> Tensor:
+    return dy.new_empty(_PATCH + 1, dy.shape[1], dtype=torch.float32)
+
+
+@_patch_moments.register_fake
+def _(pixels: Tensor) -> Tensor:
+    return pixels.new_empty(_PATCH + 1, _PATCH + 1, dtype=torch.float64)
+
+
+def _save_convolve(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    pixels, _, _, _, ctx.most, ctx.share = inputs
+    ctx.set_materialize_grads(False)
+    ctx.save_for_backward(output[1], pixels)
+
+
+def _differentiate_convolve(ctx: Any, dy: Tensor, *_: object) -> tuple[Tensor | None, ...]:
+    code, pixels = ctx.saved_tensors
+    gradient = torch.ops.tenfold.convolve_relu_pool_backward(dy, code, pixels, ctx.most, ctx.share)
+    return None, gradient[:_PATCH], gradient[_PATCH], None, None, None
+
+
+_convolve_relu_pool.register_autograd(_differentiate_convolve, setup_context=_save_convolve)
