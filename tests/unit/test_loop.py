@@ -38,6 +38,7 @@ def trainer(digits: Digits, *settings: str) -> Trainer:
 def plainly(recipe: Recipe, initial: dict[str, Tensor], digits: Digits, steps: int) -> Tensor:
     """Train as the report describes, in float64: loss_p + coefficient · loss_w, one graph."""
     network = DigitNetwork(recipe.network).double().train()
+    network.compute_dtype = torch.float64
     network.load_state_dict(initial)
     network.output.register_forward_pre_hook(lambda _, x: (x[0].double(),))
     optimizer = torch.optim.Adam(network.parameters())

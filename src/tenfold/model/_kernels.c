@@ -239,15 +239,19 @@ INLINE void NAME(pool)(const struct job *a, const floats *z, void *y, uint8_t *c
         total = total + r;
     }
     NAME(store)(y, 0, most == 0 ? share * total : share == 0 ? most * best : most * best + share * total, lanes, bf16);
-    bytes packed = __builtin_convertvector(bits, bytes);
+    bytes packed = __builtin_convertvector(__builtin_convertvector(bits, halves), bytes);
     memcpy(code, &packed, lanes);
 }
 
-/* dz of window pixel k. */
-INLINE floats NAME(spread)(const struct job *a, floats dy, const uint8_t *code, long lanes, int k, int taps) {
+INLINE ints NAME(bits)(const uint8_t *code, long lanes) {
     bytes packed = {0};
     memcpy(&packed, code, lanes);
-    ints bits = __builtin_convertvector(packed, ints), largest = (bits & 3) == k, alive = (bits & (4 << k)) != 0;
+    return __builtin_convertvector(__builtin_convertvector(packed, halves), ints); /* in one step it is scalar code */
+}
+
+/* dz of window pixel k. */
+INLINE floats NAME(spread)(const struct job *a, floats dy, ints bits, int k, int taps) {
+    ints largest = (bits & 3) == k, alive = (bits & (4 << k)) != 0;
     floats kept = a->share / taps + (floats)(largest & (ints)((floats){0} + a->most));
     return (floats)(alive & (ints)(dy * kept));
 }
@@ -258,13 +262,14 @@ INLINE void NAME(window)(const struct job *a, long o, long p, const long *at, fl
     const long size = bf16 ? 2 : 4;
     EACH_VECTOR(c, a->c, {
         floats z[4], g = {0}, total = {0}, product = {0};
-        if (what != FORWARD) g = NAME(load)(a->dy, o + c, lanes, bf16);
+        ints bits = {0};
+        if (what != FORWARD) g = NAME(load)(a->dy, o + c, lanes, bf16), bits = NAME(bits)(a->code + o + c, lanes);
         for (int k = 0; k < taps; k++) {
             if (what != BACKWARD || affine) z[k] = NAME(load)(a->x, p + at[k] + c, lanes, bf16);
             if (what == FORWARD && affine)
                 z[k] = z[k] * NAME(load)(a->scale, c, lanes, 0) + NAME(load)(a->shift, c, lanes, 0);
             if (what == FORWARD) continue;
-            floats dz = NAME(spread)(a, g, a->code + o + c, lanes, k, taps);
+            floats dz = NAME(spread)(a, g, bits, k, taps);
             total = total + dz, product = product + dz * z[k];
             if (what == SUMS) continue;
             if (affine)
@@ -326,9 +331,11 @@ INLINE void NAME(convolve)(const struct job *a, long begin, long end, int thread
                     long at[4], o = ((n * oh + i) * ow + j) * a->c + c;
                     const int taps = NAME(taps)(a, i, j, PADDED, 1, at);
                     const float *p = frame + 2 * i * PADDED + 2 * j;
-                    floats z[4], g = what == CONVOLVE ? f[0] : NAME(load)(a->dy, o, lanes, bf16);
+                    floats z[4], g = {0};
+                    ints bits = {0};
+                    if (what == GRADIENT) g = NAME(load)(a->dy, o, lanes, bf16), bits = NAME(bits)(a->code + o, lanes);
                     for (int k = 0; k < taps; k++) {
-                        z[k] = what == CONVOLVE ? f[PATCH] : NAME(spread)(a, g, a->code + o, lanes, k, taps);
+                        z[k] = what == CONVOLVE ? f[PATCH] : NAME(spread)(a, g, bits, k, taps);
                         for (int t = 0; t < PATCH; t++) {
                             float pixel = p[at[k] + t / 3 * PADDED + t % 3];
                             if (what == CONVOLVE) z[k] = z[k] + f[t] * pixel;

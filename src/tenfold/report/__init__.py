@@ -1,0 +1,1 @@
+"""The report of a run, or of several: figures and one self-contained page."""
