@@ -19,6 +19,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help starts faster, and keeps [brackets]
 )
 data_app = typer.Typer(help="Fetch, check and list data sets.", no_args_is_help=True)
 app.add_typer(data_app, name="data")

@@ -1,6 +1,9 @@
 """The command in processes of its own, and one finished run to look at."""
 
+import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -38,27 +41,36 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.fixture(scope="session")
-def start() -> Start:
+def popen(*arguments: object) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "tenfold", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
     """Start `tenfold ARGUMENTS…` in a session of its own, to be signalled as a group."""
+    started: list[subprocess.Popen[str]] = []
 
-    def popen(*arguments: object) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [sys.executable, "-m", "tenfold", *map(str, arguments)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+    def start_one(*arguments: object) -> "subprocess.Popen[str]":
+        started.append(popen(*arguments))
+        return started[-1]
 
-    return popen
+    yield start_one
+    for process in started:
+        with process, contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # whatever a failed test has left
 
 
 @pytest.fixture(scope="session")
-def finished(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """Train the smoke recipe once, uninterrupted, on one thread."""
     path = tmp_path_factory.mktemp("finished") / "run"
-    process = start("train", "smoke", "--out", path, "--threads", 1, "--json")
-    stdout, stderr = process.communicate(timeout=120)
+    with popen("train", "smoke", "--out", path, "--threads", 1, "--json") as process:
+        stdout, stderr = process.communicate(timeout=120)
     assert process.returncode == 0, stderr
     return Finished(path, stdout, stderr)

@@ -1,6 +1,7 @@
 """What the user can mend is one line that says how; nothing half-written stays behind."""
 
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ import torch
 
 from tenfold import cli
 from tenfold.data import sources
-from tenfold.training.recipe import shipped
+from tenfold.training.recipe import load_recipe, shipped
 
 Fail = Callable[..., str]
+Start = Callable[..., "subprocess.Popen[str]"]
 IDX = sorted(sources.CATALOGUE["mnist"].sha256)
 
 
@@ -190,6 +192,22 @@ def test_a_damaged_checkpoint(how: str, run: Path, fail: Fail) -> None:
     message = fail("train", "--resume", "--out", run)
     assert message.startswith(f"{checkpoint}: damaged checkpoint (")
     assert message.endswith("); delete it to train this member again")
+
+
+def test_an_error_in_one_worker_ends_the_others(start: Start, tmp_path: Path) -> None:
+    from tenfold.training.train import prepare
+
+    recipe = load_recipe("smoke", ["training.stages.1.iterations=100000"])
+    run = prepare(recipe, out=tmp_path / "run", device="cpu", threads=2)
+    run.members[1].mkdir(parents=True)
+    (run.members[1] / "checkpoint.safetensors").write_bytes(b"damaged")
+    process = start("train", "--resume", "--out", run.path)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 2
+    errors = [line for line in stderr.splitlines() if line.startswith("tenfold: ")]
+    assert len(errors) == 1
+    assert "damaged checkpoint" in errors[0]
+    assert "Traceback" not in stderr
 
 
 def test_a_manifest_that_is_not_json(run: Path, fail: Fail) -> None:

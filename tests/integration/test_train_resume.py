@@ -198,14 +198,20 @@ def evaluations(run: Path) -> int:
     return sum(path.read_bytes().count(b"\n") for path in run.glob("members/*/journal.jsonl"))
 
 
-def signalled(process: "subprocess.Popen[str]", run: Path, after: int, number: int) -> str:
-    """Signal the command's whole group once `after` evaluations are written; return stderr."""
+def signalled(
+    process: "subprocess.Popen[str]",
+    run: Path,
+    after: int,
+    send: Callable[[int, int], None],
+    number: int,
+) -> str:
+    """Send a signal once `after` evaluations are written; return stderr."""
     deadline = time.monotonic() + 60
     while evaluations(run) < after and process.poll() is None:
         assert time.monotonic() < deadline
         time.sleep(0.002)
     if process.poll() is None:
-        os.killpg(process.pid, number)
+        send(process.pid, number)
     return process.communicate(timeout=60)[1]
 
 
@@ -219,7 +225,7 @@ def test_a_run_killed_three_times_ends_with_the_same_bytes(
     chance, run = random.Random(20), tmp_path / "run"
     process = start("train", "smoke", "--out", run, "--threads", 1)
     for after in sorted(chance.sample(range(1, 2 * EVALUATIONS), 3)):
-        signalled(process, run, after, signal.SIGKILL)
+        signalled(process, run, after, os.killpg, signal.SIGKILL)
         assert process.returncode == -signal.SIGKILL
         assert not (run / "evaluation.json").exists()
         process = resume(start, run)
@@ -252,13 +258,17 @@ def test_a_run_killed_at_a_random_moment_ends_with_the_same_bytes(
     assert_same_members(run, finished.path)
 
 
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    ("threads", "send"),
+    [(1, os.killpg), (2, os.killpg), (2, os.kill)],  # a terminal signals the group, kill does not
+    ids=["one process", "every process", "the first process"],
+)
 def test_ctrl_c_says_how_to_resume_and_changes_nothing(
-    threads: int, start: Start, finished: Any, tmp_path: Path
+    threads: int, send: Callable[[int, int], None], start: Start, finished: Any, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
     process = start("train", "smoke", "--out", run, "--threads", threads)
-    stderr = signalled(process, run, 3, signal.SIGINT)
+    stderr = signalled(process, run, 3, send, signal.SIGINT)
     assert process.returncode == 130, stderr
     last = stderr.splitlines()[-1]
     assert last == f"stopped; continue with: tenfold train --resume --out {run}"

@@ -98,7 +98,7 @@ def measure(log_probabilities_nk: Floats, labels_n: Labels) -> Evaluation:
 
 
 def reliability(confidence_n: Floats, right_n: npt.NDArray[np.bool_]) -> tuple[Bin, ...]:
-    """Sort images into equal bins of confidence: (0, 1/15], (1/15, 2/15], …"""
+    """Sort images into equal bins of confidence: (0, 1/15], (1/15, 2/15], and so on."""
     edges = np.linspace(0, 1, BINS + 1)
     index = np.clip(np.searchsorted(edges, confidence_n, side="left") - 1, 0, BINS - 1)
     bins = []
@@ -126,8 +126,14 @@ def wilson(right: int, n: int) -> tuple[float, float]:
 
 
 def ensemble_log_probabilities(members_mnk: Floats) -> npt.NDArray[np.float64]:
-    """Average members' probabilities: log of the mean of exp, without underflow."""
+    """Average members' probabilities: log of the mean of exp, without underflow.
+
+    Args:
+        members_mnk: log probabilities float[m, n, 10]; -inf is a probability of 0.
+
+    Returns:
+        Log probabilities float64[n, 10].
+    """
     members = np.asarray(members_mnk, dtype=np.float64)
-    top = members.max(axis=0)
-    mean: npt.NDArray[np.float64] = top + np.log(np.exp(members - top).mean(axis=0))
+    mean: npt.NDArray[np.float64] = np.logaddexp.reduce(members, axis=0) - np.log(len(members))
     return mean

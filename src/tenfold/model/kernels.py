@@ -22,13 +22,18 @@ __all__ = [
 
 _DTYPES = (torch.float32, torch.bfloat16)
 
+# A constant to torch.compile, which cannot trace the search for the library. (What
+# `torch.compiler.assume_constant_result` does, without importing the compiler.)
+available._dynamo_marked_constant = True  # type: ignore[attr-defined]  # noqa: SLF001
+
 
 def relu_pool(x: Tensor, kind: PoolKind, slope: float = 0.0) -> Tensor:
     """Apply (leaky) ReLU, then 2×2 SAME pooling: [n, c, h, w] → [n, c, ⌈h/2⌉, ⌈w/2⌉]."""
     if slope == 0 and _fits(x):
         pooled: Tensor = torch.ops.tenfold.relu_pool(x, *SHARES[kind])[0]
         return pooled
-    return pool(F.leaky_relu(x, slope), kind)
+    # Not leaky by 0, which makes NaN of -inf.
+    return pool(F.leaky_relu(x, slope) if slope else F.relu(x), kind)
 
 
 def batch_norm_relu_pool(
@@ -39,7 +44,8 @@ def batch_norm_relu_pool(
     In training, `norm`'s running statistics move as in `nn.BatchNorm2d`.
     """
     if slope != 0 or not _fits(x) or not (norm.training or not torch.is_grad_enabled()):
-        return pool(F.leaky_relu(norm(x), slope), kind)
+        x = norm(x)
+        return pool(F.leaky_relu(x, slope) if slope else F.relu(x), kind)
     assert norm.running_mean is not None and norm.running_var is not None  # noqa: S101, PT018
     if not norm.training:
         scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
@@ -180,7 +186,7 @@ def _fits(x: Tensor) -> bool:
         and x.dtype in _DTYPES
         and x.ndim == 4  # noqa: PLR2004 - n, c, h, w
         and x.shape[1] <= MAX_CHANNELS
-        and load()[0] is not None
+        and available() is not None
     )
 
 
@@ -191,5 +197,5 @@ def _fits_first(pixels: Tensor, dtype: torch.dtype) -> bool:
         and pixels.dtype == torch.float32
         and dtype in _DTYPES
         and max(pixels.shape[1:]) <= MAX_SIDE
-        and load()[0] is not None
+        and available() is not None
     )

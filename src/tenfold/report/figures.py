@@ -1,68 +1,32 @@
-"""Figures of a run as SVG text, ready to stand in a page or in a file of their own.
+"""The figures of a run: curves, schedule, confusion, calibration.
 
-Words and axes are drawn in `currentColor`, so that they follow a light or a dark page; lines
-take Okabe & Ito's colours (2008), safe for colour-blind readers, and differ in dash and
-marker too. The same input gives the same bytes.
+Lines differ in colour, dash and marker, so that they can be told apart in any one of them.
 """
 
-import io
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from html import escape
 from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
+from tenfold.report.drawing import INK, PALETTE, STYLE, WIDTH, Drawing, drawing, panels, plain
 from tenfold.report.folder import Bin, Curve, Record
 
-INK = "#010203"  # stands for currentColor until the SVG is written
-PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 DASHES = ("--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 2)))
 MARKERS = "osD^vP"
-WIDTH = 5.4  # inches: nine-point words stay legible on a phone
 FEW = 25  # evaluations: up to here each one is marked
-STYLE: dict[str, Any] = {
-    "font.family": "sans-serif",
-    "font.size": 9,
-    "axes.titlesize": 9,
-    "axes.titlelocation": "left",
-    "axes.labelsize": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.6,
-    "grid.linewidth": 0.4,
-    "grid.alpha": 0.25,
-    "grid.color": INK,
-    "lines.linewidth": 1.3,
-    "lines.markersize": 3.5,
-    "legend.frameon": False,
-    "svg.fonttype": "none",
-    "text.parse_math": False,  # runs may be named anything
-    **dict.fromkeys(
-        ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK
-    ),
-}
+SHORT = 12  # letters: names up to here stand four in a row
 LABELS = {
     "nll_sum": "nll_sum (loss_p), nats",
     "accuracy": "accuracy, % of images",
     "nll": "mean NLL, nats per image",
 }
 Quantity = Literal["nll_sum", "accuracy", "nll"]
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A figure: `name` is unique within a page, `caption` a sentence, `svg` an element."""
-
-    name: str
-    caption: str
-    svg: str
 
 
 @mpl.rc_context(STYLE)
@@ -75,9 +39,12 @@ def curve_figure(name: str, curve: Curve, where: str, stages: Sequence[int] = ()
         where: the images it was measured on, such as "10,000 test images".
         stages: iterations at which a new stage begins.
     """
-    figure, (loss, accuracy) = _panels(2, 4.4)
+    figure, (loss, accuracy) = panels(2, 4.4)
     look = _look(curve.name, _number(curve.name)) | {"linestyle": "-"}
-    best = int(np.argmin(curve.nll_sum)), int(np.argmax(curve.accuracy))
+    best = (
+        int(np.argmin(np.nan_to_num(curve.nll_sum, nan=np.inf))),  # a diverged loss is not least
+        int(np.argmax(np.nan_to_num(curve.accuracy, nan=-np.inf))),
+    )
     loss.set_title(f"least {curve.nll_sum[best[0]]:,.2f} at iteration {curve.step[best[0]]:,}")
     accuracy.set_title(
         f"most {100 * curve.accuracy[best[1]]:.2f} % at iteration {curve.step[best[1]]:,}"
@@ -86,21 +53,21 @@ def curve_figure(name: str, curve: Curve, where: str, stages: Sequence[int] = ()
     _lines(accuracy, [curve], "accuracy", [look], stages)
     accuracy.set_xlabel("iteration")
     caption = f"Loss and accuracy of {_the(curve.name)} over the iterations, on {where}."
-    return _drawing(figure, name, caption)
+    return drawing(figure, name, caption)
 
 
 @mpl.rc_context(STYLE)
 def loss_together(name: str, curves: Sequence[Curve], where: str) -> Drawing:
     """Draw the loss of all members and the ensemble (the seed's figure 6)."""
     figure = _together(curves, ["nll_sum"])
-    return _drawing(figure, name, f"Loss of the members and the ensemble, on {where}.")
+    return drawing(figure, name, f"Loss of the members and the ensemble, on {where}.")
 
 
 @mpl.rc_context(STYLE)
 def accuracy_together(name: str, curves: Sequence[Curve], where: str) -> Drawing:
     """Draw the accuracy of all members and the ensemble (the seed's figure 7)."""
     figure = _together(curves, ["accuracy"])
-    return _drawing(figure, name, f"Accuracy of the members and the ensemble, on {where}.")
+    return drawing(figure, name, f"Accuracy of the members and the ensemble, on {where}.")
 
 
 @mpl.rc_context(STYLE)
@@ -114,7 +81,7 @@ def comparison_figure(name: str, curves: Sequence[Curve], images: Sequence[int])
             drawn, since sums could not be compared.
     """
     if len(set(images)) == 1:
-        return _drawing(
+        return drawing(
             _together(curves, ["nll_sum", "accuracy"]),
             name,
             f"Loss and accuracy of each run's headline model, on {images[0]:,} images.",
@@ -124,13 +91,13 @@ def comparison_figure(name: str, curves: Sequence[Curve], images: Sequence[int])
         for curve, n in zip(curves, images, strict=True)
     ]
     figure = _together(means, ["nll", "accuracy"])
-    return _drawing(figure, name, "Mean loss and accuracy of each run's headline model.")
+    return drawing(figure, name, "Mean loss and accuracy of each run's headline model.")
 
 
 @mpl.rc_context(STYLE)
 def schedule_figure(name: str, journal: Sequence[Record]) -> Drawing:
     """Draw what the schedule did: learning rate, batch size, L2 coefficient, weight loss."""
-    figure, panels = _panels(4, 5.6)
+    figure, rows = panels(4, 5.6)
     steps = [record.step for record in journal]
     quantities = {
         "learning rate": [record.learning_rate for record in journal],
@@ -141,18 +108,20 @@ def schedule_figure(name: str, journal: Sequence[Record]) -> Drawing:
         ],
     }
     marker = "o" if len(steps) <= FEW else None
-    for axes, (title, values), colour in zip(panels, quantities.items(), PALETTE, strict=False):
+    for axes, (title, values), colour in zip(rows, quantities.items(), PALETTE, strict=False):
         axes.plot(steps, values, color=colour, marker=marker)
         axes.set_title(title)
         axes.grid(visible=True)
         if title == "learning rate" and min(values) > 0 and max(values) > 30 * min(values):
             axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(plain)
+            axes.yaxis.set_minor_formatter(NullFormatter())
         else:
             axes.yaxis.set_major_locator(MaxNLocator(3, min_n_ticks=2))
-            axes.set_ylim(bottom=0)
-    panels[-1].set_xlabel("iteration")
+            axes.set_ylim(0, 1.1 * max(values) or 1)
+    rows[-1].set_xlabel("iteration")
     caption = "What the schedule set, and the weights' size, at each evaluation of member 1."
-    return _drawing(figure, name, caption)
+    return drawing(figure, name, caption)
 
 
 @mpl.rc_context(STYLE)
@@ -176,25 +145,23 @@ def confusion_figure(name: str, confusion: Sequence[Sequence[int]]) -> Drawing:
     axes.spines[["left", "bottom"]].set_visible(False)
     axes.tick_params(length=0)
     caption = "How often each digit was read as which; mistakes are coloured by their number."
-    return _drawing(figure, name, caption)
+    return drawing(figure, name, caption)
 
 
 @mpl.rc_context(STYLE)
 def reliability_figure(name: str, bins: Sequence[Bin], ece: float) -> Drawing:
     """Draw accuracy against confidence, and how many images have that confidence."""
-    figure, (top, bottom) = _panels(2, 4.4, heights=(3, 1))
+    figure, (top, bottom) = panels(2, 4.4, heights=(3, 1))
     shown = [(b.confidence, b.accuracy) for b in bins if b.confidence is not None]
-    top.plot([0, 100], [0, 100], color=INK, alpha=0.5, linestyle=":", label="perfectly calibrated")
+    top.plot([0, 100], [0, 100], color=INK, alpha=0.5, linestyle=":")
     top.plot(
         [100 * confidence for confidence, _ in shown],
         [100 * accuracy for _, accuracy in shown if accuracy is not None],
         color=PALETTE[0],
         marker="o",
-        label="this model",
     )
     top.set(ylabel="accuracy, % of the bin", xlim=(0, 101), ylim=(0, 103))
     top.set_title(f"expected calibration error {ece:.4f}")
-    top.legend(loc="upper left")
     bottom.bar(
         [100 * bin_.low for bin_ in bins],
         [bin_.count for bin_ in bins],
@@ -205,15 +172,17 @@ def reliability_figure(name: str, bins: Sequence[Bin], ece: float) -> Drawing:
     )
     bottom.set(yscale="log", ylabel="images", xlabel="confidence, %")
     bottom.set_ylim(bottom=0.5)
+    bottom.yaxis.set_major_formatter(plain)
     for axes in (top, bottom):
         axes.grid(visible=True)
-    return _drawing(figure, name, "How often the model is right when it is so and so sure.")
+    caption = "How often the model is right when it is so and so sure; dotted: perfect calibration."
+    return drawing(figure, name, caption)
 
 
 def visible_range(values: Sequence[float], *, best: Literal["low", "high"]) -> tuple[float, float]:
     """Return axis limits that show the good three quarters well, whatever the rest does.
 
-    From the best value to four times the way from it to the worse quartile: a few early
+    From the best value to three times the way from it to the worse quartile: a few early
     values of another size lie beyond the axis rather than squash everything else.
     """
     finite = [v for v in values if math.isfinite(v)]
@@ -223,20 +192,20 @@ def visible_range(values: Sequence[float], *, best: Literal["low", "high"]) -> t
         low, high = visible_range([-v for v in finite], best="low")
         return -high, -low
     low, worse = min(finite), float(np.quantile(finite, 0.75))
-    high = min(max(finite), low + 4 * (worse - low))
+    high = min(max(finite), low + 3 * (worse - low))
     pad = 0.05 * (high - low) or 0.05 * abs(low) or 0.05
     return low - pad, high + pad
 
 
 def _together(curves: Sequence[Curve], quantities: Sequence[Quantity]) -> Figure:
-    figure, panels = _panels(len(quantities), 1.1 + 2.1 * len(quantities))
+    figure, rows = panels(len(quantities), 2.6 + 1.3 * len(quantities))
     looks = [_look(curve.name, index) for index, curve in enumerate(curves)]
-    for axes, quantity in zip(panels, quantities, strict=True):
+    for axes, quantity in zip(rows, quantities, strict=True):
         _lines(axes, curves, quantity, looks)
-    panels[-1].set_xlabel("iteration")
+    rows[-1].set_xlabel("iteration")
     names = [curve.name for curve in curves]
-    columns = 4 if max(map(len, names)) < 12 else 1
-    figure.legend(panels[0].lines, names, loc="outside upper left", ncols=columns)
+    columns = 4 if max(map(len, names)) < SHORT else 1
+    figure.legend(rows[0].lines, names, loc="outside upper left", ncols=columns)
     return figure
 
 
@@ -269,17 +238,6 @@ def _lines(
         axes.text(0.99, y, text, ha="right", va=va, alpha=0.75, transform=axes.transAxes)
 
 
-def _panels(
-    rows: int, height: float, heights: Sequence[float] | None = None
-) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    panels = figure.subplots(rows, sharex=True, squeeze=False, height_ratios=heights)
-    thousands = FuncFormatter(lambda value, _: f"{value:,.0f}")
-    for axes in panels[:, 0]:
-        axes.xaxis.set_major_formatter(thousands)
-    return figure, list(panels[:, 0])
-
-
 def _look(name: str, index: int) -> dict[str, Any]:
     """Return a line's colour, dash and marker: the ensemble in ink, members in colour."""
     if name == "ensemble":
@@ -297,16 +255,3 @@ def _number(name: str) -> int:
 
 def _the(name: str) -> str:
     return "the ensemble" if name == "ensemble" else name
-
-
-def _drawing(figure: Figure, name: str, caption: str) -> Drawing:
-    """Write a figure as an `<svg>` element whose ids are its own within a page."""
-    buffer = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": name}):
-        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
-    svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
-    svg = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{name}-", svg)
-    svg = svg.replace("<svg ", f'<svg role="img" aria-label="{escape(caption)}" ', 1)
-    return Drawing(name, caption, svg)

@@ -176,10 +176,10 @@ def read_run(path: Path) -> RunFolder:
         path=path,
         recipe_toml=toml,
         recipe=recipe,
-        manifest=_parse(dict[str, Any], path / "manifest.json", mend),
-        evaluation=_parse(Evaluation, path / "evaluation.json", mend),
+        manifest=_parse(TypeAdapter(dict[str, Any]), path / "manifest.json", mend),
+        evaluation=_parse(TypeAdapter(Evaluation), path / "evaluation.json", mend),
         journal=_check(
-            list[Record],
+            TypeAdapter(Annotated[list[Record], Field(min_length=1)]),
             f"[{','.join(lines)}]",
             path / "members/00/journal.jsonl",
             "delete members/00 and train the member again",
@@ -196,13 +196,13 @@ def _text(path: Path, mend: str) -> str:
         raise RunError(f"{path}: not text; {mend}") from error
 
 
-def _parse(type_: type[T], path: Path, mend: str) -> T:
+def _parse(type_: TypeAdapter[T], path: Path, mend: str) -> T:
     return _check(type_, _text(path, mend), path, mend)
 
 
-def _check(type_: type[T], text: str, path: Path, mend: str) -> T:
+def _check(type_: TypeAdapter[T], text: str, path: Path, mend: str) -> T:
     try:
-        return TypeAdapter(type_).validate_python(json.loads(text))
+        return type_.validate_python(json.loads(text))
     except json.JSONDecodeError as error:
         raise RunError(f"{path}: not valid JSON ({error.msg}); {mend}") from error
     except ValidationError as error:

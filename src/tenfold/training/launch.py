@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from types import FrameType
 from typing import Literal, Protocol
@@ -24,10 +25,13 @@ from tenfold.errors import RunError, TenfoldError
 from tenfold.model.kernels import tune_allocator
 from tenfold.training.hardware import Precision, choose_device, choose_dtype
 from tenfold.training.loop import Placement, Trainer
-from tenfold.training.member import Event, Interrupted, MemberRun, train_member
+from tenfold.training.member import Event as MemberEvent
+from tenfold.training.member import Interrupted, MemberRun, train_member
 from tenfold.training.run import Run
 
-OnEvent = Callable[[int, Event], None]
+OnEvent = Callable[[int, MemberEvent], None]
+
+PATIENCE_SECONDS = 10  # for a worker to write its checkpoint
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class Launcher(Protocol):
     def __call__(self, jobs: Sequence[Job], on_event: OnEvent) -> None: ...  # noqa: D102
 
 
-def run_job(job: Job, stop: Callable[[], bool]) -> Iterator[Event]:
+def run_job(job: Job, stop: Callable[[], bool]) -> Iterator[MemberEvent]:
     """Train one member where it stands, resuming if it has a checkpoint."""
     tune_allocator()
     torch.set_num_threads(job.threads)
@@ -78,9 +82,7 @@ class Local:
             this process has not computed anything with torch yet; `spawn` always is.
     """
 
-    def __init__(
-        self, workers: int = 1, start_method: Literal["fork", "spawn"] = "spawn"
-    ) -> None:
+    def __init__(self, workers: int = 1, start_method: Literal["fork", "spawn"] = "spawn") -> None:
         self.workers = workers
         self.start_method = start_method
 
@@ -95,26 +97,36 @@ class Local:
         with interruptible() as stop:
             self._share(list(jobs), on_event, stop)
 
-    def _share(
-        self, waiting: list[Job], on_event: OnEvent, stop: Callable[[], bool]
-    ) -> None:
+    def _share(self, waiting: list[Job], on_event: OnEvent, stop: Callable[[], bool]) -> None:
         """Keep `workers` processes busy until no job waits, or the user stops them all."""
-        context = multiprocessing.get_context(self.start_method)
+        fork = self.start_method == "fork"
+        context = (
+            multiprocessing.get_context("fork") if fork else multiprocessing.get_context("spawn")
+        )
+        stopping = context.Event()
         running: dict[Connection, tuple[Job, BaseProcess]] = {}
-        while running or (waiting and not stop()):
-            while waiting and len(running) < self.workers and not stop():
-                job = waiting.pop(0)
-                receiver, sender = context.Pipe(duplex=False)
-                process = context.Process(target=_work, args=(job, sender))
-                process.start()
-                sender.close()
-                running[receiver] = (job, process)
-            for receiver in wait(list(running), timeout=1):
-                assert isinstance(receiver, Connection)  # noqa: S101 - narrows wait's type
-                job, process = running[receiver]
-                if not _forward(receiver, job, on_event):
-                    process.join()
-                    del running[receiver]
+        try:
+            while running or (waiting and not stop()):
+                if stop():
+                    stopping.set()
+                while waiting and len(running) < self.workers and not stop():
+                    job = waiting.pop(0)
+                    receiver, sender = context.Pipe(duplex=False)
+                    worker = context.Process(target=_work, args=(job, sender, stopping))
+                    worker.start()
+                    sender.close()
+                    running[receiver] = (job, worker)
+                ready = wait(list(running), timeout=1)
+                for receiver in [known for known in running if known in ready]:
+                    job, process = running[receiver]
+                    if not _forward(receiver, job, on_event):
+                        process.join()
+                        del running[receiver]
+        finally:
+            stopping.set()
+            for _, process in running.values():
+                process.join(PATIENCE_SECONDS)
+                process.kill()
         if stop():
             raise Interrupted
 
@@ -134,8 +146,12 @@ def _forward(receiver: Connection, job: Job, on_event: OnEvent) -> bool:
     return bool(kind == "event")
 
 
-def _work(job: Job, sender: Connection) -> None:
-    """Run a job in a process of its own; it ends when its parent does."""
+def _work(job: Job, sender: Connection, stopping: Event) -> None:
+    """Run a job in a process of its own, which stops when told to and ends with its parent.
+
+    Ctrl-C reaches every process of a terminal; only the parent listens to it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None  # noqa: S101 - this is a child
 
@@ -144,15 +160,14 @@ def _work(job: Job, sender: Connection) -> None:
         os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()
-    with interruptible() as stop:
-        try:
-            for event in run_job(job, stop):
-                sender.send(("event", event))
-            sender.send(("done", None))
-        except Interrupted:
-            sender.send(("done", None))
-        except TenfoldError as error:
-            sender.send(("error", RunError(str(error))))
+    try:
+        for event in run_job(job, stopping.is_set):
+            sender.send(("event", event))
+        sender.send(("done", None))
+    except Interrupted:
+        sender.send(("done", None))
+    except TenfoldError as error:
+        sender.send(("error", RunError(str(error))))
 
 
 @contextlib.contextmanager

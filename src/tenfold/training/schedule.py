@@ -1,5 +1,6 @@
 """Schedules: learning rate, batch size and L2 coefficient as pure functions of the step."""
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Literal, NamedTuple, Self
@@ -51,10 +52,11 @@ class Ramp(BaseModel):
         if t >= 1:
             return self.end
         if self.shape == "geometric":
-            return float(self.start * (self.end / self.start) ** t)
-        if self.shape == "cosine":
-            return float(self.end + (self.start - self.end) * (1 + np.cos(np.pi * t)) / 2)
-        return self.start + t * (self.end - self.start)
+            return self.start * (self.end / self.start) ** t
+        # A sum of positive terms: no digits are lost where the ends differ by many powers of ten.
+        share = math.sin(math.pi / 2 * t) ** 2 if self.shape == "cosine" else t
+        rest = math.cos(math.pi / 2 * t) ** 2 if self.shape == "cosine" else 1 - t
+        return self.start * rest + self.end * share
 
 
 class Stage(BaseModel):
