@@ -280,6 +280,23 @@ def test_a_wrong_field_is_named(tmp_path: Path) -> None:
         write_report([make_run(tmp_path / "r", edit=spoil)])
 
 
+def test_a_digit_beyond_nine_is_refused(tmp_path: Path) -> None:
+    path = make_run(tmp_path / "r", edit=lambda facts: facts["mistakes"][0].update(label=12))
+    with pytest.raises(RunError, match=r"mistakes\.0\.label"):
+        write_report([path])
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize("manifest", ["{}", '{"timings": [1]}', '{"timings": {"other": 1}}'])
+def test_runs_are_compared_whatever_their_manifests_say(
+    manifest: str, run: Path, tmp_path: Path
+) -> None:
+    other = make_run(tmp_path / "other")
+    (other / "manifest.json").write_text(manifest)
+    text = Page(write_report([run, other], tmp_path / "c.html")).text
+    assert text.index("training, s") < text.index(" 321 ") < text.index(" – ")
+
+
 def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     path = make_run(tmp_path / "r", edit=lambda facts: facts.update(format=2))
     with pytest.raises(RunError, match="format"):

@@ -1,5 +1,6 @@
 """Figures show what matters, whatever the curves do."""
 
+from math import inf, nan
 from pathlib import Path
 from typing import Any
 
@@ -62,3 +63,12 @@ def test_short_and_diverged_curves_are_drawn(points: int) -> None:
     best = "at iteration 200" if points > 1 else "at iteration 100"
     assert drawn.svg.count(best) == 2
     assert drawn.svg.count("<use") >= points  # each evaluation is marked
+
+
+@pytest.mark.parametrize("size", [[nan, 0.04, 0.05], [0.04, inf, nan], [nan, nan, nan]])
+def test_a_schedule_is_drawn_though_the_weights_diverged(size: list[float], run: Path) -> None:
+    journal = [
+        record.model_copy(update={"weight_loss": value})
+        for record, value in zip(read_run(run).journal, size, strict=False)
+    ]
+    assert "weight_loss (loss_w)" in figures.schedule_figure("s", journal).svg

@@ -118,7 +118,8 @@ def schedule_figure(name: str, journal: Sequence[Record]) -> Drawing:
             axes.yaxis.set_minor_formatter(NullFormatter())
         else:
             axes.yaxis.set_major_locator(MaxNLocator(3, min_n_ticks=2))
-            axes.set_ylim(0, 1.1 * max(values) or 1)
+            finite = [value for value in values if math.isfinite(value)]  # weights may diverge
+            axes.set_ylim(0, 1.1 * max(finite, default=0) or 1)
     rows[-1].set_xlabel("iteration")
     caption = "What the schedule set, and the weights' size, at each evaluation of member 1."
     return drawing(figure, name, caption)

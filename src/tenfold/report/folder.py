@@ -13,6 +13,7 @@ from tenfold.errors import RunError
 
 T = TypeVar("T")
 Ten = Annotated[list[T], Field(min_length=10, max_length=10)]
+Digit = Annotated[int, Field(ge=0, le=9)]
 
 
 class _Part(BaseModel):
@@ -99,8 +100,8 @@ class Mistake(_Part):
     """An image that the headline model misreads; `image` is uint8[784], 255 the ink."""
 
     index: int
-    label: int
-    prediction: int
+    label: Digit
+    prediction: Digit
     confidence: float
     probabilities: Ten[float]
     image: Annotated[Base64Bytes, Field(min_length=784, max_length=784)]

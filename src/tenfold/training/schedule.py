@@ -52,7 +52,7 @@ class Ramp(BaseModel):
         if t >= 1:
             return self.end
         if self.shape == "geometric":
-            return self.start * (self.end / self.start) ** t
+            return float(self.start * (self.end / self.start) ** t)
         # A sum of positive terms: no digits are lost where the ends differ by many powers of ten.
         share = math.sin(math.pi / 2 * t) ** 2 if self.shape == "cosine" else t
         rest = math.cos(math.pi / 2 * t) ** 2 if self.shape == "cosine" else 1 - t
