@@ -1,12 +1,15 @@
 # Each target does all of its own set-up; a stamp file keeps it from being done twice.
 PYTHON ?= python3
 VENV ?= .venv
-# A CPU build. Elsewhere PyPI's Linux wheel of torch is a CUDA build of gigabytes; to avoid it:
-#   make train TORCH="torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu"
 TORCH ?= torch==2.13.0
+# PyPI's torch for Linux is a CUDA build of gigabytes; this index has CPU builds. It is used where it
+# answers and there is no NVIDIA card; TORCH_INDEX= (empty) takes what your own index has.
+TORCH_INDEX ?= $(if $(shell command -v nvidia-smi 2>/dev/null),,https://download.pytorch.org/whl/cpu)
 
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 SOURCES = pyproject.toml setup.py src/tenfold/model/_kernels.c
+# Asked first: pip itself retries an index that does not answer for minutes.
+ANSWERS = import sys, urllib.request as web; web.urlopen(sys.argv[1] + "/torch/", timeout=5)
 
 .PHONY: train test lint docs clean
 
@@ -14,7 +17,6 @@ train: $(VENV)/.installed
 	$(VENV)/bin/tenfold train
 
 test: $(VENV)/.dev
-	$(VENV)/bin/tenfold data fetch mnist
 	$(VENV)/bin/python -m pytest
 
 lint: $(VENV)/.dev
@@ -29,10 +31,14 @@ docs: $(VENV)/.dev
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "tenfold needs Python 3.11 or newer; name one: make PYTHON=python3.12" >&2; exit 2; }
-	@$(PYTHON) -m venv $(VENV) || \
-		{ echo "no venv here; on Debian: apt-get install python3-venv" >&2; exit 2; }
-	$(PIP) install --upgrade "pip>=25.1"
-	$(PIP) install $(TORCH)
+	@$(PYTHON) -c 'import ensurepip, venv' || \
+		{ echo "$(PYTHON) cannot make virtual environments; on Debian: apt-get install python3-venv" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --upgrade "pip>=25.1"  # the first with --group
+	@index=; \
+	if [ -n "$(TORCH_INDEX)" ] && $(VENV)/bin/python -c '$(ANSWERS)' "$(TORCH_INDEX)" 2>/dev/null; \
+		then index="--extra-index-url $(TORCH_INDEX)"; fi; \
+	set -x; $(PIP) install $(TORCH) $$index
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.python $(SOURCES)
@@ -44,4 +50,4 @@ $(VENV)/.dev: $(VENV)/.installed
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build
+	rm -rf $(VENV) build src/tenfold.egg-info src/tenfold/model/*.so

@@ -202,7 +202,7 @@ def test_an_error_in_one_worker_ends_the_others(start: Start, tmp_path: Path) ->
     run.members[1].mkdir(parents=True)
     (run.members[1] / "checkpoint.safetensors").write_bytes(b"damaged")
     process = start("train", "--resume", "--out", run.path)
-    _, stderr = process.communicate(timeout=30)
+    _, stderr = process.communicate(timeout=60)
     assert process.returncode == 2
     errors = [line for line in stderr.splitlines() if line.startswith("tenfold: ")]
     assert len(errors) == 1
@@ -224,3 +224,14 @@ def test_evaluating_a_damaged_bundle(name: str, run: Path, fail: Fail) -> None:
 
 def test_evaluating_what_is_nothing(fail: Fail, tmp_path: Path) -> None:
     assert fail("evaluate", tmp_path).startswith(f"{tmp_path}: no recipe.toml; name a run folder")
+
+
+def test_a_training_that_diverges(start: Start, tmp_path: Path) -> None:
+    rate = "training.stages.0.learning_rate=1e30"
+    process = start("train", "smoke", "--set", rate, "--threads", "1", "--out", tmp_path / "run")
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "Traceback" not in stderr
+    last = stderr.splitlines()[-1]
+    assert last.startswith("tenfold: ")
+    assert "diverged by iteration 10; lower training.stages.*.learning_rate" in last

@@ -206,13 +206,13 @@ def signalled(
     number: int,
 ) -> str:
     """Send a signal once `after` evaluations are written; return stderr."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while evaluations(run) < after and process.poll() is None:
         assert time.monotonic() < deadline
         time.sleep(0.002)
     if process.poll() is None:
         send(process.pid, number)
-    return process.communicate(timeout=60)[1]
+    return process.communicate(timeout=120)[1]
 
 
 def resume(start: Start, run: Path) -> "subprocess.Popen[str]":
@@ -229,7 +229,7 @@ def test_a_run_killed_three_times_ends_with_the_same_bytes(
         assert process.returncode == -signal.SIGKILL
         assert not (run / "evaluation.json").exists()
         process = resume(start, run)
-    assert process.communicate(timeout=60)[1].startswith(f"resuming smoke in {run}\n")
+    assert process.communicate(timeout=120)[1].startswith(f"resuming smoke in {run}\n")
     assert process.returncode == 0
     assert_same_members(run, finished.path)
     assert not list(run.rglob("*.tmp"))
@@ -247,9 +247,9 @@ def test_a_run_killed_at_a_random_moment_ends_with_the_same_bytes(
     process = start("train", "smoke", "--out", run, "--threads", threads)
     time.sleep(random.Random(kill).uniform(1.5, 4.5))
     os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=60)
+    process.communicate(timeout=120)
     again = resume(start, run)
-    stderr = again.communicate(timeout=60)[1]
+    stderr = again.communicate(timeout=120)[1]
     if again.returncode == 2:  # killed before there was a run
         assert stderr.startswith(f"tenfold: {run}: no recipe.toml")
         assert not (run / "recipe.toml").exists()
@@ -275,7 +275,7 @@ def test_ctrl_c_says_how_to_resume_and_changes_nothing(
     assert "Traceback" not in stderr
     assert 3 <= evaluations(run) < 2 * EVALUATIONS
     process = resume(start, run)
-    stderr = process.communicate(timeout=60)[1]
+    stderr = process.communicate(timeout=120)[1]
     assert process.returncode == 0, stderr
     # Two workers with a thread each, or one after the other: the same bytes.
     assert_same_members(run, finished.path)

@@ -167,6 +167,18 @@ def test_adam_is_torch_s(
             assert torch.equal(low_copy[0], w.bfloat16())
 
 
+def test_a_nan_weight_is_nan_in_the_copy_too() -> None:
+    # All its bits are ones: rounded like a number, it would overflow into -0.
+    w = torch.full((20,), 2**31 - 1, dtype=torch.int32).view(torch.float32)
+    m, v, gradient = torch.zeros(20), torch.zeros(20), torch.zeros(20).bfloat16()
+    low = torch.zeros(20).bfloat16()
+    settings: dict[str, Any] = {"betas": (0.9, 0.99), "epsilon": 1e-8, "l2": 0.0}
+    settings |= {"step": 1, "learning_rate": 0.01, "weight_decay": 0.0}
+    adam_step(w, m, v, gradient, low, **settings)
+    assert bool(w.isnan().all())
+    assert bool(low.isnan().all())
+
+
 def operator_arguments() -> dict[str, tuple[Any, ...]]:
     x, weight, bias = draw(2, 5, 5, 4), draw(5), draw(5, seed=1)
     pixels, filters, shares = draw(2, 5, 4), draw(9, 5), SHARES["mixed"]
@@ -247,7 +259,7 @@ def test_with_kernels_there_is_nothing_to_explain(use_kernels: Callable[[str], N
 PROCESS = """
 import json, resource, torch
 from pathlib import Path
-from tenfold.model.kernels import relu_pool, tune_allocator
+from tenfold.model.kernels import relu_pool, tune_process
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -259,7 +271,7 @@ relu_pool(torch.ones(8, 16, 28, 28), "mixed")
 maps = {line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines()}
 runtimes = [path for path in maps if "gomp" in path or "libomp" in path or "libiomp" in path]
 before = faults()
-tune_allocator()
+tune_process()
 faults()
 print(json.dumps({"runtimes": runtimes, "before": before, "after": faults()}))
 """

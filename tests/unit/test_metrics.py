@@ -8,7 +8,13 @@ import pytest
 from scipy.special import logsumexp
 from sklearn import metrics as oracle
 
-from tenfold.evaluation.metrics import Evaluation, ensemble_log_probabilities, measure, wilson
+from tenfold.evaluation.metrics import (
+    Evaluation,
+    ensemble_log_probabilities,
+    measure,
+    reliability,
+    wilson,
+)
 
 N = 500
 
@@ -71,6 +77,13 @@ def test_calibration_agrees_with_a_slow_loop(
     assert gap > 0.01
     assert measured.ece == pytest.approx(gap)
     assert sum(bin_.count for bin_ in measured.reliability) == N
+
+
+def test_a_confidence_on_an_edge_belongs_to_the_bin_below() -> None:
+    edges = np.linspace(0, 1, 16)
+    bins = reliability(edges[1:], np.ones(15, bool))
+    assert [bin_.count for bin_ in bins] == [1] * 15
+    assert [bin_.confidence for bin_ in bins] == list(edges[1:])
 
 
 @pytest.mark.parametrize(("right", "n"), [(9957, 10000), (0, 7), (7, 7), (1, 3)])

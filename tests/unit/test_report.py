@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
-from finished_run import IMAGES, MISTAKES, Page, make_run, picture, predictions
+from finished_run import IMAGES, MISTAKES, Edit, Page, make_run, picture, predictions
 from PIL import Image
 
 from tenfold.errors import RunError
@@ -280,12 +280,6 @@ def test_a_wrong_field_is_named(tmp_path: Path) -> None:
         write_report([make_run(tmp_path / "r", edit=spoil)])
 
 
-def test_a_digit_beyond_nine_is_refused(tmp_path: Path) -> None:
-    path = make_run(tmp_path / "r", edit=lambda facts: facts["mistakes"][0].update(label=12))
-    with pytest.raises(RunError, match=r"mistakes\.0\.label"):
-        write_report([path])
-
-
 @pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("manifest", ["{}", '{"timings": [1]}', '{"timings": {"other": 1}}'])
 def test_runs_are_compared_whatever_their_manifests_say(
@@ -297,10 +291,18 @@ def test_runs_are_compared_whatever_their_manifests_say(
     assert text.index("training, s") < text.index(" 321 ") < text.index(" – ")
 
 
-def test_a_newer_format_is_refused(tmp_path: Path) -> None:
-    path = make_run(tmp_path / "r", edit=lambda facts: facts.update(format=2))
-    with pytest.raises(RunError, match="format"):
-        write_report([path])
+@pytest.mark.parametrize(
+    ("edit", "field"),
+    [
+        (lambda facts: facts.update(format=2), "format"),
+        (lambda facts: facts["mistakes"][0].update(label=12), r"mistakes\.0\.label"),
+    ],
+)
+def test_a_newer_format_and_an_eleventh_digit_are_refused(
+    edit: Edit, field: str, tmp_path: Path
+) -> None:
+    with pytest.raises(RunError, match=rf"evaluation\.json: {field}: "):
+        write_report([make_run(tmp_path / "r", edit=edit)])
 
 
 def test_no_run_and_no_folder_are_told_apart(tmp_path: Path) -> None:

@@ -295,8 +295,7 @@ INLINE void NAME(windows)(const struct job *a, long begin, long end, int thread,
                 long at[4], o = ((n * oh + i) * ow + j) * a->c, p = ((n * a->h + 2 * i) * a->w + 2 * j) * a->c;
                 int taps = NAME(taps)(a, i, j, a->w * a->c, a->c, at);
                 if (taps == 4) NAME(window)(a, o, p, at, sums, what, 4, bf16, affine);
-                else if (taps == 2) NAME(window)(a, o, p, at, sums, what, 2, bf16, affine);
-                else NAME(window)(a, o, p, at, sums, what, 1, bf16, affine);
+                else NAME(window)(a, o, p, at, sums, what, taps, bf16, affine); /* at odd edges */
             }
         for (long c = 0; what == SUMS && c < 2 * a->c; c++) a->sums[2 * thread * a->c + c] += sums[c];
     }

@@ -22,7 +22,7 @@ from typing import Literal, Protocol
 import torch
 
 from tenfold.errors import RunError, TenfoldError
-from tenfold.model.kernels import tune_allocator
+from tenfold.model.kernels import tune_process
 from tenfold.training.hardware import Precision, choose_device, choose_dtype
 from tenfold.training.loop import Placement, Trainer
 from tenfold.training.member import Event as MemberEvent
@@ -57,7 +57,7 @@ class Launcher(Protocol):
 
 def run_job(job: Job, stop: Callable[[], bool]) -> Iterator[MemberEvent]:
     """Train one member where it stands, resuming if it has a checkpoint."""
-    tune_allocator()
+    tune_process()
     torch.set_num_threads(job.threads)
     run = Run.open(job.run)
     folder = run.members[job.member]

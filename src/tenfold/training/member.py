@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from tenfold.data.dataset import Digits
+from tenfold.errors import RunError
 from tenfold.training.checkpoint import load_checkpoint, save_checkpoint
 from tenfold.training.journal import Journal, Record
 from tenfold.training.loop import Trainer
@@ -77,10 +78,19 @@ class MemberRun:
         return {"buffer": list(trainer.network.buffers()), "average": trainer.averages}
 
     def evaluate(self) -> Record:
-        """Measure on the monitored set, write the record, keep the weights if they are best."""
+        """Measure on the monitored set, write the record, keep the weights if they are best.
+
+        Raises:
+            RunError: the network's outputs are no longer numbers.
+        """
         trainer = self.trainer
         log_p = trainer.log_probabilities(self.monitored.images)
         step = trainer.step_count
+        if not log_p.isfinite().all():
+            raise RunError(
+                f"{self.folder}: training diverged by iteration {step}; "
+                "lower training.stages.*.learning_rate"
+            )
         images = trainer.schedule.images_before(step)
         new_images = images - self.recorded_images
         new_seconds = self.seconds - self.recorded_seconds
