@@ -50,6 +50,7 @@ typedef uint32_t words __attribute__((vector_size(64)));
 typedef uint16_t halves __attribute__((vector_size(32)));
 typedef uint8_t bytes __attribute__((vector_size(16)));
 #define LANES 16
+#define UNROLL _Pragma("GCC unroll 16")
 #define EACH_VECTOR(i, count, ...)                                               \
     {                                                                            \
         long i = 0;                                                              \
@@ -229,7 +230,7 @@ INLINE void NAME(pool)(const struct job *a, const floats *z, void *y, uint8_t *c
     const float most = a->most, share = a->share / taps;
     floats best = {0}, total = {0};
     ints bits = {0};
-    for (int k = 0; k < taps; k++) {
+    UNROLL for (int k = 0; k < taps; k++) {
         ints alive = ~(ints)(z[k] <= 0);
         floats r = (floats)(alive & (ints)z[k]);
         ints take = k == 0 ? (ints){0} - 1 : (ints)(r > best) | (ints)(r != r);
@@ -264,7 +265,7 @@ INLINE void NAME(window)(const struct job *a, long o, long p, const long *at, fl
         floats z[4], g = {0}, total = {0}, product = {0};
         ints bits = {0};
         if (what != FORWARD) g = NAME(load)(a->dy, o + c, lanes, bf16), bits = NAME(bits)(a->code + o + c, lanes);
-        for (int k = 0; k < taps; k++) {
+        UNROLL for (int k = 0; k < taps; k++) {
             if (what != BACKWARD || affine) z[k] = NAME(load)(a->x, p + at[k] + c, lanes, bf16);
             if (what == FORWARD && affine)
                 z[k] = z[k] * NAME(load)(a->scale, c, lanes, 0) + NAME(load)(a->shift, c, lanes, 0);
@@ -335,7 +336,7 @@ INLINE void NAME(convolve)(const struct job *a, long begin, long end, int thread
                     if (what == GRADIENT) g = NAME(load)(a->dy, o, lanes, bf16), bits = NAME(bits)(a->code + o, lanes);
                     for (int k = 0; k < taps; k++) {
                         z[k] = what == CONVOLVE ? f[PATCH] : NAME(spread)(a, g, bits, k, taps);
-                        for (int t = 0; t < PATCH; t++) {
+                        UNROLL for (int t = 0; t < PATCH; t++) {
                             float pixel = p[at[k] + t / 3 * PADDED + t % 3];
                             if (what == CONVOLVE) z[k] = z[k] + f[t] * pixel;
                             else f[t] = f[t] + z[k] * pixel;

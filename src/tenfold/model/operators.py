@@ -4,15 +4,32 @@ Shapes: x [n, c, h, w] in channels-last memory, pooled and code [n, c, ⌈h/2⌉
 share are how much of the maximum and of the average pooling takes.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from tenfold.model.library import call
 
+# Defined one by one: `torch.library.custom_op` would import dynamo, which takes a second.
+_LIBRARY = torch.library.Library("tenfold", "DEF")
 _CHANNELS_LAST = torch.channels_last
 _PATCH = 9  # pixels of a 3×3 filter
+
+
+_Kernel = TypeVar("_Kernel", bound=Callable[..., Any])
+
+
+def _operator(schema: str) -> Callable[[_Kernel], _Kernel]:
+    """Define an operator, and the decorated function as what it does on a CPU."""
+
+    def register(kernel: _Kernel) -> _Kernel:
+        _LIBRARY.define(schema)
+        _LIBRARY.impl(schema.split("(", 1)[0], kernel, "CPU")
+        return kernel
+
+    return register
 
 
 def _pooled(x: Tensor) -> Tensor:
@@ -30,7 +47,7 @@ def _dense(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=_CHANNELS_LAST)
 
 
-@torch.library.custom_op("tenfold::relu_pool", mutates_args=())
+@_operator("relu_pool(Tensor x, float most, float share) -> (Tensor, Tensor)")
 def _relu_pool(x: Tensor, most: float, share: float) -> tuple[Tensor, Tensor]:
     x, pooled = _dense(x), _pooled(x)
     code = _codes(pooled)
@@ -38,7 +55,9 @@ def _relu_pool(x: Tensor, most: float, share: float) -> tuple[Tensor, Tensor]:
     return pooled, code
 
 
-@torch.library.custom_op("tenfold::relu_pool_backward", mutates_args=())
+@_operator(
+    "relu_pool_backward(Tensor dy, Tensor code, int h, int w, float most, float share) -> Tensor"
+)
 def _relu_pool_backward(
     dy: Tensor, code: Tensor, h: int, w: int, most: float, share: float
 ) -> Tensor:
@@ -48,7 +67,9 @@ def _relu_pool_backward(
     return dx
 
 
-@torch.library.custom_op("tenfold::affine_relu_pool", mutates_args=())
+@_operator(
+    "affine_relu_pool(Tensor x, Tensor scale, Tensor shift, float most, float share) -> Tensor"
+)
 def _affine_relu_pool(x: Tensor, scale: Tensor, shift: Tensor, most: float, share: float) -> Tensor:
     x, pooled = _dense(x), _pooled(x)
     tensors = (x, scale, shift, pooled, _codes(pooled))
@@ -56,7 +77,10 @@ def _affine_relu_pool(x: Tensor, scale: Tensor, shift: Tensor, most: float, shar
     return pooled
 
 
-@torch.library.custom_op("tenfold::norm_relu_pool", mutates_args=())
+@_operator(
+    "norm_relu_pool(Tensor x, Tensor weight, Tensor bias, float epsilon, float most, float share)"
+    " -> (Tensor, Tensor, Tensor, Tensor)"
+)
 def _norm_relu_pool(
     x: Tensor, weight: Tensor, bias: Tensor, epsilon: float, most: float, share: float
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -68,7 +92,10 @@ def _norm_relu_pool(
     return pooled, code, mean, variance
 
 
-@torch.library.custom_op("tenfold::norm_relu_pool_backward", mutates_args=())
+@_operator(
+    "norm_relu_pool_backward(Tensor dy, Tensor code, Tensor x, Tensor weight, Tensor mean,"
+    " Tensor variance, float epsilon, float most, float share) -> (Tensor, Tensor, Tensor)"
+)
 def _norm_relu_pool_backward(
     dy: Tensor,
     code: Tensor,
@@ -93,29 +120,29 @@ def _unpooled(dy: Tensor, h: int, w: int) -> Tensor:
     return torch.empty(shape, dtype=dy.dtype, device=dy.device, memory_format=_CHANNELS_LAST)
 
 
-@_relu_pool.register_fake
+@torch.library.register_fake("tenfold::relu_pool", lib=_LIBRARY)
 def _(x: Tensor, most: float, share: float) -> tuple[Tensor, Tensor]:
     pooled = _pooled(x)
     return pooled, _codes(pooled)
 
 
-@_relu_pool_backward.register_fake
+@torch.library.register_fake("tenfold::relu_pool_backward", lib=_LIBRARY)
 def _(dy: Tensor, code: Tensor, h: int, w: int, most: float, share: float) -> Tensor:
     return _unpooled(dy, h, w)
 
 
-@_affine_relu_pool.register_fake
+@torch.library.register_fake("tenfold::affine_relu_pool", lib=_LIBRARY)
 def _(x: Tensor, scale: Tensor, shift: Tensor, most: float, share: float) -> Tensor:
     return _pooled(x)
 
 
-@_norm_relu_pool.register_fake
+@torch.library.register_fake("tenfold::norm_relu_pool", lib=_LIBRARY)
 def _(x: Tensor, weight: Tensor, *_: object) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     pooled = _pooled(x)
     return pooled, _codes(pooled), torch.empty_like(weight), torch.empty_like(weight)
 
 
-@_norm_relu_pool_backward.register_fake
+@torch.library.register_fake("tenfold::norm_relu_pool_backward", lib=_LIBRARY)
 def _(
     dy: Tensor,
     code: Tensor,
@@ -150,11 +177,21 @@ def _differentiate_norm_relu_pool(ctx: Any, dy: Tensor, *_: object) -> tuple[Ten
     return *gradients, None, None, None
 
 
-_relu_pool.register_autograd(_differentiate_relu_pool, setup_context=_save_relu_pool)
-_norm_relu_pool.register_autograd(_differentiate_norm_relu_pool, setup_context=_save_norm_relu_pool)
+torch.library.register_autograd(
+    "tenfold::relu_pool", _differentiate_relu_pool, setup_context=_save_relu_pool, lib=_LIBRARY
+)
+torch.library.register_autograd(
+    "tenfold::norm_relu_pool",
+    _differentiate_norm_relu_pool,
+    setup_context=_save_norm_relu_pool,
+    lib=_LIBRARY,
+)
 
 
-@torch.library.custom_op("tenfold::convolve_relu_pool", mutates_args=())
+@_operator(
+    "convolve_relu_pool(Tensor pixels, Tensor filters, Tensor bias, bool low, float most,"
+    " float share) -> (Tensor, Tensor)"
+)
 def _convolve_relu_pool(
     pixels: Tensor,
     filters: Tensor,
@@ -173,7 +210,10 @@ def _convolve_relu_pool(
     return pooled, code
 
 
-@torch.library.custom_op("tenfold::convolve_relu_pool_backward", mutates_args=())
+@_operator(
+    "convolve_relu_pool_backward(Tensor dy, Tensor code, Tensor pixels, float most, float share)"
+    " -> Tensor"
+)
 def _convolve_relu_pool_backward(
     dy: Tensor, code: Tensor, pixels: Tensor, most: float, share: float
 ) -> Tensor:
@@ -187,7 +227,7 @@ def _convolve_relu_pool_backward(
     return gradient
 
 
-@torch.library.custom_op("tenfold::patch_moments", mutates_args=())
+@_operator("patch_moments(Tensor pixels) -> Tensor")
 def _patch_moments(pixels: Tensor) -> Tensor:
     """Return Σ over all 3×3 patches p (zeros outside, 1 appended) of p pᵀ: float64 [10, 10]."""
     pixels = pixels.contiguous()
@@ -204,7 +244,7 @@ def _convolved(pixels: Tensor, filters: Tensor, *, low: bool) -> Tensor:
     return torch.empty(shape, dtype=dtype, device=pixels.device, memory_format=_CHANNELS_LAST)
 
 
-@_convolve_relu_pool.register_fake
+@torch.library.register_fake("tenfold::convolve_relu_pool", lib=_LIBRARY)
 def _(
     pixels: Tensor,
     filters: Tensor,
@@ -217,12 +257,12 @@ def _(
     return pooled, _codes(pooled)
 
 
-@_convolve_relu_pool_backward.register_fake
+@torch.library.register_fake("tenfold::convolve_relu_pool_backward", lib=_LIBRARY)
 def _(dy: Tensor, code: Tensor, pixels: Tensor, most: float, share: float) -> Tensor:
     return dy.new_empty(_PATCH + 1, dy.shape[1], dtype=torch.float32)
 
 
-@_patch_moments.register_fake
+@torch.library.register_fake("tenfold::patch_moments", lib=_LIBRARY)
 def _(pixels: Tensor) -> Tensor:
     return pixels.new_empty(_PATCH + 1, _PATCH + 1, dtype=torch.float64)
 
@@ -239,4 +279,9 @@ def _differentiate_convolve(ctx: Any, dy: Tensor, *_: object) -> tuple[Tensor | 
     return None, gradient[:_PATCH], gradient[_PATCH], None, None, None
 
 
-_convolve_relu_pool.register_autograd(_differentiate_convolve, setup_context=_save_convolve)
+torch.library.register_autograd(
+    "tenfold::convolve_relu_pool",
+    _differentiate_convolve,
+    setup_context=_save_convolve,
+    lib=_LIBRARY,
+)
