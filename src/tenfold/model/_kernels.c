@@ -36,7 +36,8 @@ struct job {
     const void *x, *dy, *gradient;
     void *y, *dx, *copy;
     uint8_t *code;
-    const float *scale, *shift, *offset; /* FORWARD z = x*scale + shift, BACKWARD dx = dz*scale + x*shift + offset */
+    /* FORWARD z = x*scale + shift, BACKWARD dx = dz*scale + x*shift + offset; MOMENTS and SUMS take x - offset. */
+    const float *scale, *shift, *offset;
     const float *filters, *bias;         /* [9][c], [c] */
     double *sums;                        /* [threads][rows][c] */
     float most, share;                   /* of the maximum and the average */
@@ -94,6 +95,9 @@ int tenfold_variant(void) {
 #endif
 }
 
+/* Linkers of extension modules ask for it; this one is loaded, never imported. */
+void *PyInit__kernels(void) { return NULL; }
+
 static void run(int variant, int what, struct job *a) {
     a->what = what;
 #pragma omp parallel if (what != ADAM || a->n > 16384)
@@ -132,11 +136,14 @@ int tenfold_relu_pool_backward(SHAPE, const void *dy, const uint8_t *code, void 
 int tenfold_norm_relu_pool(SHAPE, const void *x, const float *weight, const float *bias, float *mean, float *variance,
                            float *scratch, void *y, uint8_t *code, float epsilon) {
     float *scale = scratch, *shift = scratch + c;
-    struct job a = {JOB, .x = x, .y = y, .code = code, .scale = scale, .shift = shift};
-    if (reduce(variant, MOMENTS, &a, 2)) return 1;
+    struct job a = {JOB, .x = x, .y = y, .code = code, .scale = scale, .shift = shift, .offset = scale};
     const double count = (double)n * h * w;
+    /* A variance that is small beside the mean is lost in squares of x, not in those of x less its first pixel. */
+    for (long i = 0; i < c; i++) scale[i] = count > 0 ? load_generic(x, i, 1, bf16)[0] : 0;
+    if (reduce(variant, MOMENTS, &a, 2)) return 1;
     for (long i = 0; i < c; i++) {
         double m = a.sums[i] / count, v = fmax(a.sums[c + i] / count - m * m, 0);
+        m += scale[i];
         mean[i] = (float)m, variance[i] = (float)v;
         scale[i] = (float)(weight[i] / sqrt(v + epsilon));
         shift[i] = (float)(bias[i] - m * scale[i]);
@@ -151,18 +158,18 @@ int tenfold_norm_relu_pool_backward(SHAPE, const void *dy, const uint8_t *code, 
                                     float *dbias, float epsilon) {
     float *scale = scratch, *shift = scratch + c, *offset = scratch + 2 * c;
     struct job a = {JOB, .dy = dy, .code = (uint8_t *)code, .x = x, .dx = dx, .scale = scale, .shift = shift,
-                    .offset = offset};
+                    .offset = mean};
     if (reduce(variant, SUMS, &a, 2)) return 1;
     const double count = (double)n * h * w;
     for (long i = 0; i < c; i++) {
         double over = 1 / sqrt((double)variance[i] + epsilon), s = a.sums[i], g = weight[i] * over;
-        double d = (a.sums[c + i] - mean[i] * s) * over;
+        double d = a.sums[c + i] * over;
         dbias[i] = (float)s, dweight[i] = (float)d;
         scale[i] = (float)g;
         shift[i] = (float)(-g * over * d / count);
         offset[i] = (float)(g * (mean[i] * over * d - s) / count);
     }
-    free(a.sums);
+    free(a.sums), a.offset = offset;
     return run(variant, BACKWARD, &a), 0;
 }
 
@@ -188,7 +195,7 @@ int tenfold_patch_moments(SHAPE, const float *x, double *moments) {
     return free(a.sums), 0;
 }
 
-/* Adam (Kingma & Ba 2015), l2 coupled, decay decoupled; `copy` is bfloat16, and then so is the gradient. */
+/* Adam (Kingma & Ba 2015), l2 coupled, decay decoupled; `bf16` is the gradient, and the copy if any. */
 void tenfold_adam(int variant, int bf16, long n, long step, float rate, float beta1, float beta2, float epsilon, float l2,
                   float decay, float *master, float *first, float *second, const void *gradient, void *copy) {
     struct job a = {.bf16 = bf16, .n = n, .master = master, .first = first, .second = second, .gradient = gradient,
@@ -253,6 +260,7 @@ INLINE ints NAME(bits)(const uint8_t *code, long lanes) {
 /* dz of window pixel k. */
 INLINE floats NAME(spread)(const struct job *a, floats dy, ints bits, int k, int taps) {
     ints largest = (bits & 3) == k, alive = (bits & (4 << k)) != 0;
+    if (a->share == 0) alive &= largest; /* an infinite dy times no share would be NaN */
     floats kept = a->share / taps + (floats)(largest & (ints)((floats){0} + a->most));
     return (floats)(alive & (ints)(dy * kept));
 }
@@ -270,6 +278,7 @@ INLINE void NAME(window)(const struct job *a, long o, long p, const long *at, fl
             if (what == FORWARD && affine)
                 z[k] = z[k] * NAME(load)(a->scale, c, lanes, 0) + NAME(load)(a->shift, c, lanes, 0);
             if (what == FORWARD) continue;
+            if (what == SUMS) z[k] = z[k] - NAME(load)(a->offset, c, lanes, 0);
             floats dz = NAME(spread)(a, g, bits, k, taps);
             total = total + dz, product = product + dz * z[k];
             if (what == SUMS) continue;
@@ -304,9 +313,9 @@ INLINE void NAME(windows)(const struct job *a, long begin, long end, int thread,
 
 INLINE void NAME(moments)(const struct job *a, long begin, long end, int thread, int bf16) {
     for (long n = begin; n < end; n++) EACH_VECTOR(c, a->c, {
-        floats total = {0}, squares = {0};
+        floats total = {0}, squares = {0}, offset = NAME(load)(a->offset, c, lanes, 0);
         for (long p = n * a->h * a->w; p < (n + 1) * a->h * a->w; p++) {
-            floats v = NAME(load)(a->x, p * a->c + c, lanes, bf16);
+            floats v = NAME(load)(a->x, p * a->c + c, lanes, bf16) - offset;
             total = total + v, squares = squares + v * v;
         }
         NAME(add)(a->sums + 2 * thread * a->c + c, total, lanes);
@@ -382,7 +391,7 @@ INLINE void NAME(adam)(const struct job *a, long begin, long end, int bf16) {
         w = a->keep * w - a->step * m / (root * a->unbias + a->epsilon);
         NAME(store)(a->master + begin, i, w, lanes, 0);
         NAME(store)(a->first + begin, i, m, lanes, 0), NAME(store)(a->second + begin, i, v, lanes, 0);
-        if (bf16) NAME(store)((uint16_t *)a->copy + begin, i, w, lanes, 1);
+        if (a->copy) NAME(store)((uint16_t *)a->copy + begin, i, w, lanes, 1);
     })
 }
 

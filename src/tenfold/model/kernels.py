@@ -8,7 +8,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name every PyTorch reader expects
 
 from tenfold.model import operators  # noqa: F401 - registers torch.ops.tenfold
-from tenfold.model.library import MAX_CHANNELS, MAX_SIDE, available, load, pointer, why_not
+from tenfold.model.library import (
+    DTYPES,
+    MAX_CHANNELS,
+    MAX_SIDE,
+    available,
+    load,
+    pointer,
+    why_not,
+)
 from tenfold.model.pooling import SHARES, PoolKind, pool
 
 __all__ = [
@@ -20,8 +28,6 @@ __all__ = [
     "tune_process",
     "why_not",
 ]
-
-_DTYPES = (torch.float32, torch.bfloat16)
 
 # A constant to torch.compile, which cannot trace the search for the library. (What
 # `torch.compiler.assume_constant_result` does, without importing the compiler.)
@@ -44,7 +50,8 @@ def batch_norm_relu_pool(
 
     In training, `norm`'s running statistics move as in `nn.BatchNorm2d`.
     """
-    if slope != 0 or not _fits(x) or not (norm.training or not torch.is_grad_enabled()):
+    fits = slope == 0 and _fits(x) and _fits_norm(norm, x.numel())
+    if not fits or (torch.is_grad_enabled() and not norm.training):
         x = norm(x)
         return pool(F.leaky_relu(x, slope) if slope else F.relu(x), kind)
     assert norm.running_mean is not None and norm.running_var is not None  # noqa: S101, PT018
@@ -76,7 +83,8 @@ def convolve_relu_pool(  # noqa: PLR0913, PLR0917 - a block has that many parts
     moments, since x = Wp for a patch p: mean x = W·mean p, var x = diag(W·cov p·Wᵀ); what is
     convolved are filters that have taken in its scale.
     """
-    if slope != 0 or not _fits_first(pixels, dtype) or pixels.requires_grad:
+    fits = slope == 0 and _fits_first(pixels, convolution, dtype)
+    if not fits or (norm is not None and not _fits_norm(norm, pixels.numel() * norm.num_features)):
         x = pixels.to(dtype).unsqueeze(3).permute(0, 3, 1, 2)  # channels-last strides
         bias = None if convolution.bias is None else convolution.bias.to(dtype)
         x = F.conv2d(x, convolution.weight.to(dtype), bias, padding=1)
@@ -137,7 +145,7 @@ def adam_step(  # noqa: PLR0913 - Adam has that many terms
     """Advance flat float32 weights and moments in place, and their bfloat16 copy if there is one.
 
     g ← gradient + l2·w; m, v as in Adam; w ← (1 - rate·decay)·w - rate·m̂/(√v̂ + ε).
-    `step` counts from 1. With a copy, the gradient is bfloat16 too; else it is float32.
+    `step` counts from 1. The gradient is float32 or bfloat16.
     """
     library, variant, _ = load()
     beta1, beta2 = betas
@@ -145,7 +153,7 @@ def adam_step(  # noqa: PLR0913 - Adam has that many terms
         numbers = (learning_rate, beta1, beta2, epsilon, l2, weight_decay)
         library.tenfold_adam(
             variant,
-            int(copy is not None),
+            int(gradient.dtype == torch.bfloat16),
             ctypes.c_long(master.numel()),
             ctypes.c_long(step),
             *map(ctypes.c_float, numbers),
@@ -188,19 +196,30 @@ def _fits(x: Tensor) -> bool:
     """Whether the compiled kernels take this tensor."""
     return (
         x.device.type == "cpu"
-        and x.dtype in _DTYPES
+        and x.dtype in DTYPES
         and x.ndim == 4  # noqa: PLR2004 - n, c, h, w
         and x.shape[1] <= MAX_CHANNELS
         and available() is not None
     )
 
 
-def _fits_first(pixels: Tensor, dtype: torch.dtype) -> bool:
-    """Whether the fused first block takes these pixels."""
+def _fits_norm(norm: nn.BatchNorm2d, count: int) -> bool:
+    """Whether the kernels take this batch norm of `count` values; torch refuses one a channel."""
+    held = (norm.weight, norm.bias, norm.running_mean, norm.running_var)
+    return (
+        all(tensor is not None and tensor.dtype == torch.float32 for tensor in held)
+        and norm.momentum is not None
+        and (count > norm.num_features or not norm.training)
+    )
+
+
+def _fits_first(pixels: Tensor, convolution: nn.Conv2d, dtype: torch.dtype) -> bool:
+    """Whether the fused first block takes these pixels and filters."""
     return (
         pixels.device.type == "cpu"
-        and pixels.dtype == torch.float32
-        and dtype in _DTYPES
+        and pixels.dtype == convolution.weight.dtype == torch.float32
+        and not pixels.requires_grad
+        and dtype in DTYPES
         and max(pixels.shape[1:]) <= MAX_SIDE
         and available() is not None
     )

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 VARIANTS = ("generic", "avx2", "avx512")
+DTYPES = (torch.float32, torch.bfloat16)
 MAX_CHANNELS = 1024  # as in _kernels.c
 MAX_SIDE = 32  # of the first layer's images
 
@@ -68,10 +69,13 @@ def call(
     """Call a kernel: the shape [n, c, h, w] before pooling, tensors, numbers.
 
     Raises:
+        TypeError: the dtype is neither float32 nor bfloat16.
         MemoryError: the kernel could not allocate its sums.
     """
     library, variant, _ = load()
     assert library is not None  # noqa: S101 - operators are only reached with kernels
+    if dtype not in DTYPES:
+        raise TypeError(f"{name} of {dtype}: the kernels take float32 and bfloat16")
     n, c, h, w = shape
     failed = getattr(library, f"tenfold_{name}")(
         variant,

@@ -1,0 +1,165 @@
+"""README and docs: they say what is, and their Python runs."""
+
+import fnmatch
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from tenfold.training.recipe import Recipe, shipped
+from tenfold.training.schedule import Stage
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
+SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def section(page: str, heading: str) -> str:
+    """Return what stands under a heading, to the next one."""
+    _, _, rest = (DOCS / page).read_text().partition(f"# {heading}\n")
+    return re.split(r"^#+ ", rest, maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def rows(text: str) -> list[list[str]]:
+    """Return the cells of every table row, headings left out."""
+    lines = re.findall(r"^\| *(.*?) *\|$", text, re.MULTILINE)
+    cells = [re.split(r" *(?<!\\)\| *", line) for line in lines]
+    return [row for row in cells if row[0].startswith("`")]
+
+
+def names(text: str) -> set[str]:
+    """Return the words in backticks of the tables' first column."""
+    return {name for row in rows(text) for name in re.findall(r"`([^`]+)`", row[0])}
+
+
+def leaves(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every key of a recipe with its default, None where it is required."""
+    for name, field in model.model_fields.items():
+        kind: Any = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from leaves(kind, f"{prefix}{name}.")
+        elif field.is_required():
+            yield prefix + name, None
+        else:
+            default = field.default
+            yield prefix + name, list(default) if isinstance(default, tuple) else default
+
+
+def table_of_defaults(text: str) -> dict[str, Any]:
+    """Read a table of keys and defaults, the latter as TOML."""
+    return {
+        row[0].strip("`"): None
+        if row[1] == "required"
+        else tomllib.loads(f"value = {row[1].strip('`')}")["value"]
+        for row in rows(text)
+    }
+
+
+def test_every_key_of_a_recipe_and_its_default_are_documented() -> None:
+    assert table_of_defaults(section("recipes.md", "Keys")) == dict(leaves(Recipe))
+
+
+def test_every_key_of_a_stage_is_documented() -> None:
+    documented = table_of_defaults(section("recipes.md", "A stage"))
+    assert documented.keys() == Stage.model_fields.keys()
+    required = {name for name, field in Stage.model_fields.items() if field.is_required()}
+    assert {name for name, default in documented.items() if default is None} == required
+    least = {"iterations": 1, "learning_rate": 1, "batch_size": 1}
+    assert Stage.model_validate(least) == Stage.model_validate(
+        {name: least.get(name, default) for name, default in documented.items()}
+    )
+
+
+def test_every_shipped_recipe_is_in_the_readme() -> None:
+    _, _, after = README.partition("## Recipes\n")
+    assert names(after.partition("\n## ")[0]) == set(shipped())
+
+
+def test_every_file_of_a_run_is_documented(finished: Any) -> None:
+    patterns = names(section("run-folder.md", "The run folder"))
+    left = {str(p.relative_to(finished.path)) for p in finished.path.rglob("*") if p.is_file()}
+    left = {re.sub(r"members/\d\d/", "members/NN/", name) for name in left}
+    matched = {name: [p for p in patterns if fnmatch.fnmatch(name, p)] for name in left}
+    assert [name for name, found in matched.items() if not found] == []
+    unmatched = patterns - {pattern for found in matched.values() for pattern in found}
+    assert unmatched == {"members/NN/checkpoint.safetensors"}  # gone when it is finished
+
+
+@pytest.mark.parametrize(
+    ("heading", "file"),
+    [
+        ("manifest.json", "manifest.json"),
+        ("A journal record", "members/00/journal.jsonl"),
+        ("bundle.json", "bundle/bundle.json"),
+        ("evaluation.json", "evaluation.json"),
+    ],
+)
+def test_every_key_of_a_file_is_documented(heading: str, file: str, finished: Any) -> None:
+    text = (finished.path / file).read_text()
+    content: Mapping[str, Any] = json.loads(
+        text.splitlines()[0] if file.endswith("jsonl") else text
+    )
+    documented = names(section("run-folder.md", heading))
+    if heading == "evaluation.json":
+        of_a_model = names(section("run-folder.md", heading).partition("Of a model:")[2])
+        assert of_a_model == content["models"][0].keys()
+        documented = names(section("run-folder.md", heading).partition("Of a model:")[0])
+    assert documented == content.keys()
+
+
+def test_the_readme_has_a_line_for_every_source_file() -> None:
+    _, _, tree = README.partition("```text\nsrc/tenfold/\n")
+    listed: set[str] = set()
+    folder = ""
+    for line in tree.partition("```")[0].splitlines():
+        words = re.match(r"( +)(.*?)(?:  .*)?$", line)
+        assert words, line
+        if words[2].endswith("/"):
+            folder = words[2]
+            continue
+        above = folder if len(words[1]) > 2 else ""  # deeper than the first level
+        listed |= {above + name for name in words[2].split(", ")}
+    package = ROOT / "src/tenfold"
+    kept = {".py", ".c", ".html", ".css", ".typed"}
+    files = {str(p.relative_to(package)) for p in package.rglob("*") if p.suffix in kept}
+    inits = {name for name in files if name.endswith("/__init__.py")}
+    assert listed == (files - inits) | {"recipes/*.toml"}
+
+
+def test_the_command_line_s_page_is_current(tmp_path: Path) -> None:
+    page = tmp_path / "cli.md"
+    words = ("utils", "docs", "--name", "tenfold", "--title", "The command line")
+    command = [sys.executable, "-m", "typer", "tenfold.cli", *words, "--output", str(page)]
+    subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
+    assert page.read_text() == (DOCS / "cli.md").read_text(), "run `make docs`"
+
+
+@pytest.mark.parametrize("snippet", SNIPPETS)
+def test_the_readme_s_python_runs_as_a_script(snippet: str, tmp_path: Path) -> None:
+    script = tmp_path / "snippet.py"
+    script.write_text(snippet)
+    done = subprocess.run(
+        [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.match(r"\d\d\.\d\d%, nll_sum \d+\.\d\n", done.stdout)
+
+
+def test_the_readme_has_python() -> None:
+    assert SNIPPETS
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"<!--.*?-->", "", page.read_text(), flags=re.DOTALL)
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", text)
+    assert [link for link in links if not (page.parent / link).exists()] == []
