@@ -1,4 +1,4 @@
-"""Build the optional C kernels: plain C, no torch headers; without a compiler nothing is lost but speed."""
+"""Build the optional C kernels; without a compiler nothing is lost but speed."""
 
 from setuptools import Extension, setup
 

@@ -4,7 +4,19 @@ The public names are loaded when first used, so that `import tenfold` stays fast
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tenfold.data.dataset import Digits
+    from tenfold.data.sources import load_digits
+    from tenfold.errors import TenfoldError
+    from tenfold.model.bundle import Bundle
+    from tenfold.model.network import DigitNetwork, NetworkConfig
+    from tenfold.model.pooling import MixedPool
+    from tenfold.training.recipe import Recipe, load_recipe
+    from tenfold.training.run import Run
+    from tenfold.training.schedule import Schedule, Stage
+    from tenfold.training.train import resume, train
 
 __all__ = [
     "Bundle",
