@@ -13,6 +13,8 @@ from tenfold.errors import TenfoldError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from tenfold.training.run import Run
+
 app = typer.Typer(
     name="tenfold",
     help="Handwritten digits: train in seconds, measure honestly, report.",
@@ -56,19 +58,19 @@ def train(  # noqa: PLR0913 - a command line
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads [default: all].")] = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Also write curves to RUN/tensorboard.")
+    ] = False,
     json_: JsonFlag = False,
 ) -> None:
     """Train a recipe, measure it, write its report."""
-    if precision not in {"auto", "float32", "bfloat16"}:
-        raise TenfoldError(f"--precision {precision}: use auto, float32 or bfloat16")
-    import torch
-
+    from tenfold.model.kernels import why_not
     from tenfold.training import train as training
-    from tenfold.training.member import Interrupted
+    from tenfold.training.member import Event, Interrupted
     from tenfold.training.progress import ProgressView
-    from tenfold.training.recipe import load_recipe
-    from tenfold.training.run import Run
+    from tenfold.training.tracking import TensorBoard
 
+    board = TensorBoard() if tensorboard else None
     overrides = list(set_ or [])
     for key, value in (("seed", seed), ("members", members), ("data.spec", data)):
         if value is not None:
@@ -76,26 +78,54 @@ def train(  # noqa: PLR0913 - a command line
     if resume:
         if recipe or overrides or threads or (device, precision) != ("auto", "auto"):
             raise TenfoldError("--resume: goes on as the run began; of options it takes only --out")
-        run = Run.open(out) if out else training.latest_unfinished()
+        run = training.unfinished(out)
     else:
-        torch.set_num_threads(1)  # threads of this process would not survive in forked workers
-        run = training.prepare(
-            load_recipe(recipe or "default", overrides),
-            out=out,
-            device=device,
-            precision=precision,  # type: ignore[arg-type]  # checked above
-            threads=threads,
-        )
+        run = _lay(recipe or "default", overrides, out, device, precision, threads)
     typer.echo(f"{'resuming' if resume else 'training'} {run.recipe.name} in {run.path}", err=True)
+    if slower := why_not():
+        typer.echo(slower, err=True)
+    view = ProgressView(run.recipe, _console(stderr=True))
+
+    def on_event(member: int, event: Event) -> None:
+        view.on_event(member, event)
+        if board:
+            board.on_event(run.path / "tensorboard", member, event)
+
     try:
-        with ProgressView(run.recipe, _console(stderr=True)) as view:
+        with view:
             method: Literal["fork", "spawn"] = "fork" if sys.platform == "linux" else "spawn"
-            training.resume(run, start_method=method, on_event=view.on_event)
+            training.resume(run, start_method=method, on_event=on_event)
     except (Interrupted, KeyboardInterrupt):
         folder = shlex.quote(str(run.path))
         typer.echo(f"stopped; continue with: tenfold train --resume --out {folder}", err=True)
         raise typer.Exit(130) from None
     _finish(run.path, run.evaluation, run.manifest, as_json=json_)
+
+
+def _lay(  # noqa: PLR0913, PLR0917 - the options that make a new run
+    recipe: str,
+    overrides: list[str],
+    out: Path | None,
+    device: str,
+    precision: str,
+    threads: int | None,
+) -> "Run":
+    """Lay the folder of a new run."""
+    if precision not in {"auto", "float32", "bfloat16"}:
+        raise TenfoldError(f"--precision {precision}: use auto, float32 or bfloat16")
+    import torch
+
+    from tenfold.training.recipe import load_recipe
+    from tenfold.training.train import prepare
+
+    torch.set_num_threads(1)  # threads of this process would not survive in forked workers
+    return prepare(
+        load_recipe(recipe, overrides),
+        out=out,
+        device=device,
+        precision=precision,  # type: ignore[arg-type]  # checked above
+        threads=threads,
+    )
 
 
 @app.command()

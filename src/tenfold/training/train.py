@@ -145,12 +145,14 @@ def new_folder(name: str) -> Path:
     return folder
 
 
-def latest_unfinished() -> Run:
-    """Return the newest run under `runs/` that has not come to its end.
+def unfinished(path: Path | None = None) -> Run:
+    """Open a run to resume: the one named, or the newest under `runs/` that has not ended.
 
     Raises:
         RunError: there is none.
     """
+    if path:
+        return Run.open(path)
     unfinished = [
         Run(path.parent)
         for path in Path("runs").glob("*/recipe.toml")
