@@ -153,14 +153,11 @@ def unfinished(path: Path | None = None) -> Run:
     """
     if path:
         return Run.open(path)
-    unfinished = [
-        Run(path.parent)
-        for path in Path("runs").glob("*/recipe.toml")
-        if not Run(path.parent).finished
-    ]
-    if not unfinished:
+    runs = [Run(recipe.parent) for recipe in Path("runs").glob("*/recipe.toml")]
+    candidates = [run for run in runs if not run.finished]
+    if not candidates:
         raise RunError("--resume: no unfinished run under runs/; name one with --out")
-    return max(unfinished, key=lambda run: (run.path / "manifest.json").stat().st_mtime)
+    return max(candidates, key=lambda run: (run.path / "manifest.json").stat().st_mtime)
 
 
 def _describe_data(recipe: Recipe) -> dict[str, Any]:
