@@ -7,12 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from tenfold.data import sources
 from tenfold.data.dataset import Digits, synthetic_digits
 from tenfold.data.download import Source
 from tenfold.data.idx import write_idx
 from tenfold.data.sources import Catalogued
+
+# A first call may import half of SciPy; how long an example takes is no property of the code.
+settings.register_profile("tenfold", deadline=None)
+settings.load_profile("tenfold")
 
 
 @pytest.fixture(scope="session")
