@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="tenfold",
-    help="Handwritten digits: train in seconds, measure honestly, report.",
+    help="Handwritten digits: train in minutes, measure honestly, report.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -25,6 +25,8 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Fetch, check and list data sets.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
+bench_app = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
+app.add_typer(bench_app, name="bench")
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="End with one JSON object on stdout.")]
 DataOption = Annotated[
@@ -204,6 +206,42 @@ def data_list(*, json_: JsonFlag = False) -> None:
         return
     for name, description in sources.datasets().items():
         typer.echo(f"{name:15} {description}")
+
+
+@bench_app.command("train")
+def bench_train(  # noqa: PLR0913 - a command line
+    *,
+    batch: Annotated[int, typer.Option(min=1, help="Images a step.")] = 400,
+    seconds: Annotated[float, typer.Option(min=0.01, help="Measured for each variant.")] = 3,
+    compile_: Annotated[
+        bool, typer.Option("--compile", help="Add torch.compile; compiles for up to minutes.")
+    ] = False,
+    peers: Annotated[bool, typer.Option(help="Add Keras and JAX where installed.")] = True,
+    sweep: Annotated[bool, typer.Option("--sweep", help="Add batch sizes 32 to 2048.")] = False,
+    phases: Annotated[bool, typer.Option("--phases", help="Add where a step's time goes.")] = False,
+    json_: JsonFlag = False,
+) -> None:
+    """Measure training beside PyTorch, Keras and JAX, in turns."""
+    from tenfold.training.bench import bench
+    from tenfold.training.standings import standings
+
+    try:
+        result = bench(
+            batch=batch,
+            seconds=seconds,
+            compiled=compile_,
+            peers=peers,
+            sweep=sweep,
+            phases=phases,
+            tell=lambda line: typer.echo(line, err=True),
+        )
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    if json_:
+        _print_json(result)
+        return
+    for table in standings(result):
+        _console().print(table)
 
 
 def _finish(
