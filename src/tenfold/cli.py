@@ -222,8 +222,8 @@ def bench_train(  # noqa: PLR0913 - a command line
     json_: JsonFlag = False,
 ) -> None:
     """Measure training beside PyTorch, Keras and JAX, in turns."""
-    from tenfold.training.bench import bench
-    from tenfold.training.standings import standings
+    from tenfold.benchmark.bench import bench
+    from tenfold.benchmark.standings import standings
 
     try:
         result = bench(

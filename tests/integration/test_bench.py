@@ -12,13 +12,15 @@ import pytest
 import torch
 from torch.nn import functional
 
+from tenfold.benchmark import bench, variants
+from tenfold.benchmark import race as racing
+from tenfold.benchmark.bench import training_flops
+from tenfold.benchmark.bursts import peak_memory_mb
+from tenfold.benchmark.race import Variant, race
+from tenfold.benchmark.standings import standings
 from tenfold.data.dataset import Digits
 from tenfold.errors import RunError
 from tenfold.model.network import DigitNetwork, NetworkConfig
-from tenfold.training import bench, variants
-from tenfold.training.bench import Variant, race, training_flops
-from tenfold.training.bursts import peak_memory_mb
-from tenfold.training.standings import standings
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -82,7 +84,7 @@ def test_variants_take_turns_and_failures_are_told(toy: Path, tmp_path: Path) ->
     assert any("no luck today" in line for line in told)
     turns = [line.split() for line in (tmp_path / "turns").read_text().splitlines()]
     measured = [name for name, _ in turns if name != "fading"][6:]  # after three warm-ups each
-    assert measured == ["one", "two"] * bench.ROUNDS
+    assert measured == ["one", "two"] * racing.ROUNDS
     assert len({pid for _, pid in turns}) == 3
     for contestant in running:
         assert 0 < max(contestant.speeds()) <= 10 / 1e-3  # 10 images a step, 1 ms at the least
@@ -92,7 +94,7 @@ def test_variants_take_turns_and_failures_are_told(toy: Path, tmp_path: Path) ->
 def test_a_variant_whose_steps_take_too_long_is_left_out(
     toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bench, "TOO_SLOW", 1e-4)
+    monkeypatch.setattr(racing, "TOO_SLOW", 1e-4)
     running, skipped = race([(Variant("slow", "slow", toy), 1)], tmp_path, 1, lambda _: None)
     assert running == []
     assert skipped == [{"name": "slow", "why": "a step takes 0.0 s"}]
@@ -103,6 +105,7 @@ def test_tenfold_s_own_failure_is_an_error(
 ) -> None:
     broken = Variant("tenfold", "broken", toy)
     monkeypatch.setattr(bench, "TENFOLD", broken)
+    monkeypatch.setattr(racing, "TENFOLD", broken)
     with pytest.raises(RunError, match="tenfold did not run: no luck today"):
         race([(broken, 10)], tmp_path, 0.01, lambda _: None)
 
@@ -110,7 +113,7 @@ def test_tenfold_s_own_failure_is_an_error(
 @linux
 @pytest.mark.parametrize("how", ["interrupted", "parent gone"])
 def test_no_process_outlives_the_command(how: str, toy: Path, tmp_path: Path) -> None:
-    with bench._started(Variant("endless", "endless", toy), 1, tmp_path) as contestant:
+    with racing.started(Variant("endless", "endless", toy), 1, tmp_path) as contestant:
         process = contestant.process
         contestant._answer()
         assert process.stdin is not None
@@ -138,7 +141,7 @@ def test_ctrl_c_ends_the_command_quietly(start: Any) -> None:
 def test_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "SWEEP", (8,))
     monkeypatch.setattr(bench, "PHASE_STEPS", 2)
-    monkeypatch.setattr(bench, "ROUNDS", 2)
+    monkeypatch.setattr(racing, "ROUNDS", 2)
     told: list[str] = []
     result = json.loads(
         json.dumps(
