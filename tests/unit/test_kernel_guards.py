@@ -72,7 +72,7 @@ def test_bfloat16_first_filters_take_the_plain_path() -> None:
 
 @compiled
 def test_operators_refuse_other_dtypes() -> None:
-    with pytest.raises(TypeError, match=r"relu_pool of torch\.float64"):
+    with pytest.raises(TypeError, match=r"forward of torch\.float64"):
         torch.ops.tenfold.relu_pool(draw(1, 3, 4, 4).double(), 0.5, 0.5)
 
 

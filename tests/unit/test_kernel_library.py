@@ -86,8 +86,7 @@ def hashes(tensors: dict[str, Tensor]) -> dict[str, str]:
 def test_every_instruction_set_gives_the_same_bits(
     variant: str, use_kernels: Callable[[str], None]
 ) -> None:
-    _, best, _ = library.load()
-    if library.VARIANTS.index(variant) > best:
+    if variant not in library.supported():
         pytest.skip(f"this processor has no {variant}")
     found = []
     for chosen in (variant, "generic"):
@@ -241,7 +240,7 @@ def test_why_there_are_no_kernels(
     use_kernels("")
     assert available() is None
     assert "not compiled" in why_not()
-    damaged = tmp_path / f"_kernels{machinery.EXTENSION_SUFFIXES[0]}"
+    damaged = tmp_path / f"_kernels_generic{machinery.EXTENSION_SUFFIXES[0]}"
     damaged.write_bytes(b"not a library")
     use_kernels("")
     assert available() is None

@@ -1,6 +1,7 @@
 """Fast paths on a CPU, each with a reference in plain PyTorch that gives the same results."""
 
 import ctypes
+import math
 import os
 
 import torch
@@ -13,8 +14,7 @@ from tenfold.model.library import (
     MAX_CHANNELS,
     MAX_SIDE,
     available,
-    load,
-    pointer,
+    run,
     why_not,
 )
 from tenfold.model.pooling import SHARES, PoolKind, pool
@@ -28,6 +28,8 @@ __all__ = [
     "tune_process",
     "why_not",
 ]
+
+_ALONE = 16_384  # so few weights are not worth waking other threads
 
 # A constant to torch.compile, which cannot trace the search for the library. (What
 # `torch.compiler.assume_constant_result` does, without importing the compiler.)
@@ -147,17 +149,26 @@ def adam_step(  # noqa: PLR0913 - Adam has that many terms
     g ← gradient + l2·w; m, v as in Adam; w ← (1 - rate·decay)·w - rate·m̂/(√v̂ + ε).
     `step` counts from 1. The gradient is float32 or bfloat16.
     """
-    library, variant, _ = load()
     beta1, beta2 = betas
-    if library and master.device.type == "cpu":
-        numbers = (learning_rate, beta1, beta2, epsilon, l2, weight_decay)
-        library.tenfold_adam(
-            variant,
-            int(gradient.dtype == torch.bfloat16),
-            ctypes.c_long(master.numel()),
-            ctypes.c_long(step),
-            *map(ctypes.c_float, numbers),
-            *map(pointer, (master, first, second, gradient, copy)),
+    rate, unbias = learning_rate / (1 - beta1**step), 1 / math.sqrt(1 - beta2**step)
+    if available() and master.device.type == "cpu":
+        run(
+            "adam",
+            gradient.dtype,
+            threads=1 if master.numel() <= _ALONE else 0,
+            n=master.numel(),
+            master=master,
+            first=first,
+            second=second,
+            gradient=gradient,
+            copy=copy,
+            keep=1 - learning_rate * weight_decay,
+            step=rate,
+            beta1=beta1,
+            beta2=beta2,
+            unbias=unbias,
+            epsilon=epsilon,
+            l2=l2,
         )
         return
     gradient = gradient.float()
@@ -167,8 +178,7 @@ def adam_step(  # noqa: PLR0913 - Adam has that many terms
         master.mul_(1 - learning_rate * weight_decay)
     first.lerp_(gradient, 1 - beta1)
     second.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-    root = second.div(1 - beta2**step).sqrt_().add_(epsilon)
-    master.addcdiv_(first, root, value=-learning_rate / (1 - beta1**step))
+    master.addcdiv_(first, second.sqrt().mul_(unbias).add_(epsilon), value=-rate)
     if copy is not None:
         copy.copy_(master)
 

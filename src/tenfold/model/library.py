@@ -1,4 +1,4 @@
-"""The compiled kernels: finding, loading and calling `_kernels.c`.
+"""The compiled kernels: finding, loading and running `_kernels.c`.
 
 Called through ctypes, which lets go of the interpreter lock and needs no torch headers.
 TENFOLD_KERNELS chooses the instruction set: avx512, avx2, generic, or off.
@@ -6,10 +6,10 @@ TENFOLD_KERNELS chooses the instruction set: avx512, avx2, generic, or off.
 
 import ctypes
 import os
-from collections.abc import Sequence
 from functools import cache
 from importlib import machinery
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,32 +19,54 @@ DTYPES = (torch.float32, torch.bfloat16)
 MAX_CHANNELS = 1024  # as in _kernels.c
 MAX_SIDE = 32  # of the first layer's images
 
+_KINDS = ("forward", "backward", "sums", "moments", "convolve", "gradient", "patches", "adam")
+_COUNTS = "what bf16 threads n h w c rows"
+_POINTERS = "x dy gradient y dx copy code scale shift offset filters bias sums master first second"
+_NUMBERS = "most share keep step beta1 beta2 unbias epsilon l2"
+
+
+class Job(ctypes.Structure):
+    """The same as `struct job` in _kernels.c."""
+
+    _fields_ = (
+        *((name, ctypes.c_long) for name in _COUNTS.split()),
+        *((name, ctypes.c_void_p) for name in _POINTERS.split()),
+        *((name, ctypes.c_float) for name in _NUMBERS.split()),
+    )
+
+
+def supported() -> tuple[str, ...]:
+    """Return the variants that this processor can run, the best last."""
+    best = {"AVX2": 2, "AVX512": 3}.get(torch.backends.cpu.get_cpu_capability(), 1)
+    return VARIANTS[:best]
+
 
 @cache
-def load() -> tuple[ctypes.CDLL | None, int, str]:
-    """Return the library, the variant in use, and why there is none."""
+def load() -> tuple[ctypes.CDLL | None, str, str]:
+    """Return the library, the variant that it is, and why there is none."""
     wanted = os.environ.get("TENFOLD_KERNELS", "")
     if wanted == "off":
-        return None, 0, "TENFOLD_KERNELS=off"
-    folder = Path(__file__).parent
-    names = (folder / f"_kernels{suffix}" for suffix in machinery.EXTENSION_SUFFIXES)
-    path = next((name for name in names if name.exists()), None)
-    if path is None:
-        return None, 0, "not compiled (no C compiler when tenfold was installed)"
-    try:
-        library = ctypes.CDLL(str(path), mode=os.RTLD_NOW | os.RTLD_LOCAL)
-        best = int(library.tenfold_variant())
-    except (OSError, AttributeError) as error:
-        return None, 0, f"cannot be loaded ({error})"
-    if wanted in VARIANTS[: best + 1]:
-        best = VARIANTS.index(wanted)
-    return library, best, ""
+        return None, "", "TENFOLD_KERNELS=off"
+    reason = "not compiled (no C compiler when tenfold was installed)"
+    for variant in (wanted,) if wanted in supported() else reversed(supported()):
+        for suffix in machinery.EXTENSION_SUFFIXES:
+            path = Path(__file__).with_name(f"_kernels_{variant}{suffix}")
+            if not path.exists():
+                continue
+            try:
+                library = ctypes.CDLL(str(path), mode=os.RTLD_NOW | os.RTLD_LOCAL)
+                library.tenfold_run.restype = None
+            except (OSError, AttributeError) as error:
+                reason = f"cannot be loaded ({error})"
+            else:
+                return library, variant, ""
+    return None, "", reason
 
 
 def available() -> str | None:
     """Return the instruction set that the kernels use, or None without kernels."""
     library, variant, _ = load()
-    return VARIANTS[variant] if library else None
+    return variant if library else None
 
 
 def why_not() -> str:
@@ -53,37 +75,33 @@ def why_not() -> str:
     return reason and f"fast kernels {reason}: pooling and Adam take the slower PyTorch path"
 
 
-def pointer(tensor: Tensor | None) -> ctypes.c_void_p:
-    """Return where a tensor's data is, NULL for none."""
-    return ctypes.c_void_p(tensor.data_ptr() if tensor is not None else None)
-
-
-def call(
-    name: str,
-    dtype: torch.dtype,
-    shape: Sequence[int],
-    shares: tuple[float, float],
-    tensors: Sequence[Tensor | None],
-    *numbers: float,
+def run(
+    kind: str, dtype: torch.dtype, *, threads: int = 0, **fields: float | Tensor | None
 ) -> None:
-    """Call a kernel: the shape [n, c, h, w] before pooling, tensors, numbers.
+    """Run a kernel on contiguous tensors, named as in `struct job`.
 
     Raises:
         TypeError: the dtype is neither float32 nor bfloat16.
-        MemoryError: the kernel could not allocate its sums.
     """
-    library, variant, _ = load()
+    library, _, _ = load()
     assert library is not None  # noqa: S101 - operators are only reached with kernels
     if dtype not in DTYPES:
-        raise TypeError(f"{name} of {dtype}: the kernels take float32 and bfloat16")
-    n, c, h, w = shape
-    failed = getattr(library, f"tenfold_{name}")(
-        variant,
-        int(dtype == torch.bfloat16),
-        *map(ctypes.c_long, (n, h, w, c)),
-        *map(ctypes.c_float, shares),
-        *map(pointer, tensors),
-        *map(ctypes.c_float, numbers),
+        raise TypeError(f"{kind} of {dtype}: the kernels take float32 and bfloat16")
+    plain = {
+        name: value.data_ptr() if isinstance(value, Tensor) else value
+        for name, value in fields.items()
+    }
+    job = Job(
+        what=_KINDS.index(kind),
+        bf16=int(dtype == torch.bfloat16),
+        threads=threads or torch.get_num_threads(),
+        **plain,
     )
-    if failed:
-        raise MemoryError(f"no memory for {name} of {tuple(shape)}")
+    library.tenfold_run(ctypes.byref(job))
+
+
+def run_sums(kind: str, dtype: torch.dtype, rows: int, c: int, **fields: Any) -> Tensor:
+    """Run a kernel that sums up; return the sums of all threads: float64 [rows, c]."""
+    sums = torch.zeros(torch.get_num_threads(), rows, c, dtype=torch.float64)
+    run(kind, dtype, rows=rows, c=c, sums=sums, **fields)
+    return sums.sum(0)

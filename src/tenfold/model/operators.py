@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from tenfold.model.library import call
+from tenfold.model.library import run, run_sums
 
 # Defined one by one: `torch.library.custom_op` would import dynamo, which takes a second.
 _LIBRARY = torch.library.Library("tenfold", "DEF")
@@ -47,11 +47,15 @@ def _dense(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=_CHANNELS_LAST)
 
 
+def _shape(x: Tensor) -> dict[str, Any]:
+    return dict(zip("nchw", x.shape, strict=True))
+
+
 @_operator("relu_pool(Tensor x, float most, float share) -> (Tensor, Tensor)")
 def _relu_pool(x: Tensor, most: float, share: float) -> tuple[Tensor, Tensor]:
     x, pooled = _dense(x), _pooled(x)
     code = _codes(pooled)
-    call("relu_pool", x.dtype, x.shape, (most, share), (x, None, None, pooled, code))
+    run("forward", x.dtype, **_shape(x), x=x, y=pooled, code=code, most=most, share=share)
     return pooled, code
 
 
@@ -63,7 +67,7 @@ def _relu_pool_backward(
 ) -> Tensor:
     dy = _dense(dy)
     dx = _unpooled(dy, h, w)
-    call("relu_pool_backward", dx.dtype, dx.shape, (most, share), (dy, code, dx))
+    run("backward", dx.dtype, **_shape(dx), dy=dy, code=code, dx=dx, most=most, share=share)
     return dx
 
 
@@ -71,10 +75,18 @@ def _relu_pool_backward(
     "affine_relu_pool(Tensor x, Tensor scale, Tensor shift, float most, float share) -> Tensor"
 )
 def _affine_relu_pool(x: Tensor, scale: Tensor, shift: Tensor, most: float, share: float) -> Tensor:
+    return _affine(x, scale, shift, most, share)[0]
+
+
+def _affine(
+    x: Tensor, scale: Tensor, shift: Tensor, most: float, share: float
+) -> tuple[Tensor, Tensor]:
+    """Scale and shift [c], then ReLU and pool."""
     x, pooled = _dense(x), _pooled(x)
-    tensors = (x, scale, shift, pooled, _codes(pooled))
-    call("relu_pool", x.dtype, x.shape, (most, share), tensors)
-    return pooled
+    code = _codes(pooled)
+    given: dict[str, Any] = {"scale": scale, "shift": shift, "most": most, "share": share}
+    run("forward", x.dtype, **_shape(x), **given, x=x, y=pooled, code=code)
+    return pooled, code
 
 
 @_operator(
@@ -84,12 +96,16 @@ def _affine_relu_pool(x: Tensor, scale: Tensor, shift: Tensor, most: float, shar
 def _norm_relu_pool(
     x: Tensor, weight: Tensor, bias: Tensor, epsilon: float, most: float, share: float
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    x, pooled = _dense(x), _pooled(x)
-    code, mean, variance = _codes(pooled), torch.empty_like(weight), torch.empty_like(weight)
-    scratch = torch.empty(2 * len(weight))
-    tensors = (x, weight, bias, mean, variance, scratch, pooled, code)
-    call("norm_relu_pool", x.dtype, x.shape, (most, share), tensors, epsilon)
-    return pooled, code, mean, variance
+    """Return also the mean and the biased variance over n, h, w."""
+    x, count = _dense(x), x.numel() // x.shape[1]
+    # A variance that is small beside the mean is lost in squares of x, but not in those of x
+    # less its first pixel.
+    offset = x[0, :, 0, 0].float()
+    total, squares = run_sums("moments", x.dtype, 2, **_shape(x), x=x, offset=offset) / count
+    mean, variance = offset + total, (squares - total.square()).clamp_min(0)
+    scale = (weight * (variance + epsilon).rsqrt()).float()
+    shift = (bias - mean * scale).float()
+    return *_affine(x, scale, shift, most, share), mean.float(), variance.float()
 
 
 @_operator(
@@ -107,12 +123,18 @@ def _norm_relu_pool_backward(
     most: float,
     share: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    dy, x = _dense(dy), _dense(x)
-    dx, dweight, dbias = torch.empty_like(x), torch.empty_like(weight), torch.empty_like(weight)
-    scratch = torch.empty(3 * len(weight))
-    tensors = (dy, code, x, weight, mean, variance, scratch, dx, dweight, dbias)
-    call("norm_relu_pool_backward", x.dtype, x.shape, (most, share), tensors, epsilon)
-    return dx, dweight, dbias
+    """With d = Σ dz·x̂: dx = weight/std · (dz - Σdz/count - x̂ · d/count)."""
+    dy, x, count = _dense(dy), _dense(x), x.numel() // x.shape[1]
+    given = {**_shape(x), "x": x, "dy": dy, "code": code, "most": most, "share": share}
+    total, product = run_sums("sums", x.dtype, 2, **given, offset=mean)
+    over = (variance.double() + epsilon).rsqrt()
+    d, scale = product * over, weight * over
+    slope = -scale * over * d / count
+    given["scale"], given["shift"] = scale.float(), slope.float()
+    given["offset"] = (-slope * mean - scale * total / count).float()
+    dx = torch.empty_like(x)
+    run("backward", x.dtype, **given, dx=dx)
+    return dx, d.float(), total.float()
 
 
 def _unpooled(dy: Tensor, h: int, w: int) -> Tensor:
@@ -204,9 +226,9 @@ def _convolve_relu_pool(
     pixels = pixels.contiguous()
     pooled = _convolved(pixels, filters, low=low)
     code = _codes(pooled)
-    n, h, w = pixels.shape
-    tensors = (pixels, filters.contiguous(), bias, pooled, code)
-    call("convolve_relu_pool", pooled.dtype, (n, len(bias), h, w), (most, share), tensors)
+    given = {**_image_shape(pixels), "c": len(bias), "most": most, "share": share}
+    given |= {"filters": filters.contiguous(), "bias": bias}
+    run("convolve", pooled.dtype, **given, x=pixels, y=pooled, code=code)
     return pooled, code
 
 
@@ -219,22 +241,21 @@ def _convolve_relu_pool_backward(
 ) -> Tensor:
     """Return the gradient of filters and bias: float32 [10, c], the bias last."""
     dy, pixels = _dense(dy), pixels.contiguous()
-    n, h, w = pixels.shape
-    gradient = torch.empty(_PATCH + 1, dy.shape[1])
-    tensors = (pixels, dy, code, gradient)
-    shape = (n, dy.shape[1], h, w)
-    call("convolve_relu_pool_backward", dy.dtype, shape, (most, share), tensors)
-    return gradient
+    given = {**_image_shape(pixels), "c": dy.shape[1], "most": most, "share": share}
+    return run_sums("gradient", dy.dtype, _PATCH + 1, **given, x=pixels, dy=dy, code=code).float()
 
 
 @_operator("patch_moments(Tensor pixels) -> Tensor")
 def _patch_moments(pixels: Tensor) -> Tensor:
     """Return Σ over all 3×3 patches p (zeros outside, 1 appended) of p pᵀ: float64 [10, 10]."""
     pixels = pixels.contiguous()
-    n, h, w = pixels.shape
-    moments = torch.empty(_PATCH + 1, _PATCH + 1, dtype=torch.float64)
-    call("patch_moments", torch.float32, (n, _PATCH + 1, h, w), (0, 0), (pixels, moments))
+    size = _PATCH + 1
+    moments = run_sums("patches", torch.float32, size, c=size, **_image_shape(pixels), x=pixels)
     return moments.triu() + moments.triu(1).T
+
+
+def _image_shape(pixels: Tensor) -> dict[str, Any]:
+    return dict(zip("nhw", pixels.shape, strict=True))
 
 
 def _convolved(pixels: Tensor, filters: Tensor, *, low: bool) -> Tensor:
