@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from tenfold.model.network import DigitNetwork, NetworkConfig
 from tenfold.training.loss import nll_sum, weight_loss
-from tenfold.training.optimizer import Adam, AdamConfig
+from tenfold.training.optimizer import Optimizer, OptimizerConfig
 
 
 def batch(scale: float, rows: int = 64) -> tuple[Tensor, Tensor]:
@@ -96,7 +96,9 @@ def test_the_l2_term_in_adam_is_autograd_s_of_the_explicit_loss(coefficient: flo
     network, reference = TwoLayers(), TwoLayers()
     reference.load_state_dict(network.state_dict())
     reference.double()
-    optimizer = Adam(network, [network.filters.weight, network.matrix.weight], AdamConfig())
+    optimizer = Optimizer(
+        network, [network.filters.weight, network.matrix.weight], OptimizerConfig()
+    )
     judge = torch.optim.Adam(reference.parameters(), lr=0.003)
     before = [p.detach().clone() for p in reference.parameters()]
     for step in range(3):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tenfold.training.optimizer import Adam, AdamConfig, write_parameters
+from tenfold.training.optimizer import Optimizer, OptimizerConfig, write_parameters
 
 
 def networks() -> tuple[nn.Sequential, nn.Sequential]:
@@ -36,8 +36,8 @@ def judged(judge: torch.optim.Optimizer, network: nn.Module, steps: int) -> list
 )
 def test_it_is_adam(settings: dict[str, float]) -> None:
     ours, theirs = networks()
-    config = AdamConfig.model_validate(settings)
-    optimizer = Adam(ours, [], config)
+    config = OptimizerConfig.model_validate(settings)
+    optimizer = Optimizer(ours, [], config)
     judge = torch.optim.Adam(
         theirs.parameters(), lr=0.01, betas=(config.beta1, config.beta2), eps=config.epsilon
     )
@@ -49,7 +49,7 @@ def test_it_is_adam(settings: dict[str, float]) -> None:
 
 def test_weight_decay_is_decoupled_and_spares_biases_and_norms() -> None:
     ours, theirs = networks()
-    optimizer = Adam(ours, [], AdamConfig(weight_decay=0.3, bias_learning_rate=4))
+    optimizer = Optimizer(ours, [], OptimizerConfig(weight_decay=0.3, bias_learning_rate=4))
     groups: list[dict[str, Any]] = [
         {"params": [p for p in theirs.parameters() if p.ndim > 1], "weight_decay": 0.3, "lr": 0.01},
         {"params": [p for p in theirs.parameters() if p.ndim == 1], "weight_decay": 0, "lr": 0.04},
@@ -66,13 +66,13 @@ def test_the_first_step_moves_each_weight_by_the_learning_rate() -> None:
     network = nn.Linear(3, 2)
     before = network.weight.detach().clone()
     gradient = torch.tensor([[1.0, -2.0, 30.0], [-0.5, 4.0, -1.0]])
-    Adam(network, [], AdamConfig()).step([gradient, torch.ones(2)], 0, 0.125, 0.0)
+    Optimizer(network, [], OptimizerConfig()).step([gradient, torch.ones(2)], 0, 0.125, 0.0)
     torch.testing.assert_close(network.weight.detach(), before - 0.125 * gradient.sign())
 
 
 def test_working_copies_are_the_rounded_master() -> None:
     ours, _ = networks()
-    optimizer = Adam(ours, [], AdamConfig())
+    optimizer = Optimizer(ours, [], OptimizerConfig())
     ours[0].to(torch.bfloat16)
     for step in range(3):
         mixed = [
@@ -91,20 +91,22 @@ def test_gradients_of_another_memory_layout_are_read_in_order() -> None:
     for network, form in ((ours, torch.contiguous_format), (other, torch.channels_last)):
         given = gradients(network, 0)
         given[0] = given[0].contiguous(memory_format=form)
-        Adam(network, [network[0].get_parameter("weight")], AdamConfig()).step(given, 0, 0.01, 1.0)
+        Optimizer(network, [network[0].get_parameter("weight")], OptimizerConfig()).step(
+            given, 0, 0.01, 1.0
+        )
     for mine, theirs in zip(ours.parameters(), other.parameters(), strict=True):
         assert torch.equal(mine, theirs)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_state_round_trip_continues_to_the_same_bytes(dtype: torch.dtype) -> None:
-    def start() -> tuple[nn.Sequential, Adam]:
+    def start() -> tuple[nn.Sequential, Optimizer]:
         network = networks()[0]
-        optimizer = Adam(network, [network[2].get_parameter("weight")], AdamConfig())
+        optimizer = Optimizer(network, [network[2].get_parameter("weight")], OptimizerConfig())
         network[2].to(dtype)
         return network, optimizer
 
-    def advance(network: nn.Module, optimizer: Adam, steps: range) -> None:
+    def advance(network: nn.Module, optimizer: Optimizer, steps: range) -> None:
         for step in steps:
             given = zip(gradients(network, step), network.parameters(), strict=True)
             optimizer.step([g.to(p.dtype) for g, p in given], step, 0.01, 0.5)

@@ -9,7 +9,6 @@ import os
 from functools import cache
 from importlib import machinery
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -100,8 +99,8 @@ def run(
     library.tenfold_run(ctypes.byref(job))
 
 
-def run_sums(kind: str, dtype: torch.dtype, rows: int, c: int, **fields: Any) -> Tensor:
+def run_sums(kind: str, dtype: torch.dtype, rows: int, c: int, **fields: float | Tensor) -> Tensor:
     """Run a kernel that sums up; return the sums of all threads: float64 [rows, c]."""
     sums = torch.zeros(torch.get_num_threads(), rows, c, dtype=torch.float64)
-    run(kind, dtype, rows=rows, c=c, sums=sums, **fields)
+    run(kind, dtype, threads=len(sums), rows=rows, c=c, sums=sums, **fields)
     return sums.sum(0)

@@ -14,7 +14,7 @@ from tenfold.data.batches import Stream, derive_seed
 from tenfold.data.dataset import Digits
 from tenfold.model.network import DigitNetwork
 from tenfold.training.loss import nll_sum
-from tenfold.training.optimizer import Adam, write_parameters
+from tenfold.training.optimizer import Optimizer, write_parameters
 from tenfold.training.recipe import Recipe
 
 EVALUATION_BATCH = 500
@@ -42,9 +42,9 @@ class Trainer:
         self.generator = torch.Generator()
         initial = torch.Generator().manual_seed(derive_seed(self.seed, "weights"))
         self.network = DigitNetwork(recipe.network).initialise(initial).to(where.device)
-        penalised = [layer.weight for layer in self.network.penalised_layers()]
+        hidden = [layer.weight for layer in self.network.penalised_layers()]
         # The optimiser takes its float32 master weights before working copies are rounded.
-        self.optimizer = Adam(self.network, penalised, recipe.training.optimizer)
+        self.optimizer = Optimizer(self.network, hidden, recipe.training.optimizer)
         self.network.set_compute_dtype(where.dtype)
         self.averages = [tensor.clone() for tensor in self._averaged()]
         self.shadow = DigitNetwork(recipe.network).to(where.device).eval()

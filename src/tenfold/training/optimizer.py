@@ -1,4 +1,4 @@
-"""Adam on flat buffers: one pass over master weights, moments, gradient and working copy."""
+"""Adam, and Muon for hidden layers, on flat buffers of master weights and moments."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -7,10 +7,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from tenfold.model.kernels import adam_step
+from tenfold.training.muon import muon_step
 
 
-class AdamConfig(BaseModel):
-    """Adam (Kingma & Ba 2015); `weight_decay` is decoupled (Loshchilov & Hutter 2019)."""
+class OptimizerConfig(BaseModel):
+    """Adam (Kingma & Ba 2015); `weight_decay` is decoupled (Loshchilov & Hutter 2019).
+
+    With `muon` above 0, hidden layers' filters and matrices follow Muon (`muon.py`) instead.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -23,20 +27,26 @@ class AdamConfig(BaseModel):
     bias_learning_rate: float = Field(
         default=1.0, gt=0, description="factor on the rate of biases and norms"
     )
+    muon: float = Field(
+        default=0.0, ge=0, description="hidden layers: Muon at so many times the learning rate"
+    )
+    momentum: float = Field(default=0.6, ge=0, lt=1, description="of Muon")
 
 
-class Adam:
+class Optimizer:
     """Float32 master weights and moments in three flat tensors.
 
     The float32 network's parameters become views of the master; those that are cast to
     bfloat16 afterwards are working copies, written by each step. The gradient of the report's
-    mean-square term, `2 · coefficient / numel · w` for each penalised weight, is added here.
+    mean-square term, `2 · coefficient / numel · w` for each hidden layer's weight, is added here.
     """
 
-    def __init__(self, network: nn.Module, penalised: Iterable[Tensor], config: AdamConfig) -> None:
+    def __init__(
+        self, network: nn.Module, hidden: Iterable[Tensor], config: OptimizerConfig
+    ) -> None:
         self.config = config
         self.parameters = [p for p in network.parameters() if p.requires_grad]
-        self._penalised = {id(weight) for weight in penalised}
+        self._hidden = {id(weight) for weight in hidden}
         sizes = [p.numel() for p in self.parameters]
         device = self.parameters[0].device
         self.master = torch.empty(sum(sizes), device=device)
@@ -57,20 +67,38 @@ class Adam:
         for parameter, gradient, master, first, second in zip(
             self.parameters, gradients, *self._views, strict=True
         ):
-            matrix = parameter.ndim > 1
-            penalty = l2_coefficient if id(parameter) in self._penalised else 0.0
+            matrix, hidden = parameter.ndim > 1, id(parameter) in self._hidden
+            gradient = gradient.contiguous().view(-1)  # noqa: PLW2901 - the same, flat
+            l2 = 2 * l2_coefficient / parameter.numel() if hidden else 0.0
+            decay = config.weight_decay if matrix else 0.0
+            copy = None if parameter.dtype == torch.float32 else parameter.detach().view(-1)
+            if hidden and config.muon:
+                muon_step(
+                    master,
+                    first,
+                    gradient,
+                    rows=parameter.shape[0],
+                    learning_rate=learning_rate * config.muon,
+                    momentum=config.momentum,
+                    l2=l2,
+                    weight_decay=decay,
+                    dtype=parameter.dtype,
+                )
+                if copy is not None:
+                    copy.copy_(master)
+                continue
             adam_step(
                 master,
                 first,
                 second,
-                gradient.contiguous().view(-1),
-                None if parameter.dtype == torch.float32 else parameter.detach().view(-1),
+                gradient,
+                copy,
                 step=step + 1,
                 learning_rate=learning_rate * (1.0 if matrix else config.bias_learning_rate),
                 betas=(config.beta1, config.beta2),
                 epsilon=config.epsilon,
-                l2=2 * penalty / parameter.numel(),
-                weight_decay=config.weight_decay if matrix else 0.0,
+                l2=l2,
+                weight_decay=decay,
             )
 
     def state(self) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from tenfold.data.augment import Augmentation
 from tenfold.errors import RecipeError
 from tenfold.model.network import NetworkConfig
-from tenfold.training.optimizer import AdamConfig
+from tenfold.training.optimizer import OptimizerConfig
 from tenfold.training.schedule import Schedule, Stage
 
 Rule = Literal["last", "min-nll", "max-accuracy"]
@@ -58,7 +58,7 @@ class TrainingConfig(Frozen):
     evaluate_every: int = Field(gt=0, description="iterations between evaluations")
     nll_reduction: Literal["mean", "sum"] = "mean"
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    optimizer: AdamConfig = AdamConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
     keep: Rule = Field(default="last", description="which weights are kept, on the monitored set")
     checkpoint_seconds: float = Field(default=20, ge=0, description="between checkpoints, at least")
 
