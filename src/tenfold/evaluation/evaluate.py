@@ -6,17 +6,17 @@ from typing import Any
 import numpy as np
 
 from tenfold.data.dataset import Digits
-from tenfold.evaluation.metrics import measure
+from tenfold.evaluation.metrics import ensemble_log_probabilities, measure
 from tenfold.model.bundle import Bundle
 
 FORMAT = 1
 
 
 def evaluate_bundle(bundle: Bundle, digits: Digits, split: str = "test") -> dict[str, Any]:
-    """Return a JSON-ready evaluation: `data`, `models` (headline last) and `mistakes`.
+    """Return a JSON-ready evaluation: `data`, `models` (headline last), `calibration`, `mistakes`.
 
-    Members are measured on their own softmax, the headline on what the bundle predicts:
-    the calibrated average.
+    Members of an ensemble are measured on their own softmax, the headline on what the bundle
+    predicts: the calibrated average. `calibration` has the headline at temperature 1 beside it.
     """
     labels = digits.labels.numpy()
     members = bundle.member_log_probabilities(digits.images)
@@ -28,6 +28,7 @@ def evaluate_bundle(bundle: Bundle, digits: Digits, split: str = "test") -> dict
     ]
     if many:
         models.append({"name": "ensemble", **measure(headline, labels).as_dict()})
+    plain, calibrated = measure(ensemble_log_probabilities(members), labels), models[-1]
     predictions = headline.argmax(axis=1)
     probabilities = np.exp(headline)
     mistakes = [
@@ -50,5 +51,10 @@ def evaluate_bundle(bundle: Bundle, digits: Digits, split: str = "test") -> dict
             "sha256": digits.sha256,
         },
         "models": models,
+        "calibration": {
+            "temperature": bundle.config.temperature,
+            "before": {"nll_sum": plain.nll_sum, "ece": plain.ece},
+            "after": {"nll_sum": calibrated["nll_sum"], "ece": calibrated["ece"]},
+        },
         "mistakes": mistakes,
     }

@@ -107,6 +107,21 @@ class Mistake(_Part):
     image: Annotated[Base64Bytes, Field(min_length=784, max_length=784)]
 
 
+class Score(_Part):
+    """How well probabilities fit."""
+
+    nll_sum: float
+    ece: float
+
+
+class Calibration(_Part):
+    """The headline without and with its temperature."""
+
+    temperature: float
+    before: Score
+    after: Score
+
+
 class Evaluation(_Part):
     """`evaluation.json`; the last of `models` is the headline."""
 
@@ -114,6 +129,7 @@ class Evaluation(_Part):
     data: Data
     kept: Kept
     models: Annotated[list[Model], Field(min_length=1)]
+    calibration: Calibration | None = None
     selection: list[Selection]
     curves: Curves
     mistakes: list[Mistake]
