@@ -15,6 +15,7 @@ from scipy.special import softmax
 
 from tenfold.data.dataset import Digits
 from tenfold.errors import BundleError
+from tenfold.evaluation.evaluate import evaluate_bundle
 from tenfold.model.bundle import Bundle, BundleConfig, save_bundle
 from tenfold.model.network import DigitNetwork, NetworkConfig
 
@@ -231,3 +232,26 @@ def test_the_json_is_the_config(bundle: Path) -> None:
     assert document["facts"] == {"seed": 0}
     data = (bundle / "weights.safetensors").read_bytes()
     assert document["weights_sha256"] == hashlib.sha256(data).hexdigest()
+
+
+def test_every_row_of_an_evaluation_is_at_the_bundle_s_temperature(
+    tmp_path: Path, tiny_digits: Digits
+) -> None:
+    bundle = Bundle.load(write(tmp_path / "bundle", temperature=2.0))
+    evaluation = evaluate_bundle(bundle, tiny_digits)
+    logits = member_logits(tiny_digits)
+    labels = tiny_digits.labels.numpy()
+    p = softmax(logits, axis=2)
+    expected = [softmax(row / 2, axis=1) for row in logits]
+    expected.append(np.sqrt(p.mean(axis=0)))
+    expected[-1] /= expected[-1].sum(axis=1, keepdims=True)
+    rows = evaluation["models"]
+    assert [row["name"] for row in rows] == ["member 1", "member 2", "member 3", "ensemble"]
+    for row, q in zip(rows, expected, strict=True):
+        by_hand = -np.log(q[range(len(labels)), labels]).sum()
+        assert row["nll_sum"] == pytest.approx(by_hand, rel=1e-4)
+    calibration = evaluation["calibration"]
+    before = -np.log(p.mean(axis=0)[range(len(labels)), labels]).sum()
+    assert calibration["temperature"] == 2
+    assert calibration["before"]["nll_sum"] == pytest.approx(before, rel=1e-4)
+    assert calibration["after"]["nll_sum"] == rows[-1]["nll_sum"]

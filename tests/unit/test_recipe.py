@@ -233,3 +233,10 @@ def test_the_resolved_toml_holds_every_key(tmp_path: Path) -> None:
     path.write_text(load_recipe("smoke").to_toml(), encoding="utf-8")
     assert resolved == json.loads(load_recipe(path).model_dump_json())
     assert set(resolved) == set(Recipe.model_fields)
+
+
+def test_default_is_swift_with_two_members() -> None:
+    own = {"name", "description", "cost", "members"}
+    default, swift = (load_recipe(name).model_dump(exclude=own) for name in ("default", "swift"))
+    assert default == swift
+    assert (load_recipe("default").members, load_recipe("swift").members) == (2, 1)

@@ -15,19 +15,19 @@ FORMAT = 1
 def evaluate_bundle(bundle: Bundle, digits: Digits, split: str = "test") -> dict[str, Any]:
     """Return a JSON-ready evaluation: `data`, `models` (headline last), `calibration`, `mistakes`.
 
-    Members of an ensemble are measured on their own softmax, the headline on what the bundle
-    predicts: the calibrated average. `calibration` has the headline at temperature 1 beside it.
+    The headline is what the bundle predicts: the calibrated average. Members are measured alone,
+    at the bundle's temperature. `calibration` has the headline at temperature 1 beside it.
     """
     labels = digits.labels.numpy()
     members = bundle.member_log_probabilities(digits.images)
     headline = bundle.combine(members)
-    many = len(members) > 1
-    models = [
-        {"name": f"member {index}", **measure(log_p, labels).as_dict()}
-        for index, log_p in enumerate(members if many else [headline], 1)
+    rows = [
+        (f"member {number}", bundle.combine(members[number - 1 : number]))
+        for number in range(1, len(members) + 1)
     ]
-    if many:
-        models.append({"name": "ensemble", **measure(headline, labels).as_dict()})
+    if len(members) > 1:
+        rows.append(("ensemble", headline))
+    models = [{"name": name, **measure(log_p, labels).as_dict()} for name, log_p in rows]
     plain, calibrated = measure(ensemble_log_probabilities(members), labels), models[-1]
     predictions = headline.argmax(axis=1)
     probabilities = np.exp(headline)

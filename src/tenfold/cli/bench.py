@@ -1,0 +1,45 @@
+"""`tenfold bench`."""
+
+from typing import Annotated
+
+import typer
+
+from tenfold.cli.output import JsonFlag, console, print_json
+
+bench_app = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
+
+
+@bench_app.command("train")
+def bench_train(  # noqa: PLR0913 - a command line
+    *,
+    batch: Annotated[int, typer.Option(min=1, help="Images a step.")] = 400,
+    seconds: Annotated[float, typer.Option(min=0.01, help="Measured for each variant.")] = 3,
+    compile_: Annotated[
+        bool, typer.Option("--compile", help="Add torch.compile; compiles for up to minutes.")
+    ] = False,
+    peers: Annotated[bool, typer.Option(help="Add Keras and JAX where installed.")] = True,
+    sweep: Annotated[bool, typer.Option("--sweep", help="Add batch sizes 32 to 2048.")] = False,
+    phases: Annotated[bool, typer.Option("--phases", help="Add where a step's time goes.")] = False,
+    json_: JsonFlag = False,
+) -> None:
+    """Measure training beside PyTorch, Keras and JAX, in turns."""
+    from tenfold.benchmark.bench import bench
+    from tenfold.benchmark.standings import standings
+
+    try:
+        result = bench(
+            batch=batch,
+            seconds=seconds,
+            compiled=compile_,
+            peers=peers,
+            sweep=sweep,
+            phases=phases,
+            tell=lambda line: typer.echo(line, err=True),
+        )
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    if json_:
+        print_json(result)
+        return
+    for table in standings(result):
+        console().print(table)

@@ -1,0 +1,133 @@
+"""`tenfold train`."""
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from tenfold.cli.output import (
+    DataOption,
+    JsonFlag,
+    console,
+    print_json,
+    print_models,
+)
+from tenfold.errors import TenfoldError
+
+if TYPE_CHECKING:
+    from tenfold.training.run import Run
+
+
+def train(  # noqa: PLR0913 - a command line
+    *,
+    recipe: Annotated[str | None, typer.Argument(help="A shipped recipe or a TOML file.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder [default: runs/RECIPE-K].")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
+    members: Annotated[int | None, typer.Option(help="Networks in the ensemble.")] = None,
+    data: DataOption = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a recipe key.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue --out, or the newest unfinished run.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads [default: all].")] = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Also write curves to RUN/tensorboard.")
+    ] = False,
+    json_: JsonFlag = False,
+) -> None:
+    """Train a recipe, measure it, write its report."""
+    from tenfold.model.kernels import why_not
+    from tenfold.training import train as training
+    from tenfold.training.member import Event, Interrupted
+    from tenfold.training.progress import ProgressView
+    from tenfold.training.tracking import TensorBoard
+
+    board = TensorBoard() if tensorboard else None
+    overrides = list(set_ or [])
+    for key, value in (("seed", seed), ("members", members), ("data.spec", data)):
+        if value is not None:
+            overrides.append(f"{key}={json.dumps(value, ensure_ascii=False)}")
+    if resume:
+        if recipe or overrides or threads or (device, precision) != ("auto", "auto"):
+            raise TenfoldError("--resume: goes on as the run began; of options it takes only --out")
+        run = training.unfinished(out)
+    else:
+        run = _lay(recipe or "default", overrides, out, device, precision, threads)
+    typer.echo(f"{'resuming' if resume else 'training'} {run.recipe.name} in {run.path}", err=True)
+    if slower := why_not():
+        typer.echo(slower, err=True)
+    view = ProgressView(run.recipe, console(stderr=True))
+
+    def on_event(member: int, event: Event) -> None:
+        view.on_event(member, event)
+        if board:
+            board.on_event(run.path / "tensorboard", member, event)
+
+    try:
+        with view:
+            method: Literal["fork", "spawn"] = "fork" if sys.platform == "linux" else "spawn"
+            training.resume(run, start_method=method, on_event=on_event)
+    except (Interrupted, KeyboardInterrupt):
+        folder = shlex.quote(str(run.path))
+        typer.echo(f"stopped; continue with: tenfold train --resume --out {folder}", err=True)
+        raise typer.Exit(130) from None
+    _finish(run.path, run.evaluation, run.manifest, as_json=json_)
+
+
+def _lay(  # noqa: PLR0913, PLR0917 - the options that make a new run
+    recipe: str,
+    overrides: list[str],
+    out: Path | None,
+    device: str,
+    precision: str,
+    threads: int | None,
+) -> "Run":
+    """Lay the folder of a new run."""
+    if precision not in {"auto", "float32", "bfloat16"}:
+        raise TenfoldError(f"--precision {precision}: use auto, float32 or bfloat16")
+    import torch
+
+    from tenfold.training.recipe import load_recipe
+    from tenfold.training.train import prepare
+
+    torch.set_num_threads(1)  # threads of this process would not survive in forked workers
+    return prepare(
+        load_recipe(recipe, overrides),
+        out=out,
+        device=device,
+        precision=precision,  # type: ignore[arg-type]  # checked above
+        threads=threads,
+    )
+
+
+def _finish(
+    path: Path, evaluation: dict[str, Any], manifest: dict[str, Any], *, as_json: bool
+) -> None:
+    """Write the report and print what a run came to."""
+    from tenfold.report.page import write_report
+
+    page = write_report([path])
+    seconds = sum(manifest["timings"].values())
+    if not as_json:
+        print_models(evaluation)
+        typer.echo(f"{seconds:.0f} s · report: {page}")
+        return
+    headline = evaluation["models"][-1]
+    figures = ("name", "step", "accuracy", "nll_sum", "nll", "ece", "brier", "errors")
+    print_json(
+        {
+            **{key: headline[key] for key in ("accuracy", "nll_sum", "nll")},
+            "seconds": round(seconds, 2),
+            "run": str(path),
+            "report": str(page),
+            "members": [{key: model[key] for key in figures} for model in evaluation["models"]],
+            "selected_on": evaluation["kept"]["selected_on"],
+        }
+    )
