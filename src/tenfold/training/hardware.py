@@ -39,7 +39,8 @@ def fast_bfloat16(device: torch.device) -> bool:
     """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if device.type == "cpu":
+    # ATEN_CPU_CAPABILITY=avx2 makes of this processor an older one.
+    if device.type == "cpu" and torch.backends.cpu.get_cpu_capability() not in {"DEFAULT", "AVX2"}:
         flags = torch.cpu.get_capabilities()
         return bool(flags.get("avx512_bf16") or flags.get("amx_bf16"))
     return False
