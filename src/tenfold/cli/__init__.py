@@ -7,6 +7,7 @@ import typer
 from tenfold.cli.bench import bench_app
 from tenfold.cli.catalogue import data_app, recipes
 from tenfold.cli.measure import evaluate, report
+from tenfold.cli.repeat import compare, repeat
 from tenfold.cli.train import train
 from tenfold.errors import TenfoldError
 
@@ -18,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help starts faster, and keeps [brackets]
 )
-for verb in (train, evaluate, report, recipes):
+for verb in (train, repeat, compare, evaluate, report, recipes):
     app.command()(verb)
 app.add_typer(data_app, name="data")
 app.add_typer(bench_app, name="bench")

@@ -5,8 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tenfold.errors import TenfoldError
+
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from tenfold.training.hardware import Precision
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="End with one JSON object on stdout.")]
 DataOption = Annotated[
@@ -17,6 +21,28 @@ SetOption = Annotated[
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 PrecisionOption = Annotated[str, typer.Option(help="auto, float32 or bfloat16.")]
+
+
+def overrides_of(
+    set_: list[str] | None,
+    *,
+    seed: int | None = None,
+    members: int | None = None,
+    data: str | None = None,
+) -> list[str]:
+    """Return what options change in a recipe, as KEY=VALUE."""
+    overrides = list(set_ or [])
+    for key, value in (("seed", seed), ("members", members), ("data.spec", data)):
+        if value is not None:
+            overrides.append(f"{key}={json.dumps(value, ensure_ascii=False)}")
+    return overrides
+
+
+def precision_of(option: str) -> "Precision":
+    """Check --precision."""
+    if option not in {"auto", "float32", "bfloat16"}:
+        raise TenfoldError(f"--precision {option}: use auto, float32 or bfloat16")
+    return option  # type: ignore[return-value]  # checked above
 
 
 def print_models(evaluation: dict[str, Any]) -> None:

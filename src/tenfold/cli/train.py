@@ -1,6 +1,5 @@
 """`tenfold train`."""
 
-import json
 import shlex
 import sys
 from pathlib import Path
@@ -10,8 +9,13 @@ import typer
 
 from tenfold.cli.output import (
     DataOption,
+    DeviceOption,
     JsonFlag,
+    PrecisionOption,
+    SetOption,
     console,
+    overrides_of,
+    precision_of,
     print_json,
     print_models,
 )
@@ -28,14 +32,12 @@ def train(  # noqa: PLR0913 - a command line
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
     members: Annotated[int | None, typer.Option(help="Networks in the ensemble.")] = None,
     data: DataOption = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a recipe key.")
-    ] = None,
+    set_: SetOption = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue --out, or the newest unfinished run.")
     ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads [default: all].")] = None,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Also write curves to RUN/tensorboard.")
@@ -50,10 +52,7 @@ def train(  # noqa: PLR0913 - a command line
     from tenfold.training.tracking import TensorBoard
 
     board = TensorBoard() if tensorboard else None
-    overrides = list(set_ or [])
-    for key, value in (("seed", seed), ("members", members), ("data.spec", data)):
-        if value is not None:
-            overrides.append(f"{key}={json.dumps(value, ensure_ascii=False)}")
+    overrides = overrides_of(set_, seed=seed, members=members, data=data)
     if resume:
         if recipe or overrides or threads or (device, precision) != ("auto", "auto"):
             raise TenfoldError("--resume: goes on as the run began; of options it takes only --out")
@@ -90,8 +89,6 @@ def _lay(  # noqa: PLR0913, PLR0917 - the options that make a new run
     threads: int | None,
 ) -> "Run":
     """Lay the folder of a new run."""
-    if precision not in {"auto", "float32", "bfloat16"}:
-        raise TenfoldError(f"--precision {precision}: use auto, float32 or bfloat16")
     import torch
 
     from tenfold.training.recipe import load_recipe
@@ -102,7 +99,7 @@ def _lay(  # noqa: PLR0913, PLR0917 - the options that make a new run
         load_recipe(recipe, overrides),
         out=out,
         device=device,
-        precision=precision,  # type: ignore[arg-type]  # checked above
+        precision=precision_of(precision),
         threads=threads,
     )
 

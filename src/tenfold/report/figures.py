@@ -5,7 +5,7 @@ Lines differ in colour, dash and marker, so that they can be told apart in any o
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import matplotlib as mpl
@@ -14,8 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
+from tenfold.evaluation.statistics import Spread
 from tenfold.report.drawing import INK, PALETTE, STYLE, WIDTH, Drawing, drawing, panels, plain
-from tenfold.report.folder import Bin, Curve, Record
+from tenfold.report.folder import Bin, Curve, Record, RunFolder
 
 DASHES = ("--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 2)))
 MARKERS = "osD^vP"
@@ -177,6 +178,34 @@ def reliability_figure(name: str, bins: Sequence[Bin], ece: float) -> Drawing:
     for axes in (top, bottom):
         axes.grid(visible=True)
     caption = "How often the model is right when it is so and so sure; dotted: perfect calibration."
+    return drawing(figure, name, caption)
+
+
+@mpl.rc_context(STYLE)
+def spread_figure(name: str, runs: Sequence[RunFolder], spreads: Mapping[str, Spread]) -> Drawing:
+    """Draw every seed by accuracy and loss, and the means with their intervals."""
+    figure, (axes,) = panels(1, 3.2)
+    best = [run.evaluation.headline for run in runs]
+    axes.plot(
+        [100 * model.accuracy for model in best],
+        [model.nll_sum for model in best],
+        linestyle="",
+        marker="o",
+        color=PALETTE[0],
+    )
+    accuracy, loss = spreads["accuracy"], spreads["nll_sum"]
+    axes.errorbar(
+        100 * accuracy.mean,
+        loss.mean,
+        xerr=100 * (accuracy.half or 0),
+        yerr=loss.half or 0,
+        color=PALETTE[1],
+        capsize=3,
+    )
+    axes.set(xlabel=LABELS["accuracy"], ylabel=LABELS["nll_sum"])
+    axes.xaxis.set_major_formatter("{x:.2f}")
+    axes.grid(visible=True)
+    caption = "Each seed a dot; the cross is the mean of all with its 95 % intervals."
     return drawing(figure, name, caption)
 
 

@@ -12,7 +12,8 @@ from tenfold.errors import RunError
 from tenfold.files import write_atomically
 from tenfold.report import figures, tables
 from tenfold.report.drawing import Drawing
-from tenfold.report.folder import Evaluation, Mistake, RunFolder, read_run
+from tenfold.report.folder import Evaluation, Mistake, RunFolder
+from tenfold.report.runset import read_set, same_recipe, summarise
 from tenfold.report.seed import seed_method
 
 SHOWN = 1000  # mistakes drawn: more are no longer looked at, and weigh a kilobyte each
@@ -30,7 +31,7 @@ def write_report(runs: Sequence[Path], out: Path | None = None) -> Path:
     """Write the report of one run, or a page that compares several.
 
     Args:
-        runs: run folders, each with its `evaluation.json`.
+        runs: run folders, each with its `evaluation.json`, or folders of such.
         out: the HTML file; by default `report.html` in the only run, with each figure beside
             it in `figures/`, or `comparison.html` here for several.
 
@@ -40,7 +41,7 @@ def write_report(runs: Sequence[Path], out: Path | None = None) -> Path:
     Raises:
         RunError: a run is not finished, a file of it is damaged, or the page cannot be written.
     """
-    read = [read_run(path) for path in dict.fromkeys(runs)]
+    read = [run for path in dict.fromkeys(runs) for run in read_set(path)]
     if not read:
         raise RunError("no run given; name at least one run folder")
     drawings: list[Drawing] = []
@@ -49,7 +50,7 @@ def write_report(runs: Sequence[Path], out: Path | None = None) -> Path:
         html = render_run(read[0], drawings)
     else:
         html = render_comparison(read)
-    page = out or (runs[0] / "report.html" if len(read) == 1 else Path("comparison.html"))
+    page = out or (read[0].path / "report.html" if len(read) == 1 else Path("comparison.html"))
     try:
         for drawing in drawings if out is None else []:
             write_atomically(page.parent / "figures" / f"{drawing.name}.svg", drawing.svg)
@@ -114,8 +115,11 @@ def render_comparison(runs: list[RunFolder]) -> str:
         )
         for index, (run, name) in enumerate(zip(runs, names, strict=True), 1)
     ]
+    spreads = summarise(runs) if same_recipe(runs) else None
     return _render(
         "comparison.html",
+        spreads=spreads,
+        spreading=figures.spread_figure("spread", runs, spreads) if spreads else None,
         names={run.path: name for run, name in zip(runs, names, strict=True)},
         anchors={run.path: f"run-{index}" for index, run in enumerate(runs, 1)},
         groups=tables.run_groups(runs),

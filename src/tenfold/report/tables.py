@@ -9,6 +9,12 @@ from typing import Literal
 from tenfold.report.folder import Evaluation, RunFolder
 
 RULES = {"min-nll": "min loss", "max-accuracy": "max accuracy", "last": "end of training"}
+FORMATS = {
+    "accuracy": "{:.3%}",
+    "nll_sum": "{:,.1f}",
+    "ece": "{:.4f}",
+    "training_seconds": "{:,.1f}",
+}
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from tenfold.training.member import Event as MemberEvent
 from tenfold.training.member import Interrupted, MemberRun, train_member
 from tenfold.training.run import Run
 
-OnEvent = Callable[[int, MemberEvent], None]
+OnEvent = Callable[["Job", MemberEvent], None]
 
 PATIENCE_SECONDS = 10  # for a worker to write its checkpoint
 
@@ -46,7 +46,7 @@ class Job:
 
 
 class Launcher(Protocol):
-    """Train every job to its end, reporting `(member, event)` on the way.
+    """Train every job to its end, reporting `(job, event)` on the way.
 
     Raises:
         Interrupted: the user asked to stop; every member has written a checkpoint.
@@ -92,7 +92,7 @@ class Local:
             with interruptible() as stop:
                 for job in jobs:
                     for event in run_job(job, stop):
-                        on_event(job.member, event)
+                        on_event(job, event)
             return
         with interruptible() as stop:
             self._share(list(jobs), on_event, stop)
@@ -140,7 +140,7 @@ def _forward(receiver: Connection, job: Job, on_event: OnEvent) -> bool:
             f"member {job.member}: its process died; continue with --resume --out {job.run}"
         ) from None
     if kind == "event":
-        on_event(job.member, content)
+        on_event(job, content)
     elif kind == "error":
         raise content
     return bool(kind == "event")

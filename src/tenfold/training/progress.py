@@ -1,6 +1,7 @@
 """What a person sees while members train: a live table, or plain lines without a terminal."""
 
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -12,18 +13,22 @@ from tenfold.training.member import Event
 from tenfold.training.recipe import Recipe
 
 LINE_SECONDS = 5.0
+FEW = 8  # rows that are all shown
 
 
 class ProgressView:
     """A context manager whose `on_event` is given to `train`."""
 
-    def __init__(self, recipe: Recipe, console: Console) -> None:
+    def __init__(
+        self, recipe: Recipe, console: Console, names: Sequence[str] | None = None
+    ) -> None:
+        self.names = names or [str(number) for number in range(1, recipe.members + 1)]
         self.console = console
         schedule = recipe.schedule
         self.stages = len(schedule.stages)
         self.iterations = schedule.iterations
         self.images = schedule.images_before(schedule.iterations)
-        self.rows: list[Event] = [{} for _ in range(recipe.members)]
+        self.rows: list[Event] = [{} for _ in self.names]
         self.begun: dict[int, tuple[float, int]] = {}
         self.printed = 0.0
         # No refresh thread: workers may be forked from this process.
@@ -62,24 +67,28 @@ class ProgressView:
         return " · ".join(f"{name} {value}" for name, value in cells.items() if value)
 
     def table(self) -> Table:
-        """Draw one row a member."""
+        """Draw one row a member; of many, those that are being trained."""
         table = Table(box=None, pad_edge=False)
         for name in COLUMNS:
             table.add_column(name, justify="right", no_wrap=True)
-        for member in range(len(self.rows)):
-            table.add_row(*self.cells(member))
+        ended = [row.get("step") == self.iterations for row in self.rows]
+        for member, row in enumerate(self.rows):
+            if len(self.rows) <= FEW or (row and not ended[member]):
+                table.add_row(*self.cells(member))
+        if len(self.rows) > FEW:
+            table.caption = f"{sum(ended)} of {len(self.rows)} trained"
         return table
 
     def cells(self, member: int) -> list[str]:
         """Return what the table shows of one member."""
         row = self.rows[member]
-        number = str(member + 1)
+        name = self.names[member]
         if not row:
-            return [number, "waiting", *[""] * (len(COLUMNS) - 2)]
+            return [name, "waiting", *[""] * (len(COLUMNS) - 2)]
         rate = row["rate"]
         left = self.images - row["images"]
         return [
-            number,
+            name,
             f"{row['stage'] + 1}/{self.stages}",
             f"{row['step']}/{self.iterations}",
             f"{row['learning_rate']:.2e}",

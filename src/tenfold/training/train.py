@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -26,9 +26,12 @@ from tenfold.training.hardware import (
     describe_machine,
 )
 from tenfold.training.journal import Journal
-from tenfold.training.launch import Job, Launcher, Local, OnEvent
+from tenfold.training.launch import Job, Launcher, Local
+from tenfold.training.member import Event
 from tenfold.training.recipe import Recipe, load_recipe
 from tenfold.training.run import Run
+
+OnMemberEvent = Callable[[int, Event], None]
 
 
 def train(  # noqa: PLR0913 - each is an option of the command line
@@ -40,7 +43,7 @@ def train(  # noqa: PLR0913 - each is an option of the command line
     precision: Precision = "auto",
     threads: int | None = None,
     launcher: Launcher | None = None,
-    on_event: OnEvent = lambda _member, _event: None,
+    on_event: OnMemberEvent = lambda _member, _event: None,
 ) -> Run:
     """Train a recipe in a new run folder and measure it.
 
@@ -101,7 +104,7 @@ def resume(
     *,
     launcher: Launcher | None = None,
     start_method: Literal["fork", "spawn"] = "spawn",
-    on_event: OnEvent = lambda _member, _event: None,
+    on_event: OnMemberEvent = lambda _member, _event: None,
 ) -> Run:
     """Train what is left of a run, from each member's checkpoint; then bundle and evaluate it.
 
@@ -112,32 +115,43 @@ def resume(
         RunError: a checkpoint is damaged, or the recipe is not the one that the run began with.
     """
     manifest = run.manifest
+    jobs = jobs_of(run)
+    workers = min(len(jobs), manifest["threads"]) if manifest["device"] == "cpu" else 1
+    launch = launcher or Local(workers, start_method)
+    begun = time.monotonic()
+    launch(jobs, lambda job, event: on_event(job.member, event))
+    spent = manifest["timings"].get("training_seconds", 0) + time.monotonic() - begun
+    torch.set_num_threads(manifest["threads"])
+    finish(run, {"training_seconds": round(spent, 2)})
+    return run
+
+
+def jobs_of(run: Run) -> list[Job]:
+    """Return what trains a run's members, after a look at what it began with.
+
+    Raises:
+        RunError: the recipe is not the one that the run began with.
+    """
+    manifest = run.manifest
     if _sha256((run.path / "recipe.toml").read_bytes()) != manifest["recipe_sha256"]:
         raise RunError(
             f"{run.path}/recipe.toml: changed since the run began; start another with it"
         )
     for torn in run.path.rglob(".*.tmp"):  # a killed process was writing them
         torn.unlink()
-    members = range(run.recipe.members)
-    workers = min(len(members), manifest["threads"]) if manifest["device"] == "cpu" else 1
-    threads = manifest["threads"] // workers
-    jobs = [
-        Job(run.path, member, manifest["device"], manifest["precision"], threads)
-        for member in members
-    ]
+    members, threads = range(run.recipe.members), manifest["threads"]
+    if manifest["device"] == "cpu":
+        threads //= min(len(members), threads)
+    return [Job(run.path, m, manifest["device"], manifest["precision"], threads) for m in members]
+
+
+def finish(run: Run, timings: dict[str, float]) -> None:
+    """Bundle and evaluate a run whose members are trained; add `timings` to its manifest."""
     begun = time.monotonic()
-    (launcher or Local(workers, start_method))(jobs, on_event)
-    trained = time.monotonic()
-    torch.set_num_threads(manifest["threads"])
     _make_bundle(run)
     _evaluate(run)
-    spent = manifest["timings"].get("training_seconds", 0) + trained - begun
-    manifest["timings"] = {
-        "training_seconds": round(spent, 2),
-        "evaluation_seconds": round(time.monotonic() - trained, 2),
-    }
-    run.write_manifest(manifest)
-    return run
+    spent = {"evaluation_seconds": round(time.monotonic() - begun, 2)}
+    run.write_manifest({**run.manifest, "timings": {**timings, **spent}})
 
 
 def new_folder(name: str) -> Path:

@@ -1,0 +1,130 @@
+"""`tenfold repeat` and `tenfold compare`: several seeds, and how sure they make us."""
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from tenfold.cli.output import (
+    DataOption,
+    DeviceOption,
+    JsonFlag,
+    PrecisionOption,
+    SetOption,
+    console,
+    overrides_of,
+    precision_of,
+    print_json,
+)
+
+if TYPE_CHECKING:
+    from tenfold.evaluation.statistics import Spread
+
+
+def repeat(  # noqa: PLR0913 - a command line
+    *,
+    recipe: Annotated[str, typer.Argument(help="A shipped recipe or a TOML file.")],
+    seeds: Annotated[int, typer.Option(min=1, help="How many: 0, 1, 2 …")] = 5,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of runs [default: runs/RECIPE-seeds].")
+    ] = None,
+    members: Annotated[int | None, typer.Option(help="Networks in the ensemble.")] = None,
+    data: DataOption = None,
+    set_: SetOption = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads [default: all].")] = None,
+    json_: JsonFlag = False,
+) -> None:
+    """Train a recipe with several seeds, a member a core; the same command continues it."""
+    import torch
+
+    from tenfold.report.page import write_report
+    from tenfold.report.runset import read_set, summarise
+    from tenfold.training.launch import Job
+    from tenfold.training.member import Event, Interrupted
+    from tenfold.training.progress import ProgressView
+    from tenfold.training.recipe import load_recipe
+    from tenfold.training.repeat import lay, train_all, unfinished_jobs
+
+    torch.set_num_threads(1)  # threads of this process would not survive in forked workers
+    loaded = load_recipe(recipe, overrides_of(set_, members=members, data=data))
+    folder = out or Path("runs") / f"{loaded.name}-seeds"
+    runs = lay(loaded, range(seeds), folder, device=device, precision=precision_of(precision))
+    jobs = unfinished_jobs(runs)
+    names = [f"{job.run.name} · {job.member + 1}" for job in jobs]
+    numbers = {job: number for number, job in enumerate(jobs)}
+    typer.echo(f"{len(jobs)} members to train in {folder}", err=True)
+    view = ProgressView(loaded, console(stderr=True), names)
+
+    def on_event(job: Job, event: Event) -> None:
+        view.on_event(numbers[job], event)
+
+    try:
+        with view:
+            method: Literal["fork", "spawn"] = "fork" if sys.platform == "linux" else "spawn"
+            train_all(runs, workers=threads, start_method=method, on_event=on_event)
+    except (Interrupted, KeyboardInterrupt):
+        typer.echo("stopped; the same command continues", err=True)
+        raise typer.Exit(130) from None
+    done = read_set(folder)
+    page = write_report([folder], folder / "report.html")
+    summary = {name: dataclasses.asdict(spread) for name, spread in summarise(done).items()}
+    if json_:
+        print_json({"runs": len(done), **summary, "folder": str(folder), "report": str(page)})
+        return
+    _print_spreads(summarise(done), f"{len(done)} runs of {loaded.name}")
+    typer.echo(f"report: {page}")
+
+
+def compare(
+    *,
+    a: Annotated[Path, typer.Argument(help="A run, or a folder of runs.")],
+    b: Annotated[Path, typer.Argument(help="Another, with the same seeds.")],
+    json_: JsonFlag = False,
+) -> None:
+    """Compare two sets of runs, seed by seed; two single runs, image by image."""
+    from rich.table import Table
+
+    from tenfold.report.runset import compare as paired
+    from tenfold.report.runset import read_set
+    from tenfold.report.tables import FORMATS
+
+    result = paired(read_set(a), read_set(b))
+    if json_:
+        print_json(dataclasses.asdict(result))
+        return
+    many = len(result.seeds)
+    table = Table(
+        title=f"{b} less {a}, {many} seed{'s' if many > 1 else ''}", title_justify="left", box=None
+    )
+    for heading in ("", "A", "B", "B - A", "95 % interval", "p, paired t-test"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for name, gap in result.differences.items():
+        show = FORMATS[name].format
+        interval = "–"
+        if gap.low is not None and gap.high is not None:
+            interval = f"{show(gap.low)} … {show(gap.high)}"
+        p = "–" if gap.p is None else f"{gap.p:.2g}"
+        values = (show(result.a[name].mean), show(result.b[name].mean), show(gap.mean))
+        table.add_row(name, *values, interval, p)
+    console().print(table)
+    if result.mcnemar is not None:
+        typer.echo(f"same images right? McNemar's exact p = {result.mcnemar:.2g}")
+
+
+def _print_spreads(spreads: "dict[str, Spread]", title: str) -> None:
+    from rich.table import Table
+
+    from tenfold.report.tables import FORMATS
+
+    table = Table(title=title, title_justify="left", box=None)
+    for heading in ("", "mean", "± (95 %)", "deviation", "least", "most"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for name, spread in spreads.items():
+        show = FORMATS[name].format
+        values: tuple[Any, ...] = (spread.half, spread.deviation, spread.least, spread.most)
+        table.add_row(name, show(spread.mean), *("–" if v is None else show(v) for v in values))
+    console().print(table)

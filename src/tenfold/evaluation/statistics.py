@@ -1,0 +1,91 @@
+"""How sure several runs make us: intervals of a mean, paired differences, McNemar's test."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """A figure over n runs: `low` to `high` is the mean's 95 % interval, None for one run."""
+
+    n: int
+    mean: float
+    low: float | None
+    high: float | None
+    deviation: float | None
+    least: float
+    most: float
+
+    @property
+    def half(self) -> float | None:
+        """Half of the interval: what stands after ±."""
+        return None if self.high is None else self.high - self.mean
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """Mean of b - a over n pairs, its 95 % interval, and p of the paired t-test; None for one."""
+
+    n: int
+    mean: float
+    low: float | None
+    high: float | None
+    p: float | None
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Describe a figure over independent runs, by Student's t (1908).
+
+    Raises:
+        ValueError: there are no values.
+    """
+    from scipy import stats
+
+    if not values:
+        raise ValueError("no values to describe")
+    data = np.asarray(values, dtype=np.float64)
+    mean, n = float(data.mean()), len(data)
+    deviation = half = None
+    if n > 1:
+        deviation = float(data.std(ddof=1))
+        half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * deviation / n**0.5
+    return Spread(
+        n=n,
+        mean=mean,
+        low=None if half is None else mean - half,
+        high=None if half is None else mean + half,
+        deviation=deviation,
+        least=float(data.min()),
+        most=float(data.max()),
+    )
+
+
+def paired(a: Sequence[float], b: Sequence[float]) -> Difference:
+    """Compare two figures measured in pairs, b - a, by the paired t-test (Student 1908).
+
+    Raises:
+        ValueError: the lengths differ, or there is no pair.
+    """
+    from scipy import stats
+
+    gaps = np.asarray(b, dtype=np.float64) - np.asarray(a, dtype=np.float64)
+    whole = spread(gaps.tolist())
+    # One pair, or all gaps equal: no test can be made.
+    p = float(stats.ttest_1samp(gaps, 0).pvalue) if whole.deviation else None
+    return Difference(n=whole.n, mean=whole.mean, low=whole.low, high=whole.high, p=p)
+
+
+def mcnemar(only_a: int, only_b: int) -> float:
+    """Return the exact two-sided p of McNemar's test (1947).
+
+    Args:
+        only_a: images that only the first model gets right.
+        only_b: images that only the second gets right.
+    """
+    from scipy.stats import binomtest
+
+    return float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0

@@ -1,0 +1,75 @@
+"""One recipe with many seeds: a folder of runs, trained side by side, resumable."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from tenfold.errors import RunError
+from tenfold.training.hardware import Precision, available_cores
+from tenfold.training.journal import Journal
+from tenfold.training.launch import Job, Launcher, Local, OnEvent
+from tenfold.training.recipe import Recipe
+from tenfold.training.run import Run
+from tenfold.training.train import finish, jobs_of, prepare
+
+
+def lay(
+    recipe: Recipe,
+    seeds: Sequence[int],
+    out: Path,
+    *,
+    device: str = "auto",
+    precision: Precision = "auto",
+) -> list[Run]:
+    """Lay `out/seed-K` for each seed, or open what is there already.
+
+    Raises:
+        RunError: a folder holds a run of another recipe.
+    """
+    runs = []
+    for seed in seeds:
+        folder = out / f"seed-{seed}"
+        wanted = recipe.model_copy(update={"seed": seed})
+        if (folder / "recipe.toml").exists():
+            run = Run.open(folder)
+            if run.recipe != wanted:
+                raise RunError(f"{folder}: made with another recipe; name another --out")
+        else:
+            run = prepare(wanted, out=folder, device=device, precision=precision, threads=1)
+        runs.append(run)
+    return runs
+
+
+def train_all(
+    runs: Sequence[Run],
+    *,
+    workers: int | None = None,
+    launcher: Launcher | None = None,
+    start_method: Literal["fork", "spawn"] = "spawn",
+    on_event: OnEvent = lambda _job, _event: None,
+) -> None:
+    """Train and measure what is unfinished: a member a core, whichever run it belongs to.
+
+    Raises:
+        Interrupted: stopped by Ctrl-C; calling it again continues.
+    """
+    waiting = [run for run in runs if not run.finished]
+    workers = workers or available_cores()
+    jobs = unfinished_jobs(runs)
+    on_cpu = all(job.device == "cpu" for job in jobs)
+    (launcher or Local(workers if on_cpu else 1, start_method))(jobs, on_event)
+    torch.set_num_threads(workers)
+    for run in waiting:
+        finish(run, {"training_seconds": round(_seconds(run), 2), "side_by_side": workers})
+
+
+def unfinished_jobs(runs: Sequence[Run]) -> list[Job]:
+    """Return what `train_all` will train, in its order."""
+    return [job for run in runs if not run.finished for job in jobs_of(run)]
+
+
+def _seconds(run: Run) -> float:
+    """Return the training time of the slowest member, as its journal has it."""
+    return max(float(Journal(folder).records()[-1]["seconds"]) for folder in run.members)

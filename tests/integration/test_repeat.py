@@ -1,0 +1,118 @@
+"""Several seeds: trained together, continued, summarised, compared."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from tenfold.cli import app
+from tenfold.errors import RunError
+from tenfold.report.runset import compare, read_set
+from tenfold.training.recipe import load_recipe
+from tenfold.training.repeat import lay, train_all
+from tenfold.training.train import train
+
+SMALL = ("training.stages.0.iterations=6", "training.stages.1.iterations=6", "members=1")
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Make two sets of the smoke recipe: three seeds, and two with another pooling."""
+    folder = tmp_path_factory.mktemp("sets")
+    for name, seeds, pooling in (("a", 3, "mixed"), ("b", 2, "max")):
+        recipe = load_recipe("smoke", [*SMALL, f"network.pooling={pooling}"])
+        train_all(lay(recipe, range(seeds), folder / name), workers=1)
+    return folder / "a", folder / "b"
+
+
+def command(*words: object) -> Any:
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout.strip().splitlines()[-1])
+
+
+def test_each_seed_is_the_run_that_train_makes(sets: tuple[Path, Path], tmp_path: Path) -> None:
+    alone = train("smoke", overrides=[*SMALL, "seed=2"], out=tmp_path / "alone", threads=1)
+    weights = "bundle/weights.safetensors"
+    assert (alone.path / weights).read_bytes() == (sets[0] / "seed-2" / weights).read_bytes()
+    assert alone.evaluation == json.loads((sets[0] / "seed-2/evaluation.json").read_text())
+
+
+def test_the_command_continues_and_summarises(sets: tuple[Path, Path], tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    shutil.copytree(sets[0], folder)
+    before = (folder / "seed-0/bundle/weights.safetensors").stat().st_mtime_ns
+    shutil.rmtree(folder / "seed-1")
+    (folder / "seed-2/evaluation.json").unlink()  # trained, not measured
+    set_ = [word for change in SMALL for word in ("--set", change)]
+    set_ += ["--set", "network.pooling=mixed", "--threads", "2"]
+    found = command("repeat", "smoke", "--seeds", 4, "--out", folder, *set_, "--json")
+    assert (folder / "seed-0/bundle/weights.safetensors").stat().st_mtime_ns == before
+    assert found["runs"] == 4
+    scores = [
+        json.loads((folder / f"seed-{k}/evaluation.json").read_text())["models"][-1]["accuracy"]
+        for k in range(4)
+    ]
+    assert found["accuracy"]["mean"] == pytest.approx(np.mean(scores))
+    assert found["accuracy"]["n"] == 4
+    page = Path(found["report"]).read_text()
+    assert "Over 4 seeds" in page
+    assert f"{np.mean(scores):.3%}" in page
+    first = json.loads((sets[0] / "seed-1/evaluation.json").read_text())
+    again = json.loads((folder / "seed-1/evaluation.json").read_text())
+    assert first == again
+
+
+def test_another_recipe_is_refused(sets: tuple[Path, Path]) -> None:
+    with pytest.raises(RunError, match=r"seed-0: made with another recipe; name another --out"):
+        lay(load_recipe("smoke"), range(1), sets[0])
+
+
+def test_compare_pairs_the_seeds_that_both_have(sets: tuple[Path, Path]) -> None:
+    a, b = sets
+    found = command("compare", a, b, "--json")
+    assert found["seeds"] == [0, 1]
+    assert found["mcnemar"] is None
+    losses = [
+        [
+            json.loads((s / f"seed-{k}/evaluation.json").read_text())["models"][-1]["nll_sum"]
+            for k in (0, 1)
+        ]
+        for s in (a, b)
+    ]
+    gap = found["differences"]["nll_sum"]
+    assert gap["mean"] == pytest.approx(np.mean(losses[1]) - np.mean(losses[0]))
+    table = CliRunner().invoke(app, ["compare", str(a), str(b)])
+    assert table.exit_code == 0
+    assert re.search(r"nll_sum\s", table.stdout)
+
+
+def test_two_single_runs_are_compared_image_by_image(sets: tuple[Path, Path]) -> None:
+    a, b = sets[0] / "seed-0", sets[1] / "seed-0"
+    found = command("compare", a, b, "--json")
+    wrong = [
+        {m["index"] for m in json.loads((run / "evaluation.json").read_text())["mistakes"]}
+        for run in (a, b)
+    ]
+    from scipy.stats import binomtest
+
+    k, n = len(wrong[1] - wrong[0]), len(wrong[0] ^ wrong[1])
+    assert found["mcnemar"] == pytest.approx(binomtest(k, n).pvalue if n else 1)
+    assert found["differences"]["accuracy"]["p"] is None
+
+
+def test_what_cannot_be_compared_is_told(sets: tuple[Path, Path], tmp_path: Path) -> None:
+    a, b = sets
+    with pytest.raises(RunError, match="share no seed"):
+        compare(read_set(a / "seed-2"), read_set(b))
+    with pytest.raises(RunError, match="seed 0 is there twice"):
+        compare(read_set(a / "seed-0") * 2, read_set(b))
+    with pytest.raises(RunError, match="holds no finished run"):
+        read_set(tmp_path)
+    with pytest.raises(RunError, match="no such folder"):
+        read_set(tmp_path / "none")
