@@ -12,8 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from scipy import stats
+from tenfold.evaluation.statistics import spread
 
 TARGET = 0.99  # of the monitored images
 
@@ -44,14 +43,6 @@ def run_one(arguments: list[str], folder: Path, seed: int) -> dict[str, Any]:
     }
 
 
-def interval(values: list[float]) -> tuple[float, float]:
-    """Return the mean and half of its 95 % interval (Student's t)."""
-    if len(values) == 1:
-        return values[0], float("nan")
-    half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
-    return float(np.mean(values)), float(half)
-
-
 def main() -> None:
     """Run the seeds that have no line yet; print a summary of all."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -71,8 +62,8 @@ def main() -> None:
         print(rows[-1], flush=True)
     print(f"\n{len(rows)} seeds of `tenfold {' '.join(given.arguments)}`")
     for key in ("accuracy", "nll_sum", "ece"):
-        mean, half = interval([row[key] for row in rows])
-        print(f"{key}: {mean:.5g} ± {half:.2g} (95 % interval of the mean)")
+        found = spread([row[key] for row in rows])
+        print(f"{key}: {found.mean:.5g} ± {found.half or float('nan'):.2g} (95 % interval)")
     for key in ("seconds", "training_seconds", "seconds_to_99", "largest_process_mb"):
         values = [row[key] for row in rows if row[key] is not None]
         print(f"{key}: median {statistics.median(values):.5g}, {min(values)} to {max(values)}")
