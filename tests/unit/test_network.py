@@ -42,7 +42,7 @@ def test_batch_normalisation_brings_two_parameters_a_channel_and_takes_one_bias(
     assert count_parameters(normed) == count_parameters(plain) + channels
 
 
-@pytest.mark.parametrize("pooling", ["mixed", "max", "average"])
+@pytest.mark.parametrize("pooling", ["mixed", "max", "average", "learned"])
 @pytest.mark.parametrize("blocks", [1, 2, 3, 4, 5])
 def test_any_number_of_blocks_gives_ten_logits(blocks: int, pooling: str) -> None:
     network = make(widths=tuple(range(2, 2 + blocks)), fully_connected=(8,), pooling=pooling)
@@ -225,3 +225,22 @@ def test_a_rate_just_below_one_still_lets_something_through() -> None:
 def test_impossible_networks_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         NetworkConfig(**settings)
+
+
+@pytest.mark.parametrize("normalisation", ["none", "batch"])
+def test_a_network_of_learned_pools_starts_as_the_mixed_one(normalisation: Any) -> None:
+    settings: dict[str, Any] = {"widths": (4, 6), "fully_connected": (8,)}
+    settings |= {"normalisation": normalisation, "dropout": 0}
+    mixed, learned = (
+        DigitNetwork(NetworkConfig(**settings, pooling=kind)).initialise(
+            torch.Generator().manual_seed(0)
+        )
+        for kind in ("mixed", "learned")
+    )
+    pixels = torch.rand(5, 28, 28)
+    torch.testing.assert_close(learned(pixels), mixed(pixels), rtol=1e-4, atol=1e-4)
+    learned(pixels).square().sum().backward()
+    for name, parameter in learned.named_parameters():
+        if name.endswith("gate"):
+            assert parameter.grad is not None
+            assert bool(parameter.grad.abs().sum() > 0)

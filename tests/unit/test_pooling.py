@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from tenfold.model.kernels import relu_pool
-from tenfold.model.pooling import SHARES, MixedPool, PoolKind, pool
+from tenfold.model.pooling import SHARES, LearnedPool, MixedPool, PoolKind, pool
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -86,3 +86,25 @@ def test_shares_say_what_each_kind_takes_of_maximum_and_average() -> None:
     for kind, (most, share) in SHARES.items():
         combined = most * pool(x, "max") + share * pool(x, "average")
         torch.testing.assert_close(pool(x, kind), combined)
+
+
+def test_a_learned_pool_starts_as_the_mixed_one_and_can_become_either() -> None:
+    x, learned = torch.randn(2, 3, 5, 4), LearnedPool(3)
+    torch.testing.assert_close(learned(x), pool(x, "mixed"))
+    with torch.no_grad():
+        learned.gate.copy_(torch.tensor([50.0, -50.0, 0.0]))
+    kinds: tuple[PoolKind, ...] = ("max", "average", "mixed")
+    expected = torch.stack([pool(x, kind)[:, c] for c, kind in enumerate(kinds)], 1)
+    torch.testing.assert_close(learned(x), expected)
+
+
+def test_a_learned_pool_s_gradient_is_the_numerical_one() -> None:
+    learned = LearnedPool(2).double()
+    x = torch.randn(2, 2, 4, 3, dtype=torch.float64, requires_grad=True)
+
+    def through(x: torch.Tensor, gate: torch.Tensor) -> torch.Tensor:
+        pooled: torch.Tensor = torch.func.functional_call(learned, {"gate": gate}, (x,))
+        return pooled
+
+    gate = torch.tensor([0.3, -1.0], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(through, (x, gate))

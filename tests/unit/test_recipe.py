@@ -210,7 +210,10 @@ def test_a_missing_file_and_a_misspelt_name_are_told(tmp_path: Path) -> None:
         ("sead=1", "sead: unknown key; did you mean seed?"),
         ("seed=-1", "seed: Input should be greater than or equal to 0 (found -1)"),
         ("members=two", 'members: Input should be a valid integer (found "two")'),
-        ("network.pooling=median", "network.pooling: Input should be 'mixed', 'max' or 'average'"),
+        (
+            "network.pooling=median",
+            "network.pooling: Input should be 'mixed', 'max', 'average' or 'learned'",
+        ),
         ("data.validation=0", "data: monitor = 'validation' needs validation above 0"),
         (
             "training.stages.0.learning_rate=-1",

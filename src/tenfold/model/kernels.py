@@ -23,6 +23,7 @@ __all__ = [
     "adam_step",
     "available",
     "batch_norm_relu_pool",
+    "convolve",
     "convolve_relu_pool",
     "relu_pool",
     "tune_process",
@@ -87,9 +88,7 @@ def convolve_relu_pool(  # noqa: PLR0913, PLR0917 - a block has that many parts
     """
     fits = slope == 0 and _fits_first(pixels, convolution, dtype)
     if not fits or (norm is not None and not _fits_norm(norm, pixels.numel() * norm.num_features)):
-        x = pixels.to(dtype).unsqueeze(3).permute(0, 3, 1, 2)  # channels-last strides
-        bias = None if convolution.bias is None else convolution.bias.to(dtype)
-        x = F.conv2d(x, convolution.weight.to(dtype), bias, padding=1)
+        x = convolve(pixels, convolution, dtype)
         if norm is None:
             return relu_pool(x, kind, slope)
         return batch_norm_relu_pool(x, norm, kind, slope)
@@ -101,6 +100,13 @@ def convolve_relu_pool(  # noqa: PLR0913, PLR0917 - a block has that many parts
         pixels, filters, bias, dtype == torch.bfloat16, *SHARES[kind]
     )[0]
     return pooled
+
+
+def convolve(pixels: Tensor, convolution: nn.Conv2d, dtype: torch.dtype) -> Tensor:
+    """Convolve float pixels [n, h, w] in `dtype`: [n, c, h, w], channels last."""
+    x = pixels.to(dtype).unsqueeze(3).permute(0, 3, 1, 2)  # channels-last strides
+    bias = None if convolution.bias is None else convolution.bias.to(dtype)
+    return F.conv2d(x, convolution.weight.to(dtype), bias, padding=1)
 
 
 def _fold(filters: Tensor, norm: nn.BatchNorm2d, pixels: Tensor) -> tuple[Tensor, Tensor]:

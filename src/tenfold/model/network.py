@@ -12,8 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name every PyTorch reader expects
 
-from tenfold.model.kernels import batch_norm_relu_pool, convolve_relu_pool, relu_pool
-from tenfold.model.pooling import PoolKind
+from tenfold.model.kernels import (
+    batch_norm_relu_pool,
+    convolve,
+    convolve_relu_pool,
+    relu_pool,
+)
+from tenfold.model.pooling import LearnedPool, PoolKind
 
 CLASSES = 10
 SIDE = 28
@@ -30,7 +35,7 @@ class NetworkConfig(BaseModel):
     fully_connected: tuple[PositiveInt, ...] = Field(
         default=(1024, 512), description="units of each"
     )
-    pooling: PoolKind = "mixed"
+    pooling: Literal["mixed", "max", "average", "learned"] = "mixed"
     normalisation: Literal["none", "batch"] = "none"
     convolution_slope: float = Field(default=0.0, ge=0, lt=1, description="0 is ReLU")
     fully_connected_slope: float = Field(default=0.2, ge=0, lt=1)
@@ -71,12 +76,20 @@ class ConvolutionBlock(nn.Module):
         normed = config.normalisation == "batch"
         self.convolution = nn.Conv2d(inputs, outputs, 3, padding=1, bias=not normed)
         self.norm = nn.BatchNorm2d(outputs) if normed else None
-        self.pooling: PoolKind = config.pooling
+        self.pooling: PoolKind = "mixed" if config.pooling == "learned" else config.pooling
+        self.pool = LearnedPool(outputs) if config.pooling == "learned" else None
         self.slope = config.convolution_slope
 
     def forward(self, x_nchw: Tensor) -> Tensor:
         """Map [n, c, h, w] to [n, outputs, ⌈h/2⌉, ⌈w/2⌉]."""
-        x_nchw = self.convolution(x_nchw)
+        return self.pooled(self.convolution(x_nchw))
+
+    def pooled(self, x_nchw: Tensor) -> Tensor:
+        """Apply all that follows the convolution."""
+        if self.pool is not None:
+            x_nchw = x_nchw if self.norm is None else self.norm(x_nchw)
+            learned: Tensor = self.pool(F.leaky_relu(x_nchw, self.slope))
+            return learned
         if self.norm is None:
             return relu_pool(x_nchw, self.pooling, self.slope)
         return batch_norm_relu_pool(x_nchw, self.norm, self.pooling, self.slope)
@@ -87,6 +100,8 @@ class FirstBlock(ConvolutionBlock):
 
     def read(self, pixels_nhw: Tensor, dtype: torch.dtype) -> Tensor:
         """Map float32 pixels [n, h, w] to [n, outputs, ⌈h/2⌉, ⌈w/2⌉] of `dtype`."""
+        if self.pool is not None:
+            return self.pooled(convolve(pixels_nhw, self.convolution, dtype))
         return convolve_relu_pool(
             pixels_nhw, self.convolution, self.norm, self.pooling, self.slope, dtype
         )
