@@ -196,7 +196,7 @@ def tune_process() -> None:
     up to a third of its time. And oneDNN's caches keep few primitives: each new batch size
     makes some 12 MB of them, and a ramp of batch sizes has hundreds.
     """
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
     os.environ.setdefault("LRU_CACHE_CAPACITY", "16")  # those of torch's own oneDNN layer
     try:
         mallopt = ctypes.CDLL(None).mallopt
