@@ -175,19 +175,21 @@ def draw(points: list[Point], peak: float, bandwidth: float, path: Path) -> None
     axes.loglog(
         intensities, [min(peak, bandwidth * i) / 1e9 for i in intensities], color="#555555", lw=1.5
     )
-    axes.text(2000, peak / 1e9 * 1.08, f"matrix product {peak / 1e9:,.0f} GFLOP/s", ha="right")
-    axes.text(
-        0.22, bandwidth * 0.22 / 1e9 * 1.3, f"memory {bandwidth / 1e9:,.0f} GB/s", rotation=36
-    )
+    axes.text(12, peak / 1e9 * 1.5, f"matrix product: {peak / 1e9:,.0f} GFLOP/s")
+    axes.text(0.22, bandwidth / 1e9, f"memory:\n{bandwidth / 1e9:,.0f} GB/s")
     for number, point in enumerate(points, 1):
         place = point.operations / point.traffic, point.operations / point.seconds / 1e9
         colour = "#d55e00" if point.ours else "#0072b2"
         axes.plot(*place, "o", color=colour, ms=4)
+        aside = (5, -3) if number % 2 else (-14, -3)
         axes.annotate(
-            str(number), place, xytext=(5, -9), textcoords="offset points", color=colour, fontsize=8
+            str(number), place, xytext=aside, textcoords="offset points", color=colour, fontsize=8
         )
     key = "\n".join(f"{number:2} {point.name}" for number, point in enumerate(points, 1))
     axes.text(1.02, 1.0, key, transform=axes.transAxes, va="top", fontsize=8)
+    axes.set_ylim(8, 1500)
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("operations per byte of memory traffic")
     axes.set_ylabel("GFLOP/s")
     axes.set_title("orange: tenfold's kernels; blue: oneDNN's", loc="left", fontsize=10)
