@@ -6,7 +6,7 @@ import json
 import pickle
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -36,7 +36,13 @@ def networks() -> list[DigitNetwork]:
     return made
 
 
-def write(path: Path, *, order: tuple[int, ...] = (0, 1, 2), temperature: float = 1.0) -> Path:
+def write(
+    path: Path,
+    *,
+    order: tuple[int, ...] = (0, 1, 2),
+    temperature: float = 1.0,
+    views: Literal[1, 5] = 1,
+) -> Path:
     made = networks()
     return save_bundle(
         path,
@@ -44,6 +50,7 @@ def write(path: Path, *, order: tuple[int, ...] = (0, 1, 2), temperature: float 
         configs=[CONFIGS[i] for i in order],
         states=[made[i].state_dict() for i in order],
         temperature=temperature,
+        views=views,
         facts={"seed": 0},
         card="# three\n",
     )
@@ -255,3 +262,20 @@ def test_every_row_of_an_evaluation_is_at_the_bundle_s_temperature(
     assert calibration["temperature"] == 2
     assert calibration["before"]["nll_sum"] == pytest.approx(before, rel=1e-4)
     assert calibration["after"]["nll_sum"] == rows[-1]["nll_sum"]
+
+
+def test_five_views_are_the_image_and_its_four_shifts(tmp_path: Path, tiny_digits: Digits) -> None:
+    bundle = Bundle.load(write(tmp_path / "bundle", views=5))
+    padded = np.pad(tiny_digits.images.numpy(), ((0, 0), (1, 1), (1, 1)))
+    starts = ((1, 1), (0, 1), (2, 1), (1, 0), (1, 2))  # of 28 rows and columns within the frame
+    shown = [padded[:, i : i + 28, j : j + 28] for i, j in starts]
+    with torch.inference_mode():
+        logits = torch.stack(
+            [
+                torch.stack([net(torch.from_numpy(view).float() / 255) for view in shown])
+                for net in networks()
+            ]
+        )
+    expected = np.log(softmax(logits.double().numpy(), axis=3).mean(axis=1))
+    found = bundle.member_log_probabilities(tiny_digits.images)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)

@@ -26,6 +26,7 @@ from tenfold.files import write_atomically
 from tenfold.model.network import CLASSES, DigitNetwork, NetworkConfig
 
 BATCH = 500
+SHIFTS = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))  # pixels down and right: the views
 
 
 class BundleConfig(BaseModel):
@@ -36,6 +37,7 @@ class BundleConfig(BaseModel):
     format: Literal[1] = 1
     name: str
     members: tuple[NetworkConfig, ...] = Field(min_length=1)
+    views: Literal[1, 5] = 1
     temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     weights_sha256: str
     facts: dict[str, Any] = {}
@@ -81,16 +83,21 @@ class Bundle:
             raise BundleError(f"{weights_path}: does not fit bundle.json: {reason}") from error
 
     def member_log_probabilities(self, images_nhw: torch.Tensor) -> npt.NDArray[np.float32]:
-        """Map uint8 images [n, 28, 28] to log p float32 [members, n, 10]."""
+        """Map uint8 images [n, 28, 28] to log p float32 [members, n, 10], averaged over views."""
         device = next(self.networks[0].parameters()).device
+        shifts = SHIFTS[: self.config.views]
         with torch.inference_mode():
-            chunks = [
-                torch.stack([net(chunk.to(device).float() / 255) for net in self.networks]).cpu()
-                for chunk in torch.split(images_nhw, BATCH)
-            ]
-        logits = torch.cat([torch.empty(len(self.networks), 0, CLASSES), *chunks], dim=1)
-        log_p: npt.NDArray[np.float32] = logits.log_softmax(dim=2).numpy()
-        return log_p
+            chunks = []
+            for chunk in torch.split(images_nhw, BATCH):
+                pixels = chunk.to(device).float() / 255
+                views = torch.cat([shift(pixels, dy, dx) for dy, dx in shifts])
+                logits = torch.stack([network(views) for network in self.networks]).cpu()
+                shape = (len(logits), len(shifts), len(chunk), CLASSES)
+                log_p = logits.log_softmax(dim=2).view(shape)
+                chunks.append(log_p.logsumexp(dim=1) - np.log(len(shifts)))
+        every = torch.cat([torch.empty(len(self.networks), 0, CLASSES), *chunks], dim=1)
+        found: npt.NDArray[np.float32] = every.numpy()
+        return found
 
     def combine(self, members_mnk: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Average members' probabilities and apply the temperature: log p float32 [n, 10]."""
@@ -121,6 +128,7 @@ def save_bundle(  # noqa: PLR0913 - one keyword for each thing a bundle holds
     name: str,
     configs: Sequence[NetworkConfig],
     states: Sequence[Mapping[str, torch.Tensor]],
+    views: Literal[1, 5] = 1,
     temperature: float = 1.0,
     facts: Mapping[str, Any],
     card: str,
@@ -135,6 +143,7 @@ def save_bundle(  # noqa: PLR0913 - one keyword for each thing a bundle holds
     config = BundleConfig(
         name=name,
         members=tuple(configs),
+        views=views,
         temperature=temperature,
         weights_sha256=hashlib.sha256(data).hexdigest(),
         facts=dict(facts),
@@ -143,6 +152,14 @@ def save_bundle(  # noqa: PLR0913 - one keyword for each thing a bundle holds
     write_atomically(path / "card.md", card)
     write_atomically(path / "bundle.json", json.dumps(config.model_dump(), indent=2) + "\n")
     return path
+
+
+def shift(images_nhw: torch.Tensor, down: int, right: int) -> torch.Tensor:
+    """Move images by whole pixels; what leaves the frame is lost, zeros come in."""
+    _, h, w = images_nhw.shape
+    padding = (max(right, 0), max(-right, 0), max(down, 0), max(-down, 0))
+    padded = torch.nn.functional.pad(images_nhw, padding)
+    return padded[:, max(-down, 0) :, max(-right, 0) :][:, :h, :w]
 
 
 def _networks(

@@ -71,6 +71,9 @@ class Recipe(Frozen):
     cost: str = Field(default="", description="expected time, in words")
     members: int = Field(default=1, gt=0, le=1000)
     seed: int = Field(default=0, ge=0, lt=2**63)
+    views: Literal[1, 5] = Field(
+        default=1, description="to predict from: the image, or it and its shifts by a pixel"
+    )
     data: DataConfig
     network: NetworkConfig = NetworkConfig()
     augmentation: Augmentation = Augmentation()

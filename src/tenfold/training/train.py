@@ -7,13 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import numpy as np
 import torch
 
 from tenfold.data.sources import Split, load_digits
 from tenfold.errors import RecipeError, RunError
 from tenfold.evaluation.calibration import fit_temperature
-from tenfold.evaluation.metrics import ensemble_log_probabilities
 from tenfold.files import write_atomically
 from tenfold.model.bundle import save_bundle
 from tenfold.training.checkpoint import load_checkpoint
@@ -198,28 +196,25 @@ def _make_bundle(run: Run) -> None:
         load_checkpoint(folder / "weights.safetensors")[0] for folder in run.members
     ]
     recipe = run.recipe
-    save_bundle(
-        run.path / "bundle",
-        name=recipe.name,
-        configs=[recipe.network] * recipe.members,
-        states=states,
-        temperature=_temperature(run),
-        facts={"recipe": recipe.name, "seed": recipe.seed, "data": recipe.data.spec},
-        card=CARD.format(recipe=recipe, networks="s" if recipe.members > 1 else ""),
-    )
 
+    def save(temperature: float) -> None:
+        save_bundle(
+            run.path / "bundle",
+            name=recipe.name,
+            configs=[recipe.network] * recipe.members,
+            states=states,
+            views=recipe.views,
+            temperature=temperature,
+            facts={"recipe": recipe.name, "seed": recipe.seed, "data": recipe.data.spec},
+            card=CARD.format(recipe=recipe, networks="s" if recipe.members > 1 else ""),
+        )
 
-def _temperature(run: Run) -> float:
-    """Fit one temperature to the members' average on the validation images; 1 without any."""
-    if run.recipe.data.monitor != "validation":
-        return 1.0
-    labels = run.digits()[1].labels.numpy()
-    members = []
-    for folder in run.members:
-        journal, kept = Journal(folder), _kept_step(folder)
-        index = [record["step"] for record in journal.records()].index(kept)
-        members.append(journal.log_probabilities(index, len(labels)).astype(np.float64))
-    return fit_temperature(ensemble_log_probabilities(np.stack(members)), labels)
+    save(1.0)
+    if recipe.data.monitor == "validation":
+        validation = run.digits()[1]
+        bundle = run.bundle()
+        log_p = bundle.combine(bundle.member_log_probabilities(validation.images))
+        save(fit_temperature(log_p, validation.labels.numpy()))
 
 
 def _evaluate(run: Run) -> None:
