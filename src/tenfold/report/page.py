@@ -13,7 +13,7 @@ from tenfold.files import write_atomically
 from tenfold.report import figures, tables
 from tenfold.report.drawing import Drawing
 from tenfold.report.folder import Evaluation, Mistake, RunFolder
-from tenfold.report.runset import read_set, same_recipe, summarise
+from tenfold.report.runset import only_seeds_differ, read_set, summarise
 from tenfold.report.seed import seed_method
 
 SHOWN = 1000  # mistakes drawn: more are no longer looked at, and weigh a kilobyte each
@@ -115,7 +115,7 @@ def render_comparison(runs: list[RunFolder]) -> str:
         )
         for index, (run, name) in enumerate(zip(runs, names, strict=True), 1)
     ]
-    spreads = summarise(runs) if same_recipe(runs) else None
+    spreads = summarise(runs) if only_seeds_differ(runs) else None
     return _render(
         "comparison.html",
         spreads=spreads,

@@ -8,11 +8,18 @@ from tenfold.errors import RunError
 from tenfold.evaluation.statistics import Difference, Spread, mcnemar, paired, spread
 from tenfold.report.folder import RunFolder, read_run
 
-FIGURES: dict[str, Callable[[RunFolder], float]] = {
+
+def _training_seconds(run: RunFolder) -> float | None:
+    timings = run.manifest.get("timings")
+    seconds = timings.get("training_seconds") if isinstance(timings, dict) else None
+    return float(seconds) if isinstance(seconds, int | float) else None
+
+
+FIGURES: dict[str, Callable[[RunFolder], float | None]] = {
     "accuracy": lambda run: run.evaluation.headline.accuracy,
     "nll_sum": lambda run: run.evaluation.headline.nll_sum,
     "ece": lambda run: run.evaluation.headline.ece,
-    "training_seconds": lambda run: run.manifest["timings"]["training_seconds"],
+    "training_seconds": _training_seconds,
 }
 
 
@@ -33,23 +40,22 @@ def read_set(path: Path) -> list[RunFolder]:
     Raises:
         RunError: there is none, or one is damaged.
     """
-    if (path / "recipe.toml").is_file() or not path.is_dir():
-        return [read_run(path)]
     finished = [found.parent for found in path.glob("*/evaluation.json")]
-    if not finished:
-        raise RunError(f"{path}: holds no finished run; `tenfold repeat --out {path}` makes some")
+    if (path / "recipe.toml").is_file() or not finished:
+        return [read_run(path)]
     return sorted((read_run(run) for run in finished), key=lambda run: (_seed(run), run.path))
 
 
-def same_recipe(runs: Sequence[RunFolder]) -> bool:
-    """Say whether the runs differ in nothing but their seeds."""
+def only_seeds_differ(runs: Sequence[RunFolder]) -> bool:
+    """Say whether the runs differ in their seeds, and in nothing else."""
     recipes = [{**run.recipe, "seed": 0} for run in runs]
-    return all(recipe == recipes[0] for recipe in recipes)
+    different = len({_seed(run) for run in runs}) == len(runs)
+    return different and all(recipe == recipes[0] for recipe in recipes)
 
 
 def summarise(runs: Sequence[RunFolder]) -> dict[str, Spread]:
-    """Describe the headline figures of several runs."""
-    return {name: spread([figure(run) for run in runs]) for name, figure in FIGURES.items()}
+    """Describe the headline figures of several runs: those that all of them have."""
+    return {name: spread(values) for name, values in _columns(runs).items()}
 
 
 def compare(a: Sequence[RunFolder], b: Sequence[RunFolder]) -> Comparison:
@@ -66,7 +72,7 @@ def compare(a: Sequence[RunFolder], b: Sequence[RunFolder]) -> Comparison:
     images = {run.evaluation.data.sha256 for run in (*ones, *others)}
     if len(images) > 1:
         raise RunError("the runs were measured on different images; compare like with like")
-    p = None
+    p, right_values = None, _columns(others)
     if len(seeds) == 1:
         wrong_a, wrong_b = ({m.index for m in r.evaluation.mistakes} for r in (ones[0], others[0]))
         p = mcnemar(only_a=len(wrong_b - wrong_a), only_b=len(wrong_a - wrong_b))
@@ -75,11 +81,22 @@ def compare(a: Sequence[RunFolder], b: Sequence[RunFolder]) -> Comparison:
         a=summarise(ones),
         b=summarise(others),
         differences={
-            name: paired([figure(run) for run in ones], [figure(run) for run in others])
-            for name, figure in FIGURES.items()
+            name: paired(values, right_values[name])
+            for name, values in _columns(ones).items()
+            if name in right_values
         },
         mcnemar=p,
     )
+
+
+def _columns(runs: Sequence[RunFolder]) -> dict[str, list[float]]:
+    """Return each figure of every run, but for figures that some run lacks."""
+    columns = {name: [figure(run) for run in runs] for name, figure in FIGURES.items()}
+    return {
+        name: [value for value in values if value is not None]
+        for name, values in columns.items()
+        if None not in values
+    }
 
 
 def _by_seed(runs: Sequence[RunFolder]) -> dict[int, RunFolder]:
