@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from tenfold.cli.audit import audit
 from tenfold.cli.bench import bench_app
 from tenfold.cli.catalogue import data_app, recipes
 from tenfold.cli.measure import evaluate, report
@@ -19,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help starts faster, and keeps [brackets]
 )
-for verb in (train, repeat, compare, evaluate, report, recipes):
+for verb in (train, repeat, compare, evaluate, report, audit, recipes):
     app.command()(verb)
 app.add_typer(data_app, name="data")
 app.add_typer(bench_app, name="bench")

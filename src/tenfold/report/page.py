@@ -82,7 +82,7 @@ def run_figures(run: RunFolder) -> list[Drawing]:
 
 def render_run(run: RunFolder, drawings: Sequence[Drawing]) -> str:
     """Return the page of one run."""
-    return _render(
+    return render(
         "report.html",
         run=run,
         evaluation=run.evaluation,
@@ -116,7 +116,7 @@ def render_comparison(runs: list[RunFolder]) -> str:
         for index, (run, name) in enumerate(zip(runs, names, strict=True), 1)
     ]
     spreads = summarise(runs) if only_seeds_differ(runs) else None
-    return _render(
+    return render(
         "comparison.html",
         spreads=spreads,
         spreading=figures.spread_figure("spread", runs, spreads) if spreads else None,
@@ -141,10 +141,11 @@ def unique_names(runs: Sequence[RunFolder]) -> list[str]:
 def gallery(evaluation: Evaluation) -> list[Misread]:
     """Return the misread images, the most confident mistakes first."""
     surest = sorted(evaluation.mistakes, key=lambda m: (-m.confidence, m.index))
-    return [Misread(mistake, _png(mistake.image)) for mistake in surest[:SHOWN]]
+    return [Misread(mistake, picture(mistake.image)) for mistake in surest[:SHOWN]]
 
 
-def _png(pixels: bytes) -> str:
+def picture(pixels: bytes) -> str:
+    """Turn uint8[784], 255 the ink, into a data URI: dark ink on white."""
     from PIL import Image
 
     buffer = io.BytesIO()
@@ -153,7 +154,8 @@ def _png(pixels: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def _render(template: str, **values: object) -> str:
+def render(template: str, **values: object) -> str:
+    """Fill in a template of this folder."""
     environment = Environment(
         loader=PackageLoader("tenfold", "report"),
         autoescape=True,

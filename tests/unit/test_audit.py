@@ -1,0 +1,80 @@
+"""The audit finds labels that were flipped on purpose, and judges nobody it has seen."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tenfold.data.dataset import Digits, synthetic_digits
+from tenfold.errors import MissingExtraError
+from tenfold.report.audit import write_audit
+from tenfold.training import audit as module
+from tenfold.training.audit import audit, deal, rank
+from tenfold.training.loop import Placement
+from tenfold.training.recipe import load_recipe
+
+WHERE = Placement(torch.device("cpu"), torch.float32)
+
+
+@pytest.fixture(scope="module")
+def spoilt() -> tuple[Digits, set[int]]:
+    """Draw 1,500 digits and give 30 of them the next digit's label."""
+    digits = synthetic_digits(1_500, 3)
+    wrong = set(range(0, 1_500, 50))
+    labels = digits.labels.clone()
+    for index in wrong:
+        labels[index] = (labels[index] + 1) % 10
+    return Digits(digits.images, labels, "spoilt", "synthetic"), wrong
+
+
+def test_flipped_labels_are_found(spoilt: tuple[Digits, set[int]], tmp_path: Path) -> None:
+    pytest.importorskip("cleanlab")
+    digits, wrong = spoilt
+    seen: list[tuple[int, int]] = []
+    recipe = load_recipe("smoke", ["members=1", "training.stages.1.iterations=120"])
+    result = audit(digits, recipe, WHERE, folds=3, on_step=lambda a, b: seen.append((a, b)))
+    found = {suspect["index"] for suspect in result["suspects"]}
+    assert len(found & wrong) >= 0.9 * len(found)  # by chance 2 %
+    assert len(found & wrong) >= 20  # of 30
+    right = synthetic_digits(1_500, 3).labels
+    agreed = [s["suggestion"] == int(right[s["index"]]) for s in result["suspects"][:20]]
+    assert sum(agreed) >= 18  # what it suggests is what was flipped
+    assert seen[-1][0] == seen[-1][1] == len(seen)
+    assert json.loads(json.dumps(result)) == result
+    page = write_audit(result, tmp_path / "audit.html").read_text()
+    shown = [int(number) for number in re.findall(r"no\. (\d+)", page)]
+    assert shown == [suspect["index"] for suspect in result["suspects"]][:300]
+
+
+def test_every_image_is_held_out_once_and_never_trained_on_then() -> None:
+    labels = np.arange(100) % 10
+    held: list[int] = []
+    for training, held_out in deal(labels, 5, seed=1):
+        assert not set(training.tolist()) & set(held_out.tolist())
+        assert len(training) + len(held_out) == 100
+        assert np.bincount(labels[held_out]).tolist() == [2] * 10
+        held += held_out.tolist()
+    assert sorted(held) == list(range(100))
+
+
+def test_sure_and_contradicted_comes_first() -> None:
+    pytest.importorskip("cleanlab")
+    labels = np.arange(200) % 10
+    p = np.full((200, 10), 0.01)
+    p[np.arange(200), labels] = 0.91
+    p[17] = 0.01
+    p[17, (labels[17] + 3) % 10] = 0.91
+    p[40] = 0.005
+    p[40, [labels[40], (labels[40] + 1) % 10]] = 0.04, 0.92
+    assert rank(labels, p).tolist()[:2] == [17, 40]
+
+
+def test_without_cleanlab_the_extra_is_named(
+    spoilt: tuple[Digits, set[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "find_spec", lambda _name: None)
+    with pytest.raises(MissingExtraError, match=r"tenfold\[audit\]"):
+        audit(spoilt[0], load_recipe("smoke"), WHERE)
