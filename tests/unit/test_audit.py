@@ -16,6 +16,8 @@ from tenfold.training.audit import audit, deal, rank
 from tenfold.training.loop import Placement
 from tenfold.training.recipe import load_recipe
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 WHERE = Placement(torch.device("cpu"), torch.float32)
 
 
