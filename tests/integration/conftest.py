@@ -51,6 +51,12 @@ def popen(*arguments: object) -> "subprocess.Popen[str]":
     )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def hear_ctrl_c() -> None:
+    """Undo what shells do to background jobs: these tests' processes would ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture
 def start() -> Iterator[Start]:
     """Start `tenfold ARGUMENTS…` in a session of its own, to be signalled as a group."""
