@@ -1,12 +1,18 @@
 """`tenfold audit`."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tenfold.cli.output import DeviceOption, JsonFlag, PrecisionOption, precision_of, print_json
+from tenfold.cli.output import (
+    DeviceOption,
+    JsonFlag,
+    PrecisionOption,
+    console,
+    precision_of,
+    print_json,
+)
 
 
 def audit(  # noqa: PLR0913 - a command line
@@ -26,10 +32,8 @@ def audit(  # noqa: PLR0913 - a command line
     """Rank likely label errors, each image judged by a network that never saw it (extra audit)."""
     from rich.progress import Progress
 
-    from tenfold.cli.output import console
     from tenfold.data.dataset import concatenate
     from tenfold.data.sources import load_digits
-    from tenfold.files import write_atomically
     from tenfold.model.kernels import tune_process
     from tenfold.report.audit import write_audit
     from tenfold.training.audit import audit as judge
@@ -51,13 +55,19 @@ def audit(  # noqa: PLR0913 - a command line
             folds=folds,
             on_step=lambda done, every: progress.update(task, completed=done, total=every),
         )
-    path = write_atomically(out / "audit.json", json.dumps(result) + "\n")
     page = write_audit(result, out / "audit.html")
     if json_:
         short = {key: result[key] for key in ("data", "recipe", "folds", "accuracy")}
         suspects = [
             {k: v for k, v in suspect.items() if k != "image"} for suspect in result["suspects"]
         ]
-        print_json({**short, "suspects": suspects, "json": str(path), "report": str(page)})
+        print_json(
+            {
+                **short,
+                "suspects": suspects,
+                "json": str(page.with_suffix(".json")),
+                "report": str(page),
+            }
+        )
         return
     typer.echo(f"{len(result['suspects'])} labels to look at · {page}")

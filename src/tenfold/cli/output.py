@@ -1,7 +1,8 @@
 """What the verbs share: options, and how results are printed."""
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -21,6 +22,11 @@ SetOption = Annotated[
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 PrecisionOption = Annotated[str, typer.Option(help="auto, float32 or bfloat16.")]
+MembersOption = Annotated[int | None, typer.Option(help="Networks in the ensemble.")]
+ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads [default: all].")]
+
+# Workers may be forked: a verb computes nothing with torch before it trains.
+START_METHOD: Literal["fork", "spawn"] = "fork" if sys.platform == "linux" else "spawn"
 
 
 def overrides_of(

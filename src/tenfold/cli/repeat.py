@@ -1,18 +1,20 @@
 """`tenfold repeat` and `tenfold compare`: several seeds, and how sure they make us."""
 
 import dataclasses
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tenfold.cli.output import (
+    START_METHOD,
     DataOption,
     DeviceOption,
     JsonFlag,
+    MembersOption,
     PrecisionOption,
     SetOption,
+    ThreadsOption,
     console,
     overrides_of,
     precision_of,
@@ -30,12 +32,12 @@ def repeat(  # noqa: PLR0913 - a command line
     out: Annotated[
         Path | None, typer.Option(help="Folder of runs [default: runs/RECIPE-seeds].")
     ] = None,
-    members: Annotated[int | None, typer.Option(help="Networks in the ensemble.")] = None,
+    members: MembersOption = None,
     data: DataOption = None,
     set_: SetOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads [default: all].")] = None,
+    threads: ThreadsOption = None,
     json_: JsonFlag = False,
 ) -> None:
     """Train a recipe with several seeds, a member a core; the same command continues it."""
@@ -47,35 +49,34 @@ def repeat(  # noqa: PLR0913 - a command line
     from tenfold.training.member import Event, Interrupted
     from tenfold.training.progress import ProgressView
     from tenfold.training.recipe import load_recipe
-    from tenfold.training.repeat import lay, train_all, unfinished_jobs
+    from tenfold.training.repeat import lay, train_all
 
     torch.set_num_threads(1)  # threads of this process would not survive in forked workers
     loaded = load_recipe(recipe, overrides_of(set_, members=members, data=data))
     folder = out or Path("runs") / f"{loaded.name}-seeds"
     runs = lay(loaded, range(seeds), folder, device=device, precision=precision_of(precision))
-    jobs = unfinished_jobs(runs)
-    names = [f"{job.run.name} · {job.member + 1}" for job in jobs]
-    numbers = {job: number for number, job in enumerate(jobs)}
-    typer.echo(f"{len(jobs)} members to train in {folder}", err=True)
+    waiting = [(run.path, m) for run in runs if not run.finished for m in range(loaded.members)]
+    typer.echo(f"{len(waiting)} members to train in {folder}", err=True)
+    names = [f"{path.name} · {member + 1}" for path, member in waiting]
     view = ProgressView(loaded, console(stderr=True), names)
 
     def on_event(job: Job, event: Event) -> None:
-        view.on_event(numbers[job], event)
+        view.on_event(waiting.index((job.run, job.member)), event)
 
     try:
         with view:
-            method: Literal["fork", "spawn"] = "fork" if sys.platform == "linux" else "spawn"
-            train_all(runs, workers=threads, start_method=method, on_event=on_event)
+            train_all(runs, workers=threads, start_method=START_METHOD, on_event=on_event)
     except (Interrupted, KeyboardInterrupt):
         typer.echo("stopped; the same command continues", err=True)
         raise typer.Exit(130) from None
     done = read_set(folder)
     page = write_report([folder], folder / "report.html")
-    summary = {name: dataclasses.asdict(spread) for name, spread in summarise(done).items()}
+    spreads = summarise(done)
     if json_:
+        summary = {name: dataclasses.asdict(spread) for name, spread in spreads.items()}
         print_json({"runs": len(done), **summary, "folder": str(folder), "report": str(page)})
         return
-    _print_spreads(summarise(done), f"{len(done)} runs of {loaded.name}")
+    _print_spreads(spreads, f"{len(done)} runs of {loaded.name}")
     typer.echo(f"report: {page}")
 
 

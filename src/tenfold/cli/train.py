@@ -1,18 +1,20 @@
 """`tenfold train`."""
 
 import shlex
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tenfold.cli.output import (
+    START_METHOD,
     DataOption,
     DeviceOption,
     JsonFlag,
+    MembersOption,
     PrecisionOption,
     SetOption,
+    ThreadsOption,
     console,
     overrides_of,
     precision_of,
@@ -30,7 +32,7 @@ def train(  # noqa: PLR0913 - a command line
     recipe: Annotated[str | None, typer.Argument(help="A shipped recipe or a TOML file.")] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder [default: runs/RECIPE-K].")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
-    members: Annotated[int | None, typer.Option(help="Networks in the ensemble.")] = None,
+    members: MembersOption = None,
     data: DataOption = None,
     set_: SetOption = None,
     resume: Annotated[
@@ -38,7 +40,7 @@ def train(  # noqa: PLR0913 - a command line
     ] = False,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads [default: all].")] = None,
+    threads: ThreadsOption = None,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Also write curves to RUN/tensorboard.")
     ] = False,
@@ -71,8 +73,7 @@ def train(  # noqa: PLR0913 - a command line
 
     try:
         with view:
-            method: Literal["fork", "spawn"] = "fork" if sys.platform == "linux" else "spawn"
-            training.resume(run, start_method=method, on_event=on_event)
+            training.resume(run, start_method=START_METHOD, on_event=on_event)
     except (Interrupted, KeyboardInterrupt):
         folder = shlex.quote(str(run.path))
         typer.echo(f"stopped; continue with: tenfold train --resume --out {folder}", err=True)

@@ -150,8 +150,13 @@ def save_bundle(  # noqa: PLR0913 - one keyword for each thing a bundle holds
     )
     write_atomically(path / "weights.safetensors", data)
     write_atomically(path / "card.md", card)
-    write_atomically(path / "bundle.json", json.dumps(config.model_dump(), indent=2) + "\n")
+    save_config(path, config)
     return path
+
+
+def save_config(path: Path, config: BundleConfig) -> None:
+    """Write `bundle.json`, the word on what the other files of a bundle folder are."""
+    write_atomically(path / "bundle.json", json.dumps(config.model_dump(), indent=2) + "\n")
 
 
 def shift(images_nhw: torch.Tensor, down: int, right: int) -> torch.Tensor:

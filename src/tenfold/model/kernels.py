@@ -25,6 +25,7 @@ __all__ = [
     "batch_norm_relu_pool",
     "convolve",
     "convolve_relu_pool",
+    "rectify",
     "relu_pool",
     "tune_process",
     "why_not",
@@ -42,8 +43,12 @@ def relu_pool(x: Tensor, kind: PoolKind, slope: float = 0.0) -> Tensor:
     if slope == 0 and _fits(x):
         pooled: Tensor = torch.ops.tenfold.relu_pool(x, *SHARES[kind])[0]
         return pooled
-    # Not leaky by 0, which makes NaN of -inf.
-    return pool(F.leaky_relu(x, slope) if slope else F.relu(x), kind)
+    return pool(rectify(x, slope), kind)
+
+
+def rectify(x: Tensor, slope: float) -> Tensor:
+    """Apply (leaky) ReLU; not leaky by 0, which makes NaN of -inf."""
+    return F.leaky_relu(x, slope) if slope else F.relu(x)
 
 
 def batch_norm_relu_pool(
@@ -55,8 +60,7 @@ def batch_norm_relu_pool(
     """
     fits = slope == 0 and _fits(x) and _fits_norm(norm, x.numel())
     if not fits or (torch.is_grad_enabled() and not norm.training):
-        x = norm(x)
-        return pool(F.leaky_relu(x, slope) if slope else F.relu(x), kind)
+        return pool(rectify(norm(x), slope), kind)
     assert norm.running_mean is not None and norm.running_var is not None  # noqa: S101, PT018
     if not norm.training:
         scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)

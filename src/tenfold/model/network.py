@@ -16,6 +16,7 @@ from tenfold.model.kernels import (
     batch_norm_relu_pool,
     convolve,
     convolve_relu_pool,
+    rectify,
     relu_pool,
 )
 from tenfold.model.pooling import LearnedPool, PoolKind
@@ -88,7 +89,7 @@ class ConvolutionBlock(nn.Module):
         """Apply all that follows the convolution."""
         if self.pool is not None:
             x_nchw = x_nchw if self.norm is None else self.norm(x_nchw)
-            learned: Tensor = self.pool(F.leaky_relu(x_nchw, self.slope))
+            learned: Tensor = self.pool(rectify(x_nchw, self.slope))
             return learned
         if self.norm is None:
             return relu_pool(x_nchw, self.pooling, self.slope)

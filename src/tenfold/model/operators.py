@@ -47,16 +47,21 @@ def _dense(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=_CHANNELS_LAST)
 
 
-def _shape(x: Tensor) -> dict[str, Any]:
-    return dict(zip("nchw", x.shape, strict=True))
+def _shape(x: Tensor, names: str = "nchw") -> dict[str, Any]:
+    return dict(zip(names, x.shape, strict=True))
+
+
+def _forward(x: Tensor, most: float, share: float, **affine: Tensor) -> tuple[Tensor, Tensor]:
+    """Apply `scale` and `shift` [c] if given, then ReLU and pooling: pooled, code."""
+    x, pooled = _dense(x), _pooled(x)
+    code, given = _codes(pooled), {**_shape(x), **affine}
+    run("forward", x.dtype, **given, x=x, y=pooled, code=code, most=most, share=share)
+    return pooled, code
 
 
 @_operator("relu_pool(Tensor x, float most, float share) -> (Tensor, Tensor)")
 def _relu_pool(x: Tensor, most: float, share: float) -> tuple[Tensor, Tensor]:
-    x, pooled = _dense(x), _pooled(x)
-    code = _codes(pooled)
-    run("forward", x.dtype, **_shape(x), x=x, y=pooled, code=code, most=most, share=share)
-    return pooled, code
+    return _forward(x, most, share)
 
 
 @_operator(
@@ -75,18 +80,7 @@ def _relu_pool_backward(
     "affine_relu_pool(Tensor x, Tensor scale, Tensor shift, float most, float share) -> Tensor"
 )
 def _affine_relu_pool(x: Tensor, scale: Tensor, shift: Tensor, most: float, share: float) -> Tensor:
-    return _affine(x, scale, shift, most, share)[0]
-
-
-def _affine(
-    x: Tensor, scale: Tensor, shift: Tensor, most: float, share: float
-) -> tuple[Tensor, Tensor]:
-    """Scale and shift [c], then ReLU and pool."""
-    x, pooled = _dense(x), _pooled(x)
-    code = _codes(pooled)
-    given: dict[str, Any] = {"scale": scale, "shift": shift, "most": most, "share": share}
-    run("forward", x.dtype, **_shape(x), **given, x=x, y=pooled, code=code)
-    return pooled, code
+    return _forward(x, most, share, scale=scale, shift=shift)[0]
 
 
 @_operator(
@@ -105,7 +99,8 @@ def _norm_relu_pool(
     mean, variance = offset + total, (squares - total.square()).clamp_min(0)
     scale = (weight * (variance + epsilon).rsqrt()).float()
     shift = (bias - mean * scale).float()
-    return *_affine(x, scale, shift, most, share), mean.float(), variance.float()
+    pooled, code = _forward(x, most, share, scale=scale, shift=shift)
+    return pooled, code, mean.float(), variance.float()
 
 
 @_operator(
@@ -226,7 +221,7 @@ def _convolve_relu_pool(
     pixels = pixels.contiguous()
     pooled = _convolved(pixels, filters, low=low)
     code = _codes(pooled)
-    given = {**_image_shape(pixels), "c": len(bias), "most": most, "share": share}
+    given = {**_shape(pixels, "nhw"), "c": len(bias), "most": most, "share": share}
     given |= {"filters": filters.contiguous(), "bias": bias}
     run("convolve", pooled.dtype, **given, x=pixels, y=pooled, code=code)
     return pooled, code
@@ -241,7 +236,7 @@ def _convolve_relu_pool_backward(
 ) -> Tensor:
     """Return the gradient of filters and bias: float32 [10, c], the bias last."""
     dy, pixels = _dense(dy), pixels.contiguous()
-    given = {**_image_shape(pixels), "c": dy.shape[1], "most": most, "share": share}
+    given = {**_shape(pixels, "nhw"), "c": dy.shape[1], "most": most, "share": share}
     return run_sums("gradient", dy.dtype, _PATCH + 1, **given, x=pixels, dy=dy, code=code).float()
 
 
@@ -250,12 +245,8 @@ def _patch_moments(pixels: Tensor) -> Tensor:
     """Return Σ over all 3×3 patches p (zeros outside, 1 appended) of p pᵀ: float64 [10, 10]."""
     pixels = pixels.contiguous()
     size = _PATCH + 1
-    moments = run_sums("patches", torch.float32, size, c=size, **_image_shape(pixels), x=pixels)
+    moments = run_sums("patches", torch.float32, size, c=size, **_shape(pixels, "nhw"), x=pixels)
     return moments.triu() + moments.triu(1).T
-
-
-def _image_shape(pixels: Tensor) -> dict[str, Any]:
-    return dict(zip("nhw", pixels.shape, strict=True))
 
 
 def _convolved(pixels: Tensor, filters: Tensor, *, low: bool) -> Tensor:

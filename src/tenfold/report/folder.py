@@ -168,6 +168,13 @@ class RunFolder:
         return self.path.resolve().name
 
     @property
+    def training_seconds(self) -> float | None:
+        """How long it trained, if the manifest says so."""
+        timings = self.manifest.get("timings")
+        seconds = timings.get("training_seconds") if isinstance(timings, dict) else None
+        return float(seconds) if isinstance(seconds, int | float) else None
+
+    @property
     def stages(self) -> list[int]:
         """The iterations at which a new stage begins."""
         pairs = zip(self.journal, self.journal[1:], strict=False)

@@ -8,18 +8,11 @@ from tenfold.errors import RunError
 from tenfold.evaluation.statistics import Difference, Spread, mcnemar, paired, spread
 from tenfold.report.folder import RunFolder, read_run
 
-
-def _training_seconds(run: RunFolder) -> float | None:
-    timings = run.manifest.get("timings")
-    seconds = timings.get("training_seconds") if isinstance(timings, dict) else None
-    return float(seconds) if isinstance(seconds, int | float) else None
-
-
 FIGURES: dict[str, Callable[[RunFolder], float | None]] = {
     "accuracy": lambda run: run.evaluation.headline.accuracy,
     "nll_sum": lambda run: run.evaluation.headline.nll_sum,
     "ece": lambda run: run.evaluation.headline.ece,
-    "training_seconds": _training_seconds,
+    "training_seconds": lambda run: run.training_seconds,
 }
 
 
@@ -72,7 +65,7 @@ def compare(a: Sequence[RunFolder], b: Sequence[RunFolder]) -> Comparison:
     images = {run.evaluation.data.sha256 for run in (*ones, *others)}
     if len(images) > 1:
         raise RunError("the runs were measured on different images; compare like with like")
-    p, right_values = None, _columns(others)
+    columns_a, columns_b, p = _columns(ones), _columns(others), None
     if len(seeds) == 1:
         wrong_a, wrong_b = ({m.index for m in r.evaluation.mistakes} for r in (ones[0], others[0]))
         p = mcnemar(only_a=len(wrong_b - wrong_a), only_b=len(wrong_a - wrong_b))
@@ -81,9 +74,9 @@ def compare(a: Sequence[RunFolder], b: Sequence[RunFolder]) -> Comparison:
         a=summarise(ones),
         b=summarise(others),
         differences={
-            name: paired(values, right_values[name])
-            for name, values in _columns(ones).items()
-            if name in right_values
+            name: paired(columns_a[name], columns_b[name])
+            for name in FIGURES
+            if name in columns_a and name in columns_b
         },
         mcnemar=p,
     )

@@ -9,7 +9,7 @@ import torch
 from tenfold.errors import RunError
 from tenfold.training.hardware import Precision, available_cores
 from tenfold.training.journal import Journal
-from tenfold.training.launch import Job, Launcher, Local, OnEvent
+from tenfold.training.launch import Local, OnEvent
 from tenfold.training.recipe import Recipe
 from tenfold.training.run import Run
 from tenfold.training.train import finish, jobs_of, prepare
@@ -46,7 +46,6 @@ def train_all(
     runs: Sequence[Run],
     *,
     workers: int | None = None,
-    launcher: Launcher | None = None,
     start_method: Literal["fork", "spawn"] = "spawn",
     on_event: OnEvent = lambda _job, _event: None,
 ) -> None:
@@ -57,17 +56,12 @@ def train_all(
     """
     waiting = [run for run in runs if not run.finished]
     workers = workers or available_cores()
-    jobs = unfinished_jobs(runs)
+    jobs = [job for run in waiting for job in jobs_of(run)]
     on_cpu = all(job.device == "cpu" for job in jobs)
-    (launcher or Local(workers if on_cpu else 1, start_method))(jobs, on_event)
+    Local(workers if on_cpu else 1, start_method)(jobs, on_event)
     torch.set_num_threads(workers)
     for run in waiting:
         finish(run, {"training_seconds": round(_seconds(run), 2), "side_by_side": workers})
-
-
-def unfinished_jobs(runs: Sequence[Run]) -> list[Job]:
-    """Return what `train_all` will train, in its order."""
-    return [job for run in runs if not run.finished for job in jobs_of(run)]
 
 
 def _seconds(run: Run) -> float:

@@ -9,11 +9,12 @@ from typing import Any, Literal, get_args
 
 import torch
 
+from tenfold.data.dataset import Digits
 from tenfold.data.sources import Split, load_digits
 from tenfold.errors import RecipeError, RunError
 from tenfold.evaluation.calibration import fit_temperature
 from tenfold.files import write_atomically
-from tenfold.model.bundle import save_bundle
+from tenfold.model.bundle import save_bundle, save_config
 from tenfold.training.checkpoint import load_checkpoint
 from tenfold.training.ensemble import curves, selected_rows
 from tenfold.training.hardware import (
@@ -114,8 +115,7 @@ def resume(
     """
     manifest = run.manifest
     jobs = jobs_of(run)
-    workers = min(len(jobs), manifest["threads"]) if manifest["device"] == "cpu" else 1
-    launch = launcher or Local(workers, start_method)
+    launch = launcher or Local(manifest["threads"] // jobs[0].threads, start_method)
     begun = time.monotonic()
     launch(jobs, lambda job, event: on_event(job.member, event))
     spent = manifest["timings"].get("training_seconds", 0) + time.monotonic() - begun
@@ -144,10 +144,13 @@ def jobs_of(run: Run) -> list[Job]:
 
 
 def finish(run: Run, timings: dict[str, float]) -> None:
-    """Bundle and evaluate a run whose members are trained; add `timings` to its manifest."""
+    """Bundle, calibrate, evaluate a run whose members are trained; `timings` go on record."""
     begun = time.monotonic()
+    monitored = run.digits()[1]
     _make_bundle(run)
-    _evaluate(run)
+    if run.recipe.data.monitor == "validation":
+        _calibrate(run, monitored)
+    _evaluate(run, monitored)
     spent = {"evaluation_seconds": round(time.monotonic() - begun, 2)}
     run.write_manifest({**run.manifest, "timings": {**timings, **spent}})
 
@@ -191,36 +194,33 @@ def _sha256(data: bytes) -> str:
 
 
 def _make_bundle(run: Run) -> None:
-    """Put the kept weights of all members into `bundle/`, calibrated on the validation images."""
+    """Put the kept weights of all members into `bundle/`."""
     states: list[dict[str, torch.Tensor]] = [
         load_checkpoint(folder / "weights.safetensors")[0] for folder in run.members
     ]
     recipe = run.recipe
-
-    def save(temperature: float) -> None:
-        save_bundle(
-            run.path / "bundle",
-            name=recipe.name,
-            configs=[recipe.network] * recipe.members,
-            states=states,
-            views=recipe.views,
-            temperature=temperature,
-            facts={"recipe": recipe.name, "seed": recipe.seed, "data": recipe.data.spec},
-            card=CARD.format(recipe=recipe, networks="s" if recipe.members > 1 else ""),
-        )
-
-    save(1.0)
-    if recipe.data.monitor == "validation":
-        validation = run.digits()[1]
-        bundle = run.bundle()
-        log_p = bundle.combine(bundle.member_log_probabilities(validation.images))
-        save(fit_temperature(log_p, validation.labels.numpy()))
+    save_bundle(
+        run.path / "bundle",
+        name=recipe.name,
+        configs=[recipe.network] * recipe.members,
+        states=states,
+        views=recipe.views,
+        facts={"recipe": recipe.name, "seed": recipe.seed, "data": recipe.data.spec},
+        card=CARD.format(recipe=recipe, networks="s" if recipe.members > 1 else ""),
+    )
 
 
-def _evaluate(run: Run) -> None:
+def _calibrate(run: Run, validation: Digits) -> None:
+    """Fit the bundle's temperature to what it predicts of the validation images."""
+    bundle = run.bundle()
+    log_p = bundle.combine(bundle.member_log_probabilities(validation.images))
+    temperature = fit_temperature(log_p, validation.labels.numpy())
+    save_config(run.path / "bundle", bundle.config.model_copy(update={"temperature": temperature}))
+
+
+def _evaluate(run: Run, monitored: Digits) -> None:
     """Write `evaluation.json`: the kept weights on test, and the curves on the monitored set."""
     recipe = run.recipe
-    monitored = run.digits()[1]
     evaluation: dict[str, Any] = run.evaluate()
     kept = [_kept_step(folder) for folder in run.members]
     for model, step in zip(evaluation["models"], kept, strict=False):
