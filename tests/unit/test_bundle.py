@@ -279,3 +279,35 @@ def test_five_views_are_the_image_and_its_four_shifts(tmp_path: Path, tiny_digit
     expected = np.log(softmax(logits.double().numpy(), axis=3).mean(axis=1))
     found = bundle.member_log_probabilities(tiny_digits.images)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_disputed_labels_are_counted_beside_the_ordinary_accuracy(
+    tmp_path: Path, tiny_digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = Bundle.load(write(tmp_path / "bundle"))
+    assert "disputed" not in evaluate_bundle(bundle, tiny_digits)
+    n = len(tiny_digits)
+    wrong = {mistake["index"] for mistake in evaluate_bundle(bundle, tiny_digits)["mistakes"]}
+    doubted = (0, 3, n - 1)
+    monkeypatch.setattr(disputed, "_BY_SHA256", {tiny_digits.sha256: doubted})
+    left = [index for index in range(n) if index not in doubted]
+    assert evaluate_bundle(bundle, tiny_digits)["disputed"] == {
+        "labels": 3,
+        "mistakes": len(wrong & set(doubted)),
+        "accuracy_without": pytest.approx(1 - len(wrong & set(left)) / len(left)),
+    }
+
+
+def test_the_disputed_labels_are_those_of_mnist_s_test_set(mnist_test: Digits) -> None:
+    indices = disputed.disputed_labels(mnist_test.sha256)
+    assert len(indices) == 15
+    # As the study prints them: index, given label.
+    given = {947: 8, 2130: 4, 2462: 2, 2597: 5, 3520: 6, 3558: 5, 5937: 5, 6651: 0, 9729: 5}
+    assert {index: int(mnist_test.labels[index]) for index in given} == given
+
+
+def test_the_shipped_bundle_is_small_and_reads_digits(mnist_test: Digits) -> None:
+    assert sum(file.stat().st_size for file in SHIPPED.iterdir()) <= 2_000_000
+    few = mnist_test.subset(range(500))
+    evaluation = evaluate_bundle(Bundle.load(), few)
+    assert evaluation["models"][-1]["accuracy"] >= 0.99

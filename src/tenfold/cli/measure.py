@@ -10,7 +10,10 @@ from tenfold.cli.output import DataOption, JsonFlag, print_json, print_models
 
 def evaluate(
     *,
-    path: Annotated[Path, typer.Argument(help="A run folder or a bundle folder.")],
+    path: Annotated[
+        Path | None,
+        typer.Argument(help="A run folder or a bundle folder [default: the shipped bundle]."),
+    ] = None,
     data: DataOption = None,
     json_: JsonFlag = False,
 ) -> None:
@@ -19,7 +22,8 @@ def evaluate(
 
     evaluation = measure(path, data)
     if json_:
-        print_json({key: evaluation[key] for key in ("data", "models", "mistakes")})
+        shown = ("data", "models", "disputed", "mistakes")
+        print_json({key: evaluation[key] for key in shown if key in evaluation})
     else:
         print_models(evaluation)
 

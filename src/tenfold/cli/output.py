@@ -74,6 +74,13 @@ def print_models(evaluation: dict[str, Any]) -> None:
             f"{model['ece']:.4f}",
         )
     console().print(table)
+    if disputed := evaluation.get("disputed"):
+        console().print(
+            f"Without the {disputed['labels']} labels that human raters dispute: "
+            f"{100 * disputed['accuracy_without']:.2f} % "
+            f"({disputed['mistakes']} of them are among the mistakes)",
+            highlight=False,
+        )
 
 
 def print_json(value: object) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from tenfold.data.dataset import Digits
+from tenfold.data.disputed import disputed_labels
 from tenfold.evaluation.metrics import ensemble_log_probabilities, measure
 from tenfold.model.bundle import Bundle
 
@@ -16,7 +17,8 @@ def evaluate_bundle(bundle: Bundle, digits: Digits, split: str = "test") -> dict
     """Return a JSON-ready evaluation: `data`, `models` (headline last), `calibration`, `mistakes`.
 
     The headline is what the bundle predicts: the calibrated average. Members are measured alone,
-    at the bundle's temperature. `calibration` has the headline at temperature 1 beside it.
+    at the bundle's temperature. `calibration` has the headline at temperature 1 beside it;
+    `disputed` is there for sets of which some labels are known to be.
     """
     labels = digits.labels.numpy()
     members = bundle.member_log_probabilities(digits.images)
@@ -42,7 +44,7 @@ def evaluate_bundle(bundle: Bundle, digits: Digits, split: str = "test") -> dict
         }
         for index in np.flatnonzero(predictions != labels)
     ]
-    return {
+    evaluation: dict[str, Any] = {
         "format": FORMAT,
         "data": {
             "name": digits.name,
@@ -58,3 +60,12 @@ def evaluate_bundle(bundle: Bundle, digits: Digits, split: str = "test") -> dict
         },
         "mistakes": mistakes,
     }
+    if disputed := disputed_labels(digits.sha256):
+        wrong = int((predictions != labels)[list(disputed)].sum())
+        left = len(labels) - len(disputed)
+        evaluation["disputed"] = {
+            "labels": len(disputed),
+            "mistakes": wrong,
+            "accuracy_without": (left - (len(mistakes) - wrong)) / left,
+        }
+    return evaluation

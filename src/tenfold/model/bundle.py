@@ -26,6 +26,7 @@ from tenfold.files import write_atomically
 from tenfold.model.network import CLASSES, DigitNetwork, NetworkConfig
 
 BATCH = 500
+SHIPPED = Path(__file__).parents[1] / "bundles" / "single"
 SHIFTS = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))  # pixels down and right: the views
 
 
@@ -51,8 +52,8 @@ class Bundle:
     networks: tuple[DigitNetwork, ...]
 
     @classmethod
-    def load(cls, path: str | Path) -> "Bundle":
-        """Read a bundle folder.
+    def load(cls, path: str | Path = SHIPPED) -> "Bundle":
+        """Read a bundle folder, by default the one that is shipped; weights become float32.
 
         Raises:
             BundleError: a file is missing, damaged, or does not fit the others.

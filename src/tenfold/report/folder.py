@@ -122,6 +122,14 @@ class Calibration(_Part):
     after: Score
 
 
+class Disputed(_Part):
+    """Labels that people dispute: how many, how many of them the headline misreads."""
+
+    labels: int
+    mistakes: int
+    accuracy_without: float
+
+
 class Evaluation(_Part):
     """`evaluation.json`; the last of `models` is the headline."""
 
@@ -130,6 +138,7 @@ class Evaluation(_Part):
     kept: Kept
     models: Annotated[list[Model], Field(min_length=1)]
     calibration: Calibration | None = None
+    disputed: Disputed | None = None
     selection: list[Selection]
     curves: Curves
     mistakes: list[Mistake]

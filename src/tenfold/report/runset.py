@@ -10,6 +10,9 @@ from tenfold.report.folder import RunFolder, read_run
 
 FIGURES: dict[str, Callable[[RunFolder], float | None]] = {
     "accuracy": lambda run: run.evaluation.headline.accuracy,
+    "accuracy_without_disputed": lambda run: (
+        run.evaluation.disputed.accuracy_without if run.evaluation.disputed else None
+    ),
     "nll_sum": lambda run: run.evaluation.headline.nll_sum,
     "ece": lambda run: run.evaluation.headline.ece,
     "training_seconds": lambda run: run.training_seconds,

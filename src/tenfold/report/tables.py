@@ -11,6 +11,7 @@ from tenfold.report.folder import Evaluation, RunFolder
 RULES = {"min-nll": "min loss", "max-accuracy": "max accuracy", "last": "end of training"}
 FORMATS = {
     "accuracy": "{:.3%}",
+    "accuracy_without_disputed": "{:.3%}",
     "nll_sum": "{:,.1f}",
     "ece": "{:.4f}",
     "training_seconds": "{:,.1f}",

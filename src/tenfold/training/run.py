@@ -18,7 +18,7 @@ from tenfold.data.sources import load_digits
 from tenfold.errors import RunError
 from tenfold.evaluation.evaluate import evaluate_bundle
 from tenfold.files import write_atomically
-from tenfold.model.bundle import Bundle
+from tenfold.model.bundle import SHIPPED, Bundle
 from tenfold.training.recipe import Recipe, load_recipe
 
 
@@ -122,12 +122,16 @@ class Run:
         return value
 
 
-def measure(path: Path, data: str | None = None) -> dict[str, Any]:
+def measure(path: Path | None = None, data: str | None = None) -> dict[str, Any]:
     """Measure a run folder or a bundle folder on the test images of `data`; see `evaluate_bundle`.
+
+    Args:
+        path: the folder; by default the shipped bundle.
+        data: as `load_digits` takes it; by default what a run trained on, MNIST for a bundle.
 
     Raises:
         TenfoldError: the folder is neither, or the data cannot be had.
     """
-    if (path / "bundle.json").is_file():
-        return evaluate_bundle(Bundle.load(path), load_digits(data or "mnist", "test"))
+    if path is None or (path / "bundle.json").is_file():
+        return evaluate_bundle(Bundle.load(path or SHIPPED), load_digits(data or "mnist", "test"))
     return Run.open(path).evaluate(data)

@@ -1,0 +1,42 @@
+"""Make a run's bundle the shipped one: the same networks with float16 weights.
+
+python benchmarks/ship.py RUN src/tenfold/bundles/single
+
+Prints what the run and the shipped bundle score on MNIST's test images, which must agree.
+"""
+
+import sys
+from pathlib import Path
+
+from tenfold.evaluation.evaluate import evaluate_bundle
+from tenfold.data.sources import load_digits
+from tenfold.model.bundle import Bundle, save_bundle
+
+
+def main(run: Path, target: Path) -> None:
+    """Copy `run/bundle` to `target` in float16."""
+    original = Bundle.load(run / "bundle")
+    config = original.config
+    halved = [
+        {key: v.half() if v.is_floating_point() else v for key, v in network.state_dict().items()}
+        for network in original.networks
+    ]
+    save_bundle(
+        target,
+        name=config.name,
+        configs=config.members,
+        states=halved,
+        views=config.views,
+        temperature=config.temperature,
+        facts=config.facts,
+        card=(run / "bundle" / "card.md").read_text(encoding="utf-8"),
+    )
+    test = load_digits("mnist", "test")
+    for name, bundle in (("run", original), ("shipped", Bundle.load(target))):
+        best = evaluate_bundle(bundle, test)["models"][-1]
+        print(f"{name}: {best['errors']} mistakes, nll_sum {best['nll_sum']:.2f}")
+    print(f"{sum(file.stat().st_size for file in target.iterdir()):,} bytes")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
