@@ -8,8 +8,8 @@ Prints what the run and the shipped bundle score on MNIST's test images, which m
 import sys
 from pathlib import Path
 
-from tenfold.evaluation.evaluate import evaluate_bundle
 from tenfold.data.sources import load_digits
+from tenfold.evaluation.evaluate import evaluate_bundle
 from tenfold.model.bundle import Bundle, save_bundle
 
 

@@ -13,7 +13,7 @@ from tenfold.data import sources
 from tenfold.data.dataset import Digits, synthetic_digits
 from tenfold.data.download import Source
 from tenfold.data.idx import write_idx
-from tenfold.data.sources import Catalogued
+from tenfold.data.sources import Catalogued, load_digits
 
 # A first call may import half of SciPy; how long an example takes is no property of the code.
 settings.register_profile("tenfold", deadline=None)
@@ -24,6 +24,12 @@ settings.load_profile("tenfold")
 def tiny_digits() -> Digits:
     """400 drawn digits, 40 of each: learnable, and no file or network is needed."""
     return synthetic_digits(400, seed=0)
+
+
+@pytest.fixture(scope="session")
+def mnist_test() -> Digits:
+    """MNIST's test images, fetched into the user's cache the first time."""
+    return load_digits("mnist", "test")
 
 
 @pytest.fixture(scope="session")

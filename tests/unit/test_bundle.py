@@ -13,10 +13,11 @@ import pytest
 import torch
 from scipy.special import softmax
 
+from tenfold.data import disputed
 from tenfold.data.dataset import Digits
 from tenfold.errors import BundleError
 from tenfold.evaluation.evaluate import evaluate_bundle
-from tenfold.model.bundle import Bundle, BundleConfig, save_bundle
+from tenfold.model.bundle import SHIPPED, Bundle, BundleConfig, save_bundle
 from tenfold.model.network import DigitNetwork, NetworkConfig
 
 CONFIGS = (

@@ -1,0 +1,123 @@
+"""Measure how many members are worth it: accuracy and NLL of ensembles made of single runs.
+
+tenfold repeat single --seeds 10 --out runs/single
+python benchmarks/ensemble_size.py runs/single --out benchmarks/records/ensemble-size
+
+Every ensemble of k is a window of k neighbouring seeds (cyclic), its temperature fitted on the
+validation images that all seeds share. Disjoint ensembles are independent: the interval of the
+mean is theirs, where there are two or more. Prints a Markdown table, and writes figures.json and
+ensemble-size.svg.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+
+from tenfold.data.sources import load_digits
+from tenfold.evaluation.calibration import apply_temperature, fit_temperature
+from tenfold.evaluation.metrics import ensemble_log_probabilities, measure
+from tenfold.evaluation.statistics import spread
+from tenfold.training.run import Run
+
+Array = npt.NDArray[np.float32]
+
+
+def predictions(runs: list[Run]) -> tuple[Array, Array, Array, Array]:
+    """Return log p of validation and test images, [runs, n, 10] each, and both label arrays."""
+    validation, test = runs[0].digits()[1], load_digits("mnist", "test")
+    on_validation, on_test = [], []
+    for run in runs:
+        bundle = run.bundle()
+        on_validation.append(bundle.member_log_probabilities(validation.images)[0])
+        on_test.append(bundle.member_log_probabilities(test.images)[0])
+    labels = validation.labels.numpy(), test.labels.numpy()
+    return np.stack(on_validation), np.stack(on_test), *labels
+
+
+def score(chosen: list[int], data: tuple[Array, Array, Array, Array]) -> tuple[float, float]:
+    """Return test accuracy and nll_sum of one ensemble."""
+    validation, test, validation_labels, test_labels = data
+    temperature = fit_temperature(ensemble_log_probabilities(validation[chosen]), validation_labels)
+    log_p = apply_temperature(ensemble_log_probabilities(test[chosen]), temperature)
+    measured = measure(log_p, test_labels)
+    return measured.accuracy, measured.nll_sum
+
+
+def rows(runs: list[Run]) -> list[dict[str, float | int | None]]:
+    """Return a row for each size from one to all runs."""
+    data, n = predictions(runs), len(runs)
+    minutes = np.mean([run.manifest["timings"]["training_seconds"] for run in runs]) / 60
+    found: list[dict[str, float | int | None]] = []
+    for k in range(1, n + 1):
+        windows = [score([(i + j) % n for j in range(k)], data) for i in range(n if k < n else 1)]
+        apart = [score(list(range(i, i + k)), data) for i in range(0, n - k + 1, k)]
+        accuracy, loss = (spread(values) for values in zip(*apart, strict=True))
+        found.append(
+            {
+                "members": k,
+                "core_minutes": round(float(k * minutes), 1),
+                "accuracy": float(np.mean([a for a, _ in windows])),
+                "nll_sum": float(np.mean([b for _, b in windows])),
+                "disjoint": len(apart),
+                "accuracy_half": accuracy.half,
+                "nll_sum_half": loss.half,
+            }
+        )
+    return found
+
+
+def draw(found: list[dict[str, float | int | None]], path: Path) -> None:
+    """Draw accuracy and NLL over the number of members."""
+    figure = Figure(figsize=(8, 3), layout="constrained")
+    for axes, key, scale, label in zip(
+        figure.subplots(1, 2),
+        ("accuracy", "nll_sum"),
+        (100, 1),
+        ("test accuracy, %", "test nll_sum"),
+        strict=True,
+    ):
+        size = [row["members"] for row in found]
+        axes.plot(size, [scale * (row[key] or 0) for row in found], marker="o", markersize=4)
+        several = [row for row in found if row[f"{key}_half"] is not None]
+        axes.errorbar(
+            [row["members"] for row in several],
+            [scale * (row[key] or 0) for row in several],
+            yerr=[scale * (row[f"{key}_half"] or 0) for row in several],
+            linestyle="",
+            color="C0",
+            capsize=3,
+        )
+        axes.set(xlabel="members", ylabel=label, xticks=size)
+        axes.grid(visible=True, alpha=0.3)
+    figure.savefig(path)
+
+
+def main() -> None:
+    """Print the table and write the record."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("runs", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    folders = sorted(arguments.runs.glob("seed-*"), key=lambda f: int(f.name.partition("-")[2]))
+    found = rows([Run.open(folder) for folder in folders if Run(folder).finished])
+    print("| members | core minutes | accuracy | nll_sum | disjoint ensembles |")
+    print("|---|---|---|---|---|")
+    for row in found:
+        sure = row["accuracy_half"] is not None
+        accuracy = f" ± {100 * (row['accuracy_half'] or 0):.3f}" if sure else ""
+        loss = f" ± {row['nll_sum_half']:.1f}" if sure else ""
+        print(
+            f"| {row['members']} | {row['core_minutes']} | {100 * (row['accuracy'] or 0):.3f}"
+            f"{accuracy} % | {row['nll_sum']:.1f}{loss} | {row['disjoint']} |"
+        )
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    (arguments.out / "figures.json").write_text(json.dumps(found, indent=1) + "\n")
+    draw(found, arguments.out / "ensemble-size.svg")
+
+
+if __name__ == "__main__":
+    main()
