@@ -24,9 +24,11 @@ from tenfold.evaluation.statistics import spread
 from tenfold.training.run import Run
 
 Array = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.int64]
+Data = tuple[Array, Array, Labels, Labels]
 
 
-def predictions(runs: list[Run]) -> tuple[Array, Array, Array, Array]:
+def predictions(runs: list[Run]) -> Data:
     """Return log p of validation and test images, [runs, n, 10] each, and both label arrays."""
     validation, test = runs[0].digits()[1], load_digits("mnist", "test")
     on_validation, on_test = [], []
@@ -38,7 +40,7 @@ def predictions(runs: list[Run]) -> tuple[Array, Array, Array, Array]:
     return np.stack(on_validation), np.stack(on_test), *labels
 
 
-def score(chosen: list[int], data: tuple[Array, Array, Array, Array]) -> tuple[float, float]:
+def score(chosen: list[int], data: Data) -> tuple[float, float]:
     """Return test accuracy and nll_sum of one ensemble."""
     validation, test, validation_labels, test_labels = data
     temperature = fit_temperature(ensemble_log_probabilities(validation[chosen]), validation_labels)

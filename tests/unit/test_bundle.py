@@ -286,7 +286,7 @@ def test_disputed_labels_are_counted_beside_the_ordinary_accuracy(
     tmp_path: Path, tiny_digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle = Bundle.load(write(tmp_path / "bundle"))
-    assert "disputed" not in evaluate_bundle(bundle, tiny_digits)
+    assert evaluate_bundle(bundle, tiny_digits)["disputed"] is None
     n = len(tiny_digits)
     wrong = {mistake["index"] for mistake in evaluate_bundle(bundle, tiny_digits)["mistakes"]}
     doubted = (0, 3, n - 1)

@@ -23,7 +23,7 @@ def evaluate(
     evaluation = measure(path, data)
     if json_:
         shown = ("data", "models", "disputed", "mistakes")
-        print_json({key: evaluation[key] for key in shown if key in evaluation})
+        print_json({key: evaluation[key] for key in shown})
     else:
         print_models(evaluation)
 

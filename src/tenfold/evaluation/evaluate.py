@@ -4,6 +4,7 @@ import base64
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tenfold.data.dataset import Digits
 from tenfold.data.disputed import disputed_labels
@@ -18,7 +19,7 @@ def evaluate_bundle(bundle: Bundle, digits: Digits, split: str = "test") -> dict
 
     The headline is what the bundle predicts: the calibrated average. Members are measured alone,
     at the bundle's temperature. `calibration` has the headline at temperature 1 beside it;
-    `disputed` is there for sets of which some labels are known to be.
+    `disputed` is None where no disputed labels are known.
     """
     labels = digits.labels.numpy()
     members = bundle.member_log_probabilities(digits.images)
@@ -44,7 +45,7 @@ def evaluate_bundle(bundle: Bundle, digits: Digits, split: str = "test") -> dict
         }
         for index in np.flatnonzero(predictions != labels)
     ]
-    evaluation: dict[str, Any] = {
+    return {
         "format": FORMAT,
         "data": {
             "name": digits.name,
@@ -58,14 +59,19 @@ def evaluate_bundle(bundle: Bundle, digits: Digits, split: str = "test") -> dict
             "before": {"nll_sum": plain.nll_sum, "ece": plain.ece},
             "after": {"nll_sum": calibrated["nll_sum"], "ece": calibrated["ece"]},
         },
+        "disputed": _disputed(digits, predictions != labels),
         "mistakes": mistakes,
     }
-    if disputed := disputed_labels(digits.sha256):
-        wrong = int((predictions != labels)[list(disputed)].sum())
-        left = len(labels) - len(disputed)
-        evaluation["disputed"] = {
-            "labels": len(disputed),
-            "mistakes": wrong,
-            "accuracy_without": (left - (len(mistakes) - wrong)) / left,
-        }
-    return evaluation
+
+
+def _disputed(digits: Digits, wrong_n: npt.NDArray[np.bool_]) -> dict[str, Any] | None:
+    """Count the mistakes among the labels that people dispute; None if none is known."""
+    if not (indices := disputed_labels(digits.sha256)):
+        return None
+    wrong = int(wrong_n[list(indices)].sum())
+    left = len(wrong_n) - len(indices)
+    return {
+        "labels": len(indices),
+        "mistakes": wrong,
+        "accuracy_without": 1 - (int(wrong_n.sum()) - wrong) / left,
+    }
