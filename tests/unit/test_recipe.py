@@ -238,8 +238,26 @@ def test_the_resolved_toml_holds_every_key(tmp_path: Path) -> None:
     assert set(resolved) == set(Recipe.model_fields)
 
 
-def test_default_is_swift_with_two_members() -> None:
-    own = {"name", "description", "cost", "members"}
-    default, swift = (load_recipe(name).model_dump(exclude=own) for name in ("default", "swift"))
-    assert default == swift
-    assert (load_recipe("default").members, load_recipe("swift").members) == (2, 1)
+def test_a_recipe_extends_another_key_by_key(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'extends = "swift"\nname = "mine"\n[augmentation]\nshear = 1.0\n'
+        "[[training.stages]]\niterations = 7\nlearning_rate = 0.001\nbatch_size = 5\n"
+    )
+    mine, swift = load_recipe(path), load_recipe("swift")
+    assert mine.augmentation == swift.augmentation.model_copy(update={"shear": 1.0})
+    assert [stage.iterations for stage in mine.training.stages] == [7]  # a list is replaced whole
+    assert mine.training.optimizer == swift.training.optimizer
+    assert mine.network == swift.network
+    assert load_recipe(path, ["augmentation.shear=2.0"]).augmentation.shear == 2
+    path.write_text(mine.to_toml())
+    assert "extends" not in path.read_text()
+    assert load_recipe(path) == mine
+
+
+@pytest.mark.parametrize("base", ['"no-such"', '"../swift.toml"', "3", "[1]"])
+def test_what_a_recipe_extends_must_be_shipped(base: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f"extends = {base}\n")
+    with pytest.raises(RecipeError, match=r"mine\.toml: extends: .* is no shipped recipe"):
+        load_recipe(path)

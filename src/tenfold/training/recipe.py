@@ -104,9 +104,23 @@ def shipped() -> dict[str, Path]:
 def load_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     """Read a shipped recipe by name, or a TOML file, and apply `key.path=value` overrides.
 
+    A file may say `extends = "swift"`: it then has that shipped recipe's keys but for its own.
+
     Raises:
         RecipeError: no such recipe, not TOML, or a key or value that is not allowed.
     """
+    path, text, document = _read(recipe)
+    for override in overrides:
+        _override(document, override)
+    try:
+        # Strict: a "2" or a true where an integer belongs is a mistake, not an integer.
+        return Recipe.model_validate_json(json.dumps(document, default=str), strict=True)
+    except ValidationError as error:
+        raise RecipeError(_explain(error, path, text, overrides)) from error
+
+
+def _read(recipe: str | Path) -> tuple[Path, str, dict[str, Any]]:
+    """Find a recipe; return its path, its text, and its keys over those that it extends."""
     path = shipped().get(str(recipe), Path(recipe))
     if path.suffix != ".toml":
         close = difflib.get_close_matches(str(recipe), shipped(), n=1)
@@ -121,13 +135,24 @@ def load_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         raise RecipeError(f"{path}: cannot be read ({error.strerror})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: not valid TOML: {error}") from error
-    for override in overrides:
-        _override(document, override)
-    try:
-        # Strict: a "2" or a true where an integer belongs is a mistake, not an integer.
-        return Recipe.model_validate_json(json.dumps(document, default=str), strict=True)
-    except ValidationError as error:
-        raise RecipeError(_explain(error, path, text, overrides)) from error
+    base = document.pop("extends", None)
+    if base is None:
+        return path, text, document
+    if base not in list(shipped()):
+        raise RecipeError(f"{path}: extends: {base} is no shipped recipe (see `tenfold recipes`)")
+    return path, text, _merged(_read(base)[2], document)
+
+
+def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Lay `changes` over `base`: tables key by key, anything else whole."""
+    merged = dict(base)
+    for key, value in changes.items():
+        below = merged.get(key)
+        if isinstance(below, dict) and isinstance(value, dict):
+            merged[key] = _merged(below, value)
+        else:
+            merged[key] = value
+    return merged
 
 
 def _override(document: dict[str, Any], override: str) -> None:
