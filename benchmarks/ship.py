@@ -10,7 +10,8 @@ from pathlib import Path
 
 from tenfold.data.sources import load_digits
 from tenfold.evaluation.evaluate import evaluate_bundle
-from tenfold.model.bundle import Bundle, save_bundle
+from tenfold.model.bundle import Bundle
+from tenfold.model.package import save_bundle
 
 
 def main(run: Path, target: Path) -> None:

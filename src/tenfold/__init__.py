@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from tenfold.data.sources import load_digits
     from tenfold.errors import TenfoldError
     from tenfold.model.bundle import Bundle
-    from tenfold.model.network import DigitNetwork, NetworkConfig
+    from tenfold.model.config import NetworkConfig
+    from tenfold.model.network import DigitNetwork
     from tenfold.model.pooling import MixedPool
     from tenfold.training.recipe import Recipe, load_recipe
     from tenfold.training.run import Run
@@ -40,7 +41,7 @@ _HOMES = {
     "DigitNetwork": "tenfold.model.network",
     "Digits": "tenfold.data.dataset",
     "MixedPool": "tenfold.model.pooling",
-    "NetworkConfig": "tenfold.model.network",
+    "NetworkConfig": "tenfold.model.config",
     "Recipe": "tenfold.training.recipe",
     "Run": "tenfold.training.run",
     "Schedule": "tenfold.training.schedule",

@@ -20,7 +20,8 @@ from tenfold.benchmark.race import STOCK, Variant, race
 from tenfold.benchmark.standings import standings
 from tenfold.data.dataset import Digits
 from tenfold.errors import RunError
-from tenfold.model.network import DigitNetwork, NetworkConfig
+from tenfold.model.config import NetworkConfig
+from tenfold.model.network import DigitNetwork
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 

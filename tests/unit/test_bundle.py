@@ -11,14 +11,19 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
 from scipy.special import softmax
 
 from tenfold.data import disputed
 from tenfold.data.dataset import Digits
 from tenfold.errors import BundleError
 from tenfold.evaluation.evaluate import evaluate_bundle
-from tenfold.model.bundle import SHIPPED, Bundle, BundleConfig, save_bundle
-from tenfold.model.network import DigitNetwork, NetworkConfig
+from tenfold.model.bundle import Bundle
+from tenfold.model.config import NetworkConfig
+from tenfold.model.network import DigitNetwork
+from tenfold.model.package import SHIPPED, BundleConfig, read_package, save_bundle
+from tenfold.model.predict import Predictor
 
 CONFIGS = (
     NetworkConfig(widths=(2, 3), fully_connected=(5,)),
@@ -89,6 +94,52 @@ def test_saving_twice_gives_the_same_bytes(bundle: Path, tmp_path: Path) -> None
     assert names == ["bundle.json", "card.md", "weights.safetensors"]
     for name in names:
         assert (again / name).read_bytes() == (bundle / name).read_bytes()
+
+
+def test_arrays_and_torch_s_tensors_in_any_memory_order_are_saved_alike(
+    bundle: Path, tmp_path: Path
+) -> None:
+    states = [network.state_dict() for network in networks()]
+    forms: list[Callable[[torch.Tensor], Any]] = [
+        lambda tensor: tensor.numpy(),
+        lambda tensor: np.asfortranarray(tensor.numpy()) if tensor.ndim else tensor.numpy(),
+        lambda tensor: (
+            tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
+        ),
+    ]
+    for index, form in enumerate(forms):
+        other = save_bundle(
+            tmp_path / str(index),
+            name="three",
+            configs=CONFIGS,
+            states=[{key: form(tensor) for key, tensor in state.items()} for state in states],
+            facts={"seed": 0},
+            card="# three\n",
+        )
+        for file in bundle.iterdir():
+            assert (other / file.name).read_bytes() == file.read_bytes()
+
+
+def test_weights_of_half_precision_are_read_as_float32(tmp_path: Path) -> None:
+    state = networks()[1].state_dict()
+    halves = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
+    save_bundle(
+        tmp_path, name="one", configs=CONFIGS[1:2], states=[halves], facts={}, card="# one\n"
+    )
+    _, weights = read_package(tmp_path)
+    assert {key.removeprefix("00.") for key in weights} == halves.keys()
+    for key, value in weights.items():
+        assert value.dtype == np.float32
+        np.testing.assert_array_equal(value, halves[key.removeprefix("00.")].float().numpy())
+
+
+def test_a_bundle_that_says_nothing_of_acceptance_accepts_from_a_half(bundle: Path) -> None:
+    document = json.loads((bundle / "bundle.json").read_text())
+    assert document.pop("accept") == 0.5
+    (bundle / "bundle.json").write_text(json.dumps(document))
+    assert read_package(bundle)[0].accept == 0.5
+    change(bundle, accept=0.9)
+    assert read_package(bundle)[0].accept == 0.9
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.5, 3.0])
@@ -173,6 +224,13 @@ def forget_a_member(bundle: Path) -> None:
     change(bundle, members=document["members"][:2])
 
 
+def retype(bundle: Path) -> None:
+    path = bundle / "weights.safetensors"
+    tensors = load_tensors(path.read_bytes())
+    path.write_bytes(save_tensors({key: value.bfloat16() for key, value in tensors.items()}))
+    trust(bundle)
+
+
 DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no folder": (lambda b: b.rename(b.parent / "away"), r"bundle\.json: cannot be read"),
     "no json": (remove("bundle.json"), r"bundle\.json: cannot be read .*name a bundle folder"),
@@ -188,19 +246,24 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "no members": (lambda b: change(b, members=[]), "members: Tuple should have at least 1 item"),
     "temperature": (lambda b: change(b, temperature=0), "temperature: Input should be greater"),
+    "acceptance": (lambda b: change(b, accept=1.1), "accept: Input should be less than or equal"),
     "huge": (lambda b: change(b, members=[{"widths": [10**12]}]), "does not fit bundle"),
     "swapped": (swap, "expected SHA-256 .* found"),
     "swapped and forged": (swap_and_trust, r"does not fit bundle\.json: .*blocks\.1"),
-    "a member forgotten": (forget_a_member, r"does not fit bundle\.json: .*02\."),
+    "a member forgotten": (forget_a_member, r"does not fit bundle\.json: 02\..* belongs to no m"),
+    "another type": (retype, r"does not fit bundle\.json: NumPy has no numbers of type 'BF16'"),
 }
 
 
+@pytest.mark.parametrize("load", [Bundle.load, Predictor.load], ids=["torch", "numpy"])
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_damage_is_a_bundle_error_in_one_line(damage: str, bundle: Path) -> None:
+def test_damage_is_a_bundle_error_in_one_line(
+    damage: str, load: Callable[[Path], Any], bundle: Path
+) -> None:
     do, message = DAMAGE[damage]
     do(bundle)
     with pytest.raises(BundleError, match=message) as caught:
-        Bundle.load(bundle)
+        load(bundle)
     assert "\n" not in str(caught.value)
     assert str(bundle) in str(caught.value)
 

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from tenfold.model import library
+from tenfold.model.config import NetworkConfig
 from tenfold.model.kernels import (
     adam_step,
     available,
@@ -27,7 +28,7 @@ from tenfold.model.kernels import (
     relu_pool,
     why_not,
 )
-from tenfold.model.network import DigitNetwork, NetworkConfig
+from tenfold.model.network import DigitNetwork
 from tenfold.model.pooling import SHARES, PoolKind
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tenfold.model.network import DigitNetwork, NetworkConfig
+from tenfold.model.config import NetworkConfig
+from tenfold.model.network import DigitNetwork
 from tenfold.training.loss import nll_sum, weight_loss
 from tenfold.training.optimizer import Optimizer, OptimizerConfig
 

@@ -8,7 +8,8 @@ from pydantic import ValidationError
 from torch import Tensor
 from torch.nn import functional
 
-from tenfold.model.network import DigitNetwork, Dropout, NetworkConfig, count_parameters
+from tenfold.model.config import NetworkConfig, tensor_shapes
+from tenfold.model.network import DigitNetwork, Dropout, count_parameters
 
 
 def make(seed: int = 0, **settings: Any) -> DigitNetwork:
@@ -40,6 +41,22 @@ def test_batch_normalisation_brings_two_parameters_a_channel_and_takes_one_bias(
     plain, normed = NetworkConfig(), NetworkConfig(normalisation="batch")
     channels = 32 + 64 + 128 + 1024 + 512
     assert count_parameters(normed) == count_parameters(plain) + channels
+
+
+@pytest.mark.parametrize("convolutions", [1, 3])
+@pytest.mark.parametrize("pooling", ["mixed", "learned"])
+@pytest.mark.parametrize("normalisation", ["none", "batch"])
+@pytest.mark.parametrize(
+    "layers", [{"widths": (3,), "fully_connected": ()}, {"widths": (2, 3, 4, 5, 6)}], ids=str
+)
+def test_the_shapes_foretold_are_those_of_the_network(
+    layers: dict[str, Any], normalisation: str, pooling: str, convolutions: int
+) -> None:
+    settings: dict[str, Any] = {"fully_connected": (6, 4), "convolutions": convolutions}
+    settings |= {"normalisation": normalisation, "pooling": pooling} | layers
+    state = make(**settings).state_dict()
+    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    assert tensor_shapes(NetworkConfig(**settings)) == shapes
 
 
 @pytest.mark.parametrize("pooling", ["mixed", "max", "average", "learned"])

@@ -28,7 +28,7 @@ from tenfold.benchmark.race import (
 )
 from tenfold.data.batches import Stream, derive_seed
 from tenfold.data.sources import load_digits, verify
-from tenfold.model.network import CLASSES, SIDE, NetworkConfig
+from tenfold.model.config import CLASSES, SIDE, NetworkConfig
 from tenfold.training.hardware import describe_machine
 
 SWEEP = (32, 64, 128, 256, 512, 1024, 2048)

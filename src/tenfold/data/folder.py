@@ -1,25 +1,28 @@
 """A folder of images as digits: one sub-folder per digit, or a CSV of file names and labels."""
 
 import csv
-import struct
-import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image
 
+from tenfold.data.decode import SUFFIXES, decode
 from tenfold.errors import DataError
-
-# Formats that people save digits in; Pillow's other parsers are never reached.
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"})
-MAX_PIXELS = 50_000_000
 
 _SIDE = 28
 _DIGITS = frozenset("0123456789")
 _HALF = 127  # grey levels: a border that is lighter than this is paper, not background
-_BROKEN = (OSError, EOFError, SyntaxError, ValueError, OverflowError, struct.error)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A file and what it is labelled as, unchecked; `place` begins a message about the label."""
+
+    file: Path
+    label: str
+    place: str
 
 
 def load_folder(
@@ -37,20 +40,35 @@ def load_folder(
         DataError: no folder or nothing in it, an image that cannot be read, or a label outside
             0 … 9; the message names the file.
     """
+    listed = list_folder(path)
+    for row in listed:
+        if row.label not in _DIGITS:
+            raise DataError(f"{row.place} as {row.label!r}, not 0 … 9")
+    files = [row.file for row in listed]
+    images = np.stack([read_image(file) for file in files])
+    return images, np.array([int(row.label) for row in listed], dtype=np.int64), files
+
+
+def list_folder(path: Path) -> list[Listed]:
+    """List a folder's images and their labels, in the order of their names (or the CSV's rows).
+
+    See `load_folder` for its form; the CSV's labels may be any text.
+
+    Raises:
+        DataError: no folder, nothing in it, a sub-folder with a number above 9, or a bad CSV.
+    """
     if not path.is_dir():
         raise DataError(f"{path}: no such folder")
     listed = _list_subfolders(path) or _list_csv(path)
     if not listed:
         raise DataError(f"{path}: no digits here; add sub-folders 0 … 9 of images or a labels.csv")
-    files = [file for file, _ in listed]
-    images = np.stack([read_image(file) for file in files])
-    return images, np.array([label for _, label in listed], dtype=np.int64), files
+    return listed
 
 
 def read_image(path: Path) -> npt.NDArray[np.uint8]:
     """Read one image of one digit as MNIST would have it.
 
-    Transparency is laid on white, colour turned to grey. An image of another size is squeezed to
+    Decoded as `decode` does, colour turned to grey. An image of another size is squeezed to
     28 x 28 by averaging areas (or bilinearly when it is smaller). One whose median border pixel
     is above 127 is taken for ink on paper and inverted, whatever its size.
 
@@ -58,21 +76,9 @@ def read_image(path: Path) -> npt.NDArray[np.uint8]:
         uint8[28, 28], white on black.
 
     Raises:
-        DataError: not an image in one of `FORMATS`, damaged, or above 50 million pixels.
+        DataError: see `decode`.
     """
-    try:
-        with warnings.catch_warnings():
-            # Pillow warns of large and of slightly broken files; both are the reader's to judge.
-            warnings.simplefilter("ignore")
-            with Image.open(path, formats=FORMATS) as image:
-                width, height = image.size
-                if width * height > MAX_PIXELS:  # known from the header, before decoding
-                    raise DataError(f"{path}: {width} x {height} is above 50 million pixels")
-                grey = _to_grey(ImageOps.exif_transpose(image))
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such image") from error
-    except (*_BROKEN, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: not a readable image ({type(error).__name__})") from error
+    grey = Image.fromarray(decode(path)).convert("L")
     if grey.size != (_SIDE, _SIDE):
         smaller = min(grey.size) < _SIDE
         method = Image.Resampling.BILINEAR if smaller else Image.Resampling.BOX
@@ -82,19 +88,7 @@ def read_image(path: Path) -> npt.NDArray[np.uint8]:
     return 255 - pixels if np.median(border) > _HALF else pixels
 
 
-def _to_grey(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16-bit grey, which Pillow would clip at 255
-        levels = np.asarray(image).astype(np.int64) // 257
-        return Image.fromarray(levels.clip(0, 255).astype(np.uint8))
-    if image.mode == "F":
-        raise ValueError(image.mode)  # no way to know what is white
-    if image.has_transparency_data:
-        paper = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(paper, image.convert("RGBA"))
-    return image.convert("L")
-
-
-def _list_subfolders(path: Path) -> list[tuple[Path, int]]:
+def _list_subfolders(path: Path) -> list[Listed]:
     listed = []
     for folder in sorted(child for child in path.iterdir() if child.is_dir()):
         if not folder.name.lstrip("-").isdecimal():
@@ -102,14 +96,14 @@ def _list_subfolders(path: Path) -> list[tuple[Path, int]]:
         if folder.name not in _DIGITS:
             raise DataError(f"{folder}: a sub-folder's name is its label, 0 … 9")
         listed += [
-            (file, int(folder.name))
+            Listed(file, folder.name, f"{folder}: labels {file.name}")
             for file in sorted(folder.iterdir())
             if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
         ]
     return listed
 
 
-def _list_csv(path: Path) -> list[tuple[Path, int]]:
+def _list_csv(path: Path) -> list[Listed]:
     table = path / "labels.csv"
     if not table.exists():
         tables = sorted(path.glob("*.csv"))
@@ -132,10 +126,8 @@ def _is_header(row: list[str], path: Path) -> bool:
     return not row[-1].strip().lstrip("-").isdecimal() and not (path / row[0].strip()).is_file()
 
 
-def _parse_row(row: list[str], table: Path, number: int) -> tuple[Path, int]:
+def _parse_row(row: list[str], table: Path, number: int) -> Listed:
     if len(row) != 2:  # noqa: PLR2004
         raise DataError(f"{table}: row {number} has {len(row)} fields; write file,label")
     name, label = row[0].strip(), row[1].strip()
-    if label not in _DIGITS:
-        raise DataError(f"{table}: row {number} labels {name} as {label!r}, not 0 … 9")
-    return table.parent / name, int(label)
+    return Listed(table.parent / name, label, f"{table}: row {number} labels {name}")

@@ -39,3 +39,35 @@ def fit_temperature(log_probabilities_nk: Floats, labels_n: npt.NDArray[np.int64
     low, high = _RANGE
     best = minimize_scalar(loss, bounds=(1 / high, 1 / low), method="bounded")
     return float(1 / best.x)
+
+
+def fit_acceptance(
+    log_probabilities_nk: Floats,
+    labels_n: npt.NDArray[np.int64],
+    strangers_mk: Floats,
+    *,
+    accuracy: float = 0.999,
+    refused: float = 0.95,
+    lost: float = 0.015,
+) -> float:
+    """Return the least probability at which a reading is accepted.
+
+    It is the larger of two: what makes `accuracy` of the accepted digits right, and what refuses
+    the share `refused` of pictures that are no digit; but never so large that more than the share
+    `lost` of the digits is refused.
+
+    Args:
+        log_probabilities_nk: of validation digits, float[n, 10], calibrated.
+        labels_n: int64[n].
+        strangers_mk: of pictures that are no digit, float[m, 10]; m may be 0.
+    """
+    confidence = np.exp(np.max(log_probabilities_nk, axis=1))
+    wrong = np.argmax(log_probabilities_nk, axis=1) != labels_n
+    order = np.argsort(-confidence, kind="stable")
+    share_wrong = np.cumsum(wrong[order]) / np.arange(1, len(order) + 1)
+    good = np.flatnonzero(share_wrong <= 1 - accuracy)
+    surest = float(confidence[order[good[-1]]]) if len(good) else 1.0
+    if len(strangers_mk):
+        strangers = np.exp(np.max(strangers_mk, axis=1))
+        surest = max(surest, float(np.quantile(strangers, refused)))
+    return min(surest, float(np.quantile(confidence, lost)))

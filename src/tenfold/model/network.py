@@ -5,13 +5,12 @@ Legend of shapes: n images, h × w pixels, c channels, k classes.
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name every PyTorch reader expects
 
+from tenfold.model.config import CLASSES, SIDE, NetworkConfig
 from tenfold.model.kernels import (
     batch_norm_relu_pool,
     convolve,
@@ -20,32 +19,6 @@ from tenfold.model.kernels import (
     relu_pool,
 )
 from tenfold.model.pooling import LearnedPool, PoolKind
-
-CLASSES = 10
-SIDE = 28
-
-
-class NetworkConfig(BaseModel):
-    """What a `DigitNetwork` is made of; the defaults are the seed report's network."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    widths: tuple[PositiveInt, ...] = Field(
-        default=(32, 64, 128), min_length=1, max_length=5, description="filters of each 3×3 conv"
-    )
-    fully_connected: tuple[PositiveInt, ...] = Field(
-        default=(1024, 512), description="units of each"
-    )
-    pooling: Literal["mixed", "max", "average", "learned"] = "mixed"
-    normalisation: Literal["none", "batch"] = "none"
-    convolution_slope: float = Field(default=0.0, ge=0, lt=1, description="0 is ReLU")
-    fully_connected_slope: float = Field(default=0.2, ge=0, lt=1)
-    dropout: float = Field(default=0.5, ge=0, lt=1)
-    initialisation: Literal["truncated-normal", "he", "xavier"] = "truncated-normal"
-    initial_std: float = Field(default=0.1, gt=0, description="of the truncated normal")
-    initial_bias: float = 0.1
-    input_mean: float = Field(default=0.0, description="of pixels in [0, 1]")
-    input_std: float = Field(default=1.0, gt=0)
 
 
 class Dropout(nn.Module):
@@ -69,12 +42,36 @@ class Dropout(nn.Module):
         return x * (random >= self.threshold).to(x.dtype).mul_(scale)
 
 
-class ConvolutionBlock(nn.Module):
-    """3×3 SAME convolution → (batch norm) → ReLU → 2×2 SAME pooling."""
+class Convolution(nn.Module):
+    """3×3 SAME convolution → (batch norm) → ReLU."""
 
     def __init__(self, inputs: int, outputs: int, config: NetworkConfig) -> None:
         super().__init__()
         normed = config.normalisation == "batch"
+        self.convolution = nn.Conv2d(inputs, outputs, 3, padding=1, bias=not normed)
+        self.norm = nn.BatchNorm2d(outputs) if normed else None
+        self.slope = config.convolution_slope
+
+    def forward(self, x_nchw: Tensor) -> Tensor:
+        """Map [n, inputs, h, w] to [n, outputs, h, w]."""
+        x_nchw = self.convolution(x_nchw)
+        x_nchw = x_nchw if self.norm is None else self.norm(x_nchw)
+        return rectify(x_nchw, self.slope)
+
+
+class ConvolutionBlock(nn.Module):
+    """(3×3 SAME convolution → (batch norm) → ReLU) once or more, then 2×2 SAME pooling."""
+
+    def __init__(
+        self, inputs: int, outputs: int, config: NetworkConfig, convolutions: int = 1
+    ) -> None:
+        super().__init__()
+        normed = config.normalisation == "batch"
+        self.before = nn.ModuleList(
+            Convolution(inputs if index == 0 else outputs, outputs, config)
+            for index in range(convolutions - 1)
+        )
+        inputs = outputs if convolutions > 1 else inputs
         self.convolution = nn.Conv2d(inputs, outputs, 3, padding=1, bias=not normed)
         self.norm = nn.BatchNorm2d(outputs) if normed else None
         self.pooling: PoolKind = "mixed" if config.pooling == "learned" else config.pooling
@@ -83,6 +80,8 @@ class ConvolutionBlock(nn.Module):
 
     def forward(self, x_nchw: Tensor) -> Tensor:
         """Map [n, c, h, w] to [n, outputs, ⌈h/2⌉, ⌈w/2⌉]."""
+        for convolution in self.before:
+            x_nchw = convolution(x_nchw)
         return self.pooled(self.convolution(x_nchw))
 
     def pooled(self, x_nchw: Tensor) -> Tensor:
@@ -141,7 +140,9 @@ class DigitNetwork(nn.Module):
         self.config = config
         self.compute_dtype = torch.float32
         self.blocks = nn.ModuleList([FirstBlock(1, config.widths[0], config)])
-        self.blocks.extend(ConvolutionBlock(a, b, config) for a, b in pairwise(config.widths))
+        self.blocks.extend(
+            ConvolutionBlock(a, b, config, config.convolutions) for a, b in pairwise(config.widths)
+        )
         side = SIDE
         for _ in config.widths:
             side = -(-side // 2)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tenfold.errors import RunError
@@ -146,11 +148,15 @@ def gallery(evaluation: Evaluation) -> list[Misread]:
 
 def picture(pixels: bytes) -> str:
     """Turn uint8[784], 255 the ink, into a data URI: dark ink on white."""
+    return data_uri(255 - np.frombuffer(pixels, np.uint8).reshape(28, 28))
+
+
+def data_uri(pixels: npt.NDArray[np.uint8]) -> str:
+    """Turn uint8[h, w] or uint8[h, w, 3] into a data URI of a PNG."""
     from PIL import Image
 
     buffer = io.BytesIO()
-    ink = bytes(255 - value for value in pixels)
-    Image.frombytes("L", (28, 28), ink).save(buffer, format="PNG", optimize=True)
+    Image.fromarray(pixels).save(buffer, format="PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 

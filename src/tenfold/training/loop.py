@@ -12,6 +12,8 @@ from torch import Tensor
 from tenfold.data.augment import augment
 from tenfold.data.batches import Stream, derive_seed
 from tenfold.data.dataset import Digits
+from tenfold.data.imitate import imitate
+from tenfold.data.negatives import Strangers
 from tenfold.model.network import DigitNetwork
 from tenfold.training.loss import nll_sum
 from tenfold.training.optimizer import Optimizer, write_parameters
@@ -38,6 +40,7 @@ class Trainer:
         self.device = where.device
         self.images = training.images.to(where.device)
         self.labels = training.labels.to(where.device)
+        self.strangers = Strangers.of(recipe.imitation, self.seed)
         self.stream = Stream(len(training), derive_seed(self.seed, "order"))
         self.generator = torch.Generator()
         initial = torch.Generator().manual_seed(derive_seed(self.seed, "weights"))
@@ -61,8 +64,13 @@ class Trainer:
         self.generator.manual_seed(seed)  # augmentation, drawn on the CPU
         first = self.schedule.images_before(self.step_count)
         indices = self.stream.indices(first, knobs.batch_size).to(self.device)
-        pixels = augment(self.images[indices], self.recipe.augmentation, self.generator)
-        total = nll_sum(self.network(pixels), self.labels[indices], settings.label_smoothing)
+        images, labels = self.images[indices], self.labels[indices]
+        if self.strangers:
+            images, labels = self.strangers.join(images, labels, self.generator)
+        pixels = augment(images, self.recipe.augmentation, self.generator)
+        if self.recipe.imitation.active:
+            pixels = imitate(pixels.cpu(), self.recipe.imitation, self.generator).to(self.device)
+        total = nll_sum(self.network(pixels), labels, settings.label_smoothing)
         loss = total / knobs.batch_size if settings.nll_reduction == "mean" else total
         gradients = torch.autograd.grad(loss, self.optimizer.parameters)
         self.optimizer.step(gradients, self.step_count, knobs.learning_rate, knobs.l2_coefficient)

@@ -17,14 +17,14 @@ def nll_sum(logits_nk: Tensor, labels_n: Tensor, label_smoothing: float = 0.0) -
 
     log(p + ε) = logaddexp(log p, log ε) is finite for every finite logit, where the
     report's own form needs p itself, which underflows. With smoothing s the target
-    is (1 - s) on the label and s/10 on every class.
+    is (1 - s) on the label and s/10 on every class. A label of -1 is no digit: its target is a
+    tenth on every class (Hendrycks, Mazeika & Dietterich 2019, "outlier exposure").
     """
     log_p = torch.log_softmax(logits_nk.float(), dim=1)
     log_p = torch.logaddexp(log_p, log_p.new_full((), LOG_EPSILON))
-    on_label = log_p.gather(1, labels_n[:, None]).sum()
-    if label_smoothing:
-        on_label = (1 - label_smoothing) * on_label + label_smoothing * log_p.mean(dim=1).sum()
-    return -on_label
+    on_label = log_p.gather(1, labels_n.clamp_min(0)[:, None])[:, 0]
+    smoothing = torch.where(labels_n < 0, 1.0, label_smoothing)
+    return -torch.lerp(on_label, log_p.mean(dim=1), smoothing).sum()
 
 
 def weight_loss(weights: Iterable[Tensor]) -> float:

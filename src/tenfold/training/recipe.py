@@ -13,8 +13,9 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tenfold.data.augment import Augmentation
+from tenfold.data.imitate import Imitation
 from tenfold.errors import RecipeError
-from tenfold.model.network import NetworkConfig
+from tenfold.model.config import NetworkConfig
 from tenfold.training.optimizer import OptimizerConfig
 from tenfold.training.schedule import Schedule, Stage
 
@@ -64,7 +65,7 @@ class TrainingConfig(Frozen):
 
 
 class Recipe(Frozen):
-    """Network + objective + schedule + augmentation + averaging + members."""
+    """Network, objective, schedule, augmentation, imitation, averaging, members."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     description: str
@@ -77,6 +78,7 @@ class Recipe(Frozen):
     data: DataConfig
     network: NetworkConfig = NetworkConfig()
     augmentation: Augmentation = Augmentation()
+    imitation: Imitation = Imitation()
     averaging: Averaging = Averaging()
     training: TrainingConfig
 

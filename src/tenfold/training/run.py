@@ -18,7 +18,8 @@ from tenfold.data.sources import load_digits
 from tenfold.errors import RunError
 from tenfold.evaluation.evaluate import evaluate_bundle
 from tenfold.files import write_atomically
-from tenfold.model.bundle import SHIPPED, Bundle
+from tenfold.model.bundle import Bundle
+from tenfold.model.package import SHIPPED
 from tenfold.training.recipe import Recipe, load_recipe
 
 

@@ -9,12 +9,14 @@ from typing import Any, Literal, get_args
 
 import torch
 
+from tenfold.data.batches import derive_seed
 from tenfold.data.dataset import Digits
+from tenfold.data.negatives import negatives
 from tenfold.data.sources import Split, load_digits
 from tenfold.errors import RecipeError, RunError
-from tenfold.evaluation.calibration import fit_temperature
+from tenfold.evaluation.calibration import apply_temperature, fit_acceptance, fit_temperature
 from tenfold.files import write_atomically
-from tenfold.model.bundle import save_bundle, save_config
+from tenfold.model.package import save_bundle, save_config
 from tenfold.training.checkpoint import load_checkpoint
 from tenfold.training.ensemble import curves, selected_rows
 from tenfold.training.hardware import (
@@ -29,6 +31,8 @@ from tenfold.training.launch import Job, Launcher, Local
 from tenfold.training.member import Event
 from tenfold.training.recipe import Recipe, load_recipe
 from tenfold.training.run import Run
+
+STRANGERS = 2_000  # pictures of no digit that the acceptance is fitted on
 
 OnMemberEvent = Callable[[int, Event], None]
 
@@ -211,11 +215,23 @@ def _make_bundle(run: Run) -> None:
 
 
 def _calibrate(run: Run, validation: Digits) -> None:
-    """Fit the bundle's temperature to what it predicts of the validation images."""
+    """Fit the bundle's temperature, then the probability below which it refuses to read.
+
+    On the validation images, and on fresh pictures of no digit if it was trained with such.
+    """
     bundle = run.bundle()
     log_p = bundle.combine(bundle.member_log_probabilities(validation.images))
-    temperature = fit_temperature(log_p, validation.labels.numpy())
-    save_config(run.path / "bundle", bundle.config.model_copy(update={"temperature": temperature}))
+    labels = validation.labels.numpy()
+    temperature = fit_temperature(log_p, labels)
+    count = STRANGERS if run.recipe.imitation.negatives else 0
+    strangers = bundle.member_log_probabilities(negatives(count, derive_seed("validation")))
+    accept = fit_acceptance(
+        apply_temperature(log_p, temperature),
+        labels,
+        apply_temperature(bundle.combine(strangers), temperature),
+    )
+    found = {"temperature": temperature, "accept": accept}
+    save_config(run.path / "bundle", bundle.config.model_copy(update=found))
 
 
 def _evaluate(run: Run, monitored: Digits) -> None:

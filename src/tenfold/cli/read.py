@@ -1,0 +1,193 @@
+"""`tenfold read`."""
+
+import csv
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tenfold.cli.output import console
+from tenfold.errors import DataError, TenfoldError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from rich.text import Text
+
+    from tenfold.reading.reader import Layout, Reader, Reading
+
+FIELDS = ("file", "index", "box", "digit", "probability", "runner_up", "rejected", "reason")
+
+
+def read(  # noqa: PLR0913 - a command line
+    sources: Annotated[
+        list[str], typer.Argument(help="Picture files, folders, patterns; - is standard input.")
+    ],
+    *,
+    grid: Annotated[bool, typer.Option("--grid", help="Cells of a printed grid.")] = False,
+    single: Annotated[bool, typer.Option("--single", help="Exactly one digit a picture.")] = False,
+    min_confidence: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, help="Reject what is less probable [default: as the classifier says]."
+        ),
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="A bundle folder [default: the shipped one].")
+    ] = None,
+    explain: Annotated[
+        Path | None, typer.Option(help="Write a page that shows every step.")
+    ] = None,
+    json_: Annotated[
+        bool, typer.Option("--json", help="One JSON object a digit, a line each.")
+    ] = False,
+    csv_: Annotated[bool, typer.Option("--csv", help="A table with commas.")] = False,
+) -> None:
+    """Read the digits in pictures: files, folders, patterns or standard input."""
+    from tenfold.model.package import SHIPPED
+    from tenfold.reading.reader import Reader
+
+    if grid + single > 1 or json_ + csv_ > 1:
+        raise TenfoldError("--grid and --single exclude each other, and so do --json and --csv")
+    layout: Layout = "grid" if grid else "single" if single else "line"
+    reader = Reader.load(model or SHIPPED, min_confidence)
+    show = _json_lines if json_ else _csv_lines if csv_ else _table
+    failures: list[str] = []
+    explained: list[tuple[str, Any]] = []
+    show(_readings(reader, sources, layout, failures, explained if explain else None))
+    if explain:
+        from tenfold.report.reading import write_explanation
+
+        typer.echo(write_explanation(explained, reader, layout, explain), err=True)
+    if failures:
+        raise typer.Exit(2)
+
+
+def _readings(
+    reader: "Reader",
+    sources: Sequence[str],
+    layout: "Layout",
+    failures: list[str],
+    explained: list[tuple[str, Any]] | None,
+) -> "Iterator[tuple[str, list[Reading]]]":
+    """Read one source after the other; what cannot be read is told in a line and noted."""
+    for source in sources:
+        try:
+            named = list(_files(source))
+        except DataError as error:
+            _fail(failures, error)
+            continue
+        for name in named:
+            picture = sys.stdin.buffer.read() if name == "-" else Path(name)
+            try:
+                readings = reader.read(picture, layout)
+            except DataError as error:
+                _fail(failures, error)
+                continue
+            if explained is not None:
+                explained.append((name, picture))
+            yield name, readings
+
+
+def _files(source: str) -> Iterator[str]:
+    """Turn an argument into names of files: itself, or what is in a folder or fits a pattern.
+
+    Raises:
+        DataError: there is nothing.
+    """
+    from tenfold.data.decode import SUFFIXES
+
+    path = Path(source)
+    if source == "-" or path.is_file():
+        yield source
+        return
+    if path.is_dir():
+        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+        if not found:
+            raise DataError(f"{source}: no pictures in this folder")
+    else:
+        import glob
+
+        found = [Path(p) for p in sorted(glob.glob(source, recursive=True)) if Path(p).is_file()]  # noqa: PTH207 - takes absolute patterns too
+        if not found:
+            raise DataError(f"{source}: no such file, folder or pattern")
+    yield from map(str, found)
+
+
+def _fail(failures: list[str], error: DataError) -> None:
+    failures.append(str(error))
+    typer.echo(f"tenfold: {error}", err=True)
+
+
+def _row(name: str, index: int, reading: "Reading") -> dict[str, Any]:
+    row = {
+        "file": name,
+        "index": index,
+        "box": None if reading.box is None else list(reading.box),
+        "digit": reading.digit,
+        "probability": round(reading.probability, 6),
+        "runner_up": reading.runner_up,
+        "rejected": reading.rejected,
+        "reason": reading.reason,
+    }
+    if reading.row is not None:
+        row |= {"row": reading.row, "column": reading.column}
+    return row
+
+
+def _json_lines(read: "Iterator[tuple[str, list[Reading]]]") -> None:
+    for name, readings in read:
+        for index, reading in enumerate(readings):
+            typer.echo(json.dumps(_row(name, index, reading)))
+
+
+def _csv_lines(read: "Iterator[tuple[str, list[Reading]]]") -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(FIELDS)
+    for name, readings in read:
+        for index, reading in enumerate(readings):
+            row = _row(name, index, reading)
+            row["box"] = " ".join(map(str, row["box"] or ()))
+            writer.writerow([row[field] for field in FIELDS])
+
+
+def _table(read: "Iterator[tuple[str, list[Reading]]]") -> None:
+    """Print a heading a picture with the whole number, then a line a digit with a small picture."""
+    from rich.table import Table
+
+    for name, readings in read:
+        number = "".join("·" if r.reason == "blank" else str(r.digit) for r in readings)
+        console().print(f"{name}  [bold]{number or 'no digits'}[/bold]", highlight=False)
+        table = Table(box=None, show_header=False, pad_edge=True)
+        for reading in readings:
+            if reading.row is not None and reading.reason == "blank":
+                continue
+            table.add_row(_picture(reading.image), _words(reading))
+        console().print(table)
+
+
+def _words(reading: "Reading") -> str:
+    place = "" if reading.row is None else f"row {reading.row + 1}, column {(reading.column or 0) + 1}\n"  # noqa: E501
+    if reading.reason == "blank":
+        return f"{place}[dim]blank[/dim]"
+    likely = f"{place}[bold]{reading.digit}[/bold]  {100 * reading.probability:.1f} %"
+    second = float(reading.probabilities[reading.runner_up])
+    doubt = f"\n[dim]or {reading.runner_up}, {100 * second:.1f} %[/dim]" if second > 0.01 else ""  # noqa: PLR2004
+    return likely + doubt + (f"\n[yellow]{reading.reason}[/yellow]" if reading.reason else "")
+
+
+def _picture(image: "npt.NDArray[np.uint8]") -> "Text":
+    """Draw a digit in 14 × 7 characters, two pixels of grey each."""
+    from rich.text import Text
+
+    small = image.reshape(14, 2, 14, 2).mean(axis=(1, 3)).astype(int)
+    text = Text()
+    for row in range(0, 14, 2):
+        for top, bottom in zip(small[row], small[row + 1], strict=True):
+            text.append("▀", style=f"rgb({top},{top},{top}) on rgb({bottom},{bottom},{bottom})")
+        text.append("\n")
+    text.rstrip()
+    return text

@@ -1,0 +1,1 @@
+"""Reading digits from pictures: ink, segmentation, the reader."""

@@ -1,0 +1,75 @@
+"""What belongs to one digit, and ink from strokes."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from tenfold.data.form import Ink
+
+Point = tuple[float, float]
+Box = tuple[int, int, int, int]  # left, top, right, bottom; the last two exclusive
+
+_SPECK = 0.04  # of the largest piece's area: smaller ones are dirt
+_CANVAS = 280  # pixels: the longer side that strokes are drawn at
+_PEN = 1 / 9  # of the longer side: MNIST's pen
+
+
+def one_digit(ink: Ink) -> Ink:
+    """Keep what belongs to the one digit of a picture: no specks, no shadows along an edge.
+
+    The main piece is the largest, pieces that touch an edge counting less. Another piece stays if
+    it is no speck, and does not lie along an edge that the main one keeps clear of.
+    """
+    mask = (ink > 0.25).astype(np.uint8)  # noqa: PLR2004 - connects what belongs together
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    if count == 1:
+        return np.zeros_like(ink)
+    h, w = ink.shape
+    left, top = stats[:, cv2.CC_STAT_LEFT], stats[:, cv2.CC_STAT_TOP]
+    right, bottom = left + stats[:, cv2.CC_STAT_WIDTH], top + stats[:, cv2.CC_STAT_HEIGHT]
+    area = np.bincount(labels.ravel(), weights=ink.ravel(), minlength=count)
+    area[0] = 0
+    at_edge = (left == 0) | (top == 0) | (right == w) | (bottom == h)
+    main = int(np.argmax(np.where(at_edge, area / 4, area)))
+    kept = area >= _SPECK * area[main]
+    if not at_edge[main]:
+        kept &= ~at_edge
+    kept[main] = True
+    kept[0] = False
+    # Soft edges lie around a piece: below the mask's level, but its own.
+    around = cv2.dilate(kept[labels].astype(np.uint8), np.ones((3, 3), np.uint8))
+    return np.where(around > 0, ink, 0).astype(np.float32)
+
+
+def draw_strokes(strokes: Sequence[Sequence[Point]], pen: float | None = None) -> Ink:
+    """Draw polylines with a round pen: float32[h, w], as a canvas would show them.
+
+    Args:
+        strokes: points (x, y) in any unit, y downwards.
+        pen: its width in the same unit; by default a ninth of the drawing, like MNIST's.
+    """
+    given = [np.asarray(stroke, np.float64).reshape(-1, 2) for stroke in strokes if len(stroke)]
+    if not given:
+        return np.zeros((1, 1), np.float32)
+    points = np.concatenate(given)
+    low, extent = points.min(axis=0), float(np.ptp(points, axis=0).max())
+    scale = _CANVAS / extent if extent > 0 else 1.0
+    width = max(1, round(pen * scale if pen is not None else _CANVAS * _PEN))
+    moved = [np.rint(((stroke - low) * scale + width) * 16).astype(np.int32) for stroke in given]
+    w, h = (np.ptp(points, axis=0) * scale + 2 * width + 1).astype(int)
+    canvas = np.zeros((h, w), np.uint8)
+    cv2.polylines(canvas, moved, isClosed=False, color=255, thickness=width, lineType=cv2.LINE_AA, shift=4)
+    return canvas.astype(np.float32) / 255
+
+
+def scaled(box: Box, factor: float, shape: Sequence[int]) -> Box:
+    """Scale a box about the origin, outwards to whole pixels, and keep it in the picture."""
+    left, top, right, bottom = box
+    h, w = shape[:2]
+    return (
+        int(left * factor),
+        int(top * factor),
+        min(w, int(np.ceil(right * factor))),
+        min(h, int(np.ceil(bottom * factor))),
+    )

@@ -1,0 +1,215 @@
+"""Any picture in, digits out."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from tenfold.data.decode import decode
+from tenfold.data.form import Ink, ink_box, to_form
+from tenfold.errors import DataError
+from tenfold.model.package import SHIPPED
+from tenfold.model.predict import Predictor
+from tenfold.reading.grid import cells_of
+from tenfold.reading.ink import Pixels, find_ink, fit
+from tenfold.reading.normalize import Box, Point, draw_strokes, one_digit, scaled
+from tenfold.reading.segment import digits_of
+
+Layout = Literal["line", "single", "grid"]
+Reason = Literal["blank", "not a digit", "unsure"]
+Strokes = Sequence[Sequence[Point]]
+Picture = Path | str | bytes | npt.NDArray[Any]
+
+_TWO = 0.8  # of the probability on two digits: it is one of them, but which
+_CUT = 0.1  # by so much must the parts of a piece be more probable than the whole
+_BATCH = 256  # pictures that are predicted together
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """One digit read.
+
+    Attributes:
+        digit: the likeliest, given even where it is rejected.
+        probability: calibrated.
+        runner_up: the next likeliest.
+        box: left, top, right, bottom in the picture's pixels; None on a blank picture.
+        row, column: of its cell, in a grid.
+        image: uint8[28, 28], what the network saw.
+        probabilities: float32[10].
+        rejected: whether `reason` speaks against it.
+        reason: blank, not a digit, unsure, or None.
+    """
+
+    digit: int
+    probability: float
+    runner_up: int
+    box: Box | None
+    image: npt.NDArray[np.uint8]
+    probabilities: npt.NDArray[np.float32]
+    reason: Reason | None
+    row: int | None = None
+    column: int | None = None
+
+    @property
+    def rejected(self) -> bool:
+        """Whether the reader would rather not say."""
+        return self.reason is not None
+
+
+@dataclass(frozen=True)
+class Found:
+    """A digit before it is read: its form uint8[28, 28], its box, its cell."""
+
+    image: npt.NDArray[np.uint8]
+    box: Box | None
+    cell: tuple[int, int] | None = None
+
+
+Slot = list[list[Found]]  # the ways to cut one piece of ink, mostly a single one
+
+
+class Reader:
+    """Reads digits from pictures.
+
+    Args:
+        predictor: what classifies 28×28 images.
+        accept: readings less probable than this are rejected; by default as the bundle says.
+    """
+
+    def __init__(self, predictor: Predictor, accept: float | None = None) -> None:
+        self.predictor = predictor
+        self.accept = predictor.config.accept if accept is None else accept
+
+    @classmethod
+    def load(cls, path: str | Path = SHIPPED, accept: float | None = None) -> "Reader":
+        """Read a bundle folder, by default the one that is shipped.
+
+        Raises:
+            BundleError: a file is missing, damaged, or does not fit the others.
+        """
+        return cls(Predictor.load(path), accept)
+
+    def read(self, picture: Picture, layout: Layout = "line") -> list[Reading]:
+        """Read one picture.
+
+        Args:
+            picture: a file's path, its bytes, or pixels [h, w] or [h, w, 3]: uint8, or float in
+                [0, 1].
+            layout: "line" finds any number of digits, in lines; "single" takes the picture as
+                one digit; "grid" goes through the cells of a printed grid.
+
+        Returns:
+            the readings in reading order; exactly one if "single", one a cell if "grid".
+
+        Raises:
+            DataError: no picture, or no grid in it.
+        """
+        return next(self.read_all([picture], layout))
+
+    def read_strokes(self, strokes: Strokes, layout: Layout = "single") -> list[Reading]:
+        """Read what was drawn: polylines of points (x, y), y downwards, in any unit."""
+        ink = draw_strokes(strokes)
+        ways = self._judged(locate(ink, layout, 1.0, ink.shape))
+        return [reading for way in ways for reading in way]
+
+    def read_all(
+        self, pictures: Iterable[Picture], layout: Layout = "line"
+    ) -> Iterator[list[Reading]]:
+        """Read pictures one after the other, in constant memory; see `read`."""
+        waiting = iter(pictures)
+        while chunk := list(islice(waiting, _BATCH)):
+            found = [find_digits(pixels_of(picture), layout) for picture in chunk]
+            judged = iter(self._judged([slot for slots in found for slot in slots]))
+            for slots in found:
+                yield [reading for way in islice(judged, len(slots)) for reading in way]
+
+    def _judged(self, slots: Sequence[Slot]) -> list[list[Reading]]:
+        """Predict all digits together, and settle how each slot is cut."""
+        digits = [digit for slot in slots for way in slot for digit in way]
+        if not digits:
+            return []
+        predicted = iter(self.predictor.probabilities(np.stack([d.image for d in digits])))
+        return [
+            likeliest([[self._reading(digit, next(predicted)) for digit in way] for way in slot])
+            for slot in slots
+        ]
+
+    def _reading(self, found: Found, p: npt.NDArray[np.float32]) -> Reading:
+        runner_up, digit = (int(k) for k in np.argsort(p)[-2:])
+        reason: Reason | None = None
+        if not found.image.any():
+            reason = "blank"
+        elif p[digit] < self.accept:
+            reason = "unsure" if p[digit] + p[runner_up] > _TWO else "not a digit"
+        row, column = found.cell or (None, None)
+        return Reading(
+            digit=digit,
+            probability=float(p[digit]),
+            runner_up=runner_up,
+            box=found.box,
+            image=found.image,
+            probabilities=p,
+            reason=reason,
+            row=row,
+            column=column,
+        )
+
+
+def pixels_of(picture: Picture) -> Pixels:
+    """Return a picture's pixels, uint8[h, w] or uint8[h, w, 3].
+
+    Raises:
+        DataError: it cannot be decoded, or the array is no picture.
+    """
+    if isinstance(picture, str):
+        picture = Path(picture)
+    if isinstance(picture, Path | bytes):
+        return decode(picture)
+    array = np.asarray(picture)
+    if array.ndim not in {2, 3} or array.size == 0 or (array.ndim == 3 and array.shape[2] != 3):  # noqa: PLR2004
+        raise DataError(f"an array of shape {array.shape} is no picture; give [h, w] or [h, w, 3]")
+    if array.dtype == np.uint8:
+        return array
+    if not np.issubdtype(array.dtype, np.floating) or not np.isfinite(array).all():
+        raise DataError(f"pixels of {array.dtype}: give uint8, or finite floats in [0, 1]")
+    return np.rint(array.clip(0, 1) * 255).astype(np.uint8)
+
+
+def likeliest(ways: list[list[Reading]]) -> list[Reading]:
+    """Choose how a piece of ink is cut: by its least probable digit, whole if that is as good."""
+
+    def doubt(way: list[Reading]) -> float:
+        return _CUT * (len(way) > 1) - min(reading.probability for reading in way)
+
+    return min(ways, key=doubt)
+
+
+def find_digits(picture: Pixels, layout: Layout) -> list[Slot]:
+    """Find the digits of a picture and bring each to MNIST's form."""
+    small, factor = fit(picture)
+    found = find_ink(small)
+    ink = found.levelled if layout == "grid" else found.ink
+    return locate(ink, layout, 1 / factor, picture.shape)
+
+
+def locate(ink: Ink, layout: Layout, factor: float, shape: Sequence[int]) -> list[Slot]:
+    """Part ink into digits; boxes are scaled by `factor` into a picture of `shape`."""
+    if layout == "grid":
+        return [
+            [[Found(to_form(cell.ink), scaled(cell.box, factor, shape), (cell.row, cell.column))]]
+            for cell in cells_of(ink)
+        ]
+    if layout == "line":
+        return [
+            [[Found(to_form(own), scaled(box, factor, shape)) for box, own in way] for way in ways]
+            for ways in digits_of(ink)
+        ]
+    own = one_digit(ink)
+    top, left, bottom, right = ink_box(own)
+    box = scaled((left, top, right, bottom), factor, shape) if bottom else None
+    return [[[Found(to_form(own), box)]]]

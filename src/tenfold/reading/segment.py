@@ -1,0 +1,167 @@
+"""From the ink of a picture with several digits to one box a digit, in reading order.
+
+Pieces of ink that stand above each other belong to one digit; pieces much wider than their
+line's digits are several that touch, and are parted where the ink is thinnest.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from tenfold.data.form import Ink
+from tenfold.reading.normalize import Box
+
+_INK = 0.25  # level that connects what belongs together
+_SMALLEST = 0.28  # of the usual height: lower pieces are specks, dots and dashes
+_NARROW = 0.85  # of the usual height: a piece that is no wider is one digit
+_WIDEST = 1.8  # of the usual height: a piece that is wider is several
+_MOST = 8  # digits that touch
+_OVERLAP = 0.5  # of the narrower piece's width: above each other
+_PART = 0.6  # of the usual height: lower pieces may be parts of a digit
+_LOWEST_LINE = 0.4  # of the usual height of all lines
+
+Cut = list[tuple[Box, Ink]]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Connected ink: its box, and its label in the map of pieces."""
+
+    box: Box
+    labels: tuple[int, ...]
+    area: float
+
+    @property
+    def height(self) -> int:
+        """Pixels from top to bottom."""
+        return self.box[3] - self.box[1]
+
+    @property
+    def width(self) -> int:
+        """Pixels from left to right."""
+        return self.box[2] - self.box[0]
+
+
+def digits_of(ink: Ink) -> list[list[Cut]]:
+    """Part ink float32[h, w] into digits, line by line, left to right.
+
+    Returns:
+        for each piece of ink the ways to cut it, each a list of boxes with the ink in them: one
+        way for most, more for a piece so wide that it may be several digits.
+    """
+    pieces, labels = find_pieces(ink)
+    if not pieces:
+        return []
+    tallest = usual_height(pieces)
+    found = []
+    for line in into_lines(pieces):
+        usual = usual_height(line)
+        if usual < _LOWEST_LINE * tallest:
+            continue  # what is left of printed lines
+        for piece in merged(line, usual):
+            if piece.height >= _SMALLEST * usual:
+                left, top, right, bottom = piece.box
+                own = np.isin(labels[top:bottom, left:right], piece.labels)
+                content = np.where(own, ink[top:bottom, left:right], 0).astype(np.float32)
+                found.append(_ways(content, piece.box, usual))
+    return found
+
+
+def _ways(content: Ink, box: Box, usual: float) -> list[Cut]:
+    left, top, _, bottom = box
+    h, w = content.shape
+    ratio = w / max(h, usual)
+    most = 1 if ratio < _NARROW else min(max(2, round(1.6 * ratio)), _MOST, w // 4)
+    fewest = max(1, int(ratio / _WIDEST))
+    return [
+        [
+            ((left + a, top, left + b, bottom), content[:, a:b])
+            for a, b in parted(content, count)
+        ]
+        for count in range(min(fewest, max(most, 1)), max(most, 1) + 1)
+    ]
+
+
+def find_pieces(ink: Ink) -> tuple[list[Piece], npt.NDArray[np.int32]]:
+    """Connect ink to pieces, without specks; return them and the map of their labels."""
+    mask = (ink > _INK).astype(np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    h, w = ink.shape
+    pieces = []
+    for label, (left, top, width, height, area) in enumerate(stats.tolist()):
+        if label == 0 or max(width, height) < max(4, 0.015 * max(h, w)):
+            continue
+        touches = left == 0 or top == 0 or left + width == w or top + height == h
+        if touches and max(width / w, height / h) > 0.5 and min(width / w, height / h) > 0.5:  # noqa: PLR2004
+            continue  # a frame, the edge of a table
+        pieces.append(Piece((left, top, left + width, top + height), (label,), area))
+    if not pieces:
+        return [], labels
+    # The height of what carries most ink: dots and noise are many, but light.
+    tallest = usual_height(pieces)
+    return [p for p in pieces if max(p.height, p.width) >= 0.15 * tallest], labels  # noqa: PLR2004
+
+
+def usual_height(pieces: list[Piece]) -> float:
+    """Return the median height of pieces, each as often as it has ink."""
+    order = sorted(pieces, key=lambda piece: piece.height)
+    weight = np.cumsum([piece.area for piece in order])
+    return float(order[int(np.searchsorted(weight, weight[-1] / 2))].height)
+
+
+def into_lines(pieces: list[Piece]) -> list[list[Piece]]:
+    """Group pieces whose vertical extents overlap with a line's; top to bottom, left to right."""
+    lines: list[list[Piece]] = []
+    for piece in sorted(pieces, key=lambda piece: -piece.height):
+        middle = (piece.box[1] + piece.box[3]) / 2
+        for line in lines:
+            top = float(np.median([p.box[1] for p in line]))
+            bottom = float(np.median([p.box[3] for p in line]))
+            if top <= middle <= bottom:
+                line.append(piece)
+                break
+        else:
+            lines.append([piece])
+    lines.sort(key=lambda line: float(np.median([p.box[1] for p in line])))
+    return [sorted(line, key=lambda piece: piece.box[0]) for line in lines]
+
+
+def merged(line: list[Piece], usual: float) -> list[Piece]:
+    """Join pieces of a line that stand above each other: the bar of a 5, broken strokes."""
+    whole: list[Piece] = []
+    for piece in line:
+        if whole:
+            last = whole[-1]
+            shared = min(last.box[2], piece.box[2]) - max(last.box[0], piece.box[0])
+            part = min(last.height, piece.height) < _PART * usual  # two whole digits stay apart
+            if part and shared > _OVERLAP * min(last.width, piece.width):
+                whole[-1] = _joined(last, piece)
+                continue
+        whole.append(piece)
+    return whole
+
+
+def _joined(a: Piece, b: Piece) -> Piece:
+    box = (
+        min(a.box[0], b.box[0]),
+        min(a.box[1], b.box[1]),
+        max(a.box[2], b.box[2]),
+        max(a.box[3], b.box[3]),
+    )
+    return Piece(box, a.labels + b.labels, a.area + b.area)
+
+
+def parted(ink: Ink, count: int) -> list[tuple[int, int]]:
+    """Part one piece into `count` columns [from, to), near equal ones, where it is thinnest."""
+    w = ink.shape[1]
+    column = ink.sum(axis=0) + 0.3 * np.count_nonzero(np.diff(ink > _INK, axis=0), axis=0)
+    edges = [0]
+    for number in range(1, count):
+        expected, reach = number * w / count, 0.35 * w / count
+        low = max(edges[-1] + 1, int(expected - reach))
+        high = max(low + 1, min(w - 1, int(expected + reach) + 1))
+        away = np.abs(np.arange(low, high) - expected) / (reach + 1)
+        edges.append(low + int(np.argmin(column[low:high] * (1 + away**2) + away)))
+    return list(zip(edges, [*edges[1:], w], strict=True))
