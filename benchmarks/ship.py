@@ -1,6 +1,6 @@
 """Make a run's bundle the shipped one: the same networks with float16 weights.
 
-python benchmarks/ship.py RUN src/tenfold/bundles/single
+python benchmarks/ship.py RUN src/tenfold/bundles/field
 
 Prints what the run and the shipped bundle score on MNIST's test images, which must agree.
 """
@@ -29,6 +29,7 @@ def main(run: Path, target: Path) -> None:
         states=halved,
         views=config.views,
         temperature=config.temperature,
+        accept=config.accept,
         facts=config.facts,
         card=(run / "bundle" / "card.md").read_text(encoding="utf-8"),
     )

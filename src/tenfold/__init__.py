@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tenfold.model.config import NetworkConfig
     from tenfold.model.network import DigitNetwork
     from tenfold.model.pooling import MixedPool
+    from tenfold.reading.reader import Reader, Reading
     from tenfold.training.recipe import Recipe, load_recipe
     from tenfold.training.run import Run
     from tenfold.training.schedule import Schedule, Stage
@@ -25,6 +26,8 @@ __all__ = [
     "Digits",
     "MixedPool",
     "NetworkConfig",
+    "Reader",
+    "Reading",
     "Recipe",
     "Run",
     "Schedule",
@@ -42,6 +45,8 @@ _HOMES = {
     "Digits": "tenfold.data.dataset",
     "MixedPool": "tenfold.model.pooling",
     "NetworkConfig": "tenfold.model.config",
+    "Reader": "tenfold.reading.reader",
+    "Reading": "tenfold.reading.reader",
     "Recipe": "tenfold.training.recipe",
     "Run": "tenfold.training.run",
     "Schedule": "tenfold.training.schedule",

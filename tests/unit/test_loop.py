@@ -6,8 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from tenfold.data import negatives
+from tenfold.data.augment import augment
 from tenfold.data.batches import Stream, derive_seed
 from tenfold.data.dataset import Digits
+from tenfold.data.imitate import imitate
 from tenfold.model.network import DigitNetwork
 from tenfold.training.loop import Placement, Trainer
 from tenfold.training.recipe import Recipe, load_recipe
@@ -136,3 +139,68 @@ def test_a_step_leaves_no_trace_in_how_the_next_is_drawn(tiny_digits: Digits) ->
     for _ in range(4):
         still.step()
     assert not torch.equal(one.optimizer.master, still.optimizer.master)
+
+
+IMITATING = (
+    "augmentation={rotation = 10.0, elastic = 0.7}",
+    "imitation={pen = 0.5, hard = 0.3, coarse = 0.4, camera = 0.3, paper = 0.2, cut = 0.1}",
+    *("imitation.stretched=0.3", "imitation.offset=1.5", "imitation.size=0.1"),
+    *("imitation.printed=0.1", "imitation.drawn=0.1", "imitation.negatives=0.2"),
+)
+
+
+@pytest.fixture
+def small_banks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw few negatives: thousands take seconds."""
+    monkeypatch.setattr(negatives, "_BANK", 40)
+
+
+@pytest.mark.usefixtures("small_banks")
+@pytest.mark.parametrize("normalisation", ["none", "batch"])
+def test_imitation_trains_reproducibly(normalisation: str, tiny_digits: Digits) -> None:
+    settings = (*IMITATING, "network.dropout=0.5", f"network.normalisation={normalisation}")
+    one, other = trainer(tiny_digits, *settings), trainer(tiny_digits, *settings)
+    start = one.optimizer.master.clone()
+    for _ in range(6):
+        one.step()
+        torch.manual_seed(123)  # what others draw meanwhile is no matter
+        torch.rand(17)
+        other.step()
+    assert torch.equal(one.optimizer.master, other.optimizer.master)
+    assert torch.equal(one.loss_total, other.loss_total)
+    assert one.optimizer.master.isfinite().all()
+    assert not torch.equal(one.optimizer.master, start)
+    reseeded = Trainer(one.recipe.model_copy(update={"seed": 1}), 0, tiny_digits, CPU)
+    assert not torch.equal(reseeded.strangers.banks[0].images, one.strangers.banks[0].images)
+
+
+@pytest.mark.usefixtures("small_banks")
+def test_a_step_learns_from_strangers_augmented_and_imitated(tiny_digits: Digits) -> None:
+    """The loss of the first step, from the parts that it is made of, in float64."""
+    ours = trainer(tiny_digits, *IMITATING, "network.normalisation=none")
+    images = ours.stream.indices(0, 32)
+    generator = torch.Generator().manual_seed(derive_seed(ours.seed, "step", 0))
+    joined, labels = ours.strangers.join(
+        tiny_digits.images[images], tiny_digits.labels[images], generator
+    )
+    assert labels.tolist().count(-1) == round(0.2 * 32)
+    moved = augment(joined, ours.recipe.augmentation, generator)
+    pixels = imitate(moved, ours.recipe.imitation, generator)
+    with torch.inference_mode():
+        log_p = ours.network(pixels).double().log_softmax(dim=1)
+    targets = torch.zeros(32, 10, dtype=torch.float64)
+    targets[labels < 0] = 0.1
+    targets[labels >= 0, labels[labels >= 0]] = 1
+    ours.step()
+    torch.testing.assert_close(ours.loss_total, -(targets * log_p).sum(), rtol=1e-5, atol=0)
+
+
+@pytest.mark.usefixtures("small_banks")
+def test_imitation_learns(tiny_digits: Digits) -> None:
+    ours = trainer(tiny_digits, *IMITATING, "network.normalisation=batch")
+    losses = []
+    for _ in range(60):
+        before = float(ours.loss_total)
+        ours.step()
+        losses.append(float(ours.loss_total) - before)
+    assert sum(losses[-10:]) < 0.8 * sum(losses[:10])

@@ -66,6 +66,56 @@ def test_gradient_is_that_of_the_definition(scale: float, smoothing: float) -> N
     torch.testing.assert_close(gradient.double(), expected, rtol=1e-5, atol=1e-6)
 
 
+def with_strangers(scale: float) -> tuple[Tensor, Tensor]:
+    """A batch a quarter of which is no digit."""
+    logits, labels = batch(scale)
+    labels[::4] = -1
+    return logits, labels
+
+
+def uniform_for_strangers(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Compute the digits' loss by definition, and the others' as -mean over classes of log p."""
+    log_p = (torch.softmax(logits[labels < 0].double(), dim=1) + 1e-23).log()
+    digits = by_definition(logits[labels >= 0], labels[labels >= 0], smoothing)
+    return digits - log_p.mean(dim=1).sum()
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("scale", [0.1, 1, 10, 40])
+def test_no_digit_should_be_any_class_alike(scale: float, smoothing: float) -> None:
+    logits, labels = with_strangers(scale)
+    single, double = logits.clone().requires_grad_(), logits.double().requires_grad_()
+    loss = nll_sum(single, labels, smoothing)
+    expected = uniform_for_strangers(double, labels, smoothing)
+    torch.testing.assert_close(loss.double(), expected, rtol=2e-6, atol=1e-5)
+    (gradient,) = torch.autograd.grad(loss, single)
+    (slope,) = torch.autograd.grad(expected, double)
+    torch.testing.assert_close(gradient.double(), slope, rtol=1e-5, atol=1e-6)
+
+
+def test_what_is_no_digit_costs_least_when_nothing_is_known() -> None:
+    logits, labels = torch.zeros(3, 10, requires_grad=True), torch.full((3,), -1)
+    loss = nll_sum(logits, labels)
+    assert loss.item() == pytest.approx(3 * math.log(10), rel=1e-6)
+    (gradient,) = torch.autograd.grad(loss, logits)
+    torch.testing.assert_close(gradient, torch.zeros(3, 10), atol=1e-6, rtol=0)
+    sure = torch.zeros(3, 10)
+    sure[:, 4] = 5
+    assert nll_sum(sure, labels) > loss
+    assert torch.equal(labels, torch.full((3,), -1))
+
+
+@pytest.mark.parametrize("extreme", [1e3, 1e4, -1e4])
+def test_extreme_logits_of_no_digit_keep_loss_and_gradient_finite(extreme: float) -> None:
+    logits, labels = with_strangers(1)
+    logits[:, ::2] += extreme
+    logits.requires_grad_()
+    loss = nll_sum(logits, labels)
+    (gradient,) = torch.autograd.grad(loss, logits)
+    assert loss.isfinite()
+    assert gradient.isfinite().all()
+
+
 def test_bfloat16_logits_are_summed_in_float32() -> None:
     logits, labels = batch(3, rows=2000)
     rounded = logits.bfloat16()

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 import torch
 from pydantic import ValidationError
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from tenfold.model.config import NetworkConfig, tensor_shapes
-from tenfold.model.network import DigitNetwork, Dropout, count_parameters
+from tenfold.model.network import ConvolutionBlock, DigitNetwork, Dropout, count_parameters
 
 
 def make(seed: int = 0, **settings: Any) -> DigitNetwork:
@@ -105,6 +105,75 @@ def by_hand(network: DigitNetwork, images: Tensor) -> Tensor:
         )
         x = functional.leaky_relu(normed(x, prefix), config.fully_connected_slope)
     return functional.linear(x, state["output.weight"], state["output.bias"])
+
+
+# The largest pixel of each window, of none outside the picture.
+POOLED: dict[str, nn.Module] = {
+    "max": nn.MaxPool2d(2, ceil_mode=True),
+    "average": nn.AvgPool2d(2, ceil_mode=True, count_include_pad=False),
+}
+
+
+@pytest.mark.parametrize("pooling", POOLED)
+@pytest.mark.parametrize("convolutions", [1, 2, 3])
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.usefixtures("one_thread")
+def test_a_block_of_several_convolutions_is_torch_s_sequence(
+    training: bool,  # noqa: FBT001 - a parameter of the test
+    convolutions: int,
+    pooling: str,
+) -> None:
+    """Outputs, gradients and running statistics, against float64."""
+    settings: dict[str, Any] = {"normalisation": "batch", "pooling": pooling}
+    torch.manual_seed(4)
+    block = ConvolutionBlock(3, 5, NetworkConfig(**settings), convolutions).train(training)
+    layers: list[nn.Module] = []
+    for index in range(convolutions):
+        layers += [nn.Conv2d(5 if index else 3, 5, 3, padding=1, bias=False), nn.BatchNorm2d(5)]
+        layers.append(nn.ReLU())
+    judge = nn.Sequential(*layers, POOLED[pooling])
+    for norm in judge:
+        if isinstance(norm, nn.BatchNorm2d):
+            nn.init.normal_(norm.weight, 1, 0.3)
+            nn.init.normal_(norm.bias, 0, 0.3)
+            norm.running_mean, norm.running_var = torch.randn(5) / 5, torch.rand(5) + 0.5
+    names = [*(f"before.{index}." for index in range(convolutions - 1)), ""]
+    ours = [f"{name}{layer}" for name in names for layer in ("convolution", "norm")]
+    places = [place for place, layer in enumerate(judge) if layer.state_dict()]
+    for name, place in zip(ours, places, strict=True):
+        block.get_submodule(name).load_state_dict(judge[place].state_dict())
+    judge.double().train(training)
+
+    x = torch.randn(6, 3, 7, 7)
+    slope = torch.randn(6, 5, 4, 4)
+    pixels, exact = x.clone().requires_grad_(), x.double().requires_grad_()
+    out, expected = block(pixels), judge(exact)
+    torch.testing.assert_close(out.double(), expected, rtol=1e-4, atol=1e-5)
+    torch.autograd.backward([out, expected], [slope, slope.double()])
+    assert pixels.grad is not None
+    assert exact.grad is not None
+    torch.testing.assert_close(pixels.grad.double(), exact.grad, rtol=1e-3, atol=1e-4)
+    for name, place in zip(ours, places, strict=True):
+        for key, theirs in judge[place].named_parameters():
+            gradient = block.get_parameter(f"{name}.{key}").grad
+            assert gradient is not None
+            assert theirs.grad is not None
+            torch.testing.assert_close(gradient.double(), theirs.grad, rtol=1e-3, atol=1e-3)
+        for key, statistic in judge[place].named_buffers():
+            buffer = block.get_buffer(f"{name}.{key}").to(statistic.dtype)
+            torch.testing.assert_close(buffer, statistic, rtol=1e-4, atol=1e-5)
+
+
+def test_the_first_block_has_one_convolution_and_the_others_several() -> None:
+    network = make(widths=(2, 3, 4), convolutions=3)
+    filters = [
+        tuple(parameter.shape)
+        for name, parameter in network.named_parameters()
+        if name.endswith("convolution.weight")
+    ]
+    sizes = [(2, 1), (3, 2), (3, 3), (3, 3), (4, 3), (4, 4), (4, 4)]
+    assert sorted(filters) == sorted((*size, 3, 3) for size in sizes)
+    assert len(list(network.penalised_layers())) == 7 + 2
 
 
 CASES: list[dict[str, Any]] = [

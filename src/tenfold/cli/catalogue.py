@@ -49,11 +49,12 @@ def data_verify(name: Annotated[str, typer.Argument(help="A data set.")] = "mnis
 
 @data_app.command("list")
 def data_list(*, json_: JsonFlag = False) -> None:
-    """List the data sets known by name."""
-    from tenfold.data import sources
+    """List the data sets known by name, and the sets of pictures to evaluate a reader on."""
+    from tenfold.data import pictures, sources
 
+    known = sources.datasets() | pictures.picture_sets()
     if json_:
-        print_json(sources.datasets())
+        print_json(known)
         return
-    for name, description in sources.datasets().items():
-        typer.echo(f"{name:15} {description}")
+    for name, description in known.items():
+        typer.echo(f"{name:20} {description}")

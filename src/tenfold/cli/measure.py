@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-from tenfold.cli.output import DataOption, JsonFlag, print_json, print_models
+from tenfold.cli.output import JsonFlag, console, print_json, print_models, print_reading
+
+_EXPLAINED = 100  # misread pictures on a page
 
 
 def evaluate(
@@ -14,10 +16,23 @@ def evaluate(
         Path | None,
         typer.Argument(help="A run folder or a bundle folder [default: the shipped bundle]."),
     ] = None,
-    data: DataOption = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="mnist, fashion-mnist, a set of pictures (`tenfold data list`), or a folder."
+        ),
+    ] = None,
+    explain: Annotated[
+        Path | None, typer.Option(help="Of pictures: write a page of those misread.")
+    ] = None,
     json_: JsonFlag = False,
 ) -> None:
-    """Measure a run or a bundle on test images; changes neither."""
+    """Measure a run or a bundle on test images or pictures; changes neither."""
+    from tenfold.data.pictures import are_pictures
+
+    if data and are_pictures(data):
+        _evaluate_reader(path, data, explain, as_json=json_)
+        return
     from tenfold.training.run import measure
 
     evaluation = measure(path, data)
@@ -26,6 +41,38 @@ def evaluate(
         print_json({key: evaluation[key] for key in shown})
     else:
         print_models(evaluation)
+
+
+def _evaluate_reader(path: Path | None, data: str, page: Path | None, *, as_json: bool) -> None:
+    from rich.progress import Progress
+
+    from tenfold.data.pictures import load_pictures
+    from tenfold.evaluation.reading import LAYOUTS, evaluate_reader
+    from tenfold.model.package import SHIPPED
+    from tenfold.reading.reader import Reader
+
+    if path and (path / "bundle" / "bundle.json").is_file():
+        path = path / "bundle"
+    reader = Reader.load(path or SHIPPED)
+    with Progress(console=console(stderr=True)) as progress:
+        task = progress.add_task("making pictures", total=None)
+        pictures = load_pictures(data)
+        progress.update(task, description="reading", total=len(pictures))
+        result = evaluate_reader(
+            reader, pictures, lambda done: progress.update(task, completed=done)
+        )
+    if page:
+        from tenfold.report.reading import write_explanation
+
+        misread = [
+            (f"{m['index']}, labelled {m['label'] or 'no digit'}", pictures.pictures[m["index"]])
+            for m in result["mistakes"][:_EXPLAINED]
+        ]
+        typer.echo(write_explanation(misread, reader, LAYOUTS[pictures.kind], page), err=True)
+    if as_json:
+        print_json(result)
+    else:
+        print_reading(result)
 
 
 def report(

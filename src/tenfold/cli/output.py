@@ -83,6 +83,31 @@ def print_models(evaluation: dict[str, Any]) -> None:
         )
 
 
+def print_reading(evaluation: dict[str, Any]) -> None:
+    """Print what a reader made of a set of pictures."""
+    data = evaluation["data"]
+    what = {
+        "single": "digits right",
+        "number": "whole numbers right",
+        "grid": "cells right",
+        "negative": "rejected",
+    }[data["kind"]]
+    low, high = evaluation["accuracy_interval"]
+    console().print(
+        f"{data['name']}: {data['pictures']:,} pictures · {what}: {evaluation['right']:,} of "
+        f"{evaluation['of']:,}, {100 * evaluation['accuracy']:.2f} % "
+        f"({100 * low:.2f}–{100 * high:.2f} %)",
+        highlight=False,
+    )
+    if evaluation.get("accepted"):
+        accepted, right = evaluation["accepted"], evaluation["right_of_accepted"]
+        console().print(
+            f"accepted: {100 * accepted / data['pictures']:.2f} %, of these right: "
+            f"{100 * right / accepted:.2f} %",
+            highlight=False,
+        )
+
+
 def print_json(value: object) -> None:
     """Print one line of JSON."""
     typer.echo(json.dumps(value))

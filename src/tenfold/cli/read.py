@@ -2,10 +2,11 @@
 
 import csv
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from rich.text import Text
 
-    from tenfold.reading.reader import Layout, Reader, Reading
+    from tenfold.reading.reader import Layout, Reading
 
 FIELDS = ("file", "index", "box", "digit", "probability", "runner_up", "rejected", "reason")
+_MANY = 200  # pictures that are worth processes of their own
 
 
 def read(  # noqa: PLR0913 - a command line
@@ -47,49 +49,64 @@ def read(  # noqa: PLR0913 - a command line
     csv_: Annotated[bool, typer.Option("--csv", help="A table with commas.")] = False,
 ) -> None:
     """Read the digits in pictures: files, folders, patterns or standard input."""
+    # Waiting threads cost more than they bring at this size of network.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from tenfold.model.package import SHIPPED
-    from tenfold.reading.reader import Reader
 
     if grid + single > 1 or json_ + csv_ > 1:
         raise TenfoldError("--grid and --single exclude each other, and so do --json and --csv")
     layout: Layout = "grid" if grid else "single" if single else "line"
-    reader = Reader.load(model or SHIPPED, min_confidence)
     show = _json_lines if json_ else _csv_lines if csv_ else _table
     failures: list[str] = []
     explained: list[tuple[str, Any]] = []
-    show(_readings(reader, sources, layout, failures, explained if explain else None))
+    request = _Request(model or SHIPPED, layout, min_confidence)
+    show(_readings(request, sources, failures, explained if explain else None))
     if explain:
+        from tenfold.reading.reader import Reader
         from tenfold.report.reading import write_explanation
 
+        reader = Reader.load(request.model, min_confidence)
         typer.echo(write_explanation(explained, reader, layout, explain), err=True)
     if failures:
         raise typer.Exit(2)
 
 
+class _Request(NamedTuple):
+    """How pictures are to be read."""
+
+    model: Path
+    layout: "Layout"
+    accept: float | None
+
+
 def _readings(
-    reader: "Reader",
+    request: _Request,
     sources: Sequence[str],
-    layout: "Layout",
     failures: list[str],
     explained: list[tuple[str, Any]] | None,
 ) -> "Iterator[tuple[str, list[Reading]]]":
-    """Read one source after the other; what cannot be read is told in a line and noted."""
+    """Read what there is; what cannot be read is told in a line and noted."""
+    from tenfold.reading.bulk import read_in_bulk
+
+    names: list[str] = []
     for source in sources:
         try:
-            named = list(_files(source))
+            names += _files(source)
         except DataError as error:
             _fail(failures, error)
+    standard = sys.stdin.buffer.read() if "-" in names else b""
+    pictures = [standard if name == "-" else Path(name) for name in names]
+    workers = (os.cpu_count() or 1) if len(names) > _MANY else 1
+    outcomes = read_in_bulk(
+        pictures, request.model, request.layout, accept=request.accept, workers=workers
+    )
+    for name, picture, outcome in zip(names, pictures, outcomes, strict=True):
+        if isinstance(outcome, DataError):
+            _fail(failures, outcome)
             continue
-        for name in named:
-            picture = sys.stdin.buffer.read() if name == "-" else Path(name)
-            try:
-                readings = reader.read(picture, layout)
-            except DataError as error:
-                _fail(failures, error)
-                continue
-            if explained is not None:
-                explained.append((name, picture))
-            yield name, readings
+        if explained is not None:
+            explained.append((name, picture))
+        yield name, outcome
 
 
 def _files(source: str) -> Iterator[str]:
@@ -158,6 +175,7 @@ def _table(read: "Iterator[tuple[str, list[Reading]]]") -> None:
     """Print a heading a picture with the whole number, then a line a digit with a small picture."""
     from rich.table import Table
 
+    coloured = console().color_system is not None
     for name, readings in read:
         number = "".join("·" if r.reason == "blank" else str(r.digit) for r in readings)
         console().print(f"{name}  [bold]{number or 'no digits'}[/bold]", highlight=False)
@@ -165,12 +183,16 @@ def _table(read: "Iterator[tuple[str, list[Reading]]]") -> None:
         for reading in readings:
             if reading.row is not None and reading.reason == "blank":
                 continue
-            table.add_row(_picture(reading.image), _words(reading))
+            table.add_row(_picture(reading.image, coloured=coloured), _words(reading))
         console().print(table)
 
 
 def _words(reading: "Reading") -> str:
-    place = "" if reading.row is None else f"row {reading.row + 1}, column {(reading.column or 0) + 1}\n"  # noqa: E501
+    place = (
+        ""
+        if reading.row is None
+        else f"row {reading.row + 1}, column {(reading.column or 0) + 1}\n"
+    )
     if reading.reason == "blank":
         return f"{place}[dim]blank[/dim]"
     likely = f"{place}[bold]{reading.digit}[/bold]  {100 * reading.probability:.1f} %"
@@ -179,15 +201,18 @@ def _words(reading: "Reading") -> str:
     return likely + doubt + (f"\n[yellow]{reading.reason}[/yellow]" if reading.reason else "")
 
 
-def _picture(image: "npt.NDArray[np.uint8]") -> "Text":
-    """Draw a digit in 14 × 7 characters, two pixels of grey each."""
+def _picture(image: "npt.NDArray[np.uint8]", *, coloured: bool) -> "Text":
+    """Draw a digit in 14 × 7 characters, two pixels of grey each, or one of five shades."""
     from rich.text import Text
 
     small = image.reshape(14, 2, 14, 2).mean(axis=(1, 3)).astype(int)
-    text = Text()
+    lines = []
     for row in range(0, 14, 2):
+        line = Text()
         for top, bottom in zip(small[row], small[row + 1], strict=True):
-            text.append("▀", style=f"rgb({top},{top},{top}) on rgb({bottom},{bottom},{bottom})")
-        text.append("\n")
-    text.rstrip()
-    return text
+            if coloured:
+                line.append("▀", f"rgb({top},{top},{top}) on rgb({bottom},{bottom},{bottom})")
+            else:
+                line.append(" ░▒▓█"[(top + bottom) * 5 // 512])
+        lines.append(line)
+    return Text("\n").join(lines)

@@ -97,8 +97,10 @@ def desk_grid(digits: Digits, n: int) -> Iterator[tuple[Pixels, str]]:
         text = ["."] * _GRID**2
         for cell in random.permutation(_GRID**2)[: round(_FILLED * _GRID**2)]:
             candidates = alike[labels[alike] == solution[cell]]
+            if not len(candidates):  # in a small set
+                candidates = order[labels[order] == solution[cell]]
             if not len(candidates):
-                raise DataError(f"{digits.name}: too few of {solution[cell]} to fill in a grid")
+                raise DataError(f"{digits.name}: has no {solution[cell]}; a grid needs 1 … 9")
             cells[cell] = digits.images[int(random.choice(candidates))].numpy()
             text[cell] = str(solution[cell])
         yield legible(functools.partial(compose_grid, cells), "grid", index), "".join(text)
@@ -235,7 +237,7 @@ def _usable(digits: Digits) -> npt.NDArray[np.int64]:
             zip(digits.images.numpy(), digits.labels.tolist(), strict=True)
         )
         if index not in disputed
-        and without_specks(image > _FAINT)[1] <= (2 if label == _WITH_BAR else 1)
+        and 1 <= without_specks(image > _FAINT)[1] <= (2 if label == _WITH_BAR else 1)
     ]
     if not usable:
         raise DataError(f"{digits.name}: has no digits to write; give at least one")

@@ -93,7 +93,7 @@ def draw_lines(lines: list[Line], size: float, random: Random) -> Field:
 
 def scribble(random: Random) -> list[Line]:
     """Draw a curve to and fro that crosses itself many times."""
-    return [_smooth(random.uniform(-1, 1, (int(random.integers(12, 25)), 2)))]
+    return [_smooth(random.uniform(-1, 1, (int(random.integers(16, 31)), 2)))]
 
 
 def crossed_out(random: Random) -> list[Line]:

@@ -78,7 +78,12 @@ def read_image(path: Path) -> npt.NDArray[np.uint8]:
     Raises:
         DataError: see `decode`.
     """
-    grey = Image.fromarray(decode(path)).convert("L")
+    return squeezed(decode(path))
+
+
+def squeezed(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Do what `read_image` says to pixels uint8[h, w] or uint8[h, w, 3]."""
+    grey = Image.fromarray(picture).convert("L")
     if grey.size != (_SIDE, _SIDE):
         smaller = min(grey.size) < _SIDE
         method = Image.Resampling.BILINEAR if smaller else Image.Resampling.BOX

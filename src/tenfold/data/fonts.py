@@ -37,6 +37,8 @@ LOOKALIKES = {
 }
 LETTERS = "".join(letter for letter in string.ascii_letters if letter not in LOOKALIKES)
 
+FOLDERS = (Path("~/.fonts"), Path("/usr/share/fonts"))
+
 _HEIGHTS = (24, 160)  # pixels of a glyph: above, hairlines are seen; a phone's crop is no larger
 _MEASURED = 200  # points at which a glyph is measured
 
@@ -116,7 +118,7 @@ def find_fonts() -> list[tuple[Font, Path]]:
     Raises:
         DataError: fewer than `ENOUGH` of them.
     """
-    folders = [Path("~/.fonts").expanduser(), Path("/usr/share/fonts")]
+    folders = [folder.expanduser() for folder in FOLDERS]
     if chosen := os.environ.get("TENFOLD_FONTS"):
         folders.insert(0, Path(chosen))
     wanted = {font.file for font in FONTS}

@@ -22,6 +22,7 @@ from torch.nn import functional as F  # noqa: N812 - the name every PyTorch read
 
 _SIDE = 28
 _CENTRE = (_SIDE - 1) / 2
+_MIDDLE = _SIDE / 2  # where MNIST has the centre of mass, in pixels from the first one's centre
 _BOX = 20  # MNIST's digits fill a box of 20 pixels
 _INK = 0.2  # grey that counts as ink when a box is drawn around it
 _COARSEST = 11  # pixels across the picture: digits of 8 pixels
@@ -46,13 +47,14 @@ class Imitation(BaseModel):
     offset: float = Field(default=0.0, ge=0, le=8, description="± pixels off the centre")
     size: float = Field(default=0.0, ge=0, lt=1, description="± fraction of the size")
     printed: float = Field(default=0.0, ge=0, lt=1, description="share of printed digits")
+    drawn: float = Field(default=0.0, ge=0, lt=1, description="share of digits drawn in strokes")
     negatives: float = Field(default=0.0, ge=0, lt=1, description="share of what is no digit")
 
     @model_validator(mode="after")
     def _leaves_digits(self) -> Self:
-        if self.printed + self.negatives >= 1:
+        if self.printed + self.drawn + self.negatives >= 1:
             raise ValueError(
-                "printed and negatives must add up to less than 1: nothing else is left"
+                "printed, drawn and negatives must add up to less than 1: nothing else is left"
             )
         return self
 
@@ -81,7 +83,6 @@ def imitate(x_nhw: Tensor, config: Imitation, generator: torch.Generator) -> Ten
         (config.camera, camera),
         (config.paper, paper),
     )
-    x_nhw = x_nhw.clone()
     for share, effect in effects:
         if count := round(share * len(x_nhw)):
             start = int(torch.randint(len(x_nhw), (), generator=generator))
@@ -120,7 +121,7 @@ def coarse(x: Tensor, generator: torch.Generator) -> Tensor:
         side = int(torch.randint(_COARSEST, 24, (), generator=generator))
         small = F.interpolate(part[:, None], (side, side), mode="area")
         half = len(small) // 2
-        small[:half, 0] = hard(small[:half, 0], generator)
+        small[:half, 0] = hard(_stretch(small[:half, 0]), generator)
         # A reader enlarges small pictures smoothly; sharp pixels stay where it met them so.
         mode = "nearest" if torch.rand((), generator=generator) < 0.2 else "bicubic"  # noqa: PLR2004
         parts.append(F.interpolate(small, (_SIDE, _SIDE), mode=mode)[:, 0].clamp(0, 1))
@@ -157,21 +158,21 @@ def paper(x: Tensor, generator: torch.Generator) -> Tensor:
     length = torch.rand(n, 1, 1, generator=generator) * _SIDE
     along = (axis[None, None, :] - 2 * column + _SIDE / 2).abs() < length / 2
     mark = (axis[None, :, None] < 1 + (row % 3)) & along
+    mark = torch.where(which < 0.5, mark, mark.flip(1))  # noqa: PLR2004 - above or below
     marked = torch.where(mark, torch.maximum(x, grey + 0.4), x)
-    turned = torch.where(which < 0.5, marked, marked.flip(1))  # noqa: PLR2004
-    x = torch.where(kind < 0.4, drawn, torch.where(kind < 0.7, gap, turned))  # noqa: PLR2004
+    x = torch.where(kind < 0.4, drawn, torch.where(kind < 0.7, gap, marked))  # noqa: PLR2004
     return x.clamp(0, 1)
 
 
 def cut(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Cut up to three pixels off one side of the digit's box, and of a narrow one a quarter."""
+    """Cut up to three pixels off one side of the digit's box, but no more than a quarter of it."""
     rows = torch.arange(_SIDE).view(1, -1, 1)
     parts = []
     for quarter, part in enumerate(x.chunk(4)):
         turned = part.rot90(quarter, (1, 2))
         top, _, bottom, _ = ink_boxes(turned).unbind(1)
         depth = _uniform(len(part), 0, 3, generator)
-        depth = torch.minimum(depth, (bottom - top + 1).view(-1, 1, 1) / 4)
+        depth = torch.minimum(depth, (bottom - top + 1).view(-1, 1, 1) // 4)
         above = rows < top.view(-1, 1, 1) + depth
         parts.append(torch.where(above, 0, turned).rot90(-quarter, (1, 2)))
     return torch.cat(parts)
@@ -224,8 +225,8 @@ def renormalise(x: Tensor, config: Imitation, generator: torch.Generator) -> Ten
     centre_y = (x.sum(2) @ axis) / mass
     centre_x = (x.sum(1) @ axis) / mass
     away = (torch.rand(n, 2, generator=generator) * 2 - 1) * config.offset
-    grid_y = centre_y[:, None] + (axis - _CENTRE - away[:, :1]) / scale_y[:, None]
-    grid_x = centre_x[:, None] + (axis - _CENTRE - away[:, 1:]) / scale_x[:, None]
+    grid_y = centre_y[:, None] + (axis - _MIDDLE - away[:, :1]) / scale_y[:, None]
+    grid_x = centre_x[:, None] + (axis - _MIDDLE - away[:, 1:]) / scale_x[:, None]
     grid = torch.stack(
         [
             grid_x[:, None, :].expand(n, _SIDE, _SIDE),

@@ -1,7 +1,7 @@
 """Pictures of what is no digit, and of printed digits, in MNIST's form: for a network that refuses.
 
-Letters and symbols come from fonts that are at hand wherever tenfold is: OpenCV's Hershey fonts and
-those of matplotlib. Scribbles and doodles are polylines through random points.
+Letters and symbols come from the fonts of matplotlib, which are at hand wherever tenfold is.
+Scribbles and doodles are polylines through random points.
 """
 
 import functools
@@ -20,64 +20,61 @@ from tenfold.data.batches import derive_seed
 from tenfold.data.dataset import SIDE
 from tenfold.data.form import to_form
 from tenfold.data.imitate import Imitation
+from tenfold.data.strokes import drawn_digit, spline
 
 # Left out are letters that a careful person may take for a digit in some hand:
 # B 8 · b G 6 · D O o Q 0 · e 2 · g q a 9 · I i J j L l t 1 · T 7 · S s 5 · y 4 or 9 · Y 4 · Z z 2
-LETTERS = "ACEFHKMNPRUVWXcdfhkmnprvwxu"
+LETTERS = "ACEFHKMNPRUVWXcdhkmnprvwxu"
 SYMBOLS = "#%&@?+*=<>{}[]~^$"
 
 NO_DIGIT = -1  # the label of a negative
 
 _BANK = 6_000  # negatives and printed digits that a training draws from
 _CANVAS = 96
-_PAGE = 128  # pixels for a character: room for the widest, and for what hangs below the line
+_PAGE = 144  # pixels for a character: room for the widest, and for what hangs over
 _FONTS = (
     *("DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSerif", "DejaVuSerif-Italic"),
     *("DejaVuSansMono", "STIXGeneral", "STIXGeneralItalic", "STIXGeneralBol"),
     *("cmr10", "cmss10", "cmtt10", "cmti10", "cmmi10", "cmb10"),
 )
-_HERSHEY = tuple(range(8))  # OpenCV numbers its fonts; 6 and 7 are scripts
 
 Random = np.random.Generator
 Canvas = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Strangers:
-    """Negatives and printed digits that take the place of a share of each batch.
+class Bank:
+    """Images to draw from: uint8[m, 28, 28], labels int64[m], and their share of a batch."""
 
-    Args:
-        negatives: uint8[m, 28, 28].
-        printed: uint8[k, 28, 28].
-        labels: int64[k], of the printed digits.
-        config: their shares.
-    """
-
-    negatives: Tensor
-    printed: Tensor
+    images: Tensor
     labels: Tensor
-    config: Imitation
+    share: float
 
-    @classmethod
-    def of(cls, config: Imitation, seed: int) -> "Strangers | None":
-        """Draw what the recipe asks for; None where it asks for none."""
-        if not config.negatives + config.printed:
-            return None
-        return cls(negatives(_BANK, seed), *printed_digits(_BANK // 4, seed), config)
+
+class Strangers:
+    """Negatives, printed and drawn digits that take the place of a share of each batch."""
+
+    def __init__(self, config: Imitation, seed: int) -> None:
+        self.banks: list[Bank] = []
+        if config.negatives:
+            labels = torch.full((_BANK,), NO_DIGIT)
+            self.banks.append(Bank(negatives(_BANK, seed), labels, config.negatives))
+        if config.printed:
+            self.banks.append(Bank(*printed_digits(_BANK // 4, seed), config.printed))
+        if config.drawn:
+            self.banks.append(Bank(*drawn_digits(_BANK * 2, seed), config.drawn))
 
     def join(
         self, images: Tensor, labels: Tensor, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         """Replace the first images of a batch; which ones, the order of the batch has drawn."""
-        n = len(images)
-        no_digits, printed = round(self.config.negatives * n), round(self.config.printed * n)
-        chosen = torch.randint(len(self.negatives), (no_digits,), generator=generator)
-        others = torch.randint(len(self.printed), (printed,), generator=generator)
-        images, labels, end = images.clone(), labels.clone(), no_digits + printed
-        images[:no_digits] = self.negatives[chosen].to(images.device)
-        labels[:no_digits] = NO_DIGIT
-        images[no_digits:end] = self.printed[others].to(images.device)
-        labels[no_digits:end] = self.labels[others].to(images.device)
+        images, labels, start = images.clone(), labels.clone(), 0
+        for bank in self.banks:
+            end = min(start + round(bank.share * len(images)), len(images))
+            chosen = torch.randint(len(bank.images), (end - start,), generator=generator)
+            images[start:end] = bank.images[chosen].to(images.device)
+            labels[start:end] = bank.labels[chosen].to(labels.device)
+            start = end
         return images, labels
 
 
@@ -95,25 +92,24 @@ def printed_digits(n: int, seed: int) -> tuple[Tensor, Tensor]:
     return _formed(_glyphs(str(label), random) for label in labels), torch.from_numpy(labels)
 
 
+def drawn_digits(n: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Draw digits from templates of strokes: uint8[n, 28, 28] and their labels int64[n]."""
+    random = np.random.default_rng(derive_seed(seed, "drawn"))
+    labels = random.integers(0, 10, n)
+    return _formed(drawn_digit(int(label), random) for label in labels), torch.from_numpy(labels)
+
+
 def _formed(canvases: Iterable[Canvas]) -> Tensor:
     images = [to_form(np.divide(canvas, 255, dtype=np.float32)) for canvas in canvases]
     return torch.from_numpy(np.stack(images) if images else np.empty((0, SIDE, SIDE), np.uint8))
 
 
 def _glyphs(text: str, random: Random) -> Canvas:
-    """Write in a random font, about 60 pixels high."""
-    canvas = np.zeros((_PAGE, _PAGE * len(text)), np.uint8)
-    if random.random() < 0.5:  # noqa: PLR2004 - half in strokes, half in type
-        font = int(random.choice(_HERSHEY)) | (cv2.FONT_ITALIC if random.random() < 0.3 else 0)  # noqa: PLR2004
-        thickness = int(random.integers(2, 11))
-        cv2.putText(canvas, text, (16, 76), font, 2.4, 255, thickness, cv2.LINE_AA)
-        return canvas
-    picture = Image.fromarray(canvas)
-    place = (16, 80)
-    ImageDraw.Draw(picture).text(
-        place, text, fill=255, font=_font(str(random.choice(_FONTS))), anchor="ls"
-    )
-    return np.asarray(picture)
+    """Write in a random font and weight, about 60 pixels high."""
+    page = Image.new("L", (_PAGE * len(text), _PAGE))
+    font, weight = _font(str(random.choice(_FONTS))), int(random.integers(0, 5))
+    ImageDraw.Draw(page).text((32, 80), text, 255, font, anchor="ls", stroke_width=weight)
+    return np.asarray(page)
 
 
 @functools.cache
@@ -139,7 +135,7 @@ def _several(random: Random) -> Canvas:
 
 def _scribble(random: Random) -> Canvas:
     """Draw a smooth curve to and fro: six to sixteen random points."""
-    return _curve(random.uniform(8, 88, (int(random.integers(6, 17)), 2)), random)
+    return _draw(spline(random.uniform(8, 88, (int(random.integers(6, 17)), 2))), random)
 
 
 def _zigzag(random: Random) -> Canvas:
@@ -170,14 +166,6 @@ def _noise(random: Random) -> Canvas:
     level = np.quantile(smooth, random.uniform(0.7, 0.97))
     blobs: Canvas = ((smooth > level) * 255).astype(np.uint8)
     return blobs
-
-
-def _curve(points: npt.NDArray[np.float64], random: Random) -> Canvas:
-    """Draw a Catmull-Rom spline through points [k, 2]."""
-    a, b, c, d = points[:-3, None], points[1:-2, None], points[2:-1, None], points[3:, None]
-    t = np.linspace(0, 1, 12)[None, :, None]
-    smooth = b + t / 2 * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
-    return _draw(smooth.reshape(-1, 2), random)
 
 
 def _draw(points: npt.NDArray[np.float64], random: Random) -> Canvas:

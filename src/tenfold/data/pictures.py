@@ -167,6 +167,20 @@ def _kind_of(listed: list[Listed]) -> Kind:
     )
 
 
+def are_pictures(spec: str) -> bool:
+    """Whether `load_pictures` takes this: a set's name, or a folder that has no IDX files."""
+    folder = Path(spec)
+    return spec in CATALOGUE or (folder.is_dir() and not any(folder.glob("*-ubyte*")))
+
+
+def _mnist(n: int | None, cache: Path | None) -> tuple[str, Iterator[Labelled]]:
+    from tenfold.data.sources import load_digits
+
+    digits = load_digits("mnist", "test", cache)
+    images, labels = digits.images.numpy()[:n], digits.labels.numpy()[:n]
+    return digits.name, zip(images, map(str, labels), strict=True)
+
+
 def _optical(n: int | None, _: Path | None) -> tuple[str, Iterator[Labelled]]:
     from tenfold.data.optical import optical_digits
 
@@ -217,12 +231,15 @@ def _blanks_and_scribbles(n: int | None, _: Path | None) -> tuple[str, Iterator[
 
 
 CATALOGUE: dict[str, Catalogued] = {
+    "mnist-pictures": Catalogued("10,000 MNIST test digits, as pictures to read", "single", _mnist),
     "optical": Catalogued("1,797 digits of 8 x 8 by 13 writers (UCI)", "single", _optical),
     "font-digits": Catalogued(
-        "1,960 digits in 49 handwriting fonts, four sizes each", "single", _font_digits
+        "1,960 digits in 49 handwriting fonts, each in four sizes", "single", _font_digits
     ),
     "font-letters": Catalogued(
-        "1,040 letters in 45 handwriting fonts that no digit looks like", "negative", _font_letters
+        "1,042 letters in 45 handwriting fonts, none that could be a digit",
+        "negative",
+        _font_letters,
     ),
     "desk": Catalogued("2,000 MNIST test digits, written and photographed", "single", _desk),
     "desk-numbers": Catalogued(

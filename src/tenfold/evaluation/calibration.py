@@ -41,7 +41,7 @@ def fit_temperature(log_probabilities_nk: Floats, labels_n: npt.NDArray[np.int64
     return float(1 / best.x)
 
 
-def fit_acceptance(
+def fit_acceptance(  # noqa: PLR0913 - three operating points
     log_probabilities_nk: Floats,
     labels_n: npt.NDArray[np.int64],
     strangers_mk: Floats,
@@ -60,6 +60,9 @@ def fit_acceptance(
         log_probabilities_nk: of validation digits, float[n, 10], calibrated.
         labels_n: int64[n].
         strangers_mk: of pictures that are no digit, float[m, 10]; m may be 0.
+        accuracy: of what is accepted.
+        refused: share of the pictures that are no digit.
+        lost: share of the digits.
     """
     confidence = np.exp(np.max(log_probabilities_nk, axis=1))
     wrong = np.argmax(log_probabilities_nk, axis=1) != labels_n

@@ -8,7 +8,7 @@ from tenfold.evaluation.metrics import wilson
 from tenfold.reading.reader import Layout, Reader, Reading
 
 BLANK = "."
-_LAYOUTS: dict[str, Layout] = {
+LAYOUTS: dict[str, Layout] = {
     "single": "single",
     "number": "line",
     "grid": "grid",
@@ -32,7 +32,7 @@ def evaluate_reader(
     """
     right = of = accepted = right_of_accepted = 0
     mistakes: list[dict[str, Any]] = []
-    layout = _LAYOUTS[pictures.kind]
+    layout = LAYOUTS[pictures.kind]
     for index, readings in enumerate(reader.read_all(pictures.pictures, layout)):
         label = pictures.labels[index]
         wanted, found = _compared(pictures.kind, label, readings)

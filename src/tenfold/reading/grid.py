@@ -1,6 +1,7 @@
 """A printed grid, such as a Sudoku, to the digit in each of its cells."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import cv2
@@ -39,8 +40,8 @@ def cells_of(ink: Ink) -> Iterator[Cell]:
     flat = np.asarray(cv2.warpPerspective(ink, straighten, (side, side)), np.float32)
     rows, columns = rules(flat.T, side), rules(flat, side)
     back = np.linalg.inv(straighten)
-    for row, (top, bottom) in enumerate(zip(rows, rows[1:], strict=False)):
-        for column, (left, right) in enumerate(zip(columns, columns[1:], strict=False)):
+    for row, (top, bottom) in enumerate(pairwise(rows)):
+        for column, (left, right) in enumerate(pairwise(columns)):
             box = _box(back, (left, top, right, bottom))
             yield Cell(row, column, box, _content(flat[top:bottom, left:right]))
 
@@ -56,7 +57,7 @@ def find_frame(ink: Ink) -> npt.NDArray[np.float32]:
     contours, _ = cv2.findContours(closed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     hulls = [cv2.convexHull(contour) for contour in contours]
     largest = max(hulls, key=cv2.contourArea, default=None)
-    if largest is None or cv2.contourArea(largest) < 0.1 * ink.size:  # noqa: PLR2004
+    if largest is None or cv2.contourArea(largest) < 0.1 * ink.size:
         raise DataError("no grid in this picture; leave out --grid, or photograph the whole frame")
     points = largest[:, 0, :].astype(np.float32)
     total, gap = points.sum(axis=1), np.diff(points, axis=1)[:, 0]

@@ -5,7 +5,7 @@ finds what stands out from the paper and in which direction, `levels` sets the t
 finds printed lines, `without` takes them out and mends the strokes that cross them.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -16,16 +16,22 @@ WORKING_SIDE = 1600  # pixels: larger pictures are scaled down first, which also
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.uint8]
+Counts = npt.NDArray[np.int64]
+
+_GREYS = 255
 
 _FLAT = 0.25  # share of pixels of one and the same grey that makes a paper flat
 _FAINTEST = 0.06  # of full contrast: fainter ink is none
 _LINE = 0.15  # of the ink's darkness: printed lines may be faint
+_BODY = 0.25  # ink that is more than a soft edge
 _DARKER = 0.25  # than a line: a stroke on top of it
 _SMALLEST = 36  # pixels: in smaller pictures a stroke can be as long and thin as a line
 _STEEPEST = 0.26  # radians that a line may be off level: 15 degrees
 _STEP = 0.01
 _MOST_SLOPES = 12
+_SOFT = 0.2  # of a row inked: beyond a line's soft edge
 _PARTS = 12  # of the width, looked at apart
+_CORNER_PARTS = 3  # of a line that leaves through a corner, at least
 
 
 class Found(NamedTuple):
@@ -59,14 +65,17 @@ def fit(picture: Pixels) -> tuple[Pixels, float]:
 def contrast(picture: Pixels) -> Floats:
     """Return how far each pixel is from the paper around it, 0 … 1, in the direction of the ink."""
     planes = np.atleast_3d(picture).astype(np.float32) / 255
+    channels = planes.shape[2]
     flat = _is_flat(picture)
-    if light_ink(planes.mean(axis=2), flat=flat):
+    if light_ink(planes[..., 0] if channels == 1 else planes.mean(axis=2), flat=flat):
         planes = 1 - planes
     away = np.empty_like(planes)
-    for channel in range(planes.shape[2]):
+    for channel in range(channels):
         plane = planes[..., channel]
         paper = _flat_paper(plane) if flat else _shaded_paper(plane)
         away[..., channel] = (paper - plane).clip(0) / np.maximum(paper, 0.2)
+    if channels == 1:
+        return away[..., 0]
     strongest: Floats = np.sqrt(np.square(away).mean(axis=2))
     return strongest
 
@@ -82,7 +91,7 @@ def light_ink(grey: Floats, *, flat: bool) -> bool:
     if not flat:
         away = grey - cv2.GaussianBlur(grey, (0, 0), max(h, w) / 6)
         return float(np.mean((away - np.median(away)) ** 3)) > 0
-    light = (grey > _otsu(grey)).astype(np.float32)
+    light = (grey > _otsu(grey)[0]).astype(np.float32)
     border = np.concatenate([light[0], light[-1], light[:, 0], light[:, -1]]).mean()
     k = max(1, min(h, w) // 8)
     corners = np.mean([light[:k, :k], light[:k, -k:], light[-k:, :k], light[-k:, -k:]])
@@ -94,14 +103,14 @@ def levels(found: Floats) -> Floats:
 
     All 0 where nothing stands out.
     """
-    middle = _otsu(found)
-    body = found[found > middle]
-    if body.size == 0:
+    middle, counts = _otsu(found)
+    split = int(middle * _GREYS) + 1
+    if not counts[split:].any():
         return np.zeros_like(found)
-    rest = found[found <= middle]
-    high = float(np.quantile(body, 0.9))
-    paper = float(np.median(rest))
-    noise = paper + 4 * float(np.median(np.abs(rest - paper)))
+    high = split / _GREYS + _quantile(counts[split:], 0.9)
+    paper = _quantile(counts[:split], 0.5)
+    away = np.abs(np.arange(split) - round(paper * _GREYS))
+    noise = paper + 4 * _quantile(np.bincount(away, weights=counts[:split]), 0.5)
     if high < max(_FAINTEST, 1.5 * noise):
         return np.zeros_like(found)
     low = min(noise, 0.45 * high)
@@ -118,15 +127,19 @@ def lines(ink: Floats) -> Mask:
 def without(ink: Floats, mask: Mask) -> Floats:
     """Take lines out of ink, but not the strokes that cross them.
 
-    What is clearly darker than its line is a stroke, and so is what has ink on both sides.
+    What is clearly darker than its line and near other ink is a stroke, and so is what has ink on
+    both sides.
     """
     if not mask.any():
         return ink
+    inner = cv2.distanceTransform(mask, cv2.DIST_L1, 3)
+    reach = 2 * int(np.ceil(float(np.quantile(inner[inner > 0], 0.9)))) + 3  # crossings are thicker
+    rest = np.where(mask > 0, 0, ink).astype(np.float32)
+    rest = np.where(_large(rest > _BODY, 2 * reach), rest, 0).astype(np.float32)
+    near = cv2.dilate((rest > _BODY).astype(np.uint8), np.ones((reach, reach), np.uint8))
     printed = ink[(mask > 0) & (ink > _LINE)]
     level = float(np.median(printed)) + _DARKER if printed.size else 1.0
-    kept = np.where((mask == 0) | (ink > level), ink, 0).astype(np.float32)
-    inner = cv2.distanceTransform(mask, cv2.DIST_L1, 3)
-    reach = 2 * int(np.ceil(float(inner.max()))) + 3
+    kept = np.where((mask > 0) & (near > 0) & (ink > level), ink, rest)
     mended = kept
     for shape in ((1, reach), (reach, 1)):
         closed = cv2.morphologyEx(kept, cv2.MORPH_CLOSE, np.ones(shape, np.uint8))
@@ -134,8 +147,19 @@ def without(ink: Floats, mask: Mask) -> Floats:
     return mended.astype(np.float32)
 
 
+def _large(mask: npt.NDArray[np.bool_], least: int) -> npt.NDArray[np.bool_]:
+    """Return the pieces of a mask that have so many pixels, with the pixels around them."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    chosen = stats[:, cv2.CC_STAT_AREA] >= least
+    chosen[0] = False
+    return cv2.dilate(chosen[labels].astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+
+
 def _level_lines(ink: Floats) -> Mask:
-    """Find lines that are nearly level: rows, full of ink, of a picture that is sheared level."""
+    """Find lines that are nearly level: rows, full of ink, of a picture that is sheared level.
+
+    Beside a line from edge to edge, one that leaves through a corner is a line too.
+    """
     h, w = ink.shape
     found = np.zeros((h, w), np.uint8)
     mask = ink > _LINE
@@ -144,28 +168,66 @@ def _level_lines(ink: Floats) -> Mask:
         return found
     thickest = max(2, round(0.05 * min(h, w)))
     columns = np.arange(w)
+    least = _PARTS
     for slope in _slopes(mask.astype(np.uint8)):
-        rows, inked = np.nonzero(mask & (found == 0))
         drop = np.rint((columns - w / 2) * slope).astype(int)
         margin = int(np.abs(drop).max())
-        level = rows - drop[inked] + margin
-        bins = (level * _PARTS) + inked * _PARTS // w
-        shares = np.bincount(bins, minlength=(h + 2 * margin) * _PARTS).reshape(-1, _PARTS)
-        full = shares / (w / _PARTS)
-        # In most parts of the width there is a line, and in those at both edges.
-        line = (np.median(full, axis=1) > 0.75) & (np.minimum(full[:, 0], full[:, -1]) > 0.5)  # noqa: PLR2004
-        for start, end in _runs(line):
-            if end - start > thickest:
-                continue
-            while start > 0 and np.median(full[start - 1]) > 0.2:  # noqa: PLR2004 - its soft edge
-                start -= 1
-            while end < len(full) and np.median(full[end]) > 0.2:  # noqa: PLR2004
-                end += 1
-            for row in range(start - 1 - margin, end + 1 - margin):
+        full, inside = _levelled_rows(mask & (found == 0), drop, margin)
+        if _line_rows(full, inside, _PARTS, thickest):
+            least = _CORNER_PARTS
+        for first, end in _line_rows(full, inside, least, thickest):
+            for row in range(first - margin, end - margin):
                 place = row + drop
-                inside = (place >= 0) & (place < h)
-                found[place[inside], columns[inside]] = 1
+                there = (place >= 0) & (place < h)
+                found[place[there], columns[there]] = 1
     return found
+
+
+def _levelled_rows(
+    mask: npt.NDArray[np.bool_], drop: Counts, margin: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Shear a mask level: for each row the share inked of each of its parts.
+
+    And whether most of the part lies inside the picture; the share is 0 where it does not.
+    """
+    h, w = mask.shape
+    height = h + 2 * margin
+
+    def count(levels: Counts, columns: Counts) -> Counts:
+        places = levels * _PARTS + columns * _PARTS // w
+        return np.bincount(places, minlength=(height + 1) * _PARTS).reshape(-1, _PARTS)
+
+    rows, inked = np.nonzero(mask)
+    columns, top = np.arange(w), margin - drop
+    shares = count(rows + top[inked], inked)
+    pixels = np.cumsum(count(top, columns) - count(top + h, columns), axis=0)
+    inside = 2 * pixels >= w / _PARTS
+    return np.where(inside, shares / np.maximum(pixels, 1), 0)[:height], inside[:height]
+
+
+def _line_rows(
+    full: npt.NDArray[np.float64], inside: npt.NDArray[np.bool_], least: int, thickest: int
+) -> list[tuple[int, int]]:
+    """Return from which row to which, the end exclusive, lines of `least` parts and more lie."""
+    parts = inside.sum(axis=1)
+    rows = np.arange(len(full))
+    left, right = inside.argmax(axis=1), _PARTS - 1 - inside[:, ::-1].argmax(axis=1)
+    ends = np.minimum(full[rows, left], full[rows, right])
+    # In most parts of the width there is a line, and in those at both edges.
+    line = (parts >= least) & (ends > 0.5) & (2 * (full > 0.75).sum(axis=1) > parts)  # noqa: PLR2004
+    soft = 2 * (full > _SOFT).sum(axis=1) > parts
+    found = []
+    for start, end in _runs(line):
+        reach = end - start + 1  # digits on a line are no soft edge of it
+        if reach <= thickest + 1:
+            above = _leading(soft[max(0, start - reach) : start][::-1])
+            found.append((start - 1 - above, end + 1 + _leading(soft[end : end + reach])))
+    return found
+
+
+def _leading(flags: npt.NDArray[np.bool_]) -> int:
+    """Return how many flags are set before the first that is not."""
+    return int(np.r_[flags, False].argmin())
 
 
 def _slopes(mask: Mask) -> list[float]:
@@ -196,9 +258,10 @@ def _is_flat(picture: Pixels) -> bool:
 
 def _flat_paper(plane: Floats) -> Floats:
     """Return the commonest brightness above the ink's."""
-    above = plane[plane > _otsu(plane)]
-    values, counts = np.unique(above if above.size else plane, return_counts=True)
-    return values[counts.argmax()]
+    middle, counts = _otsu(plane)
+    split = int(middle * _GREYS) + 1
+    above = counts[split:]
+    return np.float32((split + int(above.argmax())) / _GREYS if above.any() else plane.max())
 
 
 def _shaded_paper(plane: Floats) -> Floats:
@@ -216,13 +279,23 @@ def _shaded_paper(plane: Floats) -> Floats:
     reach = min(k, min(size) - 1)
     wider = np.pad(small, reach, mode="reflect", reflect_type="odd")
     closed = cv2.morphologyEx(wider, cv2.MORPH_CLOSE, np.ones((k, k), np.uint8))
-    smooth = cv2.GaussianBlur(closed, (0, 0), k / 3)[reach:-reach, reach:-reach]
+    smooth = cv2.GaussianBlur(closed, (0, 0), k / 3)
+    smooth = smooth[reach : reach + size[1], reach : reach + size[0]]
     paper: Floats = np.asarray(cv2.resize(smooth, (w, h), interpolation=cv2.INTER_LINEAR))
     return paper
 
 
-def _otsu(plane: Floats) -> float:
-    """Return the threshold between two classes that are each most alike (Otsu 1979)."""
-    scaled = np.rint(plane * 255).clip(0, 255).astype(np.uint8)
+def _otsu(plane: Floats) -> tuple[float, Counts]:
+    """Return the threshold between two classes that are each most alike (Otsu 1979).
+
+    And how often each of the 256 greys occurs.
+    """
+    scaled = np.rint(plane * _GREYS).clip(0, _GREYS).astype(np.uint8)
     level, _ = cv2.threshold(scaled, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    return (float(level) + 0.5) / 255
+    return (float(level) + 0.5) / _GREYS, np.bincount(scaled.ravel(), minlength=256)
+
+
+def _quantile(counts: npt.NDArray[Any], share: float) -> float:
+    """Return the grey, 0 … 1 from the first, below which `share` of the counted pixels lie."""
+    total = np.cumsum(counts)
+    return float(np.searchsorted(total, share * total[-1])) / _GREYS

@@ -11,6 +11,7 @@ Point = tuple[float, float]
 Box = tuple[int, int, int, int]  # left, top, right, bottom; the last two exclusive
 
 _SPECK = 0.04  # of the largest piece's area: smaller ones are dirt
+_NEAR = 0.5  # of the main piece's size: farther away lies what is not of its digit
 _CANVAS = 280  # pixels: the longer side that strokes are drawn at
 _PEN = 1 / 9  # of the longer side: MNIST's pen
 
@@ -19,7 +20,7 @@ def one_digit(ink: Ink) -> Ink:
     """Keep what belongs to the one digit of a picture: no specks, no shadows along an edge.
 
     The main piece is the largest, pieces that touch an edge counting less. Another piece stays if
-    it is no speck, and does not lie along an edge that the main one keeps clear of.
+    it is no speck, is near, and does not lie along an edge that the main one keeps clear of.
     """
     mask = (ink > 0.25).astype(np.uint8)  # noqa: PLR2004 - connects what belongs together
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
@@ -33,6 +34,10 @@ def one_digit(ink: Ink) -> Ink:
     at_edge = (left == 0) | (top == 0) | (right == w) | (bottom == h)
     main = int(np.argmax(np.where(at_edge, area / 4, area)))
     kept = area >= _SPECK * area[main]
+    reach = _NEAR * max(right[main] - left[main], bottom[main] - top[main])
+    apart_x = np.maximum(left - right[main], left[main] - right)
+    apart_y = np.maximum(top - bottom[main], top[main] - bottom)
+    kept &= np.maximum(apart_x, apart_y) <= reach
     if not at_edge[main]:
         kept &= ~at_edge
     kept[main] = True
@@ -59,7 +64,9 @@ def draw_strokes(strokes: Sequence[Sequence[Point]], pen: float | None = None) -
     moved = [np.rint(((stroke - low) * scale + width) * 16).astype(np.int32) for stroke in given]
     w, h = (np.ptp(points, axis=0) * scale + 2 * width + 1).astype(int)
     canvas = np.zeros((h, w), np.uint8)
-    cv2.polylines(canvas, moved, isClosed=False, color=255, thickness=width, lineType=cv2.LINE_AA, shift=4)
+    cv2.polylines(
+        canvas, moved, isClosed=False, color=255, thickness=width, lineType=cv2.LINE_AA, shift=4
+    )
     return canvas.astype(np.float32) / 255
 
 

@@ -26,7 +26,7 @@ Picture = Path | str | bytes | npt.NDArray[Any]
 
 _TWO = 0.8  # of the probability on two digits: it is one of them, but which
 _CUT = 0.1  # by so much must the parts of a piece be more probable than the whole
-_BATCH = 256  # pictures that are predicted together
+_BATCH = 64  # pictures that are predicted together
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,12 +121,25 @@ class Reader:
         self, pictures: Iterable[Picture], layout: Layout = "line"
     ) -> Iterator[list[Reading]]:
         """Read pictures one after the other, in constant memory; see `read`."""
+        for outcome in self.outcomes(pictures, layout):
+            if isinstance(outcome, DataError):
+                raise outcome
+            yield outcome
+
+    def outcomes(
+        self, pictures: Iterable[Picture], layout: Layout = "line"
+    ) -> Iterator[list[Reading] | DataError]:
+        """Do as `read_all` does, but yield the error of a picture that cannot be read."""
         waiting = iter(pictures)
         while chunk := list(islice(waiting, _BATCH)):
-            found = [find_digits(pixels_of(picture), layout) for picture in chunk]
-            judged = iter(self._judged([slot for slots in found for slot in slots]))
-            for slots in found:
-                yield [reading for way in islice(judged, len(slots)) for reading in way]
+            found = [_try(picture, layout) for picture in chunk]
+            slots = [slot for some in found if not isinstance(some, DataError) for slot in some]
+            judged = iter(self._judged(slots))
+            for some in found:
+                if isinstance(some, DataError):
+                    yield some
+                else:
+                    yield [reading for way in islice(judged, len(some)) for reading in way]
 
     def _judged(self, slots: Sequence[Slot]) -> list[list[Reading]]:
         """Predict all digits together, and settle how each slot is cut."""
@@ -178,6 +191,13 @@ def pixels_of(picture: Picture) -> Pixels:
     if not np.issubdtype(array.dtype, np.floating) or not np.isfinite(array).all():
         raise DataError(f"pixels of {array.dtype}: give uint8, or finite floats in [0, 1]")
     return np.rint(array.clip(0, 1) * 255).astype(np.uint8)
+
+
+def _try(picture: Picture, layout: Layout) -> list[Slot] | DataError:
+    try:
+        return find_digits(pixels_of(picture), layout)
+    except DataError as error:
+        return error
 
 
 def likeliest(ways: list[list[Reading]]) -> list[Reading]:

@@ -76,10 +76,7 @@ def _ways(content: Ink, box: Box, usual: float) -> list[Cut]:
     most = 1 if ratio < _NARROW else min(max(2, round(1.6 * ratio)), _MOST, w // 4)
     fewest = max(1, int(ratio / _WIDEST))
     return [
-        [
-            ((left + a, top, left + b, bottom), content[:, a:b])
-            for a, b in parted(content, count)
-        ]
+        [((left + a, top, left + b, bottom), content[:, a:b]) for a, b in parted(content, count)]
         for count in range(min(fewest, max(most, 1)), max(most, 1) + 1)
     ]
 
@@ -101,7 +98,7 @@ def find_pieces(ink: Ink) -> tuple[list[Piece], npt.NDArray[np.int32]]:
         return [], labels
     # The height of what carries most ink: dots and noise are many, but light.
     tallest = usual_height(pieces)
-    return [p for p in pieces if max(p.height, p.width) >= 0.15 * tallest], labels  # noqa: PLR2004
+    return [p for p in pieces if max(p.height, p.width) >= 0.15 * tallest], labels
 
 
 def usual_height(pieces: list[Piece]) -> float:

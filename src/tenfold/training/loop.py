@@ -40,7 +40,7 @@ class Trainer:
         self.device = where.device
         self.images = training.images.to(where.device)
         self.labels = training.labels.to(where.device)
-        self.strangers = Strangers.of(recipe.imitation, self.seed)
+        self.strangers = Strangers(recipe.imitation, self.seed)
         self.stream = Stream(len(training), derive_seed(self.seed, "order"))
         self.generator = torch.Generator()
         initial = torch.Generator().manual_seed(derive_seed(self.seed, "weights"))
@@ -65,7 +65,7 @@ class Trainer:
         first = self.schedule.images_before(self.step_count)
         indices = self.stream.indices(first, knobs.batch_size).to(self.device)
         images, labels = self.images[indices], self.labels[indices]
-        if self.strangers:
+        if self.strangers.banks:
             images, labels = self.strangers.join(images, labels, self.generator)
         pixels = augment(images, self.recipe.augmentation, self.generator)
         if self.recipe.imitation.active:

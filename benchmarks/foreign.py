@@ -1,0 +1,81 @@
+"""Measure the reader on pictures that are not MNIST's, beside what MNIST demos usually do.
+
+tenfold train swift --out runs/plain
+python benchmarks/foreign.py runs/plain --out benchmarks/records/foreign
+
+The baseline is a plain MNIST network with the usual preparation: grey, inverted if the border is
+light, squeezed to 28 × 28; it takes every picture for one digit. Writes figures.json and prints a
+Markdown table. Nothing is chosen from these figures that is not said where they are quoted.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tenfold.data.folder import squeezed
+from tenfold.data.pictures import Pictures, load_pictures, picture_sets
+from tenfold.evaluation.metrics import wilson
+from tenfold.evaluation.reading import evaluate_reader
+from tenfold.model.package import SHIPPED
+from tenfold.model.predict import Predictor
+from tenfold.reading.reader import Reader
+from tenfold.training.hardware import describe_machine
+
+
+def baseline(predictor: Predictor, pictures: Pictures) -> float | None:
+    """Return the share of single digits that the usual preparation gets right; else None."""
+    if pictures.kind != "single":
+        return None
+    images = np.stack([squeezed(p) for p in pictures.pictures])
+    found = predictor.probabilities(images).argmax(axis=1)
+    return float(np.mean(found == np.array([int(label) for label in pictures.labels])))
+
+
+def row(name: str, result: dict[str, Any], plain: float | None) -> str:
+    """Return a line of the table."""
+    low, high = wilson(result["right"], result["of"])
+    cells = [f"`{name}`", picture_sets()[name], f"{100 * result['accuracy']:.2f} %"]
+    cells += [f"{100 * low:.1f}–{100 * high:.1f} %"]
+    cells += ["–" if plain is None else f"{100 * plain:.1f} %"]
+    if result.get("accepted"):
+        share, right = result["accepted"] / result["of"], result["right_of_accepted"]
+        cells += [f"{100 * share:.1f} %, {100 * right / result['accepted']:.2f} %"]
+    else:
+        cells += ["–"]
+    return "| " + " | ".join(cells) + " |"
+
+
+def main() -> None:
+    """Measure every set, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("plain", type=Path, help="run folder of a plain MNIST network")
+    parser.add_argument("--bundle", type=Path, default=SHIPPED)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--sets", nargs="*", default=list(picture_sets()))
+    given = parser.parse_args()
+    reader = Reader.load(given.bundle)
+    plain = Predictor.load(given.plain / "bundle")
+    found: dict[str, Any] = {}
+    print("| set | what | right | 95 % interval | usual preparation | accepted, right of these |")
+    print("|---|---|---|---|---|---|")
+    for name in given.sets:
+        pictures = load_pictures(name)
+        result = evaluate_reader(reader, pictures)
+        found[name] = result | {"baseline": baseline(plain, pictures)}
+        print(row(name, result, found[name]["baseline"]), flush=True)
+    given.out.mkdir(parents=True, exist_ok=True)
+    record = {
+        "machine": describe_machine(torch.device("cpu")),
+        "bundle": reader.predictor.config.model_dump(mode="json"),
+        "accept": reader.accept,
+        "sets": found,
+    }
+    (given.out / "figures.json").write_text(json.dumps(record, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

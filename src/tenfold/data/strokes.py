@@ -1,0 +1,127 @@
+"""Digits drawn with a pen, a mouse or a finger, as smooth or as coarse as tablets record them.
+
+Each digit has the ways in which people write it, as points (x, y) in a unit box, y downwards. A
+corner is a point given twice. Drawn are the points after a random move of each, as a spline or as
+straight lines; coarse tablets keep a few points along the way, and some lose where the pen was up.
+"""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Points = npt.NDArray[np.float64]
+Strokes = list[Points]
+Random = np.random.Generator
+
+_CANVAS = 96
+_SIZE = 64  # pixels of the unit box
+
+# In hundredths of the box; a slash lifts the pen.
+WAYS: dict[int, tuple[str, ...]] = {
+    0: (
+        "55,0 20,15 8,55 30,97 70,95 92,50 80,10 50,0",
+        "45,0 80,15 92,55 70,97 30,95 8,50 20,10 50,0",
+    ),
+    1: (
+        "50,0 50,50 50,100",
+        "65,0 50,50 35,100",
+        "22,28 55,0 55,0 55,50 55,100",
+        "25,25 52,0 52,0 52,100 / 22,100 85,100",
+    ),
+    2: (
+        "10,25 35,2 75,8 80,35 45,70 10,100 10,100 90,100",
+        "10,20 45,0 82,22 55,65 20,97 12,80 40,85 92,100",
+    ),
+    3: (
+        "15,12 50,0 80,22 45,46 45,46 85,72 50,100 10,88",
+        "10,0 85,0 85,0 40,40 40,40 85,68 55,100 10,92",
+    ),
+    4: (
+        "45,0 10,60 10,60 92,60 / 70,30 66,100",
+        "15,0 12,50 12,50 80,50 / 80,0 78,50 75,100",
+        "70,100 70,0 70,0 10,65 10,65 95,65",
+        "20,5 18,45 45,55 80,40 82,2 82,2 75,100",
+    ),
+    5: (
+        "85,0 20,0 20,0 15,45 15,45 60,38 85,70 55,100 10,90",
+        "20,2 16,45 16,45 60,38 85,68 55,100 10,92 / 20,2 88,0",
+    ),
+    6: (
+        "70,0 30,30 10,70 35,100 78,90 75,60 42,52 12,78",
+        "40,0 18,50 25,95 70,98 85,70 55,50 20,70",
+    ),
+    7: (
+        "10,4 88,3 88,3 55,50 35,100",
+        "10,4 88,3 88,3 55,50 35,100 / 30,50 80,47",
+        "10,22 12,3 12,3 88,3 88,3 60,50 50,100",
+    ),
+    8: (
+        "78,12 40,0 20,22 50,45 82,75 50,100 15,78 50,47 80,25 72,8",
+        "50,46 20,25 50,0 80,22 50,46 14,75 50,100 86,75 50,46",
+    ),
+    9: (
+        "80,20 50,0 18,22 30,50 70,42 82,12 82,12 78,50 65,100",
+        "80,18 45,0 18,25 40,52 75,38 82,15 80,70 55,100 20,92",
+    ),
+}
+
+
+def drawn_digit(digit: int, random: Random) -> npt.NDArray[np.uint8]:
+    """Draw a digit in one of the ways that people write it: uint8[96, 96], ink 255."""
+    ways = WAYS[digit]
+    strokes = [moved(points, random) for points in strokes_of(ways[random.integers(len(ways))])]
+    if random.random() < 0.6:  # noqa: PLR2004 - the others stay straight from point to point
+        strokes = [spline(points) for points in strokes]
+    if random.random() < 0.5:  # noqa: PLR2004
+        strokes = few_points(strokes, int(random.integers(7, 13)), joined=random.random() < 0.6)  # noqa: PLR2004
+    canvas = np.zeros((_CANVAS, _CANVAS), np.uint8)
+    margin = (_CANVAS - _SIZE) / 2
+    shape = np.array([random.uniform(0.45, 1.0), 1.0])
+    slant = random.normal(0, 0.2)
+    lines = []
+    for points in strokes:
+        leaning = points * shape + np.outer(0.5 - points[:, 1], [slant, 0])
+        lines.append(np.rint((leaning * _SIZE + margin) * 16).astype(np.int32))
+    thickness = int(random.integers(2, 11))
+    cv2.polylines(canvas, lines, False, 255, thickness, cv2.LINE_AA, shift=4)  # noqa: FBT003
+    return canvas
+
+
+def strokes_of(way: str) -> Strokes:
+    """Read a template: strokes of points [k, 2] in the unit box."""
+    return [
+        np.array([point.split(",") for point in stroke.split()], np.float64) / 100
+        for stroke in way.split("/")
+    ]
+
+
+def moved(points: Points, random: Random) -> Points:
+    """Move each point a little, a corner's two alike, and all of them smoothly together."""
+    wobble = random.normal(0, 0.045, points.shape)
+    same = np.flatnonzero((np.diff(points, axis=0) == 0).all(axis=1))
+    wobble[same + 1] = wobble[same]
+    bend = random.normal(0, 0.12, (2, 2))
+    warped: Points = points + wobble + np.sin(np.pi * points) @ bend * 0.5
+    return warped
+
+
+def spline(points: Points, steps: int = 10) -> Points:
+    """Draw a Catmull-Rom spline through points [k, 2]; a point given twice is a corner."""
+    ends = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
+    a, b, c, d = ends[:-3, None], ends[1:-2, None], ends[2:-1, None], ends[3:, None]
+    t = np.linspace(0, 1, steps)[None, :, None]
+    smooth = b + t / 2 * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
+    return smooth.reshape(-1, 2)
+
+
+def few_points(strokes: Strokes, count: int, *, joined: bool) -> Strokes:
+    """Keep points at equal distances along the way; joined, the pen's lifts are forgotten."""
+    if joined:
+        strokes = [np.concatenate(strokes)]
+    lengths = [float(np.hypot(*np.diff(points, axis=0).T).sum()) for points in strokes]
+    kept = []
+    for points, length in zip(strokes, lengths, strict=True):
+        way = np.r_[0, np.hypot(*np.diff(points, axis=0).T).cumsum()]
+        at = np.linspace(0, way[-1], max(2, round(count * length / sum(lengths))))
+        kept.append(np.stack([np.interp(at, way, points[:, axis]) for axis in (0, 1)], axis=1))
+    return kept
