@@ -23,7 +23,7 @@ from tenfold.errors import BundleError
 from tenfold.files import write_atomically
 from tenfold.model.config import NetworkConfig, tensor_shapes
 
-SHIPPED = Path(__file__).parents[1] / "bundles" / "single"
+SHIPPED = Path(__file__).parents[1] / "bundles" / "field"
 SHIFTS = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))  # pixels down and right: the views
 _SHOWN = 3  # of the reasons why weights do not fit
 

@@ -18,6 +18,7 @@ _SMALLEST = 0.28  # of the usual height: lower pieces are specks, dots and dashe
 _NARROW = 0.85  # of the usual height: a piece that is no wider is one digit
 _WIDEST = 1.8  # of the usual height: a piece that is wider is several
 _MOST = 8  # digits that touch
+_INSIDE = 0.25  # of a frame's height: what is smaller is dirt
 _OVERLAP = 0.5  # of the narrower piece's width: above each other
 _PART = 0.6  # of the usual height: lower pieces may be parts of a digit
 _LOWEST_LINE = 0.4  # of the usual height of all lines
@@ -70,14 +71,15 @@ def digits_of(ink: Ink) -> list[list[Cut]]:
 
 
 def _ways(content: Ink, box: Box, usual: float) -> list[Cut]:
+    """Cut a piece into as many digits as it may hold, from the fewest to the most."""
     left, top, _, bottom = box
     h, w = content.shape
     ratio = w / max(h, usual)
-    most = 1 if ratio < _NARROW else min(max(2, round(1.6 * ratio)), _MOST, w // 4)
-    fewest = max(1, int(ratio / _WIDEST))
+    most = max(1, min(max(2, round(1.6 * ratio)), _MOST, w // 4)) if ratio >= _NARROW else 1
+    fewest = min(most, max(1, int(ratio / _WIDEST)))
     return [
         [((left + a, top, left + b, bottom), content[:, a:b]) for a, b in parted(content, count)]
-        for count in range(min(fewest, max(most, 1)), max(most, 1) + 1)
+        for count in range(fewest, most + 1)
     ]
 
 
@@ -90,15 +92,23 @@ def find_pieces(ink: Ink) -> tuple[list[Piece], npt.NDArray[np.int32]]:
     for label, (left, top, width, height, area) in enumerate(stats.tolist()):
         if label == 0 or max(width, height) < max(4, 0.015 * max(h, w)):
             continue
-        touches = left == 0 or top == 0 or left + width == w or top + height == h
-        if touches and max(width / w, height / h) > 0.5 and min(width / w, height / h) > 0.5:  # noqa: PLR2004
-            continue  # a frame, the edge of a table
         pieces.append(Piece((left, top, left + width, top + height), (label,), area))
+    pieces = [piece for piece in pieces if not _frames(piece, pieces)]
     if not pieces:
         return [], labels
     # The height of what carries most ink: dots and noise are many, but light.
     tallest = usual_height(pieces)
     return [p for p in pieces if max(p.height, p.width) >= 0.15 * tallest], labels
+
+
+def _frames(piece: Piece, pieces: list[Piece]) -> bool:
+    """Whether a piece has others of some size inside its box: a form's box, a table's edge."""
+    left, top, right, bottom = piece.box
+    return any(
+        left < p.box[0] and top < p.box[1] and p.box[2] < right and p.box[3] < bottom
+        for p in pieces
+        if p.height >= _INSIDE * piece.height
+    )
 
 
 def usual_height(pieces: list[Piece]) -> float:

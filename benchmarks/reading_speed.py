@@ -1,0 +1,88 @@
+"""Time reading: one picture from a cold start, and many crops in bulk, decoding excluded.
+
+python benchmarks/reading_speed.py --out benchmarks/records/reading-speed.json
+
+The crops are MNIST's test images as arrays, each found, normalised and read like any picture.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import cycle, islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+
+from tenfold.data.pictures import load_pictures
+from tenfold.data.sources import load_digits
+from tenfold.model.package import SHIPPED
+from tenfold.reading.bulk import read_in_bulk
+from tenfold.training.hardware import available_cores, describe_machine
+
+
+def cold(picture: Path, times: int) -> list[float]:
+    """Return the seconds that `tenfold read` takes on one picture, process and all."""
+    seconds = []
+    for _ in range(times):
+        begun = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "tenfold", "read", str(picture), "--json"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        seconds.append(time.perf_counter() - begun)
+    return seconds
+
+
+def bulk(crops: npt.NDArray[np.uint8], count: int, workers: int) -> float:
+    """Return crops read a second, once the workers are up."""
+
+    def endless() -> Iterator[npt.NDArray[np.uint8]]:
+        yield from islice(cycle(crops), count)
+
+    readings = read_in_bulk(endless(), SHIPPED, "single", workers=workers)
+    warm = 2_000
+    for _ in islice(readings, warm):
+        pass
+    begun = time.perf_counter()
+    done = sum(1 for _ in readings)
+    return done / (time.perf_counter() - begun)
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--crops", type=int, default=40_000)
+    given = parser.parse_args()
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as `tenfold read` has it
+    number = load_pictures("desk-numbers", n=1).pictures[0]
+    with tempfile.TemporaryDirectory() as folder:
+        picture = Path(folder) / "number.png"
+        Image.fromarray(number).save(picture)
+        seconds = cold(picture, 7)
+    crops = load_digits("mnist", "test").images.numpy()
+    found = {
+        "machine": describe_machine(torch.device("cpu")),
+        "cold_seconds": seconds,
+        "crops_per_second": {
+            str(workers): bulk(crops, given.crops, workers) for workers in {1, available_cores()}
+        },
+    }
+    print(f"cold start: {statistics.median(seconds):.2f} s, median of {len(seconds)}")
+    for workers, rate in found["crops_per_second"].items():
+        print(f"{workers} process(es): {rate:,.0f} crops/s")
+    given.out.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from tenfold.data.strokes import drawn_digit
+from tenfold.errors import DataError
+from tenfold.model.package import SHIPPED
+from tenfold.reading.bulk import read_in_bulk
+from tenfold.reading.reader import Reader, Reading
+
+
+def drawings(count: int) -> list[npt.NDArray[np.uint8]]:
+    random = np.random.default_rng(5)
+    return [255 - drawn_digit(index % 10, random) for index in range(count)]
+
+
+def told(outcome: list[Reading] | DataError) -> object:
+    if isinstance(outcome, DataError):
+        return str(outcome)
+    return [(r.digit, r.box, round(r.probability, 4), r.reason) for r in outcome]
+
+
+def test_several_processes_read_what_one_reads_in_the_same_order(tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    pictures = [*drawings(150), tmp_path / "broken.png", *drawings(150)]
+    together = [told(o) for o in read_in_bulk(pictures, SHIPPED, workers=2)]
+    assert together == [told(o) for o in Reader.load().outcomes(pictures)]
+    assert (
+        together[150] == f"{tmp_path / 'broken.png'}: not a readable image (UnidentifiedImageError)"
+    )
+
+
+def test_pictures_are_fetched_only_a_little_ahead() -> None:
+    fetched = 0
+
+    def many() -> Iterator[npt.NDArray[np.uint8]]:
+        nonlocal fetched
+        for _ in range(10**9):
+            fetched += 1
+            yield np.full((28, 28), 255, np.uint8)
+
+    outcomes = read_in_bulk(many(), SHIPPED, "single", workers=2)
+    for _ in range(10):
+        next(outcomes)
+    assert 10 <= fetched <= 2_000
+    outcomes.close()  # type: ignore[attr-defined]  # a generator
