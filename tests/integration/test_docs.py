@@ -147,6 +147,7 @@ def test_the_command_line_s_page_is_current(tmp_path: Path) -> None:
 def test_the_readme_s_python_runs_as_a_script(snippet: str, tmp_path: Path) -> None:
     script = tmp_path / "snippet.py"
     script.write_text(snippet)
+    (tmp_path / "docs").symlink_to(DOCS)
     done = subprocess.run(
         [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=False
     )

@@ -1,7 +1,6 @@
 """Digits drawn clearly, without chance, and numbers of them: what tests of reading look at."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import cv2
 import numpy as np
@@ -28,7 +27,7 @@ def clear_digit(
     canvas = np.zeros((height + 2 * around, round(0.65 * height) + 2 * around), np.uint8)
     lines = [np.rint((points + around) * 16).astype(np.int32) for points in strokes]
     cv2.polylines(canvas, lines, False, 255, thickness, cv2.LINE_AA, shift=4)  # noqa: FBT003
-    return canvas.astype(np.float32) / 255
+    return np.asarray(canvas / 255, np.float32)
 
 
 def cropped(ink: Floats) -> Floats:
@@ -64,13 +63,14 @@ def number(
 def on_paper(ink: Floats, pen: Colour, paper: Colour) -> Pixels:
     """Blend a pen's colour over paper: uint8[h, w], or [h, w, 3] if they are in colour."""
     share = ink if isinstance(paper, int) else ink[..., None]
-    pixels: npt.NDArray[Any] = np.asarray(paper) * (1 - share) + np.asarray(pen) * share
-    return np.rint(pixels).astype(np.uint8)
+    blended = np.asarray(paper) * (1 - share) + np.asarray(pen) * share
+    pixels: Pixels = np.rint(blended).astype(np.uint8)
+    return pixels
 
 
 def overlap(found: Floats, drawn: Floats) -> float:
     """Return the intersection of two inks' bodies over their union."""
-    a, b = found > 0.5, drawn > 0.5  # noqa: PLR2004
+    a, b = found > 0.5, drawn > 0.5
     return float((a & b).sum() / (a | b).sum())
 
 

@@ -14,7 +14,7 @@ def evaluate(
     *,
     path: Annotated[
         Path | None,
-        typer.Argument(help="A run folder or a bundle folder [default: the shipped bundle]."),
+        typer.Argument(help="A run or bundle folder, or a shipped bundle's name [default: field]."),
     ] = None,
     data: Annotated[
         str | None,

@@ -38,7 +38,10 @@ def read(  # noqa: PLR0913 - a command line
         ),
     ] = None,
     model: Annotated[
-        Path | None, typer.Option(help="A bundle folder [default: the shipped one].")
+        Path | None,
+        typer.Option(
+            help="A bundle folder, or a shipped one's name: field, single [default: field]."
+        ),
     ] = None,
     explain: Annotated[
         Path | None, typer.Option(help="Write a page that shows every step.")
@@ -195,7 +198,9 @@ def _words(reading: "Reading") -> str:
     )
     if reading.reason == "blank":
         return f"{place}[dim]blank[/dim]"
-    likely = f"{place}[bold]{reading.digit}[/bold]  {100 * reading.probability:.1f} %"
+    sure = reading.probability >= 0.9995  # noqa: PLR2004 - would be rounded to certainty
+    share = "> 99.9 %" if sure else f"{100 * reading.probability:.1f} %"
+    likely = f"{place}[bold]{reading.digit}[/bold]  {share}"
     second = float(reading.probabilities[reading.runner_up])
     doubt = f"\n[dim]or {reading.runner_up}, {100 * second:.1f} %[/dim]" if second > 0.01 else ""  # noqa: PLR2004
     return likely + doubt + (f"\n[yellow]{reading.reason}[/yellow]" if reading.reason else "")

@@ -23,7 +23,8 @@ from tenfold.errors import BundleError
 from tenfold.files import write_atomically
 from tenfold.model.config import NetworkConfig, tensor_shapes
 
-SHIPPED = Path(__file__).parents[1] / "bundles" / "field"
+BUNDLES = Path(__file__).parents[1] / "bundles"  # those that are shipped, by name
+SHIPPED = BUNDLES / "field"
 SHIFTS = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))  # pixels down and right: the views
 _SHOWN = 3  # of the reasons why weights do not fit
 
@@ -50,13 +51,22 @@ class BundleConfig(BaseModel):
     facts: dict[str, Any] = {}
 
 
+def find_bundle(path: str | Path) -> Path:
+    """Return a bundle's folder: the one named, or the shipped one of that name."""
+    shipped = BUNDLES / path
+    return shipped if not Path(path).exists() and shipped.is_dir() else Path(path)
+
+
 def read_package(path: str | Path) -> tuple[BundleConfig, Weights]:
     """Read a bundle folder: its config, and every tensor that the config speaks of, as float32.
+
+    Args:
+        path: the folder, or the name of a shipped bundle: `field` or `single`.
 
     Raises:
         BundleError: a file is missing, damaged, or does not fit the others.
     """
-    folder = Path(path)
+    folder = find_bundle(path)
     config_path, weights_path = folder / "bundle.json", folder / "weights.safetensors"
     try:
         config = BundleConfig.model_validate_json(config_path.read_bytes())

@@ -26,6 +26,7 @@ _VISIBLE = 5.0  # standard deviations of noise: fainter ink is none
 _LINE = 0.15  # of the ink's darkness: printed lines may be faint
 _BODY = 0.25  # ink that is more than a soft edge
 _DARKER = 0.25  # than a line: a stroke on top of it
+_BARE = 0.2  # of a line: so much at least is crossed by no stroke
 _SMALLEST = 36  # pixels: in smaller pictures a stroke can be as long and thin as a line
 _STEEPEST = 0.26  # radians that a line may be off level: 15 degrees
 _STEP = 0.01
@@ -126,8 +127,11 @@ def grain(found: Floats) -> float:
     """Return the standard deviation of the paper's noise, in spite of strokes (Immerkær 1996).
 
     A second difference both ways knows nothing of slow shading. Its pixels are a few apart, where
-    noise that has been blurred is new; half of them have no stroke near.
+    noise that has been blurred is new; half of them have no stroke near. In a small picture most
+    have, and its noise counts as 0.
     """
+    if min(found.shape) < _SMALLEST:
+        return 0.0
     k = min(max(1, min(found.shape) // 16), 3)
     kernel = np.zeros((2 * k + 1, 2 * k + 1), np.float32)
     kernel[::k, ::k] = np.outer([1, -2, 1], [1, -2, 1])
@@ -155,8 +159,10 @@ def without(ink: Floats, mask: Mask) -> Floats:
     rest = np.where(mask > 0, 0, ink).astype(np.float32)
     rest = np.where(_large(rest > _BODY, 2 * reach), rest, 0).astype(np.float32)
     near = cv2.dilate((rest > _BODY).astype(np.uint8), np.ones((reach, reach), np.uint8))
-    printed = ink[(mask > 0) & (ink > _LINE)]
-    level = float(np.median(printed)) + _DARKER if printed.size else 1.0
+    # How dark a line is, across all of its width, shows where no stroke crosses it.
+    darkest = cv2.dilate(np.where(mask > 0, ink, 0), np.ones((reach - 2, reach - 2), np.uint8))
+    printed = darkest[(mask > 0) & (darkest > _LINE)]
+    level = float(np.quantile(printed, _BARE)) + _DARKER if printed.size else 1.0
     kept = np.where((mask > 0) & (near > 0) & (ink > level), ink, rest)
     mended = kept
     for shape in ((1, reach), (reach, 1)):

@@ -19,7 +19,7 @@ from tenfold.errors import RunError
 from tenfold.evaluation.evaluate import evaluate_bundle
 from tenfold.files import write_atomically
 from tenfold.model.bundle import Bundle
-from tenfold.model.package import SHIPPED
+from tenfold.model.package import SHIPPED, find_bundle
 from tenfold.training.recipe import Recipe, load_recipe
 
 
@@ -127,12 +127,13 @@ def measure(path: Path | None = None, data: str | None = None) -> dict[str, Any]
     """Measure a run folder or a bundle folder on the test images of `data`; see `evaluate_bundle`.
 
     Args:
-        path: the folder; by default the shipped bundle.
+        path: the folder, or a shipped bundle's name; by default the shipped `field`.
         data: as `load_digits` takes it; by default what a run trained on, MNIST for a bundle.
 
     Raises:
         TenfoldError: the folder is neither, or the data cannot be had.
     """
-    if path is None or (path / "bundle.json").is_file():
-        return evaluate_bundle(Bundle.load(path or SHIPPED), load_digits(data or "mnist", "test"))
+    bundle = find_bundle(path or SHIPPED)
+    if path is None or (bundle / "bundle.json").is_file():
+        return evaluate_bundle(Bundle.load(bundle), load_digits(data or "mnist", "test"))
     return Run.open(path).evaluate(data)
