@@ -3,12 +3,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from tenfold.data.strokes import drawn_digit
-from tenfold.errors import DataError
+from tenfold.errors import BundleError, DataError
 from tenfold.model.package import SHIPPED
 from tenfold.reading.bulk import read_in_bulk
-from tenfold.reading.reader import Reader, Reading
+from tenfold.reading.reader import Picture, Reader, Reading
 
 
 def drawings(count: int) -> list[npt.NDArray[np.uint8]]:
@@ -24,7 +25,7 @@ def told(outcome: list[Reading] | DataError) -> object:
 
 def test_several_processes_read_what_one_reads_in_the_same_order(tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"no picture")
-    pictures = [*drawings(150), tmp_path / "broken.png", *drawings(150)]
+    pictures: list[Picture] = [*drawings(150), tmp_path / "broken.png", *drawings(150)]
     together = [told(o) for o in read_in_bulk(pictures, SHIPPED, workers=2)]
     assert together == [told(o) for o in Reader.load().outcomes(pictures)]
     assert (
@@ -46,3 +47,8 @@ def test_pictures_are_fetched_only_a_little_ahead() -> None:
         next(outcomes)
     assert 10 <= fetched <= 2_000
     outcomes.close()  # type: ignore[attr-defined]  # a generator
+
+
+def test_a_bad_bundle_is_told_before_any_process_starts(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="bundle"):
+        next(read_in_bulk(drawings(3), tmp_path / "none", workers=2))

@@ -98,6 +98,14 @@ def test_contrast_is_the_part_of_the_paper_s_light_that_is_missing() -> None:
     np.testing.assert_allclose(contrast(255 - picture), found, atol=1e-6)
 
 
+@pytest.mark.parametrize("paper", [*range(0, 256, 15), 65, 67, 69, 131])
+@pytest.mark.parametrize("away", [-60, 60])
+def test_flat_paper_is_exactly_0(paper: int, away: int) -> None:
+    picture = np.full((40, 40), paper, np.uint8)
+    picture[10:30, 18:22] = paper + away if 0 <= paper + away <= 255 else paper - away
+    assert np.count_nonzero(find_ink(picture).ink) == 20 * 4
+
+
 def test_colours_count_by_the_square() -> None:
     picture = np.full((40, 40, 3), (200, 240, 100), np.uint8)
     picture[10:30, 18:22] = (100, 240, 25)

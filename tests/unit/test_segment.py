@@ -58,10 +58,17 @@ def test_lines_are_read_from_top_to_bottom_and_left_to_right() -> None:
     assert near(boxes_of(ink), expected)
 
 
-def test_a_line_may_climb() -> None:
-    ink = np.zeros((260, 560), np.float32)
+@pytest.mark.parametrize("climb", [-15, 7, 15])
+def test_lines_may_climb(climb: int) -> None:
+    ink = np.zeros((420, 560), np.float32)
     expected = [
-        put(ink, cropped(clear_digit(digit, 60)), 20 + 60 * place, 180 - 15 * place)
+        put(
+            ink,
+            cropped(clear_digit(digit, 60)),
+            20 + 60 * place,
+            175 + 100 * line - round(climb * (place - 3.5)),
+        )
+        for line in (0, 1)
         for place, digit in enumerate((3, 1, 4, 1, 5, 9, 2, 6))
     ]
     assert near(boxes_of(ink), expected)
@@ -83,13 +90,13 @@ def test_digits_drawn_with_a_pen(seed: int) -> None:
 
 
 def test_the_ink_in_a_box_is_the_digit_s_own() -> None:
-    ink, _ = number("7070", 80, gap=0.1)
-    leaning = cv2.warpAffine(  # until boxes reach into their neighbours
-        ink, np.array([[1, -0.35, 45], [0, 1, 0]]), (ink.shape[1] + 60, ink.shape[0])
-    )
+    ink, _ = number("7177", 80, gap=0.2)
+    shear = np.array([[1, -0.7, 110], [0, 1, 0]])  # until boxes reach into their neighbours
+    wide = (ink.shape[1] + 120, ink.shape[0])
+    leaning = np.asarray(cv2.warpAffine(ink, shear, wide), np.float32)
     found = [ways[0][0] for ways in digits_of(leaning)]
     assert len(found) == 4
-    assert all(a[0][2] > b[0][0] for a, b in itertools.pairwise(found))
+    assert any(a[0][2] > b[0][0] + 10 for a, b in itertools.pairwise(found))
     whole = np.zeros_like(leaning)
     for (left, top, right, bottom), content in found:
         assert content.shape == (bottom - top, right - left)
@@ -109,14 +116,20 @@ def test_leaning_neighbours_stay_apart() -> None:
     assert min(a[2] - b[0] for a, b in itertools.pairwise(boxes)) > 20
 
 
-def test_the_bar_of_a_five_belongs_to_it() -> None:
-    body, _ = number("353", 80)
-    ink = np.pad(body, ((20, 0), (0, 0)))
-    five = boxes_of(ink)[1]
-    ink[five[1] - 12 : five[1] - 4, five[0] + 10 : five[2] + 6] = 1
-    boxes = boxes_of(ink)
-    assert len(boxes) == 3
-    assert boxes[1] == (five[0], five[1] - 12, five[2] + 6, five[3])
+@pytest.mark.parametrize("digits", ["353", "5"])
+@pytest.mark.parametrize("sunk", [0, 12])
+def test_the_bar_of_a_five_belongs_to_it(digits: str, sunk: int) -> None:
+    ink = np.zeros((200, 300), np.float32)
+    expected = []
+    for place, digit in enumerate(digits):
+        five = digit == "5"
+        glyph = cropped(clear_digit(int(digit), 80))
+        box = put(ink, glyph, 30 + 80 * place, 60 + sunk * five)
+        if five:
+            bar = put(ink, np.ones((8, 50), np.float32), box[0] + 15, box[1] - 13)
+            box = (box[0], bar[1], bar[2], box[3])
+        expected.append(box)
+    assert near(boxes_of(ink), expected)
 
 
 def test_a_broken_stroke_is_one_digit() -> None:
@@ -177,18 +190,17 @@ def test_touching_digits_may_be_cut_where_they_touch(height: int) -> None:
         assert left[2] == right[0]
         assert abs(left[2] - (one[2] + other[0]) / 2) <= 0.1 * height
         np.testing.assert_array_equal(np.concatenate([a, b], axis=1), whole[0][1])
-    assert met > 30
+    assert met > 20
 
 
 def test_many_that_touch_are_never_taken_for_one() -> None:
-    ink, boxes = number("80805", 60, gap=-0.06)
+    ink, boxes = number("0000000", 60, gap=-0.04)
     (ways,) = digits_of(ink)
     counts = [len(way) for way in ways]
     assert min(counts) > 1
-    assert 5 in counts
-    cuts = [box[2] for box, _ in ways[counts.index(5)]][:-1]
+    cuts = [box[2] for box, _ in ways[counts.index(7)]][:-1]
     truth = [(a[2] + b[0]) / 2 for a, b in itertools.pairwise(boxes)]
-    np.testing.assert_allclose(cuts, truth, atol=6)
+    np.testing.assert_allclose(cuts, truth, atol=4)
 
 
 def test_the_usual_height_is_that_of_most_ink() -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tenfold.cli.output import JsonFlag, console, print_json, print_models, print_reading
+from tenfold.errors import TenfoldError
 
 _EXPLAINED = 100  # misread pictures on a page
 
@@ -33,6 +34,8 @@ def evaluate(
     if data and are_pictures(data):
         _evaluate_reader(path, data, explain, as_json=json_)
         return
+    if explain:
+        raise TenfoldError("--explain: goes with a set or a folder of pictures")
     from tenfold.training.run import measure
 
     evaluation = measure(path, data)

@@ -1,6 +1,7 @@
 """`tenfold read`."""
 
 import csv
+import glob
 import json
 import os
 import sys
@@ -18,10 +19,13 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from rich.text import Text
 
-    from tenfold.reading.reader import Layout, Reading
+    from tenfold.reading.reader import Layout, Picture, Reading
 
+_SHORT: dict[str | None, str] = {"blank": "·", "not a digit": "?", "unsure": "?"}
 FIELDS = ("file", "index", "box", "digit", "probability", "runner_up", "rejected", "reason")
 _MANY = 200  # pictures that are worth processes of their own
+_LONG = 20  # pictures that are worth a progress bar
+_EXPLAINED = 100  # pictures on a page
 
 
 def read(  # noqa: PLR0913 - a command line
@@ -89,7 +93,7 @@ def _readings(
     explained: list[tuple[str, Any]] | None,
 ) -> "Iterator[tuple[str, list[Reading]]]":
     """Read what there is; what cannot be read is told in a line and noted."""
-    from tenfold.reading.bulk import read_in_bulk
+    from tenfold.reading.bulk import available_cores, read_in_bulk
 
     names: list[str] = []
     for source in sources:
@@ -97,22 +101,23 @@ def _readings(
             names += _files(source)
         except DataError as error:
             _fail(failures, error)
+    names = list(dict.fromkeys(names))
     standard = sys.stdin.buffer.read() if "-" in names else b""
     pictures = [standard if name == "-" else Path(name) for name in names]
-    workers = (os.cpu_count() or 1) if len(names) > _MANY else 1
+    workers = available_cores() if len(names) > _MANY else 1
     outcomes = read_in_bulk(
         pictures, request.model, request.layout, accept=request.accept, workers=workers
     )
-    for name, picture, outcome in zip(names, pictures, outcomes, strict=True):
+    for name, picture, outcome in zip(names, _shown(pictures), outcomes, strict=True):
         if isinstance(outcome, DataError):
             _fail(failures, outcome)
             continue
-        if explained is not None:
+        if explained is not None and len(explained) < _EXPLAINED:
             explained.append((name, picture))
         yield name, outcome
 
 
-def _files(source: str) -> Iterator[str]:
+def _files(source: str) -> list[str]:
     """Turn an argument into names of files: itself, or what is in a folder or fits a pattern.
 
     Raises:
@@ -121,20 +126,34 @@ def _files(source: str) -> Iterator[str]:
     from tenfold.data.decode import SUFFIXES
 
     path = Path(source)
-    if source == "-" or path.is_file():
-        yield source
-        return
-    if path.is_dir():
-        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-        if not found:
-            raise DataError(f"{source}: no pictures in this folder")
-    else:
-        import glob
+    try:
+        if source == "-" or (path.exists() and not path.is_dir()):
+            return [source]
+        if path.is_dir():
+            found = [p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()]
+            found = [p for p in found if not _hidden(p.relative_to(path))]
+            missing = "no pictures in this folder"
+        else:
+            found = [p for p in map(Path, glob.glob(source, recursive=True)) if p.is_file()]  # noqa: PTH207 - takes absolute patterns too
+            missing = "no such file, folder or pattern"
+    except OSError as error:
+        raise DataError(f"{source}: {error.strerror}") from error
+    if not found:
+        raise DataError(f"{source}: {missing}")
+    return sorted(map(str, found))
 
-        found = [Path(p) for p in sorted(glob.glob(source, recursive=True)) if Path(p).is_file()]  # noqa: PTH207 - takes absolute patterns too
-        if not found:
-            raise DataError(f"{source}: no such file, folder or pattern")
-    yield from map(str, found)
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _shown(pictures: "list[Picture]") -> "Iterator[Picture]":
+    """Go through pictures; on a terminal, and if they are many, with a progress bar."""
+    from rich.progress import track
+
+    terminal = console(stderr=True)
+    quiet = len(pictures) < _LONG or not terminal.is_terminal or sys.stdout.isatty()
+    yield from track(pictures, "reading", console=terminal, disable=quiet, transient=True)
 
 
 def _fail(failures: list[str], error: DataError) -> None:
@@ -166,28 +185,31 @@ def _json_lines(read: "Iterator[tuple[str, list[Reading]]]") -> None:
 
 def _csv_lines(read: "Iterator[tuple[str, list[Reading]]]") -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(FIELDS)
+    writer.writerow((*FIELDS, "row", "column"))
     for name, readings in read:
         for index, reading in enumerate(readings):
             row = _row(name, index, reading)
             row["box"] = " ".join(map(str, row["box"] or ()))
-            writer.writerow([row[field] for field in FIELDS])
+            writer.writerow([row.get(field) for field in (*FIELDS, "row", "column")])
 
 
 def _table(read: "Iterator[tuple[str, list[Reading]]]") -> None:
     """Print a heading a picture with the whole number, then a line a digit with a small picture."""
+    from rich.markup import escape
     from rich.table import Table
 
-    coloured = console().color_system is not None
+    terminal = console()
+    coloured = terminal.color_system is not None
     for name, readings in read:
-        number = "".join("·" if r.reason == "blank" else str(r.digit) for r in readings)
-        console().print(f"{name}  [bold]{number or 'no digits'}[/bold]", highlight=False)
+        number = "".join(_SHORT.get(r.reason, str(r.digit)) for r in readings)
+        heading = f"{escape(name)}  [bold]{number or 'no digits'}[/bold]"
+        terminal.print(heading, highlight=False, soft_wrap=True)
         table = Table(box=None, show_header=False, pad_edge=True)
         for reading in readings:
             if reading.row is not None and reading.reason == "blank":
                 continue
             table.add_row(_picture(reading.image, coloured=coloured), _words(reading))
-        console().print(table)
+        terminal.print(table)
 
 
 def _words(reading: "Reading") -> str:

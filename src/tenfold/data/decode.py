@@ -50,14 +50,16 @@ def decode(source: Path | bytes) -> Pixels:
                 width, height = image.size
                 if width * height > MAX_PIXELS:  # known from the header, before decoding
                     raise DataError(f"{name}: {width} x {height} is above 50 million pixels")
-                return _pixels(ImageOps.exif_transpose(image))
+                return pixels_of_image(image)
     except FileNotFoundError as error:
         raise DataError(f"{name}: no such image") from error
     except _BROKEN as error:
         raise DataError(f"{name}: not a readable image ({type(error).__name__})") from error
 
 
-def _pixels(image: Image.Image) -> Pixels:
+def pixels_of_image(image: Image.Image) -> Pixels:
+    """Do what `decode` says to an image that Pillow has opened."""
+    image = ImageOps.exif_transpose(image)
     if image.mode == "F":
         raise ValueError(image.mode)  # no way to know what is white
     if image.mode.startswith("I"):  # 16 or 32 bits, which Pillow would clip at 255

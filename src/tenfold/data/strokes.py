@@ -110,7 +110,9 @@ def spline(points: Points, steps: int = 10) -> Points:
     ends = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
     a, b, c, d = ends[:-3, None], ends[1:-2, None], ends[2:-1, None], ends[3:, None]
     t = np.linspace(0, 1, steps)[None, :, None]
-    smooth = b + t / 2 * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
+    smooth: Points = b + t / 2 * (
+        c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a))
+    )
     return smooth.reshape(-1, 2)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tenfold.data.pictures import Pictures
+from tenfold.errors import DataError
 from tenfold.evaluation.metrics import wilson
 from tenfold.reading.reader import Layout, Reader, Reading
 
@@ -23,7 +24,7 @@ def evaluate_reader(
 
     Of single digits `right` counts the pictures whose digit is read, rejected or not; of numbers,
     those read to the last digit; of grids, the cells; of negatives, those that are rejected.
-    `accepted` and `right_of_accepted` say what rejection does to single digits and negatives.
+    `accepted` and `right_of_accepted` say what rejection does to single digits.
 
     Args:
         reader: what is measured.
@@ -33,10 +34,12 @@ def evaluate_reader(
     right = of = accepted = right_of_accepted = 0
     mistakes: list[dict[str, Any]] = []
     layout = LAYOUTS[pictures.kind]
-    for index, readings in enumerate(reader.read_all(pictures.pictures, layout)):
+    for index, outcome in enumerate(reader.outcomes(pictures.pictures, layout)):
+        readings = [] if isinstance(outcome, DataError) else outcome  # such as: no grid found
         label = pictures.labels[index]
         wanted, found = _compared(pictures.kind, label, readings)
-        good = sum(a == b for a, b in zip(wanted, found, strict=False))
+        same = len(wanted) == len(found)
+        good = sum(a == b for a, b in zip(wanted, found, strict=True)) if same else 0
         right, of = right + good, of + len(wanted)
         if len(readings) == 1 and not readings[0].rejected:
             accepted += 1

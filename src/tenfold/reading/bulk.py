@@ -1,21 +1,31 @@
 """Many pictures, on all cores: the same outcomes in the same order, in constant memory."""
 
 import multiprocessing
+import os
+import signal
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from pathlib import Path
 
-from tenfold.errors import DataError
+import cv2
+
+from tenfold.errors import DataError, TenfoldError
 from tenfold.reading.reader import Layout, Picture, Reader, Reading
 
 Outcome = list[Reading] | DataError
 
-_CHUNK = 128  # pictures that travel together
+_CHUNK = 32  # pictures that travel together
 _AHEAD = 2  # chunks a worker that wait for it
 
 _reader: Reader  # of this worker
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def read_in_bulk(
@@ -39,24 +49,35 @@ def read_in_bulk(
 
     Raises:
         BundleError: see `Reader.load`.
+        TenfoldError: a worker died.
     """
+    reader = Reader.load(model, accept)
     if workers == 1:
-        yield from Reader.load(model, accept).outcomes(pictures, layout)
+        yield from reader.outcomes(pictures, layout)
         return
     context = multiprocessing.get_context("spawn")
     waiting = iter(pictures)
     running: deque[Future[list[Outcome]]] = deque()
-    with ProcessPoolExecutor(workers, context, _begin, (model, accept)) as pool:
+    pool = ProcessPoolExecutor(workers, context, _begin, (model, accept))
+    try:
         while True:
             while len(running) < workers * _AHEAD and (chunk := list(islice(waiting, _CHUNK))):
                 running.append(pool.submit(_read, chunk, layout))
             if not running:
                 return
             yield from running.popleft().result()
+    except BrokenProcessPool:
+        raise TenfoldError(
+            "a reading process died; is there memory for pictures of this size?"
+        ) from None
+    finally:  # also where the caller wants no more
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _begin(model: Path, accept: float | None) -> None:
     global _reader  # noqa: PLW0603 - a worker has one for its life
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    cv2.setNumThreads(1)
     _reader = Reader.load(model, accept)
 
 

@@ -12,10 +12,12 @@ from tenfold.data.form import Ink
 from tenfold.errors import DataError
 from tenfold.reading.normalize import Box, one_digit
 
-_CELL = 64  # pixels a side of a rectified cell
+_SIDE = 576  # pixels of the longer side of a straightened grid
 _INSET = 0.1  # of a cell: printed lines and their shadows
 _LOWEST = 0.25  # of a cell's height: less ink than that is dirt
 _MOST = 30  # rows or columns
+_STRAIGHT = 0.9  # of the area in a frame lies between straight lines from corner to corner
+_NO_GRID = "no grid in this picture; leave out --grid, or photograph the whole frame"
 
 
 class Cell(NamedTuple):
@@ -34,12 +36,16 @@ def cells_of(ink: Ink) -> Iterator[Cell]:
         DataError: there is no grid.
     """
     corners = find_frame(ink)
-    side = _CELL * 9
-    square = np.float32([[0, 0], [side, 0], [side, side], [0, side]])  # type: ignore[arg-type]
+    edges = np.hypot(*(corners - np.roll(corners, 1, axis=0)).T)  # left, top, right, bottom
+    sides = np.array([edges[1] + edges[3], edges[0] + edges[2]])
+    w, h = np.rint(_SIDE * sides / sides.max()).astype(int).tolist()
+    if min(w, h) < _SIDE // _MOST:
+        raise DataError(_NO_GRID)
+    square = np.array([[0, 0], [w, 0], [w, h], [0, h]], np.float32)
     straighten = cv2.getPerspectiveTransform(corners, square)
-    flat = np.asarray(cv2.warpPerspective(ink, straighten, (side, side)), np.float32)
-    rows, columns = rules(flat.T, side), rules(flat, side)
-    back = np.linalg.inv(straighten)
+    flat = np.asarray(cv2.warpPerspective(ink, straighten, (w, h)), np.float32)
+    rows, columns = rules(flat.T), rules(flat)
+    back: npt.NDArray[np.float64] = np.linalg.inv(np.asarray(straighten, np.float64))
     for row, (top, bottom) in enumerate(pairwise(rows)):
         for column, (left, right) in enumerate(pairwise(columns)):
             box = _box(back, (left, top, right, bottom))
@@ -58,23 +64,27 @@ def find_frame(ink: Ink) -> npt.NDArray[np.float32]:
     hulls = [cv2.convexHull(contour) for contour in contours]
     largest = max(hulls, key=cv2.contourArea, default=None)
     if largest is None or cv2.contourArea(largest) < 0.1 * ink.size:
-        raise DataError("no grid in this picture; leave out --grid, or photograph the whole frame")
+        raise DataError(_NO_GRID)
     points = largest[:, 0, :].astype(np.float32)
     total, gap = points.sum(axis=1), np.diff(points, axis=1)[:, 0]
     corners = [points[total.argmin()], points[gap.argmin()]]
     corners += [points[total.argmax()], points[gap.argmax()]]
-    return np.asarray(corners, np.float32)
+    frame = np.asarray(corners, np.float32)
+    if cv2.contourArea(frame) < _STRAIGHT * cv2.contourArea(largest):
+        raise DataError(_NO_GRID)
+    return frame
 
 
-def rules(flat: Ink, side: int) -> list[int]:
+def rules(flat: Ink) -> list[int]:
     """Return the positions of the vertical rules of a straightened grid, left edge to right edge.
 
     Rules are equally far apart; of the numbers of cells at which there is a rule at nearly every
     place, the largest is taken: thin rules may stand between thick ones.
     """
+    length, side = flat.shape
     inked = (flat > 0.2).astype(np.float32)  # noqa: PLR2004 - thin rules are pale
     long = cv2.morphologyEx(inked, cv2.MORPH_CLOSE, np.ones((5, 1), np.uint8))
-    long = cv2.morphologyEx(long, cv2.MORPH_OPEN, np.ones((side // 8, 1), np.uint8))
+    long = cv2.morphologyEx(long, cv2.MORPH_OPEN, np.ones((max(3, length // 8), 1), np.uint8))
     long = cv2.dilate(long, np.ones((1, 9), np.uint8))
     present = long.mean(axis=0)
 
@@ -82,7 +92,7 @@ def rules(flat: Ink, side: int) -> list[int]:
         places = np.rint(np.linspace(0, side - 1, cells + 1)).astype(int)[1:-1]
         return float(np.mean(present[places] > 0.5)) >= 0.85  # noqa: PLR2004
 
-    cells = max(filter(ruled, range(2, _MOST)), default=1)
+    cells = max(filter(ruled, range(2, min(_MOST, side // 16) + 1)), default=1)
     return [int(place) for place in np.rint(np.linspace(0, side, cells + 1))]
 
 
@@ -91,8 +101,10 @@ def _content(cell: Ink) -> Ink:
     h, w = cell.shape
     y, x = round(_INSET * h), round(_INSET * w)
     inner = one_digit(np.ascontiguousarray(cell[y : h - y, x : w - x]))
-    rows = np.flatnonzero((inner > 0.3).any(axis=1))  # noqa: PLR2004
-    if len(rows) == 0 or rows[-1] - rows[0] < _LOWEST * h:
+    inked = inner > 0.3  # noqa: PLR2004
+    rows = np.flatnonzero(inked.any(axis=1))
+    at_rules_only = not inked[y:-y, x:-x].any()
+    if at_rules_only or rows[-1] - rows[0] < _LOWEST * h:
         return np.zeros_like(inner)
     return inner
 

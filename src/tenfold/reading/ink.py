@@ -25,6 +25,7 @@ _FAINTEST = 0.06  # of full contrast: fainter ink is none
 _VISIBLE = 5.0  # standard deviations of noise: fainter ink is none
 _LINE = 0.15  # of the ink's darkness: printed lines may be faint
 _BODY = 0.25  # ink that is more than a soft edge
+_CLINGING = 0.8  # of a piece beside lines: it is their soft edge
 _DARKER = 0.25  # than a line: a stroke on top of it
 _BARE = 0.2  # of a line: so much at least is crossed by no stroke
 _SMALLEST = 36  # pixels: in smaller pictures a stroke can be as long and thin as a line
@@ -66,17 +67,17 @@ def fit(picture: Pixels) -> tuple[Pixels, float]:
 
 def contrast(picture: Pixels) -> Floats:
     """Return how far each pixel is from the paper around it, 0 … 1, in the direction of the ink."""
-    planes = np.atleast_3d(picture).astype(np.float32) / 255
+    planes = _planes(picture)
     channels = planes.shape[2]
-    grey: Floats = planes[..., 0] if channels == 1 else planes.mean(axis=2)
+    grey: Floats = planes[..., 0] if channels == 1 else np.asarray(planes.mean(axis=2), np.float32)
     flat = _is_flat(picture)
     if light_ink(grey, flat=flat):
-        planes, grey = 1 - planes, 1 - grey
+        planes, grey = _planes(255 - picture), np.subtract(1, grey)
     bare = np.abs(grey - _flat_paper(grey)) < 1 / _GREYS if flat else None
     away = np.empty_like(planes)
     for channel in range(channels):
         plane = planes[..., channel]
-        paper = _shaded_paper(plane) if bare is None else _commonest(plane[bare])
+        paper: Any = _shaded_paper(plane) if bare is None else _commonest(plane[bare])
         away[..., channel] = (paper - plane).clip(0) / np.maximum(paper, 0.2)
     if channels == 1:
         return away[..., 0]
@@ -157,8 +158,9 @@ def without(ink: Floats, mask: Mask) -> Floats:
     thick = min(float(np.quantile(inner[inner > 0], 0.9)), 0.05 * min(ink.shape))  # but crossings
     reach = 2 * int(np.ceil(thick)) + 3
     rest = np.where(mask > 0, 0, ink).astype(np.float32)
-    rest = np.where(_large(rest > _BODY, 2 * reach), rest, 0).astype(np.float32)
-    near = cv2.dilate((rest > _BODY).astype(np.uint8), np.ones((reach, reach), np.uint8))
+    rest = np.where(_strokes(rest > _BODY, mask, 2 * reach), rest, 0).astype(np.float32)
+    wide = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    near = cv2.dilate((rest > _BODY).astype(np.uint8), wide)
     # How dark a line is, across all of its width, shows where no stroke crosses it.
     darkest = cv2.dilate(np.where(mask > 0, ink, 0), np.ones((reach - 2, reach - 2), np.uint8))
     printed = darkest[(mask > 0) & (darkest > _LINE)]
@@ -171,10 +173,16 @@ def without(ink: Floats, mask: Mask) -> Floats:
     return mended.astype(np.float32)
 
 
-def _large(mask: npt.NDArray[np.bool_], least: int) -> npt.NDArray[np.bool_]:
-    """Return the pieces of a mask that have so many pixels, with the pixels around them."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    chosen = stats[:, cv2.CC_STAT_AREA] >= least
+def _strokes(body: npt.NDArray[np.bool_], mask: Mask, least: int) -> npt.NDArray[np.bool_]:
+    """Return the pieces of `body` that are no specks and no soft edges of lines, dilated."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(
+        body.astype(np.uint8), connectivity=8
+    )
+    k = max(3, least // 6 | 1)
+    beside = cv2.dilate(mask, np.ones((k, k), np.uint8))
+    area = stats[:, cv2.CC_STAT_AREA]
+    clinging = np.bincount(labels.ravel(), weights=beside.ravel(), minlength=count)
+    chosen = (area >= least) & (clinging < _CLINGING * area)
     chosen[0] = False
     return cv2.dilate(chosen[labels].astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
 
@@ -190,13 +198,15 @@ def _level_lines(ink: Floats) -> Mask:
     k = max(1, w // 32)
     if min(h, w) < _SMALLEST or not (mask[:, :k].any() and mask[:, -k:].any()):
         return found
-    thickest = max(2, round(0.05 * min(h, w)))
+    thickest = max(2, round(0.05 * min(h, w))) + 2
     columns = np.arange(w)
     least = _PARTS
+    # A pixel thicker at both sides, since a line steps from row to row where its shear does not.
+    thicker = cv2.dilate(mask.astype(np.uint8), np.ones((3, 1), np.uint8)) > 0
     for slope in _slopes(mask.astype(np.uint8)):
         drop = np.rint((columns - w / 2) * slope).astype(int)
         margin = int(np.abs(drop).max())
-        full, inside = _levelled_rows(mask & (found == 0), drop, margin)
+        full, inside = _levelled_rows(thicker & (found == 0), drop, margin)
         if _line_rows(full, inside, _PARTS, thickest):
             least = _CORNER_PARTS
         for first, end in _line_rows(full, inside, least, thickest):
@@ -273,6 +283,11 @@ def _runs(flags: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
+def _planes(picture: Pixels) -> Floats:
+    """Return the channels float32[h, w, c] in [0, 1]; equal greys are equal to the last bit."""
+    return np.asarray(np.atleast_3d(picture).astype(np.float32) / _GREYS, np.float32)
+
+
 def _is_flat(picture: Pixels) -> bool:
     """Whether the paper is one and the same grey all over, as in drawings and clean scans."""
     grey = picture if picture.ndim == 2 else picture[..., 1]  # noqa: PLR2004
@@ -280,17 +295,17 @@ def _is_flat(picture: Pixels) -> bool:
     return bool(counts.max() >= _FLAT * grey.size)
 
 
-def _flat_paper(plane: Floats) -> Floats:
+def _flat_paper(plane: Floats) -> float:
     """Return the commonest brightness above the ink's."""
     middle, counts = _otsu(plane)
     split = int(middle * _GREYS) + 1
     above = counts[split:]
-    return np.float32((split + int(above.argmax())) / _GREYS if above.any() else plane.max())
+    return (split + int(above.argmax())) / _GREYS if above.any() else float(plane.max())
 
 
-def _commonest(values: Floats) -> Floats:
-    counts = np.bincount(np.rint(values * _GREYS).astype(np.uint8), minlength=1)
-    return np.float32(counts.argmax() / _GREYS)
+def _commonest(values: Floats) -> float:
+    """Return the commonest of the 256 greys."""
+    return int(np.bincount(np.rint(values * _GREYS).astype(np.uint8)).argmax()) / _GREYS
 
 
 def _shaded_paper(plane: Floats) -> Floats:
@@ -303,7 +318,8 @@ def _shaded_paper(plane: Floats) -> Floats:
     # Light that fades towards an edge goes on fading beyond it.
     reach = min(k, min(small.shape) - 1)
     wider = np.pad(small, reach, mode="reflect", reflect_type="odd")
-    closed = cv2.morphologyEx(wider, cv2.MORPH_CLOSE, np.ones((k, k), np.uint8))
+    kernel = np.ones((k, k), np.uint8)
+    closed = np.asarray(cv2.morphologyEx(wider, cv2.MORPH_CLOSE, kernel), np.float32)
     # A median, unlike a mean, leaves the edge of a shadow where it is.
     calm = cv2.GaussianBlur(_median(closed, k), (0, 0), 1)
     smooth = calm[reach : reach + small.shape[0], reach : reach + small.shape[1]]

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from tenfold.data.form import Ink
+from tenfold.errors import DataError
 
 Point = tuple[float, float]
 Box = tuple[int, int, int, int]  # left, top, right, bottom; the last two exclusive
@@ -53,8 +55,11 @@ def draw_strokes(strokes: Sequence[Sequence[Point]], pen: float | None = None) -
     Args:
         strokes: points (x, y) in any unit, y downwards.
         pen: its width in the same unit; by default a ninth of the drawing, like MNIST's.
+
+    Raises:
+        DataError: what is no list of finite points.
     """
-    given = [np.asarray(stroke, np.float64).reshape(-1, 2) for stroke in strokes if len(stroke)]
+    given = [_points(stroke) for stroke in strokes if len(stroke)]
     if not given:
         return np.zeros((1, 1), np.float32)
     points = np.concatenate(given)
@@ -67,7 +72,18 @@ def draw_strokes(strokes: Sequence[Sequence[Point]], pen: float | None = None) -
     cv2.polylines(
         canvas, moved, isClosed=False, color=255, thickness=width, lineType=cv2.LINE_AA, shift=4
     )
-    return canvas.astype(np.float32) / 255
+    return np.asarray(canvas / 255, np.float32)
+
+
+def _points(stroke: Sequence[Point]) -> npt.NDArray[np.float64]:
+    """Return a stroke's points float64[k, 2], a dot's twice: a line of one point is not drawn."""
+    try:
+        points = np.asarray(stroke, np.float64)
+    except (TypeError, ValueError):  # not of one length, or no numbers
+        points = np.empty(0)
+    if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():  # noqa: PLR2004
+        raise DataError("strokes are lists of points (x, y), finite numbers")
+    return np.repeat(points, 2, axis=0) if len(points) == 1 else points
 
 
 def scaled(box: Box, factor: float, shape: Sequence[int]) -> Box:

@@ -4,13 +4,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
-from tenfold.data.decode import decode
-from tenfold.data.form import Ink, ink_box, to_form
+from tenfold.data.decode import decode, pixels_of_image
+from tenfold.data.form import SIDE, Ink, ink_box, to_form
 from tenfold.errors import DataError
 from tenfold.model.package import SHIPPED
 from tenfold.model.predict import Predictor
@@ -22,14 +23,14 @@ from tenfold.reading.segment import digits_of
 Layout = Literal["line", "single", "grid"]
 Reason = Literal["blank", "not a digit", "unsure"]
 Strokes = Sequence[Sequence[Point]]
-Picture = Path | str | bytes | npt.NDArray[Any]
+Picture = Path | str | bytes | Image.Image | npt.NDArray[Any]
 
 _TWO = 0.8  # of the probability on two digits: it is one of them, but which
 _CUT = 0.1  # by so much must the parts of a piece be more probable than the whole
-_BATCH = 64  # pictures that are predicted together
+_BATCH = 16  # pictures that are predicted together
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Reading:
     """One digit read.
 
@@ -61,7 +62,7 @@ class Reading:
         return self.reason is not None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Found:
     """A digit before it is read: its form uint8[28, 28], its box, its cell."""
 
@@ -98,8 +99,8 @@ class Reader:
         """Read one picture.
 
         Args:
-            picture: a file's path, its bytes, or pixels [h, w] or [h, w, 3]: uint8, or float in
-                [0, 1].
+            picture: a file's path, its bytes, a PIL image, or pixels [h, w] or [h, w, 3]:
+                integers 0 … 255, or floats in [0, 1].
             layout: "line" finds any number of digits, in lines; "single" takes the picture as
                 one digit; "grid" goes through the cells of a printed grid.
 
@@ -112,7 +113,13 @@ class Reader:
         return next(self.read_all([picture], layout))
 
     def read_strokes(self, strokes: Strokes, layout: Layout = "single") -> list[Reading]:
-        """Read what was drawn: polylines of points (x, y), y downwards, in any unit."""
+        """Read what was drawn: polylines of points (x, y), y downwards, in any unit.
+
+        Boxes are in pixels of a drawing whose longer side is 280.
+
+        Raises:
+            DataError: what is no list of finite points; no grid in it.
+        """
         ink = draw_strokes(strokes)
         ways = self._judged(locate(ink, layout, 1.0, ink.shape))
         return [reading for way in ways for reading in way]
@@ -130,9 +137,10 @@ class Reader:
         self, pictures: Iterable[Picture], layout: Layout = "line"
     ) -> Iterator[list[Reading] | DataError]:
         """Do as `read_all` does, but yield the error of a picture that cannot be read."""
+        if layout not in get_args(Layout):
+            raise DataError(f"layout {layout!r}: use line, single or grid")
         waiting = iter(pictures)
-        while chunk := list(islice(waiting, _BATCH)):
-            found = [_try(picture, layout) for picture in chunk]
+        while found := [_try(picture, layout) for picture in islice(waiting, _BATCH)]:
             slots = [slot for some in found if not isinstance(some, DataError) for slot in some]
             judged = iter(self._judged(slots))
             for some in found:
@@ -183,21 +191,39 @@ def pixels_of(picture: Picture) -> Pixels:
         picture = Path(picture)
     if isinstance(picture, Path | bytes):
         return decode(picture)
-    array = np.asarray(picture)
+    if isinstance(picture, Image.Image):
+        return pixels_of_image(picture)
+    try:
+        array = np.asarray(picture)
+    except ValueError as error:
+        raise DataError(f"no picture: {error}") from error
+    if array.ndim == 3 and array.shape[2] == 1:  # noqa: PLR2004
+        array = array[..., 0]
+    if array.ndim == 3 and array.shape[1:] == (SIDE, SIDE):  # noqa: PLR2004
+        raise DataError(f"an array of shape {array.shape} is a stack; give it to read_all")
     if array.ndim not in {2, 3} or array.size == 0 or (array.ndim == 3 and array.shape[2] != 3):  # noqa: PLR2004
         raise DataError(f"an array of shape {array.shape} is no picture; give [h, w] or [h, w, 3]")
     if array.dtype == np.uint8:
         return array
-    if not np.issubdtype(array.dtype, np.floating) or not np.isfinite(array).all():
-        raise DataError(f"pixels of {array.dtype}: give uint8, or finite floats in [0, 1]")
-    return np.rint(array.clip(0, 1) * 255).astype(np.uint8)
+    whole = np.issubdtype(array.dtype, np.integer)
+    most = 255 if whole else 1
+    known = whole or array.dtype == bool or np.issubdtype(array.dtype, np.floating)
+    if not known or not ((array >= 0) & (array <= most)).all():
+        raise DataError(f"pixels of {array.dtype}: give integers 0 … 255 or floats in [0, 1]")
+    pixels: Pixels = np.rint(array * (255 / most)).astype(np.uint8)
+    return pixels
 
 
 def _try(picture: Picture, layout: Layout) -> list[Slot] | DataError:
+    """Find a picture's digits, or return the error that names it."""
     try:
-        return find_digits(pixels_of(picture), layout)
+        pixels = pixels_of(picture)
     except DataError as error:
         return error
+    try:
+        return find_digits(pixels, layout)
+    except DataError as error:
+        return DataError(f"{picture}: {error}") if isinstance(picture, Path | str) else error
 
 
 def likeliest(ways: list[list[Reading]]) -> list[Reading]:

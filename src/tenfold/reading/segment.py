@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tenfold.data.form import Ink
+from tenfold.data.form import Ink, ink_box
 from tenfold.reading.normalize import Box
 
 _INK = 0.25  # level that connects what belongs together
@@ -21,6 +21,8 @@ _MOST = 8  # digits that touch
 _INSIDE = 0.25  # of a frame's height: what is smaller is dirt
 _OVERLAP = 0.5  # of the narrower piece's width: above each other
 _PART = 0.6  # of the usual height: lower pieces may be parts of a digit
+_BAR = 0.25  # of the usual height: so far above its line a part may be
+_NEIGHBOURS = 3  # by which a piece's line is known
 _LOWEST_LINE = 0.4  # of the usual height of all lines
 
 Cut = list[tuple[Box, Ink]]
@@ -59,15 +61,25 @@ def digits_of(ink: Ink) -> list[list[Cut]]:
     found = []
     for line in into_lines(pieces):
         usual = usual_height(line)
-        if usual < _LOWEST_LINE * tallest:
+        alone = len(line) == 1 and usual < _PART * tallest
+        if alone or usual < _LOWEST_LINE * tallest:
             continue  # what is left of printed lines
         for piece in merged(line, usual):
             if piece.height >= _SMALLEST * usual:
-                left, top, right, bottom = piece.box
-                own = np.isin(labels[top:bottom, left:right], piece.labels)
-                content = np.where(own, ink[top:bottom, left:right], 0).astype(np.float32)
-                found.append(_ways(content, piece.box, usual))
+                found.append(_ways(*_own(piece, ink, labels), usual))
     return found
+
+
+def _own(piece: Piece, ink: Ink, labels: npt.NDArray[np.int32]) -> tuple[Ink, Box]:
+    """Return a piece's ink, with the soft edge that lies around it, and the box of both."""
+    left, top = max(piece.box[0] - 1, 0), max(piece.box[1] - 1, 0)
+    window = np.s_[top : piece.box[3] + 1, left : piece.box[2] + 1]
+    body = np.isin(labels[window], piece.labels)
+    around = cv2.dilate(body.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    own = body | (around & (labels[window] == 0))
+    content = np.where(own, ink[window], 0).astype(np.float32)
+    y, x, bottom, right = ink_box(content)
+    return content[y:bottom, x:right], (left + x, top + y, left + right, top + bottom)
 
 
 def _ways(content: Ink, box: Box, usual: float) -> list[Cut]:
@@ -86,7 +98,8 @@ def _ways(content: Ink, box: Box, usual: float) -> list[Cut]:
 def find_pieces(ink: Ink) -> tuple[list[Piece], npt.NDArray[np.int32]]:
     """Connect ink to pieces, without specks; return them and the map of their labels."""
     mask = (ink > _INK).astype(np.uint8)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    _, marked, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    labels = np.asarray(marked, np.int32)
     h, w = ink.shape
     pieces = []
     for label, (left, top, width, height, area) in enumerate(stats.tolist()):
@@ -119,14 +132,21 @@ def usual_height(pieces: list[Piece]) -> float:
 
 
 def into_lines(pieces: list[Piece]) -> list[list[Piece]]:
-    """Group pieces whose vertical extents overlap with a line's; top to bottom, left to right."""
+    """Group pieces whose vertical extents overlap with a line's; top to bottom, left to right.
+
+    Whole digits go first, from the left, and each is held against its neighbours alone: a line
+    may climb. Of what is lower, the bar of a 5 may lie above its line.
+    """
+    usual = usual_height(pieces)
     lines: list[list[Piece]] = []
-    for piece in sorted(pieces, key=lambda piece: -piece.height):
+    for piece in sorted(pieces, key=lambda piece: (piece.height < _PART * usual, piece.box[0])):
         middle = (piece.box[1] + piece.box[3]) / 2
+        reach = _BAR * usual if piece.height < _PART * usual else 0
         for line in lines:
-            top = float(np.median([p.box[1] for p in line]))
-            bottom = float(np.median([p.box[3] for p in line]))
-            if top <= middle <= bottom:
+            near = sorted(line, key=lambda other: abs(other.box[0] - piece.box[0]))[:_NEIGHBOURS]
+            top = float(np.median([p.box[1] for p in near]))
+            bottom = float(np.median([p.box[3] for p in near]))
+            if top - reach <= middle <= bottom:
                 line.append(piece)
                 break
         else:

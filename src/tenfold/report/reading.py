@@ -36,7 +36,7 @@ def _explained(name: str, given: Picture, reader: Reader, layout: Layout) -> dic
     pixels = pixels_of(given)
     small, _ = fit(pixels)
     found = find_ink(small)
-    steps = {
+    steps: dict[str, npt.NDArray[Any]] = {
         "The picture": small,
         "What stands out from the paper": found.contrast,
         "Stretched: paper 0, ink 1": found.levelled,

@@ -1,0 +1,180 @@
+"""However a digit is drawn, saved and placed, it is the same digit.
+
+How far two images in MNIST's form are apart is said in mean grey levels, of 255, after the best move
+by at most one pixel: a change of a hundredth of a grey level can move a centre of mass past the
+middle between two pixels.
+"""
+
+import io
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from tenfold.data.form import to_form
+from tenfold.data.strokes import WAYS, spline, strokes_of
+from tenfold.reading.reader import Picture, Reader
+
+Floats = npt.NDArray[np.float32]
+Form = npt.NDArray[np.uint8]
+
+LOSSLESS = 0.1  # grey levels: measured 0.04, of 8 bits that are rounded twice
+LOSSY = 4.0  # measured 2.1 with JPEG and WebP
+IN_A_LINE = 8.0  # soft edges below a quarter are left out there; measured 6.4
+
+digits = st.integers(0, 9)
+heights = st.integers(20, 600)
+margins = st.tuples(*[st.floats(0.15, 1.5)] * 4)
+
+
+def drawn(digit: int, way: int, height: int, around: tuple[float, ...] = (0.3,) * 4) -> Floats:
+    """Draw a template as it is, with margins in heights: left, top, right, bottom."""
+    ways = WAYS[digit]
+    strokes = [spline(p) * (0.65 * height, height) for p in strokes_of(ways[way % len(ways)])]
+    thickness = round(0.11 * height)
+    left, top, right, bottom = (round(margin * height) + thickness for margin in around)
+    canvas = np.zeros((top + height + bottom, left + round(0.65 * height) + right), np.uint8)
+    lines = [np.rint((points + (left, top)) * 16).astype(np.int32) for points in strokes]
+    cv2.polylines(canvas, lines, False, 255, thickness, cv2.LINE_AA, shift=4)  # noqa: FBT003
+    return np.asarray(canvas / 255, np.float32)
+
+
+def blended(ink: Floats, pen: tuple[int, ...], paper: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    share = ink[..., None]
+    pixels = np.rint(np.array(paper) * (1 - share) + np.array(pen) * share).astype(np.uint8)
+    return pixels[..., 0] if len(pen) == 1 else pixels
+
+
+def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def transparent(ink: Floats, grey: int) -> bytes:
+    pixels = np.full((*ink.shape, 4), grey, np.uint8)
+    pixels[..., 3] = np.rint(255 * ink)
+    return saved(Image.fromarray(pixels), "PNG")
+
+
+def turned(ink: Floats, orientation: int, turn: Image.Transpose) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture = Image.fromarray(blended(ink, (0,), (255,))).transpose(turn)
+    return saved(picture, "PNG", exif=exif)
+
+
+def cmyk(ink: Floats) -> bytes:
+    picture = Image.fromarray(blended(ink, (40, 30, 60), (250, 245, 235)))
+    return saved(picture.convert("CMYK"), "JPEG", quality=90)
+
+
+def sixteen_bits(ink: Floats) -> bytes:
+    levels = np.rint(2_000 + 60_000 * (1 - ink)).astype(np.uint16)
+    return saved(Image.fromarray(levels), "TIFF")
+
+
+EXACT: dict[str, Callable[[Floats], Picture]] = {
+    "black on white": lambda ink: blended(ink, (0,), (255,)),
+    "white on black": lambda ink: blended(ink, (255,), (0,)),
+    "red on cream": lambda ink: blended(ink, (180, 20, 30), (250, 240, 210)),
+    "floats": lambda ink: 1 - ink,
+    "transparent PNG": lambda ink: transparent(ink, 0),
+    "transparent PNG, white ink": lambda ink: transparent(ink, 255),
+    "turned by a camera": lambda ink: turned(ink, 6, Image.Transpose.ROTATE_90),
+    "mirrored by a camera": lambda ink: turned(ink, 2, Image.Transpose.FLIP_LEFT_RIGHT),
+    "TIFF of 16 bits": sixteen_bits,
+}
+ROUGH: dict[str, Callable[[Floats], Picture]] = {
+    "CMYK JPEG": cmyk,
+    "WebP": lambda ink: saved(Image.fromarray(blended(ink, (0,), (255,))), "WEBP", quality=80),
+}
+
+
+@pytest.fixture(scope="module")
+def reader() -> Reader:
+    return Reader.load()
+
+
+def apart(one: Form, other: Form) -> float:
+    """Return the mean difference in grey levels after the best move by a pixel."""
+    framed = np.pad(one, 1).astype(int)
+    return min(
+        float(np.abs(framed[down : down + 28, right : right + 28] - other).mean())
+        for down, right in itertools.product(range(3), repeat=2)
+    )
+
+
+@settings(max_examples=40)
+@given(digits, st.integers(0, 3), heights, margins, st.sampled_from(sorted(EXACT)))
+def test_a_picture_says_nothing_but_its_digit(
+    reader: Reader, digit: int, way: int, height: int, around: tuple[float, ...], name: str
+) -> None:
+    ink = drawn(digit, way, height, around)
+    (reading,) = reader.read(EXACT[name](ink), "single")
+    assert np.abs(reading.image.astype(int) - to_form(ink)).mean() <= LOSSLESS
+    assert (reading.digit, reading.rejected) == (digit, False)
+    (in_a_line,) = reader.read(EXACT[name](ink), "line")
+    assert apart(in_a_line.image, to_form(ink)) <= IN_A_LINE
+    assert (in_a_line.digit, in_a_line.rejected) == (digit, False)
+
+
+@settings(max_examples=20)
+@given(digits, st.integers(0, 3), heights, st.sampled_from(sorted(ROUGH)))
+def test_lossy_files_come_close(
+    reader: Reader, digit: int, way: int, height: int, name: str
+) -> None:
+    ink = drawn(digit, way, height)
+    for layout in ("single", "line"):
+        (reading,) = reader.read(ROUGH[name](ink), layout)
+        assert apart(reading.image, to_form(ink)) <= (LOSSY if layout == "single" else IN_A_LINE)
+        assert (reading.digit, reading.rejected) == (digit, False)
+
+
+@settings(max_examples=20)
+@given(digits, st.integers(0, 3), st.integers(20, 300), margins, margins)
+def test_where_a_digit_stands_does_not_matter(
+    reader: Reader,
+    digit: int,
+    way: int,
+    height: int,
+    here: tuple[float, ...],
+    there: tuple[float, ...],
+) -> None:
+    one, other = (
+        reader.read(blended(drawn(digit, way, height, around), (0,), (255,)), "line")
+        for around in (here, there)
+    )
+    np.testing.assert_array_equal(one[0].image, other[0].image)
+    assert one[0].box is not None
+    assert other[0].box is not None
+    moved = np.subtract(other[0].box, one[0].box)
+    assert (
+        moved.tolist()
+        == [
+            round(there[0] * height) - round(here[0] * height),
+            round(there[1] * height) - round(here[1] * height),
+        ]
+        * 2
+    )
+
+
+@settings(max_examples=15)
+@given(st.lists(digits, min_size=1, max_size=6), st.integers(30, 80), st.booleans())
+def test_a_number_is_its_digits_side_by_side(
+    reader: Reader,
+    number: list[int],
+    height: int,
+    light: bool,  # noqa: FBT001
+) -> None:
+    glyphs = [drawn(digit, 0, height, (0.1, 0.3, 0.1, 0.3)) for digit in number]
+    ink = np.concatenate(glyphs, axis=1)
+    pixels = blended(ink, (255,), (0,)) if light else blended(ink, (0,), (255,))
+    assert [reading.digit for reading in reader.read(pixels)] == number
