@@ -2,19 +2,25 @@
 
 python benchmarks/ablations.py runs/ablations --seeds 10
 
-Trains what is missing, then prints a Markdown table and draws docs/images/ablations.svg. The
-recipe was chosen on held-out training images before; nothing is chosen from what is seen here.
+Trains the variants that have no record, keeps their records, then prints a Markdown table of all
+records and draws docs/images/ablations.svg. The recipe was chosen on held-out training images
+before; nothing is chosen from what is seen here.
 """
 
 import argparse
+import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
+from record_set import main as record
 
-from tenfold.report.runset import Comparison, compare, read_set
+from tenfold.evaluation.statistics import Difference, Spread, paired, spread
 
+RECORDS = Path("benchmarks/records/ablations")
+FIGURES = {"accuracy": (100, 3), "nll_sum": (1, 1)}  # factor and decimals
 VARIANTS: dict[str, list[str]] = {
     "swift": [],
     "max pooling": ["network.pooling=max"],
@@ -28,29 +34,43 @@ VARIANTS: dict[str, list[str]] = {
     "no averaging": ["averaging.decay=0.0"],
     "constant learning rate": ["training.stages.1.learning_rate=0.006"],
     "no batch normalisation": ["network.normalisation=none"],
+    "two convolutions a block": ["network.convolutions=2"],
+    "elastic deformation": ["augmentation.elastic=0.5"],
+    "the report's layers": ["network.widths=[32,64,128]", "network.fully_connected=[1024,512]"],
 }
 
 
+Rows = dict[str, list[float]]
+Result = dict[str, tuple[Spread, Difference]]
+
+
 def folder_of(root: Path, name: str) -> Path:
-    """Return where a variant's runs are."""
-    return root / name.replace(" ", "-")
+    """Return where a variant's runs or its record are."""
+    return root / name.replace(" ", "-").replace("'", "")
 
 
-def row(name: str, result: Comparison) -> str:
+def read(name: str) -> Rows:
+    """Return a record's figures, in the order of the seeds."""
+    lines = (folder_of(RECORDS, name) / "results.jsonl").read_text().splitlines()
+    rows: list[dict[str, Any]] = sorted(map(json.loads, lines), key=lambda row: row["seed"])
+    return {key: [row[key] for row in rows] for key in FIGURES}
+
+
+def row(name: str, result: Result) -> str:
     """Return a line of the table: means, paired differences, p."""
-    accuracy, loss = result.differences["accuracy"], result.differences["nll_sum"]
-    mean, half = result.b["accuracy"], result.b["accuracy"].half or float("nan")
-    cells = [name, f"{100 * mean.mean:.3f} ± {100 * half:.3f}"]
-    cells += [f"{result.b['nll_sum'].mean:.1f} ± {result.b['nll_sum'].half or float('nan'):.1f}"]
-    for gap, scale, digits in ((accuracy, 100, 3), (loss, 1, 1)):
-        assert gap.low is not None and gap.high is not None  # noqa: S101, PT018 - several seeds
-        low, high = scale * gap.low, scale * gap.high
+    cells = [name]
+    for key, (scale, digits) in FIGURES.items():
+        mean = result[key][0]
+        cells.append(f"{scale * mean.mean:.{digits}f} ± {scale * (mean.half or 0):.{digits}f}")
+    for key, (scale, digits) in FIGURES.items():
+        gap = result[key][1]
+        low, high = scale * (gap.low or gap.mean), scale * (gap.high or gap.mean)
         interval = f"{scale * gap.mean:+.{digits}f} ({low:+.{digits}f} … {high:+.{digits}f})"
         cells.append(interval if gap.p is None else f"{interval}, p = {gap.p:.2g}")
     return "| " + " | ".join(cells) + " |"
 
 
-def draw(results: dict[str, Comparison], path: Path) -> None:
+def draw(results: dict[str, Result], path: Path) -> None:
     """Draw each variant's paired differences from swift with their intervals."""
     figure = Figure(figsize=(8, 0.36 * len(results) + 1.2), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
@@ -59,7 +79,7 @@ def draw(results: dict[str, Comparison], path: Path) -> None:
         (panels[0], "accuracy", 100, "accuracy, points"),
         (panels[1], "nll_sum", 1, "nll_sum"),
     ):
-        gaps = [result.differences[key] for result in results.values()]
+        gaps = [result[key][1] for result in results.values()]
         axes.errorbar(
             [scale * gap.mean for gap in gaps],
             list(places),
@@ -84,21 +104,23 @@ def main() -> None:
     parser.add_argument("--figure", type=Path, default=Path("docs/images/ablations.svg"))
     given = parser.parse_args()
     for name, changes in VARIANTS.items():
+        if (folder_of(RECORDS, name) / "results.jsonl").exists():
+            continue
         command = [sys.executable, "-m", "tenfold", "repeat", "swift", "--seeds", str(given.seeds)]
         command += ["--out", str(folder_of(given.root, name))]
         command += [word for change in changes for word in ("--set", change)]
         subprocess.run(command, check=True)
-    swift = read_set(folder_of(given.root, "swift"))
+        record(folder_of(given.root, name), folder_of(RECORDS, name))
+    swift = read("swift")
     results = {
-        name: compare(swift, read_set(folder_of(given.root, name)))
-        for name in VARIANTS
-        if name != "swift"
+        name: {key: (spread(rows[key]), paired(swift[key], rows[key])) for key in FIGURES}
+        for name, rows in ((name, read(name)) for name in VARIANTS)
     }
     print("| | accuracy, % | nll_sum | accuracy less swift's | nll_sum less swift's |")
     print("|---|---|---|---|---|")
-    print(row("swift", compare(swift, swift)))
     for name, result in results.items():
         print(row(name, result))
+    del results["swift"]
     draw(results, given.figure)
 
 

@@ -75,7 +75,8 @@ def test_a_picture_may_be_given_in_any_way(reader: Reader, tmp_path: Path) -> No
     path = tmp_path / "number.png"
     path.write_bytes(png(grey))
     given: list[Any] = [
-        *(path, str(path), path.read_bytes(), png(colour), grey, colour),
+        *(path, str(path), path.read_bytes(), png(colour), grey, colour, Image.fromarray(grey)),
+        *(grey[..., None], grey.astype(np.int64), colour.astype(np.int32)),
         *(
             grey / 255,
             (grey / 255).astype(np.float32),
@@ -100,14 +101,14 @@ def test_a_picture_may_be_given_in_any_way(reader: Reader, tmp_path: Path) -> No
     [
         (np.zeros(4, np.uint8), r"shape \(4,\) is no picture; give \[h, w\] or \[h, w, 3\]"),
         (np.zeros((2, 3, 4), np.uint8), r"shape \(2, 3, 4\)"),
-        (np.zeros((2, 3, 1), np.uint8), r"shape \(2, 3, 1\)"),
+        (np.zeros((5, 28, 28), np.uint8), r"shape \(5, 28, 28\) is a stack; give it to read_all"),
         (np.zeros((2, 2, 2, 3), np.uint8), r"shape \(2, 2, 2, 3\)"),
         (np.zeros((0, 5), np.uint8), r"shape \(0, 5\)"),
-        (np.zeros((2, 2), np.int64), "pixels of int64: give uint8, or finite floats"),
-        (np.zeros((2, 2), np.bool_), "pixels of bool"),
+        (np.array([[0, 256]]), "pixels of int64: give integers 0 … 255 or floats"),
+        (np.array([[-1, 5]], np.int16), "pixels of int16"),
         (np.zeros((2, 2), np.complex128), "pixels of complex128"),
-        (np.array([["a", "b"]]), "pixels of <U1"),
-        (np.array([[0.5, np.nan]]), "pixels of float64: give uint8, or finite"),
+        (np.array([[0.5, 1.1]]), "pixels of float64"),
+        (np.array([[0.5, np.nan]]), "pixels of float64"),
         (np.array([[0.5, np.inf]], np.float32), "pixels of float32"),
     ],
 )
@@ -131,10 +132,20 @@ def test_what_cannot_be_decoded_is_named(tmp_path: Path) -> None:
         stub_reader(EVEN).read(tmp_path / "blank.png", "grid")
 
 
-def test_floats_beyond_0_and_1_are_cut_off() -> None:
-    np.testing.assert_array_equal(
-        pixels_of(np.array([[-0.2, 0.0, 0.5, 1.0, 7.0]])), [[0, 0, 128, 255, 255]]
-    )
+@pytest.mark.parametrize("kind", [np.int8, np.int64, np.uint16])
+def test_integers_are_grey_levels(kind: type) -> None:
+    given = np.array([[0, 1, 100, 127]]).astype(kind)
+    np.testing.assert_array_equal(pixels_of(given), [[0, 1, 100, 127]])
+
+
+def test_floats_and_bits_are_shares_of_white() -> None:
+    np.testing.assert_array_equal(pixels_of(np.array([[0.0, 0.5, 0.2, 1.0]])), [[0, 128, 51, 255]])
+    np.testing.assert_array_equal(pixels_of(np.array([[False, True]])), [[0, 255]])
+
+
+def test_an_unknown_layout_is_refused() -> None:
+    with pytest.raises(DataError, match="layout 'lines': use line, single or grid"):
+        stub_reader(EVEN).read(INK, cast("Any", "lines"))
 
 
 # Layouts

@@ -162,7 +162,11 @@ def without(ink: Floats, mask: Mask) -> Floats:
     wide = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
     near = cv2.dilate((rest > _BODY).astype(np.uint8), wide)
     # How dark a line is, across all of its width, shows where no stroke crosses it.
-    darkest = cv2.dilate(np.where(mask > 0, ink, 0), np.ones((reach - 2, reach - 2), np.uint8))
+    lined = np.where(mask > 0, ink, 0)
+    darkest = np.minimum(
+        cv2.dilate(lined, np.ones((reach - 2, 1), np.uint8)),
+        cv2.dilate(lined, np.ones((1, reach - 2), np.uint8)),
+    )
     printed = darkest[(mask > 0) & (darkest > _LINE)]
     level = float(np.quantile(printed, _BARE)) + _DARKER if printed.size else 1.0
     kept = np.where((mask > 0) & (near > 0) & (ink > level), ink, rest)
