@@ -35,8 +35,6 @@ VARIANTS: dict[str, list[str]] = {
     "constant learning rate": ["training.stages.1.learning_rate=0.006"],
     "no batch normalisation": ["network.normalisation=none"],
     "two convolutions a block": ["network.convolutions=2"],
-    "elastic deformation": ["augmentation.elastic=0.5"],
-    "the report's layers": ["network.widths=[32,64,128]", "network.fully_connected=[1024,512]"],
 }
 
 

@@ -134,7 +134,7 @@ def test_what_cannot_be_decoded_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", [np.int8, np.int64, np.uint16])
 def test_integers_are_grey_levels(kind: type) -> None:
-    given = np.array([[0, 1, 100, 127]]).astype(kind)
+    given: npt.NDArray[Any] = np.array([[0, 1, 100, 127]]).astype(kind)
     np.testing.assert_array_equal(pixels_of(given), [[0, 1, 100, 127]])
 
 

@@ -57,7 +57,9 @@ def _evaluate_reader(path: Path | None, data: str, page: Path | None, *, as_json
     if path and (path / "bundle" / "bundle.json").is_file():
         path = path / "bundle"
     reader = Reader.load(path or SHIPPED)
-    with Progress(console=console(stderr=True)) as progress:
+    terminal = console(stderr=True)
+    quiet = not terminal.is_terminal  # a log needs no bar
+    with Progress(console=terminal, transient=True, disable=quiet) as progress:
         task = progress.add_task("making pictures", total=None)
         pictures = load_pictures(data)
         progress.update(task, description="reading", total=len(pictures))

@@ -68,9 +68,11 @@ def fit_acceptance(  # noqa: PLR0913 - three operating points
     wrong = np.argmax(log_probabilities_nk, axis=1) != labels_n
     order = np.argsort(-confidence, kind="stable")
     share_wrong = np.cumsum(wrong[order]) / np.arange(1, len(order) + 1)
-    good = np.flatnonzero(share_wrong <= 1 - accuracy)
-    surest = float(confidence[order[good[-1]]]) if len(good) else 1.0
+    sorted_p = confidence[order]
+    together = np.append(sorted_p[1:] == sorted_p[:-1], False)  # with the next: both or neither
+    good = np.flatnonzero((share_wrong <= 1 - accuracy) & ~together)
+    surest = float(sorted_p[good[-1]]) if len(good) else 1.0
     if len(strangers_mk):
         strangers = np.exp(np.max(strangers_mk, axis=1))
         surest = max(surest, float(np.quantile(strangers, refused)))
-    return min(surest, float(np.quantile(confidence, lost)))
+    return min(surest, float(np.quantile(confidence, lost, method="lower")))

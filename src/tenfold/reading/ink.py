@@ -28,11 +28,15 @@ _BODY = 0.25  # ink that is more than a soft edge
 _CLINGING = 0.8  # of a piece beside lines: it is their soft edge
 _DARKER = 0.25  # than a line: a stroke on top of it
 _BARE = 0.2  # of a line: so much at least is crossed by no stroke
+_FEW = 3  # lines: with more of them, it is ruled paper
+_AS_DARK = 0.7  # of the ink's darkness
+_AS_THICK = 0.6  # of the strokes' width
 _SMALLEST = 36  # pixels: in smaller pictures a stroke can be as long and thin as a line
 _STEEPEST = 0.26  # radians that a line may be off level: 15 degrees
 _STEP = 0.01
 _MOST_SLOPES = 12
 _SOFT = 0.2  # of a row inked: beyond a line's soft edge
+_THIN = 0.2  # of a line's pixels: there no stroke crosses it
 _PARTS = 12  # of the width, looked at apart
 _CORNER_PARTS = 3  # of a line that leaves through a corner, at least
 
@@ -141,9 +145,13 @@ def grain(found: Floats) -> float:
 
 
 def lines(ink: Floats) -> Mask:
-    """Return a mask of printed lines: straight, thin, from one edge of the picture to the other."""
-    found = _level_lines(ink)
-    return np.maximum(found, _level_lines(np.ascontiguousarray(ink.T)).T)
+    """Return a mask of printed lines: straight, thin, from one edge of the picture to the other.
+
+    The strokes of a digit that fills its picture are no lines.
+    """
+    level, upright = _level_lines(ink), _level_lines(np.ascontiguousarray(ink.T)).T
+    mask = np.maximum(level, upright)
+    return np.zeros_like(mask) if _may_be_strokes(ink, level, upright) else mask
 
 
 def without(ink: Floats, mask: Mask) -> Floats:
@@ -177,6 +185,31 @@ def without(ink: Floats, mask: Mask) -> Floats:
     return mended.astype(np.float32)
 
 
+def _may_be_strokes(ink: Floats, level: Mask, upright: Mask) -> bool:
+    """Whether lines are so few, so dark and so thick, or the ink so close to all edges, as strokes.
+
+    The bar of a 7 goes from one edge to the other of a picture that ends where the digit does.
+    """
+    counts = [cv2.connectedComponents(mask)[0] - 1 for mask in (level, upright)]
+    if not 0 < sum(counts) <= _FEW:
+        return False
+    mask = np.maximum(level, upright)
+    if float(np.median(ink[(mask > 0) & (ink > _LINE)])) < _AS_DARK:
+        return False
+    y, x = (max(1, side // 32) for side in ink.shape)
+    if all((edge > _LINE).any() for edge in (ink[:y], ink[-y:], ink[:, :x], ink[:, -x:])):
+        return True
+    body = ink > 0.5  # noqa: PLR2004
+    thick = min(
+        float(np.median((body & (found > 0)).sum(axis=axis))) / count
+        for axis, (found, count) in enumerate(zip((level, upright), counts, strict=True))
+        if count
+    )
+    rest = (body & (mask == 0)).astype(np.uint8)
+    outline = rest.sum() - cv2.erode(rest, np.ones((3, 3), np.uint8), borderValue=0).sum()
+    return bool(thick * outline >= _AS_THICK * 2 * rest.sum() > 0)  # area = width · outline / 2
+
+
 def _strokes(body: npt.NDArray[np.bool_], mask: Mask, least: int) -> npt.NDArray[np.bool_]:
     """Return the pieces of `body` that are no specks and no soft edges of lines, dilated."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(
@@ -207,6 +240,8 @@ def _level_lines(ink: Floats) -> Mask:
     least = _PARTS
     # A pixel thicker at both sides, since a line steps from row to row where its shear does not.
     thicker = cv2.dilate(mask.astype(np.uint8), np.ones((3, 1), np.uint8)) > 0
+    column = np.ones((thickest + 1, 1), np.uint8)
+    thin = mask & (cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, column) == 0)
     for slope in _slopes(mask.astype(np.uint8)):
         drop = np.rint((columns - w / 2) * slope).astype(int)
         margin = int(np.abs(drop).max())
@@ -214,6 +249,11 @@ def _level_lines(ink: Floats) -> Mask:
         if _line_rows(full, inside, _PARTS, thickest):
             least = _CORNER_PARTS
         for first, end in _line_rows(full, inside, least, thickest):
+            middle = (first + end) // 2 - margin + drop
+            there = (middle >= 0) & (middle < h)
+            along = middle[there], columns[there]
+            if thin[along].sum() < _THIN * mask[along].sum():
+                continue  # a slice of a thick bar
             for row in range(first - margin, end - margin):
                 place = row + drop
                 there = (place >= 0) & (place < h)

@@ -64,9 +64,11 @@ def digits_of(ink: Ink) -> list[list[Cut]]:
         alone = len(line) == 1 and usual < _PART * tallest
         if alone or usual < _LOWEST_LINE * tallest:
             continue  # what is left of printed lines
-        for piece in merged(line, usual):
-            if piece.height >= _SMALLEST * usual:
-                found.append(_ways(*_own(piece, ink, labels), usual))
+        found += [
+            _ways(*_own(piece, ink, labels), usual)
+            for piece in merged(line, usual)
+            if piece.height >= _SMALLEST * usual
+        ]
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tenfold.errors import RunError
+from tenfold.errors import DataError, RunError
 from tenfold.files import write_atomically
 from tenfold.reading.ink import find_ink, fit
 from tenfold.reading.reader import Layout, Picture, Reader, pixels_of
@@ -42,12 +42,15 @@ def _explained(name: str, given: Picture, reader: Reader, layout: Layout) -> dic
         "Stretched: paper 0, ink 1": found.levelled,
         "Printed lines taken out": found.ink,
     }
+    try:
+        readings = reader.read(pixels, layout)
+    except DataError:  # no grid: the steps show why
+        readings = []
     return {
         "name": name,
         "steps": [(title, data_uri(_small(step))) for title, step in steps.items()],
         "readings": [
-            {"reading": reading, "source": picture(reading.image.tobytes())}
-            for reading in reader.read(pixels, layout)
+            {"reading": reading, "source": picture(reading.image.tobytes())} for reading in readings
         ],
     }
 
