@@ -6,14 +6,23 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
-from clear_digits import Colour, Floats, Pixels, clear_digit, number, on_paper, overlap
+from clear_digits import (
+    Colour,
+    Floats,
+    Pixels,
+    clear_digit,
+    cropped,
+    number,
+    on_paper,
+    overlap,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as stn
 
 from tenfold.data.dataset import synthetic_digits
 from tenfold.data.form import to_form
-from tenfold.data.strokes import drawn_digit
+from tenfold.data.strokes import WAYS, drawn_digit
 from tenfold.reading.ink import (
     WORKING_SIDE,
     contrast,
@@ -227,6 +236,34 @@ def test_in_small_pictures_nothing_is_a_line() -> None:
     ink[3:5] = 1
     assert not lines(ink).any()
     assert lines(np.kron(ink, np.ones((2, 2), np.float32))).any()
+
+
+@pytest.mark.parametrize("thickness", [9, 20, 30])
+def test_thick_bars_are_no_lines(thickness: int) -> None:
+    ink = np.zeros((100, 200), np.float32)
+    ink[40 : 40 + thickness] = 1
+    assert not lines(ink).any()
+    assert not lines(np.ascontiguousarray(ink.T)).any()
+
+
+@pytest.mark.parametrize("height", [60, 100, 200])
+@pytest.mark.parametrize("pen", [0.06, 0.11, 0.16])
+def test_a_digit_that_fills_its_picture_has_no_lines(height: int, pen: float) -> None:
+    for digit, ways in WAYS.items():
+        for way in range(len(ways)):
+            drawn = cropped(clear_digit(digit, height, way=way, pen=pen))
+            if (drawn > 0.5).mean() > 0.9:
+                continue  # an upright 1 leaves no paper
+            found = find_ink(on_paper(drawn, 20, 235)).ink
+            assert overlap(found, drawn) > 0.97
+
+
+@pytest.mark.parametrize("digit", [2, 4, 7])
+def test_a_stroke_from_edge_to_edge_is_no_line(digit: int) -> None:
+    drawn = clear_digit(digit, 100)
+    columns = np.flatnonzero(drawn.any(axis=0))
+    drawn = np.ascontiguousarray(drawn[:, columns[0] : columns[-1] + 1])
+    assert overlap(find_ink(on_paper(drawn, 20, 235)).ink, drawn) > 0.97
 
 
 def test_without_keeps_what_is_darker_and_what_crosses() -> None:

@@ -34,7 +34,7 @@ LOOKALIKES = {
     5: "Ss",
     6: "bG",
     7: "T",
-    8: "B",
+    8: "Bf",
     9: "gqay",
 }
 

@@ -18,6 +18,8 @@ def test_the_public_names_are_these() -> None:
         "Digits",
         "MixedPool",
         "NetworkConfig",
+        "Reader",
+        "Reading",
         "Recipe",
         "Run",
         "Schedule",

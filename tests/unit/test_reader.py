@@ -19,7 +19,7 @@ from tenfold.data.form import to_form
 from tenfold.data.strokes import WAYS, spline, strokes_of
 from tenfold.errors import DataError
 from tenfold.model.predict import Predictor
-from tenfold.reading.reader import Reader, Reading, likeliest, locate, pixels_of
+from tenfold.reading.reader import Layout, Reader, Reading, likeliest, locate, pixels_of
 
 EVEN = [0.1] * 10
 BLANK = np.full((20, 20), 255, np.uint8)
@@ -196,6 +196,40 @@ def test_boxes_are_in_the_pixels_of_the_picture_given(reader: Reader) -> None:
             np.testing.assert_allclose(np.array(other.box) / 12, one.box, atol=1.5)
             assert 0 <= other.box[0] < other.box[2] <= large.shape[1]
             assert 0 <= other.box[1] < other.box[3] <= large.shape[0]
+
+
+@pytest.mark.parametrize("layout", ["single", "line"])
+@pytest.mark.parametrize("height", [30, 100])
+def test_a_digit_may_fill_its_picture(reader: Reader, layout: Layout, height: int) -> None:
+    for digit, ways in WAYS.items():
+        for way in range(len(ways)):
+            ink = cropped(clear_digit(digit, height, way=way))
+            if (ink > 0.5).mean() > 0.9:
+                continue  # an upright 1 leaves no paper
+            (reading,) = reader.read(on_paper(ink, 20, 235), layout)
+            assert (reading.digit, reading.rejected) == (digit, False)
+
+
+def test_a_single_digit_is_read_without_specks_and_shadows() -> None:
+    ink = clear_digit(5, 100)
+    expected = stub_reader(EVEN).read(on_paper(ink, 0, 255), "single")[0]
+    dirty = ink.copy()
+    dirty[5:10, 5:10] = 1  # a speck
+    dirty[-3:, 30:90] = 1  # the next line of writing
+    dirty[:, :4] = 1  # a shadow along an edge
+    (reading,) = stub_reader(EVEN).read(on_paper(dirty, 0, 255), "single")
+    assert reading.box == expected.box
+    np.testing.assert_array_equal(reading.image, expected.image)
+
+
+def test_a_part_that_stands_apart_belongs_to_a_single_digit() -> None:
+    ink = clear_digit(3, 100, margin=0.5)
+    rows, columns = np.nonzero(ink)
+    top = rows.min() - 20
+    ink[top : top + 8, columns.min() + 10 : columns.max()] = 1
+    (reading,) = stub_reader(EVEN).read(on_paper(ink, 0, 255), "single")
+    assert reading.box is not None
+    assert reading.box[1] == top
 
 
 # Strokes

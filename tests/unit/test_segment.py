@@ -144,12 +144,12 @@ def test_a_broken_stroke_is_one_digit() -> None:
 
 
 def test_specks_and_dots_are_no_digits() -> None:
-    ink, boxes = number("2468", 80, margin=1.0)
+    ink, boxes = number("2468", 80, gap=0.35, margin=1.0)
     generator = np.random.default_rng(0)
     around = cv2.dilate(ink, np.ones((31, 31))) == 0
     for y, x in generator.choice(np.argwhere(around), 60, replace=False):
         ink[y : y + 3, x : x + 3] = 1
-    cv2.circle(ink, (boxes[1][2] + 10, boxes[1][3] - 3), 4, 1.0, -1)  # a decimal point
+    cv2.circle(ink, (boxes[1][2] + 14, boxes[1][3] - 3), 8, 1.0, -1)  # a decimal point
     cv2.line(ink, (20, 30), (32, 30), 1.0, 3)
     assert near(boxes_of(ink), boxes)
 

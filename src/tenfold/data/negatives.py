@@ -23,7 +23,7 @@ from tenfold.data.imitate import Imitation
 from tenfold.data.strokes import drawn_digit, spline
 
 # Left out are letters that a careful person may take for a digit in some hand:
-# B 8 · b G 6 · D O o Q 0 · e 2 · g q a 9 · I i J j L l t 1 · T 7 · S s 5 · y 4 or 9 · Y 4 · Z z 2
+# B f 8 · b G 6 · D O o Q 0 · e 2 · g q a 9 · I i J j L l t 1 · T 7 · S s 5 · y 4 or 9 · Y 4 · Z z 2
 LETTERS = "ACEFHKMNPRUVWXcdhkmnprvwxu"
 SYMBOLS = "#%&@?+*=<>{}[]~^$"
 

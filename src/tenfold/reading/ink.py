@@ -162,27 +162,37 @@ def without(ink: Floats, mask: Mask) -> Floats:
     """
     if not mask.any():
         return ink
-    inner = cv2.distanceTransform(mask, cv2.DIST_L1, 3)
-    thick = min(float(np.quantile(inner[inner > 0], 0.9)), 0.05 * min(ink.shape))  # but crossings
-    reach = 2 * int(np.ceil(thick)) + 3
+    reach = _across(mask) + 2
     rest = np.where(mask > 0, 0, ink).astype(np.float32)
     rest = np.where(_strokes(rest > _BODY, mask, 2 * reach), rest, 0).astype(np.float32)
     wide = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
     near = cv2.dilate((rest > _BODY).astype(np.uint8), wide)
-    # How dark a line is, across all of its width, shows where no stroke crosses it.
-    lined = np.where(mask > 0, ink, 0)
-    darkest = np.minimum(
-        cv2.dilate(lined, np.ones((reach - 2, 1), np.uint8)),
-        cv2.dilate(lined, np.ones((1, reach - 2), np.uint8)),
-    )
-    printed = darkest[(mask > 0) & (darkest > _LINE)]
-    level = float(np.quantile(printed, _BARE)) + _DARKER if printed.size else 1.0
+    level = _darkness(ink, mask) + _DARKER
     kept = np.where((mask > 0) & (near > 0) & (ink > level), ink, rest)
     mended = kept
     for shape in ((1, reach), (reach, 1)):
         closed = cv2.morphologyEx(kept, cv2.MORPH_CLOSE, np.ones(shape, np.uint8))
         mended = np.maximum(mended, np.where(mask > 0, np.minimum(closed, ink), 0))
     return mended.astype(np.float32)
+
+
+def _across(mask: Mask) -> int:
+    """Return how many pixels lines are wide, crossings left out; an odd number."""
+    inner = cv2.distanceTransform(mask, cv2.DIST_L1, 3)
+    thick = min(float(np.quantile(inner[inner > 0], 0.9)), 0.05 * min(mask.shape))
+    return 2 * int(np.ceil(thick)) + 1
+
+
+def _darkness(ink: Floats, mask: Mask) -> float:
+    """Return how dark lines are: across all of their width, where no stroke crosses them."""
+    across = _across(mask)
+    lined = np.where(mask > 0, ink, 0)
+    darkest = np.minimum(
+        cv2.dilate(lined, np.ones((across, 1), np.uint8)),
+        cv2.dilate(lined, np.ones((1, across), np.uint8)),
+    )
+    printed = darkest[(mask > 0) & (darkest > _LINE)]
+    return float(np.quantile(printed, _BARE)) if printed.size else 1.0
 
 
 def _may_be_strokes(ink: Floats, level: Mask, upright: Mask) -> bool:
@@ -194,14 +204,14 @@ def _may_be_strokes(ink: Floats, level: Mask, upright: Mask) -> bool:
     if not 0 < sum(counts) <= _FEW:
         return False
     mask = np.maximum(level, upright)
-    if float(np.median(ink[(mask > 0) & (ink > _LINE)])) < _AS_DARK:
+    if _darkness(ink, mask) < _AS_DARK:
         return False
     y, x = (max(1, side // 32) for side in ink.shape)
     if all((edge > _LINE).any() for edge in (ink[:y], ink[-y:], ink[:, :x], ink[:, -x:])):
         return True
     body = ink > 0.5  # noqa: PLR2004
     thick = min(
-        float(np.median((body & (found > 0)).sum(axis=axis))) / count
+        float(np.quantile((body & (found > 0)).sum(axis=axis), _BARE)) / count
         for axis, (found, count) in enumerate(zip((level, upright), counts, strict=True))
         if count
     )
