@@ -17,7 +17,7 @@ from tenfold.reading.reader import Layout, Picture, Reader, Reading
 
 Outcome = list[Reading] | DataError
 
-_CHUNK = 32  # pictures that travel together
+_CHUNK = 256  # pictures that travel together: fewer, and the workers wait for each other
 _AHEAD = 2  # chunks a worker that wait for it
 
 _reader: Reader  # of this worker
