@@ -207,6 +207,23 @@ def test_printed_lines_go_and_strokes_stay(degrees: float, squared: bool, darkne
         assert np.mean(found.levelled[away] > 0.25) > 0.02
 
 
+@pytest.mark.parametrize("degrees", SLOPES)
+def test_many_lines_as_dark_as_the_pen_are_lines_all_the_same(degrees: float) -> None:
+    drawn = clear_digit(0, 150, pen=0.1)
+    printed = ruled(drawn.shape, degrees, squared=True)
+    found = find_ink(on_paper(np.maximum(drawn, 0.9 * printed), 35, 255)).ink
+    assert np.mean(found[cv2.dilate(drawn, np.ones((7, 7))) == 0] > 0.25) < 0.005
+
+
+def test_two_pale_lines_that_cross_in_a_digit_are_lines() -> None:
+    drawn = clear_digit(6, 100)
+    printed = np.zeros_like(drawn)
+    printed[70:72] = printed[:, 60:62] = 0.4
+    found = find_ink(on_paper(np.maximum(drawn, printed), 20, 235)).ink
+    assert overlap(found, drawn) > 0.97
+    assert not (found[cv2.dilate(drawn, np.ones((5, 5))) == 0] > 0.25).any()
+
+
 def test_a_line_in_the_mask_is_whole() -> None:
     printed = ruled((200, 300), 5, squared=False)
     assert (lines(printed)[printed > 0.5] == 1).all()
@@ -247,7 +264,7 @@ def test_thick_bars_are_no_lines(thickness: int) -> None:
 
 
 @pytest.mark.parametrize("height", [60, 100, 200])
-@pytest.mark.parametrize("pen", [0.06, 0.11, 0.16])
+@pytest.mark.parametrize("pen", [0.03, 0.06, 0.11, 0.16])
 def test_a_digit_that_fills_its_picture_has_no_lines(height: int, pen: float) -> None:
     for digit, ways in WAYS.items():
         for way in range(len(ways)):
@@ -255,12 +272,13 @@ def test_a_digit_that_fills_its_picture_has_no_lines(height: int, pen: float) ->
             if (drawn > 0.5).mean() > 0.9:
                 continue  # an upright 1 leaves no paper
             found = find_ink(on_paper(drawn, 20, 235)).ink
-            assert overlap(found, drawn) > 0.97
+            assert overlap(found, drawn) > 0.95
 
 
 @pytest.mark.parametrize("digit", [2, 4, 7])
-def test_a_stroke_from_edge_to_edge_is_no_line(digit: int) -> None:
-    drawn = clear_digit(digit, 100)
+@pytest.mark.parametrize("pen", [0.03, 0.05, 0.11])
+def test_a_stroke_from_edge_to_edge_is_no_line(digit: int, pen: float) -> None:
+    drawn = clear_digit(digit, 100, pen=pen)
     columns = np.flatnonzero(drawn.any(axis=0))
     drawn = np.ascontiguousarray(drawn[:, columns[0] : columns[-1] + 1])
     assert overlap(find_ink(on_paper(drawn, 20, 235)).ink, drawn) > 0.97

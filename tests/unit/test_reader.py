@@ -214,12 +214,24 @@ def test_a_single_digit_is_read_without_specks_and_shadows() -> None:
     ink = clear_digit(5, 100)
     expected = stub_reader(EVEN).read(on_paper(ink, 0, 255), "single")[0]
     dirty = ink.copy()
-    dirty[5:10, 5:10] = 1  # a speck
+    dirty[22:27, 60:65] = 1  # a speck
     dirty[-3:, 30:90] = 1  # the next line of writing
-    dirty[:, :4] = 1  # a shadow along an edge
+    dirty[30:150, :4] = 1  # a shadow along an edge
     (reading,) = stub_reader(EVEN).read(on_paper(dirty, 0, 255), "single")
     assert reading.box == expected.box
     np.testing.assert_array_equal(reading.image, expected.image)
+
+
+def test_a_shadow_in_a_corner_is_no_digit_however_large() -> None:
+    ink = clear_digit(5, 100, margin=0.9)
+    dark = ink.copy()
+    dark[-80:, -90:] = 1
+    assert dark[-80:, -90:].sum() > 2 * ink.sum()
+    clean, reading = (
+        stub_reader(EVEN).read(on_paper(picture, 0, 255), "single")[0] for picture in (ink, dark)
+    )
+    assert reading.box == clean.box
+    np.testing.assert_array_equal(reading.image, clean.image)
 
 
 def test_a_part_that_stands_apart_belongs_to_a_single_digit() -> None:

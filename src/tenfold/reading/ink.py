@@ -250,7 +250,7 @@ def _level_lines(ink: Floats) -> Mask:
     least = _PARTS
     # A pixel thicker at both sides, since a line steps from row to row where its shear does not.
     thicker = cv2.dilate(mask.astype(np.uint8), np.ones((3, 1), np.uint8)) > 0
-    column = np.ones((thickest + 1, 1), np.uint8)
+    column = np.ones((thickest + 1 | 1, 1), np.uint8)  # an even one would shift by half a pixel
     thin = mask & (cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, column) == 0)
     for slope in _slopes(mask.astype(np.uint8)):
         drop = np.rint((columns - w / 2) * slope).astype(int)
@@ -259,15 +259,12 @@ def _level_lines(ink: Floats) -> Mask:
         if _line_rows(full, inside, _PARTS, thickest):
             least = _CORNER_PARTS
         for first, end in _line_rows(full, inside, least, thickest):
-            middle = (first + end) // 2 - margin + drop
-            there = (middle >= 0) & (middle < h)
-            along = middle[there], columns[there]
-            if thin[along].sum() < _THIN * mask[along].sum():
-                continue  # a slice of a thick bar
-            for row in range(first - margin, end - margin):
-                place = row + drop
-                there = (place >= 0) & (place < h)
-                found[place[there], columns[there]] = 1
+            band = np.arange(first, end)[:, None] - margin + drop
+            there = (band >= 0) & (band < h)
+            places = band.clip(0, h - 1)
+            slim = (thin[places, columns] & there).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
+            if slim.max() >= _THIN:  # else a slice of a thick bar
+                found[places[there], np.broadcast_to(columns, band.shape)[there]] = 1
     return found
 
 
