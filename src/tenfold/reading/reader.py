@@ -27,7 +27,7 @@ Picture = Path | str | bytes | Image.Image | npt.NDArray[Any]
 
 _TWO = 0.8  # of the probability on two digits: it is one of them, but which
 _CUT = 0.1  # by so much must the parts of a piece be more probable than the whole
-_BATCH = 16  # pictures that are predicted together
+_BATCH = 64  # pictures that are predicted together
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
