@@ -84,7 +84,7 @@ def draw(found: list[dict[str, float | int | None]], path: Path) -> None:
     ):
         size = [row["members"] for row in found]
         axes.plot(size, [scale * (row[key] or 0) for row in found], marker="o", markersize=4)
-        several = [row for row in found if row[f"{key}_half"] is not None]
+        several = [row for row in found if (row["disjoint"] or 0) > 2]  # noqa: PLR2004 - of two, it says nothing
         axes.errorbar(
             [row["members"] for row in several],
             [scale * (row[key] or 0) for row in several],
