@@ -44,7 +44,7 @@ Result = dict[str, tuple[Spread, Difference]]
 
 def folder_of(root: Path, name: str) -> Path:
     """Return where a variant's runs or its record are."""
-    return root / name.replace(" ", "-").replace("'", "")
+    return root / name.replace(" ", "-")
 
 
 def read(name: str) -> Rows:

@@ -18,7 +18,6 @@ import torch
 
 from tenfold.data.folder import squeezed
 from tenfold.data.pictures import Pictures, load_pictures, picture_sets
-from tenfold.evaluation.metrics import wilson
 from tenfold.evaluation.reading import evaluate_reader
 from tenfold.model.package import SHIPPED
 from tenfold.model.predict import Predictor
@@ -37,7 +36,7 @@ def baseline(predictor: Predictor, pictures: Pictures) -> float | None:
 
 def row(name: str, result: dict[str, Any], plain: float | None) -> str:
     """Return a line of the table."""
-    low, high = wilson(result["right"], result["of"])
+    low, high = result["accuracy_interval"]
     cells = [f"`{name}`", picture_sets()[name], f"{100 * result['accuracy']:.2f} %"]
     cells += [f"{100 * low:.1f}–{100 * high:.1f} %"]
     cells += ["–" if plain is None else f"{100 * plain:.1f} %"]

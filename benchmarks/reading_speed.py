@@ -24,9 +24,10 @@ from PIL import Image
 
 from tenfold.data.pictures import load_pictures
 from tenfold.data.sources import load_digits
+from tenfold.machine import available_cores
 from tenfold.model.package import SHIPPED
 from tenfold.reading.bulk import read_in_bulk
-from tenfold.training.hardware import available_cores, describe_machine
+from tenfold.training.hardware import describe_machine
 
 
 def cold(picture: Path, times: int) -> list[float]:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from torch import Tensor
 
+from tenfold.model.config import PoolKind
 from tenfold.model.kernels import relu_pool
-from tenfold.model.pooling import PoolKind
 
 shapes = st.tuples(*[st.integers(1, side) for side in (3, 20, 7, 7)])
 dtypes = st.sampled_from([torch.float32, torch.bfloat16])

@@ -25,8 +25,9 @@ from tenfold.data.desk import (
 )
 from tenfold.data.desk_camera import Field, Pixels, Sheet, contrast, photograph
 from tenfold.data.desk_doodles import DOODLES, Doodle, blanks_and_scribbles, compose_doodle
-from tenfold.data.desk_ink import set_line, stroke_width, write
+from tenfold.data.desk_ink import set_line, write
 from tenfold.data.desk_paper import TILT, Look, Random, draw_look
+from tenfold.data.form import stroke_width
 from tenfold.errors import DataError
 
 PLAIN = Look(paper=(240, 240, 240), ink=(20, 20, 20))

@@ -31,9 +31,8 @@ from tenfold.reading.ink import (
     grain,
     levels,
     light_ink,
-    lines,
-    without,
 )
+from tenfold.reading.lines import lines, without
 
 PENS: list[tuple[Colour, Colour]] = [  # pen, paper
     (0, 255),

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from tenfold.model import library
-from tenfold.model.config import NetworkConfig
+from tenfold.model.config import SHARES, NetworkConfig, PoolKind
 from tenfold.model.kernels import (
     adam_step,
     available,
@@ -29,7 +29,6 @@ from tenfold.model.kernels import (
     why_not,
 )
 from tenfold.model.network import DigitNetwork
-from tenfold.model.pooling import SHARES, PoolKind
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

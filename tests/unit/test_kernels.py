@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tenfold.model.config import PoolKind
 from tenfold.model.kernels import (
     available,
     batch_norm_relu_pool,
@@ -20,7 +21,7 @@ from tenfold.model.kernels import (
     relu_pool,
     why_not,
 )
-from tenfold.model.pooling import PoolKind, pool
+from tenfold.model.pooling import pool
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

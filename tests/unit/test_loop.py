@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tenfold.data import negatives
+from tenfold.data import strangers
 from tenfold.data.augment import augment
 from tenfold.data.batches import Stream, derive_seed
 from tenfold.data.dataset import Digits
@@ -152,7 +152,7 @@ IMITATING = (
 @pytest.fixture
 def small_banks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw few negatives: thousands take seconds."""
-    monkeypatch.setattr(negatives, "_BANK", 40)
+    monkeypatch.setattr(strangers, "_BANK", 40)
 
 
 @pytest.mark.usefixtures("small_banks")

@@ -10,18 +10,17 @@ from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 
 from tenfold.data import negatives as module
+from tenfold.data import strangers as strangers_module
 from tenfold.data.form import to_form
 from tenfold.data.imitate import Imitation
 from tenfold.data.negatives import (
     LETTERS,
-    NO_DIGIT,
     SYMBOLS,
-    Bank,
-    Strangers,
     drawn_digits,
     negatives,
     printed_digits,
 )
+from tenfold.data.strangers import NO_DIGIT, Bank, Strangers
 
 Draw = Callable[[int, int], tuple[torch.Tensor, torch.Tensor]]
 
@@ -194,7 +193,7 @@ def test_strangers_are_drawn_by_the_generator() -> None:
 
 
 def test_banks_hold_what_the_recipe_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_BANK", 40)
+    monkeypatch.setattr(strangers_module, "_BANK", 40)
     assert not Strangers(Imitation(pen=1), seed=5).banks
     (no_digits,) = Strangers(Imitation(negatives=0.1), seed=5).banks
     assert torch.equal(no_digits.images, negatives(40, seed=5))

@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from tenfold.model.config import SHARES, PoolKind
 from tenfold.model.kernels import relu_pool
-from tenfold.model.pooling import SHARES, LearnedPool, MixedPool, PoolKind, pool
+from tenfold.model.pooling import LearnedPool, MixedPool, pool
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

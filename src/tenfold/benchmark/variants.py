@@ -18,9 +18,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name every PyTorch reader expects
 
 from tenfold.data.dataset import Digits
+from tenfold.machine import available_cores
 from tenfold.model.config import CLASSES, SIDE, NetworkConfig
 from tenfold.model.kernels import tune_process
-from tenfold.training.hardware import available_cores, choose_dtype, fast_bfloat16
+from tenfold.training.hardware import choose_dtype, fast_bfloat16
 from tenfold.training.loop import Placement, Trainer
 from tenfold.training.recipe import load_recipe
 

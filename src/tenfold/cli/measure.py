@@ -5,10 +5,15 @@ from typing import Annotated
 
 import typer
 
-from tenfold.cli.output import JsonFlag, console, print_json, print_models, print_reading
+from tenfold.cli.output import (
+    EXPLAINED,
+    JsonFlag,
+    console,
+    print_json,
+    print_models,
+    print_reading,
+)
 from tenfold.errors import TenfoldError
-
-_EXPLAINED = 100  # misread pictures on a page
 
 
 def evaluate(
@@ -71,7 +76,7 @@ def _evaluate_reader(path: Path | None, data: str, page: Path | None, *, as_json
 
         misread = [
             (f"{m['index']}, labelled {m['label'] or 'no digit'}", pictures.pictures[m["index"]])
-            for m in result["mistakes"][:_EXPLAINED]
+            for m in result["mistakes"][:EXPLAINED]
         ]
         typer.echo(write_explanation(misread, reader, LAYOUTS[pictures.kind], page), err=True)
     if as_json:

@@ -25,6 +25,8 @@ PrecisionOption = Annotated[str, typer.Option(help="auto, float32 or bfloat16.")
 MembersOption = Annotated[int | None, typer.Option(help="Networks in the ensemble.")]
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads [default: all].")]
 
+EXPLAINED = 100  # pictures on a page that explains readings
+
 # Workers may be forked: a verb computes nothing with torch before it trains.
 START_METHOD: Literal["fork", "spawn"] = "fork" if sys.platform == "linux" else "spawn"
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from tenfold.cli.output import console
+from tenfold.cli.output import EXPLAINED, console
 from tenfold.errors import DataError, TenfoldError
 
 if TYPE_CHECKING:
@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from tenfold.reading.reader import Layout, Picture, Reading
 
 _SHORT: dict[str | None, str] = {"blank": "·", "not a digit": "?", "unsure": "?"}
-FIELDS = ("file", "index", "box", "digit", "probability", "runner_up", "rejected", "reason")
+COLUMNS = (
+    *("file", "index", "box", "digit", "probability", "runner_up", "rejected", "reason"),
+    *("row", "column"),
+)
 _MANY = 200  # pictures that are worth processes of their own
 _LONG = 20  # pictures that are worth a progress bar
-_EXPLAINED = 100  # pictures on a page
 
 
 def read(  # noqa: PLR0913 - a command line
@@ -93,7 +95,8 @@ def _readings(
     explained: list[tuple[str, Any]] | None,
 ) -> "Iterator[tuple[str, list[Reading]]]":
     """Read what there is; what cannot be read is told in a line and noted."""
-    from tenfold.reading.bulk import available_cores, read_in_bulk
+    from tenfold.machine import available_cores
+    from tenfold.reading.bulk import read_in_bulk
 
     names: list[str] = []
     for source in sources:
@@ -112,7 +115,7 @@ def _readings(
         if isinstance(outcome, DataError):
             _fail(failures, outcome)
             continue
-        if explained is not None and len(explained) < _EXPLAINED:
+        if explained is not None and len(explained) < EXPLAINED:
             explained.append((name, picture))
         yield name, outcome
 
@@ -185,12 +188,12 @@ def _json_lines(read: "Iterator[tuple[str, list[Reading]]]") -> None:
 
 def _csv_lines(read: "Iterator[tuple[str, list[Reading]]]") -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow((*FIELDS, "row", "column"))
+    writer.writerow(COLUMNS)
     for name, readings in read:
         for index, reading in enumerate(readings):
             row = _row(name, index, reading)
             row["box"] = " ".join(map(str, row["box"] or ()))
-            writer.writerow([row.get(field) for field in (*FIELDS, "row", "column")])
+            writer.writerow([row.get(column) for column in COLUMNS])
 
 
 def _table(read: "Iterator[tuple[str, list[Reading]]]") -> None:

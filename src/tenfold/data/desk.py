@@ -22,9 +22,10 @@ import numpy.typing as npt
 from tenfold.data.batches import derive_seed
 from tenfold.data.dataset import Digits
 from tenfold.data.desk_camera import CLEAR, Field, Pixels, Sheet, contrast, photograph
-from tenfold.data.desk_ink import set_line, stroke_width, without_specks, write
+from tenfold.data.desk_ink import set_line, without_specks, write
 from tenfold.data.desk_paper import Look, Random, chance, draw_look
 from tenfold.data.disputed import disputed_labels
+from tenfold.data.form import stroke_width
 from tenfold.errors import DataError
 
 DESK_VERSION = 1

@@ -18,12 +18,14 @@ from tenfold.data.desk import DESK_VERSION, draw_shape, legible
 from tenfold.data.desk_camera import Field, Pixels, Sheet, photograph
 from tenfold.data.desk_ink import cut
 from tenfold.data.desk_paper import Random, chance, draw_look
+from tenfold.data.strokes import inner_spline
 
 _BLANK = 0.35  # share of the pictures
 _SMALLEST = 24.0  # pixels of a doodle: a smaller one is a blot
 _PITCH = (2.0, 30.0)  # pixels a millimetre
 _WIDTH = (0.03, 0.1)  # of a line, in sizes of the doodle
 _FINER = 3  # lines are drawn so much larger and scaled down: widths need be no whole pixels
+_BEND = 12  # points of a smooth line between two that it goes through
 _STEP = 0.02  # between points of a line, where its wobble is added
 
 Line = npt.NDArray[np.float64]
@@ -93,7 +95,7 @@ def draw_lines(lines: list[Line], size: float, random: Random) -> Field:
 
 def scribble(random: Random) -> list[Line]:
     """Draw a curve to and fro that crosses itself many times."""
-    return [_smooth(random.uniform(-1, 1, (int(random.integers(16, 31)), 2)))]
+    return [inner_spline(random.uniform(-1, 1, (int(random.integers(16, 31)), 2)), _BEND)]
 
 
 def crossed_out(random: Random) -> list[Line]:
@@ -102,7 +104,7 @@ def crossed_out(random: Random) -> list[Line]:
     x = np.linspace(-0.9, 0.9, legs) + random.normal(0, 0.05, legs)
     y = np.where(np.arange(legs) % 2, 0.6, -0.6) + random.normal(0, 0.1, legs)
     corners = np.stack([x + 0.3 * y, y], 1)
-    return [_smooth(corners) if chance(random, 0.5) else corners]
+    return [inner_spline(corners, _BEND) if chance(random, 0.5) else corners]
 
 
 def hatching(random: Random) -> list[Line]:
@@ -196,15 +198,6 @@ def _by_hand(line: Line, random: Random) -> Line:
     places = np.linspace(0, at[-1], len(rough))
     shaken = [np.interp(points, places, rough[:, axis]) for axis in (0, 1)]
     return dense + np.stack(shaken, 1)
-
-
-def _smooth(points: Line) -> Line:
-    """Draw a Catmull-Rom spline through all but the outermost points."""
-    a, b, c, d = (points[i : len(points) - 3 + i, None] for i in range(4))
-    t = np.linspace(0, 1, 12)[None, :, None]
-    bends = 2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)
-    spline: Line = (b + t / 2 * (c - a + t * bends)).reshape(-1, 2)
-    return spline
 
 
 def _on_circle(angles: npt.NDArray[np.float64]) -> Line:

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from tenfold.data.form import ink_box, stroke_width
+
 Field = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
@@ -59,14 +61,6 @@ def write(image: npt.NDArray[np.uint8], tall: float, stroke: float, slant: float
     strokes, _ = without_specks(share > level)
     soft = cv2.dilate(strokes, np.ones((5, 5), np.uint8))  # their edges too
     return cut(ink_hw * soft)
-
-
-def stroke_width(ink_hw: Mask) -> float:
-    """Measure a stroke: of length l and width w it covers l·w pixels and has an outline of 2·l."""
-    strokes = ink_hw.astype(np.uint8)
-    area = int(strokes.sum())
-    inner = cv2.erode(strokes, np.ones((3, 3), np.uint8), borderValue=0)
-    return 2 * area / max(area - int(inner.sum()), 1)
 
 
 def without_specks(ink_hw: Mask) -> tuple[npt.NDArray[np.uint8], int]:
@@ -121,10 +115,8 @@ def set_line(
 
 def cut(ink_hw: Field) -> Field:
     """Cut a page to where there is ink; a pixel of 0 if there is none."""
-    rows, columns = np.flatnonzero(ink_hw.any(axis=1)), np.flatnonzero(ink_hw.any(axis=0))
-    if not len(rows):
-        return np.zeros((1, 1), np.float32)
-    return ink_hw[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    top, left, bottom, right = ink_box(ink_hw)
+    return ink_hw[top:bottom, left:right] if bottom else np.zeros((1, 1), np.float32)
 
 
 def _level(share_hw: Field, smooth_hw: Field, stroke: float, step: int) -> float:

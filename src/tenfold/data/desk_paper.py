@@ -4,9 +4,9 @@ Four in five are photographs or scans of paper; the rest are blackboards and can
 most of those light on dark.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -21,7 +21,7 @@ TILT = 8.0  # degrees, ±: the camera is held by hand
 _JPEG = (40, 96)  # qualities: below, blocks eat the strokes of small digits
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Look:
     """How a picture looks.
 
@@ -72,7 +72,7 @@ class Look:
         return (level, level, level)
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Pen:
     """What writes: ranges of `Look.strength`, `grain` and `fineness`."""
 
@@ -143,12 +143,13 @@ def chance(random: Random, share: float) -> bool:
     return bool(random.random() < share)
 
 
-def _photographed(random: Random, turn: float) -> Look:
+def _written(random: Random, texture: tuple[float, float]) -> Look:
+    """Draw a pen on a paper, before anything is made of light and lens."""
     line, line_strength = _print(random)
     pen = pick(random, _PENS)
     return Look(
         paper=_jitter(random, pick(random, _PAPERS), 4),
-        texture=random.uniform(0.5, 4.5),
+        texture=random.uniform(*texture),
         ink=_jitter(random, pen.colour, 14),
         strength=random.uniform(*pen.strength),
         grain=random.uniform(*pen.grain),
@@ -156,6 +157,12 @@ def _photographed(random: Random, turn: float) -> Look:
         lines=pick(random, _LINES),
         line=line,
         line_strength=line_strength,
+    )
+
+
+def _photographed(random: Random, turn: float) -> Look:
+    return dataclasses.replace(
+        _written(random, (0.5, 4.5)),
         slope=random.uniform(0, 0.4),
         vignette=random.uniform(0, 0.25),
         shadow=random.uniform(0.1, 0.4) if chance(random, 0.35) else 0.0,
@@ -170,18 +177,8 @@ def _photographed(random: Random, turn: float) -> Look:
 
 def _scanned(random: Random, turn: float) -> Look:
     """Draw paper that lay flat under an even light."""
-    line, line_strength = _print(random)
-    pen = pick(random, _PENS)
-    return Look(
-        paper=_jitter(random, pick(random, _PAPERS), 4),
-        texture=random.uniform(0.3, 2),
-        ink=_jitter(random, pen.colour, 14),
-        strength=random.uniform(*pen.strength),
-        grain=random.uniform(*pen.grain),
-        fineness=random.uniform(*pen.fineness),
-        lines=pick(random, _LINES),
-        line=line,
-        line_strength=line_strength,
+    return dataclasses.replace(
+        _written(random, (0.3, 2)),
         tilt=(0.0, 0.0, random.uniform(-turn, turn) / 2),
         blur=random.uniform(0.01, 0.06),
         noise=random.uniform(0, 2),

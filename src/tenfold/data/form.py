@@ -50,16 +50,11 @@ def ink_box(ink_hw: Ink) -> tuple[int, int, int, int]:
 
 
 def keep_strokes(ink_hw: Ink) -> Ink:
-    """Widen strokes that would be thinner than `THINNEST` once scaled down.
-
-    A stroke of length l and width w covers l·w pixels and has an outline of 2·l.
-    """
+    """Widen strokes that would be thinner than `THINNEST` once scaled down."""
     scale = BOX / max(ink_hw.shape)
     if scale >= 1:
         return ink_hw
-    mask = (ink_hw > 0.4 * ink_hw.max()).astype(np.uint8)  # the body of a stroke
-    outline = int(mask.sum()) - int(cv2.erode(mask, np.ones((3, 3), np.uint8), borderValue=0).sum())
-    width = 2 * float(mask.sum()) / max(outline, 1)
+    width = stroke_width(ink_hw > 0.4 * ink_hw.max())  # the body of a stroke
     grow = round((THINNEST / scale - width) / 2)
     if grow < 1:
         return ink_hw
@@ -67,6 +62,14 @@ def keep_strokes(ink_hw: Ink) -> Ink:
     padded = np.pad(ink_hw, grow)
     grown: Ink = cv2.dilate(padded, kernel).astype(np.float32, copy=False)
     return grown
+
+
+def stroke_width(strokes_hw: npt.NDArray[np.bool_]) -> float:
+    """Measure strokes: of length l and width w one covers l·w pixels and has an outline of 2·l."""
+    strokes = strokes_hw.astype(np.uint8)
+    area = int(strokes.sum())
+    inner = cv2.erode(strokes, np.ones((3, 3), np.uint8), borderValue=0)
+    return 2 * area / max(area - int(inner.sum()), 1)
 
 
 def centred(small_hw: Ink) -> npt.NDArray[np.uint8]:

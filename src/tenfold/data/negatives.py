@@ -6,7 +6,6 @@ Scribbles and doodles are polylines through random points.
 
 import functools
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -19,17 +18,13 @@ from torch import Tensor
 from tenfold.data.batches import derive_seed
 from tenfold.data.dataset import SIDE
 from tenfold.data.form import to_form
-from tenfold.data.imitate import Imitation
-from tenfold.data.strokes import drawn_digit, spline
+from tenfold.data.strokes import Canvas, draw_lines, drawn_digit, spline
 
 # Left out are letters that a careful person may take for a digit in some hand:
 # B f 8 · b G 6 · D O o Q 0 · e 2 · g q a 9 · I i J j L l t 1 · T 7 · S s 5 · y 4 or 9 · Y 4 · Z z 2
 LETTERS = "ACEFHKMNPRUVWXcdhkmnprvwxu"
 SYMBOLS = "#%&@?+*=<>{}[]~^$"
 
-NO_DIGIT = -1  # the label of a negative
-
-_BANK = 6_000  # negatives and printed digits that a training draws from
 _CANVAS = 96
 _PAGE = 144  # pixels for a character: room for the widest, and for what hangs over
 _FONTS = (
@@ -39,43 +34,6 @@ _FONTS = (
 )
 
 Random = np.random.Generator
-Canvas = npt.NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Bank:
-    """Images to draw from: uint8[m, 28, 28], labels int64[m], and their share of a batch."""
-
-    images: Tensor
-    labels: Tensor
-    share: float
-
-
-class Strangers:
-    """Negatives, printed and drawn digits that take the place of a share of each batch."""
-
-    def __init__(self, config: Imitation, seed: int) -> None:
-        self.banks: list[Bank] = []
-        if config.negatives:
-            labels = torch.full((_BANK,), NO_DIGIT)
-            self.banks.append(Bank(negatives(_BANK, seed), labels, config.negatives))
-        if config.printed:
-            self.banks.append(Bank(*printed_digits(_BANK // 4, seed), config.printed))
-        if config.drawn:
-            self.banks.append(Bank(*drawn_digits(_BANK * 2, seed), config.drawn))
-
-    def join(
-        self, images: Tensor, labels: Tensor, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """Replace the first images of a batch; which ones, the order of the batch has drawn."""
-        images, labels, start = images.clone(), labels.clone(), 0
-        for bank in self.banks:
-            end = min(start + round(bank.share * len(images)), len(images))
-            chosen = torch.randint(len(bank.images), (end - start,), generator=generator)
-            images[start:end] = bank.images[chosen].to(images.device)
-            labels[start:end] = bank.labels[chosen].to(labels.device)
-            start = end
-        return images, labels
 
 
 def negatives(n: int, seed: int) -> Tensor:
@@ -169,19 +127,7 @@ def _noise(random: Random) -> Canvas:
 
 
 def _draw(points: npt.NDArray[np.float64], random: Random) -> Canvas:
-    canvas = np.zeros((_CANVAS, _CANVAS), np.uint8)
-    line = np.rint(points * 16).astype(np.int32)
-    thickness = int(random.integers(3, 10))
-    cv2.polylines(
-        canvas,
-        [line],
-        isClosed=False,
-        color=255,
-        thickness=thickness,
-        lineType=cv2.LINE_AA,
-        shift=4,
-    )
-    return canvas
+    return draw_lines([points], (_CANVAS, _CANVAS), int(random.integers(3, 10)))
 
 
 _KINDS: tuple[tuple[Callable[[Random], Canvas], float], ...] = (

@@ -5,12 +5,15 @@ corner is a point given twice. Drawn are the points after a random move of each,
 straight lines; coarse tablets keep a few points along the way, and some lose where the pen was up.
 """
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 Points = npt.NDArray[np.float64]
 Strokes = list[Points]
+Canvas = npt.NDArray[np.uint8]
 Random = np.random.Generator
 
 _CANVAS = 96
@@ -66,7 +69,7 @@ WAYS: dict[int, tuple[str, ...]] = {
 }
 
 
-def drawn_digit(digit: int, random: Random) -> npt.NDArray[np.uint8]:
+def drawn_digit(digit: int, random: Random) -> Canvas:
     """Draw a digit in one of the ways that people write it: uint8[96, 96], ink 255."""
     ways = WAYS[digit]
     strokes = [moved(points, random) for points in strokes_of(ways[random.integers(len(ways))])]
@@ -74,16 +77,21 @@ def drawn_digit(digit: int, random: Random) -> npt.NDArray[np.uint8]:
         strokes = [spline(points) for points in strokes]
     if random.random() < 0.5:  # noqa: PLR2004
         strokes = few_points(strokes, int(random.integers(7, 13)), joined=random.random() < 0.6)  # noqa: PLR2004
-    canvas = np.zeros((_CANVAS, _CANVAS), np.uint8)
     margin = (_CANVAS - _SIZE) / 2
     shape = np.array([random.uniform(0.45, 1.0), 1.0])
     slant = random.normal(0, 0.2)
-    lines = []
-    for points in strokes:
-        leaning = points * shape + np.outer(0.5 - points[:, 1], [slant, 0])
-        lines.append(np.rint((leaning * _SIZE + margin) * 16).astype(np.int32))
-    thickness = int(random.integers(2, 11))
-    cv2.polylines(canvas, lines, False, 255, thickness, cv2.LINE_AA, shift=4)  # noqa: FBT003
+    leaning = [points * shape + np.outer(0.5 - points[:, 1], [slant, 0]) for points in strokes]
+    lines = [points * _SIZE + margin for points in leaning]
+    return draw_lines(lines, (_CANVAS, _CANVAS), int(random.integers(2, 11)))
+
+
+def draw_lines(lines: Sequence[Points], shape: tuple[int, int], width: int) -> Canvas:
+    """Draw polylines of points [k, 2], in pixels, with a round pen: uint8[h, w], ink 255."""
+    canvas = np.zeros(shape, np.uint8)
+    fixed = [np.rint(points * 16).astype(np.int32) for points in lines]  # sixteenths of a pixel
+    cv2.polylines(
+        canvas, fixed, isClosed=False, color=255, thickness=width, lineType=cv2.LINE_AA, shift=4
+    )
     return canvas
 
 
@@ -108,7 +116,12 @@ def moved(points: Points, random: Random) -> Points:
 def spline(points: Points, steps: int = 10) -> Points:
     """Draw a Catmull-Rom spline through points [k, 2]; a point given twice is a corner."""
     ends = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
-    a, b, c, d = ends[:-3, None], ends[1:-2, None], ends[2:-1, None], ends[3:, None]
+    return inner_spline(ends, steps)
+
+
+def inner_spline(points: Points, steps: int) -> Points:
+    """Draw a Catmull-Rom spline through all of points [k, 2] but the first and the last."""
+    a, b, c, d = points[:-3, None], points[1:-2, None], points[2:-1, None], points[3:, None]
     t = np.linspace(0, 1, steps)[None, :, None]
     smooth: Points = b + t / 2 * (
         c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a))

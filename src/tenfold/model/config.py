@@ -8,6 +8,15 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 CLASSES = 10
 SIDE = 28
 
+PoolKind = Literal["mixed", "max", "average"]
+
+# How much of the maximum and of the average each kind of pooling takes.
+SHARES: dict[PoolKind, tuple[float, float]] = {
+    "mixed": (0.5, 0.5),
+    "max": (1.0, 0.0),
+    "average": (0.0, 1.0),
+}
+
 
 class NetworkConfig(BaseModel):
     """What a `DigitNetwork` is made of; the defaults are the seed report's network."""

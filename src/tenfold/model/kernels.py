@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name every PyTorch reader expects
 
 from tenfold.model import operators  # noqa: F401 - registers torch.ops.tenfold
+from tenfold.model.config import SHARES, PoolKind
 from tenfold.model.library import (
     DTYPES,
     MAX_CHANNELS,
@@ -17,7 +18,7 @@ from tenfold.model.library import (
     run,
     why_not,
 )
-from tenfold.model.pooling import SHARES, PoolKind, pool
+from tenfold.model.pooling import pool
 
 __all__ = [
     "adam_step",

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name every PyTorch reader expects
 
-from tenfold.model.config import CLASSES, SIDE, NetworkConfig
+from tenfold.model.config import CLASSES, SIDE, NetworkConfig, PoolKind
 from tenfold.model.kernels import (
     batch_norm_relu_pool,
     convolve,
@@ -18,7 +18,7 @@ from tenfold.model.kernels import (
     rectify,
     relu_pool,
 )
-from tenfold.model.pooling import LearnedPool, PoolKind
+from tenfold.model.pooling import LearnedPool
 
 
 class Dropout(nn.Module):

@@ -3,20 +3,11 @@
 Shapes: x [n, c, h, w] → [n, c, ⌈h/2⌉, ⌈w/2⌉], any float dtype, best in channels-last memory.
 """
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name every PyTorch reader expects
 
-PoolKind = Literal["mixed", "max", "average"]
-
-# How much of the maximum and of the average each kind takes.
-SHARES: dict[PoolKind, tuple[float, float]] = {
-    "mixed": (0.5, 0.5),
-    "max": (1.0, 0.0),
-    "average": (0.0, 1.0),
-}
+from tenfold.model.config import PoolKind
 
 
 def pool(x: Tensor, kind: PoolKind) -> Tensor:

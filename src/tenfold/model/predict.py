@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-from tenfold.model.config import CLASSES, SIDE, NetworkConfig, convolution_names
+from tenfold.model.config import CLASSES, SHARES, SIDE, NetworkConfig, convolution_names
 from tenfold.model.package import (
     SHIFTS,
     SHIPPED,
@@ -35,7 +35,6 @@ Doubles = npt.NDArray[np.float64]
 _ALONE = 2**18  # so many multiplications OpenBLAS does without other threads
 _LEAST = 64  # inputs in a piece: more rows keep threads busy
 _EPSILON = 1e-5  # what torch adds to a variance
-_MAX_SHARE = {"mixed": 0.5, "max": 1.0, "average": 0.0}
 # F(2×2, 3×3) of Lavin & Gray (2016): filters to the 4×4 points where products are taken.
 _TO_POINTS = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
 
@@ -163,7 +162,7 @@ def _folded(weights: Weights, name: str, layer: str) -> tuple[Doubles, Doubles]:
 
 def _share(config: NetworkConfig, weights: Weights, block: int) -> float | Floats:
     if config.pooling != "learned":
-        return _MAX_SHARE[config.pooling]
+        return SHARES[config.pooling][0]
     gate = weights[f"blocks.{block}.pool.gate"].astype(np.float64)
     return ((1 + np.tanh(gate / 2)) / 2).astype(np.float32)  # the sigmoid, without overflow
 

@@ -1,7 +1,6 @@
 """Many pictures, on all cores: the same outcomes in the same order, in constant memory."""
 
 import multiprocessing
-import os
 import signal
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -21,11 +20,6 @@ _CHUNK = 256  # pictures that travel together: fewer, and the workers wait for e
 _AHEAD = 2  # chunks a worker that wait for it
 
 _reader: Reader  # of this worker
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def read_in_bulk(

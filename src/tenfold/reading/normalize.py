@@ -7,7 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tenfold.data.form import Ink
+from tenfold.data.strokes import draw_lines
 from tenfold.errors import DataError
+from tenfold.reading.lines import BODY, with_edge
 
 Point = tuple[float, float]
 Box = tuple[int, int, int, int]  # left, top, right, bottom; the last two exclusive
@@ -15,7 +17,7 @@ Box = tuple[int, int, int, int]  # left, top, right, bottom; the last two exclus
 _SPECK = 0.04  # of the largest piece's area: smaller ones are dirt
 _NEAR = 0.5  # of the main piece's size: farther away lies what is not of its digit
 _CANVAS = 280  # pixels: the longer side that strokes are drawn at
-_PEN = 1 / 9  # of the longer side: MNIST's pen
+_PEN = 31  # pixels: a ninth of that, like MNIST's pen
 
 
 def one_digit(ink: Ink) -> Ink:
@@ -24,7 +26,7 @@ def one_digit(ink: Ink) -> Ink:
     The main piece is the largest, pieces that touch an edge counting less. Another piece stays if
     it is no speck, is near, and does not lie along an edge that the main one keeps clear of.
     """
-    mask = (ink > 0.25).astype(np.uint8)  # noqa: PLR2004 - connects what belongs together
+    mask = (ink > BODY).astype(np.uint8)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     if count == 1:
         return np.zeros_like(ink)
@@ -44,17 +46,14 @@ def one_digit(ink: Ink) -> Ink:
         kept &= ~at_edge
     kept[main] = True
     kept[0] = False
-    # Soft edges lie around a piece: below the mask's level, but its own.
-    around = cv2.dilate(kept[labels].astype(np.uint8), np.ones((3, 3), np.uint8))
-    return np.where(around > 0, ink, 0).astype(np.float32)
+    return np.where(with_edge(kept[labels]), ink, 0).astype(np.float32)
 
 
-def draw_strokes(strokes: Sequence[Sequence[Point]], pen: float | None = None) -> Ink:
-    """Draw polylines with a round pen: float32[h, w], as a canvas would show them.
+def draw_strokes(strokes: Sequence[Sequence[Point]]) -> Ink:
+    """Draw polylines with a pen like MNIST's: float32[h, w], as a canvas would show them.
 
     Args:
         strokes: points (x, y) in any unit, y downwards.
-        pen: its width in the same unit; by default a ninth of the drawing, like MNIST's.
 
     Raises:
         DataError: what is no list of finite points.
@@ -65,14 +64,9 @@ def draw_strokes(strokes: Sequence[Sequence[Point]], pen: float | None = None) -
     points = np.concatenate(given)
     low, extent = points.min(axis=0), float(np.ptp(points, axis=0).max())
     scale = _CANVAS / extent if extent > 0 else 1.0
-    width = max(1, round(pen * scale if pen is not None else _CANVAS * _PEN))
-    moved = [np.rint(((stroke - low) * scale + width) * 16).astype(np.int32) for stroke in given]
-    w, h = (np.ptp(points, axis=0) * scale + 2 * width + 1).astype(int)
-    canvas = np.zeros((h, w), np.uint8)
-    cv2.polylines(
-        canvas, moved, isClosed=False, color=255, thickness=width, lineType=cv2.LINE_AA, shift=4
-    )
-    return np.asarray(canvas / 255, np.float32)
+    moved = [(stroke - low) * scale + _PEN for stroke in given]
+    w, h = (np.ptp(points, axis=0) * scale + 2 * _PEN + 1).astype(int).tolist()
+    return np.asarray(draw_lines(moved, (h, w), _PEN) / 255, np.float32)
 
 
 def _points(stroke: Sequence[Point]) -> npt.NDArray[np.float64]:

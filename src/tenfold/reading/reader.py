@@ -16,7 +16,8 @@ from tenfold.errors import DataError
 from tenfold.model.package import SHIPPED
 from tenfold.model.predict import Predictor
 from tenfold.reading.grid import cells_of
-from tenfold.reading.ink import Pixels, find_ink, fit
+from tenfold.reading.ink import Pixels, contrast, fit, levels
+from tenfold.reading.lines import lines, without
 from tenfold.reading.normalize import Box, Point, draw_strokes, one_digit, scaled
 from tenfold.reading.segment import digits_of
 
@@ -238,8 +239,9 @@ def likeliest(ways: list[list[Reading]]) -> list[Reading]:
 def find_digits(picture: Pixels, layout: Layout) -> list[Slot]:
     """Find the digits of a picture and bring each to MNIST's form."""
     small, factor = fit(picture)
-    found = find_ink(small)
-    ink = found.levelled if layout == "grid" else found.ink
+    ink = levels(contrast(small))
+    if layout != "grid":  # whose rules are wanted
+        ink = without(ink, lines(ink))
     return locate(ink, layout, 1 / factor, picture.shape)
 
 

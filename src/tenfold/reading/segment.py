@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tenfold.data.form import Ink, ink_box
+from tenfold.reading.lines import BODY, with_edge
 from tenfold.reading.normalize import Box
 
-_INK = 0.25  # level that connects what belongs together
 _SMALLEST = 0.28  # of the usual height: lower pieces are specks, dots and dashes
 _NARROW = 0.85  # of the usual height: a piece that is no wider is one digit
 _WIDEST = 1.8  # of the usual height: a piece that is wider is several
@@ -77,8 +77,7 @@ def _own(piece: Piece, ink: Ink, labels: npt.NDArray[np.int32]) -> tuple[Ink, Bo
     left, top = max(piece.box[0] - 1, 0), max(piece.box[1] - 1, 0)
     window = np.s_[top : piece.box[3] + 1, left : piece.box[2] + 1]
     body = np.isin(labels[window], piece.labels)
-    around = cv2.dilate(body.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    own = body | (around & (labels[window] == 0))
+    own = body | (with_edge(body) & (labels[window] == 0))
     content = np.where(own, ink[window], 0).astype(np.float32)
     y, x, bottom, right = ink_box(content)
     return content[y:bottom, x:right], (left + x, top + y, left + right, top + bottom)
@@ -99,7 +98,7 @@ def _ways(content: Ink, box: Box, usual: float) -> list[Cut]:
 
 def find_pieces(ink: Ink) -> tuple[list[Piece], npt.NDArray[np.int32]]:
     """Connect ink to pieces, without specks; return them and the map of their labels."""
-    mask = (ink > _INK).astype(np.uint8)
+    mask = (ink > BODY).astype(np.uint8)
     _, marked, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     labels = np.asarray(marked, np.int32)
     h, w = ink.shape
@@ -185,7 +184,7 @@ def _joined(a: Piece, b: Piece) -> Piece:
 def parted(ink: Ink, count: int) -> list[tuple[int, int]]:
     """Part one piece into `count` columns [from, to), near equal ones, where it is thinnest."""
     w = ink.shape[1]
-    column = ink.sum(axis=0) + 0.3 * np.count_nonzero(np.diff(ink > _INK, axis=0), axis=0)
+    column = ink.sum(axis=0) + 0.3 * np.count_nonzero(np.diff(ink > BODY, axis=0), axis=0)
     edges = [0]
     for number in range(1, count):
         expected, reach = number * w / count, 0.35 * w / count

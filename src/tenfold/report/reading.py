@@ -11,7 +11,7 @@ from tenfold.errors import DataError, RunError
 from tenfold.files import write_atomically
 from tenfold.reading.ink import find_ink, fit
 from tenfold.reading.reader import Layout, Picture, Reader, pixels_of
-from tenfold.report.page import data_uri, picture, render
+from tenfold.report.page import data_uri, render
 
 _SHOWN = 640  # pixels: the longer side of a step's picture
 
@@ -50,17 +50,13 @@ def _explained(name: str, given: Picture, reader: Reader, layout: Layout) -> dic
         "name": name,
         "steps": [(title, data_uri(_small(step))) for title, step in steps.items()],
         "readings": [
-            {"reading": reading, "source": picture(reading.image.tobytes())} for reading in readings
+            {"reading": reading, "source": data_uri(255 - reading.image)} for reading in readings
         ],
     }
 
 
 def _small(step: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """Make a step's picture small enough for a page."""
-    import cv2
-
     if step.dtype != np.uint8:
         step = np.rint(255 - 255 * step.clip(0, 1)).astype(np.uint8)
-    factor = min(1.0, _SHOWN / max(step.shape[:2]))
-    size = (max(1, round(step.shape[1] * factor)), max(1, round(step.shape[0] * factor)))
-    return np.asarray(cv2.resize(step, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return fit(step, _SHOWN)[0]

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import torch
 
 from tenfold.errors import RecipeError
+from tenfold.machine import available_cores
 from tenfold.model.kernels import available
 
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -51,13 +52,6 @@ def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     if precision == "auto":
         precision = "bfloat16" if fast_bfloat16(device) else "float32"
     return torch.bfloat16 if precision == "bfloat16" else torch.float32
-
-
-def available_cores() -> int:
-    """Return the processors that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def describe_machine(device: torch.device) -> dict[str, Any]:

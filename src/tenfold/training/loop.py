@@ -13,7 +13,7 @@ from tenfold.data.augment import augment
 from tenfold.data.batches import Stream, derive_seed
 from tenfold.data.dataset import Digits
 from tenfold.data.imitate import imitate
-from tenfold.data.negatives import Strangers
+from tenfold.data.strangers import Strangers
 from tenfold.model.network import DigitNetwork
 from tenfold.training.loss import nll_sum
 from tenfold.training.optimizer import Optimizer, write_parameters

@@ -7,7 +7,8 @@ from typing import Literal
 import torch
 
 from tenfold.errors import RunError
-from tenfold.training.hardware import Precision, available_cores
+from tenfold.machine import available_cores
+from tenfold.training.hardware import Precision
 from tenfold.training.journal import Journal
 from tenfold.training.launch import Local, OnEvent
 from tenfold.training.recipe import Recipe

@@ -11,17 +11,16 @@ import torch
 
 from tenfold.data.batches import derive_seed
 from tenfold.data.dataset import Digits
-from tenfold.data.negatives import negatives
 from tenfold.data.sources import Split, load_digits
 from tenfold.errors import RecipeError, RunError
 from tenfold.evaluation.calibration import apply_temperature, fit_acceptance, fit_temperature
 from tenfold.files import write_atomically
+from tenfold.machine import available_cores
 from tenfold.model.package import save_bundle, save_config
 from tenfold.training.checkpoint import load_checkpoint
 from tenfold.training.ensemble import curves, selected_rows
 from tenfold.training.hardware import (
     Precision,
-    available_cores,
     choose_device,
     choose_dtype,
     describe_machine,
@@ -223,12 +222,15 @@ def _calibrate(run: Run, validation: Digits) -> None:
     log_p = bundle.combine(bundle.member_log_probabilities(validation.images))
     labels = validation.labels.numpy()
     temperature = fit_temperature(log_p, labels)
-    count = STRANGERS if run.recipe.imitation.negatives else 0
-    strangers = bundle.member_log_probabilities(negatives(count, derive_seed("validation")))
+    strangers = validation.images[:0]
+    if run.recipe.imitation.negatives:
+        from tenfold.data.negatives import negatives
+
+        strangers = negatives(STRANGERS, derive_seed("validation"))
     accept = fit_acceptance(
         apply_temperature(log_p, temperature),
         labels,
-        apply_temperature(bundle.combine(strangers), temperature),
+        apply_temperature(bundle.combine(bundle.member_log_probabilities(strangers)), temperature),
     )
     found = {"temperature": temperature, "accept": accept}
     save_config(run.path / "bundle", bundle.config.model_copy(update=found))
