@@ -16,6 +16,7 @@ BOX = 20
 THINNEST = 1.7  # pixels in MNIST's form: a thinner stroke would fade away when it is scaled down
 
 _HALF = 0.5 + 1e-3  # grey levels: a half is rounded up, also when a sum of floats falls short of it
+_PLACES = np.arange(SIDE)
 
 Ink = npt.NDArray[np.float32]
 
@@ -30,9 +31,14 @@ def to_form(ink_hw: Ink) -> npt.NDArray[np.uint8]:
         uint8[28, 28], white on black; all 0 where there is no ink.
     """
     top, left, bottom, right = ink_box(ink_hw)
-    if bottom <= top:
+    return cropped_to_form(ink_hw[top:bottom, left:right])
+
+
+def cropped_to_form(ink_hw: Ink) -> npt.NDArray[np.uint8]:
+    """Do as `to_form` does with ink that has been cropped to its `ink_box`."""
+    if ink_hw.size == 0:
         return np.zeros((SIDE, SIDE), np.uint8)
-    ink = keep_strokes(ink_hw[top:bottom, left:right])
+    ink = keep_strokes(ink_hw)
     h, w = ink.shape
     scale = BOX / max(h, w)
     rows, columns = max(1, round(h * scale)), max(1, round(w * scale))
@@ -43,7 +49,8 @@ def to_form(ink_hw: Ink) -> npt.NDArray[np.uint8]:
 
 def ink_box(ink_hw: Ink) -> tuple[int, int, int, int]:
     """Return top, left, bottom, right of what is not 0, the last two exclusive; 0s if all is 0."""
-    rows, columns = np.flatnonzero(ink_hw.any(axis=1)), np.flatnonzero(ink_hw.any(axis=0))
+    inked = ink_hw > 0
+    rows, columns = (np.flatnonzero(inked.any(axis=axis)) for axis in (1, 0))
     if len(rows) == 0:
         return 0, 0, 0, 0
     return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
@@ -80,10 +87,10 @@ def centred(small_hw: Ink) -> npt.NDArray[np.uint8]:
     often right at 13.5, so it is found in whole numbers: no rounding error moves a digit.
     """
     h, w = small_hw.shape
-    pixels = np.floor(small_hw + _HALF).clip(0, 255).astype(np.int64)
-    mass = max(int(pixels.sum()), 1)
-    y = int(pixels.sum(axis=1) @ np.arange(h)) / mass
-    x = int(pixels.sum(axis=0) @ np.arange(w)) / mass
+    pixels = (small_hw + _HALF).clip(0, 255).astype(np.int64)  # which rounds down
+    down, across = pixels.sum(axis=1), pixels.sum(axis=0)
+    mass = max(int(down.sum()), 1)
+    y, x = int(down @ _PLACES[:h]) / mass, int(across @ _PLACES[:w]) / mass
     top, left = (math.ceil((SIDE - 1) / 2 - centre) for centre in (y, x))
     top, left = min(max(top, 0), SIDE - h), min(max(left, 0), SIDE - w)
     image = np.zeros((SIDE, SIDE), np.uint8)

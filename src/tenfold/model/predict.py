@@ -93,17 +93,17 @@ class _Network:
         grey = np.arange(256, dtype=np.float32) / np.float32(255)
         self.levels = (grey - np.float32(config.input_mean)) / np.float32(config.input_std)
         blocks = range(len(config.widths))
-        self.shares = tuple(_share(config, weights, block) for block in blocks)
-        self.first = _pixel_filters(*_folded(weights, "blocks.0", "convolution"))
+        self.shares = tuple(maximum_share(config, weights, block) for block in blocks)
+        self.first = _pixel_filters(*folded(weights, "blocks.0", "convolution"))
         self.others = tuple(
             tuple(
-                _winograd_filters(*_folded(weights, name, "convolution"))
+                _winograd_filters(*folded(weights, name, "convolution"))
                 for name in convolution_names(config, block)
             )
             for block in blocks[1:]
         )
         self.dense = tuple(
-            _columns(*_folded(weights, f"dense.{index}", "linear"))
+            _columns(*folded(weights, f"dense.{index}", "linear"))
             for index in range(len(config.fully_connected))
         )
         self.output = weights["output.weight"].T, weights["output.bias"]
@@ -147,7 +147,7 @@ def _log_softmax(x: Floats) -> Floats:
     return normalised
 
 
-def _folded(weights: Weights, name: str, layer: str) -> tuple[Doubles, Doubles]:
+def folded(weights: Weights, name: str, layer: str) -> tuple[Doubles, Doubles]:
     """Return a layer's weight [o, …] and bias [o], the batch norm after it taken in, in float64."""
     weight = weights[f"{name}.{layer}.weight"].astype(np.float64)
     if f"{name}.norm.weight" not in weights:
@@ -160,7 +160,8 @@ def _folded(weights: Weights, name: str, layer: str) -> tuple[Doubles, Doubles]:
     return weight * scale.reshape(-1, *[1] * (weight.ndim - 1)), bias - mean * scale
 
 
-def _share(config: NetworkConfig, weights: Weights, block: int) -> float | Floats:
+def maximum_share(config: NetworkConfig, weights: Weights, block: int) -> float | Floats:
+    """Return how much of the maximum a block's pooling takes, a number or one a channel."""
     if config.pooling != "learned":
         return SHARES[config.pooling][0]
     gate = weights[f"blocks.{block}.pool.gate"].astype(np.float64)

@@ -19,6 +19,7 @@ T = TypeVar("T", np.uint8, np.float32)
 Pixels = npt.NDArray[np.uint8]
 
 _GREYS = 255
+_UNIT = np.arange(256, dtype=np.float32) / np.float32(_GREYS)  # of each grey
 _COPY = 128  # pixels: paper changes slowly, and is looked at on a small copy
 
 _FLAT = 0.25  # share of pixels of one and the same grey that makes a paper flat
@@ -57,12 +58,11 @@ def fit(picture: npt.NDArray[T], longest: int = WORKING_SIDE) -> tuple[npt.NDArr
 
 def contrast(picture: Pixels) -> Floats:
     """Return how far each pixel is from the paper around it, 0 … 1, in the direction of the ink."""
-    planes = _planes(picture)
-    channels = planes.shape[2]
-    grey: Floats = planes[..., 0] if channels == 1 else np.asarray(planes.mean(axis=2), np.float32)
     flat = _is_flat(picture)
+    planes, grey = _planes(picture)
     if light_ink(grey, flat=flat):
-        planes, grey = _planes(255 - picture), np.subtract(1, grey)
+        planes, grey = _planes(255 - picture)
+    channels = planes.shape[2]
     bare = np.abs(grey - _flat_paper(grey)) < 1 / _GREYS if flat else None
     away = np.empty_like(planes)
     for channel in range(channels):
@@ -87,11 +87,12 @@ def light_ink(grey: Floats, *, flat: bool) -> bool:
         small, k = _shrunk(grey)
         away = small - _median(small, 2 * k + 1)
         return float(np.mean(away**3)) > 0
-    light = (grey > _otsu(grey)[0]).astype(np.float32)
-    border = np.concatenate([light[0], light[-1], light[:, 0], light[:, -1]]).mean()
+    light = grey > _otsu(grey)[0]
+    border = np.concatenate([light[0], light[-1], light[:, 0], light[:, -1]])
     k = max(1, min(h, w) // 8)
-    corners = np.mean([light[:k, :k], light[:k, -k:], light[-k:, :k], light[-k:, -k:]])
-    return bool(light.mean() + border + corners < 1.5)  # noqa: PLR2004 - half of three shares
+    corners = np.concatenate([light[:k, :k], light[:k, -k:], light[-k:, :k], light[-k:, -k:]])
+    shares = [np.count_nonzero(part) / part.size for part in (light, border, corners)]
+    return bool(sum(shares) < 1.5)  # noqa: PLR2004 - half of three
 
 
 def levels(found: Floats) -> Floats:
@@ -130,9 +131,12 @@ def grain(found: Floats) -> float:
     return float(np.median(differences)) / (6 * 0.6745)  # 6²: the sum of the squared weights
 
 
-def _planes(picture: Pixels) -> Floats:
-    """Return the channels float32[h, w, c] in [0, 1]; equal greys are equal to the last bit."""
-    return np.asarray(np.atleast_3d(picture).astype(np.float32) / _GREYS, np.float32)
+def _planes(picture: Pixels) -> tuple[Floats, Floats]:
+    """Return the channels float32[h, w, c] in [0, 1], and their mean; equal greys stay equal."""
+    planes = _UNIT[picture]
+    if planes.ndim == 2:  # noqa: PLR2004
+        return planes[..., None], planes
+    return planes, np.asarray(planes.mean(axis=2), np.float32)
 
 
 def _is_flat(picture: Pixels) -> bool:
@@ -185,8 +189,13 @@ def _shrunk(plane: Floats) -> tuple[Floats, int]:
 
 def _median(plane: Floats, k: int) -> Floats:
     """Return the median of the k × k pixels around each, in steps of a grey."""
-    grey = np.rint(plane * _GREYS).clip(0, _GREYS).astype(np.uint8)
-    return (cv2.medianBlur(grey, k) / np.float32(_GREYS)).astype(np.float32)
+    calm: Floats = _UNIT[cv2.medianBlur(_greys(plane), k)]
+    return calm
+
+
+def _greys(plane: Floats) -> Pixels:
+    """Return the nearest of the 256 greys."""
+    return np.asarray(cv2.convertScaleAbs(plane, alpha=_GREYS), np.uint8)
 
 
 def _otsu(plane: Floats) -> tuple[float, Counts]:
@@ -194,12 +203,12 @@ def _otsu(plane: Floats) -> tuple[float, Counts]:
 
     And how often each of the 256 greys occurs.
     """
-    scaled = np.rint(plane * _GREYS).clip(0, _GREYS).astype(np.uint8)
+    scaled = _greys(plane)
     level, _ = cv2.threshold(scaled, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
     return (float(level) + 0.5) / _GREYS, np.bincount(scaled.ravel(), minlength=256)
 
 
 def _quantile(counts: npt.NDArray[Any], share: float) -> float:
     """Return the grey, 0 … 1 from the first, below which `share` of the counted pixels lie."""
-    total = np.cumsum(counts)
-    return float(np.searchsorted(total, share * total[-1])) / _GREYS
+    total = counts.cumsum()
+    return float(total.searchsorted(share * total[-1])) / _GREYS

@@ -36,6 +36,8 @@ def lines(ink: Floats) -> Mask:
 
     The strokes of a digit that fills its picture are no lines.
     """
+    if min(ink.shape) < SMALLEST:
+        return np.zeros(ink.shape, np.uint8)
     level, upright = _level_lines(ink), _level_lines(np.ascontiguousarray(ink.T)).T
     mask = np.maximum(level, upright)
     return np.zeros_like(mask) if _may_be_strokes(ink, level, upright) else mask
@@ -134,7 +136,7 @@ def _level_lines(ink: Floats) -> Mask:
     found = np.zeros((h, w), np.uint8)
     mask = ink > _LINE
     k = max(1, w // 32)
-    if min(h, w) < SMALLEST or not (mask[:, :k].any() and mask[:, -k:].any()):
+    if not (mask[:, :k].any() and mask[:, -k:].any()):
         return found
     thickest = max(2, round(0.05 * min(h, w))) + 2
     columns = np.arange(w)

@@ -30,6 +30,8 @@ def one_digit(ink: Ink) -> Ink:
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     if count == 1:
         return np.zeros_like(ink)
+    if count == 2:  # noqa: PLR2004 - paper and one piece
+        return np.where(with_edge(mask > 0), ink, 0).astype(np.float32, copy=False)
     h, w = ink.shape
     left, top = stats[:, cv2.CC_STAT_LEFT], stats[:, cv2.CC_STAT_TOP]
     right, bottom = left + stats[:, cv2.CC_STAT_WIDTH], top + stats[:, cv2.CC_STAT_HEIGHT]
@@ -46,7 +48,7 @@ def one_digit(ink: Ink) -> Ink:
         kept &= ~at_edge
     kept[main] = True
     kept[0] = False
-    return np.where(with_edge(kept[labels]), ink, 0).astype(np.float32)
+    return np.where(with_edge(kept[labels]), ink, 0).astype(np.float32, copy=False)
 
 
 def draw_strokes(strokes: Sequence[Sequence[Point]]) -> Ink:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from tenfold.data.decode import decode, pixels_of_image
-from tenfold.data.form import SIDE, Ink, ink_box, to_form
+from tenfold.data.form import SIDE, Ink, cropped_to_form, ink_box, to_form
 from tenfold.errors import DataError
 from tenfold.model.package import SHIPPED
 from tenfold.model.predict import Predictor
@@ -28,7 +28,7 @@ Picture = Path | str | bytes | Image.Image | npt.NDArray[Any]
 
 _TWO = 0.8  # of the probability on two digits: it is one of them, but which
 _CUT = 0.1  # by so much must the parts of a piece be more probable than the whole
-_BATCH = 64  # pictures that are predicted together
+_BATCH = 200  # pictures that are predicted together
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -155,24 +155,32 @@ class Reader:
         digits = [digit for slot in slots for way in slot for digit in way]
         if not digits:
             return []
-        predicted = iter(self.predictor.probabilities(np.stack([d.image for d in digits])))
-        return [
-            likeliest([[self._reading(digit, next(predicted)) for digit in way] for way in slot])
-            for slot in slots
-        ]
+        images = np.stack([digit.image for digit in digits])
+        p = self.predictor.probabilities(images)
+        order = np.argsort(p, axis=1)[:, :-3:-1]
+        brightest = images.reshape(len(images), -1).max(axis=1).tolist()
+        best = np.take_along_axis(p, order, axis=1).tolist()
+        readings = map(self._reading, digits, p, order.tolist(), best, brightest)
+        return [likeliest([list(islice(readings, len(way))) for way in slot]) for slot in slots]
 
-    def _reading(self, found: Found, p: npt.NDArray[np.float32]) -> Reading:
-        runner_up, digit = (int(k) for k in np.argsort(p)[-2:])
+    def _reading(
+        self,
+        found: Found,
+        p: npt.NDArray[np.float32],
+        order: Sequence[int],
+        best: Sequence[float],
+        brightest: int,
+    ) -> Reading:
         reason: Reason | None = None
-        if not found.image.any():
+        if not brightest:
             reason = "blank"
-        elif p[digit] < self.accept:
-            reason = "unsure" if p[digit] + p[runner_up] > _TWO else "not a digit"
+        elif best[0] < self.accept:
+            reason = "unsure" if sum(best) > _TWO else "not a digit"
         row, column = found.cell or (None, None)
         return Reading(
-            digit=digit,
-            probability=float(p[digit]),
-            runner_up=runner_up,
+            digit=order[0],
+            probability=best[0],
+            runner_up=order[1],
             box=found.box,
             image=found.image,
             probabilities=p,
@@ -260,4 +268,4 @@ def locate(ink: Ink, layout: Layout, factor: float, shape: Sequence[int]) -> lis
     own = one_digit(ink)
     top, left, bottom, right = ink_box(own)
     box = scaled((left, top, right, bottom), factor, shape) if bottom else None
-    return [[[Found(to_form(own), box)]]]
+    return [[[Found(cropped_to_form(own[top:bottom, left:right]), box)]]]

@@ -1,0 +1,62 @@
+"""Probabilities by ONNX Runtime: the same network again, for servers and for other languages."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from tenfold.model.config import CLASSES
+from tenfold.model.graph import INPUT, MEMBERS, OUTPUT, build_graph
+from tenfold.model.package import SHIPPED, BundleConfig, read_package
+
+BATCH = 64  # images whose features are kept at once
+
+
+class Session:
+    """A bundle's graph in ONNX Runtime.
+
+    Does what `Predictor` does; safe to share between threads.
+
+    Args:
+        config: of the bundle.
+        model: the bytes of its ONNX file.
+        threads: of one call.
+    """
+
+    def __init__(self, config: BundleConfig, model: bytes, threads: int = 1) -> None:
+        self.config = config
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3  # errors
+        self._session = onnxruntime.InferenceSession(
+            model, options, providers=["CPUExecutionProvider"]
+        )
+
+    @classmethod
+    def load(cls, path: str | Path = SHIPPED, threads: int = 1) -> "Session":
+        """Read a bundle folder, by default the one that is shipped.
+
+        Raises:
+            BundleError: a file is missing, damaged, or does not fit the others.
+        """
+        config, weights = read_package(path)
+        return cls(config, build_graph(config, weights).SerializeToString(), threads)
+
+    def probabilities(self, images_nhw: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Map uint8 images [n, 28, 28] to calibrated probabilities float32 [n, 10]."""
+        return self._run(OUTPUT, images_nhw, (CLASSES,))
+
+    def members(self, images_nhw: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Map uint8 images [n, 28, 28] to each member's probabilities float32 [n, m, 10]."""
+        return self._run(MEMBERS, images_nhw, (len(self.config.members), CLASSES))
+
+    def _run(
+        self, output: str, images_nhw: npt.NDArray[np.uint8], shape: tuple[int, ...]
+    ) -> npt.NDArray[np.float32]:
+        found = np.empty((len(images_nhw), *shape), np.float32)
+        for start in range(0, len(found), BATCH):
+            chosen = slice(start, start + BATCH)
+            found[chosen] = self._session.run([output], {INPUT: images_nhw[chosen]})[0]
+        return found
