@@ -6,13 +6,13 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from test_predict import CASES, SMALL, trained
 
 from tenfold.model.bundle import Bundle
 from tenfold.model.config import NetworkConfig
 from tenfold.model.graph import INPUT, build_graph
 from tenfold.model.package import BundleConfig, Weights
 from tenfold.model.session import BATCH, Session
-from test_predict import CASES, SMALL, trained
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

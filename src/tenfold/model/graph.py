@@ -150,7 +150,7 @@ def _network(graph: _Graph, x: str, config: NetworkConfig, weights: Weights, pre
     x = graph.add("Flatten", [x], axis=1)
     dense = [f"dense.{index}" for index in range(len(config.fully_connected))]
     layers: dict[str, tuple[Array, Array]] = {
-        name: folded(weights, name, "linear") for name in names
+        name: folded(weights, name, "linear") for name in dense
     }
     layers["output"] = weights["output.weight"], weights["output.bias"]
     for index, (name, (weight, bias)) in enumerate(layers.items()):
