@@ -135,6 +135,32 @@ def test_the_bar_of_a_five_belongs_to_it(digits: str, sunk: int) -> None:
     assert near(boxes_of(ink), expected)
 
 
+def test_a_bar_beside_its_five_may_be_its_own() -> None:
+    ink = np.zeros((160, 260), np.float32)
+    five = put(ink, cropped(clear_digit(5, 80)), 40, 50)
+    bar = put(ink, np.ones((24, 40), np.float32), five[2] - 12, 24)
+    (ways,) = digits_of(ink)
+    whole, apart = ([box for box, _ in way] for way in ways)
+    assert near(whole, [(five[0], bar[1], bar[2], five[3])])
+    assert near(apart, [five, bar])
+
+
+def test_what_is_left_of_a_line_at_an_edge_is_no_digit() -> None:
+    ink, boxes = number("69", 60)
+    ink[4:40, -2:] = 1
+    assert near(boxes_of(ink), boxes)
+    ink, boxes = number("61", 60, margin=0.0)  # a 1 that ends where the picture does
+    assert near(boxes_of(ink), boxes)
+
+
+def test_ink_that_surrounds_is_a_frame_only_if_it_lies_around() -> None:
+    ink, boxes = number("808", 80)
+    middle = (boxes[1][0] + boxes[1][2]) // 2
+    ink[boxes[1][1] + 30 : boxes[1][1] + 36, boxes[0][2] - 20 : boxes[2][0] + 20] = 1
+    put(ink, np.ones((22, 6), np.float32), middle - 3, boxes[1][1] + 45)
+    assert digits_of(ink)  # the three that a dash joins, though ink lies inside one of them
+
+
 def test_a_broken_stroke_is_one_digit() -> None:
     ink, boxes = number("808", 80)
     middle = (boxes[1][1] + boxes[1][3]) // 2

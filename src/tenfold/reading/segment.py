@@ -10,14 +10,17 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tenfold.data.form import Ink, ink_box
+from tenfold.data.form import Ink, ink_box, stroke_width
 from tenfold.reading.lines import BODY, with_edge
 from tenfold.reading.normalize import Box
 
 _SMALLEST = 0.28  # of the usual height: lower pieces are specks, dots and dashes
 _NARROW = 0.85  # of the usual height: a piece that is no wider is one digit
 _WIDEST = 1.8  # of the usual height: a piece that is wider is several
+_BESIDE = 0.2  # of the usual height: farther away lies what is no part of a digit
 _MOST = 8  # digits that touch
+_HAIR = 0.5  # of the usual stroke's width: thinner at an edge is what is left of a line
+_RIM = 0.2  # of a frame's sides: there lies most of its ink
 _INSIDE = 0.25  # of a frame's height: what is smaller is dirt
 _OVERLAP = 0.5  # of the narrower piece's width: above each other
 _PART = 0.6  # of the usual height: lower pieces may be parts of a digit
@@ -64,12 +67,23 @@ def digits_of(ink: Ink) -> list[list[Cut]]:
         alone = len(line) == 1 and usual < _PART * tallest
         if alone or usual < _LOWEST_LINE * tallest:
             continue  # what is left of printed lines
-        found += [
-            _ways(*_own(piece, ink, labels), usual)
-            for piece in merged(line, usual)
-            if piece.height >= _SMALLEST * usual
-        ]
+        waiting = [p for p in merged(line, usual) if p.height >= _SMALLEST * usual]
+        while waiting:
+            piece = waiting.pop(0)
+            ways = _ways(*_own(piece, ink, labels), usual)
+            if waiting and _may_be_one(piece, waiting[0], usual):
+                other = waiting.pop(0)
+                apart = ways[0] + _ways(*_own(other, ink, labels), usual)[0]
+                ways = [*_ways(*_own(_joined(piece, other), ink, labels), usual)[:1], apart]
+            found.append(ways)
     return found
+
+
+def _may_be_one(a: Piece, b: Piece, usual: float) -> bool:
+    """Whether a piece and its right neighbour, a low one, may be a digit and a part of it."""
+    low = min(a.height, b.height) < _PART * usual
+    near = b.box[0] - a.box[2] < _BESIDE * usual
+    return low and near and b.box[2] - a.box[0] < _WIDEST * usual
 
 
 def _own(piece: Piece, ink: Ink, labels: npt.NDArray[np.int32]) -> tuple[Ink, Box]:
@@ -107,22 +121,37 @@ def find_pieces(ink: Ink) -> tuple[list[Piece], npt.NDArray[np.int32]]:
         if label == 0 or max(width, height) < max(4, 0.015 * max(h, w)):
             continue
         pieces.append(Piece((left, top, left + width, top + height), (label,), area))
-    pieces = [piece for piece in pieces if not _frames(piece, pieces)]
+    pieces = [piece for piece in pieces if not _frames(piece, pieces, labels)]
     if not pieces:
         return [], labels
     # The height of what carries most ink: dots and noise are many, but light.
     tallest = usual_height(pieces)
-    return [p for p in pieces if max(p.height, p.width) >= 0.15 * tallest], labels
+    thinnest = _HAIR * stroke_width(mask > 0)
+    kept = [
+        p
+        for p in pieces
+        if max(p.height, p.width) >= 0.15 * tallest
+        and not (_at_edge(p.box, h, w) and p.area < thinnest * max(p.height, p.width))
+    ]
+    return kept, labels
 
 
-def _frames(piece: Piece, pieces: list[Piece]) -> bool:
+def _at_edge(box: Box, h: int, w: int) -> bool:
+    return box[0] == 0 or box[1] == 0 or box[2] == w or box[3] == h
+
+
+def _frames(piece: Piece, pieces: list[Piece], labels: npt.NDArray[np.int32]) -> bool:
     """Whether a piece has others of some size inside its box: a form's box, a table's edge."""
     left, top, right, bottom = piece.box
-    return any(
+    if not any(
         left < p.box[0] and top < p.box[1] and p.box[2] < right and p.box[3] < bottom
         for p in pieces
         if p.height >= _INSIDE * piece.height
-    )
+    ):
+        return False
+    x, y = int(_RIM * piece.width), int(_RIM * piece.height)
+    inner = labels[top + y : bottom - y, left + x : right - x] == piece.labels[0]
+    return bool(inner.sum() < piece.area / 2)
 
 
 def usual_height(pieces: list[Piece]) -> float:
