@@ -138,7 +138,7 @@ def test_the_bar_of_a_five_belongs_to_it(digits: str, sunk: int) -> None:
 def test_a_bar_beside_its_five_may_be_its_own() -> None:
     ink = np.zeros((160, 260), np.float32)
     five = put(ink, cropped(clear_digit(5, 80)), 40, 50)
-    bar = put(ink, np.ones((24, 40), np.float32), five[2] - 12, 24)
+    bar = put(ink, np.ones((30, 40), np.float32), five[2] - 12, 18)
     (ways,) = digits_of(ink)
     whole, apart = ([box for box, _ in way] for way in ways)
     assert near(whole, [(five[0], bar[1], bar[2], five[3])])
