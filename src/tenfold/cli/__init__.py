@@ -7,6 +7,7 @@ import typer
 from tenfold.cli.audit import audit
 from tenfold.cli.bench import bench_app
 from tenfold.cli.catalogue import data_app, recipes
+from tenfold.cli.export import export
 from tenfold.cli.measure import evaluate, report
 from tenfold.cli.read import read
 from tenfold.cli.repeat import compare, repeat
@@ -21,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help starts faster, and keeps [brackets]
 )
-for verb in (train, read, repeat, compare, evaluate, report, audit, recipes):
+for verb in (train, read, repeat, compare, evaluate, report, export, audit, recipes):
     app.command()(verb)
 app.add_typer(data_app, name="data")
 app.add_typer(bench_app, name="bench")

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load, save
 
 from tenfold.errors import BundleError
@@ -61,16 +61,23 @@ def read_package(path: str | Path) -> tuple[BundleConfig, Weights]:
     """Read a bundle folder: its config, and every tensor that the config speaks of, as float32.
 
     Args:
-        path: the folder, or the name of a shipped bundle: `field` or `single`.
+        path: the folder, one file that `pack` made of it, or the name of a shipped bundle: `field`
+            or `single`.
 
     Raises:
         BundleError: a file is missing, damaged, or does not fit the others.
     """
     folder = find_bundle(path)
     config_path, weights_path = folder / "bundle.json", folder / "weights.safetensors"
+    if folder.is_file():
+        config_path = weights_path = folder
     try:
-        config = BundleConfig.model_validate_json(config_path.read_bytes())
-        data = weights_path.read_bytes()
+        said, data = (
+            _unpacked(folder)
+            if folder.is_file()
+            else (config_path.read_bytes(), weights_path.read_bytes())
+        )
+        config = BundleConfig.model_validate_json(said)
     except OSError as error:
         raise BundleError(
             f"{error.filename}: cannot be read ({error.strerror}); name a bundle folder"
@@ -90,6 +97,45 @@ def read_package(path: str | Path) -> tuple[BundleConfig, Weights]:
     except (SafetensorError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise BundleError(f"{weights_path}: does not fit bundle.json: {reason}") from error
+
+
+def pack(path: str | Path) -> bytes:
+    """Return a bundle as one safetensors file: `bundle.json` and the card are in its header.
+
+    Raises:
+        BundleError: see `read_package`.
+    """
+    read_package(path)  # is it whole?
+    folder = find_bundle(path)
+    if folder.is_file():
+        return folder.read_bytes()
+    said = {
+        "bundle": (folder / "bundle.json").read_text(encoding="utf-8"),
+        "card": card_of(folder),
+    }
+    return save(load((folder / "weights.safetensors").read_bytes()), said)
+
+
+def card_of(path: str | Path) -> str:
+    """Return a bundle's card, Markdown; empty if it has none."""
+    card = find_bundle(path) / "card.md"
+    return card.read_text(encoding="utf-8") if card.is_file() else ""
+
+
+def _unpacked(path: Path) -> tuple[bytes, bytes]:
+    """Return what would be `bundle.json` and the weights file of a bundle in one file.
+
+    Raises:
+        BundleError: it is no such file.
+    """
+    try:
+        with safe_open(path, "np") as file:
+            said = (file.metadata() or {})["bundle"]
+        return said.encode(), save(load(path.read_bytes()))  # as in the folder: the hash is of that
+    except (SafetensorError, KeyError) as error:
+        raise BundleError(
+            f"{path}: no bundle in one file; `tenfold export --format safetensors` writes one"
+        ) from error
 
 
 def member_weights(weights: Weights, index: int) -> Weights:
