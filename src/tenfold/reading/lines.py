@@ -18,6 +18,7 @@ BODY = 0.25  # ink that is more than a soft edge: it connects what belongs toget
 _CLINGING = 0.8  # of a piece beside lines: it is their soft edge
 _DARKER = 0.25  # than a line: a stroke on top of it
 _BARE = 0.2  # of a line: so much at least is crossed by no stroke
+_PLAIN = 0.35  # of its pixels: as many are fainter, at its soft edge
 _FEW = 3  # lines: with more of them, it is ruled paper
 _AS_DARK = 0.7  # of the ink's darkness
 _AS_THICK = 0.6  # of the strokes' width
@@ -27,6 +28,7 @@ _STEP = 0.01
 _MOST_SLOPES = 12
 _SOFT = 0.2  # of a row inked: beyond a line's soft edge
 _THIN = 0.2  # of a line's pixels: there no stroke crosses it
+_EDGE = 0.4  # of the pixels in a line's fullest row: with fewer a row is beyond its edge
 _PARTS = 12  # of the width, looked at apart
 _CORNER_PARTS = 3  # of a line that leaves through a corner, at least
 
@@ -38,9 +40,26 @@ def lines(ink: Floats) -> Mask:
     """
     if min(ink.shape) < SMALLEST:
         return np.zeros(ink.shape, np.uint8)
-    level, upright = _level_lines(ink), _level_lines(np.ascontiguousarray(ink.T)).T
-    mask = np.maximum(level, upright)
-    return np.zeros_like(mask) if _may_be_strokes(ink, level, upright) else mask
+    bands, level = _level_lines(ink)
+    columns, upright = (mask.T for mask in _level_lines(np.ascontiguousarray(ink.T)))
+    if _may_be_strokes(ink, bands, columns):
+        return np.zeros(ink.shape, np.uint8)
+    thin = np.maximum(_thin(ink, level), _thin(ink.T, upright.T).T)
+    mask: Mask = np.maximum(thin, level & upright)
+    return mask
+
+
+def _thin(ink: Floats, band: Mask) -> Mask:
+    """Leave out of a band of level lines what is higher than a line: there a stroke crosses it."""
+    column = np.ones((_thickest(ink) + 1 | 1, 1), np.uint8)
+    high = cv2.morphologyEx((ink > _LINE).astype(np.uint8), cv2.MORPH_OPEN, column)
+    return np.asarray(np.where(high > 0, 0, band), np.uint8)
+
+
+def _thickest(ink: Floats) -> int:
+    """Return how many pixels a line may be thick."""
+    shorter: int = min(ink.shape)
+    return max(2, round(0.05 * shorter)) + 2
 
 
 def without(ink: Floats, mask: Mask) -> Floats:
@@ -81,7 +100,7 @@ def _darkness(ink: Floats, mask: Mask, across: int) -> float:
         cv2.dilate(lined, np.ones((1, across), np.uint8)),
     )
     printed = darkest[(mask > 0) & (darkest > _LINE)]
-    return float(np.quantile(printed, _BARE)) if printed.size else 1.0
+    return float(np.quantile(printed, _PLAIN)) if printed.size else 1.0
 
 
 def _may_be_strokes(ink: Floats, level: Mask, upright: Mask) -> bool:
@@ -95,7 +114,7 @@ def _may_be_strokes(ink: Floats, level: Mask, upright: Mask) -> bool:
     mask = np.maximum(level, upright)
     if _darkness(ink, mask, _across(mask)) < _AS_DARK:
         return False
-    y, x = (max(1, side // 32) for side in ink.shape)
+    y, x = (max(2, side // 32) for side in ink.shape)  # the outermost pixel may be a soft edge
     if all((edge > _LINE).any() for edge in (ink[:y], ink[-y:], ink[:, :x], ink[:, -x:])):
         return True
     body = ink > 0.5  # noqa: PLR2004
@@ -127,18 +146,19 @@ def with_edge(body: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     return cv2.dilate(body.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
 
 
-def _level_lines(ink: Floats) -> Mask:
+def _level_lines(ink: Floats) -> tuple[Mask, Mask]:
     """Find lines that are nearly level: rows, full of ink, of a picture that is sheared level.
 
-    Beside a line from edge to edge, one that leaves through a corner is a line too.
+    Returns bands of such rows, and of these what is close around the lines. Beside a line from
+    edge to edge, one that leaves through a corner is a line too.
     """
     h, w = ink.shape
-    found = np.zeros((h, w), np.uint8)
+    found, close = np.zeros((2, h, w), np.uint8)
     mask = ink > _LINE
     k = max(1, w // 32)
     if not (mask[:, :k].any() and mask[:, -k:].any()):
-        return found
-    thickest = max(2, round(0.05 * min(h, w))) + 2
+        return found, close
+    thickest = _thickest(ink)
     columns = np.arange(w)
     least = _PARTS
     # A pixel thicker at both sides, since a line steps from row to row where its shear does not.
@@ -158,10 +178,33 @@ def _level_lines(ink: Floats) -> Mask:
             band = np.arange(first, end)[:, None] - margin + drop
             there = (band >= 0) & (band < h)
             places = band.clip(0, h - 1)
-            slim = (thin[places, columns] & there).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
+            bare = thin[places, columns] & there
+            slim = bare.sum(axis=1) / np.maximum(there.sum(axis=1), 1)
             if slim.max() >= _THIN:  # else a slice of a thick bar
-                found[places[there], np.broadcast_to(columns, band.shape)[there]] = 1
-    return found
+                every = np.broadcast_to(columns, band.shape)
+                found[places[there], every[there]] = 1
+                near = there & _around_line(bare)
+                close[places[near], every[near]] = 1
+    return found, close
+
+
+def _around_line(bare: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Narrow a band of rows, part by part, to where its line is: no line is quite straight.
+
+    Where strokes hide all of the line, the band stays as it is.
+    """
+    starts = np.arange(_PARTS) * bare.shape[1] // _PARTS
+    counts = np.add.reduceat(bare.astype(np.int64), starts, axis=1)
+    rows = np.arange(len(bare))[:, None]
+    near = np.ones(counts.shape, bool)
+    for part, count in enumerate(counts.T):
+        peak = int(count.argmax())
+        weak = np.flatnonzero(count < _EDGE * count[peak])
+        above, below = weak[weak < peak], weak[weak > peak]
+        low = above[-1] if above.size else -1
+        high = below[0] if below.size else len(count)
+        near[:, part] = ((rows >= low) & (rows <= high))[:, 0] | (count[peak] == 0)
+    return np.repeat(near, np.diff([*starts, bare.shape[1]]), axis=1)
 
 
 def _levelled_rows(
