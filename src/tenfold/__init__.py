@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tenfold.model.network import DigitNetwork
     from tenfold.model.pooling import MixedPool
     from tenfold.reading.reader import Reader, Reading
+    from tenfold.training.estimator import DigitClassifier
     from tenfold.training.recipe import Recipe, load_recipe
     from tenfold.training.run import Run
     from tenfold.training.schedule import Schedule, Stage
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Bundle",
+    "DigitClassifier",
     "DigitNetwork",
     "Digits",
     "MixedPool",
@@ -41,6 +43,7 @@ __all__ = [
 
 _HOMES = {
     "Bundle": "tenfold.model.bundle",
+    "DigitClassifier": "tenfold.training.estimator",
     "DigitNetwork": "tenfold.model.network",
     "Digits": "tenfold.data.dataset",
     "MixedPool": "tenfold.model.pooling",

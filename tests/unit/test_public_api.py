@@ -14,6 +14,7 @@ HEAVY = ("torch", "matplotlib", "scipy", "pydantic", "PIL", "pooch", "safetensor
 def test_the_public_names_are_these() -> None:
     assert tenfold.__all__ == [
         "Bundle",
+        "DigitClassifier",
         "DigitNetwork",
         "Digits",
         "MixedPool",

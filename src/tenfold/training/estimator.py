@@ -1,0 +1,138 @@
+"""A scikit-learn classifier: arrays in, arrays out, for pipelines and cross-validation."""
+
+import math
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from tenfold.data.dataset import Digits
+from tenfold.data.form import resample
+from tenfold.model.config import CLASSES, SIDE
+from tenfold.model.network import DigitNetwork
+from tenfold.training.hardware import choose_device, choose_dtype
+from tenfold.training.loop import Placement, Trainer
+from tenfold.training.recipe import Recipe, load_recipe
+
+_BATCH = 500
+_WHITE = 255
+_BRIGHT = 128  # the largest value of pixels that go to 255
+
+
+class DigitClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # has no types
+    """One network of a recipe, trained on arrays.
+
+    X is [n, features]: the pixels of square images, row by row, as `load_digits(flatten=True)` of
+    other libraries has them. 784 features in 0 … 255 are MNIST's images and are taken as they are;
+    other numbers of features are laid into the smallest square that holds them, stretched to
+    28×28, and from the least to the largest training value to black and white. Labels may be of
+    any kind, at most ten different ones.
+
+    All of scikit-learn's own checks pass with a small network. With `swift` one does not,
+    `check_methods_subset_invariance`: a probability may differ in its seventh digit with the
+    number of rows that are predicted together.
+
+    Args:
+        recipe: a shipped recipe's name or a TOML file; its ensemble and its data set do not count.
+        iterations: steps in all, the recipe's stages being scaled; its own if None.
+        device: auto, cpu, cuda or mps.
+        random_state: seed of weights, order and augmentation.
+
+    Attributes:
+        classes_: the labels, sorted.
+        n_features_in_: features of X.
+    """
+
+    def __init__(
+        self,
+        recipe: str = "swift",
+        *,
+        iterations: int | None = None,
+        device: str = "auto",
+        random_state: Any = 0,  # noqa: ANN401 - whatever scikit-learn takes
+    ) -> None:
+        self.recipe = recipe
+        self.iterations = iterations
+        self.device = device
+        self.random_state = random_state
+
+    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:  # noqa: N803 - scikit-learn's names
+        """Train on X [n, features] and labels y [n].
+
+        Raises:
+            ValueError: not finite, not of one length, one class only or more than ten.
+            TenfoldError: no such recipe or device.
+        """
+        features, labels = validate_data(self, X, y)
+        check_classification_targets(labels)
+        self.classes_, codes = np.unique(labels, return_inverse=True)
+        if len(self.classes_) == 1:
+            raise ValueError("y has one class; a classifier needs at least two")
+        if len(self.classes_) > CLASSES:
+            raise ValueError(f"y has {len(self.classes_)} classes; the network has {CLASSES}")
+        self._low, self._range = float(features.min()), float(np.ptp(features))
+        images = torch.from_numpy(self._images(features))
+        digits = Digits(images, torch.from_numpy(codes.astype(np.int64)), "X", "an array")
+        recipe = self._recipe()
+        device = choose_device(self.device)
+        trainer = Trainer(recipe, 0, digits, Placement(device, choose_dtype("auto", device)))
+        while trainer.step_count < recipe.schedule.iterations:
+            trainer.step()
+        state = trainer.state_dict(trainer.evaluated_state())
+        self._config = recipe.network
+        self._state = {name: tensor.cpu().numpy() for name, tensor in state.items()}
+        return self
+
+    def predict_proba(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:  # noqa: N803
+        """Return the probability of each of `classes_`: float64 [n, classes].
+
+        Raises:
+            NotFittedError: `fit` has not been called.
+            ValueError: X is not like the one that was fitted.
+        """
+        check_is_fitted(self)
+        images = torch.from_numpy(self._images(validate_data(self, X, reset=False)))
+        network = DigitNetwork(self._config).eval()
+        network.load_state_dict({k: torch.from_numpy(v) for k, v in self._state.items()})
+        with torch.inference_mode():
+            logits = [network(chunk.float() / _WHITE) for chunk in torch.split(images, _BATCH)]
+            known = torch.cat(logits)[:, : len(self.classes_)].double()
+        found: npt.NDArray[np.float64] = known.softmax(dim=1).numpy()
+        return found
+
+    def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:  # noqa: N803
+        """Return the likeliest label of each row of X."""
+        check_is_fitted(self)  # before `classes_` is asked for
+        probabilities = self.predict_proba(X)
+        found: npt.NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]
+        return found
+
+    def _recipe(self) -> Recipe:
+        """Return the recipe with this seed and this length."""
+        seed = int(check_random_state(self.random_state).randint(2**31))
+        recipe = load_recipe(self.recipe, [f"seed={seed}"])
+        stages = recipe.training.stages
+        share = (self.iterations or recipe.schedule.iterations) / recipe.schedule.iterations
+        lengths = [max(1, round(share * stage.iterations)) for stage in stages]
+        overrides = [f"training.stages.{k}.iterations={n}" for k, n in enumerate(lengths)]
+        return load_recipe(self.recipe, [f"seed={seed}", *overrides])
+
+    def _images(self, features: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+        """Turn rows of features into images uint8 [n, 28, 28]."""
+        n, given = features.shape
+        if given == SIDE * SIDE and self._low >= 0 and _BRIGHT <= self._low + self._range <= _WHITE:
+            whole: npt.NDArray[np.uint8] = np.rint(features).clip(0, _WHITE).astype(np.uint8)
+            return whole.reshape(n, SIDE, SIDE)
+        scaled = (features - self._low) * (_WHITE / (self._range or 1))
+        side = math.isqrt(given - 1) + 1
+        square = np.zeros((n, side * side))
+        square[:, :given] = scaled.clip(0, _WHITE)
+        stretch = resample(SIDE, side)
+        stretched = stretch @ square.reshape(n, side, side) @ stretch.T
+        images: npt.NDArray[np.uint8] = np.rint(stretched).clip(0, _WHITE).astype(np.uint8)
+        return images

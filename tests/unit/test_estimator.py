@@ -1,0 +1,72 @@
+"""The scikit-learn classifier: its own checks, and digits."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits as optical
+from sklearn.model_selection import cross_val_score, train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from tenfold import DigitClassifier, load_digits
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+QUICK = Path(__file__).with_name("quick.toml")
+
+
+@parametrize_with_checks(  # type: ignore[untyped-decorator]
+    [DigitClassifier(str(QUICK))]
+)
+@pytest.mark.filterwarnings("ignore")  # checks provoke them
+def test_scikit_learn_s_checks(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+def test_images_of_any_size_are_learnt() -> None:
+    images, labels = optical(return_X_y=True)
+    training, test, expected, answers = train_test_split(images, labels, random_state=0)
+    classifier = DigitClassifier(iterations=60).fit(training, expected)
+    assert classifier.score(test, answers) > 0.93
+    probabilities = classifier.predict_proba(test)
+    assert probabilities.shape == (len(test), 10)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+
+
+def test_pixels_of_28_by_28_are_taken_as_they_are() -> None:
+    digits = load_digits("synthetic", "train").subset(range(400))
+    flat = digits.images.numpy().reshape(400, -1)
+    names = np.array(list("abcdefghij"))[digits.labels.numpy()]
+    classifier = DigitClassifier(iterations=20).fit(flat, names)
+    np.testing.assert_array_equal(classifier._images(flat), digits.images.numpy())
+    assert set(classifier.predict(flat[:50])) <= set("abcdefghij")
+    # As floats in [0, 1] they are the same pictures, and train the same network.
+    again = DigitClassifier(iterations=20).fit(flat / 255, names)
+    np.testing.assert_array_equal(again._images(flat / 255), digits.images.numpy())
+    np.testing.assert_array_equal(again.predict_proba(flat / 255), classifier.predict_proba(flat))
+
+
+def test_the_seed_decides_the_network() -> None:
+    digits = load_digits("synthetic", "train").subset(range(100))
+    flat, labels = digits.images.numpy().reshape(100, -1), digits.labels.numpy()
+
+    def trained(seed: int) -> Any:
+        made = DigitClassifier(iterations=3, random_state=seed).fit(flat, labels)
+        return made.predict_proba(flat)
+
+    np.testing.assert_array_equal(trained(1), trained(1))
+    assert np.abs(trained(1) - trained(2)).max() > 1e-3
+
+
+def test_it_goes_into_pipelines_and_cross_validation() -> None:
+    images, labels = optical(return_X_y=True)
+    pipeline = make_pipeline(MinMaxScaler(), DigitClassifier(str(QUICK), iterations=150))
+    assert cross_val_score(pipeline, images[:600], labels[:600], cv=2).mean() > 0.8
+
+
+def test_more_than_ten_classes_are_refused() -> None:
+    with pytest.raises(ValueError, match="11 classes; the network has 10"):
+        DigitClassifier().fit(np.eye(11), np.arange(11))
