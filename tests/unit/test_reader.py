@@ -300,7 +300,7 @@ def test_what_are_no_strokes_is_said(strokes: Any) -> None:
 def test_many_pictures_are_read_as_they_come() -> None:
     stub = Stub(EVEN)
     some = [BLANK, *(on_paper(number("7" * k, 30)[0], 0, 255) for k in (1, 2))]
-    pictures = some * 50
+    pictures = some * 100
     given_out: list[weakref.ref[Pixels]] = []
     most, taken = 0, 0
 
@@ -319,7 +319,7 @@ def test_many_pictures_are_read_as_they_come() -> None:
     batch = taken
     assert batch < len(pictures)
     counts = [0, *(len(readings) for readings in outcomes)]
-    assert counts == [0, 1, 2] * 50
+    assert counts == [0, 1, 2] * 100
     assert taken == len(pictures)
     assert most <= 3  # however many are predicted together
     assert len(stub.given) == -(-len(pictures) // batch)

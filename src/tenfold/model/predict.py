@@ -82,8 +82,7 @@ class Predictor:
                 some[start : start + BATCH] = np.logaddexp.reduce(apart, axis=0)
         log_sum = np.logaddexp.reduce(log_p, axis=0)
         calibrated: Floats = np.exp(_log_softmax(log_sum / np.float32(self.config.temperature)))
-        own: Floats = np.exp(log_p.swapaxes(0, 1)) / np.float32(self.config.views)
-        return calibrated, own
+        return calibrated, np.exp(log_p.swapaxes(0, 1) - np.log(np.float32(self.config.views)))
 
 
 class _Network:

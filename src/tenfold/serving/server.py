@@ -1,0 +1,107 @@
+"""The service as processes that listen."""
+
+import gc
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from functools import partial
+
+from fastapi import FastAPI
+from uvicorn import Config, Server
+from uvicorn.supervisors import Multiprocess
+
+from tenfold.errors import TenfoldError
+from tenfold.serving.app import Settings, create_app
+from tenfold.serving.protocol import Protocol
+
+_KEEP_ALIVE = 30  # seconds that a connection may stay quiet
+_GRACE = 30  # seconds for what is under way when the service is to stop
+_BACKLOG = 1024  # connections that the system keeps for us
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound, 0 being any free port.
+
+    Raises:
+        TenfoldError: it cannot be.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        return socket.create_server(address, family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise TenfoldError(
+            f"{host}:{port}: cannot listen there ({error.strerror}); see --host and --port"
+        ) from error
+
+
+def serve(
+    settings: Settings, host: str, port: int, workers: int, announce: Callable[[str], None]
+) -> None:
+    """Serve until SIGTERM or Ctrl-C, then finish what is under way and return.
+
+    Args:
+        settings: of the application.
+        host: an address of this machine.
+        port: 0 is any free one.
+        workers: processes that share the port.
+        announce: told the URL once the port is ours.
+
+    Raises:
+        BundleError, RunError: see `create_app`.
+        TenfoldError: the port cannot be had.
+    """
+    app = create_app(settings)  # also where only workers serve: an error is told here, once
+    bound = listen(host, port)
+    # What uvicorn hears while it serves, it raises again when it is done.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    name = f"[{host}]" if ":" in host else host
+    announce(f"http://{name}:{bound.getsockname()[1]}")
+    if workers == 1:
+        Server(_config(partial(_settled, app))).run([bound])
+        return
+    _Workers(_config(partial(_worker, settings), workers), [bound]).run()
+
+
+class _Workers(Multiprocess):
+    def terminate_all(self) -> None:
+        for bound in self.sockets:  # or connections would wait for nobody
+            bound.close()
+        super().terminate_all()
+
+
+def _worker(settings: Settings) -> FastAPI:
+    return _settled(create_app(settings))
+
+
+def _settled(app: FastAPI) -> FastAPI:
+    """Prepare this process for a long life."""
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # callers' mistakes are not ours
+    gc.collect()
+    gc.freeze()  # what is loaded stays; looking through it would be a pause
+    return app
+
+
+def _config(factory: Callable[[], FastAPI], workers: int = 1) -> Config:
+    return Config(
+        factory,
+        factory=True,
+        http=Protocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        workers=workers,
+        backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE,
+        timeout_graceful_shutdown=_GRACE,
+    )
