@@ -170,11 +170,16 @@ class Reader:
 
     def _judged(self, slots: Sequence[Slot]) -> list[list[Reading]]:
         """Predict all digits together, and settle how each slot is cut."""
+        return self.settled(slots, *self.predictor.opinions(images_of(slots))) if slots else []
+
+    def settled(
+        self,
+        slots: Sequence[Slot],
+        p: npt.NDArray[np.float32],
+        members: npt.NDArray[np.float32],
+    ) -> list[list[Reading]]:
+        """Settle how each slot is cut, by the classifier's opinions of `images_of(slots)`."""
         digits = [digit for slot in slots for way in slot for digit in way]
-        if not digits:
-            return []
-        images = np.stack([digit.image for digit in digits])
-        p, members = self.predictor.opinions(images)
         order = np.argsort(p, axis=1)[:, :-3:-1]
         best = np.take_along_axis(p, order, axis=1).tolist()
         readings = map(self._reading, digits, p, members, order.tolist(), best)
@@ -260,6 +265,11 @@ def likeliest(ways: list[list[Reading]]) -> list[Reading]:
         return _CUT * (len(way) > 1) - min(reading.probability for reading in way)
 
     return min(ways, key=doubt)
+
+
+def images_of(slots: Sequence[Slot]) -> npt.NDArray[np.uint8]:
+    """Return what of these is to be classified, uint8[n, 28, 28]; there must be a slot."""
+    return np.stack([digit.image for slot in slots for way in slot for digit in way])
 
 
 def find_digits(picture: Pixels, layout: Layout) -> list[Slot]:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
-from tenfold.data.decode import FORMATS, MAX_PIXELS, decode
+from tenfold.data.decode import FORMATS, MAX_PIXELS, Pixels, decode
 from tenfold.errors import DataError
 from tenfold.reading.reader import Layout, Reader, Reading
 from tenfold.serving.receive import Sent
@@ -78,19 +78,28 @@ def read_all(
     left = MAX_PIXELS
     results = []
     for one in sent:
-        result: dict[str, Any] = {"name": one.name, "readings": [], "error": None}
+        readings: list[Reading] | DataError
         try:
             if isinstance(one.content, bytes):
-                pixels = _decoded(one.content, left)
+                pixels = decoded(one.content, left)
                 left -= pixels.shape[0] * pixels.shape[1]
                 readings = reader.read(pixels, layout or "line")
             else:
                 readings = reader.read_strokes(one.content, layout or "single")
-            result["readings"] = [_told(r, i, explain=explain) for i, r in enumerate(readings)]
         except DataError as error:
-            result["error"] = str(error)
-        results.append(result)
+            readings = error
+        results.append(result(one.name, readings, explain=explain))
     return results
+
+
+def result(
+    name: str | None, outcome: Sequence[Reading] | DataError, *, explain: bool
+) -> dict[str, Any]:
+    """Return what `Result` describes."""
+    if isinstance(outcome, DataError):
+        return {"name": name, "readings": [], "error": str(outcome)}
+    told = [_told(reading, index, explain=explain) for index, reading in enumerate(outcome)]
+    return {"name": name, "readings": told, "error": None}
 
 
 def answer(name: str, results: list[dict[str, Any]], *, alone_must_do: bool) -> bytes:
@@ -98,7 +107,7 @@ def answer(name: str, results: list[dict[str, Any]], *, alone_must_do: bool) -> 
 
     Args:
         name: of the model.
-        results: see `read_all`.
+        results: see `result`.
         alone_must_do: whether the error of a sole picture is the request's.
 
     Raises:
@@ -109,7 +118,12 @@ def answer(name: str, results: list[dict[str, Any]], *, alone_must_do: bool) -> 
     return to_json({"model": name, "results": results})
 
 
-def _decoded(content: bytes, most: int) -> npt.NDArray[Any]:
+def decoded(content: bytes, most: int = MAX_PIXELS) -> Pixels:
+    """Decode a picture; see `decode`.
+
+    Raises:
+        DataError: one line that tells nothing of how it is done.
+    """
     try:
         return decode(content, most)
     except DataError as error:

@@ -1,11 +1,11 @@
 """The service as an ASGI application."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import cv2
 from fastapi import FastAPI, Request
@@ -13,20 +13,16 @@ from fastapi.middleware.cors import CORSMiddleware
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp
 
 from tenfold.model.package import BUNDLES, SHIPPED, find_bundle
 from tenfold.model.session import Session
-from tenfold.reading.reader import Reader
 from tenfold.serving import kserve, schema
-from tenfold.serving.answer import answer, read_all
-from tenfold.serving.guard import Guard, Metrics
+from tenfold.serving.guard import Guard, Metrics, failed, not_found, refused
 from tenfold.serving.page import page_routes, read_report, report_response
-from tenfold.serving.query import asked_of
 from tenfold.serving.queue import Queue
-from tenfold.serving.receive import SMALL_BODY, announced, is_small, receive, unpack
+from tenfold.serving.read import ReadingRoute, computed
 from tenfold.serving.refusal import Refusal
-
-T = TypeVar("T")
 
 _VERSION = version("tenfold")
 
@@ -48,7 +44,7 @@ class Settings:
     report: Path | None = None
 
 
-def create_app(settings: Settings, queue: Queue | None = None) -> FastAPI:
+def create_app(settings: Settings, queue: Queue | None = None) -> ASGIApp:
     """Load the models and return the application.
 
     Raises:
@@ -65,69 +61,35 @@ def create_app(settings: Settings, queue: Queue | None = None) -> FastAPI:
         docs_url=None,  # Swagger's page comes from elsewhere
         redoc_url=None,
     )
-    pages = page_routes()
-    app.add_middleware(
-        Guard, token=settings.token, metrics=metrics, public=frozenset(r.path for r in pages)
-    )
-    if settings.cors:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors,
-            allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Content-Type"],
-        )
-    app.add_exception_handler(Refusal, _refused)
-    app.add_exception_handler(HTTPException, _not_found)
+    app.add_exception_handler(Refusal, refused)
+    app.add_exception_handler(HTTPException, not_found)
+    app.add_exception_handler(Exception, failed)
     session = Session.load(settings.model)
-    _add_reading(app, queue, Reader(session))
+    reading = ReadingRoute(session, queue)
+    # FastAPI describes these; requests take the short way to them, see `Guard`.
+    app.post("/v1/read", **schema.READ)(reading.read)
+    app.post("/v1/read/batch", **schema.READ_BATCH)(reading.read_batch)
     _add_model(app, session, find_bundle(settings.model))
     _add_kserve(app, queue, session)
     _add_health(app, metrics)
     _add_report(app, None if settings.report is None else read_report(settings.report))
+    pages = page_routes()
     app.router.routes.extend(pages)
-    return app
-
-
-async def _computed(
-    queue: Queue, request: Request, small: Callable[[bytes], bool], job: Callable[[bytes], T]
-) -> T:
-    """Receive a body and compute its answer; what is not small takes a place first."""
-    length = announced(request)
-    if length is not None and length <= SMALL_BODY:
-        body = await receive(request)
-        if small(body):
-            return await queue.in_turn(partial(job, body))
-        with queue.place():
-            return await queue.in_thread(partial(job, body))
-    with queue.place():
-        body = await receive(request)
-        return await queue.in_thread(partial(job, body))
-
-
-def _add_reading(app: FastAPI, queue: Queue, reader: Reader) -> None:
-    name = reader.predictor.config.name
-
-    async def read(request: Request, *, batch: bool) -> Response:
-        asked = asked_of(request.scope["query_string"])
-        kind = request.headers.get("content-type", "")
-
-        def job(body: bytes) -> bytes:
-            results = read_all(reader, unpack(kind, body), asked.layout, explain=asked.explain)
-            return answer(name, results, alone_must_do=not batch)
-
-        return Response(
-            await _computed(queue, request, is_small, job), media_type="application/json"
-        )
-
-    @app.post("/v1/read", **schema.READ)
-    async def read_pictures(request: Request) -> Response:
-        """Read the digits in a picture, in several, or in strokes."""
-        return await read(request, batch=False)
-
-    @app.post("/v1/read/batch", **schema.READ_BATCH)
-    async def read_batch(request: Request) -> Response:
-        """Read the digits in many pictures; each that cannot be read has its own error."""
-        return await read(request, batch=True)
+    guarded = Guard(
+        app,
+        short={"/v1/read": reading.read},
+        token=settings.token,
+        metrics=metrics,
+        public=frozenset(route.path for route in pages),
+    )
+    if not settings.cors:
+        return guarded
+    return CORSMiddleware(
+        guarded,
+        allow_origins=settings.cors,
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "Content-Type"],
+    )
 
 
 def _add_model(app: FastAPI, session: Session, folder: Path) -> None:
@@ -191,7 +153,11 @@ def _add_kserve(app: FastAPI, queue: Queue, session: Session) -> None:
     async def infer(name: str, request: Request) -> Response:
         """Classify images that are in MNIST's form."""
         job = partial(kserve.infer, name, known(name), request.headers)
-        body, headers = await _computed(queue, request, lambda _: True, job)
+
+        def quick(body: bytes) -> Callable[[], Awaitable[tuple[bytes, dict[str, str]]]]:
+            return partial(queue.in_turn, partial(job, body))
+
+        body, headers = await computed(queue, request, job, quick)
         return Response(body, headers=headers)
 
 
@@ -224,13 +190,3 @@ def _add_report(app: FastAPI, report: bytes | None) -> None:
 def _ready(request: Request, key: str) -> JSONResponse:
     draining = request.scope.get("state", {}).get("draining", False)
     return JSONResponse({key: not draining}, 503 if draining else 200)
-
-
-async def _refused(_: Request, refusal: Exception) -> JSONResponse:
-    assert isinstance(refusal, Refusal)  # noqa: S101 - registered for it
-    return JSONResponse({"error": str(refusal)}, refusal.status, refusal.headers)
-
-
-async def _not_found(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
-    return JSONResponse({"error": error.detail}, error.status_code, error.headers)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 from uvicorn import Config, Server
 from uvicorn.supervisors import Multiprocess
 
@@ -18,6 +18,7 @@ from tenfold.serving.protocol import Protocol
 
 _KEEP_ALIVE = 30  # seconds that a connection may stay quiet
 _GRACE = 30  # seconds for what is under way when the service is to stop
+_SWITCH = 0.0005  # seconds after which a thread that has a result may ask for Python's lock
 _BACKLOG = 1024  # connections that the system keeps for us
 
 
@@ -74,22 +75,23 @@ class _Workers(Multiprocess):
         super().terminate_all()
 
 
-def _worker(settings: Settings) -> FastAPI:
+def _worker(settings: Settings) -> ASGIApp:
     return _settled(create_app(settings))
 
 
-def _settled(app: FastAPI) -> FastAPI:
+def _settled(app: ASGIApp) -> ASGIApp:
     """Prepare this process for a long life."""
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # callers' mistakes are not ours
+    sys.setswitchinterval(_SWITCH)
     gc.collect()
     gc.freeze()  # what is loaded stays; looking through it would be a pause
     return app
 
 
-def _config(factory: Callable[[], FastAPI], workers: int = 1) -> Config:
+def _config(factory: Callable[[], ASGIApp], workers: int = 1) -> Config:
     return Config(
         factory,
         factory=True,
