@@ -284,10 +284,21 @@ def test_few_points_and_none() -> None:
     for dot in ([[(3.0, 4.0)]], [[(3.0, 4.0), (3.0, 4.0)]]):
         (reading,) = reader.read_strokes(dot)
         assert reading.image.sum() > 10_000
+    for least in (5e-324, 1e-200):  # so near to each other that only a dot is left
+        (reading,) = reader.read_strokes([[(0.0, 0.0), (least, least)]])
+        assert reading.image.sum() > 10_000
 
 
 @pytest.mark.parametrize(
-    "strokes", [[[(0, 0), (float("nan"), 1)]], [[(0, 0), (1,)]], [[(0, 0, 1)]], [["ab"]], [[1, 2]]]
+    "strokes",
+    [
+        [[(0, 0), (float("nan"), 1)]],
+        [[(0, 0), (1e100, 1)]],
+        [[(0, 0), (1,)]],
+        [[(0, 0, 1)]],
+        [["ab"]],
+        [[1, 2]],
+    ],
 )
 def test_what_are_no_strokes_is_said(strokes: Any) -> None:
     with pytest.raises(DataError, match=r"strokes are lists of points \(x, y\), finite numbers"):

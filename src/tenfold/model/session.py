@@ -1,10 +1,14 @@
 """Probabilities by ONNX Runtime: the same network again, for servers and for other languages."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+
+# Its wheels report to their maker, and keep a database in the home folder, unless told so first.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime
 
 from tenfold.model.graph import INPUT, MEMBERS, OUTPUT, build_graph

@@ -9,12 +9,13 @@ import numpy.typing as npt
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
-from tenfold.data.decode import FORMATS, MAX_PIXELS, Pixels, decode
+from tenfold.data.decode import FORMATS, Pixels, decode
 from tenfold.errors import DataError
 from tenfold.reading.reader import Layout, Reader, Reading
 from tenfold.serving.receive import Sent
 from tenfold.serving.refusal import Refusal
 
+MAX_PIXELS = 25_000_000  # of a request's pictures: half a gigabyte while they are taken apart
 _PLACES = 6  # decimals of a probability
 
 

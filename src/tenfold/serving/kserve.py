@@ -81,7 +81,7 @@ def infer(
     wanted = [Output(name=output) for output in OUTPUTS] if asked.outputs is None else asked.outputs
     for output in wanted:
         if output.name not in OUTPUTS:
-            raise Refusal(422, f"outputs: {output.name:.40}: use {' or '.join(OUTPUTS)}")
+            raise Refusal(422, f"outputs: {output.name[:40]!r}: use {' or '.join(OUTPUTS)}")
     p = session.probabilities(_images(asked, body[split:]))
     values = {"probabilities": p, "digits": p.argmax(axis=1)}
     told, blobs = [], []
@@ -110,7 +110,7 @@ def _header_length(headers: Mapping[str, str], body: bytes) -> int:
     if given is None:
         return len(body)
     if not (given.isascii() and given.isdigit()) or int(given) > len(body):
-        raise Refusal(400, f"{LENGTH}: {given:.20}: not a length within the body")
+        raise Refusal(400, f"{LENGTH}: {given[:20]!r}: not a length within the body")
     return int(given)
 
 

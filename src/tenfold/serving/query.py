@@ -29,11 +29,11 @@ def asked_of(query: bytes) -> Asked:
     for key, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
         if key == "layout":
             if value not in get_args(Layout):
-                raise Refusal(422, f"layout={value:.40}: use line, single or grid")
+                raise Refusal(422, f"layout={value[:40]!r}: use line, single or grid")
             layouts.append(cast("Layout", value))
         elif key in {"grid", "single", "explain"}:
             if value.lower() not in _FLAGS:
-                raise Refusal(422, f"{key}={value:.40}: use true or false")
+                raise Refusal(422, f"{key}={value[:40]!r}: use true or false")
             if not _FLAGS[value.lower()]:
                 continue
             if key == "explain":
@@ -41,7 +41,9 @@ def asked_of(query: bytes) -> Asked:
             else:
                 layouts.append(cast("Layout", key))
         else:
-            raise Refusal(422, f"{key:.40}: unknown parameter; use layout, grid, single, explain")
+            raise Refusal(
+                422, f"{key[:40]!r}: unknown parameter; use layout, grid, single, explain"
+            )
     if len(set(layouts)) > 1:
         raise Refusal(422, "layout, grid and single exclude each other")
     return Asked(layouts[0] if layouts else None, explain)

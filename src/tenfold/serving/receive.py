@@ -122,7 +122,7 @@ def unpack(content_type: str, body: bytes) -> list[Sent]:
     else:
         raise Refusal(
             415,
-            f"Content-Type {kind or 'missing'}: send image/*, application/octet-stream, "
+            f"Content-Type {kind[:40]!r}: send image/*, application/octet-stream, "
             "multipart/form-data or application/json",
         )
     if not sent:
@@ -174,7 +174,7 @@ def _of_json(body: bytes) -> list[Sent]:
                 raise Refusal(413, f"strokes: above {MAX_POINTS:,} points")
             return [Sent(strokes)]
         case other:
-            raise Refusal(422, f"{other:.40}: unknown field; use image, images or strokes")
+            raise Refusal(422, f"{other[:40]!r}: unknown field; use image, images or strokes")
 
 
 def _decoded(text: str, field: str) -> bytes:
@@ -209,7 +209,7 @@ def _files(content_type: str, body: bytes) -> list[Sent]:
     except FormParserError as error:
         raise Refusal(400, f"body is not multipart/form-data: {error}") from error
     for field in islice(others, 1):
-        raise Refusal(422, f"form field {field:.40!r}: send files, in the field 'file'")
+        raise Refusal(422, f"form field {field[:40]!r}: send files, in the field 'file'")
     return sent
 
 

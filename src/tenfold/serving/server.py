@@ -34,8 +34,9 @@ def listen(host: str, port: int) -> socket.socket:
         )[0]
         return socket.create_server(address, family=family, backlog=_BACKLOG)
     except OSError as error:
+        reason = (error.strerror or str(error)).partition(" (")[0]
         raise TenfoldError(
-            f"{host}:{port}: cannot listen there ({error.strerror}); see --host and --port"
+            f"{host}:{port}: cannot listen there ({reason}); see --host and --port"
         ) from error
 
 
