@@ -37,6 +37,7 @@ class Protocol(HttpToolsProtocol):
     _timer: asyncio.TimerHandle | None = None
     _part: Part | None = "head"  # what is arriving
     _timed: Part | None = None  # what the timer runs over
+    _anew = False  # whether a request began since it was set
     _head = 0  # bytes of the head so far
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -59,13 +60,13 @@ class Protocol(HttpToolsProtocol):
             self._head += len(data)
             if self._head > MAX_HEAD:
                 self._end(_LONG)
-        if self._part != self._timed:
+        if self._part != self._timed or self._anew:
             self._time()
 
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
-        self._part, self._timed, self._head = "head", None, 0
+        self._part, self._anew, self._head = "head", True, 0
 
     def on_headers_complete(self) -> None:
         """Begin its body."""
@@ -90,7 +91,7 @@ class Protocol(HttpToolsProtocol):
     def _time(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer, self._timed = None, self._part
+        self._timer, self._timed, self._anew = None, self._part, False
         if self._part is not None:
             seconds = HEAD_SECONDS if self._part == "head" else BODY_SECONDS
             self._timer = self.loop.call_later(seconds, self._late)

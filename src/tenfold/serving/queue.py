@@ -1,6 +1,7 @@
 """Bounded work: what cannot be answered soon is refused at once."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,9 +14,11 @@ from tenfold.serving.refusal import busy
 T = TypeVar("T")
 Size = Literal["small", "large"]
 
+_STRETCH = 0.005  # seconds of jobs between two looks: refusing the many must not starve the few
+
 
 class Queue:
-    """Computes jobs: small ones on the event loop, one between two looks at it, others in threads.
+    """Computes small jobs on the event loop, a few between two looks at it, others in threads.
 
     A small digit is found in less time than two threads take to settle who may run Python.
 
@@ -56,19 +59,23 @@ class Queue:
         done: asyncio.Future[T] = loop.create_future()
         self._jobs.append((job, done))
         if len(self._jobs) == 1:
-            loop.call_soon(self._next)
+            loop.call_soon(self._some)
         return await done
 
     async def in_thread(self, job: Callable[[], T]) -> T:
         """Compute a large job in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, job)
 
-    def _next(self) -> None:
-        job, done = self._jobs.popleft()
-        if not done.cancelled():
-            try:
-                done.set_result(job())
-            except Exception as error:  # noqa: BLE001 - it belongs to who waits for the job
-                done.set_exception(error)
+    def _some(self) -> None:
+        until = time.perf_counter() + _STRETCH
+        while self._jobs:
+            job, done = self._jobs.popleft()
+            if not done.cancelled():
+                try:
+                    done.set_result(job())
+                except Exception as error:  # noqa: BLE001 - it belongs to who waits for the job
+                    done.set_exception(error)
+            if time.perf_counter() >= until:
+                break
         if self._jobs:
-            asyncio.get_running_loop().call_soon(self._next)
+            asyncio.get_running_loop().call_soon(self._some)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from starlette.responses import HTMLResponse, PlainTextResponse
+
 from tenfold.model.config import SIDE
 from tenfold.serving.answer import Answer, Refused
 from tenfold.serving.kserve import Inference
@@ -71,7 +73,8 @@ def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
         422: "Cannot be read.",
         503: "Too much waits already.",
     }
-    return {status: {"model": Refused, "description": words[status]} for status in statuses}
+    content = {"application/json": {"schema": Refused.model_json_schema()}}
+    return {status: {"description": words[status], "content": content} for status in statuses}
 
 
 _READ_BODIES = {
@@ -144,5 +147,13 @@ INFER: dict[str, Any] = KSERVE | {
 }
 HEALTH: dict[str, Any] = {"tags": ["health"]}
 READY: dict[str, Any] = {"tags": ["health"], "responses": {503: {"description": "Stopping."}}}
-METRICS: dict[str, Any] = {"tags": ["health"], "responses": _refusals(401)}
-REPORT: dict[str, Any] = {"tags": ["page"], "responses": _refusals(401, 404)}
+METRICS: dict[str, Any] = {
+    "tags": ["health"],
+    "response_class": PlainTextResponse,
+    "responses": _refusals(401),
+}
+REPORT: dict[str, Any] = {
+    "tags": ["page"],
+    "response_class": HTMLResponse,
+    "responses": _refusals(401, 404),
+}
