@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 from tenfold.errors import RunError
 from tenfold.reading.reader import Reader
 from tenfold.serving import answer as answering
-from tenfold.serving import page, receive
+from tenfold.serving import kserve, page, protocol, receive, server
 from tenfold.serving.app import Settings, create_app
 from tenfold.serving.queue import Queue
 from tenfold.serving.read import ReadingRoute
@@ -473,8 +473,40 @@ def test_the_examples_of_the_description_work(client: TestClient) -> None:
         assert response.status_code == 200, (path, response.text)
 
 
+def test_what_the_description_refers_to_is_in_it(client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+    names = set(re.findall(r'"\$ref": "#/components/schemas/(\w+)"', json.dumps(document)))
+    assert len(names) > 8
+    assert names <= document["components"]["schemas"].keys()
+    assert json.dumps(document).count('"$ref"') == json.dumps(document).count("#/components/")
+
+
 def test_the_description_and_the_quick_way_are_of_the_same_paths(client: TestClient) -> None:
     described = client.get("/openapi.json").json()["paths"]
     quick: dict[str, Callable[..., Any]] = {"/v1/read": ReadingRoute.read}
     assert quick.keys() <= described.keys()
     assert described["/v1/read"]["post"]["description"] == ReadingRoute.read.__doc__
+
+
+def test_the_limits_of_the_documentation_are_those_of_the_code() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "serving.md").read_text()
+    rows = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \| [^|]+ \|$", text, re.MULTILINE))
+    queue = Queue()
+    limits = {
+        "body": f"{receive.MAX_BODY // 2**20} MiB",
+        "pixels, of a request's pictures together": f"{answering.MAX_PIXELS // 10**6} million",
+        "pictures a request": f"{receive.MAX_PICTURES}",
+        "points of strokes": f"{receive.MAX_POINTS:,}",
+        "images of a KServe request": f"{kserve.MAX_IMAGES:,}",
+        "request line and headers": f"{protocol.MAX_HEAD // 1024} KiB, {protocol.HEAD_SECONDS:g} s",
+        "body's arrival": f"{protocol.BODY_SECONDS:g} s",
+        "a quiet connection": f"{server.KEEP_ALIVE} s",
+        "connections": f"{protocol.MAX_CONNECTIONS} a worker",
+        "small requests under way or waiting": f"{queue.free['small']} a worker",
+        "other requests under way or waiting, their arrival included": (
+            f"{queue.free['large']} a worker"
+        ),
+        "what is under way after SIGTERM": f"{server.GRACE} s",
+    }
+    assert limits.items() <= rows.items()
+    assert f"{receive.SMALL_BODY // 1024} KiB" in text

@@ -2,8 +2,8 @@
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -11,17 +11,22 @@ import numpy.typing as npt
 import pytest
 
 from tenfold.model.session import Session
+from tenfold.serving import queue as queue_module
 from tenfold.serving.gather import Gatherer, Opinions
 from tenfold.serving.queue import Queue
 from tenfold.serving.refusal import Refusal
 
 
-def test_small_jobs_are_done_in_turn_with_a_look_at_the_loop_between() -> None:
+def test_small_jobs_are_done_in_turn_with_a_look_at_the_loop_between(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     seen: list[object] = []
+    clock = [0.0]
+    monkeypatch.setattr(queue_module, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
 
     def job(number: int) -> Callable[[], int]:
         def done() -> int:
-            time.sleep(0.003)
+            clock[0] += 0.003
             seen.append(number)
             asyncio.get_running_loop().call_soon(seen.append, "loop")
             return number

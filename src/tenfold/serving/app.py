@@ -73,6 +73,7 @@ def create_app(settings: Settings, queue: Queue | None = None) -> ASGIApp:
     _add_kserve(app, queue, session)
     _add_health(app, metrics)
     _add_report(app, None if settings.report is None else read_report(settings.report))
+    schema.add_models(app)
     pages = page_routes()
     app.router.routes.extend(pages)
     guarded = Guard(

@@ -28,7 +28,7 @@ class Queue:
     """
 
     def __init__(self, small: int = 128, large: int = 16) -> None:
-        self._free: dict[Size, int] = {"small": small, "large": large}
+        self.free: dict[Size, int] = {"small": small, "large": large}
         self._all = small + large
         self._jobs: deque[tuple[Callable[[], Any], asyncio.Future[Any]]] = deque()
         self._threads = ThreadPoolExecutor(available_cores(), "tenfold")
@@ -36,7 +36,7 @@ class Queue:
     @property
     def waiting(self) -> int:
         """Requests that are under way or wait."""
-        return self._all - sum(self._free.values())
+        return self._all - sum(self.free.values())
 
     @contextmanager
     def place(self, size: Size) -> Iterator[None]:
@@ -45,13 +45,13 @@ class Queue:
         Raises:
             Refusal: there is none.
         """
-        if not self._free[size]:
+        if not self.free[size]:
             raise busy()
-        self._free[size] -= 1
+        self.free[size] -= 1
         try:
             yield
         finally:
-            self._free[size] += 1
+            self.free[size] += 1
 
     async def in_turn(self, job: Callable[[], T]) -> T:
         """Compute a small job on the event loop."""

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from fastapi import FastAPI
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
 from starlette.responses import HTMLResponse, PlainTextResponse
 
 from tenfold.model.config import SIDE
@@ -13,7 +16,19 @@ from tenfold.serving.receive import MAX_PICTURES, Drawn, ManyImages, OneImage
 _PNG = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTqPhQAAAABJRU5ErkJggg=="
 )
+_WHERE = "#/components/schemas/{model}"
 _SEVEN = [[[5, 5], [35, 5], [15, 60]]]
+
+
+def add_models(app: FastAPI) -> None:
+    """Add the models to the description that FastAPI does not know of: it sees no bodies here."""
+    models: list[type[BaseModel]] = [OneImage, ManyImages, Drawn, Inference, Refused]
+    _, found = models_json_schema([(m, "validation") for m in models], ref_template=_WHERE)
+    app.openapi()["components"]["schemas"] |= found["$defs"]
+
+
+def _reference(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": _WHERE.format(model=model.__name__)}
 
 
 def _flag(name: str, description: str) -> dict[str, Any]:
@@ -25,9 +40,9 @@ def _flag(name: str, description: str) -> dict[str, Any]:
     }
 
 
-def _json(schemas: list[Any], examples: dict[str, Any]) -> dict[str, Any]:
+def _json(schemas: list[type[BaseModel]], examples: dict[str, Any]) -> dict[str, Any]:
     return {
-        "schema": {"anyOf": [model.model_json_schema() for model in schemas]},
+        "schema": {"anyOf": [_reference(model) for model in schemas]},
         "examples": {name: {"value": value} for name, value in examples.items()},
     }
 
@@ -73,7 +88,7 @@ def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
         422: "Cannot be read.",
         503: "Too much waits already.",
     }
-    content = {"application/json": {"schema": Refused.model_json_schema()}}
+    content = {"application/json": {"schema": _reference(Refused)}}
     return {status: {"description": words[status], "content": content} for status in statuses}
 
 

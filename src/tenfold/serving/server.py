@@ -16,8 +16,8 @@ from tenfold.errors import TenfoldError
 from tenfold.serving.app import Settings, create_app
 from tenfold.serving.protocol import Protocol
 
-_KEEP_ALIVE = 30  # seconds that a connection may stay quiet
-_GRACE = 30  # seconds for what is under way when the service is to stop
+KEEP_ALIVE = 30  # seconds that a connection may stay quiet
+GRACE = 30  # seconds for what is under way when the service is to stop
 _SWITCH = 0.0005  # seconds after which a thread that has a result may ask for Python's lock
 _BACKLOG = 1024  # connections that the system keeps for us
 
@@ -105,6 +105,6 @@ def _config(factory: Callable[[], ASGIApp], workers: int = 1) -> Config:
         server_header=False,
         workers=workers,
         backlog=_BACKLOG,
-        timeout_keep_alive=_KEEP_ALIVE,
-        timeout_graceful_shutdown=_GRACE,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=GRACE,
     )
