@@ -1,16 +1,18 @@
 """The service as processes that listen."""
 
+import asyncio
 import gc
 import logging
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 
 from starlette.types import ASGIApp
 from uvicorn import Config, Server
-from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors import multiprocess
 
 from tenfold.errors import TenfoldError
 from tenfold.serving.app import Settings, create_app
@@ -64,12 +66,45 @@ def serve(
     name = f"[{host}]" if ":" in host else host
     announce(f"http://{name}:{bound.getsockname()[1]}")
     if workers == 1:
-        Server(_config(partial(_settled, app))).run([bound])
+        _Server(_config(partial(_settled, app))).run([bound])
         return
+    multiprocess.Process = _Process  # type: ignore[misc]  # by this name workers are made
     _Workers(_config(partial(_worker, settings), workers), [bound]).run()
 
 
-class _Workers(Multiprocess):
+class _Server(Server):
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take in whoever stands at the door, close it, and see all of them off."""
+        self.lifespan.state["draining"] = True
+        waiting = [connection for bound in sockets or () for connection in _at_the_door(bound)]
+        for server in self.servers:  # at once: who came now would be cut off
+            server.close()
+        loop = asyncio.get_running_loop()
+        for connection in waiting:
+            await loop.connect_accepted_socket(self._protocol, connection)
+        await super().shutdown(sockets)
+
+    def _protocol(self) -> Protocol:
+        return Protocol(self.config, self.server_state, self.lifespan.state)
+
+
+def _at_the_door(bound: socket.socket) -> Iterator[socket.socket]:
+    """Accept the connections that the system has made and nobody has taken yet."""
+    with suppress(BlockingIOError):
+        while True:
+            yield bound.accept()[0]
+
+
+class _Process(multiprocess.Process):
+    @property
+    def server(self) -> Server:
+        """Make a server of our kind."""
+        if self._server is None:
+            self._server = _Server(self.config)
+        return self._server
+
+
+class _Workers(multiprocess.Multiprocess):
     def terminate_all(self) -> None:
         for bound in self.sockets:  # or connections would wait for nobody
             bound.close()
