@@ -42,6 +42,7 @@ def spoken(said: str) -> Iterator[Reading]:
             box=None,
             image=np.zeros((28, 28), np.uint8),
             probabilities=np.full(10, 0.1, np.float32),
+            members=np.full((1, 10), 0.1, np.float32),
             reason="blank" if character == "." else reason,
         )
         reason = None

@@ -68,6 +68,9 @@ def test_views_members_and_temperature_are_in_the_graph(views: Literal[1, 5]) ->
     )
     own = np.exp(bundle.member_log_probabilities(given))
     np.testing.assert_allclose(session.members(given.numpy()), own.transpose(1, 0, 2), atol=3e-5)
+    calibrated, members = session.opinions(given.numpy())
+    np.testing.assert_array_equal(calibrated, session.probabilities(given.numpy()))
+    np.testing.assert_array_equal(members, session.members(given.numpy()))
 
 
 def test_a_fixed_batch_and_facts_are_in_the_file() -> None:

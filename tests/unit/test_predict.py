@@ -71,9 +71,12 @@ def both(
         for index, network in enumerate(networks)
         for name, tensor in network.state_dict().items()
     }
-    found = Predictor(config, weights).probabilities(images)
+    predictor, bundle = Predictor(config, weights), Bundle(config, networks)
+    own = np.exp(bundle.member_log_probabilities(torch.from_numpy(images))).transpose(1, 0, 2)
+    np.testing.assert_allclose(predictor.opinions(images)[1], own, atol=1e-5)
+    found = predictor.probabilities(images)
     assert found.dtype == np.float32
-    return found, Bundle(config, networks).probabilities(torch.from_numpy(images))
+    return found, bundle.probabilities(torch.from_numpy(images))
 
 
 def noise(n: int, seed: int = 0) -> npt.NDArray[np.uint8]:

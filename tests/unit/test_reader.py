@@ -18,7 +18,7 @@ from PIL import Image
 from tenfold.data.form import to_form
 from tenfold.data.strokes import WAYS, spline, strokes_of
 from tenfold.errors import DataError
-from tenfold.model.predict import Predictor
+from tenfold.model.classifier import Classifier
 from tenfold.reading.reader import Layout, Reader, Reading, likeliest, locate, pixels_of
 
 EVEN = [0.1] * 10
@@ -34,17 +34,20 @@ class Stub:
         self.given: list[int] = []
         self._row = np.array(probabilities, np.float32)
 
-    def probabilities(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    def opinions(
+        self, images: npt.NDArray[np.uint8]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         assert images.dtype == np.uint8
         assert images.shape[1:] == (28, 28)
         self.given.append(len(images))
-        return np.tile(self._row, (len(images), 1))
+        both = np.stack([self._row[::-1], self._row])
+        return np.tile(self._row, (len(images), 1)), np.tile(both, (len(images), 1, 1))
 
 
 def stub_reader(
     probabilities: Sequence[float], accept: float | None = None, bundle_s: float = 0.5
 ) -> Reader:
-    return Reader(cast("Predictor", Stub(probabilities, bundle_s)), accept)
+    return Reader(cast("Classifier", Stub(probabilities, bundle_s)), accept)
 
 
 def between(*pairs: tuple[int, float]) -> list[float]:
@@ -281,10 +284,21 @@ def test_few_points_and_none() -> None:
     for dot in ([[(3.0, 4.0)]], [[(3.0, 4.0), (3.0, 4.0)]]):
         (reading,) = reader.read_strokes(dot)
         assert reading.image.sum() > 10_000
+    for least in (5e-324, 1e-200):  # so near to each other that only a dot is left
+        (reading,) = reader.read_strokes([[(0.0, 0.0), (least, least)]])
+        assert reading.image.sum() > 10_000
 
 
 @pytest.mark.parametrize(
-    "strokes", [[[(0, 0), (float("nan"), 1)]], [[(0, 0), (1,)]], [[(0, 0, 1)]], [["ab"]], [[1, 2]]]
+    "strokes",
+    [
+        [[(0, 0), (float("nan"), 1)]],
+        [[(0, 0), (1e100, 1)]],
+        [[(0, 0), (1,)]],
+        [[(0, 0, 1)]],
+        [["ab"]],
+        [[1, 2]],
+    ],
 )
 def test_what_are_no_strokes_is_said(strokes: Any) -> None:
     with pytest.raises(DataError, match=r"strokes are lists of points \(x, y\), finite numbers"):
@@ -310,7 +324,7 @@ def test_many_pictures_are_read_as_they_come() -> None:
             most = max(most, sum(one() is not None for one in given_out))
             yield copy
 
-    outcomes = Reader(cast("Predictor", stub)).read_all(given())
+    outcomes = Reader(cast("Classifier", stub)).read_all(given())
     assert taken == 0  # nothing before it is asked for
     assert next(outcomes) == []
     batch = taken
@@ -362,6 +376,8 @@ def test_reasons(probabilities: list[float], reason: str | None) -> None:
     assert probabilities[reading.digit] == max(probabilities)
     assert reading.probability == pytest.approx(max(probabilities))
     np.testing.assert_array_equal(reading.probabilities, np.array(probabilities, np.float32))
+    np.testing.assert_array_equal(reading.members[0], reading.probabilities[::-1])
+    np.testing.assert_array_equal(reading.members[1], reading.probabilities)
     assert reading.probabilities[reading.runner_up] == np.sort(reading.probabilities)[-2]
     assert reading.runner_up != reading.digit
 

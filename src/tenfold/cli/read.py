@@ -164,26 +164,10 @@ def _fail(failures: list[str], error: DataError) -> None:
     typer.echo(f"tenfold: {error}", err=True)
 
 
-def _row(name: str, index: int, reading: "Reading") -> dict[str, Any]:
-    row = {
-        "file": name,
-        "index": index,
-        "box": None if reading.box is None else list(reading.box),
-        "digit": reading.digit,
-        "probability": round(reading.probability, 6),
-        "runner_up": reading.runner_up,
-        "rejected": reading.rejected,
-        "reason": reading.reason,
-    }
-    if reading.row is not None:
-        row |= {"row": reading.row, "column": reading.column}
-    return row
-
-
 def _json_lines(read: "Iterator[tuple[str, list[Reading]]]") -> None:
     for name, readings in read:
         for index, reading in enumerate(readings):
-            typer.echo(json.dumps(_row(name, index, reading)))
+            typer.echo(json.dumps({"file": name} | reading.described(index)))
 
 
 def _csv_lines(read: "Iterator[tuple[str, list[Reading]]]") -> None:
@@ -191,7 +175,7 @@ def _csv_lines(read: "Iterator[tuple[str, list[Reading]]]") -> None:
     writer.writerow(COLUMNS)
     for name, readings in read:
         for index, reading in enumerate(readings):
-            row = _row(name, index, reading)
+            row = {"file": name} | reading.described(index)
             row["box"] = " ".join(map(str, row["box"] or ()))
             writer.writerow([row.get(column) for column in COLUMNS])
 

@@ -26,19 +26,20 @@ _BROKEN = (
 Pixels = npt.NDArray[np.uint8]
 
 
-def decode(source: Path | bytes) -> Pixels:
+def decode(source: Path | bytes, most: int = MAX_PIXELS) -> Pixels:
     """Decode a picture file; the camera's orientation is applied, of animations the first frame.
 
     Transparency is laid on white, or on black if what is not transparent is mostly light.
 
     Args:
         source: a file's path, or its bytes.
+        most: pixels that it may have.
 
     Returns:
         uint8[h, w] for grey pictures, uint8[h, w, 3] for those in colour (RGB).
 
     Raises:
-        DataError: not an image in one of `FORMATS`, damaged, or above 50 million pixels.
+        DataError: not an image in one of `FORMATS`, damaged, or of more pixels than `most`.
     """
     name = str(source) if isinstance(source, Path) else "picture"
     try:
@@ -48,8 +49,9 @@ def decode(source: Path | bytes) -> Pixels:
             file = source if isinstance(source, Path) else io.BytesIO(source)
             with Image.open(file, formats=FORMATS) as image:
                 width, height = image.size
-                if width * height > MAX_PIXELS:  # known from the header, before decoding
-                    raise DataError(f"{name}: {width} x {height} is above 50 million pixels")
+                if width * height > most:  # known from the header, before decoding
+                    above = f"above {most / 10**6:.3g} million pixels"
+                    raise DataError(f"{name}: {width} x {height} is {above}")
                 return pixels_of_image(image)
     except FileNotFoundError as error:
         raise DataError(f"{name}: no such image") from error

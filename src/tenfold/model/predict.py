@@ -67,22 +67,22 @@ class Predictor:
         Raises:
             ValueError: the images are of another type or shape.
         """
+        return self.opinions(images_nhw)[0]
+
+    def opinions(self, images_nhw: npt.NDArray[np.uint8]) -> tuple[Floats, Floats]:
+        """Return `probabilities`, and each member's own before the temperature [n, m, 10]."""
         if images_nhw.dtype != np.uint8 or images_nhw.shape[1:] != (SIDE, SIDE):
             given = f"{images_nhw.dtype}{list(images_nhw.shape)}"
             raise ValueError(f"images are {given}, not uint8[n, {SIDE}, {SIDE}]")
-        found = np.empty((len(images_nhw), CLASSES), np.float32)
-        for start in range(0, len(found), BATCH):
-            chosen = slice(start, start + BATCH)
-            found[chosen] = self._calibrated(images_nhw[chosen])
-        return found
-
-    def _calibrated(self, images_nhw: npt.NDArray[np.uint8]) -> Floats:
-        views = _views(images_nhw, SHIFTS[: self.config.views])
-        logits = np.stack([network.logits(views) for network in self._networks])
-        log_p = _log_softmax(logits).reshape(-1, len(images_nhw), CLASSES)  # members × views first
+        log_p = np.empty((len(self._networks), len(images_nhw), CLASSES), np.float32)
+        for start in range(0, len(images_nhw), BATCH):
+            views = _views(images_nhw[start : start + BATCH], SHIFTS[: self.config.views])
+            for some, network in zip(log_p, self._networks, strict=True):
+                apart = _log_softmax(network.logits(views)).reshape(self.config.views, -1, CLASSES)
+                some[start : start + BATCH] = np.logaddexp.reduce(apart, axis=0)
         log_sum = np.logaddexp.reduce(log_p, axis=0)
         calibrated: Floats = np.exp(_log_softmax(log_sum / np.float32(self.config.temperature)))
-        return calibrated
+        return calibrated, np.exp(log_p.swapaxes(0, 1) - np.log(np.float32(self.config.views)))
 
 
 class _Network:

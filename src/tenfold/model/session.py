@@ -1,12 +1,16 @@
 """Probabilities by ONNX Runtime: the same network again, for servers and for other languages."""
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+
+# Its wheels report to their maker, and keep a database in the home folder, unless told so first.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime
 
-from tenfold.model.config import CLASSES
 from tenfold.model.graph import INPUT, MEMBERS, OUTPUT, build_graph
 from tenfold.model.package import SHIPPED, BundleConfig, read_package
 
@@ -46,17 +50,25 @@ class Session:
 
     def probabilities(self, images_nhw: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Map uint8 images [n, 28, 28] to calibrated probabilities float32 [n, 10]."""
-        return self._run(OUTPUT, images_nhw, (CLASSES,))
+        return self._run(images_nhw, (OUTPUT,))[0]
 
     def members(self, images_nhw: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Map uint8 images [n, 28, 28] to each member's probabilities float32 [n, m, 10]."""
-        return self._run(MEMBERS, images_nhw, (len(self.config.members), CLASSES))
+        return self._run(images_nhw, (MEMBERS,))[0]
+
+    def opinions(
+        self, images_nhw: npt.NDArray[np.uint8]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Return `probabilities` and `members` of one computation."""
+        calibrated, own = self._run(images_nhw, (OUTPUT, MEMBERS))
+        return calibrated, own
 
     def _run(
-        self, output: str, images_nhw: npt.NDArray[np.uint8], shape: tuple[int, ...]
-    ) -> npt.NDArray[np.float32]:
-        found = np.empty((len(images_nhw), *shape), np.float32)
-        for start in range(0, len(found), BATCH):
-            chosen = slice(start, start + BATCH)
-            found[chosen] = self._session.run([output], {INPUT: images_nhw[chosen]})[0]
-        return found
+        self, images_nhw: npt.NDArray[np.uint8], outputs: Sequence[str]
+    ) -> list[npt.NDArray[np.float32]]:
+        if len(images_nhw) <= BATCH:  # none too: the graph gives arrays of the right shape
+            found: list[npt.NDArray[np.float32]] = self._session.run(outputs, {INPUT: images_nhw})
+            return found
+        starts = range(0, len(images_nhw), BATCH)
+        parts = [self._run(images_nhw[start : start + BATCH], outputs) for start in starts]
+        return [np.concatenate(part) for part in zip(*parts, strict=True)]

@@ -17,6 +17,7 @@ Box = tuple[int, int, int, int]  # left, top, right, bottom; the last two exclus
 _SPECK = 0.04  # of the largest piece's area: smaller ones are dirt
 _NEAR = 0.5  # of the main piece's size: farther away lies what is not of its digit
 _CANVAS = 280  # pixels: the longer side that strokes are drawn at
+_FAR = 1e100  # no point is farther out, no drawing smaller than its inverse: products stay finite
 _PEN = 31  # pixels: a ninth of that, like MNIST's pen
 
 
@@ -65,7 +66,7 @@ def draw_strokes(strokes: Sequence[Sequence[Point]]) -> Ink:
         return np.zeros((1, 1), np.float32)
     points = np.concatenate(given)
     low, extent = points.min(axis=0), float(np.ptp(points, axis=0).max())
-    scale = _CANVAS / extent if extent > 0 else 1.0
+    scale = _CANVAS / extent if extent > 1 / _FAR else 1.0
     moved = [(stroke - low) * scale + _PEN for stroke in given]
     w, h = (np.ptp(points, axis=0) * scale + 2 * _PEN + 1).astype(int).tolist()
     return np.asarray(draw_lines(moved, (h, w), _PEN) / 255, np.float32)
@@ -77,7 +78,7 @@ def _points(stroke: Sequence[Point]) -> npt.NDArray[np.float64]:
         points = np.asarray(stroke, np.float64)
     except (TypeError, ValueError):  # not of one length, or no numbers
         points = np.empty(0)
-    if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():  # noqa: PLR2004
+    if points.ndim != 2 or points.shape[1] != 2 or not (np.abs(points) < _FAR).all():  # noqa: PLR2004
         raise DataError("strokes are lists of points (x, y), finite numbers")
     return np.repeat(points, 2, axis=0) if len(points) == 1 else points
 

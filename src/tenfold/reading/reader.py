@@ -13,6 +13,7 @@ from PIL import Image
 from tenfold.data.decode import decode, pixels_of_image
 from tenfold.data.form import SIDE, Ink, cropped_to_form, ink_box, to_form
 from tenfold.errors import DataError
+from tenfold.model.classifier import Classifier
 from tenfold.model.package import SHIPPED
 from tenfold.model.predict import Predictor
 from tenfold.reading.grid import cells_of
@@ -43,6 +44,7 @@ class Reading:
         row, column: of its cell, in a grid.
         image: uint8[28, 28], what the network saw.
         probabilities: float32[10].
+        members: float32[m, 10], each member's own, before the temperature.
         rejected: whether `reason` speaks against it.
         reason: blank, not a digit, unsure, or None.
     """
@@ -53,6 +55,7 @@ class Reading:
     box: Box | None
     image: npt.NDArray[np.uint8]
     probabilities: npt.NDArray[np.float32]
+    members: npt.NDArray[np.float32]
     reason: Reason | None
     row: int | None = None
     column: int | None = None
@@ -61,6 +64,21 @@ class Reading:
     def rejected(self) -> bool:
         """Whether the reader would rather not say."""
         return self.reason is not None
+
+    def described(self, index: int) -> dict[str, Any]:
+        """Return what is told of the `index`-th reading of a picture, for JSON."""
+        told = {
+            "index": index,
+            "box": None if self.box is None else list(self.box),
+            "digit": self.digit,
+            "probability": round(self.probability, 6),
+            "runner_up": self.runner_up,
+            "rejected": self.rejected,
+            "reason": self.reason,
+        }
+        if self.row is not None:
+            told |= {"row": self.row, "column": self.column}
+        return told
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +101,7 @@ class Reader:
         accept: readings less probable than this are rejected; by default as the bundle says.
     """
 
-    def __init__(self, predictor: Predictor, accept: float | None = None) -> None:
+    def __init__(self, predictor: Classifier, accept: float | None = None) -> None:
         self.predictor = predictor
         self.accept = predictor.config.accept if accept is None else accept
 
@@ -152,27 +170,31 @@ class Reader:
 
     def _judged(self, slots: Sequence[Slot]) -> list[list[Reading]]:
         """Predict all digits together, and settle how each slot is cut."""
+        return self.settled(slots, *self.predictor.opinions(images_of(slots))) if slots else []
+
+    def settled(
+        self,
+        slots: Sequence[Slot],
+        p: npt.NDArray[np.float32],
+        members: npt.NDArray[np.float32],
+    ) -> list[list[Reading]]:
+        """Settle how each slot is cut, by the classifier's opinions of `images_of(slots)`."""
         digits = [digit for slot in slots for way in slot for digit in way]
-        if not digits:
-            return []
-        images = np.stack([digit.image for digit in digits])
-        p = self.predictor.probabilities(images)
         order = np.argsort(p, axis=1)[:, :-3:-1]
-        brightest = images.reshape(len(images), -1).max(axis=1).tolist()
         best = np.take_along_axis(p, order, axis=1).tolist()
-        readings = map(self._reading, digits, p, order.tolist(), best, brightest)
+        readings = map(self._reading, digits, p, members, order.tolist(), best)
         return [likeliest([list(islice(readings, len(way))) for way in slot]) for slot in slots]
 
     def _reading(
         self,
         found: Found,
         p: npt.NDArray[np.float32],
+        members: npt.NDArray[np.float32],
         order: Sequence[int],
         best: Sequence[float],
-        brightest: int,
     ) -> Reading:
         reason: Reason | None = None
-        if not brightest:
+        if not found.image.any():
             reason = "blank"
         elif best[0] < self.accept:
             reason = "unsure" if sum(best) > _TWO else "not a digit"
@@ -184,6 +206,7 @@ class Reader:
             box=found.box,
             image=found.image,
             probabilities=p,
+            members=members,
             reason=reason,
             row=row,
             column=column,
@@ -242,6 +265,11 @@ def likeliest(ways: list[list[Reading]]) -> list[Reading]:
         return _CUT * (len(way) > 1) - min(reading.probability for reading in way)
 
     return min(ways, key=doubt)
+
+
+def images_of(slots: Sequence[Slot]) -> npt.NDArray[np.uint8]:
+    """Return what of these is to be classified, uint8[n, 28, 28]; there must be a slot."""
+    return np.stack([digit.image for slot in slots for way in slot for digit in way])
 
 
 def find_digits(picture: Pixels, layout: Layout) -> list[Slot]:

@@ -5,6 +5,7 @@ line's digits are several that touch, and are parted where the ink is thinnest.
 """
 
 from dataclasses import dataclass
+from statistics import median
 
 import cv2
 import numpy as np
@@ -90,7 +91,7 @@ def _own(piece: Piece, ink: Ink, labels: npt.NDArray[np.int32]) -> tuple[Ink, Bo
     """Return a piece's ink, with the soft edge that lies around it, and the box of both."""
     left, top = max(piece.box[0] - 1, 0), max(piece.box[1] - 1, 0)
     window = np.s_[top : piece.box[3] + 1, left : piece.box[2] + 1]
-    body = np.isin(labels[window], piece.labels)
+    body = np.logical_or.reduce([labels[window] == label for label in piece.labels])
     own = body | (with_edge(body) & (labels[window] == 0))
     content = np.where(own, ink[window], 0).astype(np.float32)
     y, x, bottom, right = ink_box(content)
@@ -174,14 +175,14 @@ def into_lines(pieces: list[Piece]) -> list[list[Piece]]:
         reach = _BAR * usual if piece.height < _PART * usual else 0
         for line in lines:
             near = sorted(line, key=lambda other: abs(other.box[0] - piece.box[0]))[:_NEIGHBOURS]
-            top = float(np.median([p.box[1] for p in near]))
-            bottom = float(np.median([p.box[3] for p in near]))
+            top = float(median([p.box[1] for p in near]))
+            bottom = float(median([p.box[3] for p in near]))
             if top - reach <= middle <= bottom:
                 line.append(piece)
                 break
         else:
             lines.append([piece])
-    lines.sort(key=lambda line: float(np.median([p.box[1] for p in line])))
+    lines.sort(key=lambda line: float(median([p.box[1] for p in line])))
     return [sorted(line, key=lambda piece: piece.box[0]) for line in lines]
 
 

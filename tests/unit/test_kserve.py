@@ -1,0 +1,136 @@
+"""The Open Inference Protocol."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from tenfold.data.dataset import Digits
+from tenfold.model.predict import Predictor
+from tenfold.serving import kserve
+from tenfold.serving.app import Settings, create_app
+
+INFER = "/v2/models/field/infer"
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[TestClient]:
+    with TestClient(create_app(Settings()), raise_server_exceptions=False) as made:
+        yield made
+
+
+def tensor(data: Any, shape: list[int], **more: Any) -> dict[str, Any]:
+    return {"name": "images", "datatype": "UINT8", "shape": shape, "data": data} | more
+
+
+def test_the_server_and_its_models_are_described(client: TestClient) -> None:
+    assert client.get("/v2").json()["name"] == "tenfold"
+    assert client.get("/v2/health/live").json() == {"live": True}
+    assert client.get("/v2/health/ready").json() == {"ready": True}
+    for name in ("field", "single"):
+        told = client.get(f"/v2/models/{name}").json()
+        assert told["name"] == name
+        assert told["inputs"] == [{"name": "images", "datatype": "UINT8", "shape": [-1, 28, 28]}]
+        assert client.get(f"/v2/models/{name}/ready").json() == {"name": name, "ready": True}
+    for path in ("", "/ready", "/infer"):
+        for name in ("nothing", "%2e%2e%2fbundles", "field%00"):
+            url = f"/v2/models/{name}{path}"
+            response = client.post(url) if path == "/infer" else client.get(url)
+            assert response.status_code == 404
+
+
+@pytest.mark.parametrize("model", ["field", "single"])
+@pytest.mark.parametrize("count", [0, 1, 2, 70])
+def test_probabilities_are_the_predictor_s(
+    client: TestClient, tiny_digits: Digits, model: str, count: int
+) -> None:
+    images = tiny_digits.images[:count].numpy()
+    expected = Predictor.load(model).probabilities(images)
+    nested, flat = images.tolist(), images.ravel().tolist()
+    for data in (nested, flat):
+        asked = {"id": "7", "inputs": [tensor(data, [count, 28, 28])]}
+        response = client.post(f"/v2/models/{model}/infer", json=asked)
+        assert response.status_code == 200, response.text
+        told = response.json()
+        assert (told["model_name"], told["id"]) == (model, "7")
+        p, digits = told["outputs"]
+        assert (p["name"], p["datatype"], p["shape"]) == ("probabilities", "FP32", [count, 10])
+        assert (digits["name"], digits["datatype"], digits["shape"]) == ("digits", "INT64", [count])
+        np.testing.assert_allclose(np.reshape(p["data"], (-1, 10)), expected, atol=1e-5)
+        assert digits["data"] == expected.argmax(axis=1).tolist()
+
+
+def test_tensors_may_be_binary(client: TestClient, tiny_digits: Digits) -> None:
+    images = tiny_digits.images[:3].numpy()
+    size = {"binary_data_size": images.nbytes}
+    asked = {
+        "inputs": [tensor(None, [3, 28, 28], parameters=size)],
+        "outputs": [
+            {"name": "digits"},
+            {"name": "probabilities", "parameters": {"binary_data": True}},
+        ],
+    }
+    head = json.dumps(asked).encode()
+    headers = {kserve.LENGTH: str(len(head))}
+    response = client.post(INFER, content=head + images.tobytes(), headers=headers)
+    length = int(response.headers[kserve.LENGTH])
+    told = json.loads(response.content[:length])
+    expected = Predictor.load().probabilities(images)
+    assert [output["name"] for output in told["outputs"]] == ["digits", "probabilities"]
+    assert told["outputs"][0]["data"] == expected.argmax(axis=1).tolist()
+    assert told["outputs"][1]["parameters"] == {"binary_data_size": 120}
+    found = np.frombuffer(response.content[length:], "<f4").reshape(3, 10)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+ZEROS = [0] * 784
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "message"),
+    [
+        ({}, 422, "inputs: Field required"),
+        ({"inputs": []}, 422, "inputs: give one tensor named images"),
+        ({"inputs": [tensor(ZEROS, [1, 28, 28], name="x")]}, 422, "give one tensor named images"),
+        ({"inputs": [tensor(ZEROS, [1, 784])]}, 422, "give UINT8 of shape"),
+        ({"inputs": [tensor(ZEROS, [-1, 28, 28])]}, 422, "give UINT8 of shape"),
+        ({"inputs": [tensor(ZEROS, [1, 28, 28], datatype="FP32")]}, 422, "give UINT8 of shape"),
+        ({"inputs": [tensor(ZEROS, [2, 28, 28])]}, 422, "784 levels do not fill [2, 28, 28]"),
+        ({"inputs": [tensor(ZEROS, [10**9, 28, 28])]}, 413, "above 4096 a request"),
+        ({"inputs": [tensor(None, [1, 28, 28])]}, 422, "0 levels do not fill"),
+        ({"inputs": [tensor([0.5] * 784, [1, 28, 28])]}, 422, "give integers 0 … 255"),
+        ({"inputs": [tensor([256] * 784, [1, 28, 28])]}, 422, "give integers 0 … 255"),
+        ({"inputs": [tensor([-1] * 784, [1, 28, 28])]}, 422, "give integers 0 … 255"),
+        ({"inputs": [tensor(["0"] * 784, [1, 28, 28])]}, 422, "give integers 0 … 255"),
+        ({"inputs": [tensor([2**70] * 784, [1, 28, 28])]}, 422, "give integers 0 … 255"),
+        ({"inputs": [tensor([True] * 784, [1, 28, 28])]}, 422, "give integers 0 … 255"),
+        ({"inputs": [tensor([[0], [0, 1]], [1, 28, 28])]}, 422, "lists of one length"),
+        (
+            {"inputs": [tensor(None, [1, 28, 28], parameters={"binary_data_size": 9})]},
+            422,
+            "0 levels do not fill",
+        ),
+        (
+            {"inputs": [tensor(ZEROS, [1, 28, 28])], "outputs": [{"name": "x\ny"}]},
+            422,
+            r"outputs: 'x\ny': use probabilities or digits",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_said(
+    client: TestClient, asked: dict[str, Any], status: int, message: str
+) -> None:
+    response = client.post(INFER, json=asked)
+    assert response.status_code == status, response.text
+    assert response.json().keys() == {"error"}
+    assert message in response.json()["error"]
+
+
+@pytest.mark.parametrize("length", ["-1", "99999", "x", "1e2", "²"])
+def test_a_header_s_length_must_lie_within_the_body(client: TestClient, length: str) -> None:
+    headers = {kserve.LENGTH.encode(): length.encode()}
+    response = client.post(INFER, content=b"{}", headers=headers)
+    assert response.status_code == 400
