@@ -9,13 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import torch
-from onnxruntime.quantization import (
-    CalibrationDataReader,
-    QuantFormat,
-    QuantType,
-    quantize_static,
-)
-from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from tenfold.data.dataset import Digits
 from tenfold.errors import BundleError
@@ -106,7 +99,7 @@ def _compare(
     }
 
 
-class _Images(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
+class _Images:
     """Feeds images to the calibration, as many a call as the graph takes."""
 
     def __init__(self, digits: Digits, batch: int) -> None:
@@ -123,6 +116,10 @@ def _quantised(model: onnx.ModelProto, calibration: Digits, batch: int) -> onnx.
 
     The output layer stays float32: it is small, and its logits decide.
     """
+    # Only once `session.py` has told ONNX Runtime to report nothing.
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
     decisive = [
         node.name
         for node in model.graph.node
