@@ -1,0 +1,317 @@
+// What the reader needs of image processing, with the results that OpenCV gives.
+//
+// A plane is {w, h, data}: rows of w numbers one after the other. A mask's data is a Uint8Array of
+// 0 and 1. No function changes what it is given.
+
+import { rint } from "./numbers.js";
+
+const { ceil, floor, fround, max, min } = Math;
+
+export const plane = (w, h, data = new Float32Array(w * h)) => ({ w, h, data });
+export const emptyMask = (w, h) => plane(w, h, new Uint8Array(w * h));
+
+/** A mask of the pixels that a test of the value and the index holds for. */
+export function maskOf(p, test) {
+  const mask = emptyMask(p.w, p.h);
+  for (let i = 0; i < mask.data.length; i++) mask.data[i] = test(p.data[i], i) ? 1 : 0;
+  return mask;
+}
+
+export const any = (mask) => mask.data.includes(1);
+
+export function transposed(p) {
+  const out = plane(p.h, p.w, new p.data.constructor(p.data.length));
+  for (let y = 0; y < p.h; y++) {
+    for (let x = 0; x < p.w; x++) out.data[x * p.h + y] = p.data[y * p.w + x];
+  }
+  return out;
+}
+
+/** A window [top, bottom) x [left, right). */
+export function cropped(p, top, left, bottom, right) {
+  const out = plane(right - left, bottom - top, new p.data.constructor((right - left) * (bottom - top)));
+  for (let y = top; y < bottom; y++) {
+    out.data.set(p.data.subarray(y * p.w + left, y * p.w + right), (y - top) * out.w);
+  }
+  return out;
+}
+
+/** The index inside [0, n) that stands for one outside: the picture mirrored about its last pixel. */
+export function mirrored(i, n) {
+  if (n === 1) return 0;
+  while (i < 0 || i >= n) i = i < 0 ? -i : 2 * (n - 1) - i;
+  return i;
+}
+
+// Largest or smallest values ------------------------------------------------------------------
+
+/** The extreme of a window of k around each of n values, `step` apart (van Herk 1992). */
+function slide(data, start, step, n, k, pick, neutral, out, ahead, behind) {
+  const r = k >> 1;
+  const length = n + 2 * r;
+  const at = (i) => (i < r || i >= n + r ? neutral : data[start + (i - r) * step]);
+  for (let i = 0; i < length; i++) {
+    ahead[i] = i % k ? pick(ahead[i - 1], at(i)) : at(i);
+  }
+  for (let i = length - 1; i >= 0; i--) {
+    behind[i] = i === length - 1 || (i + 1) % k === 0 ? at(i) : pick(behind[i + 1], at(i));
+  }
+  for (let i = 0; i < n; i++) out[start + i * step] = pick(behind[i], ahead[i + k - 1]);
+}
+
+function windowed(p, kx, ky, pick, neutral) {
+  let { data } = p;
+  const scratch = () => new Float32Array(max(p.w, p.h) + max(kx, ky) + 1);
+  const [ahead, behind] = [scratch(), scratch()];
+  if (kx > 1) {
+    const out = new data.constructor(data.length);
+    for (let y = 0; y < p.h; y++) slide(data, y * p.w, 1, p.w, kx, pick, neutral, out, ahead, behind);
+    data = out;
+  }
+  if (ky > 1) {
+    const out = new data.constructor(data.length);
+    for (let x = 0; x < p.w; x++) slide(data, x, p.w, p.h, ky, pick, neutral, out, ahead, behind);
+    data = out;
+  }
+  return plane(p.w, p.h, data);
+}
+
+const larger = (a, b) => (a > b ? a : b);
+const smaller = (a, b) => (a < b ? a : b);
+
+/** Dilate by a box of odd sides; nothing comes in from outside. */
+export const dilated = (p, kx, ky) => windowed(p, kx, ky, larger, -Infinity);
+/** Erode by a box of odd sides; nothing comes in from outside. */
+export const eroded = (p, kx, ky) => windowed(p, kx, ky, smaller, Infinity);
+export const closed = (p, kx, ky) => eroded(dilated(p, kx, ky), kx, ky);
+export const opened = (p, kx, ky) => dilated(eroded(p, kx, ky), kx, ky);
+
+/** Dilate by an ellipse of radius r in a square of side 2 r + 1, reaching r pixels beyond the plane. */
+export function dilatedRound(p, r) {
+  const out = plane(p.w + 2 * r, p.h + 2 * r);
+  for (let dy = -r; dy <= r; dy++) {
+    const reach = rint(r * Math.sqrt((r * r - dy * dy) / (r * r)));
+    const rows = windowedRows(p, reach);
+    for (let y = 0; y < p.h; y++) {
+      const from = y * rows.w;
+      const to = (y + dy + r) * out.w + r - reach;
+      for (let x = 0; x < rows.w; x++) {
+        if (rows.data[from + x] > out.data[to + x]) out.data[to + x] = rows.data[from + x];
+      }
+    }
+  }
+  return out;
+}
+
+function windowedRows(p, reach) {
+  const wide = plane(p.w + 2 * reach, p.h);
+  for (let y = 0; y < p.h; y++) wide.data.set(p.data.subarray(y * p.w, (y + 1) * p.w), y * wide.w + reach);
+  return dilated(wide, 2 * reach + 1, 1);
+}
+
+/** Add the pixels around: there lies the soft edge of a stroke, below the level of its body. */
+export const withEdge = (body) => dilated(body, 3, 3);
+
+// Medians and means ---------------------------------------------------------------------------
+
+/** The median of the 3 x 3 pixels around each. */
+export function median3(p) {
+  const out = plane(p.w, p.h);
+  const nine = new Float32Array(9);
+  for (let y = 0; y < p.h; y++) {
+    for (let x = 0; x < p.w; x++) {
+      let count = 0;
+      for (let dy = -1; dy <= 1; dy++) {
+        const row = min(max(y + dy, 0), p.h - 1) * p.w;
+        for (let dx = -1; dx <= 1; dx++) nine[count++] = p.data[row + min(max(x + dx, 0), p.w - 1)];
+      }
+      out.data[y * p.w + x] = nine.sort()[4];
+    }
+  }
+  return out;
+}
+
+/** The median of the k x k bytes around each, k odd, the border repeated outwards. */
+export function medianOfBytes(p, k) {
+  const out = plane(p.w, p.h, new Uint8Array(p.data.length));
+  const r = k >> 1;
+  const middle = (k * k) >> 1;
+  for (let y = 0; y < p.h; y++) {
+    const counts = new Int32Array(256);
+    let level = 0;
+    let below = 0;
+    const column = (x, by) => {
+      const at = min(max(x, 0), p.w - 1);
+      for (let dy = -r; dy <= r; dy++) {
+        const value = p.data[min(max(y + dy, 0), p.h - 1) * p.w + at];
+        counts[value] += by;
+        if (value < level) below += by;
+      }
+    };
+    for (let x = -r; x < r; x++) column(x, 1);
+    for (let x = 0; x < p.w; x++) {
+      column(x + r, 1);
+      while (below > middle) below -= counts[--level];
+      while (below + counts[level] <= middle) below += counts[level++];
+      out.data[y * p.w + x] = level;
+      column(x - r, -1);
+    }
+  }
+  return out;
+}
+
+/** Blur by a Gaussian of standard deviation 1 pixel. */
+export function blurred(p) {
+  const r = 4;
+  const weights = Array.from({ length: 2 * r + 1 }, (_, i) => Math.exp(-((i - r) ** 2) / 2));
+  const sum = weights.reduce((a, b) => a + b);
+  const across = plane(p.w, p.h);
+  const out = plane(p.w, p.h);
+  const pass = (from, to, along) => {
+    for (let y = 0; y < p.h; y++) {
+      for (let x = 0; x < p.w; x++) {
+        let total = 0;
+        for (let i = -r; i <= r; i++) {
+          const at = along ? y * p.w + mirrored(x + i, p.w) : mirrored(y + i, p.h) * p.w + x;
+          total += weights[i + r] * from.data[at];
+        }
+        to.data[y * p.w + x] = total / sum;
+      }
+    }
+  };
+  pass(p, across, true);
+  pass(across, out, false);
+  return out;
+}
+
+// Sizes ---------------------------------------------------------------------------------------
+
+/** Which inputs make up each output, and with what weight, when a line is made shorter. */
+function areas(inputs, outputs) {
+  const scale = 1 / (outputs / inputs);
+  return Array.from({ length: outputs }, (_, i) => {
+    const [low, high] = [i * scale, i * scale + scale];
+    const cell = min(scale, inputs - low);
+    const last = min(floor(high), inputs - 1);
+    const first = min(ceil(low), last);
+    const parts = [];
+    if (first - low > 1e-3) parts.push([first - 1, fround((first - low) / cell)]);
+    for (let j = first; j < last; j++) parts.push([j, fround(1 / cell)]);
+    if (high - last > 1e-3) parts.push([last, fround(min(high - last, 1, cell) / cell)]);
+    return parts;
+  });
+}
+
+/** Make interleaved channels smaller by averaging areas; bytes are rounded. */
+export function shrunk(p, w, h, channels = 1) {
+  const bytes = p.data instanceof Uint8Array;
+  const whole = p.w % w === 0 && p.h % h === 0;
+  const out = plane(w, h, new p.data.constructor(w * h * channels));
+  const [columns, rows] = [areas(p.w, w), areas(p.h, h)];
+  const pixels = (p.w / w) * (p.h / h);
+  const toByte = whole && pixels === 4 ? (v) => floor(v + 0.5) : rint;
+  const sums = new Float64Array(w * channels);
+  for (let y = 0; y < h; y++) {
+    sums.fill(0);
+    for (const [row, down] of rows[y]) {
+      for (let x = 0; x < w; x++) {
+        for (let c = 0; c < channels; c++) {
+          let sum = 0;
+          for (const [column, across] of columns[x]) {
+            const value = p.data[(row * p.w + column) * channels + c];
+            sum = whole ? sum + value : fround(sum + fround(value * across));
+          }
+          const at = x * channels + c;
+          sums[at] = whole ? sums[at] + sum : fround(sums[at] + fround(sum * down));
+        }
+      }
+    }
+    for (let i = 0; i < sums.length; i++) {
+      const mean = whole ? fround(sums[i] * fround(1 / pixels)) : sums[i];
+      out.data[y * sums.length + i] = bytes ? toByte(mean) : mean;
+    }
+  }
+  return out;
+}
+
+/** Make a plane larger, bilinearly. */
+export function enlarged(p, w, h) {
+  if (p.w === w && p.h === h) return p;
+  const places = (inputs, outputs) =>
+    Array.from({ length: outputs }, (_, i) => {
+      const at = fround((i + 0.5) * (inputs / outputs) - 0.5);
+      const low = floor(at);
+      if (low < 0) return [0, 0, 0];
+      if (low >= inputs - 1) return [inputs - 1, inputs - 1, 0];
+      return [low, low + 1, fround(at - low)];
+    });
+  const [columns, rows] = [places(p.w, w), places(p.h, h)];
+  const out = plane(w, h);
+  const line = (y) => {
+    const found = new Float32Array(w);
+    columns.forEach(([a, b, t], x) => {
+      found[x] = fround(p.data[y * p.w + a] * fround(1 - t)) + fround(p.data[y * p.w + b] * t);
+    });
+    return found;
+  };
+  const lines = new Map();
+  rows.forEach(([a, b, t], y) => {
+    for (const row of [a, b]) if (!lines.has(row)) lines.set(row, line(row));
+    const [above, below] = [lines.get(a), lines.get(b)];
+    for (let x = 0; x < w; x++) {
+      out.data[y * w + x] = fround(above[x] * fround(1 - t)) + fround(below[x] * t);
+    }
+  });
+  return out;
+}
+
+// Pieces --------------------------------------------------------------------------------------
+
+/** Connect a mask's pixels, also over corners.
+ *
+ * Returns the map of labels, 0 where there is nothing, and of each label from 1 on the box
+ * [left, top, right, bottom] and the number of pixels; `pieces[0]` is undefined.
+ */
+export function connected(mask) {
+  const { w, h, data } = mask;
+  const labels = new Int32Array(w * h);
+  const pieces = [undefined];
+  const waiting = new Int32Array(w * h);
+  const visit = (start) => {
+    const label = pieces.length;
+    const piece = { box: [w, h, 0, 0], area: 0 };
+    pieces.push(piece);
+    let count = 0;
+    waiting[count++] = start;
+    labels[start] = label;
+    while (count) {
+      const at = waiting[--count];
+      const x = at % w;
+      const y = (at - x) / w;
+      const { box } = piece;
+      piece.area++;
+      if (x < box[0]) box[0] = x;
+      if (y < box[1]) box[1] = y;
+      if (x >= box[2]) box[2] = x + 1;
+      if (y >= box[3]) box[3] = y + 1;
+      for (let ny = max(y - 1, 0); ny <= min(y + 1, h - 1); ny++) {
+        for (let nx = max(x - 1, 0); nx <= min(x + 1, w - 1); nx++) {
+          const next = ny * w + nx;
+          if (data[next] && !labels[next]) {
+            labels[next] = label;
+            waiting[count++] = next;
+          }
+        }
+      }
+    }
+  };
+  for (let y = 0; y < h; y += 2) { // OpenCV numbers pieces by blocks of 2 x 2
+    for (let x = 0; x < w; x += 2) {
+      for (const at of [y * w + x, y * w + x + 1, (y + 1) * w + x, (y + 1) * w + x + 1]) {
+        const inside = (at % w === x || (at % w === x + 1 && x + 1 < w)) && at < w * h;
+        if (inside && data[at] && !labels[at]) visit(at);
+      }
+    }
+  }
+  return { labels, pieces };
+}
