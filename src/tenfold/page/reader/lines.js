@@ -12,6 +12,7 @@ export const BODY = fround(0.25); // ink that is more than a soft edge: it conne
 const CLINGING = 0.8; // of a piece beside lines: it is their soft edge
 const DARKER = 0.25; // than a line: a stroke on top of it
 const BARE = 0.2; // of a line: so much at least is crossed by no stroke
+const PLAIN = 0.35; // of its pixels: as many are fainter, at its soft edge
 const FEW = 3; // lines: with more of them, it is ruled paper
 const AS_DARK = 0.7; // of the ink's darkness
 const AS_THICK = 0.6; // of the strokes' width
@@ -20,17 +21,32 @@ const STEP = 0.01;
 const MOST_SLOPES = 12;
 const SOFT = 0.2; // of a row inked: beyond a line's soft edge
 const THIN = 0.2; // of a line's pixels: there no stroke crosses it
+const EDGE = 0.4; // of the pixels in a line's fullest row: with fewer a row is beyond its edge
 const PARTS = 12; // of the width, looked at apart
 const CORNER_PARTS = 3; // of a line that leaves through a corner, at least
 
 /** A mask of printed lines. The strokes of a digit that fills its picture are none. */
 export function lines(ink) {
   if (min(ink.w, ink.h) < SMALLEST) return emptyMask(ink.w, ink.h);
-  const level = levelLines(ink);
-  const upright = transposed(levelLines(transposed(ink)));
-  const mask = maskOf(level, (value, i) => value || upright.data[i]);
-  return any(mask) && mayBeStrokes(ink, level, upright, mask) ? emptyMask(ink.w, ink.h) : mask;
+  const turned = transposed(ink);
+  const [bands, level] = levelLines(ink);
+  const [columns, upright] = levelLines(turned);
+  if (mayBeStrokes(ink, bands, transposed(columns))) return emptyMask(ink.w, ink.h);
+  const across = transposed(upright).data;
+  const rows = thinned(ink, level).data;
+  const down = transposed(thinned(turned, upright)).data;
+  return maskOf(level, (lined, i) => rows[i] || down[i] || (lined && across[i]));
 }
+
+/** Leave out of a band of level lines what is higher than a line: there a stroke crosses it. */
+function thinned(ink, band) {
+  if (!any(band)) return band;
+  const high = opened(maskOf(ink, (value) => value > LINE), 1, (thickest(ink) + 1) | 1);
+  return maskOf(band, (lined, i) => lined && !high.data[i]);
+}
+
+/** How many pixels a line may be thick. */
+const thickest = ({ w, h }) => max(2, rint(0.05 * min(w, h))) + 2;
 
 /** Take lines out of ink, but not the strokes that cross them. */
 export function without(ink, mask) {
@@ -82,16 +98,17 @@ function darkness(ink, mask, lineWidth) {
   const along = dilated(lined, lineWidth, 1).data;
   const darkest = down.map((value, i) => (mask.data[i] ? min(value, along[i]) : 0));
   const printed = darkest.filter((value) => value > LINE);
-  return printed.length ? quantile(printed, BARE) : 1;
+  return printed.length ? quantile(printed, PLAIN) : 1;
 }
 
 /** Whether lines are so few, so dark and so thick, or the ink so close to all edges, as strokes. */
-function mayBeStrokes(ink, level, upright, mask) {
+function mayBeStrokes(ink, level, upright) {
   const { w, h } = ink;
   const counts = [level, upright].map((found) => connected(found).pieces.length - 1);
-  if (counts[0] + counts[1] > FEW) return false;
+  if (counts[0] + counts[1] === 0 || counts[0] + counts[1] > FEW) return false;
+  const mask = maskOf(level, (lined, i) => lined || upright.data[i]);
   if (darkness(ink, mask, across(mask)) < AS_DARK) return false;
-  const [y, x] = [max(1, floor(h / 32)), max(1, floor(w / 32))];
+  const [y, x] = [max(2, floor(h / 32)), max(2, floor(w / 32))]; // the outermost may be a soft edge
   const inked = (top, left, bottom, right) => {
     for (let row = top; row < bottom; row++) {
       for (let at = left; at < right; at++) if (ink.data[row * w + at] > LINE) return true;
@@ -121,55 +138,88 @@ function strokesOf(body, mask, least) {
   return withEdge(maskOf(body, (_, i) => chosen[labels[i]]));
 }
 
-/** Find lines that are nearly level: rows, full of ink, of a picture that is sheared level. */
+/** Find lines that are nearly level: rows, full of ink, of a picture that is sheared level.
+ *
+ * Returns bands of such rows, and of these what is close around the lines.
+ */
 function levelLines(ink) {
   const { w, h } = ink;
-  const found = emptyMask(w, h);
+  const [found, close] = [emptyMask(w, h), emptyMask(w, h)];
+  const part = partsOf(w);
   const inked = maskOf(ink, (value) => value > LINE);
   const k = max(1, floor(w / 32));
   const edge = (left, right) => inked.data.some((value, i) => value && i % w >= left && i % w < right);
-  if (!edge(0, k) || !edge(w - k, w)) return found;
-  const thickest = max(2, rint(0.05 * min(h, w))) + 2;
+  if (!edge(0, k) || !edge(w - k, w)) return [found, close];
+  const most = thickest(ink);
   const thicker = dilated(inked, 1, 3);
-  const bars = opened(inked, 1, (thickest + 1) | 1);
+  const bars = opened(inked, 1, (most + 1) | 1);
   const thin = maskOf(inked, (value, i) => value && !bars.data[i]);
   let least = PARTS;
   for (const slope of slopes(inked)) {
     const drop = Int32Array.from({ length: w }, (_, x) => rint((x - w / 2) * slope));
     const margin = drop.reduce((most, d) => max(most, abs(d)), 0);
     const [full, inside] = levelledRows(maskOf(thicker, (v, i) => v && !found.data[i]), drop, margin);
-    let bands = lineRows(full, inside, least, thickest);
+    let bands = lineRows(full, inside, least, most);
     if (bands.length && least === PARTS) {
       least = CORNER_PARTS;
-      bands = lineRows(full, inside, least, thickest);
+      bands = lineRows(full, inside, least, most);
     }
     for (const [first, end] of bands) {
-      if (slimmest(thin, drop, margin, first, end) < THIN) continue; // a slice of a thick bar
+      const band = bareRows(thin, part, drop, margin, first, end);
+      if (!band.some(({ bare, there }) => bare / max(there, 1) >= THIN)) continue; // a thick bar's
+      const near = aroundLine(band);
       for (let row = first; row < end; row++) {
         for (let x = 0; x < w; x++) {
           const y = row - margin + drop[x];
-          if (y >= 0 && y < h) found.data[y * w + x] = 1;
+          if (y < 0 || y >= h) continue;
+          found.data[y * w + x] = 1;
+          if (near(row - first, part[x])) close.data[y * w + x] = 1;
         }
       }
     }
   }
-  return found;
+  return [found, close];
 }
 
-/** The largest share of a band's rows that is thin. */
-function slimmest({ w, h, data }, drop, margin, first, end) {
-  let most = 0;
-  for (let row = first; row < end; row++) {
-    let [slim, there] = [0, 0];
+/** The part of each of w columns. */
+function partsOf(w) {
+  const starts = Array.from({ length: PARTS }, (_, i) => floor((i * w) / PARTS));
+  return Uint8Array.from({ length: w }, (_, x) => starts.findLastIndex((start) => start <= x));
+}
+
+/** Of each row of a band the number of pixels that are thin, in each part and in all, and inside. */
+function bareRows({ w, h, data }, part, drop, margin, first, end) {
+  return Array.from({ length: end - first }, (_, i) => {
+    const row = { parts: new Uint32Array(PARTS), bare: 0, there: 0 };
     for (let x = 0; x < w; x++) {
-      const y = row - margin + drop[x];
+      const y = first + i - margin + drop[x];
       if (y < 0 || y >= h) continue;
-      there++;
-      slim += data[y * w + x];
+      row.there++;
+      if (data[y * w + x]) {
+        row.bare++;
+        row.parts[part[x]]++;
+      }
     }
-    most = max(most, slim / max(there, 1));
-  }
-  return most;
+    return row;
+  });
+}
+
+/** Narrow a band of rows, part by part, to where its line is: no line is quite straight.
+ *
+ * Where strokes hide all of the line, the band stays as it is.
+ */
+function aroundLine(band) {
+  const limits = Array.from({ length: PARTS }, (_, part) => {
+    const counts = band.map((row) => row.parts[part]);
+    const peak = counts.indexOf(max(...counts));
+    if (!counts[peak]) return [0, band.length];
+    const weak = (i) => counts[i] < EDGE * counts[peak];
+    let [low, high] = [peak, peak];
+    while (low >= 0 && !weak(low)) low--;
+    while (high < band.length && !weak(high)) high++;
+    return [low, high];
+  });
+  return (row, part) => row >= limits[part][0] && row <= limits[part][1];
 }
 
 /** Shear a mask level: for each row the share inked of each of its parts, and whether it is inside. */

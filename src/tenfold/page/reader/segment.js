@@ -1,6 +1,6 @@
 // From ink to digits: what belongs to the one digit of a picture, or each of several, in order.
 
-import { inkBox } from "./form.js";
+import { inkBox, strokeWidth } from "./form.js";
 import { connected, cropped, maskOf, plane, withEdge } from "./image.js";
 import { BODY } from "./lines.js";
 import { median, rint } from "./numbers.js";
@@ -13,7 +13,10 @@ const NEAR = 0.5; // of the main piece's size: farther away lies what is not of 
 const SMALLEST = 0.28; // of the usual height: lower pieces are specks, dots and dashes
 const NARROW = 0.85; // of the usual height: a piece that is no wider is one digit
 const WIDEST = 1.8; // of the usual height: a piece that is wider is several
+const BESIDE = 0.2; // of the usual height: farther away lies what is no part of a digit
 const MOST = 8; // digits that touch
+const HAIR = 0.5; // of the usual stroke's width: thinner at an edge is what is left of a line
+const RIM = 0.2; // of a frame's sides: there lies most of its ink
 const INSIDE = 0.25; // of a frame's height: what is smaller is dirt
 const OVERLAP = 0.5; // of the narrower piece's width: above each other
 const PART = 0.6; // of the usual height: lower pieces may be parts of a digit
@@ -60,10 +63,28 @@ export function digitsOf(ink) {
     const usual = usualHeight(line);
     const alone = line.length === 1 && usual < PART * tallest;
     if (alone || usual < LOWEST_LINE * tallest) return []; // what is left of printed lines
-    return merged(line, usual)
-      .filter((piece) => height(piece) >= SMALLEST * usual)
-      .map((piece) => waysToCut(...ownInk(piece, ink, labels), usual));
+    const ways = (piece) => waysToCut(...ownInk(piece, ink, labels), usual);
+    const waiting = merged(line, usual).filter((piece) => height(piece) >= SMALLEST * usual);
+    const found = [];
+    while (waiting.length) {
+      const piece = waiting.shift();
+      if (waiting.length && mayBeOne(piece, waiting[0], usual)) {
+        const other = waiting.shift();
+        const apart = [...ways(piece)[0], ...ways(other)[0]];
+        found.push([ways(joined(piece, other))[0], apart]);
+      } else {
+        found.push(ways(piece));
+      }
+    }
+    return found;
   });
+}
+
+/** Whether a piece and its right neighbour, a low one, may be a digit and a part of it. */
+function mayBeOne(a, b, usual) {
+  const low = min(height(a), height(b)) < PART * usual;
+  const near = b.box[0] - a.box[2] < BESIDE * usual;
+  return low && near && b.box[2] - a.box[0] < WIDEST * usual;
 }
 
 /** A piece's ink, with the soft edge that lies around it, and the box of both. */
@@ -97,23 +118,37 @@ function waysToCut(content, [left, top, , bottom], usual) {
 
 /** Connect ink to pieces, without specks. */
 function findPieces(ink) {
-  const { labels, pieces: all } = connected(maskOf(ink, (value) => value > BODY));
+  const mask = maskOf(ink, (value) => value > BODY);
+  const { labels, pieces: all } = connected(mask);
   const least = max(4, 0.015 * max(ink.w, ink.h));
   const large = all
     .map((piece, label) => piece && { ...piece, labels: [label] })
     .filter((piece) => piece && max(width(piece), height(piece)) >= least);
-  const pieces = large.filter((piece) => !frames(piece, large));
+  const pieces = large.filter((piece) => !frames(piece, large, labels, ink.w));
   if (!pieces.length) return { pieces, labels };
   // The height of what carries most ink: dots and noise are many, but light.
   const tallest = usualHeight(pieces);
-  return { pieces: pieces.filter((p) => max(height(p), width(p)) >= 0.15 * tallest), labels };
+  const thinnest = HAIR * strokeWidth(mask);
+  const whole = pieces.filter((piece) => {
+    const longest = max(height(piece), width(piece));
+    const [left, top, right, bottom] = piece.box;
+    const atEdge = left === 0 || top === 0 || right === ink.w || bottom === ink.h;
+    return longest >= 0.15 * tallest && !(atEdge && piece.area < thinnest * longest);
+  });
+  return { pieces: whole, labels };
 }
 
 /** Whether a piece has others of some size inside its box: a form's box, a table's edge. */
-function frames(piece, pieces) {
+function frames(piece, pieces, labels, w) {
   const [left, top, right, bottom] = piece.box;
-  return pieces.some(({ box }) => left < box[0] && top < box[1] && box[2] < right && box[3] < bottom
-    && box[3] - box[1] >= INSIDE * height(piece));
+  const holds = ({ box }) => left < box[0] && top < box[1] && box[2] < right && box[3] < bottom;
+  if (!pieces.some((p) => holds(p) && height(p) >= INSIDE * height(piece))) return false;
+  const [x, y] = [trunc(RIM * width(piece)), trunc(RIM * height(piece))];
+  let inner = 0;
+  for (let row = top + y; row < bottom - y; row++) {
+    for (let at = left + x; at < right - x; at++) inner += labels[row * w + at] === piece.labels[0];
+  }
+  return inner < piece.area / 2;
 }
 
 /** The median height of pieces, each as often as it has ink. */
