@@ -1,0 +1,1 @@
+"""Digits read over HTTP."""
