@@ -33,7 +33,7 @@ async function here(model) {
   return {
     model,
     layouts: ["line", "single"],
-    report: await existing("report.html"),
+    report: model.report ?? null,
     async read(sheet, layout) {
       const raster = sheet.pixels();
       const pixels = raster.getContext("2d").getImageData(0, 0, raster.width, raster.height);

@@ -1,6 +1,7 @@
 // What was read, on the page: the number in large figures, and a card for each digit.
 
-const percent = (p) => (p >= 0.9995 && p < 1 ? "99.9 %" : `${(100 * p).toFixed(p >= 0.1 ? 1 : 2)} %`);
+/** In percent, never rounded up to certainty; the blank does not break. */
+const percent = (p) => `${Math.min(100 * p, 99.9).toFixed(p >= 0.1 ? 1 : 2)}\u00a0%`;
 
 function element(tag, { text, ...properties } = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
@@ -94,8 +95,8 @@ function bars(probabilities) {
 function opinions(members) {
   return element("ul", { className: "members" }, ...members.map((probabilities, i) => {
     const order = [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]);
-    const [first, second] = order.map((digit) => `${digit} ${percent(probabilities[digit])}`);
-    const name = members.length > 1 ? `Network ${i + 1}` : "The network, uncalibrated";
+    const [first, second] = order.map((digit) => `${digit} (${percent(probabilities[digit])})`);
+    const name = members.length > 1 ? `Network ${i + 1}` : "The network alone";
     return element("li", { text: `${name}: ${first}, then ${second}` });
   }));
 }

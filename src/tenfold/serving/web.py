@@ -30,7 +30,9 @@ _RUNTIME_SHA256 = {
 }
 
 
-def write_site(bundle_path: str | Path, folder: Path, cache: Path | None = None) -> Path:
+def write_site(
+    bundle_path: str | Path, folder: Path, *, report: Path | None = None, cache: Path | None = None
+) -> Path:
     """Write the page, a model and what runs it into a folder that any web server can serve.
 
     ONNX Runtime's files come from the npm registry once, and then from the cache.
@@ -38,6 +40,7 @@ def write_site(bundle_path: str | Path, folder: Path, cache: Path | None = None)
     Args:
         bundle_path: a bundle folder, or a shipped one's name.
         folder: new, or written before; `index.html` comes last.
+        report: a run's `report.html`, for the page's second tab.
         cache: see `tenfold.data.sources.cache_folder`.
 
     Returns:
@@ -48,34 +51,40 @@ def write_site(bundle_path: str | Path, folder: Path, cache: Path | None = None)
         ChecksumError: ONNX Runtime's files are not the expected ones.
         DataError: they cannot be fetched.
         MissingExtraError: onnx is not installed.
-        TenfoldError: the folder cannot be written.
+        TenfoldError: a file cannot be read or written.
     """
     try:
         from tenfold.model.graph import build_graph
     except ModuleNotFoundError as error:
         raise MissingExtraError("export web", "onnx") from error
     config, weights = read_package(bundle_path)
-    model = {
-        "name": config.name,
-        "accept": config.accept,
-        "members": len(config.members),
-        "views": config.views,
-        "facts": config.facts,
-        "card": (find_bundle(bundle_path) / "card.md").read_text(encoding="utf-8"),
-    }
-    written = {f"runtime/{path.name}": path.read_bytes() for path in fetch_runtime(cache)}
-    written["model.onnx"] = build_graph(config, weights).SerializeToString()
-    written["model.json"] = (json.dumps(model, indent=2) + "\n").encode()
-    for path in sorted(PAGE.rglob("*")):
-        if path.is_file():
-            written[path.relative_to(PAGE).as_posix()] = path.read_bytes()
-    written["index.html"] = written.pop("index.html")
+    runtime = fetch_runtime(cache)
     try:
+        model = {
+            "name": config.name,
+            "accept": config.accept,
+            "members": len(config.members),
+            "views": config.views,
+            "facts": config.facts,
+            "card": (find_bundle(bundle_path) / "card.md").read_text(encoding="utf-8"),
+            "report": report and "report.html",
+        }
+        written = {path.relative_to(PAGE): path.read_bytes() for path in _files(PAGE)}
+        written |= {Path("runtime", path.name): path.read_bytes() for path in runtime}
+        if report:
+            written[Path("report.html")] = report.read_bytes()
+        written[Path("model.onnx")] = build_graph(config, weights).SerializeToString()
+        written[Path("model.json")] = (json.dumps(model, indent=2) + "\n").encode()
+        page = written.pop(Path("index.html"))
         for name, content in written.items():
             write_atomically(folder / name, content)
+        return write_atomically(folder / "index.html", page)
     except OSError as error:
-        raise TenfoldError(f"{folder}: cannot be written ({error.strerror})") from error
-    return folder / "index.html"
+        raise TenfoldError(f"{error.filename or folder}: {error.strerror}; name another") from error
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def fetch_runtime(cache: Path | None = None) -> list[Path]:

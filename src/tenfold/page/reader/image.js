@@ -17,6 +17,13 @@ export function maskOf(p, test) {
   return mask;
 }
 
+/** A mask of what is above a level. */
+export function above({ w, h, data }, level) {
+  const mask = emptyMask(w, h);
+  for (let i = 0; i < data.length; i++) mask.data[i] = data[i] > level ? 1 : 0;
+  return mask;
+}
+
 export const any = (mask) => mask.data.includes(1);
 
 export function transposed(p) {
@@ -117,15 +124,21 @@ export const withEdge = (body) => dilated(body, 3, 3);
 /** The median of the 3 x 3 pixels around each. */
 export function median3(p) {
   const out = plane(p.w, p.h);
-  const nine = new Float32Array(9);
+  const five = new Float32Array(6); // the smallest so far, in order; the last place is for what goes
   for (let y = 0; y < p.h; y++) {
     for (let x = 0; x < p.w; x++) {
       let count = 0;
       for (let dy = -1; dy <= 1; dy++) {
         const row = min(max(y + dy, 0), p.h - 1) * p.w;
-        for (let dx = -1; dx <= 1; dx++) nine[count++] = p.data[row + min(max(x + dx, 0), p.w - 1)];
+        for (let dx = -1; dx <= 1; dx++) {
+          const value = p.data[row + min(max(x + dx, 0), p.w - 1)];
+          let at = count;
+          for (; at > 0 && five[at - 1] > value; at--) five[at] = five[at - 1];
+          five[at] = value;
+          if (count < 5) count++;
+        }
       }
-      out.data[y * p.w + x] = nine.sort()[4];
+      out.data[y * p.w + x] = five[4];
     }
   }
   return out;
@@ -167,20 +180,16 @@ export function blurred(p) {
   const sum = weights.reduce((a, b) => a + b);
   const across = plane(p.w, p.h);
   const out = plane(p.w, p.h);
-  const pass = (from, to, along) => {
-    for (let y = 0; y < p.h; y++) {
-      for (let x = 0; x < p.w; x++) {
-        let total = 0;
-        for (let i = -r; i <= r; i++) {
-          const at = along ? y * p.w + mirrored(x + i, p.w) : mirrored(y + i, p.h) * p.w + x;
-          total += weights[i + r] * from.data[at];
-        }
-        to.data[y * p.w + x] = total / sum;
-      }
-    }
+  const around = (n, step) => // of each place the offsets of its neighbours
+    Array.from({ length: n }, (_, i) => weights.map((_, j) => mirrored(i + j - r, n) * step));
+  const mean = (data, start, offsets) => {
+    let total = 0;
+    for (let j = 0; j < offsets.length; j++) total += weights[j] * data[start + offsets[j]];
+    return total / sum;
   };
-  pass(p, across, true);
-  pass(across, out, false);
+  const [columns, rows] = [around(p.w, 1), around(p.h, p.w)];
+  for (let i = 0; i < p.data.length; i++) across.data[i] = mean(p.data, i - (i % p.w), columns[i % p.w]);
+  for (let i = 0; i < p.data.length; i++) out.data[i] = mean(across.data, i % p.w, rows[floor(i / p.w)]);
   return out;
 }
 
@@ -305,11 +314,12 @@ export function connected(mask) {
       }
     }
   };
-  for (let y = 0; y < h; y += 2) { // OpenCV numbers pieces by blocks of 2 x 2
-    for (let x = 0; x < w; x += 2) {
-      for (const at of [y * w + x, y * w + x + 1, (y + 1) * w + x, (y + 1) * w + x + 1]) {
-        const inside = (at % w === x || (at % w === x + 1 && x + 1 < w)) && at < w * h;
-        if (inside && data[at] && !labels[at]) visit(at);
+  for (let i = 0; i < h; i += 2) { // OpenCV numbers pieces by blocks of 2 x 2
+    for (let j = 0; j < w; j += 2) {
+      for (let y = i; y < min(i + 2, h); y++) {
+        for (let x = j; x < min(j + 2, w); x++) {
+          if (data[y * w + x] && !labels[y * w + x]) visit(y * w + x);
+        }
       }
     }
   }

@@ -114,10 +114,11 @@ export function levels(found) {
 function grain({ w, h, data }) {
   if (min(w, h) < SMALLEST) return 0;
   const k = min(max(1, Math.floor(min(w, h) / 16)), 3);
-  const across = new Float64Array(w * h);
+  const across = new Float32Array(w * h);
   const differences = new Float32Array(w * h);
   const neighbours = (n) => Array.from({ length: n }, (_, i) => [mirrored(i - k, n), mirrored(i + k, n)]);
   const [columns, rows] = [neighbours(w), neighbours(h)];
+  let still = 0;
   for (let y = 0; y < h; y++) {
     const row = y * w;
     for (let x = 0; x < w; x++) {
@@ -128,9 +129,12 @@ function grain({ w, h, data }) {
   for (let y = 0; y < h; y++) {
     const [a, b] = rows[y];
     for (let x = 0; x < w; x++) {
-      differences[y * w + x] = abs(across[a * w + x] - 2 * across[y * w + x] + across[b * w + x]);
+      const difference = abs(across[a * w + x] - 2 * across[y * w + x] + across[b * w + x]);
+      differences[y * w + x] = difference;
+      if (difference === 0) still++;
     }
   }
+  if (2 * still > w * h + 1) return 0; // and no need to look for the median
   return quantile(differences, 0.5) / (6 * 0.6745); // 6²: the sum of the squared weights
 }
 

@@ -2,7 +2,9 @@
 
 import { strokeWidth } from "./form.js";
 import { SMALLEST } from "./ink.js";
-import { any, closed, connected, dilated, emptyMask, maskOf, opened, plane, transposed, withEdge } from "./image.js";
+import {
+  above, any, closed, connected, dilated, emptyMask, maskOf, opened, plane, transposed, withEdge,
+} from "./image.js";
 import { quantile, rint } from "./numbers.js";
 
 const { abs, ceil, floor, fround, max, min } = Math;
@@ -31,6 +33,7 @@ export function lines(ink) {
   const turned = transposed(ink);
   const [bands, level] = levelLines(ink);
   const [columns, upright] = levelLines(turned);
+  if (!any(bands) && !any(columns)) return bands;
   if (mayBeStrokes(ink, bands, transposed(columns))) return emptyMask(ink.w, ink.h);
   const across = transposed(upright).data;
   const rows = thinned(ink, level).data;
@@ -41,7 +44,7 @@ export function lines(ink) {
 /** Leave out of a band of level lines what is higher than a line: there a stroke crosses it. */
 function thinned(ink, band) {
   if (!any(band)) return band;
-  const high = opened(maskOf(ink, (value) => value > LINE), 1, (thickest(ink) + 1) | 1);
+  const high = opened(above(ink, LINE), 1, (thickest(ink) + 1) | 1);
   return maskOf(band, (lined, i) => lined && !high.data[i]);
 }
 
@@ -57,7 +60,7 @@ export function without(ink, mask) {
   const strokes = strokesOf(body, mask, 2 * reach);
   const rest = plane(ink.w, ink.h, ink.data.map((v, i) => (mask.data[i] || !strokes.data[i] ? 0 : v)));
   const wide = 2 * reach + 1;
-  const near = dilated(maskOf(rest, (value) => value > BODY), wide, wide);
+  const near = dilated(above(rest, BODY), wide, wide);
   const level = fround(darkness(ink, mask, lineWidth) + DARKER);
   const kept = plane(ink.w, ink.h, rest.data.map((value, i) =>
     mask.data[i] && near.data[i] && ink.data[i] > level ? ink.data[i] : value));
@@ -105,17 +108,12 @@ function darkness(ink, mask, lineWidth) {
 function mayBeStrokes(ink, level, upright) {
   const { w, h } = ink;
   const counts = [level, upright].map((found) => connected(found).pieces.length - 1);
-  if (counts[0] + counts[1] === 0 || counts[0] + counts[1] > FEW) return false;
+  if (counts[0] + counts[1] > FEW) return false;
   const mask = maskOf(level, (lined, i) => lined || upright.data[i]);
   if (darkness(ink, mask, across(mask)) < AS_DARK) return false;
   const [y, x] = [max(2, floor(h / 32)), max(2, floor(w / 32))]; // the outermost may be a soft edge
-  const inked = (top, left, bottom, right) => {
-    for (let row = top; row < bottom; row++) {
-      for (let at = left; at < right; at++) if (ink.data[row * w + at] > LINE) return true;
-    }
-    return false;
-  };
-  if (inked(0, 0, y, w) && inked(h - y, 0, h, w) && inked(0, 0, h, x) && inked(0, w - x, h, w)) return true;
+  const edges = [[0, 0, y, w], [h - y, 0, h, w], [0, 0, h, x], [0, w - x, h, w]];
+  if (edges.every((edge) => reaches(ink, ...edge))) return true;
   const widths = [level, upright].map((found, axis) => {
     const sums = new Float32Array(axis ? h : w);
     found.data.forEach((lined, i) => {
@@ -125,6 +123,14 @@ function mayBeStrokes(ink, level, upright) {
   });
   const rest = maskOf(ink, (value, i) => value > 0.5 && !mask.data[i]);
   return any(rest) && min(...widths) >= AS_THICK * strokeWidth(rest);
+}
+
+/** Whether there is ink in a window [top, bottom) x [left, right). */
+function reaches({ w, data }, top, left, bottom, right) {
+  for (let y = top; y < bottom; y++) {
+    for (let x = left; x < right; x++) if (data[y * w + x] > LINE) return true;
+  }
+  return false;
 }
 
 /** The pieces of a body that are no specks and no soft edges of lines, dilated. */
@@ -146,10 +152,9 @@ function levelLines(ink) {
   const { w, h } = ink;
   const [found, close] = [emptyMask(w, h), emptyMask(w, h)];
   const part = partsOf(w);
-  const inked = maskOf(ink, (value) => value > LINE);
   const k = max(1, floor(w / 32));
-  const edge = (left, right) => inked.data.some((value, i) => value && i % w >= left && i % w < right);
-  if (!edge(0, k) || !edge(w - k, w)) return [found, close];
+  if (!reaches(ink, 0, 0, h, k) || !reaches(ink, 0, w - k, h, w)) return [found, close];
+  const inked = above(ink, LINE);
   const most = thickest(ink);
   const thicker = dilated(inked, 1, 3);
   const bars = opened(inked, 1, (most + 1) | 1);
@@ -286,17 +291,14 @@ function slopes({ w, h, data }) {
   const distances = 2 * (w + h) + 1;
   const width = distances + 2;
   const votes = new Int32Array((angles + 2) * width);
-  const turns = [];
   for (let n = 0, angle = fround(lowest); n < angles; n++, angle = fround(angle + fround(STEP))) {
-    turns.push([fround(Math.cos(angle)), fround(Math.sin(angle))]);
-  }
-  for (let y = 0; y < h; y++) {
-    for (let x = 0; x < w; x++) {
-      if (!data[y * w + x]) continue;
-      for (let n = 0; n < angles; n++) {
-        const [cos, sin] = turns[n];
-        const at = rint(fround(fround(x * cos) + fround(y * sin))) + (distances - 1) / 2;
-        votes[(n + 1) * width + at + 1]++;
+    const [cos, sin] = [fround(Math.cos(angle)), fround(Math.sin(angle))];
+    const across = new Float32Array(w).map((_, x) => x * cos);
+    const origin = (n + 1) * width + 1 + (distances - 1) / 2;
+    for (let y = 0; y < h; y++) {
+      const down = fround(y * sin);
+      for (let x = 0; x < w; x++) {
+        if (data[y * w + x]) votes[origin + rint(fround(across[x] + down))]++;
       }
     }
   }

@@ -2,8 +2,8 @@
 
 /** Round to the nearest integer, a half to the even one. */
 export function rint(x) {
-  const rounded = Math.round(x);
-  return Math.abs(x - Math.trunc(x)) === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
+  const rounded = Math.round(x); // a half goes up
+  return rounded - x === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
 }
 
 /** The first place at which the running sum reaches `share` of the whole. */

@@ -33,9 +33,10 @@ export async function read(picture, layout, { accept, classify }) {
 
 /** Pixels without transparency: laid on white, or on black if what is opaque is mostly light. */
 export function opaquePixels({ width: w, height: h, data: rgba }) {
-  let [opaque, light, clear] = [0, 0, false];
+  let [opaque, light, clear, colour] = [0, 0, false, false];
   for (let i = 0; i < rgba.length; i += 4) {
     if (rgba[i + 3] < 255) clear = true;
+    if (rgba[i] !== rgba[i + 1] || rgba[i] !== rgba[i + 2]) colour = true;
     if (rgba[i + 3] > OPAQUE) {
       opaque++;
       light += rgba[i] + rgba[i + 1] + rgba[i + 2];
@@ -43,16 +44,14 @@ export function opaquePixels({ width: w, height: h, data: rgba }) {
   }
   // A picture that is opaque nearly everywhere brings its own paper.
   const dark = clear && opaque && light / (3 * opaque) > OPAQUE && opaque / (w * h) < 0.9;
-  const data = new Uint8Array(w * h * 3);
-  let colour = false;
-  for (let i = 0, j = 0; i < rgba.length; i += 4, j += 3) {
+  const channels = colour ? 3 : 1;
+  const data = new Uint8Array(w * h * channels);
+  for (let i = 0, j = 0; i < rgba.length; i += 4) {
     const alpha = rgba[i + 3] / 255;
     const paper = (dark ? 0 : 255) * (1 - alpha);
-    for (let c = 0; c < 3; c++) data[j + c] = Math.round(rgba[i + c] * alpha + paper);
-    colour ||= data[j] !== data[j + 1] || data[j] !== data[j + 2];
+    for (let c = 0; c < channels; c++) data[j++] = Math.round(rgba[i + c] * alpha + paper);
   }
-  if (colour) return { w, h, channels: 3, data };
-  return { w, h, channels: 1, data: data.filter((_, i) => i % 3 === 0) };
+  return { w, h, channels, data };
 }
 
 function findDigits(picture, layout) {

@@ -1,7 +1,7 @@
 // From ink to digits: what belongs to the one digit of a picture, or each of several, in order.
 
 import { inkBox, strokeWidth } from "./form.js";
-import { connected, cropped, maskOf, plane, withEdge } from "./image.js";
+import { above, connected, cropped, maskOf, plane, withEdge } from "./image.js";
 import { BODY } from "./lines.js";
 import { median, rint } from "./numbers.js";
 
@@ -30,7 +30,7 @@ const height = ({ box }) => box[3] - box[1];
 /** Keep what belongs to the one digit of a picture: no specks, no shadows along an edge. */
 export function oneDigit(ink) {
   const { w, h } = ink;
-  const { labels, pieces } = connected(maskOf(ink, (value) => value > BODY));
+  const { labels, pieces } = connected(above(ink, BODY));
   if (pieces.length === 1) return plane(w, h);
   const area = new Float64Array(pieces.length);
   labels.forEach((label, i) => (area[label] += ink.data[i]));
@@ -118,7 +118,7 @@ function waysToCut(content, [left, top, , bottom], usual) {
 
 /** Connect ink to pieces, without specks. */
 function findPieces(ink) {
-  const mask = maskOf(ink, (value) => value > BODY);
+  const mask = above(ink, BODY);
   const { labels, pieces: all } = connected(mask);
   const least = max(4, 0.015 * max(ink.w, ink.h));
   const large = all

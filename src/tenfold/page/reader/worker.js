@@ -13,7 +13,7 @@ onmessage = async ({ data: { id, accept, layout, pixels } }) => {
   try {
     if (accept !== undefined) {
       model = await load(accept);
-      await model.classify(new Uint8Array(SIDE * SIDE), 1); // the first is slow
+      await warmUp();
       postMessage({ id });
     } else {
       postMessage({ id, readings: await read(opaquePixels(pixels), layout, model) });
@@ -22,6 +22,14 @@ onmessage = async ({ data: { id, accept, layout, pixels } }) => {
     postMessage({ id, error: error.message });
   }
 };
+
+/** Read a stroke a few times: the first readings are slow. */
+async function warmUp() {
+  const [w, h] = [640, 320];
+  const data = new Uint8Array(w * h).fill(255);
+  for (let y = 80; y < 240; y++) data.fill(0, y * w + 300, y * w + 320);
+  for (let i = 0; i < 5; i++) await read({ w, h, channels: 1, data }, "line", model);
+}
 
 async function load(accept) {
   const file = await fetch(new URL("../model.onnx", import.meta.url));
