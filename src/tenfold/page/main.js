@@ -8,12 +8,12 @@ import { card, sentence, showNumber } from "./show.js";
 const WAIT = 60; // milliseconds between two readings while the pen moves
 
 const at = (id) => document.getElementById(id);
-const sheet = new Sheet(at("sheet"), changed);
+export const sheet = new Sheet(at("sheet"), changed);
 const labels = new Map(); // what the user said of an image, by its pixels
 let backend = null;
-let readings = [];
+export let readings = [];
 let chosen = 0;
-let reading = false; // whether a reading is under way
+let reading = null; // the promise of a reading under way
 let stale = false; // whether the sheet has changed since it began
 
 const keyOf = ({ image }) => String.fromCharCode(...image);
@@ -25,11 +25,15 @@ function changed() {
   at("hint").hidden = !sheet.empty;
   at("undo").disabled = at("clear").disabled = sheet.empty;
   stale = true;
-  if (!reading) readSheet();
+  reading ??= readSheet().finally(() => (reading = null));
+}
+
+/** Wait until all that is on the sheet has been read. */
+export async function settled() {
+  while (reading) await reading;
 }
 
 async function readSheet() {
-  reading = true;
   while (stale && backend) {
     stale = false;
     try {
@@ -44,7 +48,6 @@ async function readSheet() {
     }
     if (sheet.drawing) await new Promise((done) => setTimeout(done, WAIT));
   }
-  reading = false;
 }
 
 function show(found, milliseconds) {
