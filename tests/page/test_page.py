@@ -188,7 +188,7 @@ class TestStatic:
             {"name": "n.png", "mimeType": "image/png", "buffer": png(picture_of("36  "[:2]))},
         )
         static.tab.wait_for_selector("#digits > li")
-        static.draw(way(1), 1.75, 0.25, 0.5)
+        static.draw(way(1), 1.5, 0.25, 0.5)
         same(static.readings(), reader.read(static.picture()))
         assert len(static.readings()) == 3
 

@@ -48,11 +48,12 @@ export function card(reading, { label, chosen, place, on }) {
   const figure = label ?? (reading.reason === "blank" ? "·" : reading.digit);
   const said = label === undefined ? verdict(reading) : `read as ${reading.digit}, mended by you`;
   const pick = element("button", { className: "pick", type: "button" },
+    element("span", { className: "unseen", text: `${place}:` }),
     drawn(reading.image),
     element("span", { className: "figure", text: reading.rejected && label === undefined ? "?" : figure }),
     element("span", { className: "said", text: said }));
   pick.setAttribute("aria-pressed", chosen);
-  pick.setAttribute("aria-label", `${place}: ${figure}, ${said}. Press the right number key to correct.`);
+  pick.setAttribute("aria-describedby", "legend");
   pick.addEventListener("click", on.choose);
   const made = element("li", {}, pick, bars(reading.probabilities), opinions(reading.members));
   made.classList.toggle("chosen", chosen);
@@ -74,11 +75,11 @@ function drawn(image) {
 
 function bars(probabilities) {
   const first = probabilities.indexOf(Math.max(...probabilities));
-  const list = element("ol", { className: "bars" }, ...probabilities.map((p, digit) => {
+  const list = element("div", { className: "bars" }, ...probabilities.map((p, digit) => {
     const bar = element("span", { className: "bar" });
     bar.style.height = `${100 * p}%`;
     const share = element("span", { className: "share", text: p >= 0.005 ? Math.round(100 * p) : "" });
-    const row = element("li", {}, share, bar, element("span", { className: "name", text: digit }));
+    const row = element("div", {}, share, bar, element("span", { className: "name", text: digit }));
     row.classList.toggle("first", digit === first);
     return row;
   }));
