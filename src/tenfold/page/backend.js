@@ -1,7 +1,7 @@
 // Who reads: this browser, where a model lies beside the page, or the server that the page is from.
 //
-// A backend has `model` {name, members, accept}, `layouts`, `report` (an address or null) and
-// `read(sheet, layout)`, which gives readings: see reader/reader.js.
+// A backend has `model` {name, members, accept}, `layouts`, `report` (an address or null), `privacy`
+// (a sentence) and `read(sheet, layout)`, which gives readings: see reader/reader.js.
 
 export async function findBackend() {
   const local = await fetch("model.json");
@@ -33,6 +33,7 @@ async function here(model) {
   return {
     model,
     layouts: ["line", "single"],
+    privacy: "It is read in this browser; nothing is sent anywhere.",
     report: model.report ?? null,
     async read(sheet, layout) {
       const raster = sheet.pixels();
@@ -49,6 +50,7 @@ async function there() {
   return {
     model,
     layouts: ["line", "single", "grid"],
+    privacy: "It is read by the server that this page came from, which keeps nothing.",
     report: await existing("report"),
     async read(sheet, layout) {
       const { picture, strokes } = sheet;

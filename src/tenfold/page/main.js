@@ -56,7 +56,7 @@ function show(found, milliseconds) {
   at("draw").dataset.milliseconds = milliseconds?.toFixed(1) ?? "";
   showNumber(at("number"), readings, labelOf);
   showCards();
-  if (sheet.empty) say("");
+  if (sheet.empty) say(backend.privacy);
   else if (!sheet.drawing) say(`${sentence(readings, labelOf)}${milliseconds ? ` (${Math.round(milliseconds)} ms)` : ""}`);
 }
 
@@ -259,7 +259,7 @@ async function begin() {
   for (const option of [...at("layout").options]) if (!backend.layouts.includes(option.value)) option.remove();
   if (backend.report && at("tabs").hidden) showTabs(backend.report);
   at("draw").dataset.ready = "yes";
-  if (!sheet.empty) changed();
+  changed();
 }
 
 listen();

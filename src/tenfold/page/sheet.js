@@ -62,6 +62,7 @@ export class Sheet {
       if (event.button) return;
       event.preventDefault();
       canvas.focus({ preventScroll: true });
+      canvas.classList.add("pointed"); // and needs no ring around it
       canvas.setPointerCapture(event.pointerId);
       this.cursor = null;
       this.begin(event.pointerId, this.place(event));
@@ -91,6 +92,7 @@ export class Sheet {
     const move = moves[event.key];
     if ((!move && event.key !== " ") || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
+    this.canvas.classList.remove("pointed");
     const height = this.height();
     this.cursor ??= { x: UNITS / 2, y: height / 2 };
     if (move) {

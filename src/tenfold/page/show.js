@@ -36,8 +36,11 @@ export function sentence(readings, labelOf) {
     if (label !== undefined) return `${label}, as you say`;
     return reading.rejected ? verdict(reading) : String(reading.digit);
   });
-  const plain = readings.every((reading) => !reading.rejected && labelOf(reading) === undefined);
-  return `Read ${plain ? words.join("") : words.join(" · ")}`;
+  if (readings.every((reading) => reading.rejected && labelOf(reading) === undefined)) {
+    const all = words.join(" · ");
+    return all[0].toUpperCase() + all.slice(1);
+  }
+  return `Read ${words.every((word) => word.length === 1) ? words.join("") : words.join(" · ")}`;
 }
 
 /** A card of one digit.
@@ -103,7 +106,8 @@ function opinions(members) {
 }
 
 function keys(mend) {
-  const row = element("div", { className: "keys" }, ...Array.from({ length: 10 }, (_, digit) => {
+  const asked = element("span", { text: "Misread? It is" });
+  const row = element("div", { className: "keys" }, asked, ...Array.from({ length: 10 }, (_, digit) => {
     const key = element("button", { text: digit, type: "button" });
     key.setAttribute("aria-label", `It is a ${digit}`);
     key.addEventListener("click", () => mend(digit));
