@@ -1,7 +1,7 @@
 // MNIST's form: a digit scaled into a box of 20 pixels, its centre of mass in the middle of 28.
 
-import { cropped, dilatedRound, maskOf, plane } from "./image.js";
-import { rint } from "./numbers.js";
+import { above, cropped, dilatedRound, plane } from "./image.js";
+import { largest, rint } from "./numbers.js";
 
 const { ceil, fround, max, min } = Math;
 
@@ -21,9 +21,7 @@ function croppedToForm(given) {
   const scale = BOX / max(ink.h, ink.w);
   const [rows, columns] = [max(1, rint(ink.h * scale)), max(1, rint(ink.w * scale))];
   const small = product(resample(rows, ink.h), ink, resample(columns, ink.w));
-  let most = 0;
-  for (const value of small.data) most = max(most, value);
-  const factor = fround(255 / max(most, 1e-6));
+  const factor = fround(255 / max(largest(small.data), 1e-6));
   small.data.forEach((value, i) => (small.data[i] = value * factor));
   return centred(small);
 }
@@ -48,10 +46,7 @@ export function inkBox({ w, h, data }) {
 function keepStrokes(ink) {
   const scale = BOX / max(ink.h, ink.w);
   if (scale >= 1) return ink;
-  let most = 0;
-  for (const value of ink.data) most = max(most, value);
-  const body = fround(fround(0.4) * most);
-  const width = strokeWidth(maskOf(ink, (value) => value > body));
+  const width = strokeWidth(above(ink, fround(fround(0.4) * largest(ink.data))));
   const grow = rint((THINNEST / scale - width) / 2);
   return grow < 1 ? ink : dilatedRound(ink, grow);
 }

@@ -50,55 +50,59 @@ export function mirrored(i, n) {
   return i;
 }
 
-// Largest or smallest values ------------------------------------------------------------------
+// Largest and smallest values ------------------------------------------------------------------
 
-/** The extreme of a window of k around each of n values, `step` apart (van Herk 1992). */
-function slide(data, start, step, n, k, pick, neutral, out, ahead, behind) {
+/** The largest value of a window of k, an odd number, along each row (van Herk 1992). */
+function largestInRows({ w, h, data }, k) {
   const r = k >> 1;
-  const length = n + 2 * r;
-  const at = (i) => (i < r || i >= n + r ? neutral : data[start + (i - r) * step]);
-  for (let i = 0; i < length; i++) {
-    ahead[i] = i % k ? pick(ahead[i - 1], at(i)) : at(i);
+  const n = w + 2 * r;
+  const out = plane(w, h, new data.constructor(data.length));
+  const [line, ahead, behind] = [0, 1, 2].map(() => new Float32Array(n).fill(-Infinity));
+  for (let y = 0; y < h; y++) {
+    const start = y * w;
+    for (let x = 0; x < w; x++) line[r + x] = data[start + x];
+    for (let i = 0; i < n; i++) {
+      ahead[i] = i % k && ahead[i - 1] > line[i] ? ahead[i - 1] : line[i];
+    }
+    for (let i = n - 1; i >= 0; i--) {
+      const more = i < n - 1 && (i + 1) % k && behind[i + 1] > line[i];
+      behind[i] = more ? behind[i + 1] : line[i];
+    }
+    for (let x = 0; x < w; x++) {
+      const [a, b] = [behind[x], ahead[x + k - 1]];
+      out.data[start + x] = a > b ? a : b;
+    }
   }
-  for (let i = length - 1; i >= 0; i--) {
-    behind[i] = i === length - 1 || (i + 1) % k === 0 ? at(i) : pick(behind[i + 1], at(i));
-  }
-  for (let i = 0; i < n; i++) out[start + i * step] = pick(behind[i], ahead[i + k - 1]);
+  return out;
 }
-
-function windowed(p, kx, ky, pick, neutral) {
-  let { data } = p;
-  const scratch = () => new Float32Array(max(p.w, p.h) + max(kx, ky) + 1);
-  const [ahead, behind] = [scratch(), scratch()];
-  if (kx > 1) {
-    const out = new data.constructor(data.length);
-    for (let y = 0; y < p.h; y++) slide(data, y * p.w, 1, p.w, kx, pick, neutral, out, ahead, behind);
-    data = out;
-  }
-  if (ky > 1) {
-    const out = new data.constructor(data.length);
-    for (let x = 0; x < p.w; x++) slide(data, x, p.w, p.h, ky, pick, neutral, out, ahead, behind);
-    data = out;
-  }
-  return plane(p.w, p.h, data);
-}
-
-const larger = (a, b) => (a > b ? a : b);
-const smaller = (a, b) => (a < b ? a : b);
 
 /** Dilate by a box of odd sides; nothing comes in from outside. */
-export const dilated = (p, kx, ky) => windowed(p, kx, ky, larger, -Infinity);
+export function dilated(p, kx, ky) {
+  const rows = kx > 1 ? largestInRows(p, kx) : p;
+  return ky > 1 ? transposed(largestInRows(transposed(rows), ky)) : rows;
+}
+
 /** Erode by a box of odd sides; nothing comes in from outside. */
-export const eroded = (p, kx, ky) => windowed(p, kx, ky, smaller, Infinity);
+function eroded(p, kx, ky) {
+  return turned(dilated(turned(p), kx, ky));
+}
+
+/** The same with large and small exchanged. */
+function turned({ w, h, data }) {
+  return plane(w, h, data.map(data instanceof Uint8Array ? (value) => 1 - value : (value) => -value));
+}
+
 export const closed = (p, kx, ky) => eroded(dilated(p, kx, ky), kx, ky);
 export const opened = (p, kx, ky) => dilated(eroded(p, kx, ky), kx, ky);
 
 /** Dilate by an ellipse of radius r in a square of side 2 r + 1, reaching r pixels beyond the plane. */
 export function dilatedRound(p, r) {
   const out = plane(p.w + 2 * r, p.h + 2 * r);
+  const wider = new Map();
   for (let dy = -r; dy <= r; dy++) {
     const reach = rint(r * Math.sqrt((r * r - dy * dy) / (r * r)));
-    const rows = windowedRows(p, reach);
+    if (!wider.has(reach)) wider.set(reach, widened(p, reach));
+    const rows = wider.get(reach);
     for (let y = 0; y < p.h; y++) {
       const from = y * rows.w;
       const to = (y + dy + r) * out.w + r - reach;
@@ -110,7 +114,8 @@ export function dilatedRound(p, r) {
   return out;
 }
 
-function windowedRows(p, reach) {
+/** Dilate each row, `reach` pixels beyond its ends. */
+function widened(p, reach) {
   const wide = plane(p.w + 2 * reach, p.h);
   for (let y = 0; y < p.h; y++) wide.data.set(p.data.subarray(y * p.w, (y + 1) * p.w), y * wide.w + reach);
   return dilated(wide, 2 * reach + 1, 1);

@@ -5,7 +5,7 @@
 import {
   blurred, closed, cropped, enlarged, median3, medianOfBytes, mirrored, plane, shrunk,
 } from "./image.js";
-import { place, quantile, rint } from "./numbers.js";
+import { largest, place, quantile, rint } from "./numbers.js";
 
 const { abs, fround, max, min } = Math;
 
@@ -29,10 +29,12 @@ export function fit(p, longest, channels = 1) {
 export function contrast(picture) {
   const flat = isFlat(picture);
   let [planes, grey] = planesOf(picture);
-  if (lightInk(grey, flat)) {
+  let classes = flat ? otsu(grey) : null;
+  if (flat ? lightOnFlat(grey, classes) : lightOnShaded(grey)) {
     [planes, grey] = planesOf({ ...picture, data: picture.data.map((value) => 255 - value) });
+    classes = flat ? otsu(grey) : null;
   }
-  const paper = flat ? fround(flatPaper(grey)) : 0;
+  const paper = flat ? fround(flatPaper(grey, classes)) : 0;
   const near = fround(1 / 255);
   const bare = (i) => abs(fround(grey.data[i] - paper)) < near;
   const away = planes.map((p) => {
@@ -62,15 +64,17 @@ export function contrast(picture) {
   return strongest;
 }
 
-/** Whether the ink, the minority, is lighter than the paper. */
-function lightInk(grey, flat) {
+/** Whether the ink, the minority, is lighter than shaded paper: than what is around it. */
+function lightOnShaded(grey) {
+  const [small, k] = smallCopy(grey);
+  const around = median(small, 2 * k + 1);
+  return small.data.reduce((sum, value, i) => sum + (value - around.data[i]) ** 3, 0) > 0;
+}
+
+/** Whether the ink is lighter than flat paper; the border and the corners seldom have any. */
+function lightOnFlat(grey, [middle]) {
   const { w, h } = grey;
-  if (!flat) {
-    const [small, k] = smallCopy(grey);
-    const around = median(small, 2 * k + 1);
-    return small.data.reduce((sum, value, i) => sum + (value - around.data[i]) ** 3, 0) > 0;
-  }
-  const threshold = fround(otsu(grey)[0]);
+  const threshold = fround(middle);
   const share = (...windows) => {
     let [light, all] = [0, 0];
     for (const [top, left, bottom, right] of windows) {
@@ -116,18 +120,17 @@ function grain({ w, h, data }) {
   const k = min(max(1, Math.floor(min(w, h) / 16)), 3);
   const across = new Float32Array(w * h);
   const differences = new Float32Array(w * h);
-  const neighbours = (n) => Array.from({ length: n }, (_, i) => [mirrored(i - k, n), mirrored(i + k, n)]);
-  const [columns, rows] = [neighbours(w), neighbours(h)];
+  const beside = (n, by) => Int32Array.from({ length: n }, (_, i) => mirrored(i + by, n));
+  const [left, right, over, under] = [beside(w, -k), beside(w, k), beside(h, -k), beside(h, k)];
   let still = 0;
   for (let y = 0; y < h; y++) {
     const row = y * w;
     for (let x = 0; x < w; x++) {
-      const [a, b] = columns[x];
-      across[row + x] = data[row + a] - 2 * data[row + x] + data[row + b];
+      across[row + x] = data[row + left[x]] - 2 * data[row + x] + data[row + right[x]];
     }
   }
   for (let y = 0; y < h; y++) {
-    const [a, b] = rows[y];
+    const [a, b] = [over[y], under[y]];
     for (let x = 0; x < w; x++) {
       const difference = abs(across[a * w + x] - 2 * across[y * w + x] + across[b * w + x]);
       differences[y * w + x] = difference;
@@ -157,16 +160,15 @@ function planesOf({ w, h, channels, data }) {
 function isFlat({ w, h, channels, data }) {
   const counts = new Uint32Array(256);
   for (let i = channels >> 1; i < data.length; i += channels) counts[data[i]]++;
-  return counts.reduce((a, b) => max(a, b)) >= FLAT * w * h;
+  return largest(counts) >= FLAT * w * h;
 }
 
 /** The commonest brightness above the ink's. */
-function flatPaper(grey) {
-  const [middle, counts] = otsu(grey);
+function flatPaper(grey, [middle, counts]) {
   const split = Math.trunc(middle * 255) + 1;
   const above = counts.subarray(split);
-  const most = above.length ? above.reduce((a, b) => max(a, b)) : 0;
-  if (!most) return grey.data.reduce((a, b) => max(a, b));
+  const most = largest(above);
+  if (!(most > 0)) return largest(grey.data);
   return (split + above.indexOf(most)) / 255;
 }
 
@@ -174,7 +176,7 @@ function flatPaper(grey) {
 function commonest(p, chosen) {
   const counts = new Uint32Array(256);
   for (let i = 0; i < p.data.length; i++) if (chosen(i)) counts[rint(fround(p.data[i] * 255))]++;
-  return counts.indexOf(counts.reduce((a, b) => max(a, b))) / 255;
+  return counts.indexOf(largest(counts)) / 255;
 }
 
 /** Estimate the paper's brightness under the ink: closing, wider than strokes, then smoothing. */

@@ -6,6 +6,12 @@ export function rint(x) {
   return rounded - x === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
 }
 
+export function largest(values) {
+  let most = -Infinity;
+  for (let i = 0; i < values.length; i++) if (values[i] > most) most = values[i];
+  return most;
+}
+
 /** The first place at which the running sum reaches `share` of the whole. */
 export function place(counts, share) {
   let total = 0;
