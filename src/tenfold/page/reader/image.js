@@ -1,0 +1,332 @@
+// What the reader needs of image processing, with the results that OpenCV gives.
+//
+// A plane is {w, h, data}: rows of w numbers one after the other. A mask's data is a Uint8Array of
+// 0 and 1. No function changes what it is given.
+
+import { rint } from "./numbers.js";
+
+const { ceil, floor, fround, max, min } = Math;
+
+export const plane = (w, h, data = new Float32Array(w * h)) => ({ w, h, data });
+export const emptyMask = (w, h) => plane(w, h, new Uint8Array(w * h));
+
+/** A mask of the pixels that a test of the value and the index holds for. */
+export function maskOf(p, test) {
+  const mask = emptyMask(p.w, p.h);
+  for (let i = 0; i < mask.data.length; i++) mask.data[i] = test(p.data[i], i) ? 1 : 0;
+  return mask;
+}
+
+/** A mask of what is above a level. */
+export function above({ w, h, data }, level) {
+  const mask = emptyMask(w, h);
+  for (let i = 0; i < data.length; i++) mask.data[i] = data[i] > level ? 1 : 0;
+  return mask;
+}
+
+export const any = (mask) => mask.data.includes(1);
+
+export function transposed(p) {
+  const out = plane(p.h, p.w, new p.data.constructor(p.data.length));
+  for (let y = 0; y < p.h; y++) {
+    for (let x = 0; x < p.w; x++) out.data[x * p.h + y] = p.data[y * p.w + x];
+  }
+  return out;
+}
+
+/** A window [top, bottom) x [left, right). */
+export function cropped(p, top, left, bottom, right) {
+  const out = plane(right - left, bottom - top, new p.data.constructor((right - left) * (bottom - top)));
+  for (let y = top; y < bottom; y++) {
+    out.data.set(p.data.subarray(y * p.w + left, y * p.w + right), (y - top) * out.w);
+  }
+  return out;
+}
+
+/** The index inside [0, n) that stands for one outside: the picture mirrored about its last pixel. */
+export function mirrored(i, n) {
+  if (n === 1) return 0;
+  while (i < 0 || i >= n) i = i < 0 ? -i : 2 * (n - 1) - i;
+  return i;
+}
+
+// Largest and smallest values ------------------------------------------------------------------
+
+/** The largest value of a window of k, an odd number, along each row (van Herk 1992). */
+function largestInRows({ w, h, data }, k) {
+  const r = k >> 1;
+  const n = w + 2 * r;
+  const out = plane(w, h, new data.constructor(data.length));
+  const [line, ahead, behind] = [0, 1, 2].map(() => new Float32Array(n).fill(-Infinity));
+  for (let y = 0; y < h; y++) {
+    const start = y * w;
+    for (let x = 0; x < w; x++) line[r + x] = data[start + x];
+    for (let i = 0; i < n; i++) {
+      ahead[i] = i % k && ahead[i - 1] > line[i] ? ahead[i - 1] : line[i];
+    }
+    for (let i = n - 1; i >= 0; i--) {
+      const more = i < n - 1 && (i + 1) % k && behind[i + 1] > line[i];
+      behind[i] = more ? behind[i + 1] : line[i];
+    }
+    for (let x = 0; x < w; x++) {
+      const [a, b] = [behind[x], ahead[x + k - 1]];
+      out.data[start + x] = a > b ? a : b;
+    }
+  }
+  return out;
+}
+
+/** Dilate by a box of odd sides; nothing comes in from outside. */
+export function dilated(p, kx, ky) {
+  const rows = kx > 1 ? largestInRows(p, kx) : p;
+  return ky > 1 ? transposed(largestInRows(transposed(rows), ky)) : rows;
+}
+
+/** Erode by a box of odd sides; nothing comes in from outside. */
+function eroded(p, kx, ky) {
+  return turned(dilated(turned(p), kx, ky));
+}
+
+/** The same with large and small exchanged. */
+function turned({ w, h, data }) {
+  return plane(w, h, data.map(data instanceof Uint8Array ? (value) => 1 - value : (value) => -value));
+}
+
+export const closed = (p, kx, ky) => eroded(dilated(p, kx, ky), kx, ky);
+export const opened = (p, kx, ky) => dilated(eroded(p, kx, ky), kx, ky);
+
+/** Dilate by an ellipse of radius r in a square of side 2 r + 1, reaching r pixels beyond the plane. */
+export function dilatedRound(p, r) {
+  const out = plane(p.w + 2 * r, p.h + 2 * r);
+  const wider = new Map();
+  for (let dy = -r; dy <= r; dy++) {
+    const reach = rint(r * Math.sqrt((r * r - dy * dy) / (r * r)));
+    if (!wider.has(reach)) wider.set(reach, widened(p, reach));
+    const rows = wider.get(reach);
+    for (let y = 0; y < p.h; y++) {
+      const from = y * rows.w;
+      const to = (y + dy + r) * out.w + r - reach;
+      for (let x = 0; x < rows.w; x++) {
+        if (rows.data[from + x] > out.data[to + x]) out.data[to + x] = rows.data[from + x];
+      }
+    }
+  }
+  return out;
+}
+
+/** Dilate each row, `reach` pixels beyond its ends. */
+function widened(p, reach) {
+  const wide = plane(p.w + 2 * reach, p.h);
+  for (let y = 0; y < p.h; y++) wide.data.set(p.data.subarray(y * p.w, (y + 1) * p.w), y * wide.w + reach);
+  return dilated(wide, 2 * reach + 1, 1);
+}
+
+/** Add the pixels around: there lies the soft edge of a stroke, below the level of its body. */
+export const withEdge = (body) => dilated(body, 3, 3);
+
+// Medians and means ---------------------------------------------------------------------------
+
+/** The median of the 3 x 3 pixels around each. */
+export function median3(p) {
+  const out = plane(p.w, p.h);
+  const five = new Float32Array(6); // the smallest so far, in order; the last place is for what goes
+  for (let y = 0; y < p.h; y++) {
+    for (let x = 0; x < p.w; x++) {
+      let count = 0;
+      for (let dy = -1; dy <= 1; dy++) {
+        const row = min(max(y + dy, 0), p.h - 1) * p.w;
+        for (let dx = -1; dx <= 1; dx++) {
+          const value = p.data[row + min(max(x + dx, 0), p.w - 1)];
+          let at = count;
+          for (; at > 0 && five[at - 1] > value; at--) five[at] = five[at - 1];
+          five[at] = value;
+          if (count < 5) count++;
+        }
+      }
+      out.data[y * p.w + x] = five[4];
+    }
+  }
+  return out;
+}
+
+/** The median of the k x k bytes around each, k odd, the border repeated outwards. */
+export function medianOfBytes(p, k) {
+  const out = plane(p.w, p.h, new Uint8Array(p.data.length));
+  const r = k >> 1;
+  const middle = (k * k) >> 1;
+  for (let y = 0; y < p.h; y++) {
+    const counts = new Int32Array(256);
+    let level = 0;
+    let below = 0;
+    const column = (x, by) => {
+      const at = min(max(x, 0), p.w - 1);
+      for (let dy = -r; dy <= r; dy++) {
+        const value = p.data[min(max(y + dy, 0), p.h - 1) * p.w + at];
+        counts[value] += by;
+        if (value < level) below += by;
+      }
+    };
+    for (let x = -r; x < r; x++) column(x, 1);
+    for (let x = 0; x < p.w; x++) {
+      column(x + r, 1);
+      while (below > middle) below -= counts[--level];
+      while (below + counts[level] <= middle) below += counts[level++];
+      out.data[y * p.w + x] = level;
+      column(x - r, -1);
+    }
+  }
+  return out;
+}
+
+/** Blur by a Gaussian of standard deviation 1 pixel. */
+export function blurred(p) {
+  const r = 4;
+  const weights = Array.from({ length: 2 * r + 1 }, (_, i) => Math.exp(-((i - r) ** 2) / 2));
+  const sum = weights.reduce((a, b) => a + b);
+  const across = plane(p.w, p.h);
+  const out = plane(p.w, p.h);
+  const around = (n, step) => // of each place the offsets of its neighbours
+    Array.from({ length: n }, (_, i) => weights.map((_, j) => mirrored(i + j - r, n) * step));
+  const mean = (data, start, offsets) => {
+    let total = 0;
+    for (let j = 0; j < offsets.length; j++) total += weights[j] * data[start + offsets[j]];
+    return total / sum;
+  };
+  const [columns, rows] = [around(p.w, 1), around(p.h, p.w)];
+  for (let i = 0; i < p.data.length; i++) across.data[i] = mean(p.data, i - (i % p.w), columns[i % p.w]);
+  for (let i = 0; i < p.data.length; i++) out.data[i] = mean(across.data, i % p.w, rows[floor(i / p.w)]);
+  return out;
+}
+
+// Sizes ---------------------------------------------------------------------------------------
+
+/** Which inputs make up each output, and with what weight, when a line is made shorter. */
+function areas(inputs, outputs) {
+  const scale = 1 / (outputs / inputs);
+  return Array.from({ length: outputs }, (_, i) => {
+    const [low, high] = [i * scale, i * scale + scale];
+    const cell = min(scale, inputs - low);
+    const last = min(floor(high), inputs - 1);
+    const first = min(ceil(low), last);
+    const parts = [];
+    if (first - low > 1e-3) parts.push([first - 1, fround((first - low) / cell)]);
+    for (let j = first; j < last; j++) parts.push([j, fround(1 / cell)]);
+    if (high - last > 1e-3) parts.push([last, fround(min(high - last, 1, cell) / cell)]);
+    return parts;
+  });
+}
+
+/** Make interleaved channels smaller by averaging areas; bytes are rounded. */
+export function shrunk(p, w, h, channels = 1) {
+  const bytes = p.data instanceof Uint8Array;
+  const whole = p.w % w === 0 && p.h % h === 0;
+  const out = plane(w, h, new p.data.constructor(w * h * channels));
+  const [columns, rows] = [areas(p.w, w), areas(p.h, h)];
+  const pixels = (p.w / w) * (p.h / h);
+  const toByte = whole && pixels === 4 ? (v) => floor(v + 0.5) : rint;
+  const sums = new Float64Array(w * channels);
+  for (let y = 0; y < h; y++) {
+    sums.fill(0);
+    for (const [row, down] of rows[y]) {
+      for (let x = 0; x < w; x++) {
+        for (let c = 0; c < channels; c++) {
+          let sum = 0;
+          for (const [column, across] of columns[x]) {
+            const value = p.data[(row * p.w + column) * channels + c];
+            sum = whole ? sum + value : fround(sum + fround(value * across));
+          }
+          const at = x * channels + c;
+          sums[at] = whole ? sums[at] + sum : fround(sums[at] + fround(sum * down));
+        }
+      }
+    }
+    for (let i = 0; i < sums.length; i++) {
+      const mean = whole ? fround(sums[i] * fround(1 / pixels)) : sums[i];
+      out.data[y * sums.length + i] = bytes ? toByte(mean) : mean;
+    }
+  }
+  return out;
+}
+
+/** Make a plane larger, bilinearly. */
+export function enlarged(p, w, h) {
+  if (p.w === w && p.h === h) return p;
+  const places = (inputs, outputs) =>
+    Array.from({ length: outputs }, (_, i) => {
+      const at = fround((i + 0.5) * (inputs / outputs) - 0.5);
+      const low = floor(at);
+      if (low < 0) return [0, 0, 0];
+      if (low >= inputs - 1) return [inputs - 1, inputs - 1, 0];
+      return [low, low + 1, fround(at - low)];
+    });
+  const [columns, rows] = [places(p.w, w), places(p.h, h)];
+  const out = plane(w, h);
+  const line = (y) => {
+    const found = new Float32Array(w);
+    columns.forEach(([a, b, t], x) => {
+      found[x] = fround(p.data[y * p.w + a] * fround(1 - t)) + fround(p.data[y * p.w + b] * t);
+    });
+    return found;
+  };
+  const lines = new Map();
+  rows.forEach(([a, b, t], y) => {
+    for (const row of [a, b]) if (!lines.has(row)) lines.set(row, line(row));
+    const [above, below] = [lines.get(a), lines.get(b)];
+    for (let x = 0; x < w; x++) {
+      out.data[y * w + x] = fround(above[x] * fround(1 - t)) + fround(below[x] * t);
+    }
+  });
+  return out;
+}
+
+// Pieces --------------------------------------------------------------------------------------
+
+/** Connect a mask's pixels, also over corners.
+ *
+ * Returns the map of labels, 0 where there is nothing, and of each label from 1 on the box
+ * [left, top, right, bottom] and the number of pixels; `pieces[0]` is undefined.
+ */
+export function connected(mask) {
+  const { w, h, data } = mask;
+  const labels = new Int32Array(w * h);
+  const pieces = [undefined];
+  const waiting = new Int32Array(w * h);
+  const visit = (start) => {
+    const label = pieces.length;
+    const piece = { box: [w, h, 0, 0], area: 0 };
+    pieces.push(piece);
+    let count = 0;
+    waiting[count++] = start;
+    labels[start] = label;
+    while (count) {
+      const at = waiting[--count];
+      const x = at % w;
+      const y = (at - x) / w;
+      const { box } = piece;
+      piece.area++;
+      if (x < box[0]) box[0] = x;
+      if (y < box[1]) box[1] = y;
+      if (x >= box[2]) box[2] = x + 1;
+      if (y >= box[3]) box[3] = y + 1;
+      for (let ny = max(y - 1, 0); ny <= min(y + 1, h - 1); ny++) {
+        for (let nx = max(x - 1, 0); nx <= min(x + 1, w - 1); nx++) {
+          const next = ny * w + nx;
+          if (data[next] && !labels[next]) {
+            labels[next] = label;
+            waiting[count++] = next;
+          }
+        }
+      }
+    }
+  };
+  for (let i = 0; i < h; i += 2) { // OpenCV numbers pieces by blocks of 2 x 2
+    for (let j = 0; j < w; j += 2) {
+      for (let y = i; y < min(i + 2, h); y++) {
+        for (let x = j; x < min(j + 2, w); x++) {
+          if (data[y * w + x] && !labels[y * w + x]) visit(y * w + x);
+        }
+      }
+    }
+  }
+  return { labels, pieces };
+}

@@ -1,0 +1,147 @@
+"""A folder on a web server of this machine, and a headless browser that draws on its page."""
+
+import base64
+import contextlib
+import functools
+import http.server
+import io
+import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from tenfold.data.strokes import Points
+
+CHROMIUM = shutil.which("chromium")
+_FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+]
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+
+@contextlib.contextmanager
+def serving(handler: Any) -> Iterator[str]:
+    """Answer on this machine with a handler class; gives the address."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def serving_folder(folder: Path) -> contextlib.AbstractContextManager[str]:
+    """Serve static files, as `python -m http.server` does."""
+    return serving(functools.partial(_Quiet, directory=str(folder)))
+
+
+@contextlib.contextmanager
+def browsing() -> Iterator[Any]:
+    """Start a headless browser."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Page:
+    """The page in a browser's tab.
+
+    Attributes:
+        tab: Playwright's page.
+        troubles: what its console and its scripts complained of, and requests to other hosts.
+    """
+
+    tab: Any
+    troubles: list[str] = field(default_factory=list)
+
+    @classmethod
+    def open(cls, browser: Any, address: str, **options: Any) -> "Page":
+        """Open the page in a profile of its own, and wait until it can read."""
+        context = browser.new_context(**{"viewport": {"width": 1200, "height": 900}, **options})
+        page = cls(context.new_page())
+        page.tab.on("pageerror", lambda error: page.troubles.append(str(error)))
+        page.tab.on("console", lambda said: page._note(said))
+        context.on(
+            "request",
+            lambda request: (
+                None
+                if request.url.startswith((address, "blob:", "data:"))
+                else page.troubles.append(request.url)
+            ),
+        )
+        page.tab.goto(address)
+        page.tab.wait_for_selector("#draw[data-ready]")
+        return page
+
+    def _note(self, said: Any) -> None:
+        # A server has no model.json; that is how the page knows it.
+        if said.type in {"error", "warning"} and "model.json" not in said.location["url"]:
+            self.troubles.append(f"{said.text} {said.location['url']}")
+
+    def close(self) -> None:
+        """Close the tab and its profile."""
+        self.tab.context.close()
+
+    def draw(self, strokes: Sequence[Points], left: float, top: float, height: float) -> None:
+        """Draw with the mouse; all in shares of the sheet's height."""
+        box = self.tab.locator("#sheet").bounding_box()
+        side = box["height"]
+        for stroke in strokes:
+            places = [
+                (box["x"] + (left + x * height) * side, box["y"] + (top + y * height) * side)
+                for x, y in stroke.tolist()
+            ]
+            self.tab.mouse.move(*places[0])
+            self.tab.mouse.down()
+            for place in places[1:]:
+                self.tab.mouse.move(*place)
+            self.tab.mouse.up()
+
+    def settle(self) -> None:
+        """Wait until all that is on the sheet has been read."""
+        self.tab.evaluate("import('./main.js').then((page) => page.settled())")
+
+    def clear(self) -> None:
+        """Take all from the sheet."""
+        self.tab.click("#clear")
+        self.settle()
+
+    def readings(self) -> list[dict[str, Any]]:
+        """Return what the page shows, as its reader gave it."""
+        self.settle()
+        found: list[dict[str, Any]] = self.tab.evaluate(
+            "import('./main.js').then(({ readings }) =>"
+            " readings.map((one) => ({ ...one, image: [...one.image] })))"
+        )
+        return found
+
+    def number(self) -> str:
+        """Return the large figures."""
+        self.settle()
+        return str(self.tab.locator("#number").inner_text())
+
+    def picture(self) -> npt.NDArray[np.uint8]:
+        """Return what the page reads: its PNG, decoded."""
+        data = self.tab.evaluate(
+            "import('./main.js').then(({ sheet }) => sheet.pixels().toDataURL('image/png'))"
+        )
+        with Image.open(io.BytesIO(base64.b64decode(data.partition(",")[2]))) as image:
+            return np.asarray(image.convert("RGB"))

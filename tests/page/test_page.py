@@ -1,0 +1,296 @@
+"""The page in a real browser, read by itself and by a server."""
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from drawn import templates, traced
+from driver import Page
+from stub import Stub
+from tenfold.data.dataset import Digits
+from tenfold.data.folder import load_folder
+from tenfold.data.strokes import WAYS, Strokes, draw_lines, spline, strokes_of
+from tenfold.reading.reader import Reader
+
+SCRIBBLE = [np.array([[x / 20, 0.5 + 0.5 * np.sin(5 * x) * np.cos(x)] for x in range(40)])]
+
+
+def way(digit: int, number: int = 0) -> Strokes:
+    return [spline(s) * [0.7, 1] for s in strokes_of(WAYS[digit][number])]
+
+
+def png(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def picture_of(digits: str) -> np.ndarray:
+    """Draw a number in blue on yellowish paper."""
+    ink = np.zeros((160, 100 * len(digits) + 60), np.uint8)
+    for place, digit in enumerate(digits):
+        lines = [s * 90 + [40 + 100 * place, 35] for s in way(int(digit))]
+        ink = np.maximum(ink, draw_lines(lines, ink.shape, 9))
+    share = ink[..., None] / 255
+    return np.rint([250, 246, 225] * (1 - share) + [20, 30, 120] * share).astype(np.uint8)
+
+
+def same(shown: list[dict[str, Any]], expected: list[Any]) -> None:
+    """Compare what a page shows with the reader's readings."""
+    assert [(r["digit"], r["reason"], r["box"]) for r in shown] == [
+        (r.digit, r.reason, list(r.box)) for r in expected
+    ]
+    for one, other in zip(shown, expected, strict=True):
+        np.testing.assert_allclose(one["probabilities"], other.probabilities, atol=2e-3)
+
+
+def test_a_server_reads_what_is_drawn(served: tuple[Page, type[Stub]], reader: Reader) -> None:
+    page, handler = served
+    for place, digit in enumerate((4, 0, 7)):
+        page.draw(way(digit), 0.15 + 0.55 * place, 0.3, 0.45)
+    assert page.number() == "407"
+    same(page.readings(), reader.read(page.picture()))
+    assert page.tab.locator("#digits > li").count() == 3
+
+    handler.refusal = (503, "too many requests at once; try again in 1 s")
+    page.draw(way(1), 1.75, 0.3, 0.45)
+    page.settle()
+    assert "too many requests" in page.tab.locator("#trouble").inner_text()
+    handler.refusal = None
+    page.tab.click("#undo")
+    assert page.number() == "407"
+    assert not page.tab.locator("#trouble").is_visible()
+    assert page.troubles == [
+        said for said in page.troubles if "503" in said
+    ]
+
+
+@pytest.mark.browser
+class TestServed:
+    def test_a_picture_goes_to_the_server_as_it_is(
+        self, served: tuple[Page, type[Stub]], reader: Reader
+    ) -> None:
+        page, _ = served
+        picture = png(picture_of("52"))
+        page.tab.set_input_files(
+            "#file", {"name": "n.png", "mimeType": "image/png", "buffer": picture}
+        )
+        page.tab.wait_for_selector("#digits > li")
+        same(page.readings(), reader.read(picture))
+
+    def test_layouts(self, served: tuple[Page, type[Stub]]) -> None:
+        page, _ = served
+        page.draw(way(1), 0.3, 0.3, 0.5)
+        page.draw(way(1), 0.9, 0.3, 0.5)
+        assert page.number() == "11"
+        page.tab.select_option("#layout", "single")
+        page.settle()
+        assert page.tab.locator("#digits > li").count() == 1
+        page.tab.select_option("#layout", "grid")
+        page.settle()
+        assert "no grid" in page.tab.locator("#trouble").inner_text()
+
+    def test_the_report_is_a_tab(self, served: tuple[Page, type[Stub]]) -> None:
+        page, _ = served
+        page.tab.click("#tab-report")
+        assert page.tab.locator("#report iframe").get_attribute("src") == "report"
+        page.tab.keyboard.press("ArrowLeft")
+        assert page.tab.locator("#sheet").is_visible()
+
+    def test_a_token(self, browser: Any, reader: Reader) -> None:
+        from driver import serving
+
+        handler = type("Handler", (Stub,), {"reader": reader, "token": "sesame"})
+        with serving(handler) as address:
+            tab = browser.new_context().new_page()
+            tab.goto(address)
+            tab.fill("#token", "sesame")
+            tab.click("#token-form button")
+            tab.wait_for_selector("#draw[data-ready]")
+            page = Page(tab)
+            page.draw(way(3), 0.5, 0.3, 0.5)
+            assert page.number() == "3"
+            page.close()
+
+
+@pytest.mark.browser
+class TestStatic:
+    def test_each_digit(self, static: Page, reader: Reader) -> None:
+        for digit in range(10):
+            static.draw(way(digit), 0.7, 0.25, 0.5)
+            assert static.number() == str(digit)
+            same(static.readings(), reader.read(static.picture()))
+            static.clear()
+        assert static.number() == ""
+
+    def test_drawn_digits_are_read_as_the_reader_does(
+        self, static: Page, reader: Reader, mnist_test: Digits
+    ) -> None:
+        images, labels = mnist_test.images.numpy()[:30], mnist_test.labels.numpy()[:30]
+        right = 0
+        for strokes, label in [*templates(30, seed=90), *traced(images, labels)]:
+            static.draw(strokes, 0.6, 0.2, 0.55)
+            shown = static.readings()
+            same(shown, reader.read(static.picture()))
+            right += [r["digit"] for r in shown] == [label]
+            static.clear()
+        assert right >= 57
+
+    def test_offline_within_50_ms(self, static: Page) -> None:
+        static.tab.context.set_offline(True)
+        times = []
+        for digit in range(10):
+            static.draw(way(digit), 0.7, 0.25, 0.5)
+            assert static.number() == str(digit)
+            times.append(float(static.tab.locator("#draw").get_attribute("data-milliseconds")))
+            static.clear()
+        assert np.median(times) <= 50
+
+    def test_what_is_no_digit(self, static: Page) -> None:
+        static.draw(SCRIBBLE, 0.4, 0.25, 0.4)
+        [reading] = static.readings()
+        assert reading["reason"] == "not a digit"
+        assert static.number() == "?"
+        assert "not a digit" in static.tab.locator("#digits").inner_text()
+        assert "not a digit" in static.tab.locator("#status").inner_text()
+
+    def test_paste_drop_and_upload(self, static: Page, reader: Reader) -> None:
+        expected = reader.read(picture_of("361"))
+        for event, source in (("paste", "clipboardData"), ("drop", "dataTransfer")):
+            static.tab.evaluate(
+                """([event, source, bytes]) => {
+                    const carried = new DataTransfer();
+                    carried.items.add(new File([new Uint8Array(bytes)], "n.png", { type: "image/png" }));
+                    const happens = event === "paste"
+                        ? new ClipboardEvent(event, { clipboardData: carried })
+                        : new DragEvent(event, { dataTransfer: carried });
+                    document.dispatchEvent(happens);
+                }""",
+                [event, source, list(png(picture_of("361")))],
+            )
+            static.tab.wait_for_selector("#digits > li")
+            same(static.readings(), expected)
+            static.clear()
+        static.tab.set_input_files(
+            "#file", {"name": "a.txt", "mimeType": "text/plain", "buffer": b"no picture"}
+        )
+        static.tab.wait_for_selector("#trouble:not([hidden])")
+        assert "a.txt is no picture" in static.tab.locator("#trouble").inner_text()
+
+    def test_drawing_on_a_picture(self, static: Page, reader: Reader) -> None:
+        static.tab.set_input_files(
+            "#file",
+            {"name": "n.png", "mimeType": "image/png", "buffer": png(picture_of("36  "[:2]))},
+        )
+        static.tab.wait_for_selector("#digits > li")
+        static.draw(way(1), 1.5, 0.25, 0.5)
+        same(static.readings(), reader.read(static.picture()))
+        assert len(static.readings()) == 3
+
+    def test_fingers(self, browser: Any, site: str) -> None:
+        page = Page.open(
+            browser, site, viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True
+        )
+        session = page.tab.context.new_cdp_session(page.tab)
+        box = page.tab.locator("#sheet").bounding_box()
+        for stroke in way(5):
+            for index, (x, y) in enumerate(stroke.tolist()):
+                point = {"x": box["x"] + 90 + 150 * x, "y": box["y"] + 60 + 180 * y}
+                kind = "touchMove" if index else "touchStart"
+                session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
+            session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        assert page.number() == "5"
+        assert page.tab.evaluate("scrollY") == 0, "a finger that draws must not scroll"
+        assert page.tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert page.troubles == []
+        page.close()
+
+    def test_the_keyboard_alone(self, static: Page) -> None:
+        keys = static.tab.keyboard
+        for _ in range(4):
+            keys.press("Tab")
+            if static.tab.evaluate("document.activeElement.id") == "sheet":
+                break
+        for key in ("ArrowUp", "ArrowUp", "ArrowUp", "ArrowUp", "ArrowUp", "ArrowUp", "Space"):
+            keys.press(key)
+        for _ in range(14):
+            keys.press("ArrowDown")
+        keys.press("Space")
+        assert static.number() == "1"
+        assert static.tab.locator("#status").inner_text().startswith("Read 1")
+        keys.press("7")
+        assert static.number() == "7"
+        keys.press("Control+z")
+        assert static.number() == ""
+
+    def test_corrections(self, static: Page, tmp_path: Path) -> None:
+        tab = static.tab
+        static.draw(way(1), 0.3, 0.25, 0.5)
+        static.draw(way(4), 0.9, 0.25, 0.5)
+        static.settle()
+        images = [np.array(r["image"], np.uint8) for r in static.readings()]
+        tab.keyboard.press("7")
+        assert static.number() == "74"
+        assert not tab.locator("#kept").is_visible(), "nothing is kept unasked"
+
+        tab.check("#keep")
+        tab.locator(".pick").nth(1).click()
+        tab.keyboard.press("9")
+        tab.wait_for_selector("#kept:not([hidden])")
+        tab.locator(".pick").nth(0).click()
+        tab.locator(".keys button").nth(2).click()
+        tab.wait_for_function("document.getElementById('kept-count').textContent.startsWith('2 ')")
+        tab.locator(".pick").nth(0).click()
+        tab.keyboard.press("1")
+        assert static.number() == "19"
+
+        tab.reload()
+        tab.wait_for_selector("#kept:not([hidden])")
+        assert tab.locator("#kept-count").inner_text() == "2 corrections are kept."
+        with tab.expect_download() as download:
+            tab.click("#download")
+        with zipfile.ZipFile(download.value.path()) as archive:
+            assert archive.testzip() is None
+            archive.extractall(tmp_path / "corrections")
+        kept, labels, _ = load_folder(tmp_path / "corrections")
+        assert labels.tolist() == [1, 9]
+        np.testing.assert_array_equal(kept.reshape(2, -1), images)
+        tab.click("#forget")
+        tab.wait_for_selector("#kept", state="hidden")
+
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    @pytest.mark.parametrize("width", [1200, 380])
+    def test_accessibility(
+        self, browser: Any, site: str, axe: str, scheme: str, width: int
+    ) -> None:
+        page = Page.open(
+            browser, site, viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True
+        )
+        page.tab.evaluate(axe)
+        states = [lambda: None, lambda: page.draw(way(8), 0.1, 0.25, 0.5)]
+        states += [lambda: page.draw(SCRIBBLE, 0.55, 0.25, 0.2), lambda: page.tab.click("summary")]
+        states += [lambda: page.tab.click("#tab-report")]
+        for act in states:
+            act()
+            page.settle()
+            found = page.tab.evaluate("axe.run()")
+            problems = [(v["id"], [n["html"] for n in v["nodes"]]) for v in found["violations"]]
+            assert problems == []
+        page.close()
+
+    def test_dark_mode_shows_light_ink_and_reads_the_same(
+        self, browser: Any, site: str, reader: Reader
+    ) -> None:
+        page = Page.open(browser, site, color_scheme="dark", reduced_motion="reduce")
+        page.draw(way(6), 0.7, 0.25, 0.5)
+        assert page.number() == "6"
+        assert page.picture().max() == 255
+        same(page.readings(), reader.read(page.picture()))
+        moving = "getComputedStyle(document.querySelector('.bar')).transitionDuration"
+        assert page.tab.evaluate(moving) == "0s"
+        page.close()
