@@ -51,7 +51,9 @@ def static(browser: Any, site: str) -> Iterator[Page]:
 @pytest.fixture
 def served(browser: Any, reader: Reader) -> Iterator[tuple[Page, type[Stub]]]:
     """Open the page before a server; the class of its handlers may be told what to answer."""
-    handler = type("Handler", (Stub,), {"reader": reader, "report": b"<!doctype html><title>r</title>"})
+    handler = type(
+        "Handler", (Stub,), {"reader": reader, "report": b"<!doctype html><title>r</title>"}
+    )
     with serving(handler) as address:
         page = Page.open(browser, address)
         yield page, handler

@@ -34,7 +34,10 @@ def templates(count: int, seed: int) -> Iterator[Drawn]:
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         lean = np.array([[1, 0], [-slant, 1]])
         shape = np.array([random.uniform(0.5, 0.95), 1.0])
-        yield fitted([spline(moved(s, random), steps) * shape @ lean @ turn for s in strokes]), digit
+        yield (
+            fitted([spline(moved(s, random), steps) * shape @ lean @ turn for s in strokes]),
+            digit,
+        )
 
 
 def traced(images: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64]) -> Iterator[Drawn]:

@@ -25,9 +25,7 @@ def read_in_node(
     """Read pictures as the page does: for each `readings`, their `image` uint8[28, 28]."""
     assert NODE
     given = folder / "pictures.bin"
-    sizes = [
-        [p.shape[1], p.shape[0], 1 if p.ndim == 2 else 3, layout] for p, layout in pictures
-    ]
+    sizes = [[p.shape[1], p.shape[0], 1 if p.ndim == 2 else 3, layout] for p, layout in pictures]
     given.write_bytes(
         json.dumps(sizes).encode() + b"\n" + b"".join(p.tobytes() for p, _ in pictures)
     )

@@ -19,7 +19,12 @@ POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; script-src 'self' 'wasm-unsafe-eval'; "
     "worker-src 'self' blob:"
 )
-_KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_KINDS = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+}
 
 
 class Stub(BaseHTTPRequestHandler):
@@ -63,7 +68,9 @@ class Stub(BaseHTTPRequestHandler):
             self._json(422, {"error": str(error)})
             return
         told = [_told(reading, index) for index, reading in enumerate(readings)]
-        self._json(200, {"model": "stub", "results": [{"name": None, "readings": told, "error": None}]})
+        self._json(
+            200, {"model": "stub", "results": [{"name": None, "readings": told, "error": None}]}
+        )
 
     def _allowed(self) -> bool:
         if self.token is None or self.headers["Authorization"] == f"Bearer {self.token}":

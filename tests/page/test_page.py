@@ -65,9 +65,7 @@ def test_a_server_reads_what_is_drawn(served: tuple[Page, type[Stub]], reader: R
     page.tab.click("#undo")
     assert page.number() == "407"
     assert not page.tab.locator("#trouble").is_visible()
-    assert page.troubles == [
-        said for said in page.troubles if "503" in said
-    ]
+    assert page.troubles == [said for said in page.troubles if "503" in said]
 
 
 @pytest.mark.browser
@@ -269,7 +267,11 @@ class TestStatic:
         self, browser: Any, site: str, axe: str, scheme: str, width: int
     ) -> None:
         page = Page.open(
-            browser, site, viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True
+            browser,
+            site,
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,
+            bypass_csp=True,
         )
         page.tab.evaluate(axe)
         states = [lambda: None, lambda: page.draw(way(8), 0.1, 0.25, 0.5)]

@@ -75,7 +75,10 @@ def test_the_page_reads_as_the_reader_does(
     pictures = both(drawings(40, 1) + list(tiny_digits.images.numpy()[:40]))
     pictures += [(p, "single") for p, _ in desk(tiny_digits, 12)]
     pictures += [(p, "line") for p, _ in desk_numbers(tiny_digits, 8)]
-    pictures += [(np.full((5, 3), 200, np.uint8), "single"), (np.zeros((1, 1, 3), np.uint8), "line")]
+    pictures += [
+        (np.full((5, 3), 200, np.uint8), "single"),
+        (np.zeros((1, 1, 3), np.uint8), "line"),
+    ]
     images, equal = compare(pictures, reader, tmp_path)
     assert images >= 100
     assert equal >= 0.97 * images
@@ -133,7 +136,9 @@ def test_drawn_digits_are_what_they_say(reader: Reader, tiny_digits: Digits) -> 
     """The set that the page is judged by is one that can be read."""
     del tiny_digits
     strokes = list(templates(20, seed=5))
-    found = [reader.read_strokes([[*map(tuple, s)] for s in drawn])[0].digit for drawn, _ in strokes]
+    found = [
+        reader.read_strokes([[*map(tuple, s)] for s in drawn])[0].digit for drawn, _ in strokes
+    ]
     assert np.mean([a == b for a, (_, b) in zip(found, strokes, strict=True)]) >= 0.9
     bar = np.zeros((28, 28), np.uint8)
     bar[4:24, 12:15] = 255

@@ -18,9 +18,7 @@ _TARBALL = f"https://registry.npmjs.org/onnxruntime-web/-/{_RUNTIME}.tgz"
 _TARBALL_SHA256 = "d2228df7e4616bc3348bf504ee888f3bec43789a273f0a63f3e68d203ce3bf71"
 # The build for WebAssembly alone; on one thread it needs no special headers.
 _RUNTIME_SHA256 = {
-    "ort.wasm.min.mjs": (
-        "219e6a1fc8a9938268d18efca3c91d310bd2f4a59bbd13744df5b2b7fc6cee3b"
-    ),
+    "ort.wasm.min.mjs": ("219e6a1fc8a9938268d18efca3c91d310bd2f4a59bbd13744df5b2b7fc6cee3b"),
     "ort-wasm-simd-threaded.mjs": (
         "e13f7f94fc51b4ca72b12faeb1ee95f4ace6dfbc8939bc718aabdc0a27c4299b"
     ),
