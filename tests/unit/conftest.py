@@ -1,11 +1,22 @@
-"""What tests of the kernels share."""
+"""What tests of the kernels share, and those of the page."""
 
+import tarfile
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import torch
+from page_driver import CHROMIUM, Page, browsing, serving, serving_folder
+from page_stub import Stub
 
+from tenfold.data.download import download, file_sha256
+from tenfold.data.sources import cache_folder
 from tenfold.model import library
+from tenfold.reading.reader import Reader
+from tenfold.serving.web import write_site
+
+AXE = "axe-core-4.14.1.tgz"
+AXE_SHA256 = "e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745"
 
 
 @pytest.fixture
@@ -28,3 +39,65 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def reader() -> Reader:
+    """Load the shipped bundle."""
+    return Reader.load()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Start Chromium, as Debian's package has it."""
+    pytest.importorskip("playwright")
+    if not CHROMIUM:
+        pytest.skip("no chromium; on Debian: apt-get install chromium")
+    with browsing() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve the static page: its address."""
+    folder = tmp_path_factory.mktemp("site")
+    report = folder / "given.html"
+    report.write_text("<!doctype html><title>r</title><h1>The report of a run</h1>")
+    write_site("field", folder, report=report)
+    with serving_folder(folder) as address:
+        yield address
+
+
+@pytest.fixture
+def static(browser: Any, site: str) -> Iterator[Page]:
+    """Open the static page; nothing may go wrong on it, and nothing come from elsewhere."""
+    page = Page.open(browser, site)
+    yield page
+    assert page.troubles == []
+    page.close()
+
+
+@pytest.fixture
+def served(browser: Any, reader: Reader) -> Iterator[tuple[Page, type[Stub]]]:
+    """Open the page before a server; the class of its handlers may be told what to answer."""
+    handler = type(
+        "Handler", (Stub,), {"reader": reader, "report": b"<!doctype html><title>r</title>"}
+    )
+    with serving(handler) as address:
+        page = Page.open(browser, address)
+        yield page, handler
+        page.close()
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """Fetch axe-core from the npm registry into the cache, and return its source."""
+    packed = cache_folder() / AXE
+    if not packed.exists():
+        packed.parent.mkdir(parents=True, exist_ok=True)
+        download(f"https://registry.npmjs.org/axe-core/-/{AXE}", packed, "axe-core")
+    assert file_sha256(packed) == AXE_SHA256
+    with tarfile.open(packed) as archive:
+        source = archive.extractfile("package/axe.min.js")
+        assert source
+        return source.read().decode()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tenfold.data.download import download, file_sha256
 from tenfold.data.sources import cache_folder
-from tenfold.errors import ChecksumError, DataError, MissingExtraError, TenfoldError
+from tenfold.errors import DataError, MissingExtraError, TenfoldError
 from tenfold.files import write_atomically
 from tenfold.model.package import find_bundle, read_package
 
@@ -46,8 +46,7 @@ def write_site(
 
     Raises:
         BundleError: no bundle, or a damaged one.
-        ChecksumError: ONNX Runtime's files are not the expected ones.
-        DataError: they cannot be fetched.
+        DataError: ONNX Runtime's files cannot be fetched, or are not the expected ones.
         MissingExtraError: onnx is not installed.
         TenfoldError: a file cannot be read or written.
     """
@@ -92,16 +91,13 @@ def fetch_runtime(cache: Path | None = None) -> list[Path]:
         its files, checked.
 
     Raises:
-        ChecksumError: a file is not the expected one.
-        DataError: they cannot be fetched or kept.
+        DataError: they cannot be fetched or kept, or are not the expected ones.
     """
     folder = cache_folder(cache) / _RUNTIME
     paths = [folder / name for name in _RUNTIME_SHA256]
     try:
-        if not all(path.exists() for path in paths):
+        if not all(map(_is_right, paths)):
             _unpack_runtime(folder)
-        for path in paths:
-            _check(path, _RUNTIME_SHA256[path.name])
     except OSError as error:
         raise DataError(f"{folder}: cannot be written: {error.strerror or error}") from error
     return paths
@@ -115,7 +111,9 @@ def _unpack_runtime(folder: Path) -> None:
             download(_TARBALL, tarball, "onnxruntime-web")
         except DataError as error:
             raise DataError(f"{_TARBALL}: {error}; connect to the network once") from error
-        _check(tarball, _TARBALL_SHA256)
+        actual = file_sha256(tarball)
+        if actual != _TARBALL_SHA256:
+            raise DataError(f"{_TARBALL}: expected SHA-256 {_TARBALL_SHA256}, found {actual}")
         with tarfile.open(tarball) as archive:
             for name in _RUNTIME_SHA256:
                 file = archive.extractfile(f"package/dist/{name}")
@@ -124,7 +122,5 @@ def _unpack_runtime(folder: Path) -> None:
                 write_atomically(folder / name, file.read())
 
 
-def _check(path: Path, expected: str) -> None:
-    actual = file_sha256(path)
-    if actual != expected:
-        raise ChecksumError(path, expected, actual)
+def _is_right(path: Path) -> bool:
+    return path.exists() and file_sha256(path) == _RUNTIME_SHA256[path.name]

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drawn import templates, traced
+from page_in_node import NODE, PAGE, Pixels, read_in_node
 from PIL import Image
 
-from drawn import templates, traced
-from in_node import NODE, PAGE, Pixels, read_in_node
 from tenfold.data.dataset import Digits
 from tenfold.data.desk import desk, desk_numbers
 from tenfold.data.pictures import load_pictures
@@ -72,9 +72,9 @@ def both(pictures: list[Pixels]) -> list[tuple[Pixels, Layout]]:
 def test_the_page_reads_as_the_reader_does(
     reader: Reader, tiny_digits: Digits, tmp_path: Path
 ) -> None:
-    pictures = both(drawings(40, 1) + list(tiny_digits.images.numpy()[:40]))
-    pictures += [(p, "single") for p, _ in desk(tiny_digits, 12)]
-    pictures += [(p, "line") for p, _ in desk_numbers(tiny_digits, 8)]
+    pictures = both(drawings(24, 1) + list(tiny_digits.images.numpy()[:40]))
+    pictures += [(p, "single") for p, _ in desk(tiny_digits, 6)]
+    pictures += [(p, "line") for p, _ in desk_numbers(tiny_digits, 4)]
     pictures += [
         (np.full((5, 3), 200, np.uint8), "single"),
         (np.zeros((1, 1, 3), np.uint8), "line"),
@@ -90,11 +90,12 @@ def test_the_page_reads_thousands_as_the_reader_does(
     reader: Reader, mnist_test: Digits, tmp_path: Path
 ) -> None:
     pictures = both(drawings(400, 2) + list(mnist_test.images.numpy()[:1000]))
-    for name, n, layout in [
+    sets: list[tuple[str, int, Layout]] = [
         ("desk", 300, "single"),
         ("desk-numbers", 150, "line"),
         ("blanks-and-scribbles", 100, "line"),
-    ]:
+    ]
+    for name, n, layout in sets:
         pictures += [(p, layout) for p in load_pictures(name, n=n).pictures]
     images, equal = compare(pictures, reader, tmp_path)
     assert len(pictures) >= 1950
@@ -132,9 +133,8 @@ def test_the_page_needs_nothing_from_elsewhere_and_is_small() -> None:
     assert {p.suffix for p in files} <= {".html", ".css", ".js", ".svg"}
 
 
-def test_drawn_digits_are_what_they_say(reader: Reader, tiny_digits: Digits) -> None:
+def test_drawn_digits_are_what_they_say(reader: Reader) -> None:
     """The set that the page is judged by is one that can be read."""
-    del tiny_digits
     strokes = list(templates(20, seed=5))
     found = [
         reader.read_strokes([[*map(tuple, s)] for s in drawn])[0].digit for drawn, _ in strokes

@@ -119,7 +119,7 @@ def _walk(point: tuple[int, int], left: set[tuple[int, int]]) -> list[tuple[int,
 
         def bend(p: tuple[int, int], x: int = x, y: int = y, h: Points = heading) -> float:
             step = np.array([p[0] - x, p[1] - y], np.float64)
-            return -float(step @ h) / (np.linalg.norm(step) * (np.linalg.norm(h) or 1))
+            return -float(step @ h) / float(np.linalg.norm(step) * (np.linalg.norm(h) or 1))
 
         way.append(min(ahead, key=bend))
         left.discard(way[-1])
@@ -131,5 +131,5 @@ def _calm(points: Points) -> Points:
     if len(points) < 5:
         return points
     padded = np.pad(points, ((2, 2), (0, 0)), mode="edge")
-    calm = sum(padded[i : i + len(points)] for i in range(5)) / 5
+    calm = np.mean([padded[i : i + len(points)] for i in range(5)], axis=0)
     return np.concatenate([calm[:-1:3], calm[-1:]])

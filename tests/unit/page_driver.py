@@ -78,7 +78,7 @@ class Page:
         context = browser.new_context(**{"viewport": {"width": 1200, "height": 900}, **options})
         page = cls(context.new_page())
         page.tab.on("pageerror", lambda error: page.troubles.append(str(error)))
-        page.tab.on("console", lambda said: page._note(said))
+        page.tab.on("console", page._note)
         context.on(
             "request",
             lambda request: (

@@ -1,0 +1,108 @@
+"""The page as static files; what a browser does with them is in test_page.py."""
+
+import hashlib
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from tenfold.errors import BundleError, DataError, TenfoldError
+from tenfold.model.predict import Predictor
+from tenfold.serving import web
+
+FILES = {"ort.wasm.min.mjs": b"one", "ort.wasm": b"two"}
+
+
+@pytest.fixture
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Stand in for the registry; returns what was asked of it."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name, content in {**FILES, "ort.webgpu.wasm": b"large"}.items():
+            entry = tarfile.TarInfo(f"package/dist/{name}")
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    asked: list[str] = []
+
+    def download(url: str, path: Path, _: str) -> None:
+        asked.append(url)
+        path.write_bytes(packed.getvalue())
+
+    monkeypatch.setenv("TENFOLD_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(web, "download", download)
+    monkeypatch.setattr(web, "_TARBALL_SHA256", hashlib.sha256(packed.getvalue()).hexdigest())
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}
+    monkeypatch.setattr(web, "_RUNTIME_SHA256", hashes)
+    return asked
+
+
+def test_a_site_has_all_that_it_needs(registry: list[str], tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    assert web.write_site("field", site) == site / "index.html"
+    written = {p.relative_to(site).as_posix() for p in site.rglob("*") if p.is_file()}
+    page = {p.relative_to(web.PAGE).as_posix() for p in web.PAGE.rglob("*") if p.is_file()}
+    assert written == page | {"model.json", "model.onnx", *(f"runtime/{name}" for name in FILES)}
+    assert (site / "runtime" / "ort.wasm").read_bytes() == b"two"
+
+    told = json.loads((site / "model.json").read_text())
+    predictor = Predictor.load("field")
+    assert told["accept"] == predictor.config.accept
+    assert told["report"] is None
+    images = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)
+    session = onnxruntime.InferenceSession(str(site / "model.onnx"))
+    [found] = session.run(["probabilities"], {"images": images})
+    np.testing.assert_allclose(found, predictor.probabilities(images), atol=1e-5)
+
+    web.write_site("field", tmp_path / "again")
+    assert len(registry) == 1, "the second time it comes from the cache"
+
+
+def test_a_report_goes_along(registry: list[str], tmp_path: Path) -> None:
+    del registry
+    report = tmp_path / "report.html"
+    report.write_text("<h1>r</h1>")
+    web.write_site("field", tmp_path / "site", report=report)
+    assert json.loads((tmp_path / "site" / "model.json").read_text())["report"] == "report.html"
+    assert (tmp_path / "site" / "report.html").read_text() == "<h1>r</h1>"
+    with pytest.raises(TenfoldError, match=r"none\.html: No such file"):
+        web.write_site("field", tmp_path / "other", report=tmp_path / "none.html")
+    assert not (tmp_path / "other").exists()
+
+
+def test_wrong_bytes_go_nowhere(
+    registry: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(web, "_TARBALL_SHA256", "0" * 64)
+        with pytest.raises(DataError, match="expected SHA-256 0000"):
+            web.write_site("field", tmp_path / "site")
+    assert not (tmp_path / "site").exists()
+    web.fetch_runtime()
+    [damaged] = (tmp_path / "cache").rglob("ort.wasm")
+    damaged.write_bytes(b"other")
+    web.write_site("field", tmp_path / "site")
+    assert (tmp_path / "site" / "runtime" / "ort.wasm").read_bytes() == b"two", "fetched again"
+    assert len(registry) == 3
+
+
+def test_what_stands_in_the_way_is_told(registry: list[str], tmp_path: Path) -> None:
+    del registry
+    with pytest.raises(BundleError, match="nowhere"):
+        web.write_site(tmp_path / "nowhere", tmp_path / "site")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TenfoldError, match=r"file.*; name another"):
+        web.write_site("field", tmp_path / "file" / "site")
+
+
+def test_without_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def download(*_: object) -> None:
+        raise DataError("could not be reached")
+
+    monkeypatch.setattr(web, "download", download)
+    with pytest.raises(DataError, match="could not be reached; connect to the network once"):
+        web.write_site("field", tmp_path / "site", cache=tmp_path / "cache")
+    assert list((tmp_path / "cache").rglob("*.wasm")) == []
