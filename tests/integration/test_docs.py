@@ -129,7 +129,7 @@ def test_the_readme_has_a_line_for_every_source_file() -> None:
         above = folder if len(words[1]) > 2 else ""  # deeper than the first level
         listed |= {above + name for name in words[2].split(", ")}
     package = ROOT / "src/tenfold"
-    kept = {".py", ".c", ".html", ".css", ".typed"}
+    kept = {".py", ".c", ".html", ".css", ".js", ".svg", ".typed"}
     files = {str(p.relative_to(package)) for p in package.rglob("*") if p.suffix in kept}
     inits = {name for name in files if name.endswith("/__init__.py")}
     assert listed == (files - inits) | {"recipes/*.toml"}
