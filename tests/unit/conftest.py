@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 from page_driver import CHROMIUM, Page, browsing, serving, serving_folder
-from page_stub import Stub
 
 from tenfold.data.download import download, file_sha256
 from tenfold.data.sources import cache_folder
@@ -77,16 +76,22 @@ def static(browser: Any, site: str) -> Iterator[Page]:
     page.close()
 
 
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Start `tenfold serve` with a report: its address."""
+    run = tmp_path_factory.mktemp("run")
+    (run / "report.html").write_text("<!doctype html><title>r</title><h1>The report of a run</h1>")
+    with serving("--report", run) as address:
+        yield address
+
+
 @pytest.fixture
-def served(browser: Any, reader: Reader) -> Iterator[tuple[Page, type[Stub]]]:
-    """Open the page before a server; the class of its handlers may be told what to answer."""
-    handler = type(
-        "Handler", (Stub,), {"reader": reader, "report": b"<!doctype html><title>r</title>"}
-    )
-    with serving(handler) as address:
-        page = Page.open(browser, address)
-        yield page, handler
-        page.close()
+def served(browser: Any, service: str) -> Iterator[Page]:
+    """Open the page of a server; nothing may go wrong on it, and nothing come from elsewhere."""
+    page = Page.open(browser, service)
+    yield page
+    assert page.troubles == []
+    page.close()
 
 
 @pytest.fixture(scope="session")

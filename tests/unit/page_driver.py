@@ -1,11 +1,15 @@
-"""A folder on a web server of this machine, and a headless browser that draws on its page."""
+"""The page on a server of this machine, and a headless browser that draws on it."""
 
 import base64
 import contextlib
 import functools
 import http.server
 import io
+import os
+import re
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+import tenfold
 from tenfold.data.strokes import Points
 
 CHROMIUM = shutil.which("chromium")
@@ -31,8 +36,9 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def serving(handler: Any) -> Iterator[str]:
-    """Answer on this machine with a handler class; gives the address."""
+def serving_folder(folder: Path) -> Iterator[str]:
+    """Serve static files, as `python -m http.server` does; gives the address."""
+    handler = functools.partial(_Quiet, directory=str(folder))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
@@ -44,9 +50,22 @@ def serving(handler: Any) -> Iterator[str]:
         server.server_close()
 
 
-def serving_folder(folder: Path) -> contextlib.AbstractContextManager[str]:
-    """Serve static files, as `python -m http.server` does."""
-    return serving(functools.partial(_Quiet, directory=str(folder)))
+@contextlib.contextmanager
+def serving(*arguments: object, token: str = "") -> Iterator[str]:
+    """Run `tenfold serve`; gives the address."""
+    command = [sys.executable, "-m", "tenfold", "serve", "--port", "0", *map(str, arguments)]
+    source = str(Path(tenfold.__file__).parents[1])
+    environment = os.environ | {"PYTHONPATH": source}
+    if token:
+        environment["TENFOLD_TOKEN"] = token
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout
+        found = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
+        assert found
+        try:
+            yield found[0] + "/"
+        finally:
+            process.terminate()
 
 
 @contextlib.contextmanager

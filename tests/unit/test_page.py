@@ -1,6 +1,7 @@
 """The page in a real browser, read by itself and by a server."""
 
 import io
+import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from drawn import templates, traced
-from page_driver import Page
-from page_stub import Stub
+from page_driver import Page, serving
 from PIL import Image
 
 from tenfold.data.dataset import Digits
@@ -50,62 +50,60 @@ def same(shown: list[dict[str, Any]], expected: list[Any]) -> None:
         np.testing.assert_allclose(one["probabilities"], other.probabilities, atol=2e-3)
 
 
-def test_a_server_reads_what_is_drawn(served: tuple[Page, type[Stub]], reader: Reader) -> None:
-    page, handler = served
+def test_a_server_reads_what_is_drawn(served: Page, reader: Reader) -> None:
     for place, digit in enumerate((4, 0, 7)):
-        page.draw(way(digit), 0.15 + 0.55 * place, 0.3, 0.45)
-    assert page.number() == "407"
-    same(page.readings(), reader.read(page.picture()))
-    assert page.tab.locator("#digits > li").count() == 3
-
-    handler.refusal = (503, "too many requests at once; try again in 1 s")
-    page.draw(way(1), 1.75, 0.3, 0.45)
-    page.settle()
-    assert "too many requests" in page.tab.locator("#trouble").inner_text()
-    handler.refusal = None
-    page.tab.click("#undo")
-    assert page.number() == "407"
-    assert not page.tab.locator("#trouble").is_visible()
-    assert all("503" in said for said in page.troubles)
+        served.draw(way(digit), 0.15 + 0.55 * place, 0.3, 0.45)
+    assert served.number() == "407"
+    same(served.readings(), reader.read(served.picture()))
+    assert served.tab.locator("#digits > li").count() == 3
 
 
 @pytest.mark.browser
 class TestServed:
-    def test_a_picture_goes_to_the_server_as_it_is(
-        self, served: tuple[Page, type[Stub]], reader: Reader
-    ) -> None:
-        page, _ = served
+    def test_a_refusal_is_told_and_drawing_goes_on(self, served: Page) -> None:
+        served.draw(way(4), 0.3, 0.3, 0.5)
+        refusal = json.dumps({"error": "too many requests at once; try again in 1 s"})
+        served.tab.route("**/v1/read*", lambda route: route.fulfill(status=503, body=refusal))
+        served.draw(way(1), 1, 0.3, 0.5)
+        served.settle()
+        assert "too many requests" in served.tab.locator("#trouble").inner_text()
+        served.tab.unroute("**/v1/read*")
+        served.draw(way(7), 1.4, 0.3, 0.5)
+        assert served.number() == "417"
+        assert not served.tab.locator("#trouble").is_visible()
+        assert all("503" in said for said in served.troubles)
+        served.troubles.clear()
+
+    def test_a_picture_goes_to_the_server_as_it_is(self, served: Page, reader: Reader) -> None:
         picture = png(picture_of("52"))
-        page.tab.set_input_files(
+        served.tab.set_input_files(
             "#file", {"name": "n.png", "mimeType": "image/png", "buffer": picture}
         )
-        page.tab.wait_for_selector("#digits > li")
-        same(page.readings(), reader.read(picture))
+        served.tab.wait_for_selector("#digits > li")
+        same(served.readings(), reader.read(picture))
 
-    def test_layouts(self, served: tuple[Page, type[Stub]]) -> None:
-        page, _ = served
-        page.draw(way(1), 0.3, 0.3, 0.5)
-        page.draw(way(1), 0.9, 0.3, 0.5)
-        assert page.number() == "11"
-        page.tab.select_option("#layout", "single")
-        page.settle()
-        assert page.tab.locator("#digits > li").count() == 1
-        page.tab.select_option("#layout", "grid")
-        page.settle()
-        assert "no grid" in page.tab.locator("#trouble").inner_text()
+    def test_layouts(self, served: Page) -> None:
+        served.draw(way(1), 0.3, 0.3, 0.5)
+        served.draw(way(1), 0.9, 0.3, 0.5)
+        assert served.number() == "11"
+        served.tab.select_option("#layout", "single")
+        served.settle()
+        assert served.tab.locator("#digits > li").count() == 1
+        served.tab.select_option("#layout", "grid")
+        served.settle()
+        assert "no grid" in served.tab.locator("#trouble").inner_text()
+        assert all("422" in said for said in served.troubles)
+        served.troubles.clear()
 
-    def test_the_report_is_a_tab(self, served: tuple[Page, type[Stub]]) -> None:
-        page, _ = served
-        page.tab.click("#tab-report")
-        assert page.tab.locator("#report iframe").get_attribute("src") == "report"
-        page.tab.keyboard.press("ArrowLeft")
-        assert page.tab.locator("#sheet").is_visible()
+    def test_the_report_is_a_tab(self, served: Page) -> None:
+        served.tab.click("#tab-report")
+        frame = served.tab.frame_locator("#report iframe")
+        assert frame.locator("h1").inner_text() == "The report of a run"
+        served.tab.keyboard.press("ArrowLeft")
+        assert served.tab.locator("#sheet").is_visible()
 
-    def test_a_token(self, browser: Any, reader: Reader) -> None:
-        from page_driver import serving
-
-        handler = type("Handler", (Stub,), {"reader": reader, "token": "sesame"})
-        with serving(handler) as address:
+    def test_a_token(self, browser: Any) -> None:
+        with serving(token="sesame") as address:
             tab = browser.new_context().new_page()
             tab.goto(address)
             tab.fill("#token", "sesame")
