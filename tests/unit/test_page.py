@@ -14,6 +14,7 @@ from page_driver import Page, serving
 from PIL import Image
 
 from tenfold.data.dataset import Digits
+from tenfold.data.desk import desk_grid
 from tenfold.data.folder import load_folder
 from tenfold.data.strokes import WAYS, Strokes, draw_lines, spline, strokes_of
 from tenfold.reading.reader import Reader
@@ -94,6 +95,18 @@ class TestServed:
         assert "no grid" in served.tab.locator("#trouble").inner_text()
         assert all("422" in said for said in served.troubles)
         served.troubles.clear()
+
+    def test_a_grid(self, served: Page, tiny_digits: Digits) -> None:
+        [(picture, label)] = desk_grid(tiny_digits, 1)
+        served.tab.select_option("#layout", "grid")
+        served.tab.set_input_files(
+            "#file", {"name": "n.png", "mimeType": "image/png", "buffer": png(picture)}
+        )
+        served.tab.wait_for_selector("#number.cells")
+        rows = served.number().split()
+        assert [len(row) for row in rows] == [9] * 9
+        alike = [(a == "·") == (b == ".") for a, b in zip("".join(rows), label, strict=True)]
+        assert sum(alike) >= 79
 
     def test_the_report_is_a_tab(self, served: Page) -> None:
         served.tab.click("#tab-report")
@@ -179,6 +192,17 @@ class TestStatic:
         )
         static.tab.wait_for_selector("#trouble:not([hidden])")
         assert "a.txt is no picture" in static.tab.locator("#trouble").inner_text()
+
+    def test_the_camera(self, static: Page) -> None:
+        static.tab.click("#camera")
+        static.tab.wait_for_selector("#viewfinder[open]")
+        static.tab.click("#shoot")
+        static.tab.wait_for_selector("#undo:enabled")
+        static.settle()
+        assert not static.tab.locator("#viewfinder").is_visible()
+        assert min(static.picture().shape[:2]) >= 100
+        stopped = "document.getElementById('video').srcObject.getTracks()[0].readyState"
+        assert static.tab.evaluate(stopped) == "ended"
 
     def test_drawing_on_a_picture(self, static: Page, reader: Reader) -> None:
         static.tab.set_input_files(

@@ -18,25 +18,31 @@ function verdict({ digit, probability, runner_up, reason }) {
   return percent(probability);
 }
 
-/** The number in large figures: "?" for what is rejected, the right digit for what was mended. */
+/** The number in large figures: "?" for what is rejected, the right digit for what was mended.
+ *
+ * Of a printed grid a line a row, smaller.
+ */
 export function showNumber(place, readings, labelOf) {
-  place.replaceChildren(...readings.map((reading) => {
+  place.classList.toggle("cells", readings.some(({ row }) => row !== undefined));
+  place.replaceChildren(...readings.flatMap((reading, i) => {
     const label = labelOf(reading);
     const text = label ?? (reading.rejected ? (reading.reason === "blank" ? "·" : "?") : reading.digit);
     const className = label !== undefined ? "mended" : reading.rejected ? "doubt" : "";
-    return element("span", { text, className });
+    const figure = element("span", { text, className });
+    return i && reading.row !== readings[i - 1].row ? [element("br"), figure] : [figure];
   }));
 }
 
 /** The reading as a sentence, for those who hear it. */
 export function sentence(readings, labelOf) {
-  if (!readings.length) return "No digit found.";
-  const words = readings.map((reading) => {
+  const seen = readings.filter(({ reason }) => reason !== "blank");
+  if (!seen.length) return "No digit found.";
+  const words = seen.map((reading) => {
     const label = labelOf(reading);
     if (label !== undefined) return `${label}, as you say`;
     return reading.rejected ? verdict(reading) : String(reading.digit);
   });
-  if (readings.every((reading) => reading.rejected && labelOf(reading) === undefined)) {
+  if (seen.every((reading) => reading.rejected && labelOf(reading) === undefined)) {
     const all = words.join(" · ");
     return all[0].toUpperCase() + all.slice(1);
   }
@@ -60,6 +66,7 @@ export function card(reading, { label, chosen, place, on }) {
   pick.addEventListener("click", on.choose);
   const made = element("li", {}, pick, bars(reading.probabilities), opinions(reading.members));
   made.classList.toggle("chosen", chosen);
+  made.classList.toggle("blank", reading.reason === "blank");
   made.classList.toggle("doubtful", reading.rejected && label === undefined);
   made.classList.toggle("mended", label !== undefined);
   if (chosen) made.append(keys(on.mend));
