@@ -1,7 +1,7 @@
 // The sheet: what is drawn with pen, mouse, finger or keys, over a picture or on bare paper.
 
 const UNITS = 1000; // of the sheet's width: what points and pens are measured in
-const READ_WIDTH = 640; // pixels of what is read, where there is no picture
+const READ_WIDTH = 480; // pixels of what is read, where there is no picture
 const STEP = 20; // units that an arrow key moves the pen
 const MOST = 4096; // pixels of a picture's longer side
 

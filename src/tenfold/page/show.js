@@ -87,7 +87,7 @@ function bars(probabilities) {
   const first = probabilities.indexOf(Math.max(...probabilities));
   const list = element("div", { className: "bars" }, ...probabilities.map((p, digit) => {
     const bar = element("span", { className: "bar" });
-    bar.style.height = `${100 * p}%`;
+    bar.style.height = `${3 * p}rem`;
     const share = element("span", { className: "share", text: p >= 0.005 ? Math.round(100 * p) : "" });
     const row = element("div", {}, share, bar, element("span", { className: "name", text: digit }));
     row.classList.toggle("first", digit === first);

@@ -3,9 +3,10 @@
 // A picture is {w, h, channels, data}: bytes, grey (1 channel) or RGB (3).
 
 import {
-  blurred, closed, cropped, enlarged, median3, medianOfBytes, mirrored, plane, shrunk,
+  blurred, closed, cropped, median3, medianOfBytes, mirrored, plane,
 } from "./image.js";
 import { largest, place, quantile, rint } from "./numbers.js";
+import { enlarged, shrunk } from "./resize.js";
 
 const { abs, fround, max, min } = Math;
 

@@ -5,6 +5,7 @@ import { SMALLEST } from "./ink.js";
 import {
   above, any, closed, connected, dilated, emptyMask, maskOf, opened, plane, transposed, withEdge,
 } from "./image.js";
+import { slopes } from "./hough.js";
 import { quantile, rint } from "./numbers.js";
 
 const { abs, ceil, floor, fround, max, min } = Math;
@@ -18,9 +19,6 @@ const PLAIN = 0.35; // of its pixels: as many are fainter, at its soft edge
 const FEW = 3; // lines: with more of them, it is ruled paper
 const AS_DARK = 0.7; // of the ink's darkness
 const AS_THICK = 0.6; // of the strokes' width
-const STEEPEST = 0.26; // radians that a line may be off level: 15 degrees
-const STEP = 0.01;
-const MOST_SLOPES = 12;
 const SOFT = 0.2; // of a row inked: beyond a line's soft edge
 const THIN = 0.2; // of a line's pixels: there no stroke crosses it
 const EDGE = 0.4; // of the pixels in a line's fullest row: with fewer a row is beyond its edge
@@ -281,36 +279,4 @@ function lineRows(full, inside, least, thickest) {
     start = end;
   }
   return found;
-}
-
-/** The slopes at which many inked pixels lie on one line, by the Hough transform. */
-function slopes({ w, h, data }) {
-  const enough = Math.trunc(0.6 * w);
-  const [lowest, highest] = [Math.PI / 2 - STEEPEST, Math.PI / 2 + STEEPEST];
-  const angles = floor((highest - lowest) / STEP) + 1;
-  const distances = 2 * (w + h) + 1;
-  const width = distances + 2;
-  const votes = new Int32Array((angles + 2) * width);
-  for (let n = 0, angle = fround(lowest); n < angles; n++, angle = fround(angle + fround(STEP))) {
-    const [cos, sin] = [fround(Math.cos(angle)), fround(Math.sin(angle))];
-    const across = new Float32Array(w).map((_, x) => x * cos);
-    const origin = (n + 1) * width + 1 + (distances - 1) / 2;
-    for (let y = 0; y < h; y++) {
-      const down = fround(y * sin);
-      for (let x = 0; x < w; x++) {
-        if (data[y * w + x]) votes[origin + rint(fround(across[x] + down))]++;
-      }
-    }
-  }
-  const peaks = [];
-  for (let n = 0; n < angles; n++) {
-    for (let at = (n + 1) * width + 1; at <= (n + 1) * width + distances; at++) {
-      const own = votes[at];
-      if (own > enough && own > votes[at - 1] && own >= votes[at + 1]
-        && own > votes[at - width] && own >= votes[at + width]) peaks.push(at);
-    }
-  }
-  peaks.sort((a, b) => votes[b] - votes[a] || a - b); // most votes first
-  const chosen = new Set(peaks.map((at) => fround(lowest + (floor(at / width) - 1) * STEP)));
-  return [...chosen].slice(0, MOST_SLOPES).map((angle) => -Math.cos(angle) / Math.sin(angle));
 }

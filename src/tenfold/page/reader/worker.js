@@ -25,9 +25,9 @@ onmessage = async ({ data: { id, accept, layout, pixels } }) => {
 
 /** Read a stroke a few times: the first readings are slow. */
 async function warmUp() {
-  const [w, h] = [640, 320];
+  const [w, h] = [480, 240];
   const data = new Uint8Array(w * h).fill(255);
-  for (let y = 80; y < 240; y++) data.fill(0, y * w + 300, y * w + 320);
+  for (let y = 60; y < 180; y++) data.fill(0, y * w + 230, y * w + 244);
   for (let i = 0; i < 5; i++) await read({ w, h, channels: 1, data }, "line", model);
 }
 
