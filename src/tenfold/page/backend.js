@@ -67,10 +67,16 @@ async function there() {
   };
 }
 
+let token = null; // for this visit alone
+
+/** Show the server this token from now on. */
+export function useToken(given) {
+  token = given;
+}
+
 /** Ask the server; an error has its line, and `status`. */
 async function call(address, options = {}) {
   const headers = { ...options.headers };
-  const token = sessionStorage.getItem("token");
   if (token) headers.Authorization = `Bearer ${token}`;
   let answer;
   try {

@@ -1,6 +1,6 @@
 // The page: the sheet, who reads it, and what is shown of the reading.
 
-import { findBackend } from "./backend.js";
+import { findBackend, useToken } from "./backend.js";
 import * as corrections from "./corrections.js";
 import { Sheet } from "./sheet.js";
 import { card, sentence, showNumber } from "./show.js";
@@ -56,8 +56,9 @@ function show(found, milliseconds) {
   at("draw").dataset.milliseconds = milliseconds?.toFixed(1) ?? "";
   showNumber(at("number"), readings, labelOf);
   showCards();
+  at("took").textContent = milliseconds && !sheet.empty ? `(${Math.round(milliseconds)} ms)` : "";
   if (sheet.empty) say(backend.privacy);
-  else if (!sheet.drawing) say(`${sentence(readings, labelOf)}${milliseconds ? ` (${Math.round(milliseconds)} ms)` : ""}`);
+  else if (!sheet.drawing) say(sentence(readings, labelOf)); // once, not with each move of the pen
 }
 
 function showCards() {
@@ -77,9 +78,9 @@ const say = (text) => {
   if (at("status").textContent !== text) at("status").textContent = text;
 };
 
-function complain(error) {
+function complain(error, what = "Not read") {
   at("trouble").hidden = !error;
-  at("trouble").textContent = error ? `Not read: ${error.message}` : "";
+  at("trouble").textContent = error ? `${what}: ${error.message}` : "";
   at("token-form").hidden = error?.status !== 401;
 }
 
@@ -100,7 +101,18 @@ async function mend(digit) {
     await corrections.keep(one.image, digit);
     await showKept();
   } catch (error) {
-    complain(error);
+    complain(error, "Not kept");
+  }
+}
+
+/** Whether corrections are kept, as last chosen; a browser may not remember. */
+function remembered(choice) {
+  try {
+    if (choice === true) localStorage.setItem("keep", "yes");
+    if (choice === false) localStorage.removeItem("keep");
+    return localStorage.getItem("keep") === "yes";
+  } catch {
+    return false;
   }
 }
 
@@ -187,13 +199,10 @@ function listen() {
   document.addEventListener("keydown", pressed);
   at("token-form").addEventListener("submit", (event) => {
     event.preventDefault();
-    sessionStorage.setItem("token", at("token").value);
+    useToken(at("token").value);
     begin();
   });
-  at("keep").addEventListener("change", ({ target }) => {
-    if (target.checked) localStorage.setItem("keep", "yes");
-    else localStorage.removeItem("keep");
-  });
+  at("keep").addEventListener("change", ({ target }) => remembered(target.checked));
   at("download").addEventListener("click", async () => save(await corrections.folder(), "corrections.zip"));
   at("forget").addEventListener("click", async () => {
     await corrections.forget();
@@ -263,6 +272,6 @@ async function begin() {
 }
 
 listen();
-at("keep").checked = localStorage.getItem("keep") === "yes";
-if (at("keep").checked) showKept();
+at("keep").checked = remembered();
+if (at("keep").checked) showKept().catch((error) => complain(error, "Not kept"));
 begin();

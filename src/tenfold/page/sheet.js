@@ -82,8 +82,8 @@ export class Sheet {
     canvas.addEventListener("keydown", (event) => this.key(event));
     canvas.addEventListener("blur", () => {
       this.cursor = null;
-      this.open.delete("keys");
-      this.draw();
+      if (this.open.delete("keys")) this.update();
+      else this.draw();
     });
   }
 
