@@ -2,7 +2,7 @@
 
 tenfold export field --out field.onnx
 tenfold export field --int8 --out field.int8.onnx
-python benchmarks/export_speed.py field.onnx field.int8.onnx --out benchmarks/records/export-speed.json
+python benchmarks/export_speed.py *.onnx --out benchmarks/records/export-speed.json
 
 PyTorch runs eagerly in float32, without tenfold's kernels. Contestants take turns; the median of
 the rounds counts. Images a second in batches on all cores, and milliseconds for one on one core.
@@ -18,16 +18,16 @@ from pathlib import Path
 
 os.environ["TENFOLD_KERNELS"] = "off"
 
-import numpy as np  # noqa: E402 - the kernels are chosen at import
-import numpy.typing as npt  # noqa: E402
-import torch  # noqa: E402
+import numpy as np  # after the kernels are chosen
+import numpy.typing as npt
+import torch
 
-from tenfold.data.sources import load_digits  # noqa: E402
-from tenfold.machine import available_cores  # noqa: E402
-from tenfold.model.bundle import Bundle  # noqa: E402
-from tenfold.model.package import SHIPPED, read_package  # noqa: E402
-from tenfold.model.session import Session  # noqa: E402
-from tenfold.training.hardware import describe_machine  # noqa: E402
+from tenfold.data.sources import load_digits
+from tenfold.machine import available_cores
+from tenfold.model.bundle import Bundle
+from tenfold.model.package import SHIPPED, read_package
+from tenfold.model.session import Session
+from tenfold.training.hardware import describe_machine
 
 Images = npt.NDArray[np.uint8]
 BATCHES = (64, 256)
