@@ -5,10 +5,14 @@ import re
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 from tenfold.errors import RecipeError
 from tenfold.training.recipe import Recipe, load_recipe, shipped
+from tenfold.training.train import prepare
 
 
 @pytest.mark.parametrize("name", shipped())
@@ -261,3 +265,20 @@ def test_what_a_recipe_extends_must_be_shipped(base: str, tmp_path: Path) -> Non
     path.write_text(f"extends = {base}\n")
     with pytest.raises(RecipeError, match=r"mine\.toml: extends: .* is no shipped recipe"):
         load_recipe(path)
+
+
+def test_further_folders_are_added_to_what_is_trained_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "corrections" / "7"
+    folder.mkdir(parents=True)
+    Image.fromarray(np.full((28, 28), 9, np.uint8)).save(folder / "0.png")
+    recipe = load_recipe("smoke", ['data.also=["corrections"]'])
+    run = prepare(recipe, out=tmp_path / "run")
+    training, monitored = run.digits()
+    plain, same = prepare(load_recipe("smoke"), out=tmp_path / "plain").digits()
+    assert len(training) == len(plain) + 1
+    assert int(training.labels[-1]) == 7
+    assert torch.equal(monitored.images, same.images)  # what is measured stays as it was
+    assert run.manifest["data"]["also corrections"]["images"] == 1

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="End with one JSON object on stdout.")]
 DataOption = Annotated[
-    str | None, typer.Option(help="mnist, fashion-mnist, or a folder of IDX files or images.")
+    list[str] | None,
+    typer.Option(
+        help="mnist, fashion-mnist, or a folder of IDX files or images; again: more to train on."
+    ),
 ]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a recipe key.")
@@ -36,11 +39,13 @@ def overrides_of(
     *,
     seed: int | None = None,
     members: int | None = None,
-    data: str | None = None,
+    data: list[str] | None = None,
 ) -> list[str]:
     """Return what options change in a recipe, as KEY=VALUE."""
     overrides = list(set_ or [])
-    for key, value in (("seed", seed), ("members", members), ("data.spec", data)):
+    spec, also = (data[0], data[1:]) if data else (None, [])
+    given = {"seed": seed, "members": members, "data.spec": spec, "data.also": also or None}
+    for key, value in given.items():
         if value is not None:
             overrides.append(f"{key}={json.dumps(value, ensure_ascii=False)}")
     return overrides

@@ -29,6 +29,7 @@ WAYS: dict[int, tuple[str, ...]] = {
         "50,0 50,50 50,100",
         "65,0 50,50 35,100",
         "22,28 55,0 55,0 55,50 55,100",
+        "15,48 62,0 62,0 55,50 45,100",
         "25,25 52,0 52,0 52,100 / 22,100 85,100",
     ),
     2: (
@@ -57,6 +58,7 @@ WAYS: dict[int, tuple[str, ...]] = {
         "10,4 88,3 88,3 55,50 35,100",
         "10,4 88,3 88,3 55,50 35,100 / 30,50 80,47",
         "10,22 12,3 12,3 88,3 88,3 60,50 50,100",
+        "10,22 12,5 12,5 50,8 88,3 88,3 60,50 42,100 / 25,58 82,50",
     ),
     8: (
         "78,12 40,0 20,22 50,45 82,75 50,100 15,78 50,47 80,25 72,8",
@@ -65,6 +67,7 @@ WAYS: dict[int, tuple[str, ...]] = {
     9: (
         "80,20 50,0 18,22 30,50 70,42 82,12 82,12 78,50 65,100",
         "80,18 45,0 18,25 40,52 75,38 82,15 80,70 55,100 20,92",
+        "85,10 50,2 25,25 50,42 85,8 85,8 62,55 40,100",
     ),
 }
 
@@ -81,6 +84,11 @@ def drawn_digit(digit: int, random: Random) -> Canvas:
     shape = np.array([random.uniform(0.45, 1.0), 1.0])
     slant = random.normal(0, 0.2)
     leaning = [points * shape + np.outer(0.5 - points[:, 1], [slant, 0]) for points in strokes]
+    if random.random() < 0.3:  # noqa: PLR2004 - some tablets' writing fills a square
+        every = np.concatenate(leaning)
+        extent = np.maximum(np.ptp(every, axis=0), 0.15)
+        aspect = np.array([random.uniform(0.8, 1.1), 1.0])
+        leaning = [(points - every.min(axis=0)) / extent * aspect for points in leaning]
     lines = [points * _SIZE + margin for points in leaning]
     return draw_lines(lines, (_CANVAS, _CANVAS), int(random.integers(2, 11)))
 

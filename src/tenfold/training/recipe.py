@@ -32,6 +32,9 @@ class DataConfig(Frozen):
     """What is trained on, and what the curves are measured on."""
 
     spec: str = Field(default="mnist", description="a data set's name or a folder")
+    also: tuple[str, ...] = Field(
+        default=(), description="further sets or folders, whose training images are added"
+    )
     validation: int = Field(default=0, ge=0, description="training images held out of training")
     monitor: Literal["validation", "test"] = "validation"
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tenfold.data.batches import derive_seed
-from tenfold.data.dataset import Digits, stratified_split
+from tenfold.data.dataset import Digits, concatenate, stratified_split
 from tenfold.data.sources import load_digits
 from tenfold.errors import RunError
 from tenfold.evaluation.evaluate import evaluate_bundle
@@ -103,6 +103,9 @@ class Run:
         training, validation = stratified_split(
             training, config.validation, derive_seed("validation")
         )
+        if config.also:
+            added = [load_digits(spec, "train") for spec in config.also]
+            training = concatenate([training, *added])
         if config.monitor == "test":
             return training, load_digits(config.spec, "test")
         return training, validation

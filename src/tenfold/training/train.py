@@ -183,12 +183,15 @@ def unfinished(path: Path | None = None) -> Run:
 
 def _describe_data(recipe: Recipe) -> dict[str, Any]:
     """Load what will be trained and measured on; return its sizes and hashes for a manifest."""
-    splits = {split: load_digits(recipe.data.spec, split) for split in get_args(Split)}
+    splits: dict[str, Digits] = {
+        split: load_digits(recipe.data.spec, split) for split in get_args(Split)
+    }
     held_out, images = recipe.data.validation, len(splits["train"])
     if held_out >= images:
         raise RecipeError(f"data.validation: {held_out} of {images} images leave none to train on")
+    splits |= {f"also {spec}": load_digits(spec, "train") for spec in recipe.data.also}
     return {
-        split: {"images": len(digits), "sha256": digits.sha256} for split, digits in splits.items()
+        name: {"images": len(digits), "sha256": digits.sha256} for name, digits in splits.items()
     }
 
 
