@@ -66,7 +66,7 @@ def finish_sweep(
         "format": FORMAT,
         "recipe": sweep.space.recipe.name,
         "study": sweep.study.study_name,
-        "trials": [_describe(trial) for trial in sweep.trials()],
+        "trials": [_describe(trial, sweep) for trial in sweep.trials()],
         "best": {
             "number": trial.number,
             "nll_sum": trial.value,
@@ -82,7 +82,7 @@ def finish_sweep(
     return result
 
 
-def _describe(trial: FrozenTrial) -> dict[str, Any]:
+def _describe(trial: FrozenTrial, sweep: Sweep) -> dict[str, Any]:
     """Return a trial as JSON; `nll_sum` of one that was pruned is its last evaluation's."""
     curve = trial.intermediate_values
     value = trial.value if trial.state == TrialState.COMPLETE else None
@@ -91,7 +91,7 @@ def _describe(trial: FrozenTrial) -> dict[str, Any]:
         "state": trial.state.name.lower(),
         "nll_sum": curve[max(curve)] if value is None and curve else value,
         "step": max(curve, default=None),
-        "parameters": trial.params,
+        "values": sweep.space.values(trial.params),
         "seconds": None if trial.duration is None else round(trial.duration.total_seconds(), 2),
         "run": trial.user_attrs.get("run"),
         "reason": trial.user_attrs.get("reason"),

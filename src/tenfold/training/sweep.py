@@ -249,7 +249,8 @@ def _records(run: Run) -> list[dict[str, float]]:
 
 
 def _journal(path: Path) -> BaseStorage:
-    """Open Optuna's journal, without the half line that a killed process may have left."""
+    """Open Optuna's journal, without the half line or the lock that a killed process may leave."""
+    path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
     if path.exists():
         data = path.read_bytes()
         if not data.endswith(b"\n"):
