@@ -307,7 +307,7 @@ def test_jobs_are_taken_when_there_is_room(tmp_path: Path) -> None:
     def on_event(job: Job, event: Event) -> bool:
         if event["step"] == 2:
             ended.append(job.member)
-        return event["step"] == 2
+        return bool(event["step"] == 2)
 
     Local(2, "fork", count)(lazily(), on_event)
     assert sorted(ended) == list(range(5))
