@@ -3,7 +3,7 @@
 nice python benchmarks/sweep_swift.py runs/sweep-swift
 
 60 trials of 120 iterations; SIGKILL to every process once 30 have ended; the same command again.
-Then: no trial lost or counted twice, every line of Optuna's journal whole, and the winner, on ten
+Then: no trial lost or counted twice, every line of Optuna's journal whole, and the winner, on five
 seeds that no trial saw, at least as good on validation as the recipe that the sweep began with.
 """
 
@@ -28,7 +28,7 @@ from tenfold.training.hardware import choose_device, describe_machine
 
 SPACE = Path("benchmarks/sweep_swift.toml")
 RECORD = Path("benchmarks/records/sweep")
-TRIALS, SEEDS = 60, 10
+TRIALS, SEEDS = 60, 5
 SHORT = (
     "training.stages.0.iterations=20",
     "training.stages.1.iterations=100",

@@ -63,6 +63,11 @@ def run_job(job: Job, stop: Callable[[], bool]) -> Iterator[MemberEvent]:
     tune_process()
     torch.set_num_threads(job.threads)
     run = Run.open(job.run)
+    if processes := run.manifest.get("processes"):
+        raise RunError(
+            f"{run.path}: began with {processes} processes; "
+            f"continue with torchrun --nproc-per-node {processes} -m tenfold train --resume"
+        )
     folder = run.members[job.member]
     if (folder / "weights.safetensors").exists():
         return
