@@ -252,6 +252,11 @@ def test_one_process_a_folder_and_one_sweep_a_folder(
     ):
         pass
     assert not (tmp_path / "other").exists()
+    with (
+        pytest.raises(RunError, match=r"space\.toml: cannot be written \(File exists\)"),
+        open_sweep(load_space(space, load_recipe("smoke")), space),
+    ):
+        pass
 
 
 def test_machines_share_a_storage(space: Path, tmp_path: Path) -> None:

@@ -204,7 +204,12 @@ def open_sweep(space: Space, folder: Path, storage: str | None = None) -> Iterat
             "set data.monitor=validation and data.validation"
         )
     texts = {"recipe.toml": space.recipe.to_toml(), "space.toml": space.text}
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(
+            f"--out {folder}: cannot be written ({error.strerror}); name another"
+        ) from error
     try:
         with filelock.FileLock(folder / "sweep.lock", timeout=0):
             for name, text in texts.items():
