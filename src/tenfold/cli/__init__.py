@@ -12,6 +12,7 @@ from tenfold.cli.measure import evaluate, report
 from tenfold.cli.read import read
 from tenfold.cli.repeat import compare, repeat
 from tenfold.cli.serve import serve
+from tenfold.cli.sweep import sweep
 from tenfold.cli.train import train
 from tenfold.errors import TenfoldError
 
@@ -23,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help starts faster, and keeps [brackets]
 )
-for verb in (train, read, serve, repeat, compare, evaluate, report, export, audit, recipes):
+for verb in (train, read, serve, repeat, sweep, compare, evaluate, report, export, audit, recipes):
     app.command()(verb)
 app.add_typer(data_app, name="data")
 app.add_typer(bench_app, name="bench")

@@ -51,8 +51,13 @@ def train(  # noqa: PLR0913 - a command line
     from tenfold.training import train as training
     from tenfold.training.member import Event, Interrupted
     from tenfold.training.progress import ProgressView
+    from tenfold.training.together import cores, follow, join, lead
     from tenfold.training.tracking import TensorBoard
 
+    share = join()  # of what torchrun started
+    if share.rank:
+        follow(share)
+        return
     board = TensorBoard() if tensorboard else None
     overrides = overrides_of(set_, seed=seed, members=members, data=data)
     if resume:
@@ -60,7 +65,7 @@ def train(  # noqa: PLR0913 - a command line
             raise TenfoldError("--resume: goes on as the run began; of options it takes only --out")
         run = training.unfinished(out)
     else:
-        run = _lay(recipe or "default", overrides, out, device, precision, threads)
+        run = _lay(recipe or "default", overrides, out, device, precision, threads or cores(share))
     typer.echo(f"{'resuming' if resume else 'training'} {run.recipe.name} in {run.path}", err=True)
     if slower := why_not():
         typer.echo(slower, err=True)
@@ -73,7 +78,12 @@ def train(  # noqa: PLR0913 - a command line
 
     try:
         with view:
-            training.resume(run, start_method=START_METHOD, on_event=on_event)
+            training.resume(
+                run,
+                launcher=lead(run, share),
+                start_method=START_METHOD,
+                on_event=on_event,
+            )
     except (Interrupted, KeyboardInterrupt):
         folder = shlex.quote(str(run.path))
         typer.echo(f"stopped; continue with: tenfold train --resume --out {folder}", err=True)

@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -29,7 +29,8 @@ from tenfold.training.member import Event as MemberEvent
 from tenfold.training.member import Interrupted, MemberRun, train_member
 from tenfold.training.run import Run
 
-OnEvent = Callable[["Job", MemberEvent], None]
+OnEvent = Callable[["Job", MemberEvent], bool | None]
+RunJob = Callable[["Job", Callable[[], bool]], Iterator[MemberEvent]]
 
 PATIENCE_SECONDS = 10  # for a worker to write its checkpoint
 
@@ -48,11 +49,13 @@ class Job:
 class Launcher(Protocol):
     """Train every job to its end, reporting `(job, event)` on the way.
 
+    The next job is taken when there is room for it. A job ends early when `on_event` returns true.
+
     Raises:
         Interrupted: the user asked to stop; every member has written a checkpoint.
     """
 
-    def __call__(self, jobs: Sequence[Job], on_event: OnEvent) -> None: ...  # noqa: D102
+    def __call__(self, jobs: Iterable[Job], on_event: OnEvent) -> None: ...  # noqa: D102
 
 
 def run_job(job: Job, stop: Callable[[], bool]) -> Iterator[MemberEvent]:
@@ -60,6 +63,11 @@ def run_job(job: Job, stop: Callable[[], bool]) -> Iterator[MemberEvent]:
     tune_process()
     torch.set_num_threads(job.threads)
     run = Run.open(job.run)
+    if processes := run.manifest.get("processes"):
+        raise RunError(
+            f"{run.path}: began with {processes} processes; "
+            f"continue with torchrun --nproc-per-node {processes} -m tenfold train --resume"
+        )
     folder = run.members[job.member]
     if (folder / "weights.safetensors").exists():
         return
@@ -80,24 +88,32 @@ class Local:
         workers: members that are trained at the same time.
         start_method: `fork` saves each worker the import of torch, but is safe only where
             this process has not computed anything with torch yet; `spawn` always is.
+        run: trains one job, and can be pickled.
     """
 
-    def __init__(self, workers: int = 1, start_method: Literal["fork", "spawn"] = "spawn") -> None:
+    def __init__(
+        self,
+        workers: int = 1,
+        start_method: Literal["fork", "spawn"] = "spawn",
+        run: RunJob = run_job,
+    ) -> None:
         self.workers = workers
         self.start_method = start_method
+        self.run = run
 
-    def __call__(self, jobs: Sequence[Job], on_event: OnEvent) -> None:
+    def __call__(self, jobs: Iterable[Job], on_event: OnEvent) -> None:
         """See `Launcher`."""
         if self.workers == 1:
             with interruptible() as stop:
                 for job in jobs:
-                    for event in run_job(job, stop):
-                        on_event(job, event)
+                    for event in self.run(job, stop):
+                        if on_event(job, event):
+                            break
             return
         with interruptible() as stop:
-            self._share(list(jobs), on_event, stop)
+            self._share(iter(jobs), on_event, stop)
 
-    def _share(self, waiting: list[Job], on_event: OnEvent, stop: Callable[[], bool]) -> None:
+    def _share(self, waiting: Iterator[Job], on_event: OnEvent, stop: Callable[[], bool]) -> None:
         """Keep `workers` processes busy until no job waits, or the user stops them all."""
         fork = self.start_method == "fork"
         context = (
@@ -106,20 +122,22 @@ class Local:
         stopping = context.Event()
         running: dict[Connection, tuple[Job, BaseProcess]] = {}
         try:
-            while running or (waiting and not stop()):
+            while True:
                 if stop():
                     stopping.set()
-                while waiting and len(running) < self.workers and not stop():
-                    job = waiting.pop(0)
+                    waiting = iter(())
+                while len(running) < self.workers and (job := next(waiting, None)):
                     receiver, sender = context.Pipe(duplex=False)
-                    worker = context.Process(target=_work, args=(job, sender, stopping))
+                    worker = context.Process(target=_work, args=(self.run, job, sender, stopping))
                     worker.start()
                     sender.close()
                     running[receiver] = (job, worker)
+                if not running:
+                    break
                 ready = wait(list(running), timeout=1)
                 for receiver in [known for known in running if known in ready]:
                     job, process = running[receiver]
-                    if not _forward(receiver, job, on_event):
+                    if _forward(receiver, job, on_event, process):
                         process.join()
                         del running[receiver]
         finally:
@@ -131,22 +149,23 @@ class Local:
             raise Interrupted
 
 
-def _forward(receiver: Connection, job: Job, on_event: OnEvent) -> bool:
-    """Pass one message on; False when the worker is done."""
+def _forward(receiver: Connection, job: Job, on_event: OnEvent, worker: BaseProcess) -> bool:
+    """Pass one message on; true when the worker is done, or was ended early."""
     try:
         kind, content = receiver.recv()
     except EOFError:
         raise RunError(
             f"member {job.member}: its process died; continue with --resume --out {job.run}"
         ) from None
-    if kind == "event":
-        on_event(job, content)
-    elif kind == "error":
+    if kind == "error":
         raise content
-    return bool(kind == "event")
+    if kind == "event" and on_event(job, content):
+        worker.kill()
+        return True
+    return bool(kind == "done")
 
 
-def _work(job: Job, sender: Connection, stopping: Event) -> None:
+def _work(run: RunJob, job: Job, sender: Connection, stopping: Event) -> None:
     """Run a job in a process of its own, which stops when told to and ends with its parent.
 
     Ctrl-C reaches every process of a terminal; only the parent listens to it.
@@ -161,7 +180,7 @@ def _work(job: Job, sender: Connection, stopping: Event) -> None:
 
     threading.Thread(target=follow, daemon=True).start()
     try:
-        for event in run_job(job, stopping.is_set):
+        for event in run(job, stopping.is_set):
             sender.send(("event", event))
         sender.send(("done", None))
     except Interrupted:

@@ -18,16 +18,18 @@ from tenfold.model.network import DigitNetwork
 from tenfold.training.loss import nll_sum
 from tenfold.training.optimizer import Optimizer, write_parameters
 from tenfold.training.recipe import Recipe
+from tenfold.training.share import ALONE, Share
 
 EVALUATION_BATCH = 500
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where and in which precision a member is trained."""
+    """Where, in which precision, and by which share of the processes a member is trained."""
 
     device: torch.device
     dtype: torch.dtype
+    share: Share = ALONE
 
 
 class Trainer:
@@ -38,6 +40,7 @@ class Trainer:
         self.schedule = recipe.schedule
         self.seed = derive_seed(recipe.seed, "member", member)
         self.device = where.device
+        self.share = where.share
         self.images = training.images.to(where.device)
         self.labels = training.labels.to(where.device)
         self.strangers = Strangers(recipe.imitation, self.seed)
@@ -56,14 +59,15 @@ class Trainer:
         self.step_count = 0
 
     def step(self) -> None:
-        """Draw a batch, descend once, average."""
+        """Draw a batch, or this process's share of it; descend once, average."""
         settings = self.recipe.training
         knobs = self.schedule.at(self.step_count)
-        seed = derive_seed(self.seed, "step", self.step_count)
+        seed = derive_seed(self.seed, "step", self.step_count, *self.share.seed)
         torch.manual_seed(seed)  # dropout
         self.generator.manual_seed(seed)  # augmentation, drawn on the CPU
         first = self.schedule.images_before(self.step_count)
-        indices = self.stream.indices(first, knobs.batch_size).to(self.device)
+        batch = self.stream.indices(first, knobs.batch_size)
+        indices = self.share.part(batch).to(self.device)
         images, labels = self.images[indices], self.labels[indices]
         if self.strangers.banks:
             images, labels = self.strangers.join(images, labels, self.generator)
@@ -73,8 +77,9 @@ class Trainer:
         total = nll_sum(self.network(pixels), labels, settings.label_smoothing)
         loss = total / knobs.batch_size if settings.nll_reduction == "mean" else total
         gradients = torch.autograd.grad(loss, self.optimizer.parameters)
+        gradients, total = self.share.reduce(gradients, total.detach(), self._averaged()[1:])
         self.optimizer.step(gradients, self.step_count, knobs.learning_rate, knobs.l2_coefficient)
-        self.loss_total += total.detach()
+        self.loss_total += total
         self.step_count += 1
         averaging = self.recipe.averaging
         if averaging.decay and self.step_count % averaging.every == 0:

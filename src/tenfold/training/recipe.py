@@ -4,7 +4,7 @@ import difflib
 import json
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -99,6 +99,18 @@ class Recipe(Frozen):
         """Return the resolved recipe as TOML that `load_recipe` reads back to an equal one."""
         return tomli_w.dumps(self.model_dump(mode="json"))
 
+    def changed(self, values: Mapping[str, Any]) -> "Recipe":
+        """Return this recipe with other values at dotted keys, as `training.stages.0.iterations`.
+
+        Raises:
+            RecipeError: there is no such key, or the recipe does not allow its value.
+        """
+        document = self.model_dump(mode="json")
+        shown = [f"{key}={json.dumps(value)}" for key, value in values.items()]
+        for (key, value), change in zip(values.items(), shown, strict=True):
+            _set(document, key, value, change)
+        return _checked(document, Path(self.name), "", shown)
+
 
 def shipped() -> dict[str, Path]:
     """Return the recipes that come with tenfold, by name."""
@@ -117,6 +129,11 @@ def load_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     path, text, document = _read(recipe)
     for override in overrides:
         _override(document, override)
+    return _checked(document, path, text, overrides)
+
+
+def _checked(document: dict[str, Any], path: Path, text: str, overrides: Sequence[str]) -> Recipe:
+    """Return the recipe that a document is, or say what is wrong with it."""
     try:
         # Strict: a "2" or a true where an integer belongs is a mistake, not an integer.
         return Recipe.model_validate_json(json.dumps(document, default=str), strict=True)
@@ -161,7 +178,7 @@ def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _override(document: dict[str, Any], override: str) -> None:
-    """Set one dotted key; numbers index lists; the value is TOML, else a bare string."""
+    """Set what `KEY=VALUE` says; the value is TOML, else a bare string."""
     key, equals, value = override.partition("=")
     if not equals or not key:
         raise RecipeError(
@@ -171,15 +188,20 @@ def _override(document: dict[str, Any], override: str) -> None:
         parsed = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         parsed = value
-    *parents, last = key.strip().split(".")
+    _set(document, key.strip(), parsed, override)
+
+
+def _set(document: dict[str, Any], key: str, value: object, override: str) -> None:
+    """Set one dotted key; numbers index lists."""
+    *parents, last = key.split(".")
     node: Any = document
     try:
         for part in parents:
             node = node[int(part)] if isinstance(node, list) else node.setdefault(part, {})
         if isinstance(node, list):
-            node[int(last)] = parsed
+            node[int(last)] = value
         else:
-            node[last] = parsed
+            node[last] = value
     except (IndexError, ValueError, TypeError, AttributeError) as error:
         raise RecipeError(f"--set {override}: there is no {key} in the recipe") from error
 

@@ -1,0 +1,137 @@
+"""Sweep a short `swift`, kill the sweep half-way, continue it, and hold its winner to account.
+
+nice python benchmarks/sweep_swift.py runs/sweep-swift
+
+60 trials of 120 iterations; SIGKILL to every process once 30 have ended; the same command again.
+Then: no trial lost or counted twice, every line of Optuna's journal whole, and the winner, on five
+seeds that no trial saw, at least as good on validation as the recipe that the sweep began with.
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+
+from tenfold.evaluation.statistics import paired, spread
+from tenfold.training.hardware import choose_device, describe_machine
+
+SPACE = Path("benchmarks/sweep_swift.toml")
+RECORD = Path("benchmarks/records/sweep")
+TRIALS, SEEDS = 60, 5
+SHORT = (
+    "training.stages.0.iterations=20",
+    "training.stages.1.iterations=100",
+    "training.evaluate_every=20",
+)
+
+
+def command(folder: Path) -> list[str]:
+    """Return the command that starts the sweep, and that continues it."""
+    words = ["sweep", "swift", "--space", str(SPACE), "--trials", str(TRIALS)]
+    words += ["--seeds", str(SEEDS), "--out", str(folder), "--json"]
+    return [sys.executable, "-m", "tenfold", *words, *(w for s in SHORT for w in ("--set", s))]
+
+
+def trials_of(folder: Path) -> list[dict[str, Any]]:
+    """Read the study from Optuna's journal, each line of which is checked."""
+    with (folder / "journal.log").open(encoding="utf-8") as file:
+        for line in file:
+            json.loads(line)
+    backend = optuna.storages.journal.JournalFileBackend(str(folder / "journal.log"))
+    storage = optuna.storages.JournalStorage(backend)
+    (name,) = optuna.get_all_study_names(storage)
+    return [
+        {"number": t.number, "state": t.state, "value": t.value, "run": t.user_attrs.get("run")}
+        | {"parameters": t.params}
+        for t in optuna.load_study(study_name=name, storage=storage).trials
+    ]
+
+
+def finished(trials: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return those that count."""
+    return [t for t in trials if t["state"] in {TrialState.COMPLETE, TrialState.PRUNED}]
+
+
+def kill_half_way(folder: Path) -> None:
+    """Start the sweep and kill all of its processes when half of the trials have ended."""
+    with subprocess.Popen(
+        command(folder), stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        for line in process.stderr or ():
+            print(line, end="", flush=True)
+            if line.startswith(f"{TRIALS // 2}/"):
+                time.sleep(1)  # into the next trials
+                os.killpg(process.pid, signal.SIGKILL)
+                return
+        raise SystemExit("the sweep ended before it was killed")
+
+
+def main() -> None:
+    """Sweep, kill, continue, check, write the record."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    folder = parser.parse_args().out
+    begun = time.monotonic()
+    kill_half_way(folder)
+    at_death = trials_of(folder)
+    subprocess.run(command(folder), check=True)
+    seconds = time.monotonic() - begun
+    trials = trials_of(folder)
+    counted = finished(trials)
+    result = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
+    scores = result["reruns"]
+    baseline, best = (scores[name]["validation_nll_sum"] for name in ("baseline", "best"))
+    checks = {
+        "finished_when_killed": len(finished(at_death)),
+        "running_when_killed": sum(t["state"] == TrialState.RUNNING for t in at_death),
+        "finished": len(counted),
+        "all_kept_that_had_finished": all(t in counted for t in finished(at_death)),
+        "runs_counted_twice": len(counted) - len({t["run"] for t in counted}),
+        "parameters_counted_twice": len(counted)
+        - len({json.dumps(t["parameters"], sort_keys=True) for t in counted}),
+        "left_running": sum(t["state"] == TrialState.RUNNING for t in trials),
+        "winner_at_least_as_good": spread(best).mean <= spread(baseline).mean,
+    }
+    fresh = {
+        name: {
+            "baseline": vars(spread(scores["baseline"][name])),
+            "best": vars(spread(scores["best"][name])),
+            "difference": vars(paired(scores["baseline"][name], scores["best"][name])),
+        }
+        for name in scores["baseline"]
+    }
+    machine = describe_machine(choose_device("cpu"))
+    machine["versions"] |= {"optuna": version("optuna"), "python": platform.python_version()}
+    summary = {
+        "command": " ".join(["tenfold", *command(Path("runs/sweep-swift"))[3:]]),
+        "seconds_killed_and_continued": round(seconds),
+        "load_average_at_the_end": os.getloadavg(),
+        "checks": checks,
+        "fresh_seeds": fresh,
+        **machine,
+    }
+    RECORD.mkdir(parents=True, exist_ok=True)
+    (RECORD / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    for name in ("sweep.json", "best.toml", "space.toml", "recipe.toml"):
+        shutil.copyfile(folder / name, RECORD / name)
+    print(json.dumps(summary, indent=2))
+    expected = {"finished": TRIALS, "all_kept_that_had_finished": True, "left_running": 0}
+    expected |= {"runs_counted_twice": 0, "parameters_counted_twice": 0}
+    expected |= {"winner_at_least_as_good": True}
+    if any(checks[name] != value for name, value in expected.items()):
+        raise SystemExit("failed: see checks above")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""`tenfold sweep`."""
+
+import dataclasses
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tenfold.cli.output import (
+    START_METHOD,
+    DataOption,
+    DeviceOption,
+    JsonFlag,
+    PrecisionOption,
+    SetOption,
+    ThreadsOption,
+    console,
+    overrides_of,
+    precision_of,
+    print_json,
+)
+from tenfold.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+    from tenfold.training.launch import Job
+    from tenfold.training.member import Event
+    from tenfold.training.run import Run
+    from tenfold.training.sweep import Sweep
+
+
+def sweep(  # noqa: PLR0913 - a command line
+    *,
+    recipe: Annotated[str, typer.Argument(help="A shipped recipe or a TOML file.")],
+    space: Annotated[Path, typer.Option(help="TOML file: recipe keys with ranges or choices.")],
+    trials: Annotated[int, typer.Option(min=1, help="How many, those before a stop included.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the sweep [default: runs/RECIPE-sweep].")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Fresh ones, for the best recipe.")] = 5,
+    storage: Annotated[
+        str | None, typer.Option(help="URL of a storage that machines share [default: a file].")
+    ] = None,
+    data: DataOption = None,
+    set_: SetOption = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    threads: ThreadsOption = None,
+    json_: JsonFlag = False,
+) -> None:
+    """Search a recipe's values, a trial a core; the same command continues it (extra tune)."""
+    if find_spec("optuna") is None or find_spec("filelock") is None:
+        raise MissingExtraError("tenfold sweep", "tune")
+    import torch
+
+    from tenfold.report.sweep import write_sweep
+    from tenfold.training.member import Interrupted
+    from tenfold.training.recipe import load_recipe
+    from tenfold.training.rerun import finish_sweep, lay_reruns
+    from tenfold.training.space import load_space
+    from tenfold.training.sweep import open_sweep
+
+    torch.set_num_threads(1)  # threads of this process would not survive in forked workers
+    loaded = load_recipe(recipe, overrides_of(set_, data=data))
+    folder = out or Path("runs") / f"{loaded.name}-sweep"
+    where: Any = {"device": device, "precision": precision_of(precision)}
+    # A connection does not survive in forked workers either.
+    how: Any = {"workers": threads, "start_method": "spawn" if storage else START_METHOD}
+    try:
+        with open_sweep(load_space(space, loaded), folder, storage) as opened:
+            typer.echo(f"sweeping {loaded.name} in {folder}", err=True)
+            opened.run(trials, **where, **how, on_trial=_Teller(opened, trials).on_trial)
+            reruns = lay_reruns(opened, seeds, **where)
+            typer.echo(f"{seeds} fresh seeds of the best recipe and of {loaded.name}", err=True)
+            result = finish_sweep(opened, reruns, **how, on_event=_tell_end(reruns))
+    except (Interrupted, KeyboardInterrupt):
+        typer.echo("stopped; the same command continues", err=True)
+        raise typer.Exit(130) from None
+    _finish(result, folder, write_sweep(result, folder / "report.html"), as_json=json_)
+
+
+class _Teller:
+    """Prints a line a trial."""
+
+    def __init__(self, opened: "Sweep", trials: int) -> None:
+        self.opened = opened
+        self.trials = trials
+
+    def on_trial(self, trial: "FrozenTrial") -> None:
+        """Say how a trial ended, and how many have."""
+        from tenfold.training.sweep import FINISHED
+
+        finished = self.opened.trials(*FINISHED)
+        complete = [t.value for t in finished if t.state.name == "COMPLETE" and t.value is not None]
+        what = f"nll_sum {trial.value:.1f}" if trial.value is not None else "no value"
+        if trial.state.name == "PRUNED":
+            what = trial.user_attrs.get("reason") or f"{what}, pruned at {trial.last_step}"
+        best = f" · best {min(complete):.1f}" if complete else ""
+        typer.echo(f"{len(finished)}/{self.trials} · trial {trial.number}: {what}{best}", err=True)
+
+
+def _tell_end(reruns: "dict[str, list[Run]]") -> "Callable[[Job, Event], None]":
+    """Return what prints a line for each member that is trained with a fresh seed."""
+    ends = {run.path: run.recipe.schedule.iterations for runs in reruns.values() for run in runs}
+
+    def on_event(job: "Job", event: "Event") -> None:
+        if event["kind"] == "evaluation" and event["step"] == ends[job.run]:
+            where = f"{job.run.parent.name}/{job.run.name}, member {job.member + 1}"
+            typer.echo(f"{where}: nll_sum {event['nll_sum']:.1f}", err=True)
+
+    return on_event
+
+
+def _finish(result: dict[str, Any], folder: Path, page: Path, *, as_json: bool) -> None:
+    """Print what the sweep came to."""
+    from rich.table import Table
+
+    from tenfold.report.sweep import compare_reruns
+
+    compared = compare_reruns(result)
+    states = [trial["state"] for trial in result["trials"]]
+    counts = {state: states.count(state) for state in ("complete", "pruned", "fail")}
+    best = folder / "best.toml"
+    if as_json:
+        beside = {name: dataclasses.asdict(found) for name, found in compared.items()}
+        paths = {"recipe": str(best), "folder": str(folder), "report": str(page)}
+        print_json({"trials": counts, "best": result["best"], "fresh_seeds": beside, **paths})
+        return
+    seeds = len(result["seeds"])
+    table = Table(
+        title=f"{seeds} fresh seed{'s' if seeds > 1 else ''}", title_justify="left", box=None
+    )
+    for heading in ("", result["recipe"], result["best"]["recipe"], "difference", "p"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for name, found in compared.items():
+        show = ("{:.3%}" if name.endswith("accuracy") else "{:,.1f}").format
+        means = [
+            show(s.mean) + (f" ± {show(s.half)}" if s.half is not None else "")
+            for s in (found.baseline, found.best)
+        ]
+        gap = found.difference
+        p = "–" if gap.p is None else f"{gap.p:.2g}"
+        table.add_row(name.replace("_", " ", 1), *means, show(gap.mean), p)
+    console().print(table)
+    typer.echo(f"{counts['complete']} trials complete, {counts['pruned']} pruned · {best} · {page}")

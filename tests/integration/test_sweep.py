@@ -1,0 +1,318 @@
+"""Sweeps: trials that train, are pruned, die and go on; none is counted twice."""
+
+import itertools
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from optuna.trial import TrialState
+from typer.testing import CliRunner
+
+from tenfold.cli import app
+from tenfold.errors import RecipeError, RunError
+from tenfold.training.journal import Journal
+from tenfold.training.launch import Job, Local, OnEvent
+from tenfold.training.member import Event, Interrupted
+from tenfold.training.recipe import load_recipe
+from tenfold.training.run import Run
+from tenfold.training.space import load_space
+from tenfold.training.sweep import FINISHED, attempt, open_sweep
+
+SMALL = (
+    "training.stages.0.iterations=6",
+    "training.stages.1.iterations=6",
+    "training.evaluate_every=4",
+)
+SET = [word for change in SMALL for word in ("--set", change)]
+SPACE = """
+"training.stages.1.learning_rate.start" = { low = 0.0001, high = 0.05, log = true }
+"network.pooling" = { choices = ["mixed", "max"] }
+"""
+
+
+@pytest.fixture
+def space(tmp_path: Path) -> Path:
+    path = tmp_path / "space.toml"
+    path.write_text(SPACE)
+    return path
+
+
+@pytest.fixture
+def opened(space: Path, tmp_path: Path) -> Callable[[], Any]:
+    """Open the sweep of a small `smoke` in this test's folder, as often as asked."""
+    return lambda: open_sweep(load_space(space, load_recipe("smoke", SMALL)), tmp_path / "sweep")
+
+
+def study_of(folder: Path) -> optuna.Study:
+    """Read Optuna's journal as any other program would."""
+    backend = optuna.storages.journal.JournalFileBackend(str(folder / "journal.log"))
+    storage = optuna.storages.JournalStorage(backend)
+    (name,) = optuna.get_all_study_names(storage)
+    return optuna.load_study(study_name=name, storage=storage)
+
+
+class Scripted:
+    """A launcher that trains nothing: the k-th job's evaluations have the k-th list of losses."""
+
+    def __init__(self, *losses: Sequence[float], then: Exception | None = None) -> None:
+        self.losses = list(losses)
+        self.then = then
+        self.jobs: list[Job] = []
+        self.seen: list[int] = []
+
+    def __call__(self, jobs: Iterable[Job], on_event: OnEvent) -> None:
+        waiting = iter(self.losses)
+        for job in jobs:
+            self.jobs.append(job)
+            self.seen.append(0)
+            folder = Run.open(job.run).members[0]
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                losses = next(waiting)
+            except StopIteration:
+                raise self.then or AssertionError("one job too many") from None
+            for loss in losses:
+                self.seen[-1] += 1
+                if on_event(job, {"kind": "evaluation", **write(folder, loss)}):
+                    break
+
+
+def write(folder: Path, loss: float) -> dict[str, Any]:
+    """Add an evaluation to a member's journal."""
+    journal = Journal(folder)
+    done = len(journal.records()) if journal.path.exists() else 0
+    record = {"step": 4 * (done + 1), "nll_sum": loss, "accuracy": 0.5}
+    journal.append(record, np.zeros((1, 10), np.float32))
+    return record
+
+
+def test_the_command_trains_reruns_and_reports(space: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "sweep"
+    words = ["sweep", "smoke", "--space", space, "--trials", 4, "--seeds", 2, "--out", folder]
+    result = CliRunner().invoke(app, [str(w) for w in [*words, *SET, "--threads", 1, "--json"]])
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout.strip().splitlines()[-1])
+    study = study_of(folder)
+    assert [t.state for t in study.trials] == [TrialState.COMPLETE] * 4
+    first = study.trials[0].params
+    assert first["training.stages.1.learning_rate.start"] == 0.005  # smoke's own come first
+    for trial in study.trials:
+        records = Journal(folder / "trials" / f"{trial.number:04}" / "members/00").records()
+        losses = [record["nll_sum"] for record in records]
+        assert trial.value == min(losses)  # smoke keeps the least
+        assert list(trial.intermediate_values.values()) == losses
+    least = min(study.trials, key=lambda t: t.value or 0)
+    assert found["best"]["number"] == least.number
+    assert found["best"]["nll_sum"] == least.value
+    best = load_recipe(Path(found["recipe"]))
+    own = load_recipe("smoke", SMALL)
+    start = least.params["training.stages.1.learning_rate.start"]
+    assert best.training.stages[1].learning_rate.start == start
+    assert best.members == own.members == 2
+    assert best.changed({"training.stages.1.learning_rate.start": 0.005, "name": "smoke"}) == (
+        own.changed({"network.pooling": best.network.pooling})
+    )
+    for name, folder_name in (("baseline", "baseline"), ("best", f"best-{least.number:04}")):
+        runs = [Run.open(folder / folder_name / f"seed-{seed}") for seed in (1, 2)]
+        losses = [run.evaluation["curves"]["models"][-1]["nll_sum"] for run in runs]
+        measured = found["fresh_seeds"]["validation_nll_sum"][name]
+        assert measured["n"] == 2
+        assert measured["mean"] == pytest.approx(np.mean([min(loss) for loss in losses]))
+    page = Path(found["report"]).read_text()
+    assert "4 trials, 0 of them pruned" in page
+    assert "Importance" in page or "importance" in page
+    assert page.count("<svg") == 2
+
+
+def test_a_trial_worse_than_the_median_is_pruned(opened: Callable[[], Any], tmp_path: Path) -> None:
+    good = [[9.0, 8.0, value] for value in (5.0, 4.0, 3.0, 4.0, 5.0)]
+    launcher = Scripted(*good, [10.0, 9.0, 1.0], [8.0, 7.0, 6.0])
+    told: list[int] = []
+    with opened() as sweep:
+        sweep.run(7, launcher=launcher, on_trial=lambda trial: told.append(trial.number))
+        trial, _ = sweep.best()
+    assert launcher.seen == [3, 3, 3, 3, 3, 1, 3]  # at the first evaluation, above the median
+    trials = study_of(tmp_path / "sweep").trials
+    assert [t.state.name for t in trials] == ["COMPLETE"] * 5 + ["PRUNED", "COMPLETE"]
+    assert trial.number == 2
+    assert told == list(range(7))
+
+
+def test_what_a_dead_process_left_is_begun_again(opened: Callable[[], Any], tmp_path: Path) -> None:
+    with opened() as sweep:
+        sweep.run(2, launcher=Scripted([3.0, 2.0, 1.0], [3.0, 2.0, 2.0]))
+        # As a process killed in its third trial leaves it, half a line in the journal included.
+        dead = sweep.study.ask(sweep.space.distributions)
+        dead.set_user_attr("owner", sweep.owner)
+        dead.set_user_attr("run", "0002")
+        dead.report(3.5, 4)
+    with (tmp_path / "sweep/journal.log").open("a") as file:
+        file.write('{"op_code":6,"worker_id":"')
+    (tmp_path / "sweep/journal.log.lock").symlink_to("journal.log")
+    launcher = Scripted([3.5, 1.5, 0.5], [3.0, 2.5, 2.0])
+    with opened() as sweep:
+        sweep.run(4, launcher=launcher)
+    assert [job.run.name for job in launcher.jobs] == ["0002", "0004"]
+    trials = study_of(tmp_path / "sweep").trials
+    states = [t.state.name for t in trials]
+    assert states == ["COMPLETE", "COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
+    assert trials[3].params == dead.params
+    assert trials[3].user_attrs["run"] == "0002"
+    assert len({json.dumps(t.params) for t in trials}) == 4  # resuming draws nothing twice
+
+
+def test_a_stopped_sweep_goes_on_with_its_trial(opened: Callable[[], Any], tmp_path: Path) -> None:
+    with opened() as sweep, pytest.raises(Interrupted):
+        sweep.run(3, launcher=Scripted([3.0, 2.0, 1.0], then=Interrupted()))
+    for loss in (5.0, 4.0):
+        write(tmp_path / "sweep/trials/0001/members/00", loss)
+    launcher = Scripted([0.5])
+    with opened() as sweep:
+        sweep.run(2, launcher=launcher)
+        trial, _ = sweep.best()
+        assert [t.state.name for t in sweep.trials()] == ["COMPLETE", "FAIL", "COMPLETE"]
+    assert [job.run.name for job in launcher.jobs] == ["0001"]
+    assert trial.number == 2
+    assert trial.intermediate_values == {4: 5.0, 8: 4.0, 12: 0.5}
+
+
+def test_a_run_that_had_ended_is_told_without_training(
+    opened: Callable[[], Any], tmp_path: Path
+) -> None:
+    with opened() as sweep, pytest.raises(Interrupted):
+        sweep.run(1, launcher=Scripted(then=Interrupted()))
+    for loss in (5.0, 2.0, 4.0):
+        write(tmp_path / "sweep/trials/0000/members/00", loss)
+    launcher = Scripted()
+    with opened() as sweep:
+        sweep.run(1, launcher=launcher)
+        assert sweep.best()[0].value == 2.0
+    assert not launcher.jobs
+
+
+def test_one_that_diverges_counts_as_pruned(tmp_path: Path) -> None:
+    (tmp_path / "space.toml").write_text(
+        '"training.stages.0.learning_rate.start" = { low = 1e30, high = 1e31 }'
+    )
+    space = load_space(tmp_path / "space.toml", load_recipe("smoke", SMALL))
+    with open_sweep(space, tmp_path / "sweep") as sweep:
+        with pytest.raises(RunError, match="no trial came to its end; narrow the space"):
+            sweep.run(2, launcher=Local(1, run=attempt))
+        trials = sweep.trials()
+    assert [t.state for t in trials] == [TrialState.PRUNED] * 2
+    assert all("training diverged by iteration" in t.user_attrs["reason"] for t in trials)
+
+
+def test_killed_and_continued_by_the_same_command(
+    space: Path, tmp_path: Path, start: Callable[..., Any]
+) -> None:
+    folder = tmp_path / "sweep"
+    words = ["sweep", "smoke", "--space", space, "--trials", 4, "--seeds", 1, "--out", folder]
+    words += [*SET, "--set", "members=1", "--json"]
+    first = start(*words, "--threads", 2)
+    for line in first.stderr:
+        if line.startswith("2/4"):
+            break
+    os.killpg(first.pid, signal.SIGKILL)
+    before = {t.number for t in study_of(folder).trials if t.state in FINISHED}
+    second = CliRunner().invoke(app, [str(word) for word in [*words, "--threads", 1]])
+    assert second.exit_code == 0, second.output
+    study = study_of(folder)
+    finished = [t for t in study.trials if t.state in FINISHED]
+    assert len(finished) == 4
+    assert before <= {t.number for t in finished}
+    assert len(before) >= 2
+    assert not [t for t in study.trials if t.state in {TrialState.RUNNING, TrialState.WAITING}]
+    runs = [t.user_attrs["run"] for t in finished]
+    assert len(set(runs)) == 4
+    assert len({json.dumps(t.params) for t in finished}) == 4
+
+
+def test_one_process_a_folder_and_one_sweep_a_folder(
+    opened: Callable[[], Any], space: Path, tmp_path: Path
+) -> None:
+    with opened(), pytest.raises(RunError, match="another process is sweeping there"), opened():
+        pass
+    with (
+        pytest.raises(RunError, match=r"recipe\.toml: of another sweep; name another --out"),
+        open_sweep(load_space(space, load_recipe("smoke")), tmp_path / "sweep"),
+    ):
+        pass
+    monitored = load_recipe("smoke", ["data.monitor=test"])
+    with (
+        pytest.raises(RecipeError, match="a sweep selects on validation images"),
+        open_sweep(load_space(space, monitored), tmp_path / "other"),
+    ):
+        pass
+    assert not (tmp_path / "other").exists()
+    with (
+        pytest.raises(RunError, match=r"space\.toml: cannot be written \(File exists\)"),
+        open_sweep(load_space(space, load_recipe("smoke")), space),
+    ):
+        pass
+
+
+def test_machines_share_a_storage(space: Path, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    loaded = load_space(space, load_recipe("smoke", SMALL))
+    with open_sweep(loaded, tmp_path / "a", url) as a, open_sweep(loaded, tmp_path / "b", url) as b:
+        a.run(2, launcher=Scripted([3.0, 2.0, 1.0], [3.0, 2.0, 2.0]))
+        running = a.study.ask(loaded.distributions)
+        running.set_user_attr("owner", a.owner)
+        b.run(4, launcher=Scripted([3.0, 2.0, 0.5]))  # the fourth is running elsewhere
+        assert b.best()[0].value == 0.5
+        assert len(b.trials(TrialState.RUNNING)) == 1
+    with (
+        pytest.raises(RunError, match=r"--storage nonsense://x: cannot be opened \("),
+        open_sweep(loaded, tmp_path / "c", "nonsense://x"),
+    ):
+        pass
+
+
+def count(job: Job, stop: Callable[[], bool]) -> Iterator[Event]:
+    """Stand in for a job that trains: three events, or no end if it is member 1."""
+    for step in itertools.count() if job.member == 1 else range(3):
+        yield {"kind": "evaluation", "step": step}
+        time.sleep(0.01)
+        assert not stop()
+
+
+def jobs(folder: Path, members: int) -> list[Job]:
+    return [Job(folder, member, "cpu", "float32", 1) for member in range(members)]
+
+
+# These workers compute nothing, so that they may be forked.
+@pytest.mark.parametrize("local", [Local(1, run=count), Local(2, "fork", count)])
+def test_a_launcher_ends_a_job_that_it_is_told_to(local: Local, tmp_path: Path) -> None:
+    steps: list[list[int]] = [[], [], []]
+
+    def on_event(job: Job, event: Event) -> bool:
+        steps[job.member].append(event["step"])
+        return job.member == 1 and event["step"] == 4
+
+    local(jobs(tmp_path, 3), on_event)
+    assert steps == [[0, 1, 2], [0, 1, 2, 3, 4], [0, 1, 2]]
+
+
+def test_jobs_are_taken_when_there_is_room(tmp_path: Path) -> None:
+    ended: list[int] = []
+
+    def lazily() -> Iterator[Job]:
+        for job in jobs(tmp_path, 5):
+            assert len(ended) >= job.member - 1  # two workers
+            yield job
+
+    def on_event(job: Job, event: Event) -> bool:
+        if event["step"] == 2:
+            ended.append(job.member)
+        return bool(event["step"] == 2)
+
+    Local(2, "fork", count)(lazily(), on_event)
+    assert sorted(ended) == list(range(5))
