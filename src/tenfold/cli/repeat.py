@@ -12,10 +12,12 @@ from tenfold.cli.output import (
     DeviceOption,
     JsonFlag,
     MembersOption,
+    OnOption,
     PrecisionOption,
     SetOption,
     ThreadsOption,
     console,
+    launcher_on,
     overrides_of,
     precision_of,
     print_json,
@@ -38,6 +40,7 @@ def repeat(  # noqa: PLR0913 - a command line
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     threads: ThreadsOption = None,
+    on: OnOption = None,
     json_: JsonFlag = False,
 ) -> None:
     """Train a recipe with several seeds, a member a core; the same command continues it."""
@@ -64,8 +67,14 @@ def repeat(  # noqa: PLR0913 - a command line
         view.on_event(waiting.index((job.run, job.member)), event)
 
     try:
-        with view:
-            train_all(runs, workers=threads, start_method=START_METHOD, on_event=on_event)
+        with launcher_on(on) as launcher, view:
+            train_all(
+                runs,
+                workers=threads,
+                launcher=launcher,
+                start_method=START_METHOD,
+                on_event=on_event,
+            )
     except (Interrupted, KeyboardInterrupt):
         typer.echo("stopped; the same command continues", err=True)
         raise typer.Exit(130) from None

@@ -12,10 +12,12 @@ from tenfold.cli.output import (
     DeviceOption,
     JsonFlag,
     MembersOption,
+    OnOption,
     PrecisionOption,
     SetOption,
     ThreadsOption,
     console,
+    launcher_on,
     overrides_of,
     precision_of,
     print_json,
@@ -41,6 +43,7 @@ def train(  # noqa: PLR0913 - a command line
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     threads: ThreadsOption = None,
+    on: OnOption = None,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Also write curves to RUN/tensorboard.")
     ] = False,
@@ -57,7 +60,9 @@ def train(  # noqa: PLR0913 - a command line
     overrides = overrides_of(set_, seed=seed, members=members, data=data)
     if resume:
         if recipe or overrides or threads or (device, precision) != ("auto", "auto"):
-            raise TenfoldError("--resume: goes on as the run began; of options it takes only --out")
+            raise TenfoldError(
+                "--resume: goes on as the run began; of options it takes only --out and --on"
+            )
         run = training.unfinished(out)
     else:
         run = _lay(recipe or "default", overrides, out, device, precision, threads)
@@ -72,8 +77,8 @@ def train(  # noqa: PLR0913 - a command line
             board.on_event(run.path / "tensorboard", member, event)
 
     try:
-        with view:
-            training.resume(run, start_method=START_METHOD, on_event=on_event)
+        with launcher_on(on) as launcher, view:
+            training.resume(run, launcher=launcher, start_method=START_METHOD, on_event=on_event)
     except (Interrupted, KeyboardInterrupt):
         folder = shlex.quote(str(run.path))
         typer.echo(f"stopped; continue with: tenfold train --resume --out {folder}", err=True)
