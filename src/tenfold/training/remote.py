@@ -8,6 +8,7 @@ what the next machine is given.
 
 import platform
 import tempfile
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -70,18 +71,19 @@ def train_parcel(parcel: Parcel, digits: tuple[Digits, Digits], post: Post) -> N
         write_atomically(run.path / "recipe.toml", parcel.recipe)
         folder = run.members[parcel.job.member]
         store(folder, parcel.files)
-        stopping = False
+        stopping = threading.Event()
         sent = _written(folder)
         try:
-            for event in run_job(replace(parcel.job, run=run.path), lambda: stopping, digits):
+            for event in run_job(replace(parcel.job, run=run.path), stopping.is_set, digits):
                 if (written := _written(folder)) != sent:
                     sent = written
                     post("files", contents(folder))
-                stopping = post("event", event) or stopping
+                if post("event", event):
+                    stopping.set()
         except Interrupted:
             pass
         except TenfoldError as error:
-            post("error", str(error).replace(name, str(parcel.job.run)))
+            post("error", str(error).replace(str(run.path), str(parcel.job.run)))
             return
         post("files", contents(folder))
 
@@ -109,24 +111,17 @@ class Remote:
                     self.machines.stop()
                 letters, ended = self.machines.listen()
                 for number, kind, content in letters:
-                    job = running.get(number)
-                    if job is None:  # given up for lost, but alive
-                        continue
-                    if kind == "error":
-                        raise RunError(f"member {job.member}: {content}")
-                    if kind == "files":
-                        losses[job] = 0
-                        store(_folder(job), content)
-                    else:
-                        on_event(job, content)
-                for number, why in ended.items():
-                    job = running.pop(number)
+                    if number in running:  # not given up for lost
+                        job = running[number]
+                        _take_in(job, kind, content, on_event)
+                        losses[job] *= kind != "files"
+                for job, why in [(running.pop(number), why) for number, why in ended.items()]:
                     if why and not asked:
                         losses[job] += 1
                         if losses[job] == LOSSES:
                             raise RunError(_lost(job, why))
                         running[self._send(job, shared)] = job
-            if stop():
+            if asked:
                 raise Interrupted
 
     def _send(self, job: Job, shared: dict[str, object]) -> int:
@@ -137,6 +132,15 @@ class Remote:
         recipe = (job.run / "recipe.toml").read_text(encoding="utf-8")
         parcel = Parcel(job, recipe, contents(_folder(job)), _versions())
         return self.machines.send(parcel, shared[data])
+
+
+def _take_in(job: Job, kind: str, content: Any, on_event: OnEvent) -> None:  # noqa: ANN401 - by kind
+    if kind == "error":
+        raise RunError(f"member {job.member}: {content}")
+    if kind == "files":
+        store(_folder(job), content)
+    else:
+        on_event(job, content)
 
 
 def contents(folder: Path) -> Files:
