@@ -25,6 +25,11 @@ from tenfold.training.train import jobs_of, prepare, train
 SMALL = ("training.stages.0.iterations=12", "training.stages.1.iterations=12")
 
 
+@pytest.fixture(autouse=True)
+def no_letters_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tenfold.training.member.PROGRESS_SECONDS", 1e9)
+
+
 class Died(Exception):  # noqa: N818
     pass
 
@@ -136,7 +141,6 @@ def test_a_lost_member_goes_on_from_its_last_checkpoint(
         step(self)
 
     monkeypatch.setattr(Trainer, "step", noted)
-    monkeypatch.setattr("tenfold.training.member.PROGRESS_SECONDS", 1e9)
     # A life's letters: files (checkpoint 9), event 10, files (19), event 20, files (23), event 24,
     # files. The first ends before its third letter, the second, which begins at 9, too.
     machines = Nearby({1: 2, 3: 2})
