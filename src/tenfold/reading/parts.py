@@ -1,7 +1,7 @@
 """Millions of pictures into a folder of Parquet files, a part a shard, each input exactly once.
 
-_plan.json             what is read, and how; another plan is refused
-part-00000.parquet     appears whole; one that is there is not made again
+`_plan.json` says what is read, and how: another plan is refused. A part appears whole, and one
+that is there is not made again.
 """
 
 import functools
