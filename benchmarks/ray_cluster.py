@@ -55,8 +55,8 @@ class Node:
         ray = [str(Path(sys.executable).parent / "ray"), "start", "--node-ip-address", address]
         ray += ["--temp-dir", str(self.temporary), "--object-store-memory", str(200 * 2**20)]
         ray += ["--num-cpus", str(int(core is not None)), "--disable-usage-stats", "--block"]
-        ray += ["--include-dashboard", "false"]
-        ray += ["--head", "--port", "6379"] if number == 1 else ["--address", ADDRESS]
+        head = ["--head", "--port", "6379", "--include-dashboard", "false"]
+        ray += head if number == 1 else ["--address", ADDRESS]
         pinned = [] if core is None else ["taskset", "-c", str(core)]
         self.process = self.start(*pinned, *ray)
 
@@ -86,12 +86,16 @@ class Node:
 class Cluster:
     """A head without cores, where the driver runs, and nodes of one core each."""
 
-    def __init__(self, root: Path, nodes: int) -> None:
+    def __init__(self, root: Path) -> None:
         self.root = root
         self.numbers = iter(range(2, 250))
         run("ip", "link", "add", "tenfold", "type", "bridge")
         run("ip", "link", "set", "tenfold", "up")
         self.head = Node(1, root)
+        self.nodes: list[Node] = []
+
+    def begin(self, nodes: int) -> None:
+        """Start machines, and wait for them."""
         self.wait(0)
         self.nodes = [self.add(core) for core in range(nodes)]
         self.wait(nodes)
@@ -114,7 +118,8 @@ class Cluster:
             if not self.head.start(*words, log=f"wait-{attempt}").wait():
                 return
             time.sleep(1)
-        raise RuntimeError(f"no cluster; see {self.root}")
+        logs = [node.temporary / "log" for node in (self.head, *self.nodes)]
+        raise RuntimeError("no cluster:\n" + "\n".join(log.read_text() for log in logs))
 
     def drive(self, folder: Path) -> "subprocess.Popen[bytes]":
         """Train a run folder from the head's machine."""
@@ -134,8 +139,9 @@ def cluster(nodes: int) -> Iterator[Cluster]:
     """Start a cluster; sockets need short names, so it lives under /tmp."""
     os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     with tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as root:
-        made = Cluster(Path(root), nodes)
+        made = Cluster(Path(root))
         try:
+            made.begin(nodes)
             yield made
         finally:
             made.close()

@@ -9,7 +9,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
+import pyarrow as pa
 import pytest
+from pyarrow import dataset, parquet
+
+from tenfold.data.dataset import synthetic_digits
 
 pytestmark = [
     pytest.mark.cluster,
@@ -100,3 +105,20 @@ def test_a_cluster_of_our_own_keeps_to_itself() -> None:
         [sys.executable, "-c", LOOPBACK], capture_output=True, text=True, timeout=60, check=True
     )
     assert told.stdout.split() == ["open", "refused", "b''"]
+
+
+def test_a_cluster_reads_what_this_machine_reads(tmp_path: Path, start: Start) -> None:
+    images = synthetic_digits(60, seed=3).images.numpy()
+    pictures = [cv2.imencode(".png", image)[1].tobytes() for image in images]
+    for number in range(3):
+        table = pa.table({"image": pictures[20 * number : 20 * number + 20]})
+        parquet.write_table(table, tmp_path / f"{number}.parquet", row_group_size=10)
+    found = []
+    for out, more in ((tmp_path / "here", ()), (tmp_path / "there", ("--on", "ray"))):
+        process = start("read", *tmp_path.glob("*.parquet"), "--single", "--out", out, *more)
+        _, stderr = process.communicate(timeout=120)
+        assert process.returncode == 0, stderr
+        assert "60 rows in 6 parts" in stderr
+        found.append(dataset.dataset(out, format="parquet").to_table().to_pylist())
+    assert found[0] == found[1]
+    assert len({row["file"] for row in found[1]}) == 60
