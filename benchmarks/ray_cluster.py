@@ -19,6 +19,7 @@ import os
 import secrets
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -212,6 +213,20 @@ def lives(folder: Path) -> dict[str, Any]:
     }
 
 
+def between_members(folder: Path) -> float:
+    """Return the median seconds from a member's last event to the next one's first, on one core.
+
+    What a launcher costs is in them; how fast members train on a busy machine is not.
+    """
+    events = [event for event in events_of(folder) if "member" in event]
+    gaps = [
+        after["seconds"] - before["seconds"]
+        for before, after in itertools.pairwise(events)
+        if after["member"] != before["member"]
+    ]
+    return round(statistics.median(gaps), 2)
+
+
 def progress(folder: Path) -> float:
     """Return the share of all steps that have been taken."""
     from tenfold.training.run import Run
@@ -261,6 +276,11 @@ def measure(folder: Path, iterations: int) -> dict[str, Any]:
             remote = lay(folder / f"nodes-{nodes}", iterations)
             row = timed(remote, made.drive)
             found[f"{nodes} nodes"] = {**row, "same_bytes": hashes(remote) == wanted}
+            if nodes == 1:
+                found["between_members"] = {
+                    "local": between_members(local),
+                    "ray": between_members(remote),
+                }
             print(json.dumps(found), flush=True)
     found["two nodes killed"] = kill_nodes(lay(folder / "killed", iterations), wanted)
     print(json.dumps(found["two nodes killed"]), flush=True)

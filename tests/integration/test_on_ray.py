@@ -115,7 +115,9 @@ def test_a_cluster_reads_what_this_machine_reads(tmp_path: Path, start: Start) -
         parquet.write_table(table, tmp_path / f"{number}.parquet", row_group_size=10)
     found = []
     for out, more in ((tmp_path / "here", ()), (tmp_path / "there", ("--on", "ray"))):
-        process = start("read", *tmp_path.glob("*.parquet"), "--single", "--out", out, *more)
+        process = start(
+            "read", *sorted(tmp_path.glob("*.parquet")), "--single", "--out", out, *more
+        )
         _, stderr = process.communicate(timeout=120)
         assert process.returncode == 0, stderr
         assert "60 rows in 6 parts" in stderr
