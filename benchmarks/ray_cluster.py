@@ -224,7 +224,7 @@ def between_members(folder: Path) -> float:
         for before, after in itertools.pairwise(events)
         if after["member"] != before["member"]
     ]
-    return round(statistics.median(gaps), 2)
+    return round(float(statistics.median(gaps)), 2)
 
 
 def progress(folder: Path) -> float:
