@@ -58,31 +58,36 @@ def train(  # noqa: PLR0913 - a command line
 
     board = TensorBoard() if tensorboard else None
     overrides = overrides_of(set_, seed=seed, members=members, data=data)
-    if resume:
-        if recipe or overrides or threads or (device, precision) != ("auto", "auto"):
-            raise TenfoldError(
-                "--resume: goes on as the run began; of options it takes only --out and --on"
-            )
-        run = training.unfinished(out)
-    else:
-        run = _lay(recipe or "default", overrides, out, device, precision, threads)
-    typer.echo(f"{'resuming' if resume else 'training'} {run.recipe.name} in {run.path}", err=True)
-    if slower := why_not():
-        typer.echo(slower, err=True)
-    view = ProgressView(run.recipe, console(stderr=True))
+    with launcher_on(on) as launcher:
+        if resume:
+            if recipe or overrides or threads or (device, precision) != ("auto", "auto"):
+                raise TenfoldError(
+                    "--resume: goes on as the run began; of options it takes only --out and --on"
+                )
+            run = training.unfinished(out)
+        else:
+            run = _lay(recipe or "default", overrides, out, device, precision, threads)
+        typer.echo(
+            f"{'resuming' if resume else 'training'} {run.recipe.name} in {run.path}", err=True
+        )
+        if slower := why_not():
+            typer.echo(slower, err=True)
+        view = ProgressView(run.recipe, console(stderr=True))
 
-    def on_event(member: int, event: Event) -> None:
-        view.on_event(member, event)
-        if board:
-            board.on_event(run.path / "tensorboard", member, event)
+        def on_event(member: int, event: Event) -> None:
+            view.on_event(member, event)
+            if board:
+                board.on_event(run.path / "tensorboard", member, event)
 
-    try:
-        with launcher_on(on) as launcher, view:
-            training.resume(run, launcher=launcher, start_method=START_METHOD, on_event=on_event)
-    except (Interrupted, KeyboardInterrupt):
-        folder = shlex.quote(str(run.path))
-        typer.echo(f"stopped; continue with: tenfold train --resume --out {folder}", err=True)
-        raise typer.Exit(130) from None
+        try:
+            with view:
+                training.resume(
+                    run, launcher=launcher, start_method=START_METHOD, on_event=on_event
+                )
+        except (Interrupted, KeyboardInterrupt):
+            folder = shlex.quote(str(run.path))
+            typer.echo(f"stopped; continue with: tenfold train --resume --out {folder}", err=True)
+            raise typer.Exit(130) from None
     _finish(run.path, run.evaluation, run.manifest, as_json=json_)
 
 
