@@ -80,6 +80,7 @@ class Node:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGKILL)
         self.process.wait()
+        run("ip", "link", "delete", self.name)  # with its namespace it would go some time later
         run("ip", "netns", "delete", self.name)
         shutil.rmtree(self.temporary, ignore_errors=True)
 
@@ -112,7 +113,7 @@ class Cluster:
 
     def wait(self, cores: int) -> None:
         """Wait until so many cores are there."""
-        script = "import ray, sys\nray.init('auto', log_to_driver=False)\nsys.exit("
+        script = f"import ray, sys\nray.init('{ADDRESS}', log_to_driver=False)\nsys.exit("
         script += f"ray.cluster_resources().get('CPU', 0) < {cores})"
         words = [sys.executable, "-c", script]
         for attempt in range(30):
