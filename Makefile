@@ -11,13 +11,16 @@ SOURCES = pyproject.toml setup.py src/tenfold/model/_kernels.c
 # Asked first: pip itself retries an index that does not answer for minutes.
 ANSWERS = import sys, urllib.request as web; web.urlopen(sys.argv[1] + "/torch/", timeout=5)
 
-.PHONY: train test lint docs clean
+.PHONY: train test cluster lint docs clean
 
 train: $(VENV)/.installed
 	$(VENV)/bin/tenfold train
 
 test: $(VENV)/.dev
 	$(VENV)/bin/python -m pytest
+
+cluster: $(VENV)/.dev
+	$(VENV)/bin/python -m pytest -m cluster
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check

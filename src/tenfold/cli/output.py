@@ -1,7 +1,9 @@
 """What the verbs share: options, and how results are printed."""
 
+import contextlib
 import json
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from tenfold.training.hardware import Precision
+    from tenfold.training.launch import Launcher
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="End with one JSON object on stdout.")]
 DataOption = Annotated[
@@ -27,6 +30,13 @@ DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 PrecisionOption = Annotated[str, typer.Option(help="auto, float32 or bfloat16.")]
 MembersOption = Annotated[int | None, typer.Option(help="Networks in the ensemble.")]
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads [default: all].")]
+OnOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ray|HOST:PORT|ray://HOST:PORT",
+        help="Work on a Ray cluster: one started here, or one to join [default: this machine].",
+    ),
+]
 
 EXPLAINED = 100  # pictures on a page that explains readings
 
@@ -56,6 +66,18 @@ def precision_of(option: str) -> "Precision":
     if option not in {"auto", "float32", "bfloat16"}:
         raise TenfoldError(f"--precision {option}: use auto, float32 or bfloat16")
     return option  # type: ignore[return-value]  # checked above
+
+
+@contextlib.contextmanager
+def launcher_on(on: str | None) -> "Iterator[Launcher | None]":
+    """Yield where --on says that members are trained; None is this machine."""
+    if on is None:
+        yield None
+        return
+    from tenfold.training.on_ray import on_ray
+
+    with on_ray(on) as launcher:
+        yield launcher
 
 
 def print_models(evaluation: dict[str, Any]) -> None:

@@ -1,17 +1,18 @@
 """`tenfold read`."""
 
+import contextlib
 import csv
 import glob
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from tenfold.cli.output import EXPLAINED, console
+from tenfold.cli.output import EXPLAINED, OnOption, console
 from tenfold.errors import DataError, TenfoldError
 
 if TYPE_CHECKING:
@@ -56,6 +57,14 @@ def read(  # noqa: PLR0913 - a command line
         bool, typer.Option("--json", help="One JSON object a digit, a line each.")
     ] = False,
     csv_: Annotated[bool, typer.Option("--csv", help="A table with commas.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder of Parquet files, for millions; also takes .parquet and .tar files. "
+            "The same command continues it."
+        ),
+    ] = None,
+    on: OnOption = None,
 ) -> None:
     """Read the digits in pictures: files, folders, patterns or standard input."""
     # Waiting threads cost more than they bring at this size of network.
@@ -64,11 +73,18 @@ def read(  # noqa: PLR0913 - a command line
 
     if grid + single > 1 or json_ + csv_ > 1:
         raise TenfoldError("--grid and --single exclude each other, and so do --json and --csv")
+    if out and (json_ or csv_ or explain):
+        raise TenfoldError("--out excludes --json, --csv and --explain")
+    if on and not out:
+        raise TenfoldError("--on goes with --out: a cluster is for millions of pictures")
     layout: Layout = "grid" if grid else "single" if single else "line"
     show = _json_lines if json_ else _csv_lines if csv_ else _table
     failures: list[str] = []
     explained: list[tuple[str, Any]] = []
     request = _Request(model or SHIPPED, layout, min_confidence)
+    if out:
+        _in_bulk(request, sources, out, on)
+        return
     show(_readings(request, sources, failures, explained if explain else None))
     if explain:
         from tenfold.reading.reader import Reader
@@ -86,6 +102,40 @@ class _Request(NamedTuple):
     model: Path
     layout: "Layout"
     accept: float | None
+
+
+def _in_bulk(request: _Request, sources: Sequence[str], out: Path, on: str | None) -> None:
+    """Read millions of pictures into a folder of Parquet files."""
+    from rich.progress import Progress
+
+    from tenfold.errors import MissingExtraError
+    from tenfold.machine import available_cores
+    from tenfold.reading.parts import Request, in_processes, read_into
+    from tenfold.reading.shards import CONTAINERS, shards_of
+
+    try:
+        from pyarrow import dataset
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("--out", "bulk") from error
+    names = [name for source in sources for name in _files(source, CONTAINERS)]
+    shards = shards_of(list(dict.fromkeys(names)))
+    carried = Request.of(*request)
+    with contextlib.ExitStack() as stack:
+        work = in_processes(available_cores())
+        if on:
+            from tenfold.reading.on_ray import on_ray
+
+            work = stack.enter_context(on_ray(on))
+        bar = stack.enter_context(Progress(console=console(stderr=True), transient=True))
+        task = bar.add_task("reading", total=len(shards))
+        try:
+            for done in read_into(out, shards, carried, work):
+                bar.update(task, completed=done)
+        except KeyboardInterrupt:
+            typer.echo("stopped; the same command continues", err=True)
+            raise typer.Exit(130) from None
+    rows = dataset.dataset(out, format="parquet").count_rows()
+    typer.echo(f"{rows:,} rows in {len(shards):,} parts: {out}", err=True)
 
 
 def _readings(
@@ -120,7 +170,7 @@ def _readings(
         yield name, outcome
 
 
-def _files(source: str) -> list[str]:
+def _files(source: str, more: Collection[str] = ()) -> list[str]:
     """Turn an argument into names of files: itself, or what is in a folder or fits a pattern.
 
     Raises:
@@ -128,12 +178,13 @@ def _files(source: str) -> list[str]:
     """
     from tenfold.data.decode import SUFFIXES
 
+    suffixes = SUFFIXES.union(more)
     path = Path(source)
     try:
         if source == "-" or (path.exists() and not path.is_dir()):
             return [source]
         if path.is_dir():
-            found = [p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()]
+            found = [p for p in path.rglob("*") if p.suffix.lower() in suffixes and p.is_file()]
             found = [p for p in found if not _hidden(p.relative_to(path))]
             missing = "no pictures in this folder"
         else:

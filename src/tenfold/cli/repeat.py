@@ -12,10 +12,12 @@ from tenfold.cli.output import (
     DeviceOption,
     JsonFlag,
     MembersOption,
+    OnOption,
     PrecisionOption,
     SetOption,
     ThreadsOption,
     console,
+    launcher_on,
     overrides_of,
     precision_of,
     print_json,
@@ -38,6 +40,7 @@ def repeat(  # noqa: PLR0913 - a command line
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     threads: ThreadsOption = None,
+    on: OnOption = None,
     json_: JsonFlag = False,
 ) -> None:
     """Train a recipe with several seeds, a member a core; the same command continues it."""
@@ -51,24 +54,31 @@ def repeat(  # noqa: PLR0913 - a command line
     from tenfold.training.recipe import load_recipe
     from tenfold.training.repeat import lay, train_all
 
-    torch.set_num_threads(1)  # threads of this process would not survive in forked workers
-    loaded = load_recipe(recipe, overrides_of(set_, members=members, data=data))
-    folder = out or Path("runs") / f"{loaded.name}-seeds"
-    runs = lay(loaded, range(seeds), folder, device=device, precision=precision_of(precision))
-    waiting = [(run.path, m) for run in runs if not run.finished for m in range(loaded.members)]
-    typer.echo(f"{len(waiting)} members to train in {folder}", err=True)
-    names = [f"{path.name} · {member + 1}" for path, member in waiting]
-    view = ProgressView(loaded, console(stderr=True), names)
+    with launcher_on(on) as launcher:
+        torch.set_num_threads(1)  # threads of this process would not survive in forked workers
+        loaded = load_recipe(recipe, overrides_of(set_, members=members, data=data))
+        folder = out or Path("runs") / f"{loaded.name}-seeds"
+        runs = lay(loaded, range(seeds), folder, device=device, precision=precision_of(precision))
+        waiting = [(run.path, m) for run in runs if not run.finished for m in range(loaded.members)]
+        typer.echo(f"{len(waiting)} members to train in {folder}", err=True)
+        names = [f"{path.name} · {member + 1}" for path, member in waiting]
+        view = ProgressView(loaded, console(stderr=True), names)
 
-    def on_event(job: Job, event: Event) -> None:
-        view.on_event(waiting.index((job.run, job.member)), event)
+        def on_event(job: Job, event: Event) -> None:
+            view.on_event(waiting.index((job.run, job.member)), event)
 
-    try:
-        with view:
-            train_all(runs, workers=threads, start_method=START_METHOD, on_event=on_event)
-    except (Interrupted, KeyboardInterrupt):
-        typer.echo("stopped; the same command continues", err=True)
-        raise typer.Exit(130) from None
+        try:
+            with view:
+                train_all(
+                    runs,
+                    workers=threads,
+                    launcher=launcher,
+                    start_method=START_METHOD,
+                    on_event=on_event,
+                )
+        except (Interrupted, KeyboardInterrupt):
+            typer.echo("stopped; the same command continues", err=True)
+            raise typer.Exit(130) from None
     done = read_set(folder)
     page = write_report([folder], folder / "report.html")
     spreads = summarise(done)

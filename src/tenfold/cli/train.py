@@ -12,10 +12,12 @@ from tenfold.cli.output import (
     DeviceOption,
     JsonFlag,
     MembersOption,
+    OnOption,
     PrecisionOption,
     SetOption,
     ThreadsOption,
     console,
+    launcher_on,
     overrides_of,
     precision_of,
     print_json,
@@ -41,6 +43,7 @@ def train(  # noqa: PLR0913 - a command line
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     threads: ThreadsOption = None,
+    on: OnOption = None,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Also write curves to RUN/tensorboard.")
     ] = False,
@@ -60,34 +63,40 @@ def train(  # noqa: PLR0913 - a command line
         return
     board = TensorBoard() if tensorboard else None
     overrides = overrides_of(set_, seed=seed, members=members, data=data)
-    if resume:
-        if recipe or overrides or threads or (device, precision) != ("auto", "auto"):
-            raise TenfoldError("--resume: goes on as the run began; of options it takes only --out")
-        run = training.unfinished(out)
-    else:
-        run = _lay(recipe or "default", overrides, out, device, precision, threads or cores(share))
-    typer.echo(f"{'resuming' if resume else 'training'} {run.recipe.name} in {run.path}", err=True)
-    if slower := why_not():
-        typer.echo(slower, err=True)
-    view = ProgressView(run.recipe, console(stderr=True))
+    with launcher_on(on) as launcher:
+        if resume:
+            if recipe or overrides or threads or (device, precision) != ("auto", "auto"):
+                raise TenfoldError(
+                    "--resume: goes on as the run began; of options it takes only --out and --on"
+                )
+            run = training.unfinished(out)
+        else:
+            chosen = threads or cores(share)
+            run = _lay(recipe or "default", overrides, out, device, precision, chosen)
+        typer.echo(
+            f"{'resuming' if resume else 'training'} {run.recipe.name} in {run.path}", err=True
+        )
+        if slower := why_not():
+            typer.echo(slower, err=True)
+        view = ProgressView(run.recipe, console(stderr=True))
 
-    def on_event(member: int, event: Event) -> None:
-        view.on_event(member, event)
-        if board:
-            board.on_event(run.path / "tensorboard", member, event)
+        def on_event(member: int, event: Event) -> None:
+            view.on_event(member, event)
+            if board:
+                board.on_event(run.path / "tensorboard", member, event)
 
-    try:
-        with view:
-            training.resume(
-                run,
-                launcher=lead(run, share),
-                start_method=START_METHOD,
-                on_event=on_event,
-            )
-    except (Interrupted, KeyboardInterrupt):
-        folder = shlex.quote(str(run.path))
-        typer.echo(f"stopped; continue with: tenfold train --resume --out {folder}", err=True)
-        raise typer.Exit(130) from None
+        try:
+            with view:
+                training.resume(
+                    run,
+                    launcher=launcher or lead(run, share),
+                    start_method=START_METHOD,
+                    on_event=on_event,
+                )
+        except (Interrupted, KeyboardInterrupt):
+            folder = shlex.quote(str(run.path))
+            typer.echo(f"stopped; continue with: tenfold train --resume --out {folder}", err=True)
+            raise typer.Exit(130) from None
     _finish(run.path, run.evaluation, run.manifest, as_json=json_)
 
 

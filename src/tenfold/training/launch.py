@@ -21,6 +21,7 @@ from typing import Literal, Protocol
 
 import torch
 
+from tenfold.data.dataset import Digits
 from tenfold.errors import RunError, TenfoldError
 from tenfold.model.kernels import tune_process
 from tenfold.training.hardware import Precision, choose_device, choose_dtype
@@ -58,8 +59,16 @@ class Launcher(Protocol):
     def __call__(self, jobs: Iterable[Job], on_event: OnEvent) -> None: ...  # noqa: D102
 
 
-def run_job(job: Job, stop: Callable[[], bool]) -> Iterator[MemberEvent]:
-    """Train one member where it stands, resuming if it has a checkpoint."""
+def run_job(
+    job: Job, stop: Callable[[], bool], digits: tuple[Digits, Digits] | None = None
+) -> Iterator[MemberEvent]:
+    """Train one member where it stands, resuming if it has a checkpoint.
+
+    Args:
+        job: the member.
+        stop: asked after each step.
+        digits: what `Run.digits` would load.
+    """
     tune_process()
     torch.set_num_threads(job.threads)
     run = Run.open(job.run)
@@ -72,7 +81,7 @@ def run_job(job: Job, stop: Callable[[], bool]) -> Iterator[MemberEvent]:
     if (folder / "weights.safetensors").exists():
         return
     device = choose_device(job.device)
-    training, monitored = run.digits()
+    training, monitored = digits or run.digits()
     where = Placement(device, choose_dtype(job.precision, device))
     trainer = Trainer(run.recipe, job.member, training, where)
     yield from train_member(MemberRun(trainer, folder, monitored), stop)

@@ -10,7 +10,7 @@ from tenfold.errors import RunError
 from tenfold.machine import available_cores
 from tenfold.training.hardware import Precision
 from tenfold.training.journal import Journal
-from tenfold.training.launch import Local, OnEvent
+from tenfold.training.launch import Launcher, Local, OnEvent
 from tenfold.training.recipe import Recipe
 from tenfold.training.run import Run
 from tenfold.training.train import finish, jobs_of, prepare
@@ -47,10 +47,18 @@ def train_all(
     runs: Sequence[Run],
     *,
     workers: int | None = None,
+    launcher: Launcher | None = None,
     start_method: Literal["fork", "spawn"] = "spawn",
     on_event: OnEvent = lambda _job, _event: None,
 ) -> None:
     """Train and measure what is unfinished: a member a core, whichever run it belongs to.
+
+    Args:
+        runs: all of them.
+        workers: members at a time on this machine; one a core by default.
+        launcher: where members are trained instead.
+        start_method: see `Local`.
+        on_event: called with (job, event) as training goes on.
 
     Raises:
         Interrupted: stopped by Ctrl-C; calling it again continues.
@@ -59,7 +67,8 @@ def train_all(
     workers = workers or available_cores()
     jobs = [job for run in waiting for job in jobs_of(run)]
     on_cpu = all(job.device == "cpu" for job in jobs)
-    Local(workers if on_cpu else 1, start_method)(jobs, on_event)
+    launch = launcher or Local(workers if on_cpu else 1, start_method)
+    launch(jobs, on_event)
     torch.set_num_threads(workers)
     for run in waiting:
         finish(run, {"training_seconds": round(_seconds(run), 2), "side_by_side": workers})

@@ -1,0 +1,344 @@
+"""A Ray cluster of several machines on one: what it costs, and what it takes to lose some.
+
+Each node is a network namespace with an address, a root of temporary files and one core of its
+own, in which `ray start` runs; a bridge connects them. Losing a machine is SIGKILL to every
+process of its namespace. Needs root, iproute2 and taskset; takes about ten minutes:
+
+    python benchmarks/ray_cluster.py --out benchmarks/records/ray
+
+Eight members of `smoke` are trained on this machine, then on clusters of one and two nodes,
+then on two nodes that are killed and replaced, then on a cluster whose head is killed.
+"""
+
+import argparse
+import contextlib
+import hashlib
+import itertools
+import json
+import os
+import secrets
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+MEMBERS = 8
+CHECKPOINT_SECONDS = 2
+HEAD = "10.77.0.1"
+ADDRESS = f"{HEAD}:6379"
+
+
+def run(*words: object) -> None:
+    """Run a command that must work."""
+    subprocess.run([str(word) for word in words], check=True)
+
+
+class Node:
+    """A namespace with `ray start` in it."""
+
+    def __init__(self, number: int, root: Path, core: int | None = None) -> None:
+        self.name = f"tenfold{number}"
+        self.temporary = root / str(number)
+        address = f"10.77.0.{number}"
+        run("ip", "netns", "add", self.name)
+        run("ip", "link", "add", self.name, "type", "veth", "peer", "eth0", "netns", self.name)
+        run("ip", "link", "set", self.name, "master", "tenfold", "up")
+        run("ip", "-n", self.name, "address", "add", f"{address}/24", "dev", "eth0")
+        run("ip", "-n", self.name, "link", "set", "eth0", "up")
+        run("ip", "-n", self.name, "link", "set", "lo", "up")
+        ray = [str(Path(sys.executable).parent / "ray"), "start", "--node-ip-address", address]
+        ray += ["--temp-dir", str(self.temporary), "--object-store-memory", str(200 * 2**20)]
+        ray += ["--num-cpus", str(int(core is not None)), "--disable-usage-stats", "--block"]
+        head = ["--head", "--port", "6379", "--include-dashboard", "false"]
+        ray += head if number == 1 else ["--address", ADDRESS]
+        pinned = [] if core is None else ["taskset", "-c", str(core)]
+        self.process = self.start(*pinned, *ray)
+
+    def start(self, *words: str, log: str = "log") -> "subprocess.Popen[bytes]":
+        """Start a command on this machine."""
+        self.temporary.mkdir(parents=True, exist_ok=True)
+        with (self.temporary / log).open("wb") as file:
+            command = ["ip", "netns", "exec", self.name, *words]
+            return subprocess.Popen(command, stdout=file, stderr=file)
+
+    def kill(self) -> None:
+        """Lose the machine."""
+        found = subprocess.run(
+            ["ip", "netns", "pids", self.name],  # noqa: S607
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        for pid in found.stdout.split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+        self.process.wait()
+        run("ip", "link", "delete", self.name)  # with its namespace it would go some time later
+        run("ip", "netns", "delete", self.name)
+        shutil.rmtree(self.temporary, ignore_errors=True)
+
+
+class Cluster:
+    """A head without cores, where the driver runs, and nodes of one core each."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.numbers = iter(range(2, 250))
+        run("ip", "link", "add", "tenfold", "type", "bridge")
+        run("ip", "link", "set", "tenfold", "up")
+        self.head = Node(1, root)
+        self.nodes: list[Node] = []
+
+    def begin(self, nodes: int) -> None:
+        """Start machines, and wait for them."""
+        self.wait(0)
+        self.nodes = [self.add(core) for core in range(nodes)]
+        self.wait(nodes)
+
+    def add(self, core: int) -> Node:
+        """Start a machine."""
+        return Node(next(self.numbers), self.root, core)
+
+    def replace(self, which: int) -> None:
+        """Lose a machine and start another."""
+        self.nodes[which].kill()
+        self.nodes[which] = self.add(which)
+
+    def wait(self, cores: int) -> None:
+        """Wait until so many cores are there."""
+        script = f"import ray, sys\nray.init('{ADDRESS}', log_to_driver=False)\nsys.exit("
+        script += f"ray.cluster_resources().get('CPU', 0) < {cores})"
+        words = [sys.executable, "-c", script]
+        for attempt in range(30):
+            if not self.head.start(*words, log=f"wait-{attempt}").wait():
+                return
+            time.sleep(1)
+        logs = [node.temporary / "log" for node in (self.head, *self.nodes)]
+        raise RuntimeError("no cluster:\n" + "\n".join(log.read_text() for log in logs))
+
+    def drive(self, folder: Path) -> "subprocess.Popen[bytes]":
+        """Train a run folder from the head's machine."""
+        words = [sys.executable, __file__, "--drive", str(folder), "--on", ADDRESS]
+        return self.head.start(*words, log="driver")
+
+    def close(self) -> None:
+        """Lose everything."""
+        for node in (*self.nodes, self.head):
+            with contextlib.suppress(subprocess.CalledProcessError):
+                node.kill()
+        run("ip", "link", "delete", "tenfold")
+
+
+@contextlib.contextmanager
+def cluster(nodes: int) -> Iterator[Cluster]:
+    """Start a cluster; sockets need short names, so it lives under /tmp."""
+    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    with tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as root:
+        made = Cluster(Path(root))
+        try:
+            made.begin(nodes)
+            yield made
+        finally:
+            made.close()
+
+
+def drive(folder: Path, on: str | None) -> None:
+    """Train a run, noting every event in `FOLDER/../NAME.events`."""
+    from tenfold.cli.output import launcher_on
+    from tenfold.training.run import Run
+    from tenfold.training.train import resume
+
+    begun = time.monotonic()
+    with (
+        folder.with_suffix(".events").open("a") as events,
+        launcher_on(on) as launcher,
+    ):
+        events.write(json.dumps({"connected": time.monotonic() - begun}) + "\n")
+
+        def note(member: int, event: dict[str, Any]) -> None:
+            seconds = round(time.monotonic() - begun, 2)
+            told = {"member": member, "step": event["step"], "seconds": seconds}
+            events.write(json.dumps(told) + "\n")
+            events.flush()
+
+        resume(Run.open(folder), launcher=launcher, on_event=note)
+
+
+def lay(folder: Path, iterations: int) -> Path:
+    """Lay a run of eight members, to be trained by one thread each."""
+    from tenfold.training.recipe import load_recipe
+    from tenfold.training.train import prepare
+
+    settings = [f"members={MEMBERS}", f"training.stages.1.iterations={iterations}"]
+    settings += ["training.evaluate_every=200", f"training.checkpoint_seconds={CHECKPOINT_SECONDS}"]
+    prepare(load_recipe("smoke", settings), out=folder, threads=1)
+    return folder
+
+
+def events_of(folder: Path) -> list[dict[str, Any]]:
+    """Return what was noted, whole lines only."""
+    path = folder.with_suffix(".events")
+    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def hashes(folder: Path) -> list[str]:
+    """Return the SHA-256 of each member's weights."""
+    paths = [folder / "members" / f"{m:02}" / "weights.safetensors" for m in range(MEMBERS)]
+    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+
+
+def lives(folder: Path) -> dict[str, Any]:
+    """Return where members went on after a loss, and the steps that were taken twice."""
+    steps: dict[int, list[int]] = defaultdict(list)
+    for event in events_of(folder):
+        if "member" in event:
+            steps[event["member"]].append(event["step"])
+    again = [
+        {"member": member, "had_reached": before, "first_seen_at": after}
+        for member, seen in sorted(steps.items())
+        for before, after in itertools.pairwise(seen)
+        if after < before
+    ]
+    return {
+        "went_on": again,
+        "steps_taken_twice": sum(a["had_reached"] - a["first_seen_at"] for a in again),
+        "steps_in_all": sum(max(seen) for seen in steps.values()),
+    }
+
+
+def between_members(folder: Path) -> float:
+    """Return the median seconds from a member's last event to the next one's first, on one core.
+
+    What a launcher costs is in them; how fast members train on a busy machine is not.
+    """
+    events = [event for event in events_of(folder) if "member" in event]
+    gaps = [
+        after["seconds"] - before["seconds"]
+        for before, after in itertools.pairwise(events)
+        if after["member"] != before["member"]
+    ]
+    return round(float(statistics.median(gaps)), 2)
+
+
+def progress(folder: Path) -> float:
+    """Return the share of all steps that have been taken."""
+    from tenfold.training.run import Run
+
+    reached: dict[int, int] = {}
+    for event in events_of(folder):
+        if "member" in event:
+            reached[event["member"]] = event["step"]
+    return sum(reached.values()) / MEMBERS / Run.open(folder).recipe.schedule.iterations
+
+
+def until(process: "subprocess.Popen[bytes]", condition: Callable[[], bool]) -> None:
+    """Wait for something to happen while a driver runs."""
+    while process.poll() is None and not condition():
+        time.sleep(0.2)
+
+
+def timed(folder: Path, start: Callable[[Path], "subprocess.Popen[bytes]"]) -> dict[str, Any]:
+    """Train to the end; return seconds by the clock, and between the first event and the last."""
+    begun = time.monotonic()
+    if start(folder).wait():
+        raise RuntimeError(f"{folder}: the driver failed")
+    whole = time.monotonic() - begun
+    from tenfold.training.run import Run
+
+    return {
+        "seconds": round(whole, 1),
+        "training_seconds": Run.open(folder).manifest["timings"]["training_seconds"],
+    }
+
+
+def on_one_core(folder: Path) -> "subprocess.Popen[bytes]":
+    """Train without Ray, on one core like a node's."""
+    return subprocess.Popen(
+        ["taskset", "-c", "0", sys.executable, __file__, "--drive", str(folder)]  # noqa: S607
+    )
+
+
+def measure(folder: Path, iterations: int) -> dict[str, Any]:
+    """Run everything; see the top."""
+    found: dict[str, Any] = {"members": MEMBERS, "iterations": iterations}
+    local = lay(folder / "local", iterations)
+    found["local, one core"] = timed(local, on_one_core)
+    wanted = hashes(local)
+    for nodes in (1, 2):
+        with cluster(nodes) as made:
+            remote = lay(folder / f"nodes-{nodes}", iterations)
+            row = timed(remote, made.drive)
+            found[f"{nodes} nodes"] = {**row, "same_bytes": hashes(remote) == wanted}
+            if nodes == 1:
+                found["between_members"] = {
+                    "local": between_members(local),
+                    "ray": between_members(remote),
+                }
+            print(json.dumps(found), flush=True)
+    found["two nodes killed"] = kill_nodes(lay(folder / "killed", iterations), wanted)
+    print(json.dumps(found["two nodes killed"]), flush=True)
+    found["head killed"] = kill_head(lay(folder / "headless", iterations), wanted)
+    return found
+
+
+def kill_nodes(folder: Path, wanted: list[str]) -> dict[str, Any]:
+    """Lose one node at 30 % of the steps, the other at 60 %."""
+    begun = time.monotonic()
+    with cluster(2) as made:
+        process = made.drive(folder)
+        for which, share in ((0, 0.3), (1, 0.6)):
+            until(process, lambda share=share: progress(folder) > share)  # type: ignore[misc]
+            made.replace(which)
+        code = process.wait()
+    seconds = round(time.monotonic() - begun, 1)
+    same = hashes(folder) == wanted
+    return {"exit_code": code, "seconds": seconds, "same_bytes": same, **lives(folder)}
+
+
+def kill_head(folder: Path, wanted: list[str]) -> dict[str, Any]:
+    """Lose the head at 40 %, driver and all; resume on another cluster."""
+    with cluster(2) as made:
+        process = made.drive(folder)
+        until(process, lambda: progress(folder) > 0.4)  # noqa: PLR2004
+        made.head.kill()
+        process.wait()
+    with cluster(2) as made:
+        code = made.drive(folder).wait()
+    return {"exit_code": code, "same_bytes": hashes(folder) == wanted, **lives(folder)}
+
+
+def main() -> None:
+    """Parse, measure, record."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, help="folder of the record")
+    parser.add_argument("--iterations", type=int, default=1500, help="of the second stage")
+    parser.add_argument("--drive", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--on", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.drive:
+        drive(options.drive, options.on)
+        return
+    from tenfold.files import write_atomically
+    from tenfold.training.hardware import choose_device, describe_machine
+
+    with tempfile.TemporaryDirectory(prefix="tenfold-") as folder:
+        found = {
+            **describe_machine(choose_device("cpu")),
+            **measure(Path(folder), options.iterations),
+        }
+    text = json.dumps(found, indent=2) + "\n"
+    print(text)
+    if options.out:
+        write_atomically(options.out / "cluster.json", text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""Machines of a Ray cluster: a member is a task that declares the cores and GPUs that it needs."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from tenfold.cluster import connected
+from tenfold.data.dataset import Digits
+from tenfold.errors import RunError
+from tenfold.training.launch import PATIENCE_SECONDS
+from tenfold.training.remote import Letter, Parcel, Remote, train_parcel
+
+LISTEN_SECONDS = 0.2
+SILENCE_SECONDS = 60  # of a head that may be gone
+
+
+@contextlib.contextmanager
+def on_ray(on: str) -> Iterator[Remote]:
+    """Yield a launcher for a Ray cluster; see `cluster.connected` for `on` and what is raised."""
+    with connected(on) as ray:
+        yield Remote(RayMachines(ray))
+
+
+class Mailbox:
+    """An actor on the head: letters wait here, and whoever brings one is told whether to stop."""
+
+    def __init__(self) -> None:
+        self.letters: list[Letter] = []
+        self.stopping = False
+
+    def post(self, number: int, kind: str, content: Any) -> bool:  # noqa: ANN401 - a letter's
+        """Leave a letter."""
+        self.letters.append((number, kind, content))
+        return self.stopping
+
+    def take(self) -> list[Letter]:
+        """Return the letters since the last time."""
+        letters, self.letters = self.letters, []
+        return letters
+
+    def stop(self) -> None:
+        """Tell everyone who comes by."""
+        self.stopping = True
+
+
+def _train(number: int, parcel: Parcel, digits: tuple[Digits, Digits], mailbox: Any) -> None:  # noqa: ANN401 - Ray's handle
+    """Be a Ray task."""
+    import ray
+
+    def post(kind: str, content: object) -> bool:
+        return bool(ray.get(mailbox.post.remote(number, kind, content)))
+
+    if not post("begun", None):
+        train_parcel(parcel, digits, post)
+
+
+class RayMachines:
+    """`remote.Machines` on a cluster that the module `ray` is connected to.
+
+    Ray's own retries are off: they would begin again with the parcel's first checkpoint.
+    """
+
+    def __init__(self, ray: Any) -> None:  # noqa: ANN401 - a module
+        self.ray = ray
+        # The head is where the cluster ends anyway.
+        head = {"node:__internal_head__": 0.001}
+        self.mailbox = ray.remote(Mailbox).options(num_cpus=0, resources=head).remote()
+        self.task = ray.remote(_train)
+        self.running: dict[Any, int] = {}
+        self.begun: set[int] = set()
+        self.sent = 0
+
+    def share(self, digits: tuple[Digits, Digits]) -> object:
+        """Put digits into the object store, from which each node fetches them once."""
+        return self.ray.put(digits)
+
+    def send(self, parcel: Parcel, digits: object) -> int:
+        """See `Machines`.
+
+        Raises:
+            RunError: no node has that many cores.
+        """
+        job = parcel.job
+        gpus = int(job.device.startswith("cuda"))
+        self._check(job.threads, gpus)
+        self.sent += 1
+        task = self.task.options(num_cpus=job.threads, num_gpus=gpus, max_retries=0)
+        self.running[task.remote(self.sent, parcel, digits, self.mailbox)] = self.sent
+        return self.sent
+
+    def _check(self, cores: int, gpus: int) -> None:
+        """Refuse what Ray would let wait for ever."""
+        nodes = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
+        if not any(n.get("CPU", 0) >= cores and n.get("GPU", 0) >= gpus for n in nodes):
+            largest = max((int(node.get("CPU", 0)) for node in nodes), default=0)
+            raise RunError(
+                f"a member needs {cores} cores{' and a GPU' * gpus}, the largest node has "
+                f"{largest}; begin the run with fewer --threads"
+            )
+
+    def listen(self) -> tuple[list[Letter], dict[int, str]]:
+        """See `Machines`.
+
+        Raises:
+            RunError: the head does not answer.
+        """
+        errors = self.ray.exceptions
+        tasks = list(self.running)
+        try:
+            done, _ = self.ray.wait(tasks, num_returns=len(tasks), timeout=LISTEN_SECONDS)
+            letters = self.ray.get(self.mailbox.take.remote(), timeout=SILENCE_SECONDS)
+        except (errors.RayError, ConnectionError) as error:
+            raise RunError(f"the cluster's head is gone ({type(error).__name__})") from error
+        self.begun.update(number for number, kind, _ in letters if kind == "begun")
+        ended = {self.running.pop(task): self._why_lost(task) for task in done}
+        return [letter for letter in letters if letter[1] != "begun"], ended
+
+    def _why_lost(self, task: Any) -> str:  # noqa: ANN401 - Ray's reference
+        errors = self.ray.exceptions
+        try:
+            self.ray.get(task)
+        except errors.RayTaskError as error:
+            if isinstance(error.cause, ModuleNotFoundError):
+                raise RunError(
+                    f"a node of the cluster: {error.cause}; install tenfold there"
+                ) from None
+            if not isinstance(error.cause, errors.RayError):
+                raise  # a bug, with the node's traceback
+            return type(error.cause).__name__
+        except errors.RayError as error:
+            return type(error).__name__
+        return ""
+
+    def stop(self) -> None:
+        """See `Machines`."""
+        self.ray.get(self.mailbox.stop.remote(), timeout=PATIENCE_SECONDS)
+        for task, number in self.running.items():
+            if number not in self.begun:
+                self.ray.cancel(task)

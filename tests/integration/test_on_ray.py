@@ -1,0 +1,126 @@
+"""A real Ray cluster of one machine: the same bytes, whoever dies on the way."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import pyarrow as pa
+import pytest
+from pyarrow import dataset, parquet
+
+from tenfold.data.dataset import synthetic_digits
+
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc"),
+]
+
+Start = Callable[..., "subprocess.Popen[str]"]
+LONGER = "training.stages.1.iterations=60"
+QUICK = ("smoke", "--threads", 1, "--set", LONGER, "--set", "training.checkpoint_seconds=0.1")
+
+LOOPBACK = """
+import socket
+from tenfold.cluster import connected
+with connected("ray") as ray:
+    node, = ray.nodes()
+    for address in ("127.0.0.1", "127.0.0.2"):
+        try:
+            socket.create_connection((address, node["NodeManagerPort"]), 5).close()
+            print("open")
+        except ConnectionRefusedError:
+            print("refused")
+    import subprocess, sys, os
+    strange = {**os.environ, "RAY_AUTH_TOKEN": "a" * 64}
+    script = f"import ray; ray.init({ray.get_runtime_context().gcs_address!r}); print('in')"
+    print(subprocess.run([sys.executable, "-c", script], env=strange, capture_output=True).stdout)
+"""
+
+
+def workers(session: int) -> list[int]:
+    """Return the processes that train, of those that descend from a session's leader."""
+    parents: dict[int, int] = {}
+    training = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parents[int(folder.name)] = int(
+                (folder / "stat").read_text().rsplit(")", 1)[1].split()[1]
+            )
+            if (folder / "cmdline").read_bytes().startswith(b"ray::_train"):
+                training.append(int(folder.name))
+        except OSError:
+            continue
+
+    def descends(pid: int) -> bool:
+        return pid == session or (pid in parents and descends(parents[pid]))
+
+    return [pid for pid in training if descends(pid)]
+
+
+def checkpointed(run: Path, process: "subprocess.Popen[str]") -> None:
+    while not list(run.glob("members/*/checkpoint.safetensors")):
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.05)
+
+
+def test_a_killed_worker_and_ctrl_c_change_no_byte(tmp_path: Path, start: Start) -> None:
+    with start("train", *QUICK, "--out", tmp_path / "local") as process:
+        _, stderr = process.communicate(timeout=120)
+        assert process.returncode == 0, stderr
+    run = tmp_path / "run"
+    process = start("train", *QUICK, "--out", run, "--on", "ray")
+    checkpointed(run, process)
+    killed = workers(process.pid)
+    assert killed
+    os.kill(killed[0], signal.SIGKILL)
+    time.sleep(1.5)
+    os.killpg(process.pid, signal.SIGINT)
+    _, stderr = process.communicate(timeout=120)
+    if process.returncode != 0:  # a fast machine may be done by then
+        assert process.returncode == 130, stderr
+        assert f"tenfold train --resume --out {run}" in stderr
+        process = start("train", "--resume", "--out", run, "--on", "ray")
+        _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 0, stderr
+    for member in ("00", "01"):
+        for name in ("weights.safetensors", "log_probabilities.f16"):
+            ours, theirs = (
+                folder / "members" / member / name for folder in (run, tmp_path / "local")
+            )
+            assert ours.read_bytes() == theirs.read_bytes()
+        assert len((run / "members" / member / "journal.jsonl").read_text().splitlines()) == 9
+    assert json.loads((run / "evaluation.json").read_text()) == json.loads(
+        (tmp_path / "local/evaluation.json").read_text()
+    )
+
+
+def test_a_cluster_of_our_own_keeps_to_itself() -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", LOOPBACK], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert told.stdout.split() == ["open", "refused", "b''"]
+
+
+def test_a_cluster_reads_what_this_machine_reads(tmp_path: Path, start: Start) -> None:
+    images = synthetic_digits(60, seed=3).images.numpy()
+    pictures = [cv2.imencode(".png", image)[1].tobytes() for image in images]
+    for number in range(3):
+        table = pa.table({"image": pictures[20 * number : 20 * number + 20]})
+        parquet.write_table(table, tmp_path / f"{number}.parquet", row_group_size=10)
+    found = []
+    for out, more in ((tmp_path / "here", ()), (tmp_path / "there", ("--on", "ray"))):
+        process = start(
+            "read", *sorted(tmp_path.glob("*.parquet")), "--single", "--out", out, *more
+        )
+        _, stderr = process.communicate(timeout=120)
+        assert process.returncode == 0, stderr
+        assert "60 rows in 6 parts" in stderr
+        found.append(dataset.dataset(out, format="parquet").to_table().to_pylist())
+    assert found[0] == found[1]
+    assert len({row["file"] for row in found[1]}) == 60
