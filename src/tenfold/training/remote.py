@@ -10,7 +10,7 @@ import platform
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -94,7 +94,7 @@ class Remote:
     def __init__(self, machines: Machines) -> None:
         self.machines = machines
 
-    def __call__(self, jobs: Sequence[Job], on_event: OnEvent) -> None:
+    def __call__(self, jobs: Iterable[Job], on_event: OnEvent) -> None:
         """See `Launcher`.
 
         Raises:
