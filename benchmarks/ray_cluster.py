@@ -99,7 +99,8 @@ class Cluster:
     def begin(self, nodes: int) -> None:
         """Start machines, and wait for them."""
         self.wait(0)
-        self.nodes = [self.add(core) for core in range(nodes)]
+        for core in range(nodes):
+            self.nodes.append(self.add(core))
         self.wait(nodes)
 
     def add(self, core: int) -> Node:

@@ -1,6 +1,7 @@
 """Machines of a Ray cluster: a member is a task that declares the cores and GPUs that it needs."""
 
 import contextlib
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from tenfold.training.launch import PATIENCE_SECONDS
 from tenfold.training.remote import Letter, Parcel, Remote, train_parcel
 
 LISTEN_SECONDS = 0.2
+UNANSWERED = 20  # letters of a member that may be on their way
 SILENCE_SECONDS = 60  # of a head that may be gone
 
 
@@ -44,14 +46,24 @@ class Mailbox:
 
 
 def _train(number: int, parcel: Parcel, digits: tuple[Digits, Digits], mailbox: Any) -> None:  # noqa: ANN401 - Ray's handle
-    """Be a Ray task."""
+    """Be a Ray task.
+
+    Letters are sent without waiting for the answer: a task that waits lends its core to another.
+    """
     import ray
 
-    def post(kind: str, content: object) -> bool:
-        return bool(ray.get(mailbox.post.remote(number, kind, content)))
+    answers: deque[Any] = deque()
 
-    if not post("begun", None):
-        train_parcel(parcel, digits, post)
+    def post(kind: str, content: object) -> bool:
+        answers.append(mailbox.post.remote(number, kind, content))
+        stop = False
+        while answers and (len(answers) > UNANSWERED or ray.wait([answers[0]], timeout=0)[0]):
+            stop = ray.get(answers.popleft()) or stop
+        return stop
+
+    post("begun", None)
+    train_parcel(parcel, digits, post)
+    ray.get(list(answers))
 
 
 class RayMachines:
