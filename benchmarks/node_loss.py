@@ -5,8 +5,7 @@
 A member trains for so many seconds, one to a node. Nodes are lost at random (exponential times);
 what was trained since the last checkpoint is trained again, after the time that it takes to
 notice, to find another node and to load. The formula is Young's and Daly's first-order one:
-waste = cost / interval + rate · (interval / 2 + recovery). The recovery and the
-steps taken twice are compared with those that `ray_cluster.py` measured.
+waste = cost / interval + rate · (interval / 2 + recovery). Cost and recovery are assumed.
 """
 
 import argparse
@@ -66,7 +65,7 @@ def wasted(rate: float, interval: float, recovery: float) -> dict[str, float]:
 def main() -> None:
     """Simulate, compare, record."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--recovery", type=float, default=10.0, help="seconds, as measured")
+    parser.add_argument("--recovery", type=float, default=10.0, help="seconds, assumed")
     parser.add_argument("--out", type=Path, help="folder of the record")
     options = parser.parse_args()
     rows = [wasted(rate, step, options.recovery) for rate in RATES for step in INTERVALS]
