@@ -59,7 +59,7 @@ class Sweep:
         self.labels: npt.NDArray[np.int64] | None = None
 
     def trials(self, *states: TrialState) -> list[FrozenTrial]:
-        """Return the trials in the given states, or all."""
+        """Return the trials in these states, or all."""
         return self.study.get_trials(deepcopy=False, states=states or None)
 
     def run(  # noqa: PLR0913 - each is an option of the command line
@@ -188,11 +188,13 @@ class Sweep:
     def _again(self, trial: Trial | FrozenTrial) -> None:
         """Mark a trial failed and queue its parameters, with the run that it had begun.
 
-        In this order: dying in between forgets a trial, the other would count it twice.
+        In this order: dying in between forgets a trial, the other would count it twice. One that
+        died while it was being asked for has not all parameters, and nothing to keep.
         """
         kept = {key: trial.user_attrs[key] for key in ("run",) if key in trial.user_attrs}
         self.study.tell(trial.number, state=TrialState.FAIL)
-        self.study.enqueue_trial(trial.params, user_attrs=kept)
+        if trial.params.keys() == self.space.distributions.keys():
+            self.study.enqueue_trial(trial.params, user_attrs=kept)
 
 
 @contextlib.contextmanager
