@@ -87,7 +87,7 @@ def history_figure(name: str, trials: list[dict[str, Any]]) -> Drawing:
         axes.set(xlabel="trial", ylabel="nll_sum on validation")
         axes.grid(visible=True)
         figure.legend(loc="outside upper left", ncols=3)
-        caption = "Each trial's loss on validation; of a pruned one, where it was stopped."
+        caption = "Each trial's calibrated loss on validation; of a pruned one, where it stopped."
         return drawing(figure, name, caption)
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from tenfold.evaluation.evaluate import evaluate_bundle
 from tenfold.files import write_atomically
 from tenfold.training.hardware import Precision
 from tenfold.training.launch import OnEvent
@@ -107,7 +108,7 @@ def _importance(sweep: Sweep) -> dict[str, float]:
 
 
 def _scores(runs: Sequence[Run]) -> dict[str, list[float]]:
-    """Return what the kept weights score, by seed: on validation, and on test."""
+    """Return what the bundles score, by seed: on validation, and on test."""
     scores: dict[str, list[float]] = {
         "validation_nll_sum": [],
         "validation_accuracy": [],
@@ -115,14 +116,8 @@ def _scores(runs: Sequence[Run]) -> dict[str, list[float]]:
         "test_accuracy": [],
     }
     for run in runs:
-        evaluation = run.evaluation
-        model = evaluation["models"][-1]
-        kept = next(
-            row
-            for row in evaluation["selection"]
-            if row["model"] == model["name"] and row["rule"] == evaluation["kept"]["rule"]
-        )
-        for split, row in (("validation", kept), ("test", model)):
+        validation = evaluate_bundle(run.bundle(), run.digits()[1], "validation")
+        for split, evaluation in (("validation", validation), ("test", run.evaluation)):
             for figure in ("nll_sum", "accuracy"):
-                scores[f"{split}_{figure}"].append(row[figure])
+                scores[f"{split}_{figure}"].append(evaluation["models"][-1][figure])
     return scores

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Literal
 
 import filelock
+import numpy as np
+import numpy.typing as npt
 import optuna
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
@@ -23,6 +25,8 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from tenfold.data.batches import derive_seed
 from tenfold.errors import RecipeError, RunError, TenfoldError
+from tenfold.evaluation.calibration import apply_temperature, fit_temperature
+from tenfold.evaluation.metrics import measure
 from tenfold.files import write_atomically
 from tenfold.machine import available_cores
 from tenfold.training.ensemble import selected_rows
@@ -37,6 +41,7 @@ from tenfold.training.train import jobs_of, prepare
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 WARM_UP = 0.25  # share of the schedule before which curves say too little to prune by
+DYING_SECONDS = 3.0  # for the workers of a process that was just killed, which hold its lock
 
 OnTrial = Callable[[FrozenTrial], None]
 
@@ -51,9 +56,10 @@ class Sweep:
         self.alone = alone
         self.owner = f"{platform.node()}:{folder.resolve()}"
         self.running: dict[Path, tuple[Trial, int]] = {}
+        self.labels: npt.NDArray[np.int64] | None = None
 
     def trials(self, *states: TrialState) -> list[FrozenTrial]:
-        """Return the trials in the given states, or all."""
+        """Return the trials in these states, or all."""
         return self.study.get_trials(deepcopy=False, states=states or None)
 
     def run(  # noqa: PLR0913 - each is an option of the command line
@@ -128,17 +134,22 @@ class Sweep:
             del self.running[job.run]
             self._tell(trial, "failed", event["reason"], on_trial)
             return False
-        step, loss = event["step"], event["nll_sum"]
+        run, step = Run.open(job.run), event["step"]
         if step not in self._frozen(trial).intermediate_values:
-            trial.report(loss, step)
+            trial.report(self._loss(run, step), step)
         if step == iterations:
             del self.running[job.run]
-            self._tell(trial, "complete", kept_loss(Run.open(job.run)), on_trial)
+            self._tell(trial, "complete", self._loss(run, kept_step(run)), on_trial)
         elif trial.should_prune():
             del self.running[job.run]
             self._tell(trial, "pruned", None, on_trial)
             return True
         return False
+
+    def _loss(self, run: Run, step: int) -> float:
+        if self.labels is None:
+            self.labels = run.digits()[1].labels.numpy()
+        return calibrated_loss(run, step, self.labels)
 
     def _tell(
         self,
@@ -177,11 +188,13 @@ class Sweep:
     def _again(self, trial: Trial | FrozenTrial) -> None:
         """Mark a trial failed and queue its parameters, with the run that it had begun.
 
-        In this order: dying in between forgets a trial, the other would count it twice.
+        In this order: dying in between forgets a trial, the other would count it twice. One that
+        died while it was being asked for has not all parameters, and nothing to keep.
         """
         kept = {key: trial.user_attrs[key] for key in ("run",) if key in trial.user_attrs}
         self.study.tell(trial.number, state=TrialState.FAIL)
-        self.study.enqueue_trial(trial.params, user_attrs=kept)
+        if trial.params.keys() == self.space.distributions.keys():
+            self.study.enqueue_trial(trial.params, user_attrs=kept)
 
 
 @contextlib.contextmanager
@@ -211,7 +224,7 @@ def open_sweep(space: Space, folder: Path, storage: str | None = None) -> Iterat
             f"--out {folder}: cannot be written ({error.strerror}); name another"
         ) from error
     try:
-        with filelock.FileLock(folder / "sweep.lock", timeout=0):
+        with filelock.FileLock(folder / "sweep.lock", timeout=DYING_SECONDS):
             for name, text in texts.items():
                 path = folder / name
                 if path.exists() and path.read_text(encoding="utf-8") != text:
@@ -240,12 +253,24 @@ def attempt(job: Job, stop: Callable[[], bool]) -> Iterator[Event]:
         yield {"kind": "failed", "reason": str(error)}
 
 
-def kept_loss(run: Run) -> float:
-    """Return nll_sum on validation of the weights that a trial's recipe keeps."""
+def kept_step(run: Run) -> int:
+    """Return the iteration whose weights a trial's recipe keeps."""
     records = _records(run)
     curve = {key: [r[key] for r in records] for key in ("step", "nll_sum", "accuracy")}
     rows = selected_rows({"name": "trial", **curve})
-    return float(next(r["nll_sum"] for r in rows if r["rule"] == run.recipe.training.keep))
+    return int(next(r["step"] for r in rows if r["rule"] == run.recipe.training.keep))
+
+
+def calibrated_loss(run: Run, step: int, labels_n: npt.NDArray[np.int64]) -> float:
+    """Return a trial's nll_sum on validation at an iteration, at the temperature that suits it.
+
+    A bundle is calibrated last, too. Without that a sweep gives up label smoothing, which makes
+    probabilities timid and digits right.
+    """
+    index = [record["step"] for record in _records(run)].index(step)
+    log_p = Journal(run.members[0]).log_probabilities(index, len(labels_n)).astype(np.float64)
+    calibrated = apply_temperature(log_p, fit_temperature(log_p, labels_n))
+    return measure(calibrated, labels_n).nll_sum
 
 
 def _records(run: Run) -> list[dict[str, float]]:
@@ -254,7 +279,7 @@ def _records(run: Run) -> list[dict[str, float]]:
 
 
 def _journal(path: Path) -> BaseStorage:
-    """Open Optuna's journal, without the half line or the lock that a killed process may leave."""
+    """Open Optuna's journal without the half line or the lock that a killed process may leave."""
     path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
     if path.exists():
         data = path.read_bytes()
