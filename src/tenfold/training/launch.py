@@ -72,11 +72,7 @@ def run_job(
     tune_process()
     torch.set_num_threads(job.threads)
     run = Run.open(job.run)
-    if processes := run.manifest.get("processes"):
-        raise RunError(
-            f"{run.path}: began with {processes} processes; "
-            f"continue with torchrun --nproc-per-node {processes} -m tenfold train --resume"
-        )
+    check_alone(run)
     folder = run.members[job.member]
     if (folder / "weights.safetensors").exists():
         return
@@ -85,6 +81,19 @@ def run_job(
     where = Placement(device, choose_dtype(job.precision, device))
     trainer = Trainer(run.recipe, job.member, training, where)
     yield from train_member(MemberRun(trainer, folder, monitored), stop)
+
+
+def check_alone(run: Run) -> None:
+    """Refuse a run whose networks several processes share.
+
+    Raises:
+        RunError: it was begun by torchrun.
+    """
+    if processes := run.manifest.get("processes"):
+        raise RunError(
+            f"{run.path}: began with {processes} processes; "
+            f"continue with torchrun --nproc-per-node {processes} -m tenfold train --resume"
+        )
 
 
 class Local:

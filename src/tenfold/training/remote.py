@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from tenfold.data.dataset import Digits
 from tenfold.errors import RunError, TenfoldError
 from tenfold.files import write_atomically
-from tenfold.training.launch import Job, OnEvent, interruptible, run_job
+from tenfold.training.launch import Job, OnEvent, check_alone, interruptible, run_job
 from tenfold.training.member import Interrupted
 from tenfold.training.run import Run
 
@@ -69,6 +69,7 @@ def train_parcel(parcel: Parcel, digits: tuple[Digits, Digits], post: Post) -> N
     with tempfile.TemporaryDirectory(prefix="tenfold-") as name:
         run = Run(Path(name))
         write_atomically(run.path / "recipe.toml", parcel.recipe)
+        run.write_manifest({})  # it stays with the run folder
         folder = run.members[parcel.job.member]
         store(folder, parcel.files)
         stopping = threading.Event()
@@ -126,6 +127,7 @@ class Remote:
 
     def _send(self, job: Job, shared: dict[str, object]) -> int:
         run = Run.open(job.run)
+        check_alone(run)
         data = run.recipe.data.model_dump_json()
         if data not in shared:
             shared[data] = self.machines.share(run.digits())
