@@ -46,7 +46,7 @@ def reader() -> Reader:
     return Reader.load()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Start Chromium, as Debian's package has it."""
     pytest.importorskip("playwright")
