@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from tenfold.cli.output import JsonFlag, console, print_json
+from tenfold.cli.output import JsonFlag, bundle_of, console, print_json
 from tenfold.errors import MissingExtraError, TenfoldError
 
 
@@ -44,7 +44,7 @@ def export(  # noqa: PLR0913 - a command line
         raise TenfoldError(f"{folder}: one bundle at a time; a file is named by --out")
     if format_ != "onnx" and (int8 or batch != "dynamic"):
         raise TenfoldError("--int8 and --batch go with --format onnx")
-    source = _bundle(source)
+    source = bundle_of(source)
     suffix = ".int8.onnx" if int8 else f".{format_}"
     out = out or Path(f"{source.parent.name if source.name == 'bundle' else source.stem}{suffix}")
     try:
@@ -76,19 +76,13 @@ def export(  # noqa: PLR0913 - a command line
         )
 
 
-def _bundle(path: Path) -> Path:
-    """Return the bundle of a run folder; what is none stays as it is."""
-    inner = path / "bundle"
-    return inner if (inner / "bundle.json").is_file() else path
-
-
 def _web(model: Path, folder: Path | None, *, as_json: bool) -> None:
     from tenfold.serving.web import write_site
 
     if folder is None:
         raise TenfoldError("export web: name the folder, as in `tenfold export web site`")
     report = model / "report.html"
-    page = write_site(_bundle(model), folder, report=report if report.is_file() else None)
+    page = write_site(bundle_of(model), folder, report=report if report.is_file() else None)
     if as_json:
         print_json({"page": str(page)})
     else:

@@ -8,6 +8,7 @@ import typer
 from tenfold.cli.output import (
     EXPLAINED,
     JsonFlag,
+    bundle_of,
     console,
     print_json,
     print_models,
@@ -59,9 +60,7 @@ def _evaluate_reader(path: Path | None, data: str, page: Path | None, *, as_json
     from tenfold.model.package import SHIPPED
     from tenfold.reading.reader import Reader
 
-    if path and (path / "bundle" / "bundle.json").is_file():
-        path = path / "bundle"
-    reader = Reader.load(path or SHIPPED)
+    reader = Reader.load(bundle_of(path) if path else SHIPPED)
     terminal = console(stderr=True)
     quiet = not terminal.is_terminal  # a log needs no bar
     with Progress(console=terminal, transient=True, disable=quiet) as progress:

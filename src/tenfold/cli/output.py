@@ -4,6 +4,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -59,6 +60,12 @@ def overrides_of(
         if value is not None:
             overrides.append(f"{key}={json.dumps(value, ensure_ascii=False)}")
     return overrides
+
+
+def bundle_of(path: Path) -> Path:
+    """Return the bundle of a run folder; what is none stays as it is."""
+    inner = path / "bundle"
+    return inner if (inner / "bundle.json").is_file() else path
 
 
 def precision_of(option: str) -> "Precision":

@@ -127,7 +127,9 @@ def find_pieces(ink: Ink) -> tuple[list[Piece], npt.NDArray[np.int32]]:
         return [], labels
     # The height of what carries most ink: dots and noise are many, but light.
     tallest = usual_height(pieces)
-    thinnest = _HAIR * stroke_width(mask > 0)
+    # Measured only where something lies at an edge.
+    edge = any(_at_edge(p.box, h, w) for p in pieces)
+    thinnest = _HAIR * stroke_width(mask > 0) if edge else 0.0
     kept = [
         p
         for p in pieces

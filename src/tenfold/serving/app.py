@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from tenfold.model.package import BUNDLES, SHIPPED, find_bundle
+from tenfold.model.package import BUNDLES, SHIPPED, card_of, find_bundle
 from tenfold.model.session import Session
 from tenfold.serving import kserve, schema
 from tenfold.serving.guard import Guard, Metrics, failed, not_found, refused
@@ -95,7 +95,6 @@ def create_app(settings: Settings, queue: Queue | None = None) -> ASGIApp:
 
 def _add_model(app: FastAPI, session: Session, folder: Path) -> None:
     config = session.config
-    card = folder / "card.md"
     facts = {
         "name": config.name,
         "members": len(config.members),
@@ -104,7 +103,7 @@ def _add_model(app: FastAPI, session: Session, folder: Path) -> None:
         "temperature": config.temperature,
         "facts": config.facts,
         "weights_sha256": config.weights_sha256,
-        "card": card.read_text() if card.is_file() else "",
+        "card": card_of(folder),
     }
 
     @app.get("/v1/model", **schema.MODEL)

@@ -115,12 +115,13 @@ class DigitClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     def _recipe(self) -> Recipe:
         """Return the recipe with this seed and this length."""
         seed = int(check_random_state(self.random_state).randint(2**31))
-        recipe = load_recipe(self.recipe, [f"seed={seed}"])
-        stages = recipe.training.stages
+        recipe = load_recipe(self.recipe)
         share = (self.iterations or recipe.schedule.iterations) / recipe.schedule.iterations
-        lengths = [max(1, round(share * stage.iterations)) for stage in stages]
-        overrides = [f"training.stages.{k}.iterations={n}" for k, n in enumerate(lengths)]
-        return load_recipe(self.recipe, [f"seed={seed}", *overrides])
+        lengths = {
+            f"training.stages.{k}.iterations": max(1, round(share * stage.iterations))
+            for k, stage in enumerate(recipe.training.stages)
+        }
+        return recipe.changed({"seed": seed, **lengths})
 
     def _images(self, features: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         """Turn rows of features into images uint8 [n, 28, 28]."""

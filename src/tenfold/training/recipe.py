@@ -141,6 +141,21 @@ def _checked(document: dict[str, Any], path: Path, text: str, overrides: Sequenc
         raise RecipeError(_explain(error, path, text, overrides)) from error
 
 
+def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
+    """Return a TOML file's text and its keys.
+
+    Raises:
+        RecipeError: it cannot be read, or is not TOML.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        return text, tomllib.loads(text)
+    except OSError as error:
+        raise RecipeError(f"{path}: cannot be read ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: not valid TOML: {error}") from error
+
+
 def _read(recipe: str | Path) -> tuple[Path, str, dict[str, Any]]:
     """Find a recipe; return its path, its text, and its keys over those that it extends."""
     path = shipped().get(str(recipe), Path(recipe))
@@ -150,13 +165,7 @@ def _read(recipe: str | Path) -> tuple[Path, str, dict[str, Any]]:
         raise RecipeError(
             f"{recipe}: no such recipe{hint} (see `tenfold recipes`, or name a .toml file)"
         )
-    try:
-        text = path.read_text(encoding="utf-8")
-        document = tomllib.loads(text)
-    except OSError as error:
-        raise RecipeError(f"{path}: cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: not valid TOML: {error}") from error
+    text, document = read_toml(path)
     base = document.pop("extends", None)
     if base is None:
         return path, text, document

@@ -6,7 +6,6 @@
 """
 
 import json
-import tomllib
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from optuna.distributions import (
 )
 
 from tenfold.errors import RecipeError
-from tenfold.training.recipe import Recipe
+from tenfold.training.recipe import Recipe, read_toml
 
 # What trials must share to be compared, or what makes no difference to one network's curve.
 FIXED = ("name", "description", "cost", "members", "seed", "views", "data")
@@ -76,13 +75,7 @@ def load_space(path: Path, recipe: Recipe) -> Space:
     Raises:
         RecipeError: not TOML, no such key, or a range or choice that the recipe does not allow.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        document = tomllib.loads(text)
-    except OSError as error:
-        raise RecipeError(f"{path}: cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: not valid TOML: {error}") from error
+    text, document = read_toml(path)
     distributions: dict[str, BaseDistribution] = {}
     choices: dict[str, dict[str, Any]] = {}
     own = recipe.model_dump(mode="json")
