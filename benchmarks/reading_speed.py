@@ -24,6 +24,7 @@ from PIL import Image
 
 from tenfold.data.pictures import load_pictures
 from tenfold.data.sources import load_digits
+from tenfold.evaluation.statistics import spread
 from tenfold.machine import available_cores
 from tenfold.model.package import SHIPPED
 from tenfold.reading.bulk import read_in_bulk
@@ -63,7 +64,8 @@ def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--crops", type=int, default=40_000)
+    parser.add_argument("--crops", type=int, default=30_000)
+    parser.add_argument("--times", type=int, default=5)
     given = parser.parse_args()
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as `tenfold read` has it
     number = load_pictures("desk-numbers", n=1).pictures[0]
@@ -76,12 +78,16 @@ def main() -> None:
         "machine": describe_machine(torch.device("cpu")),
         "cold_seconds": seconds,
         "crops_per_second": {
-            str(workers): bulk(crops, given.crops, workers) for workers in {1, available_cores()}
+            str(workers): [bulk(crops, given.crops, workers) for _ in range(given.times)]
+            for workers in sorted({1, available_cores()})
         },
     }
     print(f"cold start: {statistics.median(seconds):.2f} s, median of {len(seconds)}")
-    for workers, rate in found["crops_per_second"].items():
-        print(f"{workers} process(es): {rate:,.0f} crops/s")
+    for workers, rates in found["crops_per_second"].items():
+        rate = spread(rates)
+        print(
+            f"{workers} process(es): {rate.mean:,.0f} ± {rate.half or 0:,.0f} crops/s, n = {rate.n}"
+        )
     given.out.write_text(json.dumps(found, indent=1) + "\n")
 
 

@@ -49,11 +49,8 @@ def cropped_to_form(ink_hw: Ink) -> npt.NDArray[np.uint8]:
 
 def ink_box(ink_hw: Ink) -> tuple[int, int, int, int]:
     """Return top, left, bottom, right of what is not 0, the last two exclusive; 0s if all is 0."""
-    inked = ink_hw > 0
-    rows, columns = (np.flatnonzero(inked.any(axis=axis)) for axis in (1, 0))
-    if len(rows) == 0:
-        return 0, 0, 0, 0
-    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+    left, top, w, h = cv2.boundingRect((ink_hw > 0).view(np.uint8))
+    return top, left, top + h, left + w
 
 
 def keep_strokes(ink_hw: Ink) -> Ink:

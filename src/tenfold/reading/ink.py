@@ -62,17 +62,24 @@ def contrast(picture: Pixels) -> Floats:
     planes, grey = _planes(picture)
     if light_ink(grey, flat=flat):
         planes, grey = _planes(255 - picture)
-    channels = planes.shape[2]
-    bare = np.abs(grey - _flat_paper(grey)) < 1 / _GREYS if flat else None
+    common = _flat_paper(grey) if flat else None
+    if planes.shape[2] == 1:
+        return _away(grey, _shaded_paper(grey) if common is None else common)
+    bare = None if common is None else np.abs(grey - common) < 1 / _GREYS
     away = np.empty_like(planes)
-    for channel in range(channels):
+    for channel in range(planes.shape[2]):
         plane = planes[..., channel]
-        paper: Any = _shaded_paper(plane) if bare is None else _commonest(plane[bare])
-        away[..., channel] = (paper - plane).clip(0) / np.maximum(paper, 0.2)
-    if channels == 1:
-        return away[..., 0]
+        paper = _shaded_paper(plane) if bare is None else _commonest(plane[bare])
+        away[..., channel] = _away(plane, paper)
     strongest: Floats = np.sqrt(np.square(away).mean(axis=2))
     return strongest
+
+
+def _away(plane: Floats, paper: Floats | float) -> Floats:
+    """Return by what share of the paper's brightness a channel is darker than the paper."""
+    bright = np.asarray(paper, np.float32)
+    darker: Floats = (bright - plane).clip(0) / np.maximum(bright, np.float32(0.2))
+    return darker
 
 
 def light_ink(grey: Floats, *, flat: bool) -> bool:
