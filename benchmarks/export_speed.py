@@ -31,7 +31,7 @@ from tenfold.training.hardware import describe_machine
 
 Images = npt.NDArray[np.uint8]
 BATCHES = (64, 256)
-ROUNDS = 5
+ROUNDS = 9
 
 
 def seconds(run: Callable[[Images], object], images: Images, batch: int) -> float:

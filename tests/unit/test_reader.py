@@ -19,6 +19,7 @@ from tenfold.data.form import to_form
 from tenfold.data.strokes import WAYS, spline, strokes_of
 from tenfold.errors import DataError
 from tenfold.model.classifier import Classifier
+from tenfold.model.predict import Predictor
 from tenfold.reading.reader import Layout, Reader, Reading, likeliest, locate, pixels_of
 
 EVEN = [0.1] * 10
@@ -344,6 +345,19 @@ def test_reading_many_is_reading_each(reader: Reader) -> None:
         alone = reader.read(picture)
         assert [r.digit for r in alone] == [r.digit for r in readings]
         assert [r.box for r in alone] == [r.box for r in readings]
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_for_many_any_engine_reads_the_same(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch, *, installed: bool
+) -> None:
+    if not installed:
+        monkeypatch.setitem(sys.modules, "tenfold.model.session", None)
+    many = Reader.load_for_many()
+    assert isinstance(many.predictor, Predictor) is not installed
+    (ours,), (expected,) = many.read(clear_digit(8)), reader.read(clear_digit(8))
+    np.testing.assert_allclose(ours.probabilities, expected.probabilities, atol=1e-5)
+    assert (ours.digit, ours.box, ours.reason) == (expected.digit, expected.box, expected.reason)
 
 
 def test_an_error_stands_in_its_place() -> None:

@@ -14,7 +14,7 @@ import onnxruntime
 from tenfold.model.graph import INPUT, MEMBERS, OUTPUT, build_graph
 from tenfold.model.package import SHIPPED, BundleConfig, read_package
 
-BATCH = 64  # images whose features are kept at once
+BATCH = 32  # images a pass: more leave the near caches, fewer leave threads without work
 
 
 class Session:

@@ -16,7 +16,7 @@ from tenfold.reading.reader import Layout, Picture, Reader, Reading
 
 Outcome = list[Reading] | DataError
 
-_CHUNK = 256  # pictures that travel together: fewer, and the workers wait for each other
+_CHUNK = 400  # pictures that travel together: fewer, and the workers wait for each other
 _AHEAD = 2  # chunks a worker that wait for it
 
 _reader: Reader  # of this worker
@@ -72,7 +72,7 @@ def _begin(model: Path, accept: float | None) -> None:
     global _reader  # noqa: PLW0603 - a worker has one for its life
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     cv2.setNumThreads(1)
-    _reader = Reader.load(model, accept)
+    _reader = Reader.load_for_many(model, accept)
 
 
 def _read(chunk: list[Picture], layout: Layout) -> list[Outcome]:

@@ -77,8 +77,8 @@ def contrast(picture: Pixels) -> Floats:
 
 def _away(plane: Floats, paper: Floats | float) -> Floats:
     """Return by what share of the paper's brightness a channel is darker than the paper."""
-    bright = np.asarray(paper, np.float32)
-    darker: Floats = (bright - plane).clip(0) / np.maximum(bright, np.float32(0.2))
+    bright: Floats = np.asarray(paper, np.float32)
+    darker: Floats = np.maximum(bright - plane, 0) / np.maximum(bright, np.float32(0.2))
     return darker
 
 

@@ -149,7 +149,7 @@ def _reader(request: Request) -> Reader:
     with tempfile.TemporaryDirectory(prefix="tenfold-") as folder:
         for name, contents in request.bundle:
             (Path(folder) / name).write_bytes(contents)
-        return Reader.load(Path(folder), request.accept)
+        return Reader.load_for_many(Path(folder), request.accept)
 
 
 def in_processes(workers: int) -> Work:

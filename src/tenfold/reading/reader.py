@@ -114,6 +114,19 @@ class Reader:
         """
         return cls(Predictor.load(path), accept)
 
+    @classmethod
+    def load_for_many(cls, path: str | Path = SHIPPED, accept: float | None = None) -> "Reader":
+        """Do as `load` does, but classify in ONNX Runtime if it is installed (extra `onnx`).
+
+        It takes longer to import than NumPy to read a thousand digits, and is then 1.7 times as
+        fast. Probabilities differ in the sixth decimal.
+        """
+        try:
+            from tenfold.model.session import Session
+        except ModuleNotFoundError:
+            return cls.load(path, accept)
+        return cls(Session.load(path), accept)
+
     def read(self, picture: Picture, layout: Layout = "line") -> list[Reading]:
         """Read one picture.
 
