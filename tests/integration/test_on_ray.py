@@ -124,3 +124,21 @@ def test_a_cluster_reads_what_this_machine_reads(tmp_path: Path, start: Start) -
         found.append(dataset.dataset(out, format="parquet").to_table().to_pylist())
     assert found[0] == found[1]
     assert len({row["file"] for row in found[1]}) == 60
+
+
+def test_a_cluster_sweeps_as_this_machine_does(tmp_path: Path, start: Start) -> None:
+    space = tmp_path / "space.toml"
+    space.write_text(
+        '"training.stages.1.learning_rate.start" = { low = 0.0001, high = 0.05, log = true }'
+    )
+    found = []
+    for out, more in ((tmp_path / "here", ()), (tmp_path / "there", ("--on", "ray"))):
+        words = ("smoke", "--space", space, "--trials", 3, "--seeds", 1, "--out", out)
+        process = start("sweep", *words, "--set", LONGER, "--json", *more)
+        _, stderr = process.communicate(timeout=180)
+        assert process.returncode == 0, stderr
+        told = json.loads((out / "sweep.json").read_text())
+        found.append([{k: v for k, v in t.items() if k != "seconds"} for t in told["trials"]])
+        assert [trial["state"] for trial in told["trials"]] == ["complete"] * 3
+        assert (out / "best.toml").exists()
+    assert found[0] == found[1]

@@ -16,14 +16,16 @@ from optuna.trial import TrialState
 from typer.testing import CliRunner
 
 from tenfold.cli import app
+from tenfold.data.dataset import Digits
 from tenfold.errors import RecipeError, RunError
+from tenfold.training.attempt import attempt
 from tenfold.training.journal import Journal
-from tenfold.training.launch import Job, Local, OnEvent
+from tenfold.training.launch import Job, Local, OnEvent, RunJob
 from tenfold.training.member import Event, Interrupted
 from tenfold.training.recipe import load_recipe
 from tenfold.training.run import Run
 from tenfold.training.space import load_space
-from tenfold.training.sweep import FINISHED, attempt, open_sweep
+from tenfold.training.sweep import FINISHED, open_sweep
 
 SMALL = (
     "training.stages.0.iterations=6",
@@ -52,7 +54,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
         records = Journal(run.members[0]).records()
         return float(next(r["nll_sum"] for r in records if r["step"] == step))
 
-    monkeypatch.setattr("tenfold.training.sweep.calibrated_loss", loss)
+    monkeypatch.setattr("tenfold.training.attempt.calibrated_loss", loss)
 
 
 @pytest.fixture
@@ -78,7 +80,8 @@ class Scripted:
         self.jobs: list[Job] = []
         self.seen: list[int] = []
 
-    def __call__(self, jobs: Iterable[Job], on_event: OnEvent) -> None:
+    def __call__(self, jobs: Iterable[Job], on_event: OnEvent, run: RunJob = attempt) -> None:
+        assert run is attempt
         waiting = iter(self.losses)
         for job in jobs:
             self.jobs.append(job)
@@ -91,7 +94,8 @@ class Scripted:
                 raise self.then or AssertionError("one job too many") from None
             for loss in losses:
                 self.seen[-1] += 1
-                if on_event(job, {"kind": "evaluation", **write(folder, loss)}):
+                record = write(folder, loss)
+                if on_event(job, {"kind": "evaluation", **record, "calibrated": loss}):
                     break
 
 
@@ -235,7 +239,7 @@ def test_one_that_diverges_counts_as_pruned(tmp_path: Path) -> None:
     space = load_space(tmp_path / "space.toml", load_recipe("smoke", SMALL))
     with open_sweep(space, tmp_path / "sweep") as sweep:
         with pytest.raises(RunError, match="no trial came to its end; narrow the space"):
-            sweep.run(2, launcher=Local(1, run=attempt))
+            sweep.run(2, launcher=Local(1))
         trials = sweep.trials()
     assert [t.state for t in trials] == [TrialState.PRUNED] * 2
     assert all("training diverged by iteration" in t.user_attrs["reason"] for t in trials)
@@ -309,7 +313,11 @@ def test_machines_share_a_storage(space: Path, tmp_path: Path) -> None:
         pass
 
 
-def count(job: Job, stop: Callable[[], bool]) -> Iterator[Event]:
+def count(
+    job: Job,
+    stop: Callable[[], bool],
+    digits: tuple[Digits, Digits] | None = None,  # noqa: ARG001 - part of what a launcher calls
+) -> Iterator[Event]:
     """Stand in for a job that trains: three events, or no end if it is member 1."""
     for step in itertools.count() if job.member == 1 else range(3):
         yield {"kind": "evaluation", "step": step}
@@ -322,7 +330,7 @@ def jobs(folder: Path, members: int) -> list[Job]:
 
 
 # These workers compute nothing, so that they may be forked.
-@pytest.mark.parametrize("local", [Local(1, run=count), Local(2, "fork", count)])
+@pytest.mark.parametrize("local", [Local(1), Local(2, "fork")])
 def test_a_launcher_ends_a_job_that_it_is_told_to(local: Local, tmp_path: Path) -> None:
     steps: list[list[int]] = [[], [], []]
 
@@ -330,7 +338,7 @@ def test_a_launcher_ends_a_job_that_it_is_told_to(local: Local, tmp_path: Path) 
         steps[job.member].append(event["step"])
         return job.member == 1 and event["step"] == 4
 
-    local(jobs(tmp_path, 3), on_event)
+    local(jobs(tmp_path, 3), on_event, count)
     assert steps == [[0, 1, 2], [0, 1, 2, 3, 4], [0, 1, 2]]
 
 
@@ -347,5 +355,5 @@ def test_jobs_are_taken_when_there_is_room(tmp_path: Path) -> None:
             ended.append(job.member)
         return bool(event["step"] == 2)
 
-    Local(2, "fork", count)(lazily(), on_event)
+    Local(2, "fork")(lazily(), on_event, count)
     assert sorted(ended) == list(range(5))

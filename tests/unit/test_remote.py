@@ -14,14 +14,17 @@ import torch
 from tenfold.data.dataset import Digits
 from tenfold.errors import RunError
 from tenfold.training import remote
-from tenfold.training.launch import Job
+from tenfold.training.launch import Job, LaunchBy, Local, run_job
 from tenfold.training.loop import Trainer
 from tenfold.training.member import Interrupted
 from tenfold.training.recipe import load_recipe
 from tenfold.training.remote import Letter, Parcel, Remote, train_parcel
 from tenfold.training.run import Run
+from tenfold.training.space import load_space
+from tenfold.training.sweep import open_sweep
 from tenfold.training.train import jobs_of, prepare, train
 
+NAMES = ("here", "elsewhere")
 SMALL = ("training.stages.0.iterations=12", "training.stages.1.iterations=12")
 
 
@@ -37,8 +40,12 @@ class Died(Exception):  # noqa: N818
 class Nearby:
     """Machines that train one parcel at a time; the n-th dies after `deaths[n]` letters."""
 
-    def __init__(self, deaths: dict[int, int], stop_after: int | None = None) -> None:
+    def __init__(
+        self, deaths: dict[int, int], stop_after: int | None = None, rooms: int = 2
+    ) -> None:
         self.deaths = deaths
+        self.rooms = rooms
+        self.over: list[int] = []
         self.stop_after = stop_after  # letters in all, whereupon Ctrl-C is pressed
         self.waiting: list[tuple[int, Parcel, Any]] = []
         self.parcels: list[Parcel] = []
@@ -46,6 +53,12 @@ class Nearby:
         self.pressed = threading.Event()
         self.stopped = False
         self.received = 0
+
+    def room(self) -> int:
+        return self.rooms
+
+    def end(self, number: int) -> None:
+        self.over.append(number)
 
     def share(self, digits: tuple[Digits, Digits]) -> object:
         self.shared += 1
@@ -212,7 +225,51 @@ def test_letters_of_a_machine_given_up_for_lost_are_not_taken_in(tmp_path: Path)
     assert (run.members[0] / "weights.safetensors").read_bytes() != b"of a ghost"
 
 
+def test_jobs_are_taken_when_there_is_room_and_end_when_told(tmp_path: Path) -> None:
+    runs = [lay(tmp_path / f"run-{number}", "members=1") for number in range(3)]
+    machines = Nearby({}, rooms=1)
+    begun: list[int] = []
+
+    def lazily() -> Iterator[Job]:
+        for number, run in enumerate(runs):
+            assert len(machines.parcels) == number  # the one before has ended
+            begun.append(number)
+            yield jobs_of(run)[0]
+
+    ended: list[tuple[str, int]] = []
+
+    def on_event(job: Job, event: dict[str, Any]) -> bool:
+        ended.append((job.run.name, event["step"]))
+        return job.run.name == "run-1"  # at its first evaluation
+
+    Remote(machines)(lazily(), on_event)
+    assert begun == [0, 1, 2]
+    assert [step for name, step in ended if name == "run-1"] == [10]
+    assert machines.over == [2]
+    assert [(run.members[0] / "weights.safetensors").exists() for run in runs] == [
+        True,
+        False,
+        True,
+    ]
+
+
+def test_a_sweep_elsewhere_is_a_sweep_here(tmp_path: Path) -> None:
+    (tmp_path / "space.toml").write_text(
+        '"training.stages.1.learning_rate.start" = { low = 0.0001, high = 0.05, log = true }'
+    )
+    space = load_space(tmp_path / "space.toml", load_recipe("smoke", SMALL))
+    found = []
+    launchers: list[LaunchBy] = [Local(1), Remote(Nearby({2: 3}, rooms=1))]
+    for name, launcher in zip(NAMES, launchers, strict=True):
+        with open_sweep(space, tmp_path / name) as sweep:
+            sweep.run(3, launcher=launcher)
+            found.append([(t.value, t.intermediate_values, t.params) for t in sweep.trials()])
+    assert found[0] == found[1]
+    weights = [tmp_path / name / "trials/0002/members/00/weights.safetensors" for name in NAMES]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+
+
 def test_a_job_is_plain_data(tmp_path: Path) -> None:
     job = Job(tmp_path, 0, "cpu", "float32", 1)
-    parcel = Parcel(job, "", {"a": b"b"}, {})
+    parcel = Parcel(run_job, job, "", {"a": b"b"}, {})
     assert pickle.loads(pickle.dumps(parcel)) == parcel

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from tenfold.training.hardware import Precision
-    from tenfold.training.launch import Launcher
+    from tenfold.training.remote import Remote
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="End with one JSON object on stdout.")]
 DataOption = Annotated[
@@ -76,7 +76,7 @@ def precision_of(option: str) -> "Precision":
 
 
 @contextlib.contextmanager
-def launcher_on(on: str | None) -> "Iterator[Launcher | None]":
+def launcher_on(on: str | None) -> "Iterator[Remote | None]":
     """Yield where --on says that members are trained; None is this machine."""
     if on is None:
         yield None

@@ -13,10 +13,12 @@ from tenfold.cli.output import (
     DataOption,
     DeviceOption,
     JsonFlag,
+    OnOption,
     PrecisionOption,
     SetOption,
     ThreadsOption,
     console,
+    launcher_on,
     overrides_of,
     precision_of,
     print_json,
@@ -49,6 +51,7 @@ def sweep(  # noqa: PLR0913 - a command line
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     threads: ThreadsOption = None,
+    on: OnOption = None,
     json_: JsonFlag = False,
 ) -> None:
     """Search a recipe's values, a trial a core; the same command continues it (extra tune)."""
@@ -70,7 +73,11 @@ def sweep(  # noqa: PLR0913 - a command line
     # A connection does not survive in forked workers either.
     how: Any = {"workers": threads, "start_method": "spawn" if storage else START_METHOD}
     try:
-        with open_sweep(load_space(space, loaded), folder, storage) as opened:
+        with (
+            launcher_on(on) as launcher,
+            open_sweep(load_space(space, loaded), folder, storage) as opened,
+        ):
+            how["launcher"] = launcher
             typer.echo(f"sweeping {loaded.name} in {folder}", err=True)
             opened.run(trials, **where, **how, on_trial=_Teller(opened, trials).on_trial)
             reruns = lay_reruns(opened, seeds, **where)

@@ -31,7 +31,6 @@ from tenfold.training.member import Interrupted, MemberRun, train_member
 from tenfold.training.run import Run
 
 OnEvent = Callable[["Job", MemberEvent], bool | None]
-RunJob = Callable[["Job", Callable[[], bool]], Iterator[MemberEvent]]
 
 PATIENCE_SECONDS = 10  # for a worker to write its checkpoint
 
@@ -47,6 +46,14 @@ class Job:
     threads: int
 
 
+class RunJob(Protocol):
+    """Train one job, as `run_job` does; a function that can be pickled."""
+
+    def __call__(  # noqa: D102
+        self, job: Job, stop: Callable[[], bool], digits: tuple[Digits, Digits] | None = None
+    ) -> Iterator[MemberEvent]: ...
+
+
 class Launcher(Protocol):
     """Train every job to its end, reporting `(job, event)` on the way.
 
@@ -57,6 +64,10 @@ class Launcher(Protocol):
     """
 
     def __call__(self, jobs: Iterable[Job], on_event: OnEvent) -> None: ...  # noqa: D102
+
+
+# A launcher that trains by another function.
+LaunchBy = Callable[[Iterable[Job], OnEvent, RunJob], None]
 
 
 def run_job(
@@ -106,32 +117,27 @@ class Local:
         workers: members that are trained at the same time.
         start_method: `fork` saves each worker the import of torch, but is safe only where
             this process has not computed anything with torch yet; `spawn` always is.
-        run: trains one job, and can be pickled.
     """
 
-    def __init__(
-        self,
-        workers: int = 1,
-        start_method: Literal["fork", "spawn"] = "spawn",
-        run: RunJob = run_job,
-    ) -> None:
+    def __init__(self, workers: int = 1, start_method: Literal["fork", "spawn"] = "spawn") -> None:
         self.workers = workers
         self.start_method = start_method
-        self.run = run
 
-    def __call__(self, jobs: Iterable[Job], on_event: OnEvent) -> None:
+    def __call__(self, jobs: Iterable[Job], on_event: OnEvent, run: RunJob = run_job) -> None:
         """See `Launcher`."""
         if self.workers == 1:
             with interruptible() as stop:
                 for job in jobs:
-                    for event in self.run(job, stop):
+                    for event in run(job, stop):
                         if on_event(job, event):
                             break
             return
         with interruptible() as stop:
-            self._share(iter(jobs), on_event, stop)
+            self._share(iter(jobs), on_event, run, stop)
 
-    def _share(self, waiting: Iterator[Job], on_event: OnEvent, stop: Callable[[], bool]) -> None:
+    def _share(
+        self, waiting: Iterator[Job], on_event: OnEvent, run: RunJob, stop: Callable[[], bool]
+    ) -> None:
         """Keep `workers` processes busy until no job waits, or the user stops them all."""
         fork = self.start_method == "fork"
         context = (
@@ -146,7 +152,7 @@ class Local:
                     waiting = iter(())
                 while len(running) < self.workers and (job := next(waiting, None)):
                     receiver, sender = context.Pipe(duplex=False)
-                    worker = context.Process(target=_work, args=(self.run, job, sender, stopping))
+                    worker = context.Process(target=_work, args=(run, job, sender, stopping))
                     worker.start()
                     sender.close()
                     running[receiver] = (job, worker)

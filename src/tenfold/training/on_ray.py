@@ -28,17 +28,22 @@ class Mailbox:
 
     def __init__(self) -> None:
         self.letters: list[Letter] = []
+        self.over: set[int] = set()
         self.stopping = False
 
     def post(self, number: int, kind: str, content: Any) -> bool:  # noqa: ANN401 - a letter's
-        """Leave a letter."""
+        """Leave a letter; true asks the sender to end."""
         self.letters.append((number, kind, content))
-        return self.stopping
+        return self.stopping or number in self.over
 
     def take(self) -> list[Letter]:
         """Return the letters since the last time."""
         letters, self.letters = self.letters, []
         return letters
+
+    def end(self, number: int) -> None:
+        """Tell one when it comes by."""
+        self.over.add(number)
 
     def stop(self) -> None:
         """Tell everyone who comes by."""
@@ -81,6 +86,10 @@ class RayMachines:
         self.running: dict[Any, int] = {}
         self.begun: set[int] = set()
         self.sent = 0
+
+    def room(self) -> int:
+        """Return the cores of all nodes, which come and go."""
+        return max(int(self.ray.cluster_resources().get("CPU", 0)), 1)
 
     def share(self, digits: tuple[Digits, Digits]) -> object:
         """Put digits into the object store, from which each node fetches them once."""
@@ -142,6 +151,10 @@ class RayMachines:
         except errors.RayError as error:
             return type(error).__name__
         return ""
+
+    def end(self, number: int) -> None:
+        """See `Machines`."""
+        self.mailbox.end.remote(number)
 
     def stop(self) -> None:
         """See `Machines`."""

@@ -10,7 +10,7 @@ import platform
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,7 +19,14 @@ from typing import Any, Protocol
 from tenfold.data.dataset import Digits
 from tenfold.errors import RunError, TenfoldError
 from tenfold.files import write_atomically
-from tenfold.training.launch import Job, OnEvent, check_alone, interruptible, run_job
+from tenfold.training.launch import (
+    Job,
+    OnEvent,
+    RunJob,
+    check_alone,
+    interruptible,
+    run_job,
+)
 from tenfold.training.member import Interrupted
 from tenfold.training.run import Run
 
@@ -35,6 +42,7 @@ Post = Callable[[str, Any], bool]
 class Parcel:
     """All that a machine needs to train a member, but the digits."""
 
+    run: RunJob
     job: Job
     recipe: str
     files: Files
@@ -43,6 +51,9 @@ class Parcel:
 
 class Machines(Protocol):
     """Somewhere to train: `on_ray.RayMachines`, or a fake in tests."""
+
+    def room(self) -> int:
+        """Return how many parcels can be under way at a time, at least one."""
 
     def share(self, digits: tuple[Digits, Digits]) -> object:
         """Bring digits near every machine; return what `send` knows them by."""
@@ -56,6 +67,9 @@ class Machines(Protocol):
         The text of one that ended is why its machine was lost, or empty. Its letters are
         among these or earlier ones.
         """
+
+    def end(self, number: int) -> None:
+        """Ask for the end of one parcel; nothing more is heard of it."""
 
     def stop(self) -> None:
         """Ask what trains to write a checkpoint and end; what waits never begins."""
@@ -75,7 +89,7 @@ def train_parcel(parcel: Parcel, digits: tuple[Digits, Digits], post: Post) -> N
         stopping = threading.Event()
         sent = _written(folder)
         try:
-            for event in run_job(replace(parcel.job, run=run.path), stopping.is_set, digits):
+            for event in parcel.run(replace(parcel.job, run=run.path), stopping.is_set, digits):
                 if (written := _written(folder)) != sent:
                     sent = written
                     post("files", contents(folder))
@@ -95,54 +109,86 @@ class Remote:
     def __init__(self, machines: Machines) -> None:
         self.machines = machines
 
-    def __call__(self, jobs: Iterable[Job], on_event: OnEvent) -> None:
+    def __call__(self, jobs: Iterable[Job], on_event: OnEvent, run: RunJob = run_job) -> None:
         """See `Launcher`.
 
         Raises:
             RunError: a member cannot be trained, or loses its machine time and again.
         """
-        shared: dict[str, object] = {}
-        losses: Counter[Job] = Counter()
+        waiting: Iterator[Job] = (job for job in jobs if not _trained(job))
+        away = _Away(self.machines, run)
+        asked = False
         with interruptible() as stop:
-            running = {self._send(job, shared): job for job in jobs if not _trained(job)}
-            asked = False
-            while running:
+            while True:
                 if stop() and not asked:
                     asked = True
+                    waiting = iter(())
                     self.machines.stop()
+                while len(away.jobs) < self.machines.room() and (job := next(waiting, None)):
+                    away.send(job)
+                if not away.jobs:
+                    break
                 letters, ended = self.machines.listen()
-                for number, kind, content in letters:
-                    if number in running:  # not given up for lost
-                        job = running[number]
-                        _take_in(job, kind, content, on_event)
-                        losses[job] *= kind != "files"
-                for job, why in [(running.pop(number), why) for number, why in ended.items()]:
-                    if why and not asked:
-                        losses[job] += 1
-                        if losses[job] == LOSSES:
-                            raise RunError(_lost(job, why))
-                        running[self._send(job, shared)] = job
-            if asked:
-                raise Interrupted
+                away.take_in(letters, on_event)
+                for job, why in away.lost(ended):
+                    if not asked:
+                        away.send_again(job, why)
+        if asked:
+            raise Interrupted
 
-    def _send(self, job: Job, shared: dict[str, object]) -> int:
+
+class _Away:
+    """The members that are elsewhere, by their parcels' numbers."""
+
+    def __init__(self, machines: Machines, run: RunJob) -> None:
+        self.machines = machines
+        self.run = run
+        self.jobs: dict[int, Job] = {}
+        self.shared: dict[str, object] = {}
+        self.losses: Counter[Job] = Counter()
+
+    def send(self, job: Job) -> None:
         run = Run.open(job.run)
         check_alone(run)
         data = run.recipe.data.model_dump_json()
-        if data not in shared:
-            shared[data] = self.machines.share(run.digits())
+        if data not in self.shared:
+            self.shared[data] = self.machines.share(run.digits())
         recipe = (job.run / "recipe.toml").read_text(encoding="utf-8")
-        parcel = Parcel(job, recipe, contents(_folder(job)), _versions())
-        return self.machines.send(parcel, shared[data])
+        parcel = Parcel(self.run, job, recipe, contents(_folder(job)), _versions())
+        self.jobs[self.machines.send(parcel, self.shared[data])] = job
+
+    def take_in(self, letters: Iterable[Letter], on_event: OnEvent) -> None:
+        for number, kind, content in letters:
+            if number not in self.jobs:  # given up for lost, or ended
+                continue
+            job = self.jobs[number]
+            self.losses[job] *= kind != "files"
+            if _take_in(job, kind, content, on_event):
+                del self.jobs[number]
+                self.machines.end(number)
+
+    def lost(self, ended: dict[int, str]) -> list[tuple[Job, str]]:
+        """Forget what has ended; return the members among it that did not come to their end."""
+        known = [
+            (self.jobs.pop(number), why) for number, why in ended.items() if number in self.jobs
+        ]
+        return [(job, why) for job, why in known if why]
+
+    def send_again(self, job: Job, why: str) -> None:
+        self.losses[job] += 1
+        if self.losses[job] == LOSSES:
+            raise RunError(_lost(job, why))
+        self.send(job)
 
 
-def _take_in(job: Job, kind: str, content: Any, on_event: OnEvent) -> None:  # noqa: ANN401 - by kind
+def _take_in(job: Job, kind: str, content: Any, on_event: OnEvent) -> bool:  # noqa: ANN401 - by kind
+    """Take a letter in; true if the member is to end."""
     if kind == "error":
         raise RunError(f"member {job.member}: {content}")
     if kind == "files":
         store(_folder(job), content)
-    else:
-        on_event(job, content)
+        return False
+    return bool(on_event(job, content))
 
 
 def contents(folder: Path) -> Files:

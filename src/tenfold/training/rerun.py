@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from tenfold.evaluation.evaluate import evaluate_bundle
 from tenfold.files import write_atomically
 from tenfold.training.hardware import Precision
-from tenfold.training.launch import OnEvent
+from tenfold.training.launch import Launcher, OnEvent
 from tenfold.training.recipe import Recipe
 from tenfold.training.repeat import lay, train_all
 from tenfold.training.run import Run
@@ -43,11 +43,12 @@ def lay_reruns(
     }
 
 
-def finish_sweep(
+def finish_sweep(  # noqa: PLR0913 - as `train_all` has them
     sweep: Sweep,
     reruns: dict[str, list[Run]],
     *,
     workers: int | None = None,
+    launcher: Launcher | None = None,
     start_method: Literal["fork", "spawn"] = "spawn",
     on_event: OnEvent = lambda _job, _event: None,
 ) -> dict[str, Any]:
@@ -59,6 +60,7 @@ def finish_sweep(
     train_all(
         [run for runs in reruns.values() for run in runs],
         workers=workers,
+        launcher=launcher,
         start_method=start_method,
         on_event=on_event,
     )

@@ -11,28 +11,25 @@ import contextlib
 import hashlib
 import platform
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import filelock
-import numpy as np
-import numpy.typing as npt
 import optuna
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from tenfold.data.batches import derive_seed
-from tenfold.errors import RecipeError, RunError, TenfoldError
-from tenfold.evaluation.calibration import apply_temperature, fit_temperature
-from tenfold.evaluation.metrics import measure
+from tenfold.errors import RecipeError, RunError
 from tenfold.files import write_atomically
 from tenfold.machine import available_cores
+from tenfold.training.attempt import attempt, evaluations
 from tenfold.training.ensemble import selected_rows
 from tenfold.training.hardware import Precision
-from tenfold.training.journal import Journal
-from tenfold.training.launch import Job, Launcher, Local, run_job
+from tenfold.training.launch import Job, LaunchBy, Local
 from tenfold.training.member import Event
 from tenfold.training.recipe import Recipe
 from tenfold.training.run import Run
@@ -46,6 +43,15 @@ DYING_SECONDS = 3.0  # for the workers of a process that was just killed, which 
 OnTrial = Callable[[FrozenTrial], None]
 
 
+@dataclass(frozen=True)
+class _Running:
+    """A trial that trains, with its evaluations so far."""
+
+    trial: Trial
+    recipe: Recipe
+    evaluated: list[Event] = field(default_factory=list)
+
+
 class Sweep:
     """A study in a folder of its own, which one process at a time may run: see `open_sweep`."""
 
@@ -55,8 +61,7 @@ class Sweep:
         self.study = study
         self.alone = alone
         self.owner = f"{platform.node()}:{folder.resolve()}"
-        self.running: dict[Path, tuple[Trial, int]] = {}
-        self.labels: npt.NDArray[np.int64] | None = None
+        self.running: dict[Path, _Running] = {}
 
     def trials(self, *states: TrialState) -> list[FrozenTrial]:
         """Return the trials in these states, or all."""
@@ -69,7 +74,7 @@ class Sweep:
         workers: int | None = None,
         device: str = "auto",
         precision: Precision = "auto",
-        launcher: Launcher | None = None,
+        launcher: LaunchBy | None = None,
         start_method: Literal["fork", "spawn"] = "spawn",
         on_trial: OnTrial = lambda _trial: None,
     ) -> None:
@@ -82,13 +87,13 @@ class Sweep:
         self._pick_up()
         if not self.trials() and (own := self.space.own()):
             self.study.enqueue_trial(own)
-        launch = launcher or Local(workers or available_cores(), start_method, attempt)
+        launch = launcher or Local(workers or available_cores(), start_method)
         try:
             jobs = self._jobs(trials, device, precision, on_trial)
-            launch(jobs, lambda job, event: self._on_event(job, event, on_trial))
+            launch(jobs, lambda job, event: self._on_event(job, event, on_trial), attempt)
         finally:
-            for trial, _ in self.running.values():
-                self._again(trial)
+            for running in self.running.values():
+                self._again(running.trial)
             self.running.clear()
         if not self.trials(TrialState.COMPLETE):
             raise RunError(f"{self.folder}: no trial came to its end; narrow the space")
@@ -117,11 +122,10 @@ class Sweep:
                 self._tell(trial, "failed", str(error), on_trial)
                 continue
             run = self._lay(recipe, self.folder / "trials" / name, device, precision)
-            iterations = recipe.schedule.iterations
-            self.running[run.path] = (trial, iterations)
+            self.running[run.path] = _Running(trial, recipe)
             job = jobs_of(run)[0]
-            for record in _records(run):  # of a trial that was stopped
-                self._on_event(job, {"kind": "evaluation", **record}, on_trial)
+            for event in evaluations(run):  # of a trial that was stopped
+                self._on_event(job, event, on_trial)
             if run.path in self.running:
                 yield job
 
@@ -129,27 +133,26 @@ class Sweep:
         """Report an evaluation to the study; true if the trial is to be pruned."""
         if job.run not in self.running or event["kind"] == "progress":
             return False
-        trial, iterations = self.running[job.run]
+        running = self.running[job.run]
+        trial, recipe, evaluated = running.trial, running.recipe, running.evaluated
         if event["kind"] == "failed":
             del self.running[job.run]
             self._tell(trial, "failed", event["reason"], on_trial)
             return False
-        run, step = Run.open(job.run), event["step"]
-        if step not in self._frozen(trial).intermediate_values:
-            trial.report(self._loss(run, step), step)
-        if step == iterations:
+        step = event["step"]
+        if step not in {earlier["step"] for earlier in evaluated}:  # by a machine that was lost
+            evaluated.append(event)
+            trial.report(event["calibrated"], step)
+        if step == recipe.schedule.iterations:
             del self.running[job.run]
-            self._tell(trial, "complete", self._loss(run, kept_step(run)), on_trial)
+            kept = kept_step(recipe.training.keep, evaluated)
+            loss = next(e["calibrated"] for e in evaluated if e["step"] == kept)
+            self._tell(trial, "complete", loss, on_trial)
         elif trial.should_prune():
             del self.running[job.run]
             self._tell(trial, "pruned", None, on_trial)
             return True
         return False
-
-    def _loss(self, run: Run, step: int) -> float:
-        if self.labels is None:
-            self.labels = run.digits()[1].labels.numpy()
-        return calibrated_loss(run, step, self.labels)
 
     def _tell(
         self,
@@ -245,37 +248,11 @@ def open_sweep(space: Space, folder: Path, storage: str | None = None) -> Iterat
         raise RunError(f"{folder}: another process is sweeping there; name another --out") from None
 
 
-def attempt(job: Job, stop: Callable[[], bool]) -> Iterator[Event]:
-    """Train a trial; one that diverges ends with an event, so that the others go on."""
-    try:
-        yield from run_job(job, stop)
-    except TenfoldError as error:
-        yield {"kind": "failed", "reason": str(error)}
-
-
-def kept_step(run: Run) -> int:
+def kept_step(keep: str, evaluated: Sequence[Event]) -> int:
     """Return the iteration whose weights a trial's recipe keeps."""
-    records = _records(run)
-    curve = {key: [r[key] for r in records] for key in ("step", "nll_sum", "accuracy")}
+    curve = {key: [e[key] for e in evaluated] for key in ("step", "nll_sum", "accuracy")}
     rows = selected_rows({"name": "trial", **curve})
-    return int(next(r["step"] for r in rows if r["rule"] == run.recipe.training.keep))
-
-
-def calibrated_loss(run: Run, step: int, labels_n: npt.NDArray[np.int64]) -> float:
-    """Return a trial's nll_sum on validation at an iteration, at the temperature that suits it.
-
-    A bundle is calibrated last, too. Without that a sweep gives up label smoothing, which makes
-    probabilities timid and digits right.
-    """
-    index = [record["step"] for record in _records(run)].index(step)
-    log_p = Journal(run.members[0]).log_probabilities(index, len(labels_n)).astype(np.float64)
-    calibrated = apply_temperature(log_p, fit_temperature(log_p, labels_n))
-    return measure(calibrated, labels_n).nll_sum
-
-
-def _records(run: Run) -> list[dict[str, float]]:
-    folder = run.members[0]
-    return Journal(folder).records() if (folder / "journal.jsonl").exists() else []
+    return int(next(row["step"] for row in rows if row["rule"] == keep))
 
 
 def _journal(path: Path) -> BaseStorage:

@@ -1,0 +1,62 @@
+"""A trial of a sweep where it trains: evaluations carry the loss that trials are judged by."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from tenfold.data.dataset import Digits
+from tenfold.errors import TenfoldError
+from tenfold.evaluation.calibration import apply_temperature, fit_temperature
+from tenfold.evaluation.metrics import measure
+from tenfold.training.journal import Journal
+from tenfold.training.launch import Job, run_job
+from tenfold.training.member import Event
+from tenfold.training.run import Run
+
+
+def attempt(
+    job: Job, stop: Callable[[], bool], digits: tuple[Digits, Digits] | None = None
+) -> Iterator[Event]:
+    """Do as `run_job` does, but end with an event where training diverges: the others go on."""
+    run = Run.open(job.run)
+    digits = digits or run.digits()
+    labels, folder = digits[1].labels.numpy(), run.members[job.member]
+    try:
+        for event in run_job(job, stop, digits):
+            if event["kind"] == "evaluation":
+                calibrated = calibrated_loss(run, event["step"], labels)
+                yield {**event, "calibrated": calibrated}
+            else:
+                yield event
+    except TenfoldError as error:
+        yield {"kind": "failed", "reason": str(error).removeprefix(f"{folder}: ")}
+
+
+def evaluations(run: Run) -> list[Event]:
+    """Return the events of a trial's evaluations so far, as its journal has them."""
+    folder = run.members[0]
+    if not (folder / "journal.jsonl").exists():
+        return []
+    labels = run.digits()[1].labels.numpy()
+    return [
+        {
+            "kind": "evaluation",
+            **record,
+            "calibrated": calibrated_loss(run, record["step"], labels),
+        }
+        for record in Journal(folder).records()
+    ]
+
+
+def calibrated_loss(run: Run, step: int, labels_n: npt.NDArray[np.int64]) -> float:
+    """Return a trial's nll_sum on validation at an iteration, at the temperature that suits it.
+
+    A bundle is calibrated last, too. Without that a sweep gives up label smoothing, which makes
+    probabilities timid and digits right.
+    """
+    journal = Journal(run.members[0])
+    index = [record["step"] for record in journal.records()].index(step)
+    log_p = journal.log_probabilities(index, len(labels_n)).astype(np.float64)
+    calibrated = apply_temperature(log_p, fit_temperature(log_p, labels_n))
+    return measure(calibrated, labels_n).nll_sum
