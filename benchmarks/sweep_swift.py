@@ -1,8 +1,8 @@
-"""Sweep a short `swift`, kill the sweep half-way, continue it, and hold its winner to account.
+"""Sweep `swift`, kill the sweep half-way, continue it, and hold its winner to account.
 
 nice python benchmarks/sweep_swift.py runs/sweep-swift
 
-60 trials of 120 iterations; SIGKILL to every process once 30 have ended; the same command again.
+60 trials; SIGKILL to every process once 30 have ended; the same command again.
 Then: no trial lost or counted twice, every line of Optuna's journal whole, and the winner, on five
 seeds that no trial saw, at least as good on validation as the recipe that the sweep began with.
 """
@@ -29,18 +29,13 @@ from tenfold.training.hardware import choose_device, describe_machine
 SPACE = Path("benchmarks/sweep_swift.toml")
 RECORD = Path("benchmarks/records/sweep")
 TRIALS, SEEDS = 60, 5
-SHORT = (
-    "training.stages.0.iterations=20",
-    "training.stages.1.iterations=100",
-    "training.evaluate_every=20",
-)
 
 
 def command(folder: Path) -> list[str]:
     """Return the command that starts the sweep, and that continues it."""
     words = ["sweep", "swift", "--space", str(SPACE), "--trials", str(TRIALS)]
     words += ["--seeds", str(SEEDS), "--out", str(folder), "--json"]
-    return [sys.executable, "-m", "tenfold", *words, *(w for s in SHORT for w in ("--set", s))]
+    return [sys.executable, "-m", "tenfold", *words]
 
 
 def trials_of(folder: Path) -> list[dict[str, Any]]:

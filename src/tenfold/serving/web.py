@@ -9,7 +9,7 @@ from tenfold.data.download import download, file_sha256
 from tenfold.data.sources import cache_folder
 from tenfold.errors import DataError, MissingExtraError, TenfoldError
 from tenfold.files import write_atomically
-from tenfold.model.package import find_bundle, read_package
+from tenfold.model.package import card_of, read_package
 
 PAGE = Path(__file__).parents[1] / "page"
 
@@ -63,7 +63,7 @@ def write_site(
             "members": len(config.members),
             "views": config.views,
             "facts": config.facts,
-            "card": (find_bundle(bundle_path) / "card.md").read_text(encoding="utf-8"),
+            "card": card_of(bundle_path),
             "report": report and "report.html",
         }
         written = {path.relative_to(PAGE): path.read_bytes() for path in _files(PAGE)}
