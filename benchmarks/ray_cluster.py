@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 MEMBERS = 8
-CHECKPOINT_SECONDS = 2
+CHECKPOINT_SECONDS = 1
 HEAD = "10.77.0.1"
 ADDRESS = f"{HEAD}:6379"
 
