@@ -46,9 +46,7 @@ def read(  # noqa: PLR0913 - a command line
     ] = None,
     model: Annotated[
         Path | None,
-        typer.Option(
-            help="A bundle folder, or a shipped one's name: field, single [default: field]."
-        ),
+        typer.Option(help="A bundle, or a shipped one's name: field, single [default: field]."),
     ] = None,
     explain: Annotated[
         Path | None, typer.Option(help="Write a page that shows every step.")

@@ -15,9 +15,7 @@ def serve(  # noqa: PLR0913 - a command line
     *,
     model: Annotated[
         Path | None,
-        typer.Option(
-            help="A bundle folder, or a shipped one's name: field, single [default: field]."
-        ),
+        typer.Option(help="A bundle, or a shipped one's name: field, single [default: field]."),
     ] = None,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 is any free one.")] = 8000,

@@ -118,7 +118,11 @@ def pack(path: str | Path) -> bytes:
 
 def card_of(path: str | Path) -> str:
     """Return a bundle's card, Markdown; empty if it has none."""
-    card = find_bundle(path) / "card.md"
+    bundle = find_bundle(path)
+    if bundle.is_file():
+        with safe_open(bundle, "np") as file:
+            return str((file.metadata() or {}).get("card", ""))
+    card = bundle / "card.md"
     return card.read_text(encoding="utf-8") if card.is_file() else ""
 
 

@@ -47,8 +47,10 @@ class Request:
             BundleError: see `Reader.load`.
         """
         Reader.load(model, accept)
-        files = (path for path in sorted(find_bundle(model).iterdir()) if path.is_file())
-        return cls(layout, accept, tuple((path.name, path.read_bytes()) for path in files))
+        bundle = find_bundle(model)
+        paths = [bundle] if bundle.is_file() else sorted(bundle.iterdir())
+        files = ((path.name, path.read_bytes()) for path in paths if path.is_file())
+        return cls(layout, accept, tuple(files))
 
 
 Numbered = tuple[int, Shard]
@@ -146,10 +148,13 @@ def _schema() -> Any:  # noqa: ANN401 - pyarrow has no types
 def _reader(request: Request) -> Reader:
     """Return this process's reader."""
     cv2.setNumThreads(1)
-    with tempfile.TemporaryDirectory(prefix="tenfold-") as folder:
-        for name, contents in request.bundle:
-            (Path(folder) / name).write_bytes(contents)
-        return Reader.load_for_many(Path(folder), request.accept)
+    with tempfile.TemporaryDirectory(prefix="tenfold-") as name:
+        bundle = Path(name)
+        for file, contents in request.bundle:
+            (bundle / file).write_bytes(contents)
+        if len(request.bundle) == 1:  # in one file
+            bundle /= request.bundle[0][0]
+        return Reader.load_for_many(bundle, request.accept)
 
 
 def in_processes(workers: int) -> Work:

@@ -127,16 +127,16 @@ class Run:
 
 
 def measure(path: Path | None = None, data: str | None = None) -> dict[str, Any]:
-    """Measure a run folder or a bundle folder on the test images of `data`; see `evaluate_bundle`.
+    """Measure a run or a bundle on the test images of `data`; see `evaluate_bundle`.
 
     Args:
-        path: the folder, or a shipped bundle's name; by default the shipped `field`.
+        path: the folder, a bundle in one file, or a shipped one's name; by default `field`.
         data: as `load_digits` takes it; by default what a run trained on, MNIST for a bundle.
 
     Raises:
         TenfoldError: the folder is neither, or the data cannot be had.
     """
     bundle = find_bundle(path or SHIPPED)
-    if path is None or (bundle / "bundle.json").is_file():
+    if path is None or bundle.is_file() or (bundle / "bundle.json").is_file():
         return evaluate_bundle(Bundle.load(bundle), load_digits(data or "mnist", "test"))
     return Run.open(path).evaluate(data)
