@@ -2,9 +2,9 @@
 
 Each node is a network namespace with an address, a root of temporary files and one core of its
 own, in which `ray start` runs; a bridge connects them. Losing a machine is SIGKILL to every
-process of its namespace. Needs root, iproute2 and taskset; takes about ten minutes:
+process of its namespace. Needs root, iproute2 and taskset; takes about twenty minutes:
 
-    python benchmarks/ray_cluster.py --out benchmarks/records/ray
+    python benchmarks/ray_cluster.py --iterations 3000 --out benchmarks/records/ray
 
 Eight members of `smoke` are trained on this machine, then on clusters of one and two nodes,
 then on two nodes that are killed and replaced, then on a cluster whose head is killed.
