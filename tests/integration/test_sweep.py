@@ -20,7 +20,7 @@ from tenfold.data.dataset import Digits
 from tenfold.errors import RecipeError, RunError
 from tenfold.training.attempt import attempt
 from tenfold.training.journal import Journal
-from tenfold.training.launch import Job, Local, OnEvent, RunJob
+from tenfold.training.launch import Job, Local, OnEvent, TrainJob
 from tenfold.training.member import Event, Interrupted
 from tenfold.training.recipe import load_recipe
 from tenfold.training.run import Run
@@ -50,9 +50,8 @@ def space(tmp_path: Path) -> Path:
 def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take losses as journals have them."""
 
-    def loss(run: Run, step: int, _: object) -> float:
-        records = Journal(run.members[0]).records()
-        return float(next(r["nll_sum"] for r in records if r["step"] == step))
+    def loss(run: Run, index: int, _: object) -> float:
+        return float(Journal(run.members[0]).records()[index]["nll_sum"])
 
     monkeypatch.setattr("tenfold.training.attempt.calibrated_loss", loss)
 
@@ -80,8 +79,8 @@ class Scripted:
         self.jobs: list[Job] = []
         self.seen: list[int] = []
 
-    def __call__(self, jobs: Iterable[Job], on_event: OnEvent, run: RunJob = attempt) -> None:
-        assert run is attempt
+    def __call__(self, jobs: Iterable[Job], on_event: OnEvent, train: TrainJob = attempt) -> None:
+        assert train is attempt
         waiting = iter(self.losses)
         for job in jobs:
             self.jobs.append(job)

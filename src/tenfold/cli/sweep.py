@@ -74,8 +74,8 @@ def sweep(  # noqa: PLR0913 - a command line
     how: Any = {"workers": threads, "start_method": "spawn" if storage else START_METHOD}
     try:
         with (
-            launcher_on(on) as launcher,
             open_sweep(load_space(space, loaded), folder, storage) as opened,
+            launcher_on(on) as launcher,
         ):
             how["launcher"] = launcher
             typer.echo(f"sweeping {loaded.name} in {folder}", err=True)

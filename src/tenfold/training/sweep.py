@@ -45,11 +45,11 @@ OnTrial = Callable[[FrozenTrial], None]
 
 @dataclass(frozen=True)
 class _Running:
-    """A trial that trains, with its evaluations so far."""
+    """A trial that trains, with its evaluations so far, by their iterations."""
 
     trial: Trial
     recipe: Recipe
-    evaluated: list[Event] = field(default_factory=list)
+    evaluated: dict[int, Event] = field(default_factory=dict)
 
 
 class Sweep:
@@ -140,14 +140,13 @@ class Sweep:
             self._tell(trial, "failed", event["reason"], on_trial)
             return False
         step = event["step"]
-        if step not in {earlier["step"] for earlier in evaluated}:  # by a machine that was lost
-            evaluated.append(event)
+        if step not in evaluated:  # else a machine that was lost had told it
+            evaluated[step] = event
             trial.report(event["calibrated"], step)
         if step == recipe.schedule.iterations:
             del self.running[job.run]
-            kept = kept_step(recipe.training.keep, evaluated)
-            loss = next(e["calibrated"] for e in evaluated if e["step"] == kept)
-            self._tell(trial, "complete", loss, on_trial)
+            kept = kept_step(recipe.training.keep, list(evaluated.values()))
+            self._tell(trial, "complete", evaluated[kept]["calibrated"], on_trial)
         elif trial.should_prune():
             del self.running[job.run]
             self._tell(trial, "pruned", None, on_trial)
