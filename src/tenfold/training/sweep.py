@@ -98,11 +98,16 @@ class Sweep:
         if not self.trials(TrialState.COMPLETE):
             raise RunError(f"{self.folder}: no trial came to its end; narrow the space")
 
-    def best(self) -> tuple[FrozenTrial, Recipe]:
-        """Return the trial with the least nll_sum on validation, and its recipe."""
-        trial = self.study.best_trial
+    def is_own(self, trial: FrozenTrial) -> bool:
+        """Whether a trial has the values of the recipe that the sweep began with."""
+        return trial.params == self.space.own()
+
+    def recipe_of(self, trial: FrozenTrial) -> Recipe:
+        """Return the recipe with a trial's values; the one that the sweep began with as it is."""
+        if self.is_own(trial):
+            return self.space.recipe
         recipe = self.space.applied(trial.params)
-        return trial, recipe.model_copy(update={"name": f"{recipe.name}-swept"})
+        return recipe.model_copy(update={"name": f"{recipe.name}-swept"})
 
     def _jobs(
         self, trials: int, device: str, precision: Precision, on_trial: OnTrial
