@@ -20,7 +20,7 @@ from tenfold.data.dataset import Digits
 from tenfold.errors import RecipeError, RunError
 from tenfold.training.attempt import attempt
 from tenfold.training.journal import Journal
-from tenfold.training.launch import Job, Local, OnEvent, RunJob
+from tenfold.training.launch import Job, Local, OnEvent, TrainJob
 from tenfold.training.member import Event, Interrupted
 from tenfold.training.recipe import load_recipe
 from tenfold.training.run import Run
@@ -50,9 +50,8 @@ def space(tmp_path: Path) -> Path:
 def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take losses as journals have them."""
 
-    def loss(run: Run, step: int, _: object) -> float:
-        records = Journal(run.members[0]).records()
-        return float(next(r["nll_sum"] for r in records if r["step"] == step))
+    def loss(run: Run, index: int, _: object) -> float:
+        return float(Journal(run.members[0]).records()[index]["nll_sum"])
 
     monkeypatch.setattr("tenfold.training.attempt.calibrated_loss", loss)
 
@@ -80,8 +79,8 @@ class Scripted:
         self.jobs: list[Job] = []
         self.seen: list[int] = []
 
-    def __call__(self, jobs: Iterable[Job], on_event: OnEvent, run: RunJob = attempt) -> None:
-        assert run is attempt
+    def __call__(self, jobs: Iterable[Job], on_event: OnEvent, train: TrainJob = attempt) -> None:
+        assert train is attempt
         waiting = iter(self.losses)
         for job in jobs:
             self.jobs.append(job)
@@ -142,7 +141,19 @@ def test_the_command_trains_reruns_and_reports(space: Path, tmp_path: Path) -> N
         assert list(trial.intermediate_values.values()) == pytest.approx(calibrated, rel=1e-4)
         kept = int(np.argmin(losses))  # smoke keeps the least
         assert trial.value == pytest.approx(calibrated[kept], rel=1e-4)
+    # The least trial and the recipe itself meet again, with three more seeds.
     least = min(study.trials, key=lambda t: t.value or 0)
+    finalists = sorted({least.number, 0})
+    finals = {
+        number: np.mean(
+            [on_validation(Run.open(folder / f"finals/{number:04}/seed-{s}")) for s in (1, 2, 3)]
+        )
+        for number in finalists
+        if len(finalists) > 1
+    }
+    told = json.loads((folder / "sweep.json").read_text())["finals"]
+    assert {f["number"]: np.mean(f["validation_nll_sum"]) for f in told} == pytest.approx(finals)
+    least = study.trials[min(finals, key=lambda n: finals[n], default=0)]
     assert found["best"]["number"] == least.number
     assert found["best"]["nll_sum"] == least.value
     best = load_recipe(Path(found["recipe"]))
@@ -153,8 +164,11 @@ def test_the_command_trains_reruns_and_reports(space: Path, tmp_path: Path) -> N
     assert best.changed({"training.stages.1.learning_rate.start": 0.005, "name": "smoke"}) == (
         own.changed({"network.pooling": best.network.pooling})
     )
-    for name, folder_name in (("baseline", "baseline"), ("best", f"best-{least.number:04}")):
-        runs = [Run.open(folder / folder_name / f"seed-{seed}") for seed in (1, 2)]
+    for name, folder_name in (
+        ("baseline", "baseline"),
+        ("best", f"best-{least.number:04}" if least.number else "baseline"),
+    ):
+        runs = [Run.open(folder / folder_name / f"seed-{seed}") for seed in (4, 5)]
         measured = found["fresh_seeds"]["validation_nll_sum"][name]
         assert measured["n"] == 2
         assert measured["mean"] == pytest.approx(np.mean([on_validation(run) for run in runs]))
@@ -170,7 +184,7 @@ def test_a_trial_worse_than_the_median_is_pruned(opened: Callable[[], Any], tmp_
     told: list[int] = []
     with opened() as sweep:
         sweep.run(7, launcher=launcher, on_trial=lambda trial: told.append(trial.number))
-        trial, _ = sweep.best()
+        trial = sweep.study.best_trial
     assert launcher.seen == [3, 3, 3, 3, 3, 1, 3]  # at the first evaluation, above the median
     trials = study_of(tmp_path / "sweep").trials
     assert [t.state.name for t in trials] == ["COMPLETE"] * 5 + ["PRUNED", "COMPLETE"]
@@ -211,7 +225,7 @@ def test_a_stopped_sweep_goes_on_with_its_trial(opened: Callable[[], Any], tmp_p
     launcher = Scripted([0.5])
     with opened() as sweep:
         sweep.run(2, launcher=launcher)
-        trial, _ = sweep.best()
+        trial = sweep.study.best_trial
         assert [t.state.name for t in sweep.trials()] == ["COMPLETE", "FAIL", "COMPLETE"]
     assert [job.run.name for job in launcher.jobs] == ["0001"]
     assert trial.number == 2
@@ -228,7 +242,7 @@ def test_a_run_that_had_ended_is_told_without_training(
     launcher = Scripted()
     with opened() as sweep:
         sweep.run(1, launcher=launcher)
-        assert sweep.best()[0].value == 2.0
+        assert sweep.study.best_value == 2.0
     assert not launcher.jobs
 
 
@@ -304,7 +318,7 @@ def test_machines_share_a_storage(space: Path, tmp_path: Path) -> None:
         running = a.study.ask(loaded.distributions)
         running.set_user_attr("owner", a.owner)
         b.run(4, launcher=Scripted([3.0, 2.0, 0.5]))  # the fourth is running elsewhere
-        assert b.best()[0].value == 0.5
+        assert b.study.best_value == 0.5
         assert len(b.trials(TrialState.RUNNING)) == 1
     with (
         pytest.raises(RunError, match=r"--storage nonsense://x: cannot be opened \("),

@@ -17,6 +17,7 @@ from tenfold.training import remote
 from tenfold.training.launch import Job, LaunchBy, Local, run_job
 from tenfold.training.loop import Trainer
 from tenfold.training.member import Interrupted
+from tenfold.training.on_ray import Mailbox
 from tenfold.training.recipe import load_recipe
 from tenfold.training.remote import Letter, Parcel, Remote, train_parcel
 from tenfold.training.run import Run
@@ -82,7 +83,7 @@ class Nearby:
             self.received += 1
             if self.received == self.stop_after:
                 self.pressed.set()
-            return self.pressed.is_set()
+            return self.pressed.is_set() or number in self.over
 
         try:
             train_parcel(parcel, digits, post)
@@ -267,6 +268,27 @@ def test_a_sweep_elsewhere_is_a_sweep_here(tmp_path: Path) -> None:
     assert found[0] == found[1]
     weights = [tmp_path / name / "trials/0002/members/00/weights.safetensors" for name in NAMES]
     assert weights[0].read_bytes() == weights[1].read_bytes()
+
+
+def test_what_is_stored_last_counts_what_is_stored_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+    monkeypatch.setattr(remote, "write_atomically", lambda path, _: written.append(path.name))
+    names = ("checkpoint.safetensors", "journal.jsonl", "log_probabilities.f16")
+    remote.store(tmp_path, dict.fromkeys(names, b""))
+    assert written == list(reversed(names))  # killed in between, a journal counts no more than is
+
+
+def test_a_mailbox_forgets_who_is_to_end() -> None:
+    mailbox = Mailbox()
+    assert not mailbox.post(1, "event", "a")
+    mailbox.end(2)
+    assert mailbox.post(2, "event", "b")
+    assert not mailbox.post(1, "event", "c")
+    assert mailbox.take() == [(1, "event", "a"), (1, "event", "c")]
+    mailbox.stop()
+    assert mailbox.post(1, "event", "d")
 
 
 def test_a_job_is_plain_data(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """`tenfold sweep`."""
 
 import dataclasses
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 
     from tenfold.training.launch import Job
     from tenfold.training.member import Event
-    from tenfold.training.run import Run
     from tenfold.training.sweep import Sweep
 
 
@@ -62,7 +60,7 @@ def sweep(  # noqa: PLR0913 - a command line
     from tenfold.report.sweep import write_sweep
     from tenfold.training.member import Interrupted
     from tenfold.training.recipe import load_recipe
-    from tenfold.training.rerun import finish_sweep, lay_reruns
+    from tenfold.training.rerun import FINAL_SEEDS, choose, finish_sweep
     from tenfold.training.space import load_space
     from tenfold.training.sweep import open_sweep
 
@@ -74,15 +72,16 @@ def sweep(  # noqa: PLR0913 - a command line
     how: Any = {"workers": threads, "start_method": "spawn" if storage else START_METHOD}
     try:
         with (
-            launcher_on(on) as launcher,
             open_sweep(load_space(space, loaded), folder, storage) as opened,
+            launcher_on(on) as launcher,
         ):
             how["launcher"] = launcher
             typer.echo(f"sweeping {loaded.name} in {folder}", err=True)
             opened.run(trials, **where, **how, on_trial=_Teller(opened, trials).on_trial)
-            reruns = lay_reruns(opened, seeds, **where)
-            typer.echo(f"{seeds} fresh seeds of the best recipe and of {loaded.name}", err=True)
-            result = finish_sweep(opened, reruns, **how, on_event=_tell_end(reruns))
+            typer.echo(f"finals: the best trials and {loaded.name}, {FINAL_SEEDS} seeds", err=True)
+            chosen = choose(opened, **where, **how, on_event=_tell_end)
+            typer.echo(f"{seeds} fresh seeds of trial {chosen[0].number}, {loaded.name}", err=True)
+            result = finish_sweep(opened, chosen, seeds, **where, **how, on_event=_tell_end)
     except (Interrupted, KeyboardInterrupt):
         typer.echo("stopped; the same command continues", err=True)
         raise typer.Exit(130) from None
@@ -109,16 +108,15 @@ class _Teller:
         typer.echo(f"{len(finished)}/{self.trials} · trial {trial.number}: {what}{best}", err=True)
 
 
-def _tell_end(reruns: "dict[str, list[Run]]") -> "Callable[[Job, Event], None]":
-    """Return what prints a line for each member that is trained with a fresh seed."""
-    ends = {run.path: run.recipe.schedule.iterations for runs in reruns.values() for run in runs}
+def _tell_end(job: "Job", event: "Event") -> None:
+    """Print a line for each member that was trained with another seed."""
+    from tenfold.training.run import Run
 
-    def on_event(job: "Job", event: "Event") -> None:
-        if event["kind"] == "evaluation" and event["step"] == ends[job.run]:
-            where = f"{job.run.parent.name}/{job.run.name}, member {job.member + 1}"
-            typer.echo(f"{where}: nll_sum {event['nll_sum']:.1f}", err=True)
-
-    return on_event
+    if event["kind"] == "evaluation" and (
+        event["step"] == Run.open(job.run).recipe.schedule.iterations
+    ):
+        where = f"{job.run.parent.name}/{job.run.name}, member {job.member + 1}"
+        typer.echo(f"{where}: nll_sum {event['nll_sum']:.1f}", err=True)
 
 
 def _finish(result: dict[str, Any], folder: Path, page: Path, *, as_json: bool) -> None:

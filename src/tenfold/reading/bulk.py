@@ -16,7 +16,7 @@ from tenfold.reading.reader import Layout, Picture, Reader, Reading
 
 Outcome = list[Reading] | DataError
 
-_CHUNK = 400  # pictures that travel together: fewer, and the workers wait for each other
+_CHUNK = 200  # pictures that travel together, and are predicted together
 _AHEAD = 2  # chunks a worker that wait for it
 
 _reader: Reader  # of this worker
@@ -32,6 +32,7 @@ def read_in_bulk(
 ) -> Iterator[Outcome]:
     """Read pictures in `workers` processes; yield what `Reader.outcomes` would, as it would.
 
+    Several processes classify by `Reader.load_for_many`: the sixth decimal may be another.
     At most a few chunks of pictures are held at a time, however many there are.
 
     Args:

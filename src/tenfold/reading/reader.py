@@ -118,12 +118,12 @@ class Reader:
     def load_for_many(cls, path: str | Path = SHIPPED, accept: float | None = None) -> "Reader":
         """Do as `load` does, but classify in ONNX Runtime if it is installed (extra `onnx`).
 
-        It takes longer to import than NumPy to read a thousand digits, and is then 1.7 times as
-        fast. Probabilities differ in the sixth decimal.
+        It takes longer to import than NumPy to read a thousand digits, and then classifies 1.7
+        times as fast. Probabilities differ in the sixth decimal.
         """
         try:
             from tenfold.model.session import Session
-        except ModuleNotFoundError:
+        except ImportError:  # not there, or broken
             return cls.load(path, accept)
         return cls(Session.load(path), accept)
 

@@ -25,12 +25,13 @@ def attempt(
     try:
         for event in run_job(job, stop, digits):
             if event["kind"] == "evaluation":
-                calibrated = calibrated_loss(run, event["step"], labels)
-                yield {**event, "calibrated": calibrated}
+                index = len(Journal(folder).records()) - 1
+                yield {**event, "calibrated": calibrated_loss(run, index, labels)}
             else:
                 yield event
     except TenfoldError as error:
-        yield {"kind": "failed", "reason": str(error).removeprefix(f"{folder}: ")}
+        reason = str(error).replace(f"{folder}: ", "").replace(f"{job.run}/", "")
+        yield {"kind": "failed", "reason": reason}
 
 
 def evaluations(run: Run) -> list[Event]:
@@ -40,23 +41,18 @@ def evaluations(run: Run) -> list[Event]:
         return []
     labels = run.digits()[1].labels.numpy()
     return [
-        {
-            "kind": "evaluation",
-            **record,
-            "calibrated": calibrated_loss(run, record["step"], labels),
-        }
-        for record in Journal(folder).records()
+        {"kind": "evaluation", **record, "calibrated": calibrated_loss(run, index, labels)}
+        for index, record in enumerate(Journal(folder).records())
     ]
 
 
-def calibrated_loss(run: Run, step: int, labels_n: npt.NDArray[np.int64]) -> float:
-    """Return a trial's nll_sum on validation at an iteration, at the temperature that suits it.
+def calibrated_loss(run: Run, index: int, labels_n: npt.NDArray[np.int64]) -> float:
+    """Return nll_sum on validation of a trial's evaluation, at the temperature that suits it.
 
     A bundle is calibrated last, too. Without that a sweep gives up label smoothing, which makes
     probabilities timid and digits right.
     """
     journal = Journal(run.members[0])
-    index = [record["step"] for record in journal.records()].index(step)
     log_p = journal.log_probabilities(index, len(labels_n)).astype(np.float64)
     calibrated = apply_temperature(log_p, fit_temperature(log_p, labels_n))
     return measure(calibrated, labels_n).nll_sum

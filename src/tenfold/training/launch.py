@@ -13,11 +13,12 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from types import FrameType
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import torch
 
@@ -46,7 +47,7 @@ class Job:
     threads: int
 
 
-class RunJob(Protocol):
+class TrainJob(Protocol):
     """Train one job, as `run_job` does; a function that can be pickled."""
 
     def __call__(  # noqa: D102
@@ -66,8 +67,9 @@ class Launcher(Protocol):
     def __call__(self, jobs: Iterable[Job], on_event: OnEvent) -> None: ...  # noqa: D102
 
 
-# A launcher that trains by another function.
-LaunchBy = Callable[[Iterable[Job], OnEvent, RunJob], None]
+# A launcher that can be told what trains: `Local` and `Remote`, not `Together`.
+LaunchBy = Callable[[Iterable[Job], OnEvent, TrainJob], None]
+Context = ForkContext | SpawnContext
 
 
 def run_job(
@@ -123,58 +125,79 @@ class Local:
         self.workers = workers
         self.start_method = start_method
 
-    def __call__(self, jobs: Iterable[Job], on_event: OnEvent, run: RunJob = run_job) -> None:
+    def __call__(self, jobs: Iterable[Job], on_event: OnEvent, train: TrainJob = run_job) -> None:
         """See `Launcher`."""
         if self.workers == 1:
             with interruptible() as stop:
                 for job in jobs:
-                    for event in run(job, stop):
+                    for event in train(job, stop):
                         if on_event(job, event):
                             break
             return
         with interruptible() as stop:
-            self._share(iter(jobs), on_event, run, stop)
+            self._share(iter(jobs), on_event, train, stop)
 
     def _share(
-        self, waiting: Iterator[Job], on_event: OnEvent, run: RunJob, stop: Callable[[], bool]
+        self, waiting: Iterator[Job], on_event: OnEvent, train: TrainJob, stop: Callable[[], bool]
     ) -> None:
         """Keep `workers` processes busy until no job waits, or the user stops them all."""
         fork = self.start_method == "fork"
         context = (
             multiprocessing.get_context("fork") if fork else multiprocessing.get_context("spawn")
         )
-        stopping = context.Event()
-        running: dict[Connection, tuple[Job, BaseProcess]] = {}
+        running: dict[Connection, _Worker] = {}
         try:
             while True:
                 if stop():
-                    stopping.set()
                     waiting = iter(())
-                while len(running) < self.workers and (job := next(waiting, None)):
-                    receiver, sender = context.Pipe(duplex=False)
-                    worker = context.Process(target=_work, args=(run, job, sender, stopping))
-                    worker.start()
-                    sender.close()
-                    running[receiver] = (job, worker)
+                    _tell_to_stop(running.values())
+                while not stop() and len(running) < self.workers and (job := next(waiting, None)):
+                    receiver, worker = _started(context, train, job)
+                    running[receiver] = worker
                 if not running:
                     break
                 ready = wait(list(running), timeout=1)
                 for receiver in [known for known in running if known in ready]:
-                    job, process = running[receiver]
-                    if _forward(receiver, job, on_event, process):
-                        process.join()
-                        del running[receiver]
+                    if _forward(receiver, running[receiver], on_event):
+                        running.pop(receiver).process.join()
         finally:
-            stopping.set()
-            for _, process in running.values():
-                process.join(PATIENCE_SECONDS)
-                process.kill()
+            _tell_to_stop(running.values())
+            for worker in running.values():
+                worker.process.join(PATIENCE_SECONDS)
+                worker.process.kill()
         if stop():
             raise Interrupted
 
 
-def _forward(receiver: Connection, job: Job, on_event: OnEvent, worker: BaseProcess) -> bool:
+class _Worker(NamedTuple):
+    """A process that trains a job.
+
+    Its flag is its own: a process that is killed while it looks at a shared one keeps the lock.
+    """
+
+    job: Job
+    process: BaseProcess
+    stopping: Event
+
+
+def _started(context: Context, train: TrainJob, job: Job) -> tuple[Connection, _Worker]:
+    """Start a process; return where it is heard."""
+    stopping = context.Event()
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(train, job, sender, stopping))
+    process.start()
+    sender.close()
+    return receiver, _Worker(job, process, stopping)
+
+
+def _tell_to_stop(workers: Iterable[_Worker]) -> None:
+    for worker in workers:
+        worker.stopping.set()
+
+
+def _forward(receiver: Connection, worker: _Worker, on_event: OnEvent) -> bool:
     """Pass one message on; true when the worker is done, or was ended early."""
+    job = worker.job
     try:
         kind, content = receiver.recv()
     except EOFError:
@@ -184,12 +207,12 @@ def _forward(receiver: Connection, job: Job, on_event: OnEvent, worker: BaseProc
     if kind == "error":
         raise content
     if kind == "event" and on_event(job, content):
-        worker.kill()
+        worker.process.kill()
         return True
     return bool(kind == "done")
 
 
-def _work(run: RunJob, job: Job, sender: Connection, stopping: Event) -> None:
+def _work(train: TrainJob, job: Job, sender: Connection, stopping: Event) -> None:
     """Run a job in a process of its own, which stops when told to and ends with its parent.
 
     Ctrl-C reaches every process of a terminal; only the parent listens to it.
@@ -204,7 +227,7 @@ def _work(run: RunJob, job: Job, sender: Connection, stopping: Event) -> None:
 
     threading.Thread(target=follow, daemon=True).start()
     try:
-        for event in run(job, stopping.is_set):
+        for event in train(job, stopping.is_set):
             sender.send(("event", event))
         sender.send(("done", None))
     except Interrupted:

@@ -3,6 +3,7 @@
 import contextlib
 from collections import deque
 from collections.abc import Iterator
+from math import inf
 from typing import Any
 
 from tenfold.cluster import connected
@@ -33,7 +34,8 @@ class Mailbox:
 
     def post(self, number: int, kind: str, content: Any) -> bool:  # noqa: ANN401 - a letter's
         """Leave a letter; true asks the sender to end."""
-        self.letters.append((number, kind, content))
+        if number not in self.over:
+            self.letters.append((number, kind, content))
         return self.stopping or number in self.over
 
     def take(self) -> list[Letter]:
@@ -85,11 +87,23 @@ class RayMachines:
         self.task = ray.remote(_train)
         self.running: dict[Any, int] = {}
         self.begun: set[int] = set()
+        self.needs = (1, 0)  # cores and GPUs of the parcel that was sent last
         self.sent = 0
 
     def room(self) -> int:
-        """Return the cores of all nodes, which come and go."""
-        return max(int(self.ray.cluster_resources().get("CPU", 0)), 1)
+        """Return how many like the last can train at a time; nodes come and go.
+
+        Raises:
+            RunError: the head does not answer.
+        """
+        cores, gpus = self.needs
+        with self._answering():
+            nodes = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
+        rooms = [
+            int(min(node.get("CPU", 0) // cores, node.get("GPU", 0) // gpus if gpus else inf))
+            for node in nodes
+        ]
+        return max(sum(rooms), 1)
 
     def share(self, digits: tuple[Digits, Digits]) -> object:
         """Put digits into the object store, from which each node fetches them once."""
@@ -102,17 +116,18 @@ class RayMachines:
             RunError: no node has that many cores.
         """
         job = parcel.job
-        gpus = int(job.device.startswith("cuda"))
-        self._check(job.threads, gpus)
+        self.needs = (job.threads, int(job.device.startswith("cuda")))
+        self._check(*self.needs)
         self.sent += 1
-        task = self.task.options(num_cpus=job.threads, num_gpus=gpus, max_retries=0)
+        task = self.task.options(num_cpus=job.threads, num_gpus=self.needs[1], max_retries=0)
         self.running[task.remote(self.sent, parcel, digits, self.mailbox)] = self.sent
         return self.sent
 
     def _check(self, cores: int, gpus: int) -> None:
-        """Refuse what Ray would let wait for ever."""
+        """Refuse what Ray would let wait for ever; a cluster without any node waits for some."""
         nodes = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
-        if not any(n.get("CPU", 0) >= cores and n.get("GPU", 0) >= gpus for n in nodes):
+        nodes = [node for node in nodes if node.get("CPU", 0)]
+        if nodes and not any(n.get("CPU", 0) >= cores and n.get("GPU", 0) >= gpus for n in nodes):
             largest = max((int(node.get("CPU", 0)) for node in nodes), default=0)
             raise RunError(
                 f"a member needs {cores} cores{' and a GPU' * gpus}, the largest node has "
@@ -125,16 +140,20 @@ class RayMachines:
         Raises:
             RunError: the head does not answer.
         """
-        errors = self.ray.exceptions
         tasks = list(self.running)
-        try:
+        with self._answering():
             done, _ = self.ray.wait(tasks, num_returns=len(tasks), timeout=LISTEN_SECONDS)
             letters = self.ray.get(self.mailbox.take.remote(), timeout=SILENCE_SECONDS)
-        except (errors.RayError, ConnectionError) as error:
-            raise RunError(f"the cluster's head is gone ({type(error).__name__})") from error
         self.begun.update(number for number, kind, _ in letters if kind == "begun")
         ended = {self.running.pop(task): self._why_lost(task) for task in done}
         return [letter for letter in letters if letter[1] != "begun"], ended
+
+    @contextlib.contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
+        except (self.ray.exceptions.RayError, ConnectionError) as error:
+            raise RunError(f"the cluster's head is gone ({type(error).__name__})") from error
 
     def _why_lost(self, task: Any) -> str:  # noqa: ANN401 - Ray's reference
         errors = self.ray.exceptions

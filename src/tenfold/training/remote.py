@@ -22,7 +22,7 @@ from tenfold.files import write_atomically
 from tenfold.training.launch import (
     Job,
     OnEvent,
-    RunJob,
+    TrainJob,
     check_alone,
     interruptible,
     run_job,
@@ -42,7 +42,7 @@ Post = Callable[[str, Any], bool]
 class Parcel:
     """All that a machine needs to train a member, but the digits."""
 
-    run: RunJob
+    train: TrainJob
     job: Job
     recipe: str
     files: Files
@@ -89,7 +89,7 @@ def train_parcel(parcel: Parcel, digits: tuple[Digits, Digits], post: Post) -> N
         stopping = threading.Event()
         sent = _written(folder)
         try:
-            for event in parcel.run(replace(parcel.job, run=run.path), stopping.is_set, digits):
+            for event in parcel.train(replace(parcel.job, run=run.path), stopping.is_set, digits):
                 if (written := _written(folder)) != sent:
                     sent = written
                     post("files", contents(folder))
@@ -109,14 +109,14 @@ class Remote:
     def __init__(self, machines: Machines) -> None:
         self.machines = machines
 
-    def __call__(self, jobs: Iterable[Job], on_event: OnEvent, run: RunJob = run_job) -> None:
+    def __call__(self, jobs: Iterable[Job], on_event: OnEvent, train: TrainJob = run_job) -> None:
         """See `Launcher`.
 
         Raises:
             RunError: a member cannot be trained, or loses its machine time and again.
         """
         waiting: Iterator[Job] = (job for job in jobs if not _trained(job))
-        away = _Away(self.machines, run)
+        away = _Away(self.machines, train)
         asked = False
         with interruptible() as stop:
             while True:
@@ -124,13 +124,18 @@ class Remote:
                     asked = True
                     waiting = iter(())
                     self.machines.stop()
-                while len(away.jobs) < self.machines.room() and (job := next(waiting, None)):
+                while (
+                    not stop()
+                    and len(away.jobs) < self.machines.room()
+                    and (job := next(waiting, None))
+                ):
                     away.send(job)
                 if not away.jobs:
+                    asked = asked or stop()
                     break
                 letters, ended = self.machines.listen()
                 away.take_in(letters, on_event)
-                for job, why in away.lost(ended):
+                for job, why in away.ended(ended):
                     if not asked:
                         away.send_again(job, why)
         if asked:
@@ -140,9 +145,9 @@ class Remote:
 class _Away:
     """The members that are elsewhere, by their parcels' numbers."""
 
-    def __init__(self, machines: Machines, run: RunJob) -> None:
+    def __init__(self, machines: Machines, train: TrainJob) -> None:
         self.machines = machines
-        self.run = run
+        self.train = train
         self.jobs: dict[int, Job] = {}
         self.shared: dict[str, object] = {}
         self.losses: Counter[Job] = Counter()
@@ -154,7 +159,7 @@ class _Away:
         if data not in self.shared:
             self.shared[data] = self.machines.share(run.digits())
         recipe = (job.run / "recipe.toml").read_text(encoding="utf-8")
-        parcel = Parcel(self.run, job, recipe, contents(_folder(job)), _versions())
+        parcel = Parcel(self.train, job, recipe, contents(_folder(job)), _versions())
         self.jobs[self.machines.send(parcel, self.shared[data])] = job
 
     def take_in(self, letters: Iterable[Letter], on_event: OnEvent) -> None:
@@ -167,12 +172,14 @@ class _Away:
                 del self.jobs[number]
                 self.machines.end(number)
 
-    def lost(self, ended: dict[int, str]) -> list[tuple[Job, str]]:
-        """Forget what has ended; return the members among it that did not come to their end."""
-        known = [
-            (self.jobs.pop(number), why) for number, why in ended.items() if number in self.jobs
-        ]
-        return [(job, why) for job, why in known if why]
+    def ended(self, ended: dict[int, str]) -> list[tuple[Job, str]]:
+        """Forget what has ended; return those that lost their machine, and why."""
+        lost = []
+        for number, why in ended.items():
+            job = self.jobs.pop(number, None)
+            if job and why:
+                lost.append((job, why))
+        return lost
 
     def send_again(self, job: Job, why: str) -> None:
         self.losses[job] += 1
@@ -201,10 +208,12 @@ def contents(folder: Path) -> Files:
 def store(folder: Path, files: Files) -> None:
     """Make a member's folder hold these files.
 
-    Journals come first: one that knows more than its checkpoint is cut back, the other way
-    round is damage. A finished member's checkpoint goes last.
+    In this order: probabilities, the journal that counts them, the checkpoint that counts its
+    records. What is ahead is cut back, the other way round is damage. A finished member's
+    checkpoint goes last.
     """
-    for name in sorted(files, key=lambda name: name.endswith(".safetensors")):
+    order = {".jsonl": 1, ".safetensors": 2}
+    for name in sorted(files, key=lambda name: order.get(Path(name).suffix, 0)):
         write_atomically(folder / name, files[name])
     if "weights.safetensors" in files:
         (folder / "checkpoint.safetensors").unlink(missing_ok=True)

@@ -1,12 +1,13 @@
-"""What a sweep came to: its trials, and its best recipe trained anew beside the one it began with.
+"""What a sweep came to: finals between its best trials, and the best beside the one it began with.
 
-The best of many trials owes a part of its score to luck. Seeds that no trial has seen tell how
-large that part is.
+The best of many trials owes a part of its score to luck: the least of 60 scored 24 where five other
+seeds scored 34 ± 5. So the best few are trained with other seeds before one is chosen, and
+seeds that have chosen nothing tell what it is worth.
 """
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
+from statistics import fmean
 from typing import Any, Literal
 
 import optuna
@@ -16,60 +17,110 @@ from tenfold.evaluation.evaluate import evaluate_bundle
 from tenfold.files import write_atomically
 from tenfold.training.hardware import Precision
 from tenfold.training.launch import Launcher, OnEvent
-from tenfold.training.recipe import Recipe
 from tenfold.training.repeat import lay, train_all
 from tenfold.training.run import Run
 from tenfold.training.sweep import Sweep
 
-FORMAT = 1
+FORMAT = 2
+FINALISTS = 4  # trials, beside the recipe itself
+FINAL_SEEDS = 3
+
+Finals = dict[int, list[float]]  # nll_sum on validation by trial, a figure a seed
 FEW = 4  # complete trials, below which importances mean nothing
 
 
-def lay_reruns(
-    sweep: Sweep, seeds: int, *, device: str = "auto", precision: Precision = "auto"
-) -> dict[str, list[Run]]:
-    """Write `best.toml`, and lay runs of it and of the sweep's own recipe with fresh seeds."""
-    trial, best = sweep.best()
-    write_atomically(sweep.folder / "best.toml", best.to_toml())
-    own = sweep.space.recipe
-    fresh = range(own.seed + 1, own.seed + 1 + seeds)
-    folders: dict[str, tuple[Recipe, Path]] = {
-        "baseline": (own, sweep.folder / "baseline"),
-        "best": (best, sweep.folder / f"best-{trial.number:04}"),
-    }
-    return {
-        name: lay(recipe, fresh, folder, device=device, precision=precision)
-        for name, (recipe, folder) in folders.items()
-    }
-
-
-def finish_sweep(  # noqa: PLR0913 - as `train_all` has them
+def choose(  # noqa: PLR0913 - as `train_all` has them
     sweep: Sweep,
-    reruns: dict[str, list[Run]],
     *,
+    device: str = "auto",
+    precision: Precision = "auto",
     workers: int | None = None,
     launcher: Launcher | None = None,
     start_method: Literal["fork", "spawn"] = "spawn",
     on_event: OnEvent = lambda _job, _event: None,
-) -> dict[str, Any]:
-    """Train what `lay_reruns` laid; write `sweep.json` and return what it holds.
+) -> tuple[FrozenTrial, Finals]:
+    """Train the best few trials, and the recipe itself, with more seeds; return what is best then.
 
     Raises:
         Interrupted: stopped by Ctrl-C; calling it again continues.
     """
+    trials = _finalists(sweep)
+    if len(trials) == 1:
+        return trials[0], {}
+    first = sweep.space.recipe.seed + 1
+    runs = {
+        trial.number: lay(
+            sweep.recipe_of(trial),
+            range(first, first + FINAL_SEEDS),
+            sweep.folder / "finals" / f"{trial.number:04}",
+            device=device,
+            precision=precision,
+        )
+        for trial in trials
+    }
     train_all(
-        [run for runs in reruns.values() for run in runs],
+        [run for own in runs.values() for run in own],
         workers=workers,
         launcher=launcher,
         start_method=start_method,
         on_event=on_event,
     )
-    trial, best = sweep.best()
+    finals = {number: _scores(own)["validation_nll_sum"] for number, own in runs.items()}
+    return min(trials, key=lambda trial: fmean(finals[trial.number])), finals
+
+
+def _finalists(sweep: Sweep) -> list[FrozenTrial]:
+    """Return the best one in five, a few at most, and the recipe itself if it was tried."""
+    complete = sorted(sweep.trials(TrialState.COMPLETE), key=lambda trial: trial.value or 0)
+    best = complete[: max(1, min(FINALISTS, len(complete) // 5))]
+    return best + [t for t in complete if sweep.is_own(t) and t not in best]
+
+
+def finish_sweep(  # noqa: PLR0913 - as `train_all` has them
+    sweep: Sweep,
+    chosen: tuple[FrozenTrial, Finals],
+    seeds: int,
+    *,
+    device: str = "auto",
+    precision: Precision = "auto",
+    workers: int | None = None,
+    launcher: Launcher | None = None,
+    start_method: Literal["fork", "spawn"] = "spawn",
+    on_event: OnEvent = lambda _job, _event: None,
+) -> dict[str, Any]:
+    """Train what `choose` chose with fresh seeds, and the sweep's own recipe beside it.
+
+    Returns:
+        what `sweep.json` then holds; `best.toml` is the recipe.
+
+    Raises:
+        Interrupted: stopped by Ctrl-C; calling it again continues.
+    """
+    (trial, finals), own = chosen, sweep.space.recipe
+    best = sweep.recipe_of(trial)
+    write_atomically(sweep.folder / "best.toml", best.to_toml())
+    first = own.seed + 1 + FINAL_SEEDS
+    fresh = range(first, first + seeds)
+    folders = {"baseline": "baseline", "best": f"best-{trial.number:04}"}
+    if best == own:
+        folders["best"] = folders["baseline"]
+    reruns = {
+        name: lay(recipe, fresh, sweep.folder / folders[name], device=device, precision=precision)
+        for name, recipe in (("baseline", own), ("best", best))
+    }
+    train_all(
+        list({run.path: run for runs in reruns.values() for run in runs}.values()),
+        workers=workers,
+        launcher=launcher,
+        start_method=start_method,
+        on_event=on_event,
+    )
     result = {
         "format": FORMAT,
-        "recipe": sweep.space.recipe.name,
+        "recipe": own.name,
         "study": sweep.study.study_name,
         "trials": [_describe(trial, sweep) for trial in sweep.trials()],
+        "finals": [{"number": n, "validation_nll_sum": scores} for n, scores in finals.items()],
         "best": {
             "number": trial.number,
             "nll_sum": trial.value,
@@ -77,8 +128,8 @@ def finish_sweep(  # noqa: PLR0913 - as `train_all` has them
             "recipe": best.name,
         },
         "importance": _importance(sweep),
-        "seeds": [run.recipe.seed for run in reruns["baseline"]],
-        "validation_images": sweep.space.recipe.data.validation,
+        "seeds": list(fresh),
+        "validation_images": own.data.validation,
         "reruns": {name: _scores(runs) for name, runs in reruns.items()},
     }
     write_atomically(sweep.folder / "sweep.json", json.dumps(result) + "\n")

@@ -45,11 +45,11 @@ OnTrial = Callable[[FrozenTrial], None]
 
 @dataclass(frozen=True)
 class _Running:
-    """A trial that trains, with its evaluations so far."""
+    """A trial that trains, with its evaluations so far, by their iterations."""
 
     trial: Trial
     recipe: Recipe
-    evaluated: list[Event] = field(default_factory=list)
+    evaluated: dict[int, Event] = field(default_factory=dict)
 
 
 class Sweep:
@@ -98,11 +98,16 @@ class Sweep:
         if not self.trials(TrialState.COMPLETE):
             raise RunError(f"{self.folder}: no trial came to its end; narrow the space")
 
-    def best(self) -> tuple[FrozenTrial, Recipe]:
-        """Return the trial with the least nll_sum on validation, and its recipe."""
-        trial = self.study.best_trial
+    def is_own(self, trial: FrozenTrial) -> bool:
+        """Whether a trial has the values of the recipe that the sweep began with."""
+        return trial.params == self.space.own()
+
+    def recipe_of(self, trial: FrozenTrial) -> Recipe:
+        """Return the recipe with a trial's values; the one that the sweep began with as it is."""
+        if self.is_own(trial):
+            return self.space.recipe
         recipe = self.space.applied(trial.params)
-        return trial, recipe.model_copy(update={"name": f"{recipe.name}-swept"})
+        return recipe.model_copy(update={"name": f"{recipe.name}-swept"})
 
     def _jobs(
         self, trials: int, device: str, precision: Precision, on_trial: OnTrial
@@ -140,14 +145,13 @@ class Sweep:
             self._tell(trial, "failed", event["reason"], on_trial)
             return False
         step = event["step"]
-        if step not in {earlier["step"] for earlier in evaluated}:  # by a machine that was lost
-            evaluated.append(event)
+        if step not in evaluated:  # else a machine that was lost had told it
+            evaluated[step] = event
             trial.report(event["calibrated"], step)
         if step == recipe.schedule.iterations:
             del self.running[job.run]
-            kept = kept_step(recipe.training.keep, evaluated)
-            loss = next(e["calibrated"] for e in evaluated if e["step"] == kept)
-            self._tell(trial, "complete", loss, on_trial)
+            kept = kept_step(recipe.training.keep, list(evaluated.values()))
+            self._tell(trial, "complete", evaluated[kept]["calibrated"], on_trial)
         elif trial.should_prune():
             del self.running[job.run]
             self._tell(trial, "pruned", None, on_trial)
