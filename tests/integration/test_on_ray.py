@@ -127,6 +127,7 @@ def test_a_cluster_reads_what_this_machine_reads(tmp_path: Path, start: Start) -
 
 
 def test_a_cluster_sweeps_as_this_machine_does(tmp_path: Path, start: Start) -> None:
+    settings = (LONGER, "members=1", "training.checkpoint_seconds=20")
     space = tmp_path / "space.toml"
     space.write_text(
         '"training.stages.1.learning_rate.start" = { low = 0.0001, high = 0.05, log = true }'
@@ -134,7 +135,8 @@ def test_a_cluster_sweeps_as_this_machine_does(tmp_path: Path, start: Start) -> 
     found = []
     for out, more in ((tmp_path / "here", ()), (tmp_path / "there", ("--on", "ray"))):
         words = ("smoke", "--space", space, "--trials", 3, "--seeds", 1, "--out", out)
-        process = start("sweep", *words, "--set", LONGER, "--json", *more)
+        changes = [word for setting in settings for word in ("--set", setting)]
+        process = start("sweep", *words, *changes, "--json", *more)
         _, stderr = process.communicate(timeout=180)
         assert process.returncode == 0, stderr
         told = json.loads((out / "sweep.json").read_text())
