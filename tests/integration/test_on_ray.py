@@ -126,21 +126,17 @@ def test_a_cluster_reads_what_this_machine_reads(tmp_path: Path, start: Start) -
     assert len({row["file"] for row in found[1]}) == 60
 
 
-def test_a_cluster_sweeps_as_this_machine_does(tmp_path: Path, start: Start) -> None:
-    settings = (LONGER, "members=1", "training.checkpoint_seconds=20")
-    space = tmp_path / "space.toml"
+def test_a_cluster_sweeps(tmp_path: Path, start: Start) -> None:
+    """That it finds what this machine finds is held, without Ray, by tests/unit/test_remote.py."""
+    space, out = tmp_path / "space.toml", tmp_path / "sweep"
     space.write_text(
         '"training.stages.1.learning_rate.start" = { low = 0.0001, high = 0.05, log = true }'
     )
-    found = []
-    for out, more in ((tmp_path / "here", ()), (tmp_path / "there", ("--on", "ray"))):
-        words = ("smoke", "--space", space, "--trials", 3, "--seeds", 1, "--out", out)
-        changes = [word for setting in settings for word in ("--set", setting)]
-        process = start("sweep", *words, *changes, "--json", *more)
-        _, stderr = process.communicate(timeout=180)
-        assert process.returncode == 0, stderr
-        told = json.loads((out / "sweep.json").read_text())
-        found.append([{k: v for k, v in t.items() if k != "seconds"} for t in told["trials"]])
-        assert [trial["state"] for trial in told["trials"]] == ["complete"] * 3
-        assert (out / "best.toml").exists()
-    assert found[0] == found[1]
+    words = ("smoke", "--space", space, "--trials", 2, "--seeds", 1, "--out", out, "--on", "ray")
+    settings = ("members=1", "training.checkpoint_seconds=20")
+    process = start("sweep", *words, *(word for s in settings for word in ("--set", s)))
+    _, stderr = process.communicate(timeout=180)
+    assert process.returncode == 0, stderr
+    told = json.loads((out / "sweep.json").read_text())
+    assert [trial["state"] for trial in told["trials"]] == ["complete"] * 2
+    assert (out / "best.toml").exists()
