@@ -31,6 +31,10 @@ DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 PrecisionOption = Annotated[str, typer.Option(help="auto, float32 or bfloat16.")]
 MembersOption = Annotated[int | None, typer.Option(help="Networks in the ensemble.")]
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads [default: all].")]
+ModelOption = Annotated[
+    Path | None,
+    typer.Option(help="A bundle, or a shipped one's name: field, single [default: field]."),
+]
 OnOption = Annotated[
     str | None,
     typer.Option(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from tenfold.cli.output import EXPLAINED, OnOption, console
+from tenfold.cli.output import EXPLAINED, ModelOption, OnOption, console
 from tenfold.errors import DataError, TenfoldError
 
 if TYPE_CHECKING:
@@ -44,10 +44,7 @@ def read(  # noqa: PLR0913 - a command line
             min=0, max=1, help="Reject what is less probable [default: as the classifier says]."
         ),
     ] = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(help="A bundle, or a shipped one's name: field, single [default: field]."),
-    ] = None,
+    model: ModelOption = None,
     explain: Annotated[
         Path | None, typer.Option(help="Write a page that shows every step.")
     ] = None,

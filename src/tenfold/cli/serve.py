@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from tenfold.cli.output import ModelOption
 from tenfold.errors import MissingExtraError, TenfoldError
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -13,10 +14,7 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 def serve(  # noqa: PLR0913 - a command line
     *,
-    model: Annotated[
-        Path | None,
-        typer.Option(help="A bundle, or a shipped one's name: field, single [default: field]."),
-    ] = None,
+    model: ModelOption = None,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 is any free one.")] = 8000,
     workers: Annotated[int, typer.Option(min=1, help="Processes that share the port.")] = 1,

@@ -60,7 +60,7 @@ def sweep(  # noqa: PLR0913 - a command line
     from tenfold.report.sweep import write_sweep
     from tenfold.training.member import Interrupted
     from tenfold.training.recipe import load_recipe
-    from tenfold.training.rerun import FINAL_SEEDS, choose, finish_sweep
+    from tenfold.training.rerun import FINAL_SEEDS, Again, choose, finish_sweep
     from tenfold.training.space import load_space
     from tenfold.training.sweep import open_sweep
 
@@ -79,9 +79,10 @@ def sweep(  # noqa: PLR0913 - a command line
             typer.echo(f"sweeping {loaded.name} in {folder}", err=True)
             opened.run(trials, **where, **how, on_trial=_Teller(opened, trials).on_trial)
             typer.echo(f"finals: the best trials and {loaded.name}, {FINAL_SEEDS} seeds", err=True)
-            chosen = choose(opened, **where, **how, on_event=_tell_end)
+            again = Again(**where, **how, on_end=_tell_end)
+            chosen = choose(opened, again)
             typer.echo(f"{seeds} fresh seeds of trial {chosen[0].number}, {loaded.name}", err=True)
-            result = finish_sweep(opened, chosen, seeds, **where, **how, on_event=_tell_end)
+            result = finish_sweep(opened, chosen, seeds, again)
     except (Interrupted, KeyboardInterrupt):
         typer.echo("stopped; the same command continues", err=True)
         raise typer.Exit(130) from None
@@ -110,13 +111,8 @@ class _Teller:
 
 def _tell_end(job: "Job", event: "Event") -> None:
     """Print a line for each member that was trained with another seed."""
-    from tenfold.training.run import Run
-
-    if event["kind"] == "evaluation" and (
-        event["step"] == Run.open(job.run).recipe.schedule.iterations
-    ):
-        where = f"{job.run.parent.name}/{job.run.name}, member {job.member + 1}"
-        typer.echo(f"{where}: nll_sum {event['nll_sum']:.1f}", err=True)
+    where = f"{job.run.parent.name}/{job.run.name}, member {job.member + 1}"
+    typer.echo(f"{where}: nll_sum {event['nll_sum']:.1f}", err=True)
 
 
 def _finish(result: dict[str, Any], folder: Path, page: Path, *, as_json: bool) -> None:

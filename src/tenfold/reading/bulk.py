@@ -12,11 +12,10 @@ from pathlib import Path
 import cv2
 
 from tenfold.errors import DataError, TenfoldError
-from tenfold.reading.reader import Layout, Picture, Reader, Reading
+from tenfold.reading.reader import BATCH, Layout, Picture, Reader, Reading
 
 Outcome = list[Reading] | DataError
 
-_CHUNK = 200  # pictures that travel together, and are predicted together
 _AHEAD = 2  # chunks a worker that wait for it
 
 _reader: Reader  # of this worker
@@ -56,7 +55,7 @@ def read_in_bulk(
     pool = ProcessPoolExecutor(workers, context, _begin, (model, accept))
     try:
         while True:
-            while len(running) < workers * _AHEAD and (chunk := list(islice(waiting, _CHUNK))):
+            while len(running) < workers * _AHEAD and (chunk := list(islice(waiting, BATCH))):
                 running.append(pool.submit(_read, chunk, layout))
             if not running:
                 return

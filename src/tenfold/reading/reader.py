@@ -29,7 +29,7 @@ Picture = Path | str | bytes | Image.Image | npt.NDArray[Any]
 
 _TWO = 0.8  # of the probability on two digits: it is one of them, but which
 _CUT = 0.1  # by so much must the parts of a piece be more probable than the whole
-_BATCH = 200  # pictures that are predicted together
+BATCH = 200  # pictures that are predicted together, and travel together in bulk
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -172,7 +172,7 @@ class Reader:
         if layout not in get_args(Layout):
             raise DataError(f"layout {layout!r}: use line, single or grid")
         waiting = iter(pictures)
-        while found := [_try(picture, layout) for picture in islice(waiting, _BATCH)]:
+        while found := [_try(picture, layout) for picture in islice(waiting, BATCH)]:
             slots = [slot for some in found if not isinstance(some, DataError) for slot in some]
             judged = iter(self._judged(slots))
             for some in found:

@@ -98,7 +98,7 @@ class RayMachines:
         """
         cores, gpus = self.needs
         with self._answering():
-            nodes = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
+            nodes = self._nodes()
         rooms = [
             int(min(node.get("CPU", 0) // cores, node.get("GPU", 0) // gpus if gpus else inf))
             for node in nodes
@@ -125,8 +125,7 @@ class RayMachines:
 
     def _check(self, cores: int, gpus: int) -> None:
         """Refuse what Ray would let wait for ever; a cluster without any node waits for some."""
-        nodes = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
-        nodes = [node for node in nodes if node.get("CPU", 0)]
+        nodes = [node for node in self._nodes() if node.get("CPU", 0)]
         if nodes and not any(n.get("CPU", 0) >= cores and n.get("GPU", 0) >= gpus for n in nodes):
             largest = max((int(node.get("CPU", 0)) for node in nodes), default=0)
             raise RunError(
@@ -147,6 +146,10 @@ class RayMachines:
         self.begun.update(number for number, kind, _ in letters if kind == "begun")
         ended = {self.running.pop(task): self._why_lost(task) for task in done}
         return [letter for letter in letters if letter[1] != "begun"], ended
+
+    def _nodes(self) -> list[dict[str, float]]:
+        """Return what each node that is there has."""
+        return [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
 
     @contextlib.contextmanager
     def _answering(self) -> Iterator[None]:

@@ -6,7 +6,10 @@ seeds that have chosen nothing tell what it is worth.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
 
@@ -16,7 +19,9 @@ from optuna.trial import FrozenTrial, TrialState
 from tenfold.evaluation.evaluate import evaluate_bundle
 from tenfold.files import write_atomically
 from tenfold.training.hardware import Precision
-from tenfold.training.launch import Launcher, OnEvent
+from tenfold.training.launch import Job, Launcher
+from tenfold.training.member import Event
+from tenfold.training.recipe import Recipe
 from tenfold.training.repeat import lay, train_all
 from tenfold.training.run import Run
 from tenfold.training.sweep import Sweep
@@ -25,47 +30,68 @@ FORMAT = 2
 FINALISTS = 4  # trials, beside the recipe itself
 FINAL_SEEDS = 3
 
-Finals = dict[int, list[float]]  # nll_sum on validation by trial, a figure a seed
 FEW = 4  # complete trials, below which importances mean nothing
 
+Scores = dict[str, list[float]]  # by what was measured, a figure a seed
+Finals = dict[int, list[float]]  # nll_sum on validation by trial, a figure a seed
 
-def choose(  # noqa: PLR0913 - as `train_all` has them
-    sweep: Sweep,
-    *,
-    device: str = "auto",
-    precision: Precision = "auto",
-    workers: int | None = None,
-    launcher: Launcher | None = None,
-    start_method: Literal["fork", "spawn"] = "spawn",
-    on_event: OnEvent = lambda _job, _event: None,
-) -> tuple[FrozenTrial, Finals]:
+
+@dataclass(frozen=True, kw_only=True)
+class Again:
+    """How recipes are trained with other seeds: what `lay` and `train_all` take.
+
+    Attributes:
+        on_end: called with the last evaluation of each member.
+    """
+
+    device: str = "auto"
+    precision: Precision = "auto"
+    workers: int | None = None
+    launcher: Launcher | None = None
+    start_method: Literal["fork", "spawn"] = "spawn"
+    on_end: Callable[[Job, Event], None] = lambda _job, _event: None
+
+    def scores(self, recipes: Mapping[Path, Recipe], seeds: Sequence[int]) -> dict[Path, Scores]:
+        """Train each recipe in its folder with every seed; return what the bundles score.
+
+        Raises:
+            Interrupted: stopped by Ctrl-C; calling it again continues.
+        """
+        runs = {
+            folder: lay(recipe, seeds, folder, device=self.device, precision=self.precision)
+            for folder, recipe in recipes.items()
+        }
+        every = list(chain.from_iterable(runs.values()))
+        ends = {run.path: run.recipe.schedule.iterations for run in every}
+
+        def on_event(job: Job, event: Event) -> None:
+            if event["kind"] == "evaluation" and event["step"] == ends[job.run]:
+                self.on_end(job, event)
+
+        train_all(
+            every,
+            workers=self.workers,
+            launcher=self.launcher,
+            start_method=self.start_method,
+            on_event=on_event,
+        )
+        return {folder: _scores(some) for folder, some in runs.items()}
+
+
+def choose(sweep: Sweep, again: Again) -> tuple[FrozenTrial, Finals]:
     """Train the best few trials, and the recipe itself, with more seeds; return what is best then.
 
     Raises:
-        Interrupted: stopped by Ctrl-C; calling it again continues.
+        Interrupted: see `Again.scores`.
     """
     trials = _finalists(sweep)
     if len(trials) == 1:
         return trials[0], {}
     first = sweep.space.recipe.seed + 1
-    runs = {
-        trial.number: lay(
-            sweep.recipe_of(trial),
-            range(first, first + FINAL_SEEDS),
-            sweep.folder / "finals" / f"{trial.number:04}",
-            device=device,
-            precision=precision,
-        )
-        for trial in trials
-    }
-    train_all(
-        [run for own in runs.values() for run in own],
-        workers=workers,
-        launcher=launcher,
-        start_method=start_method,
-        on_event=on_event,
-    )
-    finals = {number: _scores(own)["validation_nll_sum"] for number, own in runs.items()}
+    folders = {trial.number: sweep.folder / "finals" / f"{trial.number:04}" for trial in trials}
+    recipes = {folders[trial.number]: sweep.recipe_of(trial) for trial in trials}
+    scores = again.scores(recipes, range(first, first + FINAL_SEEDS))
+    finals = {number: scores[folder]["validation_nll_sum"] for number, folder in folders.items()}
     return min(trials, key=lambda trial: fmean(finals[trial.number])), finals
 
 
@@ -76,17 +102,8 @@ def _finalists(sweep: Sweep) -> list[FrozenTrial]:
     return best + [t for t in complete if sweep.is_own(t) and t not in best]
 
 
-def finish_sweep(  # noqa: PLR0913 - as `train_all` has them
-    sweep: Sweep,
-    chosen: tuple[FrozenTrial, Finals],
-    seeds: int,
-    *,
-    device: str = "auto",
-    precision: Precision = "auto",
-    workers: int | None = None,
-    launcher: Launcher | None = None,
-    start_method: Literal["fork", "spawn"] = "spawn",
-    on_event: OnEvent = lambda _job, _event: None,
+def finish_sweep(
+    sweep: Sweep, chosen: tuple[FrozenTrial, Finals], seeds: int, again: Again
 ) -> dict[str, Any]:
     """Train what `choose` chose with fresh seeds, and the sweep's own recipe beside it.
 
@@ -94,33 +111,22 @@ def finish_sweep(  # noqa: PLR0913 - as `train_all` has them
         what `sweep.json` then holds; `best.toml` is the recipe.
 
     Raises:
-        Interrupted: stopped by Ctrl-C; calling it again continues.
+        Interrupted: see `Again.scores`.
     """
     (trial, finals), own = chosen, sweep.space.recipe
     best = sweep.recipe_of(trial)
     write_atomically(sweep.folder / "best.toml", best.to_toml())
     first = own.seed + 1 + FINAL_SEEDS
     fresh = range(first, first + seeds)
-    folders = {"baseline": "baseline", "best": f"best-{trial.number:04}"}
-    if best == own:
-        folders["best"] = folders["baseline"]
-    reruns = {
-        name: lay(recipe, fresh, sweep.folder / folders[name], device=device, precision=precision)
-        for name, recipe in (("baseline", own), ("best", best))
-    }
-    train_all(
-        list({run.path: run for runs in reruns.values() for run in runs}.values()),
-        workers=workers,
-        launcher=launcher,
-        start_method=start_method,
-        on_event=on_event,
-    )
+    baseline = sweep.folder / "baseline"
+    rerun = baseline if best == own else sweep.folder / f"best-{trial.number:04}"
+    scores = again.scores({baseline: own, rerun: best}, fresh)
     result = {
         "format": FORMAT,
         "recipe": own.name,
         "study": sweep.study.study_name,
         "trials": [_describe(trial, sweep) for trial in sweep.trials()],
-        "finals": [{"number": n, "validation_nll_sum": scores} for n, scores in finals.items()],
+        "finals": [{"number": n, "validation_nll_sum": nlls} for n, nlls in finals.items()],
         "best": {
             "number": trial.number,
             "nll_sum": trial.value,
@@ -130,7 +136,7 @@ def finish_sweep(  # noqa: PLR0913 - as `train_all` has them
         "importance": _importance(sweep),
         "seeds": list(fresh),
         "validation_images": own.data.validation,
-        "reruns": {name: _scores(runs) for name, runs in reruns.items()},
+        "reruns": {"baseline": scores[baseline], "best": scores[rerun]},
     }
     write_atomically(sweep.folder / "sweep.json", json.dumps(result) + "\n")
     return result
@@ -160,9 +166,9 @@ def _importance(sweep: Sweep) -> dict[str, float]:
     return dict(optuna.importance.get_param_importances(sweep.study))
 
 
-def _scores(runs: Sequence[Run]) -> dict[str, list[float]]:
+def _scores(runs: Sequence[Run]) -> Scores:
     """Return what the bundles score, by seed: on validation, and on test."""
-    scores: dict[str, list[float]] = {
+    scores: Scores = {
         "validation_nll_sum": [],
         "validation_accuracy": [],
         "test_nll_sum": [],
