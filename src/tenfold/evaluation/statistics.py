@@ -72,10 +72,13 @@ def paired(a: Sequence[float], b: Sequence[float]) -> Difference:
     """
     from scipy import stats
 
-    gaps = np.asarray(b, dtype=np.float64) - np.asarray(a, dtype=np.float64)
+    first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    gaps = second - first
     whole = spread(gaps.tolist())
-    # One pair, or all gaps equal: no test can be made.
-    p = float(stats.ttest_1samp(gaps, 0).pvalue) if whole.deviation else None
+    # One pair, or gaps that differ by rounding only: no test can be made.
+    rounding = 1e-12 * max(np.abs(first).max(), np.abs(second).max())
+    testable = np.ptp(gaps) > rounding
+    p = float(stats.ttest_1samp(gaps, 0).pvalue) if testable else None
     return Difference(n=whole.n, mean=whole.mean, low=whole.low, high=whole.high, p=p)
 
 
