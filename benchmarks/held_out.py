@@ -1,0 +1,63 @@
+"""Measure trials of a recipe on their held-out images, alone and averaged, and keep their records.
+
+tenfold train single --set data.validation=10000 --set ... --out runs/trials/NAME
+python benchmarks/held_out.py runs/trials/* --out benchmarks/records/single-trials
+
+Each row: accuracy and nll_sum over the recipe's views, its temperature fitted on the same images:
+these figures choose recipes and flatter all of them alike. A pair averages two trials, each at its
+own temperature first. The test set is not looked at.
+"""
+
+import argparse
+import itertools
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from tenfold.evaluation.calibration import apply_temperature, fit_temperature
+from tenfold.evaluation.metrics import ensemble_log_probabilities, measure
+from tenfold.training.run import Run
+
+LogP = npt.NDArray[np.float32]
+
+
+def calibrated(log_p: LogP, labels: npt.NDArray[np.int64]) -> LogP:
+    """Return log p float32 [n, 10] at the temperature that fits these images."""
+    return apply_temperature(log_p, fit_temperature(log_p, labels))
+
+
+def main() -> None:
+    """Measure the trials named, and every pair of them; keep recipes, journals and figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("runs", type=Path, nargs="+")
+    parser.add_argument("--out", type=Path, required=True)
+    given = parser.parse_args()
+    rows, log_ps = [], {}
+    for path in tqdm(given.runs):
+        run = Run.open(path)
+        _, held_out = run.digits()
+        labels = held_out.labels.numpy()
+        raw = ensemble_log_probabilities(run.bundle().member_log_probabilities(held_out.images))
+        log_ps[path.name] = calibrated(raw, labels)
+        kept = given.out / path.name
+        kept.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path / "recipe.toml", kept)
+        shutil.copy(run.members[0] / "journal.jsonl", kept)
+    for names in (*((name,) for name in log_ps), *itertools.combinations(log_ps, 2)):
+        log_p = ensemble_log_probabilities(np.stack([log_ps[name] for name in names]))
+        found = measure(calibrated(log_p, labels), labels)
+        wrong = np.flatnonzero(log_p.argmax(1) != labels)
+        rows.append(
+            {"trials": names, "images": len(labels), "accuracy": found.accuracy}
+            | {"nll_sum": round(found.nll_sum, 2), "mistakes": wrong.tolist()}
+        )
+        print(f"| {' + '.join(names)} | {found.accuracy:.2%} | {found.nll_sum:.1f} |")
+    (given.out / "results.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+if __name__ == "__main__":
+    main()
