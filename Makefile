@@ -16,9 +16,8 @@ ANSWERS = import sys, urllib.request as web; web.urlopen(sys.argv[1] + "/torch/"
 train: $(VENV)/.installed
 	$(VENV)/bin/tenfold train
 
-# Two processes, whole files each: a file's fixtures are made once. More would each take a gigabyte.
 test: $(VENV)/.dev
-	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
+	$(VENV)/bin/python -m pytest
 
 cluster: $(VENV)/.dev
 	$(VENV)/bin/python -m pytest -m cluster

@@ -24,12 +24,12 @@ from tqdm import trange
 from tenfold.data.dataset import Digits
 from tenfold.data.sources import load_digits
 from tenfold.evaluation.metrics import ensemble_log_probabilities, measure
-from tenfold.evaluation.statistics import spread
 from tenfold.training.loop import Placement, Trainer
 from tenfold.training.optimizer import Optimizer
 from tenfold.training.recipe import Recipe, load_recipe
 
 RESULTS = Path("benchmarks/records/report-interpretation/results.jsonl")
+Row = dict[str, Any]
 STAGE1, SEEN, EVERY = 1400, 1000, 100
 AFRESH = "Adam begins afresh in stage 2"
 READINGS: dict[str, list[str]] = {
@@ -41,10 +41,14 @@ READINGS: dict[str, list[str]] = {
     "geometric learning rate": [
         f"training.stages.{stage}.learning_rate.shape=geometric" for stage in (0, 1)
     ],
-    "55,000 training images": [],
+    "an L2 coefficient ten times as large": [
+        "training.stages.0.l2_coefficient={start=1000, end=4000}",
+        "training.stages.1.l2_coefficient={start=1000, end=0}",
+    ],
     "weights from He's normal": ["network.initialisation=he"],
     "weights from Xavier's uniform": ["network.initialisation=xavier"],
     "weights from a truncated normal of 0.05": ["network.initial_std=0.05"],
+    "55,000 training images": [],
 }
 
 
@@ -71,14 +75,14 @@ def afresh(optimizer: Optimizer, gradients: Sequence[Tensor], step: int, *knobs:
     Optimizer.step(optimizer, gradients, step - STAGE1, *knobs)
 
 
-def run(reading: str, seed: int) -> dict[str, Any]:
+def run(reading: str, seed: int) -> Row:
     """Train two networks; return the rows that the report has, of each and of their average."""
     recipe = load_recipe("report-5-ensemble", [f"seed={seed}", *READINGS[reading]])
     train, test = (load_digits("mnist", split) for split in ("train", "test"))
     networks = [member(recipe, number, reading, train, test) for number in range(2)]
     labels = test.labels.numpy()
     both = [ensemble_log_probabilities(np.stack(pair)) for pair in zip(*networks, strict=True)]
-    row: dict[str, Any] = {"reading": reading, "seed": seed}
+    row: Row = {"reading": reading, "seed": seed}
     for name, curve in (("network 1", networks[0]), ("network 2", networks[1]), ("both", both)):
         found = [measure(log_p, labels) for log_p in curve]
         row[name] = {
@@ -88,27 +92,30 @@ def run(reading: str, seed: int) -> dict[str, Any]:
     return row
 
 
-def table(rows: list[dict[str, Any]]) -> None:
-    """Print a line a reading: means over networks and pairs, as Markdown."""
-    print("| reading | networks | after stage 1 | most accuracy | least nll_sum, at | both |")
-    print("|---|---|---|---|---|---|")
+def table(rows: list[Row]) -> None:
+    """Print a line a reading as Markdown: each network, then each pair, in the order of seeds."""
+    print("| reading | after stage 1 | most accuracy | least nll_sum (iteration) | both |")
+    print("|---|---|---|---|---|")
     for reading in READINGS:
         mine = [row for row in rows if row["reading"] == reading]
-        singles = [row[f"network {k}"] for row in mine for k in (1, 2)]
-        if not singles:
-            continue
-        start = spread([100 * s["accuracy"][0] for s in singles]).mean
-        most = spread([100 * max(s["accuracy"][1:]) for s in singles])
-        least = spread([min(s["nll_sum"][1:]) for s in singles])
-        when = spread([EVERY * (1 + int(np.argmin(s["nll_sum"][1:]))) for s in singles]).mean
-        pairs = [
-            f"{100 * max(r['both']['accuracy']):.2f} %, {min(r['both']['nll_sum']):.0f}"
-            for r in mine
+        curves = [row[f"network {k}"] for row in mine for k in (1, 2)]
+        cells = [
+            [f"{100 * curve['accuracy'][0]:.2f} %" for curve in curves],
+            [f"{100 * max(curve['accuracy'][1:]):.2f} %" for curve in curves],
+            [least(curve) for curve in curves],
+            [
+                f"{100 * max(row['both']['accuracy'][1:]):.2f} %, {least(row['both'])}"
+                for row in mine
+            ],
         ]
-        print(
-            f"| {reading} | {len(singles)} | {start:.2f} % | {most.mean:.2f} ± {most.half:.2f} % "
-            f"| {least.mean:.0f} ± {least.half:.0f}, {when:.0f} | {' · '.join(pairs)} |"
-        )
+        if mine:
+            print(f"| {reading} | {' | '.join(' · '.join(cell) for cell in cells)} |")
+
+
+def least(curve: dict[str, list[float]]) -> str:
+    """Say the least nll_sum of stage 2, and when."""
+    losses = curve["nll_sum"][1:]
+    return f"{min(losses):,.0f} ({EVERY * (1 + int(np.argmin(losses)))})"
 
 
 def main() -> None:
@@ -118,7 +125,7 @@ def main() -> None:
     given = parser.parse_args()
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.touch()
-    rows = [json.loads(line) for line in RESULTS.read_text().splitlines()]
+    rows: list[Row] = [json.loads(line) for line in RESULTS.read_text().splitlines()]
     for seed in range(given.seeds):
         for reading in READINGS:
             if any((row["reading"], row["seed"]) == (reading, seed) for row in rows):

@@ -12,6 +12,7 @@ from tenfold.errors import DataError
 # Two 2 x 3 images, as the format's description lays them out.
 CONTENT = bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 3, *range(250, 256), *range(6)])
 ARRAY = np.array([[[250, 251, 252], [253, 254, 255]], [[0, 1, 2], [3, 4, 5]]], dtype=np.uint8)
+ZIPPED = gzip.compress(CONTENT, mtime=0)  # the clock must not name a test
 
 
 def test_written_bytes_are_the_format(tmp_path: Path) -> None:
@@ -34,7 +35,7 @@ def test_reads_plain_as_a_read_only_map(tmp_path: Path) -> None:
 
 
 def test_reads_gzip(tmp_path: Path) -> None:
-    (tmp_path / "images.gz").write_bytes(gzip.compress(CONTENT))
+    (tmp_path / "images.gz").write_bytes(ZIPPED)
     np.testing.assert_array_equal(read_idx(tmp_path / "images.gz"), ARRAY)
 
 
@@ -68,7 +69,7 @@ def test_names_the_file_and_what_is_wrong(
     assert str(path) in str(caught.value)
 
 
-@pytest.mark.parametrize("content", [gzip.compress(CONTENT)[:-12], CONTENT, b"\x1f\x8b\x08junk"])
+@pytest.mark.parametrize("content", [ZIPPED[:-12], CONTENT, b"\x1f\x8b\x08junk"])
 def test_refuses_damaged_gzip(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "images.gz"
     path.write_bytes(content)
