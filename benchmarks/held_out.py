@@ -22,11 +22,11 @@ from tenfold.evaluation.calibration import apply_temperature, fit_temperature
 from tenfold.evaluation.metrics import ensemble_log_probabilities, measure
 from tenfold.training.run import Run
 
-LogP = npt.NDArray[np.float32]
+LogP = npt.NDArray[np.float64]
 
 
 def calibrated(log_p: LogP, labels: npt.NDArray[np.int64]) -> LogP:
-    """Return log p float32 [n, 10] at the temperature that fits these images."""
+    """Return log p [n, 10] at the temperature that fits these images."""
     return apply_temperature(log_p, fit_temperature(log_p, labels))
 
 
@@ -36,11 +36,14 @@ def main() -> None:
     parser.add_argument("runs", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
+    runs = [Run.open(path) for path in given.runs]
+    _, held_out = runs[0].digits()
+    labels = held_out.labels.numpy()
     rows, log_ps = [], {}
-    for path in tqdm(given.runs):
-        run = Run.open(path)
-        _, held_out = run.digits()
-        labels = held_out.labels.numpy()
+    for run in tqdm(runs):
+        path = run.path
+        if run.recipe.data != runs[0].recipe.data:
+            parser.error(f"{path}: holds out other images than {runs[0].path}")
         raw = ensemble_log_probabilities(run.bundle().member_log_probabilities(held_out.images))
         log_ps[path.name] = calibrated(raw, labels)
         kept = given.out / path.name

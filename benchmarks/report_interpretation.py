@@ -32,6 +32,7 @@ RESULTS = Path("benchmarks/records/report-interpretation/results.jsonl")
 Row = dict[str, Any]
 STAGE1, SEEN, EVERY = 1400, 1000, 100
 AFRESH = "Adam begins afresh in stage 2"
+FEWER = "55,000 training images"
 READINGS: dict[str, list[str]] = {
     "as `report-5-ensemble` has it": [],
     "the mean of a batch's losses, not their sum": ["training.nll_reduction=mean"],
@@ -48,13 +49,13 @@ READINGS: dict[str, list[str]] = {
     "weights from He's normal": ["network.initialisation=he"],
     "weights from Xavier's uniform": ["network.initialisation=xavier"],
     "weights from a truncated normal of 0.05": ["network.initial_std=0.05"],
-    "55,000 training images": [],
+    FEWER: [],
 }
 
 
 def member(recipe: Recipe, number: int, reading: str, train: Digits, test: Digits) -> np.ndarray:
     """Train one network; return log p float32 [evaluations, n, 10] of stage 2."""
-    if reading.startswith("55,000"):
+    if reading == FEWER:
         train = train.subset(range(55_000))
     trainer = Trainer(recipe, number, train, Placement(torch.device("cpu"), torch.bfloat16))
     rows = []
