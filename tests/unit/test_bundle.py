@@ -6,13 +6,14 @@ import json
 import pickle
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
+from scipy import ndimage
 from scipy.special import softmax
 
 from tenfold.data import disputed
@@ -24,6 +25,7 @@ from tenfold.model.config import NetworkConfig
 from tenfold.model.network import DigitNetwork
 from tenfold.model.package import SHIPPED, BundleConfig, read_package, save_bundle
 from tenfold.model.predict import Predictor
+from tenfold.model.views import Views
 
 CONFIGS = (
     NetworkConfig(widths=(2, 3), fully_connected=(5,)),
@@ -47,7 +49,7 @@ def write(
     *,
     order: tuple[int, ...] = (0, 1, 2),
     temperature: float = 1.0,
-    views: Literal[1, 5] = 1,
+    views: Views = 1,
 ) -> Path:
     made = networks()
     return save_bundle(
@@ -328,18 +330,19 @@ def test_every_row_of_an_evaluation_is_at_the_bundle_s_temperature(
     assert calibration["after"]["nll_sum"] == rows[-1]["nll_sum"]
 
 
-def test_five_views_are_the_image_and_its_four_shifts(tmp_path: Path, tiny_digits: Digits) -> None:
-    bundle = Bundle.load(write(tmp_path / "bundle", views=5))
-    padded = np.pad(tiny_digits.images.numpy(), ((0, 0), (1, 1), (1, 1)))
-    starts = ((1, 1), (0, 1), (2, 1), (1, 0), (1, 2))  # of 28 rows and columns within the frame
-    shown = [padded[:, i : i + 28, j : j + 28] for i, j in starts]
+def test_four_views_are_turned_and_scaled_both_ways(tmp_path: Path, tiny_digits: Digits) -> None:
+    bundle = Bundle.load(write(tmp_path / "bundle", views=4))
+    # A black frame: SciPy's constant mode blends nothing outside the outermost pixels.
+    padded = np.pad(tiny_digits.images.numpy() / 255.0, ((0, 0), (2, 2), (2, 2)))
+    shown = []
+    for degrees, scale in itertools.product((6, -6), (1.2, 0.8)):
+        cos, sin = np.cos(np.radians(degrees)) / scale, np.sin(np.radians(degrees)) / scale
+        inverse = np.array([[cos, -sin], [sin, cos]])  # of rows, which count downwards
+        offset = 15.5 - inverse @ (15.5, 15.5)
+        view = [ndimage.affine_transform(image, inverse, offset, order=1) for image in padded]
+        shown.append(torch.from_numpy(np.array(view)[:, 2:-2, 2:-2]).float())
     with torch.inference_mode():
-        logits = torch.stack(
-            [
-                torch.stack([net(torch.from_numpy(view).float() / 255) for view in shown])
-                for net in networks()
-            ]
-        )
+        logits = torch.stack([torch.stack([net(view) for view in shown]) for net in networks()])
     expected = np.log(softmax(logits.double().numpy(), axis=3).mean(axis=1))
     found = bundle.member_log_probabilities(tiny_digits.images)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)

@@ -10,16 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from tenfold.model.config import CLASSES, NetworkConfig
+from tenfold.model.config import CLASSES, SIDE, NetworkConfig
 from tenfold.model.network import DigitNetwork
-from tenfold.model.package import (
-    SHIFTS,
-    SHIPPED,
-    BundleConfig,
-    Weights,
-    member_weights,
-    read_package,
-)
+from tenfold.model.package import SHIPPED, BundleConfig, Weights, member_weights, read_package
+from tenfold.model.views import taps
 
 BATCH = 500
 
@@ -48,16 +42,17 @@ class Bundle:
     def member_log_probabilities(self, images_nhw: torch.Tensor) -> npt.NDArray[np.float32]:
         """Map uint8 images [n, 28, 28] to log p float32 [members, n, 10], averaged over views."""
         device = next(self.networks[0].parameters()).device
-        shifts = SHIFTS[: self.config.views]
+        index, weight = (torch.from_numpy(part).to(device) for part in taps(self.config.views))
         with torch.inference_mode():
             chunks = []
             for chunk in torch.split(images_nhw, BATCH):
-                pixels = chunk.to(device).float() / 255
-                views = torch.cat([shift(pixels, dy, dx) for dy, dx in shifts])
-                logits = torch.stack([network(views) for network in self.networks]).cpu()
-                shape = (len(logits), len(shifts), len(chunk), CLASSES)
+                pixels = chunk.to(device).float().div_(255).flatten(1)
+                views = (pixels[:, index] * weight).sum(2).transpose(0, 1)
+                read = views.reshape(-1, SIDE, SIDE)
+                logits = torch.stack([network(read) for network in self.networks]).cpu()
+                shape = (len(logits), len(views), len(chunk), CLASSES)
                 log_p = logits.log_softmax(dim=2).view(shape)
-                chunks.append(log_p.logsumexp(dim=1) - np.log(len(shifts)))
+                chunks.append(log_p.logsumexp(dim=1) - np.log(len(views)))
         every = torch.cat([torch.empty(len(self.networks), 0, CLASSES), *chunks], dim=1)
         found: npt.NDArray[np.float32] = every.numpy()
         return found
@@ -83,14 +78,6 @@ class Bundle:
         for network in self.networks:
             network.to(device)
         return self
-
-
-def shift(images_nhw: torch.Tensor, down: int, right: int) -> torch.Tensor:
-    """Move images by whole pixels; what leaves the frame is lost, zeros come in."""
-    _, h, w = images_nhw.shape
-    padding = (max(right, 0), max(-right, 0), max(down, 0), max(-down, 0))
-    padded = torch.nn.functional.pad(images_nhw, padding)
-    return padded[:, max(-down, 0) :, max(-right, 0) :][:, :h, :w]
 
 
 def _network(config: NetworkConfig, weights: Weights) -> DigitNetwork:

@@ -15,8 +15,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from tenfold.model.config import CLASSES, SIDE, NetworkConfig, convolution_names
-from tenfold.model.package import SHIFTS, BundleConfig, Weights, member_weights
+from tenfold.model.package import BundleConfig, Weights, member_weights
 from tenfold.model.predict import Floats, folded, maximum_share
+from tenfold.model.views import Views, taps
 
 INPUT, OUTPUT, MEMBERS = "images", "probabilities", "members"
 
@@ -53,7 +54,7 @@ class _Graph:
         self.constants[name] = numpy_helper.from_array(array, name)
         return name
 
-    def integers(self, name: str, *values: int) -> str:
+    def integers(self, name: str, *values: npt.ArrayLike) -> str:
         """Keep a list of int64 under a name, and return it."""
         self.constants[name] = numpy_helper.from_array(np.array(values, np.int64), name)
         return name
@@ -82,9 +83,10 @@ def build_graph(
     graph = _Graph()
     pixels = graph.add("Cast", [INPUT], to=TensorProto.FLOAT)
     pixels = graph.add("Div", [pixels, graph.floats("white", 255)])
-    views = _views(graph, graph.add("Unsqueeze", [pixels, graph.integers("one", 1)]), config.views)
+    views = _views(graph, pixels, config.views)
     shape = graph.integers("views_apart", config.views, -1, CLASSES)
     graph.integers("zero", 0)
+    graph.integers("one", 1)
     every = []
     for index, member in enumerate(config.members):
         logits = _network(graph, views, member, member_weights(weights, index), f"{index:02}.")
@@ -119,19 +121,18 @@ def build_graph(
     return model
 
 
-def _views(graph: _Graph, pixels: str, count: int) -> str:
-    """Stack images moved by whole pixels, zeros coming in: [v·n, 1, 28, 28], views first."""
+def _views(graph: _Graph, pixels: str, count: Views) -> str:
+    """Make the views of images [n, 28, 28]: [v·n, 1, 28, 28], views first."""
+    image = graph.integers("image", -1, 1, SIDE, SIDE)
     if count == 1:
-        return pixels
-    framed = graph.add("Pad", [pixels, graph.integers("frame", 0, 0, 1, 1, 0, 0, 1, 1)])
-    axes = graph.integers("rows_and_columns", 2, 3)
-    moved = []
-    for down, right in SHIFTS[:count]:
-        top, left = 1 - down, 1 - right
-        begin = graph.integers(f"from_{top}_{left}", top, left)
-        end = graph.integers(f"to_{top}_{left}", top + SIDE, left + SIDE)
-        moved.append(graph.add("Slice", [framed, begin, end, axes]))
-    return graph.add("Concat", moved, axis=0)
+        return graph.add("Reshape", [pixels, image])
+    index, weight = taps(count)
+    near = graph.add(
+        "Gather", [graph.add("Flatten", [pixels]), graph.integers("taps", *index)], axis=1
+    )
+    shares = graph.add("Mul", [near, graph.floats("shares", weight)])
+    views = graph.add("ReduceSum", [shares, graph.integers("over_taps", 2)], keepdims=0)
+    return graph.add("Reshape", [graph.add("Transpose", [views], perm=[1, 0, 2]), image])
 
 
 def _network(graph: _Graph, x: str, config: NetworkConfig, weights: Weights, prefix: str) -> str:

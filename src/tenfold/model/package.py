@@ -22,10 +22,10 @@ from safetensors.numpy import load, save
 from tenfold.errors import BundleError
 from tenfold.files import write_atomically
 from tenfold.model.config import NetworkConfig, tensor_shapes
+from tenfold.model.views import Views
 
 BUNDLES = Path(__file__).parents[1] / "bundles"  # those that are shipped, by name
 SHIPPED = BUNDLES / "field"
-SHIFTS = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))  # pixels down and right: the views
 _SHOWN = 3  # of the reasons why weights do not fit
 
 Weights = dict[str, npt.NDArray[np.float32]]
@@ -39,7 +39,7 @@ class BundleConfig(BaseModel):
     format: Literal[1] = 1
     name: str
     members: tuple[NetworkConfig, ...] = Field(min_length=1)
-    views: Literal[1, 5] = 1
+    views: Views = 1
     temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     accept: float = Field(
         default=0.5,
@@ -156,7 +156,7 @@ def save_bundle(  # noqa: PLR0913 - one keyword for each thing a bundle holds
     name: str,
     configs: Sequence[NetworkConfig],
     states: Sequence[Mapping[str, npt.ArrayLike]],
-    views: Literal[1, 5] = 1,
+    views: Views = 1,
     temperature: float = 1.0,
     accept: float = 0.5,
     facts: Mapping[str, Any],

@@ -17,14 +17,8 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from tenfold.model.config import CLASSES, SHARES, SIDE, NetworkConfig, convolution_names
-from tenfold.model.package import (
-    SHIFTS,
-    SHIPPED,
-    BundleConfig,
-    Weights,
-    member_weights,
-    read_package,
-)
+from tenfold.model.package import SHIPPED, BundleConfig, Weights, member_weights, read_package
+from tenfold.model.views import Views, taps
 
 BATCH = 200  # images whose features are kept at once: 12 MB for the shipped bundle's five views
 CHUNK = 6  # images a pass: fewer, and calls cost more than sums; more leave the near caches
@@ -76,7 +70,7 @@ class Predictor:
             raise ValueError(f"images are {given}, not uint8[n, {SIDE}, {SIDE}]")
         log_p = np.empty((len(self._networks), len(images_nhw), CLASSES), np.float32)
         for start in range(0, len(images_nhw), BATCH):
-            views = _views(images_nhw[start : start + BATCH], SHIFTS[: self.config.views])
+            views = _views(images_nhw[start : start + BATCH], self.config.views)
             for some, network in zip(log_p, self._networks, strict=True):
                 apart = _log_softmax(network.logits(views)).reshape(self.config.views, -1, CLASSES)
                 some[start : start + BATCH] = np.logaddexp.reduce(apart, axis=0)
@@ -90,8 +84,7 @@ class _Network:
 
     def __init__(self, config: NetworkConfig, weights: Weights) -> None:
         self.slope, self.dense_slope = config.convolution_slope, config.fully_connected_slope
-        grey = np.arange(256, dtype=np.float32) / np.float32(255)
-        self.levels = (grey - np.float32(config.input_mean)) / np.float32(config.input_std)
+        self.mean, self.std = np.float32(config.input_mean), np.float32(config.input_std)
         blocks = range(len(config.widths))
         self.shares = tuple(maximum_share(config, weights, block) for block in blocks)
         self.first = _pixel_filters(*folded(weights, "blocks.0", "convolution"))
@@ -108,9 +101,9 @@ class _Network:
         )
         self.output = weights["output.weight"].T, weights["output.bias"]
 
-    def logits(self, images_hwn: npt.NDArray[np.uint8]) -> Floats:
-        """Map uint8 images [28, 28, n] to logits [n, 10]."""
-        pixels = self.levels[images_hwn]
+    def logits(self, pixels_hwn: Floats) -> Floats:
+        """Map pixels in [0, 1], [28, 28, n], to logits [n, 10]."""
+        pixels = (pixels_hwn - self.mean) / self.std
         n = pixels.shape[2]
         x = np.empty((n, len((*self.dense, self.output)[0][0])), np.float32)
         for start in range(0, n, CHUNK):
@@ -131,15 +124,13 @@ class _Network:
         return x.transpose(2, 0, 1, 3).reshape(x.shape[2], -1)
 
 
-def _views(
-    images_nhw: npt.NDArray[np.uint8], shifts: Sequence[tuple[int, int]]
-) -> npt.NDArray[np.uint8]:
-    """Move images by whole pixels, zeros coming in: [n, 28, 28] → [28, 28, v·n]."""
-    n, reach = len(images_nhw), max(abs(step) for shift in shifts for step in shift)
-    framed = np.zeros((SIDE + 2 * reach, SIDE + 2 * reach, n), np.uint8)
-    framed[reach : reach + SIDE, reach : reach + SIDE] = images_nhw.transpose(1, 2, 0)
-    starts = [(reach - down, reach - right) for down, right in shifts]
-    return np.concatenate([framed[i : i + SIDE, j : j + SIDE] for i, j in starts], axis=2)
+def _views(images_nhw: npt.NDArray[np.uint8], count: Views) -> Floats:
+    """Make the views of images: uint8[n, 28, 28] → float32[28, 28, v·n] in [0, 1], views first."""
+    pixels = images_nhw.reshape(-1, SIDE**2).T.astype(np.float32) / 255  # rows: a pixel of each
+    index, weight = taps(count)
+    shares = zip(index.swapaxes(0, 1), weight.swapaxes(0, 1), strict=True)
+    views: Floats = sum(share[:, :, None] * pixels[near] for near, share in shares)
+    return np.moveaxis(views, 0, 1).reshape(SIDE, SIDE, -1)
 
 
 def _log_softmax(x: Floats) -> Floats:

@@ -16,6 +16,7 @@ from tenfold.data.augment import Augmentation
 from tenfold.data.imitate import Imitation
 from tenfold.errors import RecipeError
 from tenfold.model.config import NetworkConfig
+from tenfold.model.views import Views
 from tenfold.training.optimizer import OptimizerConfig
 from tenfold.training.schedule import Schedule, Stage
 
@@ -75,8 +76,8 @@ class Recipe(Frozen):
     cost: str = Field(default="", description="expected time, in words")
     members: int = Field(default=1, gt=0, le=1000)
     seed: int = Field(default=0, ge=0, lt=2**63)
-    views: Literal[1, 5] = Field(
-        default=1, description="to predict from: the image, or it and its shifts by a pixel"
+    views: Views = Field(
+        default=1, description="to predict from: the image, or it turned and scaled four ways"
     )
     data: DataConfig
     network: NetworkConfig = NetworkConfig()

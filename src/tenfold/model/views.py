@@ -1,0 +1,53 @@
+"""The views of an image that a prediction averages over.
+
+One view is the image itself. Four are the image turned by ± `DEGREES` and at 1 ± `STRETCH` of its
+size, in all combinations, sampled bilinearly: networks trained on moved images read moved ones
+best, and views far apart err apart.
+"""
+
+import functools
+import itertools
+import math
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from tenfold.model.config import SIDE
+
+Views = Literal[1, 4]
+
+DEGREES = 6
+STRETCH = 0.2
+
+
+@functools.cache
+def taps(views: Views) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Return which pixels make up those of each view, and how much of each.
+
+    Pixel p of a view is Σₖ weight[k]·image[index[k]] over up to four neighbours, those outside of
+    the frame at weight 0. Pixels are numbered row by row.
+
+    Returns:
+        index int64[views, taps, 784] and weight float32[views, taps, 784].
+    """
+    if views == 1:
+        return np.arange(SIDE**2).reshape(1, 1, -1), np.ones((1, 1, SIDE**2), np.float32)
+    corners = itertools.product((-DEGREES, DEGREES), (1 - STRETCH, 1 + STRETCH))
+    made = [_bilinear(math.radians(degrees), scale) for degrees, scale in corners]
+    return np.stack([index for index, _ in made]), np.stack([weight for _, weight in made])
+
+
+def _bilinear(angle: float, scale: float) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Return the taps of an image turned about its centre and scaled, [4, 784] each."""
+    cos, sin = math.cos(angle) / scale, math.sin(angle) / scale
+    y, x = np.indices((SIDE, SIDE)).reshape(2, -1) - (SIDE - 1) / 2
+    # Where a pixel comes from: the inverse map, R(-angle) / scale.
+    rows, columns = cos * y - sin * x + (SIDE - 1) / 2, cos * x + sin * y + (SIDE - 1) / 2
+    indices, weights = [], []
+    for down, right in itertools.product((0, 1), repeat=2):
+        row, column = np.floor(rows).astype(int) + down, np.floor(columns).astype(int) + right
+        inside = (row >= 0) & (row < SIDE) & (column >= 0) & (column < SIDE)
+        indices.append(np.where(inside, row * SIDE + column, 0))
+        weights.append(inside * (1 - abs(rows - row)) * (1 - abs(columns - column)))
+    return np.stack(indices), np.stack(weights).astype(np.float32)
