@@ -1,11 +1,14 @@
-"""Which views of an image a prediction should average over, on held-out training images.
+"""Which views of an image a prediction should average over.
 
 tenfold train single --set data.validation=10000 --set ... --out runs/trials/NAME
-python benchmarks/views.py runs/trials/* --out benchmarks/records/views
+python benchmarks/views.py runs/trials/* --out benchmarks/records/views/held-out.jsonl
+python benchmarks/views.py runs/single/seed-* --test --out benchmarks/records/views/test.jsonl
 
-Turned and scaled views are all four combinations of ± the angle and 1 ± the stretch. A cell is a
-network's mistakes and nll_sum, its temperature fitted on the same images: these figures choose,
-and flatter every row alike. The test set is not looked at. Writes results.jsonl.
+Turned and scaled views are all four combinations of ± the angle and 1 ± the stretch. A line has
+mistakes and nll_sum at temperatures fitted on held-out images, means over the runs, and what they
+differ from the shifts' by, paired. Without --test it is measured on the held-out images, and
+chooses. With it, three rows are measured on test images, to see what the choice was worth; nothing
+is chosen from them.
 """
 
 import argparse
@@ -19,17 +22,20 @@ import torch
 from tqdm import tqdm
 
 from tenfold.data.augment import warp
+from tenfold.data.sources import load_digits
 from tenfold.evaluation.calibration import apply_temperature, fit_temperature
 from tenfold.evaluation.metrics import ensemble_log_probabilities, measure
+from tenfold.evaluation.statistics import paired
 from tenfold.model.network import DigitNetwork
 from tenfold.training.run import Run
 
 View = tuple[float, float, float, float]  # degrees, scale, pixels right and down
 IMAGE: View = (0, 1, 0, 0)
 SHIFTED: tuple[View, ...] = ((0, 1, 1, 0), (0, 1, -1, 0), (0, 1, 0, 1), (0, 1, 0, -1))
+SHIFTS, CHOSEN = "it and its four shifts by a pixel", "turned by 6° and scaled by 20 %"
 SETS: dict[str, tuple[View, ...]] = {
     "the image": (IMAGE,),
-    "it and its four shifts by a pixel": (IMAGE, *SHIFTED),
+    SHIFTS: (IMAGE, *SHIFTED),
     "it, and turned by 9° either way": (IMAGE, (9, 1, 0, 0), (-9, 1, 0, 0)),
     "it, and scaled by 20 % either way": (IMAGE, (0, 0.8, 0, 0), (0, 1.2, 0, 0)),
 } | {
@@ -39,6 +45,7 @@ SETS: dict[str, tuple[View, ...]] = {
     )
     for degrees, percent in itertools.product((6, 9), (10, 15, 20))
 }
+ON_TEST = ("the image", SHIFTS, CHOSEN)
 
 
 def read(network: DigitNetwork, images: torch.Tensor, view: View) -> npt.NDArray[np.float32]:
@@ -56,31 +63,46 @@ def read(network: DigitNetwork, images: torch.Tensor, view: View) -> npt.NDArray
 
 
 def main() -> None:
-    """Measure every set of views with every network; print a table, keep the figures."""
+    """Measure sets of views with every network; print a table, keep the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", type=Path, nargs="+")
+    parser.add_argument("--test", action="store_true")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     runs = [Run.open(path) for path in given.runs]
-    _, held_out = runs[0].digits()
-    labels = held_out.labels.numpy()
+    if len(runs) == 1:
+        parser.error("name two runs or more: differences have an interval")
+    sets = {name: SETS[name] for name in ON_TEST} if given.test else SETS
+    held_out = runs[0].digits()[1]
+    measured = load_digits("mnist", "test") if given.test else held_out
     rows = []
     for run in tqdm(runs):
         network = run.bundle().networks[0]
-        views = {view for views in SETS.values() for view in views}
-        log_ps = {view: read(network, held_out.images, view) for view in views}
-        for name, views_of in SETS.items():
-            log_p = ensemble_log_probabilities(np.stack([log_ps[view] for view in views_of]))
-            found = measure(apply_temperature(log_p, fit_temperature(log_p, labels)), labels)
+        views = {view for some in sets.values() for view in some}
+        fitting = {view: read(network, held_out.images, view) for view in views}
+        measuring = fitting
+        if given.test:
+            measuring = {view: read(network, measured.images, view) for view in views}
+        for name, some in sets.items():
+            fitted = ensemble_log_probabilities(np.stack([fitting[view] for view in some]))
+            log_p = ensemble_log_probabilities(np.stack([measuring[view] for view in some]))
+            temperature = fit_temperature(fitted, held_out.labels.numpy())
+            found = measure(apply_temperature(log_p, temperature), measured.labels.numpy())
             row = {"views": name, "run": run.path.name, "mistakes": found.errors}
             rows.append(row | {"nll_sum": round(found.nll_sum, 2)})
-    for name in SETS:
-        own = [row for row in rows if row["views"] == name]
-        means = (np.mean([row[key] for row in own]) for key in ("mistakes", "nll_sum"))
-        cells = [" · ".join(f"{row['mistakes']}, {row['nll_sum']:.0f}" for row in own)]
-        print("| " + " | ".join([name, *(f"{mean:.1f}" for mean in means), *cells]) + " |")
-    given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / "results.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for name in sets:
+        cells = [name]
+        for key in ("mistakes", "nll_sum"):
+            own, base = ([r[key] for r in rows if r["views"] == which] for which in (name, SHIFTS))
+            apart = paired(base, own)
+            p = "" if apart.p is None else f", p = {apart.p:.2g}"
+            cells += [
+                f"{np.mean(own):.1f}",
+                f"{apart.mean:+.1f} ({apart.low:+.1f} … {apart.high:+.1f}){p}",
+            ]
+        print("| " + " | ".join(cells) + " |")
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    given.out.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 if __name__ == "__main__":
