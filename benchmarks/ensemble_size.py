@@ -93,7 +93,7 @@ def draw(found: list[dict[str, float | int | None]], path: Path) -> None:
             color="C0",
             capsize=3,
         )
-        axes.set(xlabel="members", ylabel=label, xticks=size)
+        axes.set(xlabel="members", ylabel=label, xticks=size[:: len(size) // 9 or 1])
         axes.grid(visible=True, alpha=0.3)
     figure.savefig(path)
 
