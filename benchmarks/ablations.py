@@ -72,6 +72,13 @@ def read(name: str) -> Rows:
     return {key: [row[key] for row in rows] for key in FIGURES}
 
 
+def difference(gap: Difference, scale: float, digits: int) -> str:
+    """Return a cell of a table: the mean of paired differences, its interval, p."""
+    low, high = scale * (gap.low or gap.mean), scale * (gap.high or gap.mean)
+    interval = f"{scale * gap.mean:+.{digits}f} ({low:+.{digits}f} … {high:+.{digits}f})"
+    return interval if gap.p is None else f"{interval}, p = {gap.p:.2g}"
+
+
 def row(name: str, result: Result) -> str:
     """Return a line of the table: means, paired differences, p."""
     cells = [name]
@@ -79,10 +86,7 @@ def row(name: str, result: Result) -> str:
         mean = result[key][0]
         cells.append(f"{scale * mean.mean:.{digits}f} ± {scale * (mean.half or 0):.{digits}f}")
     for key, (scale, digits) in FIGURES.items():
-        gap = result[key][1]
-        low, high = scale * (gap.low or gap.mean), scale * (gap.high or gap.mean)
-        interval = f"{scale * gap.mean:+.{digits}f} ({low:+.{digits}f} … {high:+.{digits}f})"
-        cells.append(interval if gap.p is None else f"{interval}, p = {gap.p:.2g}")
+        cells.append(difference(result[key][1], scale, digits))
     return "| " + " | ".join(cells) + " |"
 
 

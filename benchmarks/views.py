@@ -19,20 +19,24 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
+from ablations import difference
 from tqdm import tqdm
 
 from tenfold.data.augment import warp
+from tenfold.data.dataset import concatenate
 from tenfold.data.sources import load_digits
 from tenfold.evaluation.calibration import apply_temperature, fit_temperature
 from tenfold.evaluation.metrics import ensemble_log_probabilities, measure
 from tenfold.evaluation.statistics import paired
 from tenfold.model.network import DigitNetwork
+from tenfold.model.views import DEGREES, STRETCH
 from tenfold.training.run import Run
 
 View = tuple[float, float, float, float]  # degrees, scale, pixels right and down
 IMAGE: View = (0, 1, 0, 0)
 SHIFTED: tuple[View, ...] = ((0, 1, 1, 0), (0, 1, -1, 0), (0, 1, 0, 1), (0, 1, 0, -1))
-SHIFTS, CHOSEN = "it and its four shifts by a pixel", "turned by 6° and scaled by 20 %"
+SHIFTS = "it and its four shifts by a pixel"
+CHOSEN = f"turned by {DEGREES}° and scaled by {100 * STRETCH:g} %"
 SETS: dict[str, tuple[View, ...]] = {
     "the image": (IMAGE,),
     SHIFTS: (IMAGE, *SHIFTED),
@@ -75,31 +79,24 @@ def main() -> None:
     sets = {name: SETS[name] for name in ON_TEST} if given.test else SETS
     held_out = runs[0].digits()[1]
     measured = load_digits("mnist", "test") if given.test else held_out
+    images = concatenate([held_out, measured]).images if given.test else held_out.images
     rows = []
     for run in tqdm(runs):
         network = run.bundle().networks[0]
         views = {view for some in sets.values() for view in some}
-        fitting = {view: read(network, held_out.images, view) for view in views}
-        measuring = fitting
-        if given.test:
-            measuring = {view: read(network, measured.images, view) for view in views}
+        log_ps = {view: read(network, images, view) for view in views}
         for name, some in sets.items():
-            fitted = ensemble_log_probabilities(np.stack([fitting[view] for view in some]))
-            log_p = ensemble_log_probabilities(np.stack([measuring[view] for view in some]))
-            temperature = fit_temperature(fitted, held_out.labels.numpy())
-            found = measure(apply_temperature(log_p, temperature), measured.labels.numpy())
+            log_p = ensemble_log_probabilities(np.stack([log_ps[view] for view in some]))
+            temperature = fit_temperature(log_p[: len(held_out)], held_out.labels.numpy())
+            log_p = apply_temperature(log_p[-len(measured) :], temperature)
+            found = measure(log_p, measured.labels.numpy())
             row = {"views": name, "run": run.path.name, "mistakes": found.errors}
             rows.append(row | {"nll_sum": round(found.nll_sum, 2)})
     for name in sets:
         cells = [name]
         for key in ("mistakes", "nll_sum"):
             own, base = ([r[key] for r in rows if r["views"] == which] for which in (name, SHIFTS))
-            apart = paired(base, own)
-            p = "" if apart.p is None else f", p = {apart.p:.2g}"
-            cells += [
-                f"{np.mean(own):.1f}",
-                f"{apart.mean:+.1f} ({apart.low:+.1f} … {apart.high:+.1f}){p}",
-            ]
+            cells += [f"{np.mean(own):.1f}", difference(paired(base, own), 1, 1)]
         print("| " + " | ".join(cells) + " |")
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text("".join(json.dumps(row) + "\n" for row in rows))

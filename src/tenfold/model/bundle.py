@@ -13,7 +13,7 @@ import torch
 from tenfold.model.config import CLASSES, SIDE, NetworkConfig
 from tenfold.model.network import DigitNetwork
 from tenfold.model.package import SHIPPED, BundleConfig, Weights, member_weights, read_package
-from tenfold.model.views import taps
+from tenfold.model.views import Views, taps
 
 BATCH = 500
 
@@ -42,17 +42,14 @@ class Bundle:
     def member_log_probabilities(self, images_nhw: torch.Tensor) -> npt.NDArray[np.float32]:
         """Map uint8 images [n, 28, 28] to log p float32 [members, n, 10], averaged over views."""
         device = next(self.networks[0].parameters()).device
-        index, weight = (torch.from_numpy(part).to(device) for part in taps(self.config.views))
         with torch.inference_mode():
             chunks = []
             for chunk in torch.split(images_nhw, BATCH):
-                pixels = chunk.to(device).float().div_(255).flatten(1)
-                views = (pixels[:, index] * weight).sum(2).transpose(0, 1)
-                read = views.reshape(-1, SIDE, SIDE)
-                logits = torch.stack([network(read) for network in self.networks]).cpu()
-                shape = (len(logits), len(views), len(chunk), CLASSES)
+                views = _views(chunk.to(device).float().div_(255), self.config.views)
+                logits = torch.stack([network(views) for network in self.networks]).cpu()
+                shape = (len(logits), self.config.views, len(chunk), CLASSES)
                 log_p = logits.log_softmax(dim=2).view(shape)
-                chunks.append(log_p.logsumexp(dim=1) - np.log(len(views)))
+                chunks.append(log_p.logsumexp(dim=1) - np.log(self.config.views))
         every = torch.cat([torch.empty(len(self.networks), 0, CLASSES), *chunks], dim=1)
         found: npt.NDArray[np.float32] = every.numpy()
         return found
@@ -78,6 +75,15 @@ class Bundle:
         for network in self.networks:
             network.to(device)
         return self
+
+
+def _views(pixels_nhw: torch.Tensor, count: Views) -> torch.Tensor:
+    """Make the views of images [n, 28, 28]: [v·n, 28, 28], views first."""
+    if count == 1:
+        return pixels_nhw
+    index, weight = (torch.from_numpy(part).to(pixels_nhw.device) for part in taps())
+    views = (pixels_nhw.flatten(1)[:, index] * weight).sum(2)
+    return views.transpose(0, 1).reshape(-1, SIDE, SIDE)
 
 
 def _network(config: NetworkConfig, weights: Weights) -> DigitNetwork:

@@ -55,7 +55,7 @@ class _Graph:
         return name
 
     def integers(self, name: str, *values: npt.ArrayLike) -> str:
-        """Keep a list of int64 under a name, and return it."""
+        """Keep int64 numbers under a name, and return it."""
         self.constants[name] = numpy_helper.from_array(np.array(values, np.int64), name)
         return name
 
@@ -126,7 +126,7 @@ def _views(graph: _Graph, pixels: str, count: Views) -> str:
     image = graph.integers("image", -1, 1, SIDE, SIDE)
     if count == 1:
         return graph.add("Reshape", [pixels, image])
-    index, weight = taps(count)
+    index, weight = taps()
     near = graph.add(
         "Gather", [graph.add("Flatten", [pixels]), graph.integers("taps", *index)], axis=1
     )

@@ -126,8 +126,11 @@ class _Network:
 
 def _views(images_nhw: npt.NDArray[np.uint8], count: Views) -> Floats:
     """Make the views of images: uint8[n, 28, 28] → float32[28, 28, v·n] in [0, 1], views first."""
-    pixels = images_nhw.reshape(-1, SIDE**2).T.astype(np.float32) / 255  # rows: a pixel of each
-    index, weight = taps(count)
+    # Rows: a pixel of each image.
+    pixels = images_nhw.reshape(-1, SIDE**2).T.astype(np.float32) / np.float32(255)
+    if count == 1:
+        return pixels.reshape(SIDE, SIDE, -1)
+    index, weight = taps()
     shares = zip(index.swapaxes(0, 1), weight.swapaxes(0, 1), strict=True)
     views: Floats = sum(share[:, :, None] * pixels[near] for near, share in shares)
     return np.moveaxis(views, 0, 1).reshape(SIDE, SIDE, -1)

@@ -1,8 +1,8 @@
 """The views of an image that a prediction averages over.
 
-One view is the image itself. Four are the image turned by ± `DEGREES` and at 1 ± `STRETCH` of its
-size, in all combinations, sampled bilinearly: networks trained on moved images read moved ones
-best, and views far apart err apart.
+One view is the image itself, and takes no sampling. Four are the image turned by ± `DEGREES` and
+at 1 ± `STRETCH` of its size, in all combinations, sampled bilinearly. What they are worth, beside
+other views: docs/accuracy.md.
 """
 
 import functools
@@ -22,17 +22,15 @@ STRETCH = 0.2
 
 
 @functools.cache
-def taps(views: Views) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    """Return which pixels make up those of each view, and how much of each.
+def taps() -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Return which pixels make up those of each of the four views, and how much of each.
 
-    Pixel p of a view is Σₖ weight[k]·image[index[k]] over up to four neighbours, those outside of
-    the frame at weight 0. Pixels are numbered row by row.
+    Pixel p of a view is Σₖ weight[k]·image[index[k]] over its four neighbours, those outside of the
+    frame at weight 0. Pixels are numbered row by row.
 
     Returns:
-        index int64[views, taps, 784] and weight float32[views, taps, 784].
+        index int64[4, 4, 784] and weight float32[4, 4, 784]: views, taps, pixels.
     """
-    if views == 1:
-        return np.arange(SIDE**2).reshape(1, 1, -1), np.ones((1, 1, SIDE**2), np.float32)
     corners = itertools.product((-DEGREES, DEGREES), (1 - STRETCH, 1 + STRETCH))
     made = [_bilinear(math.radians(degrees), scale) for degrees, scale in corners]
     return np.stack([index for index, _ in made]), np.stack([weight for _, weight in made])
