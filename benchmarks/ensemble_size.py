@@ -5,8 +5,8 @@ python benchmarks/ensemble_size.py runs/single --out benchmarks/records/ensemble
 
 Every ensemble of k is a window of k neighbouring seeds (cyclic), its temperature fitted on the
 validation images that all seeds share. Disjoint ensembles are independent: the interval of the
-mean is theirs, where there are two or more. Prints a Markdown table, and writes figures.json and
-ensemble-size.svg.
+mean is theirs, where there are two or more. Prints a Markdown table, with the part of nll_sum that
+labels disputed by people have, and writes figures.json and ensemble-size.svg.
 """
 
 import argparse
@@ -17,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
+from tenfold.data.dataset import Digits
+from tenfold.data.disputed import disputed_labels
 from tenfold.data.sources import load_digits
 from tenfold.evaluation.calibration import apply_temperature, fit_temperature
 from tenfold.evaluation.metrics import ensemble_log_probabilities, measure
@@ -24,29 +26,29 @@ from tenfold.evaluation.statistics import spread
 from tenfold.training.run import Run
 
 Array = npt.NDArray[np.float32]
-Labels = npt.NDArray[np.int64]
-Data = tuple[Array, Array, Labels, Labels]
+Data = tuple[Array, Array, Digits, Digits]
 
 
 def predictions(runs: list[Run]) -> Data:
-    """Return log p of validation and test images, [runs, n, 10] each, and both label arrays."""
+    """Return log p of validation and test images, [runs, n, 10] each, and both sets."""
     validation, test = runs[0].digits()[1], load_digits("mnist", "test")
     on_validation, on_test = [], []
     for run in runs:
         bundle = run.bundle()
         on_validation.append(bundle.member_log_probabilities(validation.images)[0])
         on_test.append(bundle.member_log_probabilities(test.images)[0])
-    labels = validation.labels.numpy(), test.labels.numpy()
-    return np.stack(on_validation), np.stack(on_test), *labels
+    return np.stack(on_validation), np.stack(on_test), validation, test
 
 
-def score(chosen: list[int], data: Data) -> tuple[float, float]:
-    """Return test accuracy and nll_sum of one ensemble."""
-    validation, test, validation_labels, test_labels = data
-    temperature = fit_temperature(ensemble_log_probabilities(validation[chosen]), validation_labels)
-    log_p = apply_temperature(ensemble_log_probabilities(test[chosen]), temperature)
-    measured = measure(log_p, test_labels)
-    return measured.accuracy, measured.nll_sum
+def score(chosen: list[int], data: Data) -> tuple[float, float, float]:
+    """Return test accuracy, nll_sum, and that of the disputed labels, of one ensemble."""
+    on_validation, on_test, validation, test = data
+    averaged = ensemble_log_probabilities(on_validation[chosen])
+    temperature = fit_temperature(averaged, validation.labels.numpy())
+    log_p = apply_temperature(ensemble_log_probabilities(on_test[chosen]), temperature)
+    labels, disputed = test.labels.numpy(), list(disputed_labels(test.sha256))
+    measured = measure(log_p, labels)
+    return measured.accuracy, measured.nll_sum, -log_p[disputed, labels[disputed]].sum()
 
 
 def rows(runs: list[Run]) -> list[dict[str, float | int | None]]:
@@ -57,13 +59,15 @@ def rows(runs: list[Run]) -> list[dict[str, float | int | None]]:
     for k in range(1, n + 1):
         windows = [score([(i + j) % n for j in range(k)], data) for i in range(n if k < n else 1)]
         apart = [score(list(range(i, i + k)), data) for i in range(0, n - k + 1, k)]
-        accuracy, loss = (spread(values) for values in zip(*apart, strict=True))
+        accuracy, loss, _ = (spread(values) for values in zip(*apart, strict=True))
+        means = np.mean(windows, axis=0)
         found.append(
             {
                 "members": k,
                 "core_minutes": round(float(k * minutes), 1),
-                "accuracy": float(np.mean([a for a, _ in windows])),
-                "nll_sum": float(np.mean([b for _, b in windows])),
+                "accuracy": float(means[0]),
+                "nll_sum": float(means[1]),
+                "nll_sum_disputed": float(means[2]),
                 "disjoint": len(apart),
                 "accuracy_half": accuracy.half,
                 "nll_sum_half": loss.half,
@@ -106,15 +110,16 @@ def main() -> None:
     arguments = parser.parse_args()
     folders = sorted(arguments.runs.glob("seed-*"), key=lambda f: int(f.name.partition("-")[2]))
     found = rows([Run.open(folder) for folder in folders if Run(folder).finished])
-    print("| members | core minutes | accuracy | nll_sum | disjoint ensembles |")
-    print("|---|---|---|---|---|")
+    print("| members | core minutes | accuracy | nll_sum | disputed | disjoint ensembles |")
+    print("|---|---|---|---|---|---|")
     for row in found:
         sure = row["accuracy_half"] is not None
         accuracy = f" ± {100 * (row['accuracy_half'] or 0):.3f}" if sure else ""
         loss = f" ± {row['nll_sum_half']:.1f}" if sure else ""
         print(
             f"| {row['members']} | {row['core_minutes']} | {100 * (row['accuracy'] or 0):.3f}"
-            f"{accuracy} % | {row['nll_sum']:.1f}{loss} | {row['disjoint']} |"
+            f"{accuracy} % | {row['nll_sum']:.1f}{loss}"
+            f" | {row['nll_sum_disputed']:.1f} | {row['disjoint']} |"
         )
     arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / "figures.json").write_text(json.dumps(found, indent=1) + "\n")

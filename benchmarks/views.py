@@ -58,12 +58,13 @@ def read(network: DigitNetwork, images: torch.Tensor, view: View) -> npt.NDArray
     angle, shift = np.radians(degrees), np.array([[right], [down]])
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]) / scale
     inverse = torch.from_numpy(np.hstack([turn, -turn @ shift])).float()
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        parts = [
-            network(warp(chunk, inverse.expand(len(chunk), 2, 3))).log_softmax(1)
-            for chunk in torch.split(images, 500)
-        ]
-    return torch.cat(parts).float().numpy()
+    log_ps = []
+    with torch.inference_mode():
+        for chunk in torch.split(images, 500):
+            pixels = warp(chunk, inverse.expand(len(chunk), 2, 3))
+            with torch.autocast("cpu", torch.bfloat16):
+                log_ps.append(network(pixels).float().log_softmax(1))
+    return torch.cat(log_ps).numpy()
 
 
 def main() -> None:
@@ -76,6 +77,9 @@ def main() -> None:
     runs = [Run.open(path) for path in given.runs]
     if len(runs) == 1:
         parser.error("name two runs or more: differences have an interval")
+    for run in runs:
+        if run.recipe.data != runs[0].recipe.data:
+            parser.error(f"{run.path}: holds out other images than {runs[0].path}")
     sets = {name: SETS[name] for name in ON_TEST} if given.test else SETS
     held_out = runs[0].digits()[1]
     measured = load_digits("mnist", "test") if given.test else held_out

@@ -1,0 +1,183 @@
+"""Judge changes of `single` on many images, each read by a network that never saw it.
+
+python benchmarks/out_of_fold.py runs/out-of-fold --out benchmarks/records/out-of-fold.jsonl
+
+The 10,000 images that `data.validation=10000` holds out stay out of it. The other 50,000 are dealt
+into five folds, and for every fold a network is trained on the four others. Two tables, of changes
+and of views (`views.py`): mistakes and nll_sum in 10,000 images at the temperature that fits them
+all, and what they differ from the first row's by, with the standard error over images, which an
+interval over networks says nothing of. The test set is not looked at.
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.nn.functional import pad
+from tqdm import trange
+from views import SETS, SHIFTS, View, read
+
+from tenfold.data.augment import Augmentation, augment, draw_inverses, warp
+from tenfold.data.batches import derive_seed
+from tenfold.data.dataset import Digits, stratified_split
+from tenfold.data.sources import load_digits
+from tenfold.evaluation.calibration import apply_temperature, fit_temperature
+from tenfold.evaluation.metrics import ensemble_log_probabilities
+from tenfold.model.bundle import Bundle
+from tenfold.model.kernels import tune_process
+from tenfold.model.network import DigitNetwork
+from tenfold.model.package import BundleConfig
+from tenfold.training import loop
+from tenfold.training.audit import deal
+from tenfold.training.hardware import choose_dtype
+from tenfold.training.recipe import Recipe, load_recipe
+
+LogP = npt.NDArray[np.float64]
+HELD_OUT = 10_000
+
+
+def strokes(images: Tensor, config: Augmentation, generator: torch.Generator) -> Tensor:
+    """Augment; make digits narrower or wider, and their strokes thicker or thinner.
+
+    Width changes by up to 10 % either way, and height by the inverse. Pixels go a share, uniform in
+    ± 0.4, of the way to the most or the least of themselves and their four neighbours.
+    """
+    inverses = draw_inverses(len(images), config, generator)
+    stretch = 1 + 0.1 * _uniform(len(images), generator)
+    pixels = warp(images, torch.cat([inverses[:, :1] * stretch, inverses[:, 1:] / stretch], 1))
+    share = 0.4 * _uniform(len(images), generator)
+    framed = pad(pixels, (1, 1, 1, 1))
+    middle, ends = slice(1, -1), (slice(0, -2), slice(2, None))
+    near = [pixels, *(framed[:, e, middle] for e in ends), *(framed[:, middle, e] for e in ends)]
+    around = torch.stack(near)
+    return torch.lerp(pixels, torch.where(share > 0, around.amax(0), around.amin(0)), share.abs())
+
+
+def _uniform(n: int, generator: torch.Generator) -> Tensor:
+    return torch.rand(n, 1, 1, generator=generator) * 2 - 1
+
+
+VARIANTS: dict[str, tuple[list[str], Callable[..., Tensor]]] = {
+    "single": ([], augment),
+    "elastic deformation": (["augmentation.elastic=0.5"], augment),
+    "digits and strokes of other widths": ([], strokes),
+}
+
+
+def split() -> tuple[Digits, Digits]:
+    """Return the 50,000 images, and the 10,000 that trials hold out."""
+    return stratified_split(load_digits("mnist", "train"), HELD_OUT, derive_seed("validation"))
+
+
+def train(recipe: Recipe, digits: Digits, path: Path, targets: Tensor | None = None) -> Bundle:
+    """Train one network, or read the one that was; `targets` float32[n, 10] replace labels."""
+    if not path.exists():
+        tune_process()
+        cpu = torch.device("cpu")
+        trainer = loop.Trainer(recipe, 0, digits, loop.Placement(cpu, choose_dtype("auto", cpu)))
+        if targets is not None:
+            trainer.labels = targets
+        for _ in trange(trainer.schedule.iterations, desc=path.stem):
+            trainer.step()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(trainer.state_dict(trainer.evaluated_state()), path)
+    network = DigitNetwork(recipe.network)
+    network.load_state_dict(load_file(path))
+    config = BundleConfig(
+        name=recipe.name, members=(recipe.network,), views=recipe.views, weights_sha256=""
+    )
+    return Bundle(config, (network.eval(),))
+
+
+def networks(
+    variant: str, training: Digits, root: Path, folds: int
+) -> Iterator[tuple[Bundle, Digits, Tensor]]:
+    """Yield, for the first `folds` of five, a network, what it never saw, and indices of that."""
+    changes, augmented = VARIANTS[variant]
+    recipe = load_recipe("single", changes)
+    for number, (others, own) in enumerate(deal(training.labels.numpy(), 5, 0)):
+        if number == folds:
+            return
+        with patch.object(loop, "augment", augmented):
+            path = root / variant.replace(" ", "-") / f"fold-{number}.safetensors"
+            bundle = train(recipe, training.subset(others), path)
+        yield bundle, training.subset(own), own
+
+
+def out_of_fold(variant: str, training: Digits, root: Path, folds: int) -> tuple[LogP, Tensor]:
+    """Return log p [m, 10] over four views, each image's by the one that never saw it; indices."""
+    read = [
+        (bundle.member_log_probabilities(unseen.images)[0], indices)
+        for bundle, unseen, indices in networks(variant, training, root, folds)
+    ]
+    log_ps, indices = zip(*read, strict=True)
+    return np.concatenate(log_ps).astype(np.float64), torch.cat(indices)
+
+
+def over_views(training: Digits, root: Path, folds: int) -> dict[str, LogP]:
+    """Return the same by `single` over each set of views, that of the shifts first."""
+    views = {view for some in SETS.values() for view in some}
+    log_ps: dict[View, list[npt.NDArray[np.float32]]] = {view: [] for view in views}
+    for bundle, unseen, _ in networks("single", training, root, folds):
+        for view in views:
+            log_ps[view].append(read(bundle.networks[0], unseen.images, view))
+    every = {view: np.concatenate(parts) for view, parts in log_ps.items()}
+    return {
+        name: ensemble_log_probabilities(np.stack([every[view] for view in SETS[name]]))
+        for name in sorted(SETS, key=lambda name: name != SHIFTS)
+    }
+
+
+def losses(log_p: LogP, labels: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Return each image's loss, at the temperature that fits them all."""
+    calibrated = apply_temperature(log_p, fit_temperature(log_p, labels))
+    found: npt.NDArray[np.float64] = -calibrated[np.arange(len(labels)), labels]
+    return found
+
+
+def table(readings: dict[str, LogP], indices: Tensor, training: Digits) -> Iterator[dict[str, Any]]:
+    """Print a row for each reading of the images at `indices`; yield its figures and mistakes."""
+    labels = training.labels[indices].numpy()
+    columns: list[tuple[npt.NDArray[np.float64], ...]] = []
+    for name, log_p in readings.items():
+        wrong = log_p.argmax(1) != labels
+        columns.append((wrong.astype(np.float64), losses(log_p, labels)))
+        row, cells = {"name": name, "images": len(labels)}, [name]
+        for key, own, base in zip(("mistakes", "nll_sum"), columns[-1], columns[0], strict=True):
+            gaps = 1e4 * (own - base)
+            gap, error = gaps.mean(), gaps.std(ddof=1) / len(gaps) ** 0.5
+            figures = {key: 1e4 * own.mean(), "gap": gap, "standard_error": error}
+            row |= {key: {k: round(float(v), 2) for k, v in figures.items()}}
+            cells += [f"{1e4 * own.mean():.1f}", f"{gap:+.1f} ± {error:.1f}"]
+        print("| " + " | ".join(cells) + " |")
+        yield row | {"misread": sorted(indices[wrong].tolist())}
+
+
+def main() -> None:
+    """Train what is missing; print both tables and keep their figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("root", type=Path)
+    parser.add_argument("--folds", type=int, default=5, help="measure on the first of them")
+    parser.add_argument("--out", type=Path, required=True)
+    given = parser.parse_args()
+    training, _ = split()
+    where = (training, given.root, given.folds)
+    _, indices = out_of_fold("single", *where)
+    rows = [
+        *table({name: out_of_fold(name, *where)[0] for name in VARIANTS}, indices, training),
+        *table(over_views(*where), indices, training),
+    ]
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    given.out.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+if __name__ == "__main__":
+    main()
