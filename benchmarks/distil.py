@@ -7,7 +7,7 @@ python benchmarks/distil.py runs/students --teachers runs/trials/NAME ... \
 Beside networks that learn labels: students of what the trials named say on average of the same
 moved image (Hinton, Vinyals & Dean 2015), made as sure as it should be; and of what a network that
 never saw the image says of it (`out_of_fold.py`), with and without label smoothing. Figures over
-one view and four, temperatures fitted on the same images. The test set is not looked at.
+one view and eight, temperatures fitted on the same images. The test set is not looked at.
 """
 
 import argparse
@@ -103,7 +103,7 @@ def main() -> None:
     rows = []
     for kind, seed, bundle in students(given, training):
         cells = [f"{kind}, seed {seed}"]
-        for views in (1, 4):
+        for views in (1, 8):
             config = bundle.config.model_copy(update={"views": views})
             log_p = Bundle(config, bundle.networks).member_log_probabilities(held_out.images)[0]
             found = measure(apply_temperature(log_p, fit_temperature(log_p, labels)), labels)

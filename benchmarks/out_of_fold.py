@@ -113,7 +113,7 @@ def networks(
 
 
 def out_of_fold(variant: str, training: Digits, root: Path, folds: int) -> tuple[LogP, Tensor]:
-    """Return log p [m, 10] over four views, each image's by the one that never saw it; indices."""
+    """Return log p [m, 10] over eight views, each image's by the one that never saw it; indices."""
     read = [
         (bundle.member_log_probabilities(unseen.images)[0], indices)
         for bundle, unseen, indices in networks(variant, training, root, folds)

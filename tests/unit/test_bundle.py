@@ -330,8 +330,10 @@ def test_every_row_of_an_evaluation_is_at_the_bundle_s_temperature(
     assert calibration["after"]["nll_sum"] == rows[-1]["nll_sum"]
 
 
-def test_four_views_are_turned_and_scaled_both_ways(tmp_path: Path, tiny_digits: Digits) -> None:
-    bundle = Bundle.load(write(tmp_path / "bundle", views=4))
+def test_eight_views_are_turned_and_scaled_both_ways_and_shifted(
+    tmp_path: Path, tiny_digits: Digits
+) -> None:
+    bundle = Bundle.load(write(tmp_path / "bundle", views=8))
     # A black frame: SciPy's constant mode blends nothing outside the outermost pixels.
     padded = np.pad(tiny_digits.images.numpy() / 255.0, ((0, 0), (2, 2), (2, 2)))
     shown = []
@@ -341,6 +343,9 @@ def test_four_views_are_turned_and_scaled_both_ways(tmp_path: Path, tiny_digits:
         offset = 15.5 - inverse @ (15.5, 15.5)
         view = [ndimage.affine_transform(image, inverse, offset, order=1) for image in padded]
         shown.append(torch.from_numpy(np.array(view)[:, 2:-2, 2:-2]).float())
+    for shift in ((0, 1), (0, -1), (1, 0), (-1, 0)):
+        shifted = np.roll(padded, shift, axis=(1, 2))[:, 2:-2, 2:-2]
+        shown.append(torch.from_numpy(shifted).float())
     with torch.inference_mode():
         logits = torch.stack([torch.stack([net(view) for view in shown]) for net in networks()])
     expected = np.log(softmax(logits.double().numpy(), axis=3).mean(axis=1))

@@ -58,7 +58,7 @@ def test_every_kind_of_network_has_torch_s_probabilities(case: dict[str, Any]) -
     assert found.std(axis=0).max() > 0.02  # the answers differ
 
 
-@pytest.mark.parametrize("views", [1, 4])
+@pytest.mark.parametrize("views", [1, 8])
 def test_views_members_and_temperature_are_in_the_graph(views: Views) -> None:
     configs = [NetworkConfig(**SMALL), NetworkConfig(**SMALL | {"pooling": "max"})]
     bundle, weights = made(configs, views=views, temperature=0.6)

@@ -20,7 +20,7 @@ from tenfold.model.config import CLASSES, SHARES, SIDE, NetworkConfig, convoluti
 from tenfold.model.package import SHIPPED, BundleConfig, Weights, member_weights, read_package
 from tenfold.model.views import Views, taps
 
-BATCH = 200  # images whose features are kept at once: 10 MB for the four views of a shipped bundle
+BATCH = 200  # images whose features are kept at once: 20 MB for the eight views of a shipped bundle
 CHUNK = 6  # images a pass: fewer, and calls cost more than sums; more leave the near caches
 
 Floats = npt.NDArray[np.float32]

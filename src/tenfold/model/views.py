@@ -1,8 +1,8 @@
 """The views of an image that a prediction averages over.
 
-One view is the image itself, and takes no sampling. Four are the image turned by ± `DEGREES` and
-at 1 ± `STRETCH` of its size, in all combinations, sampled bilinearly. What they are worth, beside
-other views: docs/accuracy.md.
+One view is the image itself, and takes no sampling. Eight are the image turned by ± `DEGREES` and
+at 1 ± `STRETCH` of its size, in all combinations, sampled bilinearly, and the image shifted by a
+pixel in each direction. What they are worth, beside other views: docs/accuracy.md.
 """
 
 import functools
@@ -15,31 +15,35 @@ import numpy.typing as npt
 
 from tenfold.model.config import SIDE
 
-Views = Literal[1, 4]
+Views = Literal[1, 8]
 
 DEGREES = 6
 STRETCH = 0.2
+SHIFTS = ((1, 0), (-1, 0), (0, 1), (0, -1))  # pixels right and down
 
 
 @functools.cache
 def taps() -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    """Return which pixels make up those of each of the four views, and how much of each.
+    """Return which pixels make up those of each of the eight views, and how much of each.
 
     Pixel p of a view is Σₖ weight[k]·image[index[k]] over its four neighbours, those outside of the
     frame at weight 0. Pixels are numbered row by row.
 
     Returns:
-        index int64[4, 4, 784] and weight float32[4, 4, 784]: views, taps, pixels.
+        index int64[8, 4, 784] and weight float32[8, 4, 784]: views, taps, pixels.
     """
     corners = itertools.product((-DEGREES, DEGREES), (1 - STRETCH, 1 + STRETCH))
     made = [_bilinear(math.radians(degrees), scale) for degrees, scale in corners]
+    made += [_bilinear(shift=shift) for shift in SHIFTS]
     return np.stack([index for index, _ in made]), np.stack([weight for _, weight in made])
 
 
-def _bilinear(angle: float, scale: float) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    """Return the taps of an image turned about its centre and scaled, [4, 784] each."""
+def _bilinear(
+    angle: float = 0, scale: float = 1, shift: tuple[int, int] = (0, 0)
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Return the taps of an image turned about its centre, scaled, then shifted, [4, 784] each."""
     cos, sin = math.cos(angle) / scale, math.sin(angle) / scale
-    y, x = np.indices((SIDE, SIDE)).reshape(2, -1) - (SIDE - 1) / 2
+    y, x = np.indices((SIDE, SIDE)).reshape(2, -1) - (SIDE - 1) / 2 - np.array(shift)[::-1, None]
     # Where a pixel comes from: the inverse map, R(-angle) / scale.
     rows, columns = cos * y - sin * x + (SIDE - 1) / 2, cos * x + sin * y + (SIDE - 1) / 2
     indices, weights = [], []
