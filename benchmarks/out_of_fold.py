@@ -11,7 +11,7 @@ interval over networks says nothing of. The test set is not looked at.
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn.functional import pad
 from tqdm import trange
-from views import SETS, SHIFTS, View, read
+from views import CHOSEN, SETS, SHIFTS, View, read
 
 from tenfold.data.augment import Augmentation, augment, draw_inverses, warp
 from tenfold.data.batches import derive_seed
@@ -31,10 +31,8 @@ from tenfold.data.dataset import Digits, stratified_split
 from tenfold.data.sources import load_digits
 from tenfold.evaluation.calibration import apply_temperature, fit_temperature
 from tenfold.evaluation.metrics import ensemble_log_probabilities
-from tenfold.model.bundle import Bundle
 from tenfold.model.kernels import tune_process
 from tenfold.model.network import DigitNetwork
-from tenfold.model.package import BundleConfig
 from tenfold.training import loop
 from tenfold.training.audit import deal
 from tenfold.training.hardware import choose_dtype
@@ -77,7 +75,9 @@ def split() -> tuple[Digits, Digits]:
     return stratified_split(load_digits("mnist", "train"), HELD_OUT, derive_seed("validation"))
 
 
-def train(recipe: Recipe, digits: Digits, path: Path, targets: Tensor | None = None) -> Bundle:
+def train(
+    recipe: Recipe, digits: Digits, path: Path, targets: Tensor | None = None
+) -> DigitNetwork:
     """Train one network, or read the one that was; `targets` float32[n, 10] replace labels."""
     if not path.exists():
         tune_process()
@@ -91,15 +91,17 @@ def train(recipe: Recipe, digits: Digits, path: Path, targets: Tensor | None = N
         save_file(trainer.state_dict(trainer.evaluated_state()), path)
     network = DigitNetwork(recipe.network)
     network.load_state_dict(load_file(path))
-    config = BundleConfig(
-        name=recipe.name, members=(recipe.network,), views=recipe.views, weights_sha256=""
-    )
-    return Bundle(config, (network.eval(),))
+    return network.eval()
+
+
+def averaged(network: DigitNetwork, images: Tensor, views: Iterable[View]) -> LogP:
+    """Return log p [n, 10] averaged over views."""
+    return ensemble_log_probabilities(np.stack([read(network, images, view) for view in views]))
 
 
 def networks(
     variant: str, training: Digits, root: Path, folds: int
-) -> Iterator[tuple[Bundle, Digits, Tensor]]:
+) -> Iterator[tuple[DigitNetwork, Digits, Tensor]]:
     """Yield, for the first `folds` of five, a network, what it never saw, and indices of that."""
     changes, augmented = VARIANTS[variant]
     recipe = load_recipe("single", changes)
@@ -108,27 +110,27 @@ def networks(
             return
         with patch.object(loop, "augment", augmented):
             path = root / variant.replace(" ", "-") / f"fold-{number}.safetensors"
-            bundle = train(recipe, training.subset(others), path)
-        yield bundle, training.subset(own), own
+            network = train(recipe, training.subset(others), path)
+        yield network, training.subset(own), own
 
 
 def out_of_fold(variant: str, training: Digits, root: Path, folds: int) -> tuple[LogP, Tensor]:
-    """Return log p [m, 10] over eight views, each image's by the one that never saw it; indices."""
-    read = [
-        (bundle.member_log_probabilities(unseen.images)[0], indices)
-        for bundle, unseen, indices in networks(variant, training, root, folds)
+    """Return log p [m, 10] over `single`'s views, by the networks that never saw; indices."""
+    found = [
+        (averaged(network, unseen.images, SETS[CHOSEN]), indices)
+        for network, unseen, indices in networks(variant, training, root, folds)
     ]
-    log_ps, indices = zip(*read, strict=True)
-    return np.concatenate(log_ps).astype(np.float64), torch.cat(indices)
+    log_ps, indices = zip(*found, strict=True)
+    return np.concatenate(log_ps), torch.cat(indices)
 
 
 def over_views(training: Digits, root: Path, folds: int) -> dict[str, LogP]:
     """Return the same by `single` over each set of views, that of the shifts first."""
     views = {view for some in SETS.values() for view in some}
     log_ps: dict[View, list[npt.NDArray[np.float32]]] = {view: [] for view in views}
-    for bundle, unseen, _ in networks("single", training, root, folds):
+    for network, unseen, _ in networks("single", training, root, folds):
         for view in views:
-            log_ps[view].append(read(bundle.networks[0], unseen.images, view))
+            log_ps[view].append(read(network, unseen.images, view))
     every = {view: np.concatenate(parts) for view, parts in log_ps.items()}
     return {
         name: ensemble_log_probabilities(np.stack([every[view] for view in SETS[name]]))
