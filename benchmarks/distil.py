@@ -73,7 +73,7 @@ def students(
     for network in teachers:
         network.set_compute_dtype(torch.bfloat16)
     lesson = Lesson(teachers)
-    log_p, indices = out_of_fold("single", training, given.folds, 5)
+    log_p, indices = out_of_fold("single", training, given.folds)
     said = apply_temperature(log_p, fit_temperature(log_p, training.labels[indices].numpy()))
     targets = torch.empty(len(training), 10)
     targets[indices] = torch.from_numpy(said).exp().float()

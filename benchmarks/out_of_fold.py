@@ -100,35 +100,33 @@ def averaged(network: DigitNetwork, images: Tensor, views: Iterable[View]) -> Lo
 
 
 def networks(
-    variant: str, training: Digits, root: Path, folds: int
+    variant: str, training: Digits, root: Path
 ) -> Iterator[tuple[DigitNetwork, Digits, Tensor]]:
-    """Yield, for the first `folds` of five, a network, what it never saw, and indices of that."""
+    """Yield, for each of five folds, a network, what it never saw, and indices of that."""
     changes, augmented = VARIANTS[variant]
     recipe = load_recipe("single", changes)
     for number, (others, own) in enumerate(deal(training.labels.numpy(), 5, 0)):
-        if number == folds:
-            return
         with patch.object(loop, "augment", augmented):
             path = root / variant.replace(" ", "-") / f"fold-{number}.safetensors"
             network = train(recipe, training.subset(others), path)
         yield network, training.subset(own), own
 
 
-def out_of_fold(variant: str, training: Digits, root: Path, folds: int) -> tuple[LogP, Tensor]:
+def out_of_fold(variant: str, training: Digits, root: Path) -> tuple[LogP, Tensor]:
     """Return log p [m, 10] over `single`'s views, by the networks that never saw; indices."""
     found = [
         (averaged(network, unseen.images, SETS[CHOSEN]), indices)
-        for network, unseen, indices in networks(variant, training, root, folds)
+        for network, unseen, indices in networks(variant, training, root)
     ]
     log_ps, indices = zip(*found, strict=True)
     return np.concatenate(log_ps), torch.cat(indices)
 
 
-def over_views(training: Digits, root: Path, folds: int) -> dict[str, LogP]:
+def over_views(training: Digits, root: Path) -> dict[str, LogP]:
     """Return the same by `single` over each set of views, that of the shifts first."""
     views = {view for some in SETS.values() for view in some}
     log_ps: dict[View, list[npt.NDArray[np.float32]]] = {view: [] for view in views}
-    for network, unseen, _ in networks("single", training, root, folds):
+    for network, unseen, _ in networks("single", training, root):
         for view in views:
             log_ps[view].append(read(network, unseen.images, view))
     every = {view: np.concatenate(parts) for view, parts in log_ps.items()}
@@ -167,15 +165,14 @@ def main() -> None:
     """Train what is missing; print both tables and keep their figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("root", type=Path)
-    parser.add_argument("--folds", type=int, default=5, help="measure on the first of them")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     training, _ = split()
-    where = (training, given.root, given.folds)
-    _, indices = out_of_fold("single", *where)
+    read_by = {name: out_of_fold(name, training, given.root) for name in VARIANTS}
+    _, indices = read_by["single"]
     rows = [
-        *table({name: out_of_fold(name, *where)[0] for name in VARIANTS}, indices, training),
-        *table(over_views(*where), indices, training),
+        *table({name: log_p for name, (log_p, _) in read_by.items()}, indices, training),
+        *table(over_views(training, given.root), indices, training),
     ]
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text("".join(json.dumps(row) + "\n" for row in rows))
