@@ -18,13 +18,13 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from out_of_fold import averaged, out_of_fold, split, train
+from held_out import calibrated
+from out_of_fold import out_of_fold, split, train
 from torch import Tensor
-from views import CHOSEN, IMAGE, SETS
+from views import CHOSEN, SETS, averaged
 
 from tenfold.data.augment import Augmentation, augment
 from tenfold.data.dataset import Digits
-from tenfold.evaluation.calibration import apply_temperature, fit_temperature
 from tenfold.evaluation.metrics import measure
 from tenfold.model.network import DigitNetwork
 from tenfold.training import loop
@@ -73,8 +73,8 @@ def students(
     for network in teachers:
         network.set_compute_dtype(torch.bfloat16)
     lesson = Lesson(teachers)
-    log_p, indices = out_of_fold("single", training, given.folds)
-    said = apply_temperature(log_p, fit_temperature(log_p, training.labels[indices].numpy()))
+    log_ps, indices = out_of_fold("single", training, given.folds, {CHOSEN: SETS[CHOSEN]})
+    said = calibrated(log_ps[CHOSEN], training.labels[indices].numpy())
     targets = torch.empty(len(training), 10)
     targets[indices] = torch.from_numpy(said).exp().float()
     kinds: dict[str, tuple[list[str], Loss, Augment, Tensor | None]] = {
@@ -102,14 +102,19 @@ def main() -> None:
     given = parser.parse_args()
     training, held_out = split()
     labels = held_out.labels.numpy()
+    sets = {name: SETS[name] for name in ("the image", CHOSEN)}
     rows = []
     for kind, seed, network in students(given, training):
         cells = [f"{kind}, seed {seed}"]
-        for views in ((IMAGE,), SETS[CHOSEN]):
-            log_p = averaged(network, held_out.images, views)
-            found = measure(apply_temperature(log_p, fit_temperature(log_p, labels)), labels)
+        for name, log_p in averaged(network, held_out.images, sets).items():
+            found = measure(calibrated(log_p, labels), labels)
             wrong = np.flatnonzero(log_p.argmax(1) != labels)
-            row = {"taught": kind, "seed": seed, "views": len(views), "mistakes": wrong.tolist()}
+            row = {
+                "taught": kind,
+                "seed": seed,
+                "views": len(sets[name]),
+                "mistakes": wrong.tolist(),
+            }
             rows.append(row | {"nll_sum": round(found.nll_sum, 2)})
             cells += [f"{found.accuracy:.2%}", f"{found.nll_sum:.1f}"]
         print("| " + " | ".join(cells) + " |")

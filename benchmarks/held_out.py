@@ -30,20 +30,27 @@ def calibrated(log_p: LogP, labels: npt.NDArray[np.int64]) -> LogP:
     return apply_temperature(log_p, fit_temperature(log_p, labels))
 
 
+def open_trials(paths: list[Path], parser: argparse.ArgumentParser) -> list[Run]:
+    """Open runs that hold out the same images; end with the parser's error if they do not."""
+    runs = [Run.open(path) for path in paths]
+    for run in runs:
+        if run.recipe.data != runs[0].recipe.data:
+            parser.error(f"{run.path}: holds out other images than {runs[0].path}")
+    return runs
+
+
 def main() -> None:
     """Measure the trials named, and every pair of them; keep recipes, journals and figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
-    runs = [Run.open(path) for path in given.runs]
+    runs = open_trials(given.runs, parser)
     _, held_out = runs[0].digits()
     labels = held_out.labels.numpy()
     rows, log_ps = [], {}
     for run in tqdm(runs):
         path = run.path
-        if run.recipe.data != runs[0].recipe.data:
-            parser.error(f"{path}: holds out other images than {runs[0].path}")
         raw = ensemble_log_probabilities(run.bundle().member_log_probabilities(held_out.images))
         log_ps[path.name] = calibrated(raw, labels)
         kept = given.out / path.name

@@ -11,7 +11,7 @@ interval over networks says nothing of. The test set is not looked at.
 
 import argparse
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -19,18 +19,18 @@ from unittest.mock import patch
 import numpy as np
 import numpy.typing as npt
 import torch
+from held_out import calibrated
 from safetensors.torch import load_file, save_file
+from scipy.stats import sem
 from torch import Tensor
 from torch.nn.functional import pad
 from tqdm import trange
-from views import CHOSEN, SETS, SHIFTS, View, read
+from views import CHOSEN, SETS, SHIFTS, View, averaged
 
 from tenfold.data.augment import Augmentation, augment, draw_inverses, warp
 from tenfold.data.batches import derive_seed
 from tenfold.data.dataset import Digits, stratified_split
 from tenfold.data.sources import load_digits
-from tenfold.evaluation.calibration import apply_temperature, fit_temperature
-from tenfold.evaluation.metrics import ensemble_log_probabilities
 from tenfold.model.kernels import tune_process
 from tenfold.model.network import DigitNetwork
 from tenfold.training import loop
@@ -94,11 +94,6 @@ def train(
     return network.eval()
 
 
-def averaged(network: DigitNetwork, images: Tensor, views: Iterable[View]) -> LogP:
-    """Return log p [n, 10] averaged over views."""
-    return ensemble_log_probabilities(np.stack([read(network, images, view) for view in views]))
-
-
 def networks(
     variant: str, training: Digits, root: Path
 ) -> Iterator[tuple[DigitNetwork, Digits, Tensor]]:
@@ -112,34 +107,21 @@ def networks(
         yield network, training.subset(own), own
 
 
-def out_of_fold(variant: str, training: Digits, root: Path) -> tuple[LogP, Tensor]:
-    """Return log p [m, 10] over `single`'s views, by the networks that never saw; indices."""
+def out_of_fold(
+    variant: str, training: Digits, root: Path, sets: dict[str, tuple[View, ...]]
+) -> tuple[dict[str, LogP], Tensor]:
+    """Return log p [50,000, 10] over each set of views, by the networks that never saw; indices."""
     found = [
-        (averaged(network, unseen.images, SETS[CHOSEN]), indices)
+        (averaged(network, unseen.images, sets), indices)
         for network, unseen, indices in networks(variant, training, root)
     ]
-    log_ps, indices = zip(*found, strict=True)
-    return np.concatenate(log_ps), torch.cat(indices)
-
-
-def over_views(training: Digits, root: Path) -> dict[str, LogP]:
-    """Return the same by `single` over each set of views, that of the shifts first."""
-    views = {view for some in SETS.values() for view in some}
-    log_ps: dict[View, list[npt.NDArray[np.float32]]] = {view: [] for view in views}
-    for network, unseen, _ in networks("single", training, root):
-        for view in views:
-            log_ps[view].append(read(network, unseen.images, view))
-    every = {view: np.concatenate(parts) for view, parts in log_ps.items()}
-    return {
-        name: ensemble_log_probabilities(np.stack([every[view] for view in SETS[name]]))
-        for name in sorted(SETS, key=lambda name: name != SHIFTS)
-    }
+    log_ps = {name: np.concatenate([part[name] for part, _ in found]) for name in sets}
+    return log_ps, torch.cat([indices for _, indices in found])
 
 
 def losses(log_p: LogP, labels: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     """Return each image's loss, at the temperature that fits them all."""
-    calibrated = apply_temperature(log_p, fit_temperature(log_p, labels))
-    found: npt.NDArray[np.float64] = -calibrated[np.arange(len(labels)), labels]
+    found: npt.NDArray[np.float64] = -calibrated(log_p, labels)[np.arange(len(labels)), labels]
     return found
 
 
@@ -153,7 +135,7 @@ def table(readings: dict[str, LogP], indices: Tensor, training: Digits) -> Itera
         row, cells = {"name": name, "images": len(labels)}, [name]
         for key, own, base in zip(("mistakes", "nll_sum"), columns[-1], columns[0], strict=True):
             gaps = 1e4 * (own - base)
-            gap, error = gaps.mean(), gaps.std(ddof=1) / len(gaps) ** 0.5
+            gap, error = gaps.mean(), sem(gaps)
             figures = {key: 1e4 * own.mean(), "gap": gap, "standard_error": error}
             row |= {key: {k: round(float(v), 2) for k, v in figures.items()}}
             cells += [f"{1e4 * own.mean():.1f}", f"{gap:+.1f} ± {error:.1f}"]
@@ -168,12 +150,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     training, _ = split()
-    read_by = {name: out_of_fold(name, training, given.root) for name in VARIANTS}
-    _, indices = read_by["single"]
-    rows = [
-        *table({name: log_p for name, (log_p, _) in read_by.items()}, indices, training),
-        *table(over_views(training, given.root), indices, training),
-    ]
+    views = {name: SETS[name] for name in sorted(SETS, key=lambda name: name != SHIFTS)}
+    over_views, indices = out_of_fold("single", training, given.root, views)
+    changed = {"single": over_views[CHOSEN]}
+    for name in list(VARIANTS)[1:]:
+        log_ps, _ = out_of_fold(name, training, given.root, {CHOSEN: SETS[CHOSEN]})
+        changed[name] = log_ps[CHOSEN]
+    rows = [*table(changed, indices, training), *table(over_views, indices, training)]
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text("".join(json.dumps(row) + "\n" for row in rows))
 

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from ablations import difference
+from held_out import open_trials
 from tqdm import tqdm
 
 from tenfold.data.augment import warp
@@ -30,11 +31,11 @@ from tenfold.evaluation.metrics import ensemble_log_probabilities, measure
 from tenfold.evaluation.statistics import paired
 from tenfold.model.network import DigitNetwork
 from tenfold.model.views import DEGREES, STRETCH
-from tenfold.training.run import Run
+from tenfold.model.views import SHIFTS as PIXELS
 
 View = tuple[float, float, float, float]  # degrees, scale, pixels right and down
 IMAGE: View = (0, 1, 0, 0)
-SHIFTED: tuple[View, ...] = ((0, 1, 1, 0), (0, 1, -1, 0), (0, 1, 0, 1), (0, 1, 0, -1))
+SHIFTED: tuple[View, ...] = tuple((0, 1, right, down) for right, down in PIXELS)
 SHIFTS = "it and its four shifts by a pixel"
 FAR = f"turned by {DEGREES}° and scaled by {100 * STRETCH:g} %"
 CHOSEN = f"{FAR}, and the four shifts"
@@ -73,6 +74,17 @@ def read(network: DigitNetwork, images: torch.Tensor, view: View) -> npt.NDArray
     return torch.cat(log_ps).numpy()
 
 
+def averaged(
+    network: DigitNetwork, images: torch.Tensor, sets: dict[str, tuple[View, ...]]
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Return log p [n, 10] averaged over each set of views; each view is read once."""
+    log_ps = {view: read(network, images, view) for view in set().union(*sets.values())}
+    return {
+        name: ensemble_log_probabilities(np.stack([log_ps[view] for view in views]))
+        for name, views in sets.items()
+    }
+
+
 def main() -> None:
     """Measure sets of views with every network; print a table, keep the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -80,12 +92,9 @@ def main() -> None:
     parser.add_argument("--test", action="store_true")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
-    runs = [Run.open(path) for path in given.runs]
+    runs = open_trials(given.runs, parser)
     if len(runs) == 1:
         parser.error("name two runs or more: differences have an interval")
-    for run in runs:
-        if run.recipe.data != runs[0].recipe.data:
-            parser.error(f"{run.path}: holds out other images than {runs[0].path}")
     sets = {name: SETS[name] for name in ON_TEST} if given.test else SETS
     held_out = runs[0].digits()[1]
     measured = load_digits("mnist", "test") if given.test else held_out
@@ -93,13 +102,11 @@ def main() -> None:
     rows = []
     for run in tqdm(runs):
         network = run.bundle().networks[0]
-        views = {view for some in sets.values() for view in some}
-        log_ps = {view: read(network, images, view) for view in views}
-        for name, some in sets.items():
-            log_p = ensemble_log_probabilities(np.stack([log_ps[view] for view in some]))
+        for name, log_p in averaged(network, images, sets).items():
             temperature = fit_temperature(log_p[: len(held_out)], held_out.labels.numpy())
-            log_p = apply_temperature(log_p[-len(measured) :], temperature)
-            found = measure(log_p, measured.labels.numpy())
+            found = measure(
+                apply_temperature(log_p[-len(measured) :], temperature), measured.labels.numpy()
+            )
             row = {"views": name, "run": run.path.name, "mistakes": found.errors}
             rows.append(row | {"nll_sum": round(found.nll_sum, 2)})
     for name in sets:
