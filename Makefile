@@ -11,7 +11,7 @@ SOURCES = pyproject.toml setup.py src/tenfold/model/_kernels.c
 # Asked first: pip itself retries an index that does not answer for minutes.
 ANSWERS = import sys, urllib.request as web; web.urlopen(sys.argv[1] + "/torch/", timeout=5)
 
-.PHONY: train test cluster lint docs clean
+.PHONY: train test processes lint docs clean
 
 train: $(VENV)/.installed
 	$(VENV)/bin/tenfold train
@@ -19,8 +19,8 @@ train: $(VENV)/.installed
 test: $(VENV)/.dev
 	$(VENV)/bin/python -m pytest
 
-cluster: $(VENV)/.dev
-	$(VENV)/bin/python -m pytest -m cluster
+processes: $(VENV)/.dev
+	$(VENV)/bin/python -m pytest -m processes
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check

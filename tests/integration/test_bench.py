@@ -127,6 +127,7 @@ def test_no_process_outlives_the_command(how: str, toy: Path, tmp_path: Path) ->
     assert process.returncode == -signal.SIGKILL
 
 
+@pytest.mark.processes
 def test_ctrl_c_ends_the_command_quietly(start: Any) -> None:
     process = start("bench", "train", "--no-peers", "--seconds", "60")
     assert "matrix multiply" in process.stderr.readline()
@@ -138,6 +139,7 @@ def test_ctrl_c_ends_the_command_quietly(start: Any) -> None:
     assert time.monotonic() - begun < 20
 
 
+@pytest.mark.processes
 @pytest.mark.usefixtures("folder")
 def test_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "SWEEP", (8,))

@@ -129,6 +129,7 @@ def test_options_reach_the_recipe(tenfold: Tenfold, tmp_path: Path) -> None:
     assert json.loads((out / "evaluation.json").read_text())["models"][-1]["name"] == "member 1"
 
 
+@pytest.mark.processes
 def test_a_run_without_a_name_goes_under_runs(
     tenfold: Tenfold, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,6 +198,15 @@ def test_without_arguments_there_is_help(
     assert "Usage: tenfold" in "".join(capsys.readouterr())
 
 
+def test_the_version_is_that_of_the_package(
+    tenfold: Tenfold, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tenfold("--version")
+    pyproject = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    assert capsys.readouterr().out == f"tenfold {pyproject['project']['version']}\n"
+
+
+@pytest.mark.processes
 def test_two_runs_are_the_same_bytes(tenfold: Tenfold, finished: Any, tmp_path: Path) -> None:
     path = tmp_path / "run"
     assert tenfold("train", "smoke", "--out", path, "--threads", 1) == 0

@@ -194,6 +194,7 @@ def test_a_damaged_checkpoint(how: str, run: Path, fail: Fail) -> None:
     assert message.endswith("); delete it to train this member again")
 
 
+@pytest.mark.processes
 def test_an_error_in_one_worker_ends_the_others(start: Start, tmp_path: Path) -> None:
     from tenfold.training.train import prepare
 
@@ -226,6 +227,7 @@ def test_evaluating_what_is_nothing(fail: Fail, tmp_path: Path) -> None:
     assert fail("evaluate", tmp_path).startswith(f"{tmp_path}: no recipe.toml; name a run folder")
 
 
+@pytest.mark.processes
 def test_a_training_that_diverges(start: Start, tmp_path: Path) -> None:
     rate = "training.stages.0.learning_rate=1e30"
     process = start("train", "smoke", "--set", rate, "--threads", "1", "--out", tmp_path / "run")

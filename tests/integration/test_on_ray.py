@@ -17,7 +17,7 @@ from pyarrow import dataset, parquet
 from tenfold.data.dataset import synthetic_digits
 
 pytestmark = [
-    pytest.mark.cluster,
+    pytest.mark.processes,
     pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc"),
 ]
 

@@ -326,6 +326,7 @@ def hammer(port: int, digit: bytes, answers: list[int], lost: list[str]) -> None
         client.close()
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("workers", [1, 2])
 def test_stopping_under_load_loses_nothing_and_the_port_is_free_again(
     launch: Start, digit: bytes, workers: int

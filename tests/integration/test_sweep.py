@@ -124,6 +124,7 @@ def on_validation(run: Run) -> float:
     return float(-np.log(p[np.arange(len(p)), validation.labels.numpy()]).sum())
 
 
+@pytest.mark.processes
 def test_the_command_trains_reruns_and_reports(space: Path, tmp_path: Path) -> None:
     folder = tmp_path / "sweep"
     words = ["sweep", "smoke", "--space", space, "--trials", 4, "--seeds", 2, "--out", folder]
@@ -259,6 +260,7 @@ def test_one_that_diverges_counts_as_pruned(tmp_path: Path) -> None:
     assert all("training diverged by iteration" in t.user_attrs["reason"] for t in trials)
 
 
+@pytest.mark.processes
 def test_killed_and_continued_by_the_same_command(
     space: Path, tmp_path: Path, start: Callable[..., Any]
 ) -> None:

@@ -219,6 +219,7 @@ def resume(start: Start, run: Path) -> "subprocess.Popen[str]":
     return start("train", "--resume", "--out", run)
 
 
+@pytest.mark.processes
 def test_a_run_killed_three_times_ends_with_the_same_bytes(
     start: Start, finished: Any, tmp_path: Path
 ) -> None:
@@ -258,6 +259,7 @@ def test_a_run_killed_at_a_random_moment_ends_with_the_same_bytes(
     assert_same_members(run, finished.path)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("threads", "send"),
     [(1, os.killpg), (2, os.killpg), (2, os.kill)],  # a terminal signals the group, kill does not

@@ -1,6 +1,8 @@
 """The `tenfold` command: each verb parses, calls one function and prints."""
 
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -18,12 +20,30 @@ from tenfold.errors import TenfoldError
 
 app = typer.Typer(
     name="tenfold",
-    help="Handwritten digits: train in minutes, measure honestly, report.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help starts faster, and keeps [brackets]
 )
+
+
+def _say_version(*, asked: bool) -> None:
+    if asked:
+        typer.echo(f"tenfold {version('tenfold')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Handwritten digits: train in minutes, measure honestly, report."""
+
+
 for verb in (train, read, serve, repeat, sweep, compare, evaluate, report, export, audit, recipes):
     app.command()(verb)
 app.add_typer(data_app, name="data")

@@ -87,8 +87,8 @@ def _views(pixels_nhw: torch.Tensor, count: Views) -> torch.Tensor:
 
 
 def _network(config: NetworkConfig, weights: Weights) -> DigitNetwork:
-    with torch.device("meta"):  # nothing is drawn, or even allocated, to be overwritten
+    with torch.device("meta"):  # nothing is drawn, or even allocated, to be replaced
         network = DigitNetwork(config)
     state = {key: torch.from_numpy(value) for key, value in weights.items()}
-    network.to_empty(device="cpu").load_state_dict(state)
+    network.load_state_dict(state, assign=True)
     return network.eval()
