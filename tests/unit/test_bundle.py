@@ -25,7 +25,7 @@ from tenfold.model.config import NetworkConfig
 from tenfold.model.network import DigitNetwork
 from tenfold.model.package import SHIPPED, BundleConfig, read_package, save_bundle
 from tenfold.model.predict import Predictor
-from tenfold.model.views import Views
+from tenfold.model.views import Views, deskewed
 
 CONFIGS = (
     NetworkConfig(widths=(2, 3), fully_connected=(5,)),
@@ -330,18 +330,19 @@ def test_every_row_of_an_evaluation_is_at_the_bundle_s_temperature(
     assert calibration["after"]["nll_sum"] == rows[-1]["nll_sum"]
 
 
-def test_eight_views_are_turned_and_scaled_both_ways_and_shifted(
+def test_eight_views_are_deskewed_turned_and_scaled_and_as_it_is_but_shifted(
     tmp_path: Path, tiny_digits: Digits
 ) -> None:
     bundle = Bundle.load(write(tmp_path / "bundle", views=8))
     # A black frame: SciPy's constant mode blends nothing outside the outermost pixels.
-    padded = np.pad(tiny_digits.images.numpy() / 255.0, ((0, 0), (2, 2), (2, 2)))
+    pixels = tiny_digits.images.numpy().astype(np.float32) / np.float32(255)
+    padded, upright = (np.pad(p, ((0, 0), (2, 2), (2, 2))) for p in (pixels, deskewed(pixels)))
     shown = []
     for degrees, scale in itertools.product((6, -6), (1.2, 0.8)):
         cos, sin = np.cos(np.radians(degrees)) / scale, np.sin(np.radians(degrees)) / scale
         inverse = np.array([[cos, -sin], [sin, cos]])  # of rows, which count downwards
         offset = 15.5 - inverse @ (15.5, 15.5)
-        view = [ndimage.affine_transform(image, inverse, offset, order=1) for image in padded]
+        view = [ndimage.affine_transform(image, inverse, offset, order=1) for image in upright]
         shown.append(torch.from_numpy(np.array(view)[:, 2:-2, 2:-2]).float())
     for shift in ((0, 1), (0, -1), (1, 0), (-1, 0)):
         shifted = np.roll(padded, shift, axis=(1, 2))[:, 2:-2, 2:-2]

@@ -1,17 +1,21 @@
 """The training step, against plain float64 PyTorch; the averages, against their formula."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from tenfold.data import strangers
-from tenfold.data.augment import augment
+from tenfold.data.augment import Augmentation, augment
 from tenfold.data.batches import Stream, derive_seed
 from tenfold.data.dataset import Digits
 from tenfold.data.imitate import imitate
 from tenfold.model.network import DigitNetwork
+from tenfold.model.views import deskewed
+from tenfold.training import loop
 from tenfold.training.loop import Placement, Trainer
 from tenfold.training.recipe import Recipe, load_recipe
 
@@ -139,6 +143,43 @@ def test_a_step_leaves_no_trace_in_how_the_next_is_drawn(tiny_digits: Digits) ->
     for _ in range(4):
         still.step()
     assert not torch.equal(one.optimizer.master, still.optimizer.master)
+
+
+def test_images_that_are_deskewed_are_trained_on_as_if_they_had_been_given(
+    tiny_digits: Digits,
+) -> None:
+    levels = tiny_digits.images.numpy().astype(np.float32)
+    moved = torch.from_numpy(deskewed(levels).round().astype(np.uint8))
+    given = replace(tiny_digits, images=moved)
+    ours, theirs = trainer(tiny_digits, "augmentation={deskew = 1.0}"), trainer(given)
+    for _ in range(4):
+        ours.step()
+        theirs.step()
+    assert torch.equal(ours.optimizer.master, theirs.optimizer.master)
+
+
+def test_the_share_of_images_that_are_deskewed(
+    tiny_digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: list[Tensor] = []
+
+    def spy(images: Tensor, config: Augmentation, generator: torch.Generator) -> Tensor:
+        batches.append(images)
+        return augment(images, config, generator)
+
+    monkeypatch.setattr(loop, "augment", spy)
+    ours = trainer(tiny_digits, "augmentation={deskew = 0.25}")
+    drawn = [ours.stream.indices(32 * step, 32) for step in range(12)]
+    for _ in drawn:
+        ours.step()
+    upright = ours.images[len(tiny_digits) :]
+    moved = 0
+    for images, indices in zip(batches, drawn, strict=True):
+        for image, index in zip(images, indices, strict=True):
+            if not torch.equal(image, tiny_digits.images[index]):
+                assert torch.equal(image, upright[index])
+                moved += 1
+    assert 0.15 < moved / (32 * len(drawn)) < 0.35
 
 
 IMITATING = (

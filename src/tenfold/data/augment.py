@@ -25,7 +25,7 @@ _CONTROLS = _SIDE // _SPACING + 3  # along an axis: a cubic B-spline reaches two
 
 
 class Augmentation(BaseModel):
-    """How far images are moved at random; every draw is uniform in ± the given value."""
+    """How far images are moved at random; every draw but one is uniform in ± the given value."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -33,6 +33,9 @@ class Augmentation(BaseModel):
     scale: float = Field(default=0.0, ge=0, lt=1, description="± fraction of the size")
     shear: float = Field(default=0.0, ge=0, le=60, description="± degrees, along x")
     translation: float = Field(default=0.0, ge=0, le=_SIDE, description="± pixels, x and y apart")
+    deskew: float = Field(
+        default=0.0, ge=0, le=1, description="chance of an image to be deskewed before it is moved"
+    )
     elastic: float = Field(
         default=0.0, ge=0, le=5, description="pixels: standard deviation of smooth displacements"
     )

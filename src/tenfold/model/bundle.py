@@ -13,7 +13,7 @@ import torch
 from tenfold.model.config import CLASSES, SIDE, NetworkConfig
 from tenfold.model.network import DigitNetwork
 from tenfold.model.package import SHIPPED, BundleConfig, Weights, member_weights, read_package
-from tenfold.model.views import Views, taps
+from tenfold.model.views import Views, deskewed, taps
 
 BATCH = 500
 
@@ -81,8 +81,10 @@ def _views(pixels_nhw: torch.Tensor, count: Views) -> torch.Tensor:
     """Make the views of images [n, 28, 28]: [v·n, 28, 28], views first."""
     if count == 1:
         return pixels_nhw
-    index, weight = (torch.from_numpy(part).to(pixels_nhw.device) for part in taps())
-    views = (pixels_nhw.flatten(1)[:, index] * weight).sum(2)
+    device = pixels_nhw.device
+    index, weight = (torch.from_numpy(part).to(device) for part in taps())
+    upright = torch.from_numpy(deskewed(pixels_nhw.cpu().numpy())).to(device)
+    views = (torch.cat([pixels_nhw, upright], 1).flatten(1)[:, index] * weight).sum(2)
     return views.transpose(0, 1).reshape(-1, SIDE, SIDE)
 
 

@@ -18,7 +18,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from tenfold.model.config import CLASSES, SHARES, SIDE, NetworkConfig, convolution_names
 from tenfold.model.package import SHIPPED, BundleConfig, Weights, member_weights, read_package
-from tenfold.model.views import Views, taps
+from tenfold.model.views import Views, deskewed, taps
 
 BATCH = 200  # images whose features are kept at once: 20 MB for the eight views of a shipped bundle
 CHUNK = 6  # images a pass: fewer, and calls cost more than sums; more leave the near caches
@@ -126,10 +126,11 @@ class _Network:
 
 def _views(images_nhw: npt.NDArray[np.uint8], count: Views) -> Floats:
     """Make the views of images: uint8[n, 28, 28] → float32[28, 28, v·n] in [0, 1], views first."""
-    # Rows: a pixel of each image.
-    pixels = images_nhw.reshape(-1, SIDE**2).T.astype(np.float32) / np.float32(255)
+    images = images_nhw.astype(np.float32) / np.float32(255)
     if count == 1:
-        return pixels.reshape(SIDE, SIDE, -1)
+        return images.transpose(1, 2, 0)
+    # Rows: a pixel of each image, or of each deskewed one.
+    pixels = np.concatenate([images, deskewed(images)], axis=1).reshape(len(images), -1).T
     index, weight = taps()
     shares = zip(index.swapaxes(0, 1), weight.swapaxes(0, 1), strict=True)
     views: Floats = sum(share[:, :, None] * pixels[near] for near, share in shares)

@@ -6,6 +6,7 @@ needs weights, moments and averages, but no generator state.
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,6 +16,7 @@ from tenfold.data.dataset import Digits
 from tenfold.data.imitate import imitate
 from tenfold.data.strangers import Strangers
 from tenfold.model.network import DigitNetwork
+from tenfold.model.views import deskewed
 from tenfold.training.loss import nll_sum
 from tenfold.training.optimizer import Optimizer, write_parameters
 from tenfold.training.recipe import Recipe
@@ -41,7 +43,11 @@ class Trainer:
         self.seed = derive_seed(recipe.seed, "member", member)
         self.device = where.device
         self.share = where.share
-        self.images = training.images.to(where.device)
+        both = [
+            training.images,
+            *([upright(training.images)] if recipe.augmentation.deskew else []),
+        ]
+        self.images = torch.cat(both).to(where.device)
         self.labels = training.labels.to(where.device)
         self.strangers = Strangers(recipe.imitation, self.seed)
         self.stream = Stream(len(training), derive_seed(self.seed, "order"))
@@ -68,7 +74,7 @@ class Trainer:
         first = self.schedule.images_before(self.step_count)
         batch = self.stream.indices(first, knobs.batch_size)
         indices = self.share.part(batch).to(self.device)
-        images, labels = self.images[indices], self.labels[indices]
+        images, labels = self.images[self._some_upright(indices)], self.labels[indices]
         if self.strangers.banks:
             images, labels = self.strangers.join(images, labels, self.generator)
         pixels = augment(images, self.recipe.augmentation, self.generator)
@@ -84,6 +90,14 @@ class Trainer:
         averaging = self.recipe.averaging
         if averaging.decay and self.step_count % averaging.every == 0:
             self._average(self.step_count // averaging.every)
+
+    def _some_upright(self, indices: Tensor) -> Tensor:
+        """Draw which of a batch's images are deskewed; return their places in `self.images`."""
+        chance = self.recipe.augmentation.deskew
+        if not chance:
+            return indices
+        drawn = torch.rand(len(indices), generator=self.generator) < chance
+        return indices + len(self.labels) * drawn.to(self.device)
 
     def _average(self, update: int) -> None:
         """Move the averages; early ones forget faster, so that they do not stick to the start."""
@@ -114,6 +128,12 @@ class Trainer:
                 for chunk in torch.split(images_nhw, EVALUATION_BATCH)
             ]
             return torch.log_softmax(torch.cat(logits), dim=1).cpu()
+
+
+def upright(images_nhw: Tensor) -> Tensor:
+    """Deskew uint8 images [n, 28, 28] on the CPU, to whole grey levels."""
+    parts = (part.numpy().astype(np.float32) for part in torch.split(images_nhw, EVALUATION_BATCH))
+    return torch.cat([torch.from_numpy(deskewed(part).round().astype(np.uint8)) for part in parts])
 
 
 def load_flat(network: DigitNetwork, state: list[Tensor]) -> None:
