@@ -1,6 +1,7 @@
-"""The command in processes of its own, and one finished run to look at."""
+"""The command in this process and in others, a service, and one finished run to look at."""
 
 import contextlib
+import io
 import json
 import os
 import signal
@@ -11,8 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
+
+from tenfold import cli
+
+from .drawn_pictures import Ended, Tenfold
+from .serve_process import Service
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -80,3 +88,46 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
         stdout, stderr = process.communicate(timeout=120)
     assert process.returncode == 0, stderr
     return Finished(path, stdout, stderr)
+
+
+@pytest.fixture
+def tenfold(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Tenfold:
+    """Run the command in this process."""
+
+    def run(*arguments: object) -> Ended:
+        capfd.readouterr()
+        monkeypatch.setattr("sys.argv", ["tenfold", *map(str, arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as leaving:
+            code = int(leaving.code or 0)
+        sys.stdout.flush()
+        return Ended(code, *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def digit() -> bytes:
+    """Draw a 1 of 28 × 28 pixels, as a PNG."""
+    one = np.zeros((28, 28), np.uint8)
+    one[5:23, 13:16] = 255
+    file = io.BytesIO()
+    Image.fromarray(one).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def launch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Service]]:
+    """Start `tenfold serve ARGUMENTS…`, as often as a module needs."""
+    started: list[Service] = []
+
+    def one(*arguments: object, **more: Any) -> Service:
+        started.append(Service(tmp_path_factory.mktemp("home"), *arguments, **more))
+        return started[-1]
+
+    yield one
+    for service in started:
+        with service.process, contextlib.suppress(ProcessLookupError):
+            os.killpg(service.process.pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""`tenfold read`, and `tenfold evaluate` on pictures: what goes in, what is printed and told."""
+"""`tenfold read`: what goes in, what is printed and told."""
 
 import base64
 import csv
@@ -9,78 +9,18 @@ import struct
 import subprocess
 import sys
 import zlib
-from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from tenfold import cli
-from tenfold.data.strokes import WAYS, spline, strokes_of
 from tenfold.reading.reader import Reader
 
-Pixels = npt.NDArray[np.uint8]
+from .drawn_pictures import Page, Pixels, Tenfold, drawn, save
+
 FIELDS = ["file", "index", "box", "digit", "probability", "runner_up", "rejected", "reason"]
-
-
-class Ended(NamedTuple):
-    """How a command ended, and what it printed."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def rows(self) -> list[dict[str, Any]]:
-        """The JSON objects on stdout, a line each."""
-        return [json.loads(line) for line in self.out.splitlines()]
-
-    @property
-    def read(self) -> dict[str, str]:
-        """The digits of each file, as one word."""
-        words: dict[str, str] = {}
-        for row in self.rows:
-            name = Path(row["file"]).name
-            words[name] = words.get(name, "") + str(row["digit"])
-        return words
-
-
-Tenfold = Callable[..., Ended]
-
-
-@pytest.fixture
-def tenfold(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Tenfold:
-    """Run the command in this process."""
-
-    def run(*arguments: object) -> Ended:
-        capfd.readouterr()
-        monkeypatch.setattr("sys.argv", ["tenfold", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as leaving:
-            code = int(leaving.code or 0)
-        sys.stdout.flush()
-        return Ended(code, *capfd.readouterr())
-
-    return run
-
-
-def drawn(digits: str, height: int = 50) -> Pixels:
-    """Draw digits as their templates say, black on white, side by side."""
-    wide = round(0.65 * height)
-    canvas = np.zeros((2 * height, len(digits) * (wide + 20) + 40), np.uint8)
-    for place, digit in enumerate(digits):
-        corner = (30 + place * (wide + 20), height // 2)
-        for points in strokes_of(WAYS[int(digit)][0]):
-            line = np.rint(spline(points) * (wide, height) + corner).astype(np.int32)
-            cv2.polylines(canvas, [line], False, 255, 5, cv2.LINE_AA)  # noqa: FBT003
-    return 255 - canvas
 
 
 def drawn_grid(cells: dict[tuple[int, int], int]) -> Pixels:
@@ -94,12 +34,6 @@ def drawn_grid(cells: dict[tuple[int, int], int]) -> Pixels:
         top, left = 60 + 100 * row, 62 + 100 * column
         canvas[top : top + glyph.shape[0], left : left + glyph.shape[1]] = glyph
     return canvas
-
-
-def save(path: Path, pixels: Pixels) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
-    return path
 
 
 def png_header(width: int, height: int) -> bytes:
@@ -321,24 +255,6 @@ def test_options_that_exclude_each_other(
 # The page
 
 
-class Page(HTMLParser):
-    """What a page fetches, and the sizes of its pictures."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.sources: list[str] = []
-        self.words = ""
-        self.tags: set[str] = set()
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.sources += [value or "" for name, value in attrs if name in {"src", "href"}]
-
-    def handle_data(self, data: str) -> None:
-        self.words += data
-
-
 def test_explain_writes_a_page_that_needs_nothing_else(tenfold: Tenfold, folder: Path) -> None:
     odd = save(folder / "<b>&amp; co.png", drawn("6"))
     page = folder / "page.html"
@@ -373,74 +289,3 @@ def test_a_page_that_cannot_be_written(tenfold: Tenfold, folder: Path) -> None:
     assert ended.read == {"number.png": "4071"}
     assert ended.err.startswith(f"tenfold: --explain {page}: cannot be written (")
     assert ended.err.count("\n") == 1
-
-
-# Measuring
-
-
-@pytest.fixture
-def labelled(tmp_path: Path) -> Path:
-    """Pictures in sub-folders that say what they are; one of them is wrong."""
-    for digit in range(10):
-        save(tmp_path / "labelled" / str(digit) / "a.png", drawn(str(digit)))
-    save(tmp_path / "labelled" / "2" / "b.png", drawn("7"))
-    save(tmp_path / "labelled" / "5" / "b.png", drawn("5", 90))
-    return tmp_path / "labelled"
-
-
-def test_evaluate_measures_a_folder_of_pictures(tenfold: Tenfold, labelled: Path) -> None:
-    ended = tenfold("evaluate", "--data", labelled, "--json")
-    assert ended.code == 0
-    (result,) = ended.rows
-    assert result["data"]["kind"] == "single"
-    assert (result["data"]["name"], result["data"]["pictures"]) == ("labelled", 12)
-    assert (result["right"], result["of"]) == (11, 12)
-    assert (result["accepted"], result["right_of_accepted"]) == (12, 11)
-    assert result["mistakes"] == [{"index": 3, "label": "2", "read": "7"}]
-
-
-def test_evaluate_prints_what_it_found(tenfold: Tenfold, labelled: Path) -> None:
-    ended = tenfold("evaluate", "--data", labelled)
-    assert ended.code == 0
-    words = " ".join(ended.out.split())
-    assert "labelled: 12 pictures · digits right: 11 of 12, 91.67 %" in words
-    assert "accepted: 100.00 %, of these right: 91.67 %" in words
-
-
-def test_evaluate_measures_numbers(tenfold: Tenfold, tmp_path: Path) -> None:
-    save(tmp_path / "a.png", drawn("4071"))
-    save(tmp_path / "b.png", drawn("88"))
-    (tmp_path / "labels.csv").write_text("file,label\na.png,4071\nb.png,38\n")
-    (result,) = tenfold("evaluate", "--data", tmp_path, "--json").rows
-    assert (result["data"]["kind"], result["right"], result["of"]) == ("number", 1, 2)
-    assert result["mistakes"] == [{"index": 1, "label": "38", "read": "88"}]
-    assert "whole numbers right: 1 of 2" in tenfold("evaluate", "--data", tmp_path).out
-
-
-def test_evaluate_explains_what_was_misread(tenfold: Tenfold, labelled: Path) -> None:
-    page = labelled / "page.html"
-    ended = tenfold("evaluate", "--data", labelled, "--explain", page)
-    assert (ended.code, ended.err) == (0, f"{page}\n")
-    shown = Page(page.read_text())
-    assert "3, labelled 2: 7" in shown.words
-    assert len(shown.sources) == 4 + 1
-
-
-def test_evaluate_explains_a_grid_that_was_not_found(tenfold: Tenfold, tmp_path: Path) -> None:
-    save(tmp_path / "a.png", drawn("7"))
-    (tmp_path / "labels.csv").write_text(f"file,label\na.png,{'.' * 80}7\n")
-    page = tmp_path / "page.html"
-    ended = tenfold("evaluate", "--data", tmp_path, "--explain", page, "--json")
-    assert ended.code == 0
-    (result,) = ended.rows
-    assert (result["right"], result["of"]) == (0, 81)
-    assert "no digits" in Page(page.read_text()).words
-
-
-def test_what_evaluate_cannot_read_is_one_line(tenfold: Tenfold, labelled: Path) -> None:
-    (labelled / "7" / "text.png").write_text("no picture")
-    ended = tenfold("evaluate", "--data", labelled)
-    assert (ended.code, ended.out) == (2, "")
-    assert ended.err == (
-        f"tenfold: {labelled / '7' / 'text.png'}: not a readable image (UnidentifiedImageError)\n"
-    )

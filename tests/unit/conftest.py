@@ -1,4 +1,4 @@
-"""What tests of the kernels share, and those of the page."""
+"""What tests of the kernels share, those of the service and those of the page."""
 
 import tarfile
 from collections.abc import Callable, Iterator
@@ -44,6 +44,17 @@ def one_thread() -> Iterator[None]:
 def reader() -> Reader:
     """Load the shipped bundle."""
     return Reader.load()
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
+    """Call the service in this process, as Starlette's test client does."""
+    from starlette.testclient import TestClient
+
+    from tenfold.serving.app import Settings, create_app
+
+    with TestClient(create_app(Settings()), raise_server_exceptions=False) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

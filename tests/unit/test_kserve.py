@@ -1,7 +1,6 @@
 """The Open Inference Protocol."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,15 +10,8 @@ from starlette.testclient import TestClient
 from tenfold.data.dataset import Digits
 from tenfold.model.predict import Predictor
 from tenfold.serving import kserve
-from tenfold.serving.app import Settings, create_app
 
 INFER = "/v2/models/field/infer"
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[TestClient]:
-    with TestClient(create_app(Settings()), raise_server_exceptions=False) as made:
-        yield made
 
 
 def tensor(data: Any, shape: list[int], **more: Any) -> dict[str, Any]:

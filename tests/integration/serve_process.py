@@ -1,0 +1,74 @@
+"""`tenfold serve` as a process, and what a connection to it brings."""
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import tenfold
+
+SOURCE = str(Path(tenfold.__file__).parents[1])
+
+
+class Service:
+    """The command in a process of its own, with nothing but an empty folder around it."""
+
+    def __init__(self, home: Path, *arguments: object, prelude: str = "", port: int = 0) -> None:
+        self.home = home
+        code = f"{prelude}\nfrom tenfold.cli import main\nmain()"
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", code, "serve", "--port", str(port), *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=home,
+            env=os.environ | {"HOME": str(home), "TMPDIR": str(home), "PYTHONPATH": SOURCE},
+            start_new_session=True,
+        )
+        line = self.process.stdout.readline()  # type: ignore[union-attr]
+        found = re.search(r"http://127\.0\.0\.1:(\d+)", line)
+        assert found, line + self.process.communicate(timeout=10)[1]
+        self.port = int(found[1])
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+
+    def post(self, body: Any, kind: str = "image/png", path: str = "/v1/read") -> tuple[int, Any]:
+        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        with contextlib.closing(client):
+            client.request("POST", path, body, {"Content-Type": kind})
+            response = client.getresponse()
+            return response.status, json.loads(response.read())
+
+    def get(self, path: str) -> int:
+        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        with contextlib.closing(client):
+            client.request("GET", path)
+            return client.getresponse().status
+
+    def stop(self, number: int = signal.SIGTERM) -> str:
+        """End it as an operator does; return what it wrote to its log."""
+        self.process.send_signal(number)
+        _, log = self.process.communicate(timeout=40)
+        assert self.process.returncode == 0, log
+        return log
+
+
+Start = Callable[..., Service]
+
+
+def whole_answer(connection: socket.socket) -> bytes:
+    """Return what comes until the other side hangs up."""
+    parts = []
+    with contextlib.suppress(ConnectionResetError):
+        while part := connection.recv(65536):
+            parts.append(part)
+    return b"".join(parts)

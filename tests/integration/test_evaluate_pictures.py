@@ -1,0 +1,75 @@
+"""`tenfold evaluate` on pictures: what is measured, printed and told."""
+
+from pathlib import Path
+
+import pytest
+
+from .drawn_pictures import Page, Tenfold, drawn, save
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    """Pictures in sub-folders that say what they are; one of them is wrong."""
+    for digit in range(10):
+        save(tmp_path / "labelled" / str(digit) / "a.png", drawn(str(digit)))
+    save(tmp_path / "labelled" / "2" / "b.png", drawn("7"))
+    save(tmp_path / "labelled" / "5" / "b.png", drawn("5", 90))
+    return tmp_path / "labelled"
+
+
+def test_evaluate_measures_a_folder_of_pictures(tenfold: Tenfold, labelled: Path) -> None:
+    ended = tenfold("evaluate", "--data", labelled, "--json")
+    assert ended.code == 0
+    (result,) = ended.rows
+    assert result["data"]["kind"] == "single"
+    assert (result["data"]["name"], result["data"]["pictures"]) == ("labelled", 12)
+    assert (result["right"], result["of"]) == (11, 12)
+    assert (result["accepted"], result["right_of_accepted"]) == (12, 11)
+    assert result["mistakes"] == [{"index": 3, "label": "2", "read": "7"}]
+
+
+def test_evaluate_prints_what_it_found(tenfold: Tenfold, labelled: Path) -> None:
+    ended = tenfold("evaluate", "--data", labelled)
+    assert ended.code == 0
+    words = " ".join(ended.out.split())
+    assert "labelled: 12 pictures · digits right: 11 of 12, 91.67 %" in words
+    assert "accepted: 100.00 %, of these right: 91.67 %" in words
+
+
+def test_evaluate_measures_numbers(tenfold: Tenfold, tmp_path: Path) -> None:
+    save(tmp_path / "a.png", drawn("4071"))
+    save(tmp_path / "b.png", drawn("88"))
+    (tmp_path / "labels.csv").write_text("file,label\na.png,4071\nb.png,38\n")
+    (result,) = tenfold("evaluate", "--data", tmp_path, "--json").rows
+    assert (result["data"]["kind"], result["right"], result["of"]) == ("number", 1, 2)
+    assert result["mistakes"] == [{"index": 1, "label": "38", "read": "88"}]
+    assert "whole numbers right: 1 of 2" in tenfold("evaluate", "--data", tmp_path).out
+
+
+def test_evaluate_explains_what_was_misread(tenfold: Tenfold, labelled: Path) -> None:
+    page = labelled / "page.html"
+    ended = tenfold("evaluate", "--data", labelled, "--explain", page)
+    assert (ended.code, ended.err) == (0, f"{page}\n")
+    shown = Page(page.read_text())
+    assert "3, labelled 2: 7" in shown.words
+    assert len(shown.sources) == 4 + 1
+
+
+def test_evaluate_explains_a_grid_that_was_not_found(tenfold: Tenfold, tmp_path: Path) -> None:
+    save(tmp_path / "a.png", drawn("7"))
+    (tmp_path / "labels.csv").write_text(f"file,label\na.png,{'.' * 80}7\n")
+    page = tmp_path / "page.html"
+    ended = tenfold("evaluate", "--data", tmp_path, "--explain", page, "--json")
+    assert ended.code == 0
+    (result,) = ended.rows
+    assert (result["right"], result["of"]) == (0, 81)
+    assert "no digits" in Page(page.read_text()).words
+
+
+def test_what_evaluate_cannot_read_is_one_line(tenfold: Tenfold, labelled: Path) -> None:
+    (labelled / "7" / "text.png").write_text("no picture")
+    ended = tenfold("evaluate", "--data", labelled)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        f"tenfold: {labelled / '7' / 'text.png'}: not a readable image (UnidentifiedImageError)\n"
+    )

@@ -1,0 +1,131 @@
+"""`tenfold serve` starts or says why not in a line, and loses no request when it stops."""
+
+import contextlib
+import functools
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from .serve_process import Start, whole_answer
+
+
+def hammer(port: int, digit: bytes, answers: list[int], lost: list[str]) -> None:
+    """Send digits over one connection after the other until nobody listens."""
+    while True:
+        try:
+            connection = socket.create_connection(("127.0.0.1", port), timeout=20)
+        except OSError:
+            return
+        client = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        client.sock = connection
+        while True:
+            try:
+                client.request("POST", "/v1/read", digit, {"Content-Type": "image/png"})
+                response = client.getresponse()
+                response.read()
+            except (OSError, http.client.HTTPException) as error:
+                lost.append(repr(error))
+                break
+            answers.append(response.status)
+            if response.will_close:
+                break
+        client.close()
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("workers", [1, 2])
+def test_stopping_under_load_loses_nothing_and_the_port_is_free_again(
+    launch: Start, digit: bytes, workers: int
+) -> None:
+    service = launch("--workers", workers)
+    answers: list[int] = []
+    lost: list[str] = []
+    while not answers:  # workers take a moment to come up
+        with contextlib.suppress(OSError):
+            answers.append(service.post(digit)[0])
+    threads = [
+        threading.Thread(target=functools.partial(hammer, service.port, digit, answers, lost))
+        for _ in range(16)
+    ]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.5)
+    log = service.stop()
+    for thread in threads:
+        thread.join(30)
+    assert lost == []
+    assert len(answers) > 30
+    assert set(answers) == {200}
+    assert log == ""
+    again = launch(port=service.port)
+    assert again.post(digit)[0] == 200
+    assert again.stop(signal.SIGINT) == ""
+
+
+def test_a_request_that_is_arriving_is_still_answered(launch: Start, digit: bytes) -> None:
+    service = launch()
+    quiet, begun = service.connect(), service.connect()
+    head = b"POST /v1/read HTTP/1.1\r\nContent-Type: image/png\r\nContent-Length: %d\r\n\r\n"
+    begun.sendall(head % len(digit) + digit[:10])
+    time.sleep(0.2)
+    service.process.send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    with pytest.raises(ConnectionRefusedError):
+        service.connect()
+    quiet.sendall(head % len(digit) + digit)  # on a connection that was open before
+    begun.sendall(digit[10:])
+    for connection in (quiet, begun):
+        answer = whole_answer(connection)
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b"connection: close" in answer
+        connection.close()
+    assert service.process.wait(10) == 0
+
+
+def failing(*arguments: object, **variables: str) -> str:
+    """Run the command, which is to end at once with a line."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tenfold", "serve", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=os.environ | variables,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    return done.stderr
+
+
+def test_what_cannot_be_served_is_said_in_a_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        message = f"127.0.0.1:{port}: cannot listen there (Address already in use)"
+        assert message in failing("--port", port)
+    assert "cannot be read" in failing("--model", tmp_path / "nothing")
+    assert "report.html" in failing("--report", tmp_path)
+    assert "no such" in failing("--token-file", tmp_path / "none").lower()
+    (tmp_path / "token").write_text(" \n")
+    assert "token: a token is one word" in failing("--token-file", tmp_path / "token")
+    assert "TENFOLD_TOKEN: a token is one word" in failing(TENFOLD_TOKEN="a b")
+
+
+def test_a_missing_extra_is_named() -> None:
+    code = (
+        "import sys; sys.modules['fastapi'] = None\n"
+        "from tenfold.cli import main; sys.argv[1:] = ['serve']; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "tenfold: tenfold serve needs an extra: pip install 'tenfold[serve]'\n",
+    )

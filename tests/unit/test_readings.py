@@ -1,0 +1,196 @@
+"""What the reader finds in each layout, and its judgement with a stand-in for the network."""
+
+import numpy as np
+import pytest
+from clear_digits import clear_digit, cropped, number, on_paper
+from stub_network import BLANK, EVEN, INK, stub_reader
+
+from tenfold.data.form import to_form
+from tenfold.data.strokes import WAYS
+from tenfold.reading.reader import Layout, Reader, Reading, likeliest, locate
+
+# Layouts
+
+
+def test_a_line_has_any_number_of_digits(reader: Reader) -> None:
+    for digits in ("8", "0123456789", "1000", "42"):
+        readings = reader.read(on_paper(number(digits, 50)[0], 10, 250))
+        assert "".join(str(reading.digit) for reading in readings) == digits
+        assert all(reading.row is None for reading in readings)
+    assert reader.read(np.full((80, 90), 255, np.uint8)) == []
+
+
+def test_a_single_picture_is_one_digit_whatever_it_is(reader: Reader) -> None:
+    for ink in (number("42", 50)[0], np.zeros((60, 60), np.float32), clear_digit(6)):
+        assert len(reader.read(on_paper(ink, 10, 250), "single")) == 1
+    reading = reader.read(on_paper(clear_digit(6, 90), 10, 250), "single")[0]
+    assert (reading.digit, reading.rejected) == (6, False)
+    rows, columns = np.nonzero(clear_digit(6, 90) > 0)
+    truth = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+    assert reading.box is not None
+    np.testing.assert_allclose(reading.box, truth, atol=1)
+
+
+def test_a_grid_is_one_reading_a_cell(reader: Reader) -> None:
+    ink = np.zeros((280, 280), np.float32)
+    for k in range(4):
+        ink[40 + 66 * k : 43 + 66 * k, 40:241] = 1
+        ink[40:241, 40 + 66 * k : 43 + 66 * k] = 1
+    filled = {(0, 0): 5, (1, 2): 7, (2, 1): 3}
+    for (row, column), digit in filled.items():
+        glyph = cropped(clear_digit(digit, 36))
+        top, left = 52 + 66 * row, 58 + 66 * column
+        ink[top : top + glyph.shape[0], left : left + glyph.shape[1]] = glyph
+    readings = reader.read(on_paper(ink, 0, 255), "grid")
+    assert [(r.row, r.column) for r in readings] == [(k // 3, k % 3) for k in range(9)]
+    read = {(r.row, r.column): r.digit for r in readings if r.reason != "blank"}
+    assert read == filled
+
+
+def test_boxes_are_in_the_pixels_of_the_picture_given(reader: Reader) -> None:
+    grey = on_paper(number("271", 60)[0], 20, 240)
+    large = np.kron(grey, np.ones((12, 12), np.uint8))  # is scaled down to be read
+    for layout in ("line", "single"):
+        for one, other in zip(reader.read(grey, layout), reader.read(large, layout), strict=True):
+            assert one.box is not None
+            assert other.box is not None
+            np.testing.assert_allclose(np.array(other.box) / 12, one.box, atol=1.5)
+            assert 0 <= other.box[0] < other.box[2] <= large.shape[1]
+            assert 0 <= other.box[1] < other.box[3] <= large.shape[0]
+
+
+@pytest.mark.parametrize("layout", ["single", "line"])
+@pytest.mark.parametrize("height", [30, 100])
+def test_a_digit_may_fill_its_picture(reader: Reader, layout: Layout, height: int) -> None:
+    for digit, ways in WAYS.items():
+        for way in range(len(ways)):
+            ink = cropped(clear_digit(digit, height, way=way))
+            if (ink > 0.5).mean() > 0.9:
+                continue  # an upright 1 leaves no paper
+            (reading,) = reader.read(on_paper(ink, 20, 235), layout)
+            assert (reading.digit, reading.rejected) == (digit, False)
+
+
+def test_a_single_digit_is_read_without_specks_and_shadows() -> None:
+    ink = clear_digit(5, 100)
+    expected = stub_reader(EVEN).read(on_paper(ink, 0, 255), "single")[0]
+    dirty = ink.copy()
+    dirty[22:27, 60:65] = 1  # a speck
+    dirty[-3:, 30:90] = 1  # the next line of writing
+    dirty[30:150, :4] = 1  # a shadow along an edge
+    (reading,) = stub_reader(EVEN).read(on_paper(dirty, 0, 255), "single")
+    assert reading.box == expected.box
+    np.testing.assert_array_equal(reading.image, expected.image)
+
+
+def test_a_shadow_in_a_corner_is_no_digit_however_large() -> None:
+    ink = clear_digit(5, 100, margin=0.9)
+    dark = ink.copy()
+    dark[-80:, -90:] = 1
+    assert dark[-80:, -90:].sum() > 2 * ink.sum()
+    clean, reading = (
+        stub_reader(EVEN).read(on_paper(picture, 0, 255), "single")[0] for picture in (ink, dark)
+    )
+    assert reading.box == clean.box
+    np.testing.assert_array_equal(reading.image, clean.image)
+
+
+def test_a_part_that_stands_apart_belongs_to_a_single_digit() -> None:
+    ink = clear_digit(3, 100, margin=0.5)
+    rows, columns = np.nonzero(ink)
+    top = rows.min() - 20
+    ink[top : top + 8, columns.min() + 10 : columns.max()] = 1
+    (reading,) = stub_reader(EVEN).read(on_paper(ink, 0, 255), "single")
+    assert reading.box is not None
+    assert reading.box[1] == top
+
+
+# Judgement
+
+
+def between(*pairs: tuple[int, float]) -> list[float]:
+    """Return probabilities that are these, the rest shared out among the other digits."""
+    given = dict(pairs)
+    rest = (1 - sum(given.values())) / (10 - len(given))
+    return [given.get(digit, rest) for digit in range(10)]
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "reason"),
+    [
+        (between((3, 0.9)), None),
+        (between((3, 0.5)), None),  # as likely as is accepted
+        (between((3, 0.49), (5, 0.4)), "unsure"),
+        (between((3, 0.45), (5, 0.36)), "unsure"),
+        (between((3, 0.45), (5, 0.34)), "not a digit"),
+        (EVEN, "not a digit"),
+    ],
+)
+def test_reasons(probabilities: list[float], reason: str | None) -> None:
+    (reading,) = stub_reader(probabilities).read(INK, "single")
+    assert reading.reason == reason
+    assert reading.rejected == (reason is not None)
+    assert probabilities[reading.digit] == max(probabilities)
+    assert reading.probability == pytest.approx(max(probabilities))
+    np.testing.assert_array_equal(reading.probabilities, np.array(probabilities, np.float32))
+    np.testing.assert_array_equal(reading.members[0], reading.probabilities[::-1])
+    np.testing.assert_array_equal(reading.members[1], reading.probabilities)
+    assert reading.probabilities[reading.runner_up] == np.sort(reading.probabilities)[-2]
+    assert reading.runner_up != reading.digit
+
+
+def test_a_blank_picture_is_rejected_however_sure_the_network_is() -> None:
+    (reading,) = stub_reader(between((3, 0.99)), accept=0.0).read(BLANK, "single")
+    assert (reading.reason, reading.rejected, reading.box) == ("blank", True, None)
+    assert not reading.image.any()
+
+
+@pytest.mark.parametrize(
+    ("own", "bundle_s", "rejected"),
+    [(None, 0.6, False), (None, 0.8, True), (0.8, 0.6, True), (0.6, 0.8, False), (0.0, 1.0, False)],
+)
+def test_what_is_accepted_is_the_bundle_s_word_or_one_s_own(
+    own: float | None,
+    bundle_s: float,
+    rejected: bool,  # noqa: FBT001
+) -> None:
+    (reading,) = stub_reader(between((3, 0.7)), own, bundle_s).read(INK, "single")
+    assert reading.rejected is rejected
+
+
+def readings(*probabilities: float) -> list[Reading]:
+    return [stub_reader(between((1, p))).read(INK, "single")[0] for p in probabilities]
+
+
+@pytest.mark.parametrize(
+    ("ways", "chosen"),
+    [
+        ([(0.3,)], 0),
+        ([(0.95,), (0.99, 0.99)], 0),  # better, but not by a tenth
+        ([(0.85,), (0.99, 0.97)], 1),
+        ([(0.6,), (0.99, 0.4)], 0),  # a way is as good as its worst digit
+        ([(0.2,), (0.5, 0.6), (0.8, 0.7, 0.9)], 2),
+        ([(0.5, 0.6), (0.6, 0.9, 0.8)], 1),
+    ],
+)
+def test_the_likeliest_cut(ways: list[tuple[float, ...]], chosen: int) -> None:
+    given = [readings(*way) for way in ways]
+    assert likeliest(given) is given[chosen]
+
+
+def test_touching_digits_are_cut_by_the_network_s_word(reader: Reader) -> None:
+    ink, _ = number("80", 60, gap=-0.06)
+    picture = on_paper(ink, 0, 255)
+    (slot,) = locate(ink, "line", 1.0, ink.shape)
+    assert [len(way) for way in slot] == [1, 2]
+    assert [reading.digit for reading in reader.read(picture)] == [8, 0]
+    # One that is as sure of anything leaves it whole.
+    assert len(stub_reader(between((3, 0.9))).read(picture)) == 1
+
+
+def test_the_image_is_what_the_network_sees(reader: Reader) -> None:
+    ink = clear_digit(2, 100)
+    (reading,) = reader.read(on_paper(ink, 0, 255), "single")
+    np.testing.assert_allclose(reading.image.astype(int), to_form(ink), atol=1)
+    again = reader.predictor.probabilities(reading.image[None])[0]
+    np.testing.assert_allclose(again, reading.probabilities, atol=1e-5)
