@@ -6,8 +6,9 @@ python benchmarks/distil.py runs/students --teachers runs/trials/NAME ... \
 
 Beside networks that learn labels: students of what the trials named say on average of the same
 moved image (Hinton, Vinyals & Dean 2015), made as sure as it should be; and of what a network that
-never saw the image says of it (`out_of_fold.py`), with and without label smoothing. Figures over
-one view and eight, temperatures fitted on the same images. The test set is not looked at.
+never saw the image says of it (`out_of_fold.py`), with and without label smoothing. All without
+deskewing, as `single` was. Figures over one view and eight, temperatures fitted on the same images.
+The test set is not looked at.
 """
 
 import argparse
@@ -19,9 +20,9 @@ from unittest.mock import patch
 import numpy as np
 import torch
 from held_out import calibrated
-from out_of_fold import out_of_fold, split, train
+from out_of_fold import AS_IT_WAS, WITHOUT, out_of_fold, split, train
 from torch import Tensor
-from views import CHOSEN, SETS, averaged
+from views import PLAIN, SETS, averaged
 
 from tenfold.data.augment import Augmentation, augment
 from tenfold.data.dataset import Digits
@@ -73,8 +74,8 @@ def students(
     for network in teachers:
         network.set_compute_dtype(torch.bfloat16)
     lesson = Lesson(teachers)
-    log_ps, indices = out_of_fold("single", training, given.folds, {CHOSEN: SETS[CHOSEN]})
-    said = calibrated(log_ps[CHOSEN], training.labels[indices].numpy())
+    log_ps, indices = out_of_fold(WITHOUT, training, given.folds, {PLAIN: SETS[PLAIN]})
+    said = calibrated(log_ps[PLAIN], training.labels[indices].numpy())
     targets = torch.empty(len(training), 10)
     targets[indices] = torch.from_numpy(said).exp().float()
     kinds: dict[str, tuple[list[str], Loss, Augment, Tensor | None]] = {
@@ -87,7 +88,7 @@ def students(
         for seed in range(given.seeds):
             path = given.root / f"{kind.replace(' ', '-')}-seed-{seed}.safetensors"
             with patch.multiple(loop, nll_sum=loss, augment=augmented):
-                recipe = load_recipe("single", [f"seed={seed}", *changes])
+                recipe = load_recipe("single", [f"seed={seed}", *AS_IT_WAS, *changes])
                 yield kind, seed, train(recipe, training, path, taught)
 
 
@@ -102,7 +103,7 @@ def main() -> None:
     given = parser.parse_args()
     training, held_out = split()
     labels = held_out.labels.numpy()
-    sets = {name: SETS[name] for name in ("the image", CHOSEN)}
+    sets = {name: SETS[name] for name in ("the image", PLAIN)}
     rows = []
     for kind, seed, network in students(given, training):
         cells = [f"{kind}, seed {seed}"]

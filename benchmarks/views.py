@@ -4,7 +4,8 @@ tenfold train single --set data.validation=10000 --set ... --out runs/trials/NAM
 python benchmarks/views.py runs/trials/* --out benchmarks/records/views/held-out.jsonl
 python benchmarks/views.py runs/single/seed-* --test --out benchmarks/records/views/test.jsonl
 
-Turned and scaled views are all four combinations of ± the angle and 1 ± the stretch. A line has
+Turned and scaled views are all four combinations of ± the angle and 1 ± the stretch; deskewed ones
+are so beforehand, as half of the images that `single` learns from. A line has
 mistakes and nll_sum at temperatures fitted on held-out images, means over the runs, and what they
 differ from the shifts' by, paired. Without --test it is measured on the held-out images, and
 chooses. With it, four rows are measured on test images, to see what the choice was worth; nothing
@@ -15,6 +16,7 @@ import argparse
 import itertools
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -32,39 +34,63 @@ from tenfold.evaluation.statistics import paired
 from tenfold.model.network import DigitNetwork
 from tenfold.model.views import DEGREES, STRETCH
 from tenfold.model.views import SHIFTS as PIXELS
+from tenfold.training.loop import upright
 
-View = tuple[float, float, float, float]  # degrees, scale, pixels right and down
-IMAGE: View = (0, 1, 0, 0)
-SHIFTED: tuple[View, ...] = tuple((0, 1, right, down) for right, down in PIXELS)
+
+class View(NamedTuple):
+    """An image deskewed or not, turned by degrees, scaled, shifted by pixels right and down."""
+
+    degrees: float = 0
+    scale: float = 1
+    right: float = 0
+    down: float = 0
+    deskewed: bool = False
+
+
+IMAGE = View()
+SHIFTED = tuple(View(right=right, down=down) for right, down in PIXELS)
 SHIFTS = "it and its four shifts by a pixel"
 FAR = f"turned by {DEGREES}° and scaled by {100 * STRETCH:g} %"
-CHOSEN = f"{FAR}, and the four shifts"
+PLAIN = f"{FAR}, and the four shifts"
+CHOSEN = f"deskewed, {FAR}, and the four shifts of the image"
 SETS: dict[str, tuple[View, ...]] = {
     "the image": (IMAGE,),
     SHIFTS: (IMAGE, *SHIFTED),
-    "it, and turned by 9° either way": (IMAGE, (9, 1, 0, 0), (-9, 1, 0, 0)),
-    "it, and scaled by 20 % either way": (IMAGE, (0, 0.8, 0, 0), (0, 1.2, 0, 0)),
+    "it, and turned by 9° either way": (IMAGE, View(9), View(-9)),
+    "it, and scaled by 20 % either way": (IMAGE, View(scale=0.8), View(scale=1.2)),
 } | {
     f"turned by {degrees}° and scaled by {percent} %": tuple(
-        (turn, 1 + stretch / 100, 0, 0)
+        View(turn, 1 + stretch / 100)
         for turn, stretch in itertools.product((-degrees, degrees), (-percent, percent))
     )
     for degrees, percent in itertools.product((6, 9), (10, 15, 20))
 }
-SETS[CHOSEN] = (*SETS[FAR], *SHIFTED)
+SETS[PLAIN] = (*SETS[FAR], *SHIFTED)
 SETS["those eight, and turned by 9° and scaled by 10 %"] = (
-    *SETS[CHOSEN],
+    *SETS[PLAIN],
     *SETS["turned by 9° and scaled by 10 %"],
 )
-ON_TEST = ("the image", SHIFTS, FAR, CHOSEN)
+_UPRIGHT = {view: view._replace(deskewed=True) for view in SETS[PLAIN]}
+DESKEWED: dict[str, tuple[View, ...]] = {
+    PLAIN: SETS[PLAIN],
+    "the same eight, deskewed": tuple(_UPRIGHT.values()),
+    CHOSEN: (*(_UPRIGHT[view] for view in SETS[FAR]), *SHIFTED),
+    f"{FAR}, and the four shifts of the deskewed image": (
+        *SETS[FAR],
+        *(_UPRIGHT[view] for view in SHIFTED),
+    ),
+    "all sixteen": (*SETS[PLAIN], *_UPRIGHT.values()),
+}
+ON_TEST = {name: (SETS | DESKEWED)[name] for name in ("the image", SHIFTS, PLAIN, CHOSEN)}
 
 
 def read(network: DigitNetwork, images: torch.Tensor, view: View) -> npt.NDArray[np.float32]:
     """Return log p [n, 10] of one view of every image."""
-    degrees, scale, right, down = view
+    degrees, scale, right, down, deskewed = view
     angle, shift = np.radians(degrees), np.array([[right], [down]])
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]) / scale
     inverse = torch.from_numpy(np.hstack([turn, -turn @ shift])).float()
+    images = upright(images) if deskewed else images
     log_ps = []
     with torch.inference_mode():
         for chunk in torch.split(images, 500):
@@ -95,7 +121,7 @@ def main() -> None:
     runs = open_trials(given.runs, parser)
     if len(runs) == 1:
         parser.error("name two runs or more: differences have an interval")
-    sets = {name: SETS[name] for name in ON_TEST} if given.test else SETS
+    sets = ON_TEST if given.test else SETS | DESKEWED
     held_out = runs[0].digits()[1]
     measured = load_digits("mnist", "test") if given.test else held_out
     images = concatenate([held_out, measured]).images if given.test else held_out.images
