@@ -143,6 +143,7 @@ def test_the_command_line_s_page_is_current(tmp_path: Path) -> None:
     assert page.read_text() == (DOCS / "cli.md").read_text(), "run `make docs`"
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("snippet", SNIPPETS)
 def test_the_readme_s_python_runs_as_a_script(snippet: str, tmp_path: Path) -> None:
     script = tmp_path / "snippet.py"

@@ -17,6 +17,8 @@ from tenfold.training.recipe import load_recipe
 from tenfold.training.repeat import lay, train_all
 from tenfold.training.train import train
 
+pytestmark = pytest.mark.processes
+
 SMALL = ("training.stages.0.iterations=6", "training.stages.1.iterations=6", "members=1")
 
 

@@ -16,6 +16,8 @@ import pytest
 
 from .serve_process import Start, whole_answer
 
+pytestmark = pytest.mark.processes
+
 
 def hammer(port: int, digit: bytes, answers: list[int], lost: list[str]) -> None:
     """Send digits over one connection after the other until nobody listens."""
@@ -40,7 +42,6 @@ def hammer(port: int, digit: bytes, answers: list[int], lost: list[str]) -> None
         client.close()
 
 
-@pytest.mark.processes
 @pytest.mark.parametrize("workers", [1, 2])
 def test_stopping_under_load_loses_nothing_and_the_port_is_free_again(
     launch: Start, digit: bytes, workers: int

@@ -25,6 +25,8 @@ from tenfold.training.space import load_space
 from tenfold.training.sweep import open_sweep
 from tenfold.training.train import jobs_of, prepare, train
 
+pytestmark = pytest.mark.processes
+
 NAMES = ("here", "elsewhere")
 SMALL = ("training.stages.0.iterations=12", "training.stages.1.iterations=12")
 

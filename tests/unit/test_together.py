@@ -21,6 +21,8 @@ from tenfold.training.share import Share
 from tenfold.training.together import Together, check
 from tenfold.training.train import jobs_of, prepare
 
+pytestmark = pytest.mark.processes
+
 SMALL = (
     "members=1",
     "training.stages.0.iterations=5",
