@@ -158,7 +158,7 @@ def main() -> None:
     deskewed, _ = out_of_fold("single", training, given.root, DESKEWED)
     changed = {WITHOUT: without[PLAIN], "single": deskewed[CHOSEN]}
     for name in CHANGES:
-        changed |= {name: out_of_fold(name, training, given.root, {PLAIN: SETS[PLAIN]})[0][PLAIN]}
+        changed[name] = out_of_fold(name, training, given.root, {PLAIN: SETS[PLAIN]})[0][PLAIN]
     rows = [
         {"table": title} | row
         for title, readings in (("changes", changed), (WITHOUT, without), ("single", deskewed))

@@ -85,12 +85,11 @@ ON_TEST = {name: (SETS | DESKEWED)[name] for name in ("the image", SHIFTS, PLAIN
 
 
 def read(network: DigitNetwork, images: torch.Tensor, view: View) -> npt.NDArray[np.float32]:
-    """Return log p [n, 10] of one view of every image."""
-    degrees, scale, right, down, deskewed = view
+    """Return log p [n, 10] of one view of every image; those of a deskewed view are upright."""
+    degrees, scale, right, down, _ = view
     angle, shift = np.radians(degrees), np.array([[right], [down]])
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]) / scale
     inverse = torch.from_numpy(np.hstack([turn, -turn @ shift])).float()
-    images = upright(images) if deskewed else images
     log_ps = []
     with torch.inference_mode():
         for chunk in torch.split(images, 500):
@@ -104,7 +103,9 @@ def averaged(
     network: DigitNetwork, images: torch.Tensor, sets: dict[str, tuple[View, ...]]
 ) -> dict[str, npt.NDArray[np.float64]]:
     """Return log p [n, 10] averaged over each set of views; each view is read once."""
-    log_ps = {view: read(network, images, view) for view in set().union(*sets.values())}
+    views = set[View]().union(*sets.values())
+    shown = {kind: upright(images) if kind else images for kind in {v.deskewed for v in views}}
+    log_ps = {view: read(network, shown[view.deskewed], view) for view in views}
     return {
         name: ensemble_log_probabilities(np.stack([log_ps[view] for view in views]))
         for name, views in sets.items()

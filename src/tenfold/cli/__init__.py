@@ -1,7 +1,6 @@
 """The `tenfold` command: each verb parses, calls one function and prints."""
 
 import sys
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -29,6 +28,8 @@ app = typer.Typer(
 
 def _say_version(*, asked: bool) -> None:
     if asked:
+        from importlib.metadata import version
+
         typer.echo(f"tenfold {version('tenfold')}")
         raise typer.Exit
 

@@ -25,7 +25,7 @@ _CONTROLS = _SIDE // _SPACING + 3  # along an axis: a cubic B-spline reaches two
 
 
 class Augmentation(BaseModel):
-    """How far images are moved at random; every draw but one is uniform in ± the given value."""
+    """How far images are moved at random; draws are uniform where a value is said to be ±."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

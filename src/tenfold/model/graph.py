@@ -139,8 +139,8 @@ def _views(graph: _Graph, pixels: str, count: Views) -> str:
 def _deskewed(graph: _Graph, pixels: str) -> str:
     """Add `views.deskewed`, [n, 28, 28] to as many.
 
-    A pixel is the sum over its row, weighted by 1 less the distance to where it is read: there is
-    no indexing, which runtimes differ in, nor a matrix product, which INT8 would take.
+    A pixel is the sum over its row, weighted by 1 less the distance to where it is read, so that
+    no index depends on the image.
     """
     axis = np.arange(SIDE)
     columns, rows = graph.floats("columns", axis), graph.floats("rows", axis[:, None])
@@ -158,8 +158,7 @@ def _deskewed(graph: _Graph, pixels: str) -> str:
     y = graph.add("Sub", [rows, graph.add("Div", [total(pixels, rows), mass])])
     variance = graph.add("Max", [total(pixels, y, y), tiny])
     slope = graph.add("Div", [total(pixels, y, x), variance])
-    slope = graph.add("Min", [slope, unit])
-    slope = graph.add("Max", [slope, graph.floats("least_slope", -1)])
+    slope = graph.add("Clip", [slope, graph.floats("least_slope", -1), unit])
     source = graph.add("Add", [graph.add("Mul", [slope, y]), columns])
     apart = graph.add("Unsqueeze", [source, graph.integers("inner", 3)])
     distance = graph.add("Abs", [graph.add("Sub", [apart, columns])])

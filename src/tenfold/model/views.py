@@ -33,11 +33,11 @@ def deskewed(pixels_nhw: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     Σ p·(y - ȳ)² over the pixels p, at most 1 either way: the moments that LeCun et al. (1998)
     deskewed MNIST by. The centre of mass stays where it is.
     """
-    mass = np.maximum(pixels_nhw.sum((1, 2)), _TINY)[:, None]
+    mass, rows = np.maximum(pixels_nhw.sum((1, 2)), _TINY)[:, None], pixels_nhw.sum(2)
     x = _AXIS - pixels_nhw.sum(1) @ _AXIS[:, None] / mass
-    y = _AXIS - pixels_nhw.sum(2) @ _AXIS[:, None] / mass
+    y = _AXIS - rows @ _AXIS[:, None] / mass
     covariance = np.einsum("nyx,ny,nx->n", pixels_nhw, y, x)
-    variance = np.einsum("ny,ny->n", pixels_nhw.sum(2), y * y)
+    variance = np.einsum("ny,ny->n", rows, y * y)
     slope = np.clip(covariance / np.maximum(variance, _TINY), -1, 1)
     columns = _AXIS + (slope[:, None] * y)[:, :, None]
     left = np.floor(columns)

@@ -43,11 +43,9 @@ class Trainer:
         self.seed = derive_seed(recipe.seed, "member", member)
         self.device = where.device
         self.share = where.share
-        both = [
-            training.images,
-            *([upright(training.images)] if recipe.augmentation.deskew else []),
-        ]
-        self.images = torch.cat(both).to(where.device)
+        self.images = training.images.to(where.device)
+        if recipe.augmentation.deskew:  # each image, then each deskewed
+            self.images = torch.cat([self.images, upright(training.images).to(where.device)])
         self.labels = training.labels.to(where.device)
         self.strangers = Strangers(recipe.imitation, self.seed)
         self.stream = Stream(len(training), derive_seed(self.seed, "order"))

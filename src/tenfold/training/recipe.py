@@ -77,7 +77,8 @@ class Recipe(Frozen):
     members: int = Field(default=1, gt=0, le=1000)
     seed: int = Field(default=0, ge=0, lt=2**63)
     views: Views = Field(
-        default=1, description="to predict from: the image, or it turned, scaled and shifted"
+        default=1,
+        description="to predict from: the image, or it deskewed, turned, scaled and shifted",
     )
     data: DataConfig
     network: NetworkConfig = NetworkConfig()
