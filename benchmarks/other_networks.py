@@ -1,0 +1,125 @@
+"""Do networks of other kinds read what `single` misreads?
+
+python benchmarks/other_networks.py runs/out-of-fold --out benchmarks/records/other-networks.jsonl
+
+On the first of the five folds of `out_of_fold.py`: each network is trained on 40,000 images, one on
+half of them, and reads 10,000 others, alone and averaged with `single`. The last line has what all
+of them misread. The test set is not looked at.
+"""
+
+import argparse
+import json
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import out_of_fold
+from out_of_fold import AS_IT_WAS, CHANGES, WITHOUT, split, table
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - the name every PyTorch reader expects
+from views import CHOSEN, DESKEWED, PLAIN, SETS, averaged
+
+from tenfold.data.augment import augment
+from tenfold.evaluation.metrics import ensemble_log_probabilities
+from tenfold.model.config import CLASSES, SIDE, NetworkConfig
+from tenfold.model.network import ConvolutionBlock, DigitNetwork, FirstBlock
+from tenfold.training import loop
+from tenfold.training.audit import deal
+from tenfold.training.recipe import load_recipe
+
+FILTER = 5
+WIDTHS = (32, 64, 96, 128, 160)
+
+
+class Larger(DigitNetwork):
+    """`single` with 5×5 filters in all blocks but the first."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__(config)
+        for block in self.blocks[1:]:
+            enlarge(block, padding=FILTER // 2)
+
+
+class Unpooled(DigitNetwork):
+    """Five 5×5 convolutions without padding or pooling, then the output (An et al. 2020, "M5")."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__(config)
+        others = (ConvolutionBlock(a, b, config) for a, b in pairwise(WIDTHS))
+        self.blocks = nn.ModuleList([FirstBlock(1, WIDTHS[0], config), *others])
+        for block in self.blocks:
+            enlarge(block, padding=0)
+        side = SIDE - (FILTER - 1) * len(WIDTHS)
+        self.dense = nn.ModuleList()
+        self.output = nn.Linear(WIDTHS[-1] * side * side, CLASSES)
+
+    def forward(self, pixels_nhw: Tensor) -> Tensor:
+        """Map float pixels [n, 28, 28] in [0, 1] to float32 logits [n, 10]."""
+        x = (pixels_nhw - self.config.input_mean) / self.config.input_std
+        x = x.to(self.compute_dtype).unsqueeze(3).permute(0, 3, 1, 2)  # channels-last strides
+        for block in self.blocks:
+            x = F.conv2d(x, block.convolution.weight.to(self.compute_dtype))
+            x = F.relu(block.norm(x))
+        logits: Tensor = self.output(x.permute(0, 2, 3, 1).flatten(1).float())
+        return logits
+
+
+def enlarge(block: nn.Module, padding: int) -> None:
+    """Give a block filters of 5×5 in place of 3×3."""
+    old = block.convolution
+    block.convolution = nn.Conv2d(
+        old.in_channels, old.out_channels, FILTER, padding=padding, bias=False
+    )
+
+
+HALF = "half of the images"
+Kind = tuple[list[str], Callable[..., Tensor], Callable[[NetworkConfig], DigitNetwork]]
+KINDS: dict[str, Kind] = {
+    "single": ([], augment, DigitNetwork),
+    "4,000 iterations": (["training.stages.1.iterations=3920"], augment, DigitNetwork),
+    HALF: ([], augment, DigitNetwork),
+    "5×5 filters": ([], augment, Larger),
+    "5×5 filters, no pooling": ([], augment, Unpooled),
+    WITHOUT: (AS_IT_WAS, augment, DigitNetwork),
+} | {name: (*change, DigitNetwork) for name, change in CHANGES.items()}
+
+
+def main() -> None:
+    """Train what is missing; print the table and keep its figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("root", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    given = parser.parse_args()
+    training, _ = split()
+    others, own = next(deal(training.labels.numpy(), 5, 0))
+    readings = {}
+    for name, (changes, augmented, shape) in KINDS.items():
+        recipe = load_recipe("single", changes)
+        path = given.root / name.replace(" ", "-") / "fold-0.safetensors"
+        with (
+            patch.multiple(loop, augment=augmented, DigitNetwork=shape),
+            patch.object(out_of_fold, "DigitNetwork", shape),
+        ):
+            seen = training.subset(others[::2] if name == HALF else others)
+            network = out_of_fold.train(recipe, seen, path)
+        upright = bool(recipe.augmentation.deskew)
+        views = DESKEWED[CHOSEN] if upright else SETS[PLAIN]
+        readings[name] = averaged(network, training.images[own], {name: views})[name]
+    both = {
+        f"{name}, and single": ensemble_log_probabilities(np.stack([readings["single"], log_p]))
+        for name, log_p in readings.items()
+        if name != "single"
+    }
+    rows: list[dict[str, Any]] = list(table(readings | both, own, training))
+    alone = [set(row["misread"]) for row in rows[: len(readings)]]
+    rows.append({"name": "misread by all", "misread": sorted(set.intersection(*alone))})
+    print(f"misread by all: {len(rows[-1]['misread'])}")
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    given.out.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+if __name__ == "__main__":
+    main()
