@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from tenfold.cli import app
 from tenfold.errors import RunError
@@ -32,10 +32,14 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return folder / "a", folder / "b"
 
 
-def command(*words: object) -> Any:
+def invoked(*words: object) -> Result:
     result = CliRunner().invoke(app, [str(word) for word in words])
     assert result.exit_code == 0, result.output
-    return json.loads(result.stdout.strip().splitlines()[-1])
+    return result
+
+
+def command(*words: object) -> Any:
+    return json.loads(invoked(*words).stdout.strip().splitlines()[-1])
 
 
 def test_each_seed_is_the_run_that_train_makes(sets: tuple[Path, Path], tmp_path: Path) -> None:
@@ -53,13 +57,17 @@ def test_the_command_continues_and_summarises(sets: tuple[Path, Path], tmp_path:
     (folder / "seed-2/evaluation.json").unlink()  # trained, not measured
     set_ = [word for change in SMALL for word in ("--set", change)]
     set_ += ["--set", "network.pooling=mixed", "--threads", "2"]
-    found = command("repeat", "smoke", "--seeds", 4, "--out", folder, *set_, "--json")
+    result = invoked("repeat", "smoke", "--seeds", 4, "--out", folder, *set_, "--json")
+    found = json.loads(result.stdout.strip().splitlines()[-1])
     assert (folder / "seed-0/bundle/weights.safetensors").stat().st_mtime_ns == before
     assert found["runs"] == 4
     scores = [
         json.loads((folder / f"seed-{k}/evaluation.json").read_text())["models"][-1]["accuracy"]
         for k in range(4)
     ]
+    for seed, accuracy in enumerate(scores):  # told of those that were measured now
+        told = f"seed-{seed} on test images: {accuracy:.2%}, nll_sum" in result.stderr
+        assert told == (seed > 0)
     assert found["accuracy"]["mean"] == pytest.approx(np.mean(scores))
     assert found["accuracy"]["n"] == 4
     page = Path(found["report"]).read_text()

@@ -46,6 +46,7 @@ def repeat(  # noqa: PLR0913 - a command line
     """Train a recipe with several seeds, a member a core; the same command continues it."""
     import torch
 
+    from tenfold.report.folder import read_run
     from tenfold.report.page import write_report
     from tenfold.report.runset import read_set, summarise
     from tenfold.training.launch import Job
@@ -53,6 +54,7 @@ def repeat(  # noqa: PLR0913 - a command line
     from tenfold.training.progress import ProgressView
     from tenfold.training.recipe import load_recipe
     from tenfold.training.repeat import lay, train_all
+    from tenfold.training.run import Run
 
     with launcher_on(on) as launcher:
         torch.set_num_threads(1)  # threads of this process would not survive in forked workers
@@ -67,6 +69,11 @@ def repeat(  # noqa: PLR0913 - a command line
         def on_event(job: Job, event: Event) -> None:
             view.on_event(waiting.index((job.run, job.member)), event)
 
+        def on_measured(run: Run) -> None:
+            found = read_run(run.path).evaluation.headline
+            figures = f"{found.accuracy:.2%}, nll_sum {found.nll_sum:,.1f}"
+            view.console.print(f"{run.path.name} on test images: {figures}", highlight=False)
+
         try:
             with view:
                 train_all(
@@ -75,6 +82,7 @@ def repeat(  # noqa: PLR0913 - a command line
                     launcher=launcher,
                     start_method=START_METHOD,
                     on_event=on_event,
+                    on_measured=on_measured,
                 )
         except (Interrupted, KeyboardInterrupt):
             typer.echo("stopped; the same command continues", err=True)

@@ -1,6 +1,6 @@
 """One recipe with many seeds: a folder of runs, trained side by side, resumable."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -43,13 +43,14 @@ def lay(
     return runs
 
 
-def train_all(
+def train_all(  # noqa: PLR0913 - who trains, how, and who is told
     runs: Sequence[Run],
     *,
     workers: int | None = None,
     launcher: Launcher | None = None,
     start_method: Literal["fork", "spawn"] = "spawn",
     on_event: OnEvent = lambda _job, _event: None,
+    on_measured: Callable[[Run], None] = lambda _run: None,
 ) -> None:
     """Train and measure what is unfinished: a member a core, whichever run it belongs to.
 
@@ -59,6 +60,7 @@ def train_all(
         launcher: where members are trained instead.
         start_method: see `Local`.
         on_event: called with (job, event) as training goes on.
+        on_measured: called with each run when it is measured, after all are trained.
 
     Raises:
         Interrupted: stopped by Ctrl-C; calling it again continues.
@@ -72,6 +74,7 @@ def train_all(
     torch.set_num_threads(workers)
     for run in waiting:
         finish(run, {"training_seconds": round(_seconds(run), 2), "side_by_side": workers})
+        on_measured(run)
 
 
 def _seconds(run: Run) -> float:
