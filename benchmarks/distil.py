@@ -12,14 +12,13 @@ The test set is not looked at.
 """
 
 import argparse
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
 import torch
-from held_out import calibrated
+from held_out import calibrated, write_rows
 from out_of_fold import AS_IT_WAS, WITHOUT, out_of_fold, split, train
 from torch import Tensor
 from views import PLAIN, SETS, averaged
@@ -119,8 +118,7 @@ def main() -> None:
             rows.append(row | {"nll_sum": round(found.nll_sum, 2)})
             cells += [f"{found.accuracy:.2%}", f"{found.nll_sum:.1f}"]
         print("| " + " | ".join(cells) + " |")
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_rows(given.out, rows)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,9 @@ import argparse
 import itertools
 import json
 import shutil
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +39,12 @@ def open_trials(paths: list[Path], parser: argparse.ArgumentParser) -> list[Run]
         if run.recipe.data != runs[0].recipe.data:
             parser.error(f"{run.path}: holds out other images than {runs[0].path}")
     return runs
+
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write a record, a line of JSON a row."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 def main() -> None:
@@ -66,7 +74,7 @@ def main() -> None:
             | {"nll_sum": round(found.nll_sum, 2), "mistakes": wrong.tolist()}
         )
         print(f"| {' + '.join(names)} | {found.accuracy:.2%} | {found.nll_sum:.1f} |")
-    (given.out / "results.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_rows(given.out / "results.jsonl", rows)
 
 
 if __name__ == "__main__":

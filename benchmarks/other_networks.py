@@ -8,27 +8,20 @@ of them misread. The test set is not looked at.
 """
 
 import argparse
-import json
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
-import out_of_fold
-from out_of_fold import AS_IT_WAS, CHANGES, WITHOUT, split, table
+from held_out import write_rows
+from out_of_fold import VARIANTS, Variant, networks, split, table
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name every PyTorch reader expects
 from views import CHOSEN, DESKEWED, PLAIN, SETS, averaged
 
-from tenfold.data.augment import augment
 from tenfold.evaluation.metrics import ensemble_log_probabilities
 from tenfold.model.config import CLASSES, SIDE, NetworkConfig
 from tenfold.model.network import ConvolutionBlock, DigitNetwork, FirstBlock
-from tenfold.training import loop
-from tenfold.training.audit import deal
-from tenfold.training.recipe import load_recipe
 
 FILTER = 5
 WIDTHS = (32, 64, 96, 128, 160)
@@ -75,16 +68,13 @@ def enlarge(block: nn.Module, padding: int) -> None:
     )
 
 
-HALF = "half of the images"
-Kind = tuple[list[str], Callable[..., Tensor], Callable[[NetworkConfig], DigitNetwork]]
-KINDS: dict[str, Kind] = {
-    "single": ([], augment, DigitNetwork),
-    "4,000 iterations": (["training.stages.1.iterations=3920"], augment, DigitNetwork),
-    HALF: ([], augment, DigitNetwork),
-    "5×5 filters": ([], augment, Larger),
-    "5×5 filters, no pooling": ([], augment, Unpooled),
-    WITHOUT: (AS_IT_WAS, augment, DigitNetwork),
-} | {name: (*change, DigitNetwork) for name, change in CHANGES.items()}
+UPRIGHT = {  # know deskewed images; the other variants do not
+    "single": VARIANTS["single"],
+    "4,000 iterations": Variant(["training.stages.1.iterations=3920"]),
+    "half of the images": Variant(every=2),
+    "5×5 filters": Variant(network=Larger),
+    "5×5 filters, no pooling": Variant(network=Unpooled),
+}
 
 
 def main() -> None:
@@ -94,20 +84,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     training, _ = split()
-    others, own = next(deal(training.labels.numpy(), 5, 0))
     readings = {}
-    for name, (changes, augmented, shape) in KINDS.items():
-        recipe = load_recipe("single", changes)
-        path = given.root / name.replace(" ", "-") / "fold-0.safetensors"
-        with (
-            patch.multiple(loop, augment=augmented, DigitNetwork=shape),
-            patch.object(out_of_fold, "DigitNetwork", shape),
-        ):
-            seen = training.subset(others[::2] if name == HALF else others)
-            network = out_of_fold.train(recipe, seen, path)
-        upright = bool(recipe.augmentation.deskew)
-        views = DESKEWED[CHOSEN] if upright else SETS[PLAIN]
-        readings[name] = averaged(network, training.images[own], {name: views})[name]
+    for name, variant in (UPRIGHT | VARIANTS).items():
+        network, unseen, own = next(networks(name, variant, training, given.root))
+        views = DESKEWED[CHOSEN] if name in UPRIGHT else SETS[PLAIN]
+        readings[name] = averaged(network, unseen.images, {name: views})[name]
     both = {
         f"{name}, and single": ensemble_log_probabilities(np.stack([readings["single"], log_p]))
         for name, log_p in readings.items()
@@ -117,8 +98,7 @@ def main() -> None:
     alone = [set(row["misread"]) for row in rows[: len(readings)]]
     rows.append({"name": "misread by all", "misread": sorted(set.intersection(*alone))})
     print(f"misread by all: {len(rows[-1]['misread'])}")
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_rows(given.out, rows)
 
 
 if __name__ == "__main__":

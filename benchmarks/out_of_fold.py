@@ -11,16 +11,15 @@ looked at.
 """
 
 import argparse
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from held_out import calibrated
+from held_out import calibrated, write_rows
 from safetensors.torch import load_file, save_file
 from scipy.stats import sem
 from torch import Tensor
@@ -32,6 +31,7 @@ from tenfold.data.augment import Augmentation, augment, draw_inverses, warp
 from tenfold.data.batches import derive_seed
 from tenfold.data.dataset import Digits, stratified_split
 from tenfold.data.sources import load_digits
+from tenfold.model.config import NetworkConfig
 from tenfold.model.kernels import tune_process
 from tenfold.model.network import DigitNetwork
 from tenfold.training import loop
@@ -64,13 +64,22 @@ def _uniform(n: int, generator: torch.Generator) -> Tensor:
     return torch.rand(n, 1, 1, generator=generator) * 2 - 1
 
 
+class Variant(NamedTuple):
+    """What differs from `single`: overrides, augmentation, the network, and images: every nth."""
+
+    changes: Sequence[str] = ()
+    augment: Callable[..., Tensor] = augment
+    network: Callable[[NetworkConfig], DigitNetwork] = DigitNetwork
+    every: int = 1
+
+
 WITHOUT = "without deskewing"  # as `single` was
 AS_IT_WAS = ["augmentation.deskew=0.0"]
-CHANGES: dict[str, tuple[list[str], Callable[..., Tensor]]] = {
-    "elastic deformation": ([*AS_IT_WAS, "augmentation.elastic=0.5"], augment),
-    "digits and strokes of other widths": (AS_IT_WAS, strokes),
+CHANGES = {
+    "elastic deformation": Variant([*AS_IT_WAS, "augmentation.elastic=0.5"]),
+    "digits and strokes of other widths": Variant(AS_IT_WAS, strokes),
 }
-VARIANTS = {WITHOUT: (AS_IT_WAS, augment), "single": ([], augment), **CHANGES}
+VARIANTS = {WITHOUT: Variant(AS_IT_WAS), "single": Variant(), **CHANGES}
 
 
 def split() -> tuple[Digits, Digits]:
@@ -92,33 +101,32 @@ def train(
             trainer.step()
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file(trainer.state_dict(trainer.evaluated_state()), path)
-    network = DigitNetwork(recipe.network)
+    network = loop.DigitNetwork(recipe.network)  # or what a variant has in its place
     network.load_state_dict(load_file(path))
     return network.eval()
 
 
 def networks(
-    variant: str, training: Digits, root: Path
+    name: str, variant: Variant, training: Digits, root: Path
 ) -> Iterator[tuple[DigitNetwork, Digits, Tensor]]:
     """Yield, for each of five folds, a network, what it never saw, and indices of that."""
-    changes, augmented = VARIANTS[variant]
-    recipe = load_recipe("single", changes)
+    recipe = load_recipe("single", variant.changes)
     for number, (others, own) in enumerate(deal(training.labels.numpy(), 5, 0)):
-        with patch.object(loop, "augment", augmented):
-            path = root / variant.replace(" ", "-") / f"fold-{number}.safetensors"
-            network = train(recipe, training.subset(others), path)
+        with patch.multiple(loop, augment=variant.augment, DigitNetwork=variant.network):
+            path = root / name.replace(" ", "-") / f"fold-{number}.safetensors"
+            network = train(recipe, training.subset(others[:: variant.every]), path)
         yield network, training.subset(own), own
 
 
 def out_of_fold(
-    variant: str, training: Digits, root: Path, sets: dict[str, tuple[View, ...]]
+    name: str, training: Digits, root: Path, sets: dict[str, tuple[View, ...]]
 ) -> tuple[dict[str, LogP], Tensor]:
     """Return log p [50,000, 10] over each set of views, by the networks that never saw; indices."""
     found = [
         (averaged(network, unseen.images, sets), indices)
-        for network, unseen, indices in networks(variant, training, root)
+        for network, unseen, indices in networks(name, VARIANTS[name], training, root)
     ]
-    log_ps = {name: np.concatenate([part[name] for part, _ in found]) for name in sets}
+    log_ps = {views: np.concatenate([part[views] for part, _ in found]) for views in sets}
     return log_ps, torch.cat([indices for _, indices in found])
 
 
@@ -164,8 +172,7 @@ def main() -> None:
         for title, readings in (("changes", changed), (WITHOUT, without), ("single", deskewed))
         for row in table(readings, indices, training)
     ]
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_rows(given.out, rows)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ is chosen from them.
 
 import argparse
 import itertools
-import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from ablations import difference
-from held_out import open_trials
+from held_out import open_trials, write_rows
 from tqdm import tqdm
 
 from tenfold.data.augment import warp
@@ -142,8 +141,7 @@ def main() -> None:
             own, base = ([r[key] for r in rows if r["views"] == which] for which in (name, SHIFTS))
             cells += [f"{np.mean(own):.1f}", difference(paired(base, own), 1, 1)]
         print("| " + " | ".join(cells) + " |")
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_rows(given.out, rows)
 
 
 if __name__ == "__main__":

@@ -38,8 +38,12 @@ def invoked(*words: object) -> Result:
     return result
 
 
+def answer(result: Result) -> Any:
+    return json.loads(result.stdout.strip().splitlines()[-1])
+
+
 def command(*words: object) -> Any:
-    return json.loads(invoked(*words).stdout.strip().splitlines()[-1])
+    return answer(invoked(*words))
 
 
 def test_each_seed_is_the_run_that_train_makes(sets: tuple[Path, Path], tmp_path: Path) -> None:
@@ -58,7 +62,7 @@ def test_the_command_continues_and_summarises(sets: tuple[Path, Path], tmp_path:
     set_ = [word for change in SMALL for word in ("--set", change)]
     set_ += ["--set", "network.pooling=mixed", "--threads", "2"]
     result = invoked("repeat", "smoke", "--seeds", 4, "--out", folder, *set_, "--json")
-    found = json.loads(result.stdout.strip().splitlines()[-1])
+    found = answer(result)
     assert (folder / "seed-0/bundle/weights.safetensors").stat().st_mtime_ns == before
     assert found["runs"] == 4
     scores = [

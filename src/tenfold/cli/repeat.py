@@ -46,7 +46,6 @@ def repeat(  # noqa: PLR0913 - a command line
     """Train a recipe with several seeds, a member a core; the same command continues it."""
     import torch
 
-    from tenfold.report.folder import read_run
     from tenfold.report.page import write_report
     from tenfold.report.runset import read_set, summarise
     from tenfold.training.launch import Job
@@ -70,8 +69,8 @@ def repeat(  # noqa: PLR0913 - a command line
             view.on_event(waiting.index((job.run, job.member)), event)
 
         def on_measured(run: Run) -> None:
-            found = read_run(run.path).evaluation.headline
-            figures = f"{found.accuracy:.2%}, nll_sum {found.nll_sum:,.1f}"
+            found = run.evaluation["models"][-1]
+            figures = f"{found['accuracy']:.2%}, nll_sum {found['nll_sum']:,.1f}"
             view.console.print(f"{run.path.name} on test images: {figures}", highlight=False)
 
         try:
