@@ -7,7 +7,7 @@ TORCH ?= torch==2.13.0
 TORCH_INDEX ?= $(if $(shell command -v nvidia-smi 2>/dev/null),,https://download.pytorch.org/whl/cpu)
 
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
-SOURCES = pyproject.toml setup.py src/tenfold/model/_kernels.c
+SOURCES = pyproject.toml setup.py src/tenfold/model/kernels/kernels.c
 # Asked first: pip itself retries an index that does not answer for minutes.
 ANSWERS = import sys, urllib.request as web; web.urlopen(sys.argv[1] + "/torch/", timeout=5)
 
@@ -53,4 +53,4 @@ $(VENV)/.dev: $(VENV)/.installed
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build src/tenfold.egg-info src/tenfold/model/*.so
+	rm -rf $(VENV) build src/tenfold.egg-info src/tenfold/model/kernels/*.so

@@ -15,8 +15,8 @@ if platform.machine().lower() not in {"x86_64", "amd64"}:
 setup(
     ext_modules=[
         Extension(
-            f"tenfold.model._kernels_{name}",
-            ["src/tenfold/model/_kernels.c"],
+            f"tenfold.model.kernels.kernels_{name}",
+            ["src/tenfold/model/kernels/kernels.c"],
             extra_compile_args=[
                 "-O2",  # vectors are written out; -O3 takes five times as long to compile
                 "-g0",

@@ -24,7 +24,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import dataset, parquet
 
-from tenfold.data.dataset import synthetic_digits
+from tenfold.data.digits import synthetic_digits
 from tenfold.files import write_atomically
 from tenfold.training.hardware import choose_device, describe_machine
 

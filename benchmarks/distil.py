@@ -23,14 +23,14 @@ from out_of_fold import AS_IT_WAS, WITHOUT, out_of_fold, split, train
 from torch import Tensor
 from views import PLAIN, SETS, averaged
 
-from tenfold.data.augment import Augmentation, augment
-from tenfold.data.dataset import Digits
+from tenfold.augmentation.geometric import Augmentation, augment
+from tenfold.data.digits import Digits
 from tenfold.evaluation.metrics import measure
+from tenfold.execution.run import Run
 from tenfold.model.network import DigitNetwork
-from tenfold.training import loop
+from tenfold.training import trainer as loop
 from tenfold.training.loss import nll_sum
 from tenfold.training.recipe import load_recipe
-from tenfold.training.run import Run
 
 # At which the average of networks smoothed by 0.03 is about as sure as it should be.
 TEMPERATURE = 0.55

@@ -17,13 +17,13 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from tenfold.data.dataset import Digits
-from tenfold.data.disputed import disputed_labels
+from tenfold.data.digits import Digits
+from tenfold.data.disputed_labels import disputed_labels
 from tenfold.data.sources import load_digits
 from tenfold.evaluation.calibration import apply_temperature, fit_temperature
 from tenfold.evaluation.metrics import ensemble_log_probabilities, measure
 from tenfold.evaluation.statistics import spread
-from tenfold.training.run import Run
+from tenfold.execution.run import Run
 
 Array = npt.NDArray[np.float32]
 Data = tuple[Array, Array, Digits, Digits]

@@ -22,11 +22,11 @@ import numpy as np  # after the kernels are chosen
 import numpy.typing as npt
 import torch
 
+from tenfold.bundle.format import SHIPPED, read_package
+from tenfold.bundle.runtime import Session
+from tenfold.bundle.torch_bundle import Bundle
+from tenfold.cpu import available_cores
 from tenfold.data.sources import load_digits
-from tenfold.machine import available_cores
-from tenfold.model.bundle import Bundle
-from tenfold.model.package import SHIPPED, read_package
-from tenfold.model.session import Session
 from tenfold.training.hardware import describe_machine
 
 Images = npt.NDArray[np.uint8]

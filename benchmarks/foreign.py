@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from tenfold.bundle.format import SHIPPED
+from tenfold.bundle.numpy_predictor import Predictor
 from tenfold.data.folder import squeezed
-from tenfold.data.pictures import Pictures, load_pictures, picture_sets
-from tenfold.evaluation.reading import evaluate_reader
-from tenfold.model.package import SHIPPED
-from tenfold.model.predict import Predictor
+from tenfold.data.pictures import Pictures
+from tenfold.evaluation.reader import evaluate_reader
 from tenfold.reading.reader import Reader
+from tenfold.rendering.picture_sets import load_pictures, picture_sets
 from tenfold.training.hardware import describe_machine
 
 

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from tenfold.evaluation.calibration import apply_temperature, fit_temperature
 from tenfold.evaluation.metrics import ensemble_log_probabilities, measure
-from tenfold.training.run import Run
+from tenfold.execution.run import Run
 
 LogP = npt.NDArray[np.float64]
 

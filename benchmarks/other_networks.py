@@ -19,8 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name every PyTorch reader expects
 from views import CHOSEN, DESKEWED, PLAIN, SETS, averaged
 
+from tenfold.data.mnist import CLASSES, SIDE
 from tenfold.evaluation.metrics import ensemble_log_probabilities
-from tenfold.model.config import CLASSES, SIDE, NetworkConfig
+from tenfold.model.config import NetworkConfig
 from tenfold.model.network import ConvolutionBlock, DigitNetwork, FirstBlock
 
 FILTER = 5

@@ -27,15 +27,15 @@ from torch.nn.functional import pad
 from tqdm import trange
 from views import CHOSEN, DESKEWED, PLAIN, SETS, SHIFTS, View, averaged
 
-from tenfold.data.augment import Augmentation, augment, draw_inverses, warp
-from tenfold.data.batches import derive_seed
-from tenfold.data.dataset import Digits, stratified_split
+from tenfold.augmentation.geometric import Augmentation, augment, draw_inverses, warp
+from tenfold.data.digits import Digits, stratified_split
+from tenfold.data.seeds import derive_seed
 from tenfold.data.sources import load_digits
 from tenfold.model.config import NetworkConfig
-from tenfold.model.kernels import tune_process
+from tenfold.model.kernels.functional import tune_process
 from tenfold.model.network import DigitNetwork
-from tenfold.training import loop
-from tenfold.training.audit import deal
+from tenfold.studies.audit import deal
+from tenfold.training import trainer as loop
 from tenfold.training.hardware import choose_dtype
 from tenfold.training.recipe import Recipe, load_recipe
 

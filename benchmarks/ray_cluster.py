@@ -153,8 +153,8 @@ def cluster(nodes: int) -> Iterator[Cluster]:
 def drive(folder: Path, on: str | None) -> None:
     """Train a run, noting every event in `FOLDER/../NAME.events`."""
     from tenfold.cli.output import launcher_on
-    from tenfold.training.run import Run
-    from tenfold.training.train import resume
+    from tenfold.execution.run import Run
+    from tenfold.execution.train import resume
 
     begun = time.monotonic()
     with (
@@ -174,8 +174,8 @@ def drive(folder: Path, on: str | None) -> None:
 
 def lay(folder: Path, iterations: int) -> Path:
     """Lay a run of eight members, to be trained by one thread each."""
+    from tenfold.execution.train import prepare
     from tenfold.training.recipe import load_recipe
-    from tenfold.training.train import prepare
 
     settings = [f"members={MEMBERS}", f"training.stages.1.iterations={iterations}"]
     settings += ["training.evaluate_every=200", f"training.checkpoint_seconds={CHECKPOINT_SECONDS}"]
@@ -231,7 +231,7 @@ def between_members(folder: Path) -> float:
 
 def progress(folder: Path) -> float:
     """Return the share of all steps that have been taken."""
-    from tenfold.training.run import Run
+    from tenfold.execution.run import Run
 
     reached: dict[int, int] = {}
     for event in events_of(folder):
@@ -252,7 +252,7 @@ def timed(folder: Path, start: Callable[[Path], "subprocess.Popen[bytes]"]) -> d
     if start(folder).wait():
         raise RuntimeError(f"{folder}: the driver failed")
     whole = time.monotonic() - begun
-    from tenfold.training.run import Run
+    from tenfold.execution.run import Run
 
     return {
         "seconds": round(whole, 1),

@@ -22,12 +22,12 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from tenfold.data.pictures import load_pictures
+from tenfold.bundle.format import SHIPPED
+from tenfold.cpu import available_cores
 from tenfold.data.sources import load_digits
 from tenfold.evaluation.statistics import spread
-from tenfold.machine import available_cores
-from tenfold.model.package import SHIPPED
 from tenfold.reading.bulk import read_in_bulk
+from tenfold.rendering.picture_sets import load_pictures
 from tenfold.training.hardware import describe_machine
 
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tenfold.training.run import Run
+from tenfold.execution.run import Run
 
 
 def line(run: Run) -> dict[str, Any]:

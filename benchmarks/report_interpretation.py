@@ -21,12 +21,12 @@ import torch
 from torch import Tensor
 from tqdm import trange
 
-from tenfold.data.dataset import Digits
+from tenfold.data.digits import Digits
 from tenfold.data.sources import load_digits
 from tenfold.evaluation.metrics import ensemble_log_probabilities, measure
-from tenfold.training.loop import Placement, Trainer
 from tenfold.training.optimizer import Optimizer
 from tenfold.training.recipe import Recipe, load_recipe
+from tenfold.training.trainer import Placement, Trainer
 
 RESULTS = Path("benchmarks/records/report-interpretation/results.jsonl")
 Row = dict[str, Any]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tenfold.evaluation.statistics import spread
 from tenfold.report.folder import RunFolder, Selection, read_run
-from tenfold.report.seed import seed_method
+from tenfold.report.seed_report import seed_method
 from tenfold.report.tables import RULES
 
 REPORTED = {1: "99.2–99.3 %", 2: "99.4 % hard to reach"}

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn import functional
 
-from tenfold.model.kernels import adam_step, tune_process
+from tenfold.model.kernels.functional import adam_step, tune_process
 from tenfold.training.hardware import choose_dtype
 
 BATCH = 400

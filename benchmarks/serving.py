@@ -31,18 +31,18 @@ import numpy as np
 import torch
 from PIL import Image
 
-from tenfold.data.decode import decode
+from tenfold.bundle.runtime import Session
+from tenfold.data.decoding import decode
 from tenfold.data.sources import load_digits
-from tenfold.model.session import Session
 from tenfold.reading.reader import Reader, find_digits, images_of
-from tenfold.serving.answer import answer, result
+from tenfold.serving.responses import answer, result
 from tenfold.training.hardware import describe_machine
 
 RATE = 200  # requests a second
 CLIENTS = 64
 # As it would be if each request were classified on the event loop, alone.
 ALONE = """
-from tenfold.serving.gather import Gatherer
+from tenfold.serving.micro_batcher import Gatherer
 async def opinions(self, images): return self._session.opinions(images)
 Gatherer.opinions = opinions
 """

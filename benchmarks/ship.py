@@ -8,10 +8,10 @@ Prints what the run and the shipped bundle score on MNIST's test images, which m
 import sys
 from pathlib import Path
 
+from tenfold.bundle.format import save_bundle
+from tenfold.bundle.torch_bundle import Bundle
 from tenfold.data.sources import load_digits
 from tenfold.evaluation.evaluate import evaluate_bundle
-from tenfold.model.bundle import Bundle
-from tenfold.model.package import save_bundle
 
 
 def main(run: Path, target: Path) -> None:

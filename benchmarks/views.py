@@ -24,16 +24,16 @@ from ablations import difference
 from held_out import open_trials, write_rows
 from tqdm import tqdm
 
-from tenfold.data.augment import warp
-from tenfold.data.dataset import concatenate
+from tenfold.augmentation.geometric import warp
+from tenfold.bundle.test_time_augmentation import DEGREES, STRETCH
+from tenfold.bundle.test_time_augmentation import SHIFTS as PIXELS
+from tenfold.data.digits import concatenate
 from tenfold.data.sources import load_digits
 from tenfold.evaluation.calibration import apply_temperature, fit_temperature
 from tenfold.evaluation.metrics import ensemble_log_probabilities, measure
 from tenfold.evaluation.statistics import paired
 from tenfold.model.network import DigitNetwork
-from tenfold.model.views import DEGREES, STRETCH
-from tenfold.model.views import SHIFTS as PIXELS
-from tenfold.training.loop import upright
+from tenfold.training.trainer import upright
 
 
 class View(NamedTuple):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 from tenfold.data import sources
-from tenfold.data.dataset import Digits, synthetic_digits
+from tenfold.data.digits import Digits, synthetic_digits
 from tenfold.data.download import Source
 from tenfold.data.idx import write_idx
 from tenfold.data.sources import Catalogued, load_digits

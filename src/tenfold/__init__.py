@@ -7,19 +7,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tenfold.data.dataset import Digits
+    from tenfold.bundle.torch_bundle import Bundle
+    from tenfold.data.digits import Digits
     from tenfold.data.sources import load_digits
     from tenfold.errors import TenfoldError
-    from tenfold.model.bundle import Bundle
+    from tenfold.execution.run import Run
+    from tenfold.execution.train import resume, train
     from tenfold.model.config import NetworkConfig
     from tenfold.model.network import DigitNetwork
     from tenfold.model.pooling import MixedPool
     from tenfold.reading.reader import Reader, Reading
     from tenfold.training.estimator import DigitClassifier
     from tenfold.training.recipe import Recipe, load_recipe
-    from tenfold.training.run import Run
     from tenfold.training.schedule import Schedule, Stage
-    from tenfold.training.train import resume, train
 
 __all__ = [
     "Bundle",
@@ -42,23 +42,23 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Bundle": "tenfold.model.bundle",
+    "Bundle": "tenfold.bundle.torch_bundle",
     "DigitClassifier": "tenfold.training.estimator",
     "DigitNetwork": "tenfold.model.network",
-    "Digits": "tenfold.data.dataset",
+    "Digits": "tenfold.data.digits",
     "MixedPool": "tenfold.model.pooling",
     "NetworkConfig": "tenfold.model.config",
     "Reader": "tenfold.reading.reader",
     "Reading": "tenfold.reading.reader",
     "Recipe": "tenfold.training.recipe",
-    "Run": "tenfold.training.run",
+    "Run": "tenfold.execution.run",
     "Schedule": "tenfold.training.schedule",
     "Stage": "tenfold.training.schedule",
     "TenfoldError": "tenfold.errors",
     "load_digits": "tenfold.data.sources",
     "load_recipe": "tenfold.training.recipe",
-    "resume": "tenfold.training.train",
-    "train": "tenfold.training.train",
+    "resume": "tenfold.execution.train",
+    "train": "tenfold.execution.train",
 }
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from tenfold.data.strokes import WAYS, spline, strokes_of
+from tenfold.rendering.strokes import WAYS, spline, strokes_of
 
 Pixels = npt.NDArray[np.uint8]
 

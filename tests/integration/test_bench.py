@@ -12,13 +12,14 @@ import pytest
 import torch
 from torch.nn import functional
 
-from tenfold.benchmark import bench, variants
-from tenfold.benchmark import race as racing
+from tenfold.benchmark import bench
+from tenfold.benchmark import candidates as variants
+from tenfold.benchmark import runner as racing
 from tenfold.benchmark.bench import training_flops
-from tenfold.benchmark.bursts import peak_memory_mb
-from tenfold.benchmark.race import STOCK, Variant, race
-from tenfold.benchmark.standings import standings
-from tenfold.data.dataset import Digits
+from tenfold.benchmark.result_table import standings
+from tenfold.benchmark.runner import STOCK, Variant, race
+from tenfold.benchmark.worker import peak_memory_mb
+from tenfold.data.digits import Digits
 from tenfold.errors import RunError
 from tenfold.model.config import NetworkConfig
 from tenfold.model.network import DigitNetwork

@@ -196,7 +196,7 @@ def test_a_damaged_checkpoint(how: str, run: Path, fail: Fail) -> None:
 
 @pytest.mark.processes
 def test_an_error_in_one_worker_ends_the_others(start: Start, tmp_path: Path) -> None:
-    from tenfold.training.train import prepare
+    from tenfold.execution.train import prepare
 
     recipe = load_recipe("smoke", ["training.stages.1.iterations=100000"])
     run = prepare(recipe, out=tmp_path / "run", device="cpu", threads=2)

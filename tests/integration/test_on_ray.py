@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import dataset, parquet
 
-from tenfold.data.dataset import synthetic_digits
+from tenfold.data.digits import synthetic_digits
 
 pytestmark = [
     pytest.mark.processes,
@@ -27,7 +27,7 @@ QUICK = ("smoke", "--threads", 1, "--set", LONGER, "--set", "training.checkpoint
 
 LOOPBACK = """
 import socket
-from tenfold.cluster import connected
+from tenfold.ray_cluster import connected
 with connected("ray") as ray:
     node, = ray.nodes()
     for address in ("127.0.0.1", "127.0.0.2"):

@@ -157,7 +157,7 @@ def test_least_confidence(tenfold: Tenfold, folder: Path) -> None:
 
 
 def test_another_model(tenfold: Tenfold, folder: Path, tmp_path: Path) -> None:
-    from tenfold.model.package import SHIPPED
+    from tenfold.bundle.format import SHIPPED
 
     path = folder / "number.png"
     assert tenfold("read", path, "--model", SHIPPED, "--json").read == {"number.png": "4071"}

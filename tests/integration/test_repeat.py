@@ -12,10 +12,10 @@ from typer.testing import CliRunner, Result
 
 from tenfold.cli import app
 from tenfold.errors import RunError
+from tenfold.execution.train import train
 from tenfold.report.runset import compare, read_set
+from tenfold.studies.repeat import lay, train_all
 from tenfold.training.recipe import load_recipe
-from tenfold.training.repeat import lay, train_all
-from tenfold.training.train import train
 
 pytestmark = pytest.mark.processes
 

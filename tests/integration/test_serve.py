@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tenfold.data.dataset import Digits
-from tenfold.model.predict import Predictor
+from tenfold.bundle.numpy_predictor import Predictor
+from tenfold.data.digits import Digits
 
 from .serve_process import Service, Start, whole_answer
 

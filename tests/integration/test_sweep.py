@@ -16,16 +16,16 @@ from optuna.trial import TrialState
 from typer.testing import CliRunner
 
 from tenfold.cli import app
-from tenfold.data.dataset import Digits
+from tenfold.data.digits import Digits
 from tenfold.errors import RecipeError, RunError
-from tenfold.training.attempt import attempt
+from tenfold.execution.local import Job, Local, OnEvent, TrainJob
+from tenfold.execution.run import Run
+from tenfold.studies.space import load_space
+from tenfold.studies.sweep import FINISHED, open_sweep
+from tenfold.studies.trial import attempt
 from tenfold.training.journal import Journal
-from tenfold.training.launch import Job, Local, OnEvent, TrainJob
 from tenfold.training.member import Event, Interrupted
 from tenfold.training.recipe import load_recipe
-from tenfold.training.run import Run
-from tenfold.training.space import load_space
-from tenfold.training.sweep import FINISHED, open_sweep
 
 SMALL = (
     "training.stages.0.iterations=6",
@@ -53,7 +53,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
     def loss(run: Run, index: int, _: object) -> float:
         return float(Journal(run.members[0]).records()[index]["nll_sum"])
 
-    monkeypatch.setattr("tenfold.training.attempt.calibrated_loss", loss)
+    monkeypatch.setattr("tenfold.studies.trial.calibrated_loss", loss)
 
 
 @pytest.fixture
@@ -289,7 +289,7 @@ def test_killed_and_continued_by_the_same_command(
 def test_one_process_a_folder_and_one_sweep_a_folder(
     opened: Callable[[], Any], space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tenfold.training.sweep.DYING_SECONDS", 0.0)
+    monkeypatch.setattr("tenfold.studies.sweep.DYING_SECONDS", 0.0)
     with opened(), pytest.raises(RunError, match="another process is sweeping there"), opened():
         pass
     with (

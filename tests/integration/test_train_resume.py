@@ -14,11 +14,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tenfold.data.dataset import Digits
+from tenfold.data.digits import Digits
 from tenfold.errors import RunError
-from tenfold.training.loop import Placement, Trainer
 from tenfold.training.member import Event, Interrupted, MemberRun, train_member
 from tenfold.training.recipe import Recipe, load_recipe
+from tenfold.training.trainer import Placement, Trainer
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX")
 
@@ -284,7 +284,7 @@ def test_ctrl_c_says_how_to_resume_and_changes_nothing(
 
 
 def test_a_recipe_that_was_changed_is_not_resumed(tmp_path: Path) -> None:
-    from tenfold.training import train as training
+    from tenfold.execution import train as training
 
     run = training.prepare(small(), out=tmp_path / "run", device="cpu", threads=1)
     path = run.path / "recipe.toml"

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as stn
 
-from tenfold.data.batches import Stream, derive_seed
-from tenfold.data.dataset import Digits, concatenate, stratified_split
+from tenfold.data.digits import Digits, concatenate, stratified_split
 from tenfold.data.download import parse_table
 from tenfold.data.idx import read_idx, write_idx
+from tenfold.data.sampling import Stream
+from tenfold.data.seeds import derive_seed
 from tenfold.errors import DataError
 
 SEEDS = st.integers(0, 2**63 - 1)

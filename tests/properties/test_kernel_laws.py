@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from torch import Tensor
 
 from tenfold.model.config import PoolKind
-from tenfold.model.kernels import relu_pool
+from tenfold.model.kernels.functional import relu_pool
 
 shapes = st.tuples(*[st.integers(1, side) for side in (3, 20, 7, 7)])
 dtypes = st.sampled_from([torch.float32, torch.bfloat16])

@@ -18,10 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tenfold.data.form import to_form
-from tenfold.data.strokes import WAYS, spline, strokes_of
-from tenfold.reading.ink import WORKING_SIDE
+from tenfold.data.normalization import to_form
+from tenfold.reading.foreground import WORKING_SIDE
 from tenfold.reading.reader import Layout, Picture, Reader
+from tenfold.rendering.strokes import WAYS, spline, strokes_of
 
 Floats = npt.NDArray[np.float32]
 Form = npt.NDArray[np.uint8]

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tenfold.data.strokes import WAYS, spline, strokes_of
+from tenfold.rendering.strokes import WAYS, spline, strokes_of
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom; the last two exclusive
 Colour = int | tuple[int, int, int]

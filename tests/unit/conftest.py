@@ -10,7 +10,7 @@ from page_driver import CHROMIUM, Page, browsing, serving, serving_folder
 
 from tenfold.data.download import download, file_sha256
 from tenfold.data.sources import cache_folder
-from tenfold.model import library
+from tenfold.model.kernels import library
 from tenfold.reading.reader import Reader
 from tenfold.serving.web import write_site
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tenfold.data.strokes import WAYS, Points, Strokes, moved, spline, strokes_of
+from tenfold.rendering.strokes import WAYS, Points, Strokes, moved, spline, strokes_of
 
 Drawn = tuple[Strokes, int]
 Bits = npt.NDArray[np.bool_]

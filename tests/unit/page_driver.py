@@ -21,7 +21,7 @@ import numpy.typing as npt
 from PIL import Image
 
 import tenfold
-from tenfold.data.strokes import Points
+from tenfold.rendering.strokes import Points
 
 CHROMIUM = shutil.which("chromium")
 _FLAGS = [

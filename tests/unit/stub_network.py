@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from clear_digits import clear_digit, on_paper
 
-from tenfold.model.classifier import Classifier
+from tenfold.bundle.classifier import Classifier
 from tenfold.reading.reader import Reader
 
 EVEN = [0.1] * 10

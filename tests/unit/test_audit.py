@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from tenfold.data.dataset import Digits, synthetic_digits
+from tenfold.data.digits import Digits, synthetic_digits
 from tenfold.errors import MissingExtraError
 from tenfold.report.audit import write_audit
-from tenfold.training import audit as module
-from tenfold.training.audit import audit, deal, rank
-from tenfold.training.loop import Placement
+from tenfold.studies import audit as module
+from tenfold.studies.audit import audit, deal, rank
 from tenfold.training.recipe import load_recipe
+from tenfold.training.trainer import Placement
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -5,11 +5,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tenfold.data.strokes import drawn_digit
+from tenfold.bundle.format import SHIPPED
 from tenfold.errors import BundleError, DataError
-from tenfold.model.package import SHIPPED
 from tenfold.reading.bulk import read_in_bulk
 from tenfold.reading.reader import Picture, Reader, Reading
+from tenfold.rendering.strokes import drawn_digit
 
 
 def drawings(count: int) -> list[npt.NDArray[np.uint8]]:

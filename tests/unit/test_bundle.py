@@ -16,16 +16,17 @@ from safetensors.torch import save as save_tensors
 from scipy import ndimage
 from scipy.special import softmax
 
-from tenfold.data import disputed
-from tenfold.data.dataset import Digits
+from tenfold.bundle.format import SHIPPED, BundleConfig, read_package, save_bundle
+from tenfold.bundle.numpy_predictor import Predictor
+from tenfold.bundle.test_time_augmentation import Views
+from tenfold.bundle.torch_bundle import Bundle
+from tenfold.data import disputed_labels as disputed
+from tenfold.data.deskew import deskewed
+from tenfold.data.digits import Digits
 from tenfold.errors import BundleError
 from tenfold.evaluation.evaluate import evaluate_bundle
-from tenfold.model.bundle import Bundle
 from tenfold.model.config import NetworkConfig
 from tenfold.model.network import DigitNetwork
-from tenfold.model.package import SHIPPED, BundleConfig, read_package, save_bundle
-from tenfold.model.predict import Predictor
-from tenfold.model.views import Views, deskewed
 
 CONFIGS = (
     NetworkConfig(widths=(2, 3), fully_connected=(5,)),

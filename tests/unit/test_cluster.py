@@ -3,8 +3,8 @@ import sys
 
 import pytest
 
-from tenfold.cluster import connected
 from tenfold.errors import MissingExtraError, TenfoldError
+from tenfold.ray_cluster import connected
 
 
 @pytest.mark.parametrize("on", ["", "rai", "ray://", "somewhere", "http://host:1", "host:port"])

@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from tenfold.data.dataset import Digits, concatenate, stratified_split, synthetic_digits
+from tenfold.data.digits import Digits, concatenate, stratified_split, synthetic_digits
 from tenfold.errors import DataError
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tenfold.data.pictures import Kind, Pictures
 from tenfold.errors import DataError
-from tenfold.evaluation.reading import evaluate_reader
+from tenfold.evaluation.reader import evaluate_reader
 from tenfold.reading.reader import Layout, Picture, Reader, Reading, Reason
 
 Said = str | DataError  # a character a reading: its digit, and how it is marked

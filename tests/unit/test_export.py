@@ -10,14 +10,14 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from tenfold.data.dataset import Digits
+from tenfold.bundle.format import SHIPPED, BundleConfig, Weights, card_of, read_package
+from tenfold.bundle.graph import build_graph
+from tenfold.bundle.torch_bundle import Bundle
+from tenfold.data.digits import Digits
 from tenfold.data.sources import load_digits
 from tenfold.errors import BundleError
 from tenfold.evaluation import export
 from tenfold.evaluation.export import export_onnx, export_safetensors
-from tenfold.model.bundle import Bundle
-from tenfold.model.graph import build_graph
-from tenfold.model.package import SHIPPED, BundleConfig, Weights, card_of, read_package
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

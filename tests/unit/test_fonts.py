@@ -8,8 +8,9 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from tenfold.data import fonts
-from tenfold.data.fonts import (
+from tenfold.errors import DataError
+from tenfold.rendering import fonts
+from tenfold.rendering.fonts import (
     APT,
     FONTS,
     LETTERS,
@@ -21,8 +22,7 @@ from tenfold.data.fonts import (
     font_digits,
     font_letters,
 )
-from tenfold.data.pictures import load_pictures
-from tenfold.errors import DataError
+from tenfold.rendering.picture_sets import load_pictures
 
 DEJAVU = Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
 

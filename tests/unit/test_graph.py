@@ -8,12 +8,12 @@ import pytest
 import torch
 from test_predict import CASES, SMALL, trained
 
-from tenfold.model.bundle import Bundle
+from tenfold.bundle.format import BundleConfig, Weights
+from tenfold.bundle.graph import INPUT, build_graph
+from tenfold.bundle.runtime import BATCH, Session
+from tenfold.bundle.test_time_augmentation import Views
+from tenfold.bundle.torch_bundle import Bundle
 from tenfold.model.config import NetworkConfig
-from tenfold.model.graph import INPUT, build_graph
-from tenfold.model.package import BundleConfig, Weights
-from tenfold.model.session import BATCH, Session
-from tenfold.model.views import Views
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

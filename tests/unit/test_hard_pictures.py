@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tenfold.data.form import ink_box
-from tenfold.data.strokes import drawn_digit
+from tenfold.data.normalization import ink_box
 from tenfold.reading.reader import Reader
+from tenfold.rendering.strokes import drawn_digit
 
 Picture = npt.NDArray[np.uint8]
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tenfold.model.kernels import (
+from tenfold.model.kernels.functional import (
     adam_step,
     available,
     batch_norm_relu_pool,

@@ -18,9 +18,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tenfold.model import library
 from tenfold.model.config import SHARES, NetworkConfig, PoolKind
-from tenfold.model.kernels import (
+from tenfold.model.kernels import library
+from tenfold.model.kernels.functional import (
     adam_step,
     available,
     batch_norm_relu_pool,
@@ -240,7 +240,7 @@ def test_why_there_are_no_kernels(
     use_kernels("")
     assert available() is None
     assert "not compiled" in why_not()
-    damaged = tmp_path / f"_kernels_generic{machinery.EXTENSION_SUFFIXES[0]}"
+    damaged = tmp_path / f"kernels_generic{machinery.EXTENSION_SUFFIXES[0]}"
     damaged.write_bytes(b"not a library")
     use_kernels("")
     assert available() is None
@@ -258,7 +258,7 @@ def test_with_kernels_there_is_nothing_to_explain(use_kernels: Callable[[str], N
 PROCESS = """
 import json, resource, torch
 from pathlib import Path
-from tenfold.model.kernels import relu_pool, tune_process
+from tenfold.model.kernels.functional import relu_pool, tune_process
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tenfold.model.config import PoolKind
-from tenfold.model.kernels import (
+from tenfold.model.kernels.functional import (
     available,
     batch_norm_relu_pool,
     convolve_relu_pool,

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from tenfold.data.dataset import Digits
-from tenfold.model.predict import Predictor
+from tenfold.bundle.numpy_predictor import Predictor
+from tenfold.data.digits import Digits
 from tenfold.serving import kserve
 
 INFER = "/v2/models/field/infer"

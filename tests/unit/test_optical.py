@@ -7,8 +7,8 @@ import pytest
 from sklearn.datasets import load_digits
 
 from tenfold.data.optical import optical_digits
-from tenfold.data.pictures import load_pictures
 from tenfold.errors import MissingExtraError
+from tenfold.rendering.picture_sets import load_pictures
 
 
 def test_sixteen_levels_are_spread_over_a_byte() -> None:

@@ -13,11 +13,11 @@ from drawn import templates, traced
 from page_driver import Page, serving
 from PIL import Image
 
-from tenfold.data.dataset import Digits
-from tenfold.data.desk import desk_grid
+from tenfold.data.digits import Digits
 from tenfold.data.folder import load_folder
-from tenfold.data.strokes import WAYS, Strokes, draw_lines, spline, strokes_of
 from tenfold.reading.reader import Reader
+from tenfold.rendering.documents import desk_grid
+from tenfold.rendering.strokes import WAYS, Strokes, draw_lines, spline, strokes_of
 
 TIME = np.linspace(0, 1, 60)
 SCRIBBLE = [

@@ -12,11 +12,11 @@ from drawn import templates, traced
 from page_in_node import NODE, PAGE, Pixels, read_in_node
 from PIL import Image
 
-from tenfold.data.dataset import Digits
-from tenfold.data.desk import desk, desk_numbers
-from tenfold.data.pictures import load_pictures
-from tenfold.data.strokes import draw_lines
+from tenfold.data.digits import Digits
 from tenfold.reading.reader import Layout, Reader
+from tenfold.rendering.documents import desk, desk_numbers
+from tenfold.rendering.picture_sets import load_pictures
+from tenfold.rendering.strokes import draw_lines
 
 needs_node = pytest.mark.skipif(NODE is None, reason="no node; on Debian: apt-get install nodejs")
 

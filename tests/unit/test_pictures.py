@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tenfold.data.dataset import Digits
-from tenfold.data.pictures import CATALOGUE, Pictures, load_pictures, picture_sets
+from tenfold.data.digits import Digits
+from tenfold.data.pictures import Pictures
 from tenfold.errors import DataError
+from tenfold.rendering.picture_sets import CATALOGUE, load_pictures, picture_sets
 
 GREY = np.arange(12, dtype=np.uint8).reshape(3, 4)
 COLOUR = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
@@ -173,7 +174,7 @@ def test_drawn_sets_are_the_same_each_time(mnist_test: Digits, name: str, kind: 
 
 def test_listing_the_sets_loads_nothing_heavy() -> None:
     code = (
-        "import sys; from tenfold.data.pictures import picture_sets; picture_sets();"
+        "import sys; from tenfold.rendering.picture_sets import picture_sets; picture_sets();"
         "sys.exit(len({'torch', 'cv2', 'sklearn'} & set(sys.modules)))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from tenfold.model.config import SHARES, PoolKind
-from tenfold.model.kernels import relu_pool
+from tenfold.model.kernels.functional import relu_pool
 from tenfold.model.pooling import LearnedPool, MixedPool, pool
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -13,14 +13,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tenfold.data.dataset import Digits
-from tenfold.model import predict
-from tenfold.model.bundle import Bundle
+from tenfold.bundle import numpy_predictor as predict
+from tenfold.bundle.format import BundleConfig
+from tenfold.bundle.numpy_predictor import Predictor
+from tenfold.bundle.test_time_augmentation import Views
+from tenfold.bundle.torch_bundle import Bundle
+from tenfold.data.digits import Digits
 from tenfold.model.config import NetworkConfig
 from tenfold.model.network import DigitNetwork
-from tenfold.model.package import BundleConfig
-from tenfold.model.predict import Predictor
-from tenfold.model.views import Views
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -189,7 +189,7 @@ def test_reading_needs_neither_torch_nor_scipy() -> None:
     code = (
         "import sys\n"
         "import numpy as np\n"
-        "from tenfold.model.predict import Predictor\n"
+        "from tenfold.bundle.numpy_predictor import Predictor\n"
         "print(Predictor.load().probabilities(np.zeros((2, 28, 28), np.uint8)).shape)\n"
         "print([m for m in ('torch', 'scipy', 'matplotlib', 'PIL', 'pooch') if m in sys.modules])"
     )

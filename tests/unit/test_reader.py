@@ -15,11 +15,11 @@ from clear_digits import Pixels, clear_digit, number, on_paper
 from PIL import Image
 from stub_network import BLANK, EVEN, INK, Stub, stub_reader
 
-from tenfold.data.strokes import WAYS, spline, strokes_of
+from tenfold.bundle.classifier import Classifier
+from tenfold.bundle.numpy_predictor import Predictor
 from tenfold.errors import DataError
-from tenfold.model.classifier import Classifier
-from tenfold.model.predict import Predictor
 from tenfold.reading.reader import Reader, pixels_of
+from tenfold.rendering.strokes import WAYS, spline, strokes_of
 
 
 def png(pixels: npt.NDArray[Any]) -> bytes:
@@ -215,7 +215,7 @@ def test_for_many_any_engine_reads_the_same(
     reader: Reader, monkeypatch: pytest.MonkeyPatch, *, installed: bool
 ) -> None:
     if not installed:
-        monkeypatch.setitem(sys.modules, "tenfold.model.session", None)
+        monkeypatch.setitem(sys.modules, "tenfold.bundle.runtime", None)
     many = Reader.load_for_many()
     assert isinstance(many.predictor, Predictor) is not installed
     (ours,), (expected,) = many.read(clear_digit(8)), reader.read(clear_digit(8))

@@ -5,9 +5,9 @@ import pytest
 from clear_digits import clear_digit, cropped, number, on_paper
 from stub_network import BLANK, EVEN, INK, stub_reader
 
-from tenfold.data.form import to_form
-from tenfold.data.strokes import WAYS
+from tenfold.data.normalization import to_form
 from tenfold.reading.reader import Layout, Reader, Reading, likeliest, locate
+from tenfold.rendering.strokes import WAYS
 
 # Layouts
 

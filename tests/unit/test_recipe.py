@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from tenfold.errors import RecipeError
+from tenfold.execution.train import prepare
 from tenfold.training.recipe import Recipe, load_recipe, shipped
-from tenfold.training.train import prepare
 
 
 @pytest.mark.parametrize("name", shipped())

@@ -11,19 +11,19 @@ from typing import Any
 import pytest
 import torch
 
-from tenfold.data.dataset import Digits
+from tenfold.data.digits import Digits
 from tenfold.errors import RunError
-from tenfold.training import remote
-from tenfold.training.launch import Job, LaunchBy, Local, run_job
-from tenfold.training.loop import Trainer
+from tenfold.execution import remote
+from tenfold.execution.local import Job, LaunchBy, Local, run_job
+from tenfold.execution.ray import Mailbox
+from tenfold.execution.remote import Letter, Parcel, Remote, train_parcel
+from tenfold.execution.run import Run
+from tenfold.execution.train import jobs_of, prepare, train
+from tenfold.studies.space import load_space
+from tenfold.studies.sweep import open_sweep
 from tenfold.training.member import Interrupted
-from tenfold.training.on_ray import Mailbox
 from tenfold.training.recipe import load_recipe
-from tenfold.training.remote import Letter, Parcel, Remote, train_parcel
-from tenfold.training.run import Run
-from tenfold.training.space import load_space
-from tenfold.training.sweep import open_sweep
-from tenfold.training.train import jobs_of, prepare, train
+from tenfold.training.trainer import Trainer
 
 pytestmark = pytest.mark.processes
 

@@ -15,8 +15,8 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from tenfold.reading.reader import Reader
-from tenfold.serving import answer as answering
-from tenfold.serving import receive
+from tenfold.serving import requests as receive
+from tenfold.serving import responses as answering
 from tenfold.serving.app import Settings, create_app
 from tenfold.serving.queue import Queue
 

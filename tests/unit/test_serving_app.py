@@ -13,8 +13,9 @@ from starlette.testclient import TestClient
 
 from tenfold.errors import RunError
 from tenfold.reading.reader import Reader
-from tenfold.serving import answer as answering
-from tenfold.serving import kserve, page, protocol, receive, server
+from tenfold.serving import kserve, page, protocol, server
+from tenfold.serving import requests as receive
+from tenfold.serving import responses as answering
 from tenfold.serving.app import Settings, create_app
 from tenfold.serving.queue import Queue
 from tenfold.serving.read import ReadingRoute

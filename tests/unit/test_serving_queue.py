@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tenfold.model.session import Session
+from tenfold.bundle.runtime import Session
 from tenfold.serving import queue as queue_module
-from tenfold.serving.gather import Gatherer, Opinions
+from tenfold.serving.errors import Refusal
+from tenfold.serving.micro_batcher import Gatherer, Opinions
 from tenfold.serving.queue import Queue
-from tenfold.serving.refusal import Refusal
 
 
 def test_small_jobs_are_done_in_turn_with_a_look_at_the_loop_between(

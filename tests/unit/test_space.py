@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from tenfold.errors import RecipeError
+from tenfold.studies.space import Space, load_space
 from tenfold.training.recipe import load_recipe
-from tenfold.training.space import Space, load_space
 
 SMOKE = load_recipe("smoke")
 

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as stn
 from scipy.interpolate import CubicHermiteSpline
 
-from tenfold.data.strokes import WAYS, Points, drawn_digit, few_points, moved, spline, strokes_of
+from tenfold.rendering.strokes import (
+    WAYS,
+    Points,
+    drawn_digit,
+    few_points,
+    moved,
+    spline,
+    strokes_of,
+)
 
 TEMPLATES = [(digit, way) for digit, ways in WAYS.items() for way in ways]
 

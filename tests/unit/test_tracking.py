@@ -7,13 +7,13 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from tenfold.errors import MissingExtraError
-from tenfold.training.tracking import SCALARS, TensorBoard
+from tenfold.execution.tensorboard import SCALARS, TensorBoard
 
 EVENT = {"kind": "evaluation", "step": 7, **{name: float(i) for i, name in enumerate(SCALARS)}}
 
 
 def test_without_tensorboard_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tenfold.training.tracking.find_spec", lambda name: None)  # noqa: ARG005
+    monkeypatch.setattr("tenfold.execution.tensorboard.find_spec", lambda name: None)  # noqa: ARG005
     with pytest.raises(MissingExtraError, match=r"--tensorboard .* pip install 'tenfold\[track\]'"):
         TensorBoard()
 
@@ -34,7 +34,7 @@ def test_evaluations_become_scalars(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     fake = ModuleType("torch.utils.tensorboard")
     vars(fake)["SummaryWriter"] = Writer
     monkeypatch.setitem(__import__("sys").modules, fake.__name__, fake)
-    monkeypatch.setattr("tenfold.training.tracking.find_spec", lambda _name: SimpleNamespace())
+    monkeypatch.setattr("tenfold.execution.tensorboard.find_spec", lambda _name: SimpleNamespace())
     board, folder = TensorBoard(), tmp_path / "tensorboard"
     board.on_event(folder, 0, {"kind": "progress", "step": 3})
     assert written == []

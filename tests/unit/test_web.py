@@ -10,8 +10,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from tenfold.bundle.numpy_predictor import Predictor
 from tenfold.errors import BundleError, DataError, TenfoldError
-from tenfold.model.predict import Predictor
 from tenfold.serving import web
 
 FILES = {"ort.wasm.min.mjs": b"one", "ort.wasm": b"two"}

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from tenfold.benchmark.race import (
+from tenfold.benchmark.runner import (
     COMPILED,
     OTHERS,
     PEAK,
@@ -26,9 +26,11 @@ from tenfold.benchmark.race import (
     race,
     started,
 )
-from tenfold.data.batches import Stream, derive_seed
+from tenfold.data.mnist import CLASSES, SIDE
+from tenfold.data.sampling import Stream
+from tenfold.data.seeds import derive_seed
 from tenfold.data.sources import load_digits, verify
-from tenfold.model.config import CLASSES, SIDE, NetworkConfig
+from tenfold.model.config import NetworkConfig
 from tenfold.training.hardware import describe_machine
 
 SWEEP = (32, 64, 128, 256, 512, 1024, 2048)

@@ -32,14 +32,14 @@ def audit(  # noqa: PLR0913 - a command line
     """Rank likely label errors, each image judged by a network that never saw it (extra audit)."""
     from rich.progress import Progress
 
-    from tenfold.data.dataset import concatenate
+    from tenfold.data.digits import concatenate
     from tenfold.data.sources import load_digits
-    from tenfold.model.kernels import tune_process
+    from tenfold.model.kernels.functional import tune_process
     from tenfold.report.audit import write_audit
-    from tenfold.training.audit import audit as judge
+    from tenfold.studies.audit import audit as judge
     from tenfold.training.hardware import choose_device, choose_dtype
-    from tenfold.training.loop import Placement
     from tenfold.training.recipe import load_recipe
+    from tenfold.training.trainer import Placement
 
     tune_process()
     chosen = choose_device(device)

@@ -24,7 +24,7 @@ def bench_train(  # noqa: PLR0913 - a command line
 ) -> None:
     """Measure training beside PyTorch, Keras and JAX, in turns."""
     from tenfold.benchmark.bench import bench
-    from tenfold.benchmark.standings import standings
+    from tenfold.benchmark.result_table import standings
 
     try:
         result = bench(

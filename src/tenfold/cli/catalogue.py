@@ -50,9 +50,10 @@ def data_verify(name: Annotated[str, typer.Argument(help="A data set.")] = "mnis
 @data_app.command("list")
 def data_list(*, json_: JsonFlag = False) -> None:
     """List the data sets known by name, and the sets of pictures to evaluate a reader on."""
-    from tenfold.data import pictures, sources
+    from tenfold.data import sources
+    from tenfold.rendering import picture_sets
 
-    known = sources.datasets() | pictures.picture_sets()
+    known = sources.datasets() | picture_sets.picture_sets()
     if json_:
         print_json(known)
         return

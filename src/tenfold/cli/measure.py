@@ -35,14 +35,14 @@ def evaluate(
     json_: JsonFlag = False,
 ) -> None:
     """Measure a run or a bundle on test images or pictures; changes neither."""
-    from tenfold.data.pictures import are_pictures
+    from tenfold.rendering.picture_sets import are_pictures
 
     if data and are_pictures(data):
         _evaluate_reader(path, data, explain, as_json=json_)
         return
     if explain:
         raise TenfoldError("--explain: goes with a set or a folder of pictures")
-    from tenfold.training.run import measure
+    from tenfold.execution.run import measure
 
     evaluation = measure(path, data)
     if json_:
@@ -55,10 +55,10 @@ def evaluate(
 def _evaluate_reader(path: Path | None, data: str, page: Path | None, *, as_json: bool) -> None:
     from rich.progress import Progress
 
-    from tenfold.data.pictures import load_pictures
-    from tenfold.evaluation.reading import LAYOUTS, evaluate_reader
-    from tenfold.model.package import SHIPPED
+    from tenfold.bundle.format import SHIPPED
+    from tenfold.evaluation.reader import LAYOUTS, evaluate_reader
     from tenfold.reading.reader import Reader
+    from tenfold.rendering.picture_sets import load_pictures
 
     reader = Reader.load(bundle_of(path) if path else SHIPPED)
     terminal = console(stderr=True)
@@ -71,7 +71,7 @@ def _evaluate_reader(path: Path | None, data: str, page: Path | None, *, as_json
             reader, pictures, lambda done: progress.update(task, completed=done)
         )
     if page:
-        from tenfold.report.reading import write_explanation
+        from tenfold.report.explanation import write_explanation
 
         misread = [
             (f"{m['index']}, labelled {m['label'] or 'no digit'}", pictures.pictures[m["index"]])

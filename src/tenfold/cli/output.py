@@ -14,8 +14,8 @@ from tenfold.errors import TenfoldError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from tenfold.execution.remote import Remote
     from tenfold.training.hardware import Precision
-    from tenfold.training.remote import Remote
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="End with one JSON object on stdout.")]
 DataOption = Annotated[
@@ -85,7 +85,7 @@ def launcher_on(on: str | None) -> "Iterator[Remote | None]":
     if on is None:
         yield None
         return
-    from tenfold.training.on_ray import on_ray
+    from tenfold.execution.ray import on_ray
 
     with on_ray(on) as launcher:
         yield launcher

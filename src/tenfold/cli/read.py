@@ -64,7 +64,7 @@ def read(  # noqa: PLR0913 - a command line
     """Read the digits in pictures: files, folders, patterns or standard input."""
     # Waiting threads cost more than they bring at this size of network.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from tenfold.model.package import SHIPPED
+    from tenfold.bundle.format import SHIPPED
 
     if grid + single > 1 or json_ + csv_ > 1:
         raise TenfoldError("--grid and --single exclude each other, and so do --json and --csv")
@@ -83,7 +83,7 @@ def read(  # noqa: PLR0913 - a command line
     show(_readings(request, sources, failures, explained if explain else None))
     if explain:
         from tenfold.reading.reader import Reader
-        from tenfold.report.reading import write_explanation
+        from tenfold.report.explanation import write_explanation
 
         reader = Reader.load(request.model, min_confidence)
         typer.echo(write_explanation(explained, reader, layout, explain), err=True)
@@ -103,10 +103,10 @@ def _in_bulk(request: _Request, sources: Sequence[str], out: Path, on: str | Non
     """Read millions of pictures into a folder of Parquet files."""
     from rich.progress import Progress
 
+    from tenfold.cpu import available_cores
     from tenfold.errors import MissingExtraError
-    from tenfold.machine import available_cores
-    from tenfold.reading.parts import Request, in_processes, read_into
-    from tenfold.reading.shards import CONTAINERS, shards_of
+    from tenfold.reading.parquet import Request, in_processes, read_into
+    from tenfold.reading.partitions import CONTAINERS, shards_of
 
     try:
         from pyarrow import dataset
@@ -118,7 +118,7 @@ def _in_bulk(request: _Request, sources: Sequence[str], out: Path, on: str | Non
     with contextlib.ExitStack() as stack:
         work = in_processes(available_cores())
         if on:
-            from tenfold.reading.on_ray import on_ray
+            from tenfold.reading.ray_workers import on_ray
 
             work = stack.enter_context(on_ray(on))
         bar = stack.enter_context(Progress(console=console(stderr=True), transient=True))
@@ -140,7 +140,7 @@ def _readings(
     explained: list[tuple[str, Any]] | None,
 ) -> "Iterator[tuple[str, list[Reading]]]":
     """Read what there is; what cannot be read is told in a line and noted."""
-    from tenfold.machine import available_cores
+    from tenfold.cpu import available_cores
     from tenfold.reading.bulk import read_in_bulk
 
     names: list[str] = []
@@ -171,7 +171,7 @@ def _files(source: str, more: Collection[str] = ()) -> list[str]:
     Raises:
         DataError: there is nothing.
     """
-    from tenfold.data.decode import SUFFIXES
+    from tenfold.data.decoding import SUFFIXES
 
     suffixes = SUFFIXES.union(more)
     path = Path(source)

@@ -46,14 +46,14 @@ def repeat(  # noqa: PLR0913 - a command line
     """Train a recipe with several seeds, a member a core; the same command continues it."""
     import torch
 
+    from tenfold.execution.local import Job
+    from tenfold.execution.progress import ProgressView
+    from tenfold.execution.run import Run
     from tenfold.report.page import write_report
     from tenfold.report.runset import read_set, summarise
-    from tenfold.training.launch import Job
+    from tenfold.studies.repeat import lay, train_all
     from tenfold.training.member import Event, Interrupted
-    from tenfold.training.progress import ProgressView
     from tenfold.training.recipe import load_recipe
-    from tenfold.training.repeat import lay, train_all
-    from tenfold.training.run import Run
 
     with launcher_on(on) as launcher:
         torch.set_num_threads(1)  # threads of this process would not survive in forked workers

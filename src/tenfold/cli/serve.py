@@ -42,7 +42,7 @@ def serve(  # noqa: PLR0913 - a command line
         if (error.name or "").partition(".")[0] == "tenfold":
             raise
         raise MissingExtraError("tenfold serve", "serve") from error
-    from tenfold.model.package import SHIPPED
+    from tenfold.bundle.format import SHIPPED
 
     def announce(url: str) -> None:
         typer.echo(f"tenfold serve: {url}")

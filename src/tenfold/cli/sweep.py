@@ -27,9 +27,9 @@ from tenfold.errors import MissingExtraError
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-    from tenfold.training.launch import Job
+    from tenfold.execution.local import Job
+    from tenfold.studies.sweep import Sweep
     from tenfold.training.member import Event
-    from tenfold.training.sweep import Sweep
 
 
 def sweep(  # noqa: PLR0913 - a command line
@@ -58,11 +58,11 @@ def sweep(  # noqa: PLR0913 - a command line
     import torch
 
     from tenfold.report.sweep import write_sweep
+    from tenfold.studies.finals import FINAL_SEEDS, Again, choose, finish_sweep
+    from tenfold.studies.space import load_space
+    from tenfold.studies.sweep import open_sweep
     from tenfold.training.member import Interrupted
     from tenfold.training.recipe import load_recipe
-    from tenfold.training.rerun import FINAL_SEEDS, Again, choose, finish_sweep
-    from tenfold.training.space import load_space
-    from tenfold.training.sweep import open_sweep
 
     torch.set_num_threads(1)  # threads of this process would not survive in forked workers
     loaded = load_recipe(recipe, overrides_of(set_, data=data))
@@ -98,7 +98,7 @@ class _Teller:
 
     def on_trial(self, trial: "FrozenTrial") -> None:
         """Say how a trial ended, and how many have."""
-        from tenfold.training.sweep import FINISHED
+        from tenfold.studies.sweep import FINISHED
 
         finished = self.opened.trials(*FINISHED)
         complete = [t.value for t in finished if t.state.name == "COMPLETE" and t.value is not None]

@@ -26,7 +26,7 @@ from tenfold.cli.output import (
 from tenfold.errors import TenfoldError
 
 if TYPE_CHECKING:
-    from tenfold.training.run import Run
+    from tenfold.execution.run import Run
 
 
 def train(  # noqa: PLR0913 - a command line
@@ -50,17 +50,12 @@ def train(  # noqa: PLR0913 - a command line
     json_: JsonFlag = False,
 ) -> None:
     """Train a recipe, measure it, write its report."""
-    from tenfold.model.kernels import why_not
-    from tenfold.training import train as training
+    from tenfold.execution import train as training
+    from tenfold.execution.progress import ProgressView
+    from tenfold.execution.tensorboard import TensorBoard
+    from tenfold.model.kernels.functional import why_not
     from tenfold.training.member import Event, Interrupted
-    from tenfold.training.progress import ProgressView
-    from tenfold.training.together import cores, follow, join, lead
-    from tenfold.training.tracking import TensorBoard
 
-    share = join()  # of what torchrun started
-    if share.rank:
-        follow(share)
-        return
     board = TensorBoard() if tensorboard else None
     overrides = overrides_of(set_, seed=seed, members=members, data=data)
     with launcher_on(on) as launcher:
@@ -71,8 +66,7 @@ def train(  # noqa: PLR0913 - a command line
                 )
             run = training.unfinished(out)
         else:
-            chosen = threads or cores(share)
-            run = _lay(recipe or "default", overrides, out, device, precision, chosen)
+            run = _lay(recipe or "default", overrides, out, device, precision, threads)
         typer.echo(
             f"{'resuming' if resume else 'training'} {run.recipe.name} in {run.path}", err=True
         )
@@ -89,7 +83,7 @@ def train(  # noqa: PLR0913 - a command line
             with view:
                 training.resume(
                     run,
-                    launcher=launcher or lead(run, share),
+                    launcher=launcher,
                     start_method=START_METHOD,
                     on_event=on_event,
                 )
@@ -111,8 +105,8 @@ def _lay(  # noqa: PLR0913, PLR0917 - the options that make a new run
     """Lay the folder of a new run."""
     import torch
 
+    from tenfold.execution.train import prepare
     from tenfold.training.recipe import load_recipe
-    from tenfold.training.train import prepare
 
     torch.set_num_threads(1)  # threads of this process would not survive in forked workers
     return prepare(

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from tenfold.data.decode import SUFFIXES, decode
+from tenfold.data.decoding import SUFFIXES, decode
+from tenfold.data.mnist import SIDE
 from tenfold.errors import DataError
 
-_SIDE = 28
 _DIGITS = frozenset("0123456789")
 _HALF = 127  # grey levels: a border that is lighter than this is paper, not background
 
@@ -84,10 +84,10 @@ def read_image(path: Path) -> npt.NDArray[np.uint8]:
 def squeezed(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Do what `read_image` says to pixels uint8[h, w] or uint8[h, w, 3]."""
     grey = Image.fromarray(picture).convert("L")
-    if grey.size != (_SIDE, _SIDE):
-        smaller = min(grey.size) < _SIDE
+    if grey.size != (SIDE, SIDE):
+        smaller = min(grey.size) < SIDE
         method = Image.Resampling.BILINEAR if smaller else Image.Resampling.BOX
-        grey = grey.resize((_SIDE, _SIDE), method)
+        grey = grey.resize((SIDE, SIDE), method)
     pixels = np.array(grey)
     border = np.concatenate([pixels[0], pixels[-1], pixels[1:-1, 0], pixels[1:-1, -1]])
     return 255 - pixels if np.median(border) > _HALF else pixels

@@ -21,7 +21,7 @@ from tenfold.data.idx import Bytes, read_idx
 from tenfold.errors import ChecksumError, DataError
 
 if TYPE_CHECKING:
-    from tenfold.data.dataset import Digits
+    from tenfold.data.digits import Digits
 
 Split = Literal["train", "test"]
 State = Literal["ok", "missing", "wrong"]
@@ -133,7 +133,7 @@ def load_digits(spec: str = "mnist", split: Split = "train", cache: Path | None 
     """
     import torch
 
-    from tenfold.data.dataset import Digits, synthetic_digits
+    from tenfold.data.digits import Digits, synthetic_digits
 
     if spec == "synthetic":
         return replace(synthetic_digits(*_SYNTHETIC[split]), name=f"synthetic/{split}")

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tenfold.data.dataset import Digits
-from tenfold.data.disputed import disputed_labels
+from tenfold.bundle.torch_bundle import Bundle
+from tenfold.data.digits import Digits
+from tenfold.data.disputed_labels import disputed_labels
 from tenfold.evaluation.metrics import ensemble_log_probabilities, measure
-from tenfold.model.bundle import Bundle
 
 FORMAT = 1
 

@@ -10,13 +10,13 @@ import numpy.typing as npt
 import onnx
 import torch
 
-from tenfold.data.dataset import Digits
+from tenfold.bundle.format import card_of, pack, read_package
+from tenfold.bundle.graph import INPUT, build_graph
+from tenfold.bundle.runtime import Session
+from tenfold.bundle.torch_bundle import Bundle
+from tenfold.data.digits import Digits
 from tenfold.errors import BundleError
 from tenfold.files import write_atomically
-from tenfold.model.bundle import Bundle
-from tenfold.model.graph import INPUT, build_graph
-from tenfold.model.package import card_of, pack, read_package
-from tenfold.model.session import Session
 
 CALIBRATION = 1_000  # images that the ranges of INT8 are taken from
 _APART = 1e-3  # of a probability: a float32 graph that is farther from torch is wrong

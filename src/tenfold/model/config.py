@@ -5,8 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
-CLASSES = 10
-SIDE = 28
+from tenfold.data.mnist import CLASSES, SIDE
 
 PoolKind = Literal["mixed", "max", "average"]
 

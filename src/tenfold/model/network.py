@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name every PyTorch reader expects
 
-from tenfold.model.config import CLASSES, SIDE, NetworkConfig, PoolKind
-from tenfold.model.kernels import (
+from tenfold.data.mnist import CLASSES, SIDE
+from tenfold.model.config import NetworkConfig, PoolKind
+from tenfold.model.kernels.functional import (
     batch_norm_relu_pool,
     convolve,
     convolve_relu_pool,

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tenfold.data.form import Ink
+from tenfold.data.normalization import Ink
 from tenfold.errors import DataError
-from tenfold.reading.normalize import Box, one_digit
+from tenfold.reading.crops import Box, one_digit
 
 _SIDE = 576  # pixels of the longer side of a straightened grid
 _INSET = 0.1  # of a cell: printed lines and their shadows

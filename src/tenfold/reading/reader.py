@@ -10,17 +10,18 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from tenfold.data.decode import decode, pixels_of_image
-from tenfold.data.form import SIDE, Ink, cropped_to_form, ink_box, to_form
+from tenfold.bundle.classifier import Classifier
+from tenfold.bundle.format import SHIPPED
+from tenfold.bundle.numpy_predictor import Predictor
+from tenfold.data.decoding import decode, pixels_of_image
+from tenfold.data.mnist import SIDE
+from tenfold.data.normalization import Ink, cropped_to_form, ink_box, to_form
 from tenfold.errors import DataError
-from tenfold.model.classifier import Classifier
-from tenfold.model.package import SHIPPED
-from tenfold.model.predict import Predictor
+from tenfold.reading.crops import Box, Point, draw_strokes, one_digit, scaled
+from tenfold.reading.foreground import Pixels, contrast, fit, levels
 from tenfold.reading.grid import cells_of
-from tenfold.reading.ink import Pixels, contrast, fit, levels
-from tenfold.reading.lines import lines, without
-from tenfold.reading.normalize import Box, Point, draw_strokes, one_digit, scaled
-from tenfold.reading.segment import digits_of
+from tenfold.reading.line_removal import lines, without
+from tenfold.reading.segmentation import digits_of
 
 Layout = Literal["line", "single", "grid"]
 Reason = Literal["blank", "not a digit", "unsure"]
@@ -122,7 +123,7 @@ class Reader:
         times as fast. Probabilities differ in the sixth decimal.
         """
         try:
-            from tenfold.model.session import Session
+            from tenfold.bundle.runtime import Session
         except ImportError:  # not there, or broken
             return cls.load(path, accept)
         return cls(Session.load(path), accept)

@@ -13,7 +13,7 @@ SHOWN = 300
 
 
 def write_audit(result: dict[str, Any], page: Path) -> Path:
-    """Write what `tenfold.training.audit.audit` returned, as a page and beside it as JSON.
+    """Write what `tenfold.studies.audit.audit` returned, as a page and beside it as JSON.
 
     Raises:
         RunError: it cannot be written.

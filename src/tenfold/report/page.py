@@ -16,7 +16,7 @@ from tenfold.report import figures, tables
 from tenfold.report.drawing import Drawing
 from tenfold.report.folder import Evaluation, Mistake, RunFolder
 from tenfold.report.runset import only_seeds_differ, read_set, summarise
-from tenfold.report.seed import seed_method
+from tenfold.report.seed_report import seed_method
 
 SHOWN = 1000  # mistakes drawn: more are no longer looked at, and weigh a kilobyte each
 

@@ -27,7 +27,7 @@ class Beside:
 
 
 def compare_reruns(result: dict[str, Any]) -> dict[str, Beside]:
-    """Compare what `tenfold.training.rerun` returned, figure by figure."""
+    """Compare what `tenfold.studies.finals` returned, figure by figure."""
     baseline, best = result["reruns"]["baseline"], result["reruns"]["best"]
     return {
         name: Beside(spread(baseline[name]), spread(best[name]), paired(baseline[name], best[name]))
@@ -36,7 +36,7 @@ def compare_reruns(result: dict[str, Any]) -> dict[str, Beside]:
 
 
 def write_sweep(result: dict[str, Any], page: Path) -> Path:
-    """Write the page of what `tenfold.training.rerun` returned.
+    """Write the page of what `tenfold.studies.finals` returned.
 
     Raises:
         RunError: it cannot be written.

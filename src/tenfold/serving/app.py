@@ -15,14 +15,14 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from tenfold.model.package import BUNDLES, SHIPPED, card_of, find_bundle
-from tenfold.model.session import Session
+from tenfold.bundle.format import BUNDLES, SHIPPED, card_of, find_bundle
+from tenfold.bundle.runtime import Session
 from tenfold.serving import kserve, schema
-from tenfold.serving.guard import Guard, Metrics, failed, not_found, refused
+from tenfold.serving.errors import Refusal
+from tenfold.serving.middleware import Guard, Metrics, failed, not_found, refused
 from tenfold.serving.page import page_routes, read_report, report_response
 from tenfold.serving.queue import Queue
 from tenfold.serving.read import ReadingRoute, computed
-from tenfold.serving.refusal import Refusal
 
 _VERSION = version("tenfold")
 

@@ -12,10 +12,10 @@ import numpy.typing as npt
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
-from tenfold.model.config import CLASSES, SIDE
-from tenfold.model.session import Session
-from tenfold.serving.receive import validated
-from tenfold.serving.refusal import Refusal
+from tenfold.bundle.runtime import Session
+from tenfold.data.mnist import CLASSES, SIDE
+from tenfold.serving.errors import Refusal
+from tenfold.serving.requests import validated
 
 INPUT, OUTPUTS = "images", ("probabilities", "digits")
 MAX_IMAGES = 4096  # a request

@@ -4,7 +4,7 @@ from typing import NamedTuple, cast, get_args
 from urllib.parse import parse_qsl
 
 from tenfold.reading.reader import Layout
-from tenfold.serving.refusal import Refusal
+from tenfold.serving.errors import Refusal
 
 _FLAGS = {"": True, "1": True, "true": True, "0": False, "false": False}
 

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
-from tenfold.machine import available_cores
-from tenfold.serving.refusal import busy
+from tenfold.cpu import available_cores
+from tenfold.serving.errors import busy
 
 T = TypeVar("T")
 Size = Literal["small", "large"]

@@ -7,14 +7,14 @@ from typing import TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tenfold.bundle.runtime import Session
 from tenfold.errors import DataError
-from tenfold.model.session import Session
 from tenfold.reading.reader import Reader, Slot, find_digits, images_of
-from tenfold.serving.answer import answer, decoded, read_all, result
-from tenfold.serving.gather import Gatherer
+from tenfold.serving.micro_batcher import Gatherer
 from tenfold.serving.query import Asked, asked_of
 from tenfold.serving.queue import Queue
-from tenfold.serving.receive import SMALL_BODY, announced, is_small, receive, unpack
+from tenfold.serving.requests import SMALL_BODY, announced, is_small, receive, unpack
+from tenfold.serving.responses import answer, decoded, read_all, result
 
 T = TypeVar("T")
 

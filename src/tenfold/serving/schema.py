@@ -7,10 +7,10 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.responses import HTMLResponse, PlainTextResponse
 
-from tenfold.model.config import SIDE
-from tenfold.serving.answer import Answer, Refused
+from tenfold.data.mnist import SIDE
 from tenfold.serving.kserve import Inference
-from tenfold.serving.receive import MAX_PICTURES, Drawn, ManyImages, OneImage
+from tenfold.serving.requests import MAX_PICTURES, Drawn, ManyImages, OneImage
+from tenfold.serving.responses import Answer, Refused
 
 # A white picture of one pixel, for trying out.
 _PNG = (

@@ -5,11 +5,11 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+from tenfold.bundle.format import card_of, read_package
 from tenfold.data.download import download, file_sha256
 from tenfold.data.sources import cache_folder
 from tenfold.errors import DataError, MissingExtraError, TenfoldError
 from tenfold.files import write_atomically
-from tenfold.model.package import card_of, read_package
 
 PAGE = Path(__file__).parents[1] / "page"
 
@@ -51,7 +51,7 @@ def write_site(
         TenfoldError: a file cannot be read or written.
     """
     try:
-        from tenfold.model.graph import build_graph
+        from tenfold.bundle.graph import build_graph
     except ModuleNotFoundError as error:
         raise MissingExtraError("export web", "onnx") from error
     config, weights = read_package(bundle_path)

@@ -11,13 +11,13 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from tenfold.data.dataset import Digits
-from tenfold.data.form import resample
-from tenfold.model.config import CLASSES, SIDE
+from tenfold.data.digits import Digits
+from tenfold.data.mnist import CLASSES, SIDE
+from tenfold.data.normalization import resample
 from tenfold.model.network import DigitNetwork
 from tenfold.training.hardware import choose_device, choose_dtype
-from tenfold.training.loop import Placement, Trainer
 from tenfold.training.recipe import Recipe, load_recipe
+from tenfold.training.trainer import Placement, Trainer
 
 _BATCH = 500
 _WHITE = 255

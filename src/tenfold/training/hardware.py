@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 import torch
 
+from tenfold.cpu import available_cores
 from tenfold.errors import RecipeError
-from tenfold.machine import available_cores
-from tenfold.model.kernels import available
+from tenfold.model.kernels.functional import available
 
 Precision = Literal["auto", "float32", "bfloat16"]
 

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tenfold.data.mnist import CLASSES
 from tenfold.errors import RunError
 
 Record = dict[str, Any]
-CLASSES = 10
 
 
 class Journal:

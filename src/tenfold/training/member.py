@@ -7,12 +7,12 @@ from typing import Any
 
 from torch import Tensor
 
-from tenfold.data.dataset import Digits
+from tenfold.data.digits import Digits
 from tenfold.errors import RunError
 from tenfold.training.checkpoint import load_checkpoint, save_checkpoint
 from tenfold.training.journal import Journal, Record
-from tenfold.training.loop import Trainer
 from tenfold.training.loss import nll_sum, weight_loss
+from tenfold.training.trainer import Trainer
 
 PROGRESS_SECONDS = 0.25
 

@@ -6,7 +6,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from tenfold.model.kernels import adam_step
+from tenfold.model.kernels.functional import adam_step
 from tenfold.training.muon import muon_step
 
 

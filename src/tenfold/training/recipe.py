@@ -12,11 +12,11 @@ from typing import Any, Literal, Self
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from tenfold.data.augment import Augmentation
-from tenfold.data.imitate import Imitation
+from tenfold.augmentation.degradations import Imitation
+from tenfold.augmentation.geometric import Augmentation
+from tenfold.bundle.test_time_augmentation import Views
 from tenfold.errors import RecipeError
 from tenfold.model.config import NetworkConfig
-from tenfold.model.views import Views
 from tenfold.training.optimizer import OptimizerConfig
 from tenfold.training.schedule import Schedule, Stage
 

@@ -1,0 +1,1 @@
+"""A trained classifier on disk, as an ONNX graph, and in torch."""

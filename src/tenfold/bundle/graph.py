@@ -1,0 +1,236 @@
+"""A bundle as an ONNX graph: uint8 images in, calibrated probabilities out.
+
+Normalisation, views, the members' average and the temperature are in the graph, so that a caller
+cannot get them wrong; batch norm is in the weights. The graph is written node by node from the
+bundle's config: what a tracer would make of the fused kernels is neither small nor stable.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from tenfold.bundle.format import BundleConfig, Weights, member_weights
+from tenfold.bundle.numpy_predictor import Floats, folded, maximum_share
+from tenfold.bundle.test_time_augmentation import Views, taps
+from tenfold.data.mnist import CLASSES, SIDE
+from tenfold.model.config import NetworkConfig, convolution_names
+
+INPUT, OUTPUT, MEMBERS = "images", "probabilities", "members"
+
+Array = npt.NDArray[Any]
+
+_OPSET = 21
+_IR = 10  # the format that goes with it
+_POOL: dict[str, Any] = {"kernel_shape": [2, 2], "strides": [2, 2]}
+_LEAST = 1e-38  # of a probability whose logarithm is taken
+
+
+@dataclass
+class _Graph:
+    """Nodes in order, and constants by name."""
+
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    constants: dict[str, onnx.TensorProto] = field(default_factory=dict)
+
+    def add(
+        self,
+        kind: str,
+        inputs: Sequence[str],
+        output: str = "",
+        **attributes: Any,  # noqa: ANN401 - integers or lists of them
+    ) -> str:
+        """Append a node of one output, and return that output's name."""
+        name = output or f"{kind.lower()}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, list(inputs), [name], name=name, **attributes))
+        return name
+
+    def floats(self, name: str, value: npt.ArrayLike) -> str:
+        """Keep float32 numbers under a name, and return it."""
+        array = np.ascontiguousarray(value, np.float32)
+        self.constants[name] = numpy_helper.from_array(array, name)
+        return name
+
+    def integers(self, name: str, *values: npt.ArrayLike) -> str:
+        """Keep int64 numbers under a name, and return it."""
+        self.constants[name] = numpy_helper.from_array(np.array(values, np.int64), name)
+        return name
+
+
+def build_graph(
+    config: BundleConfig,
+    weights: Weights,
+    *,
+    batch: int | None = None,
+    facts: Mapping[str, str] | None = None,
+) -> onnx.ModelProto:
+    """Write a bundle as an ONNX model.
+
+    Args:
+        config: of the bundle.
+        weights: float32, as `read_package` returns them.
+        batch: images a call; any number if None.
+        facts: what travels in the file's metadata.
+
+    Returns:
+        a model of one input, `images` uint8[n, 28, 28], and two outputs: `probabilities`
+        float32[n, 10], calibrated, and `members` float32[n, members, 10], each member's own
+        before the temperature.
+    """
+    graph = _Graph()
+    pixels = graph.add("Cast", [INPUT], to=TensorProto.FLOAT)
+    pixels = graph.add("Div", [pixels, graph.floats("white", 255)])
+    views = _views(graph, pixels, config.views)
+    shape = graph.integers("views_apart", config.views, -1, CLASSES)
+    graph.integers("zero", 0)
+    graph.integers("one", 1)
+    every = []
+    for index, member in enumerate(config.members):
+        logits = _network(graph, views, member, member_weights(weights, index), f"{index:02}.")
+        apart = graph.add("Reshape", [graph.add("Softmax", [logits], axis=1), shape])
+        mean = graph.add("ReduceMean", [apart, "zero"], keepdims=0)
+        every.append(graph.add("Unsqueeze", [mean, "one"]))
+    members = graph.add("Concat", every, MEMBERS, axis=1)
+    mean = graph.add("ReduceMean", [members, "one"], keepdims=0)
+    log_p = graph.add("Log", [graph.add("Max", [mean, graph.floats("least", _LEAST)])])
+    scaled = graph.add("Div", [log_p, graph.floats("temperature", config.temperature)])
+    graph.add("Softmax", [scaled], OUTPUT, axis=1)
+
+    n: int | str = "n" if batch is None else batch
+    probabilities = {OUTPUT: [n, CLASSES], MEMBERS: [n, len(config.members), CLASSES]}
+    model = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            config.name,
+            [helper.make_tensor_value_info(INPUT, TensorProto.UINT8, [n, SIDE, SIDE])],
+            [
+                helper.make_tensor_value_info(name, TensorProto.FLOAT, dims)
+                for name, dims in probabilities.items()
+            ],
+            list(graph.constants.values()),
+        ),
+        producer_name="tenfold",
+        opset_imports=[helper.make_opsetid("", _OPSET)],
+        ir_version=_IR,
+    )
+    helper.set_model_props(model, dict(facts or {}))
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def _views(graph: _Graph, pixels: str, count: Views) -> str:
+    """Make the views of images [n, 28, 28]: [v·n, 1, 28, 28], views first."""
+    image = graph.integers("image", -1, 1, SIDE, SIDE)
+    if count == 1:
+        return graph.add("Reshape", [pixels, image])
+    index, weight = taps()
+    both = graph.add("Concat", [pixels, _deskewed(graph, pixels)], axis=1)
+    near = graph.add(
+        "Gather", [graph.add("Flatten", [both]), graph.integers("taps", *index)], axis=1
+    )
+    shares = graph.add("Mul", [near, graph.floats("shares", weight)])
+    views = graph.add("ReduceSum", [shares, graph.integers("over_taps", 2)], keepdims=0)
+    return graph.add("Reshape", [graph.add("Transpose", [views], perm=[1, 0, 2]), image])
+
+
+def _deskewed(graph: _Graph, pixels: str) -> str:
+    """Add `views.deskewed`, [n, 28, 28] to as many.
+
+    A pixel is the sum over its row, weighted by 1 less the distance to where it is read, so that
+    no index depends on the image.
+    """
+    axis = np.arange(SIDE)
+    columns, rows = graph.floats("columns", axis), graph.floats("rows", axis[:, None])
+    tiny, unit = graph.floats("tiny", 1e-6), graph.floats("unit", 1)
+    plane = graph.integers("plane", 1, 2)
+
+    def total(*factors: str) -> str:
+        product = factors[0]
+        for factor in factors[1:]:
+            product = graph.add("Mul", [product, factor])
+        return graph.add("ReduceSum", [product, plane])
+
+    mass = graph.add("Max", [total(pixels), tiny])
+    x = graph.add("Sub", [columns, graph.add("Div", [total(pixels, columns), mass])])
+    y = graph.add("Sub", [rows, graph.add("Div", [total(pixels, rows), mass])])
+    variance = graph.add("Max", [total(pixels, y, y), tiny])
+    slope = graph.add("Div", [total(pixels, y, x), variance])
+    slope = graph.add("Clip", [slope, graph.floats("least_slope", -1), unit])
+    source = graph.add("Add", [graph.add("Mul", [slope, y]), columns])
+    apart = graph.add("Unsqueeze", [source, graph.integers("inner", 3)])
+    distance = graph.add("Abs", [graph.add("Sub", [apart, columns])])
+    weight = graph.add("Relu", [graph.add("Sub", [unit, distance])])
+    row = graph.add("Unsqueeze", [pixels, graph.integers("outer", 2)])
+    return graph.add("ReduceSum", [graph.add("Mul", [weight, row]), "inner"], keepdims=0)
+
+
+def _network(graph: _Graph, x: str, config: NetworkConfig, weights: Weights, prefix: str) -> str:
+    """Add a `DigitNetwork` from pixels [n, 1, 28, 28] to logits [n, 10]."""
+    x = graph.add("Sub", [x, graph.floats(f"{prefix}mean", config.input_mean)])
+    x = graph.add("Div", [x, graph.floats(f"{prefix}std", config.input_std)])
+    side, scale = SIDE, 1.0  # of what the next layer reads
+    for block in range(len(config.widths)):
+        for name in convolution_names(config, block):
+            weight, bias = folded(weights, name, "convolution")
+            inputs = _inputs(graph, x, prefix + name, scale * weight, bias)
+            x = graph.add("Conv", inputs, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+            x, scale = _rectified(graph, x, config.convolution_slope), 1.0
+        share = maximum_share(config, weights, block)
+        x, scale = _pooled(graph, x, share, f"{prefix}blocks.{block}", side)
+        side = -(-side // 2)
+    x = graph.add("Flatten", [x], axis=1)
+    dense = [f"dense.{index}" for index in range(len(config.fully_connected))]
+    layers: dict[str, tuple[Array, Array]] = {
+        name: folded(weights, name, "linear") for name in dense
+    }
+    layers["output"] = weights["output.weight"], weights["output.bias"]
+    for index, (name, (weight, bias)) in enumerate(layers.items()):
+        if index:
+            x = _rectified(graph, x, config.fully_connected_slope)
+        read = weight if index else scale * _by_channel(weight, config.widths[-1])
+        x = graph.add("Gemm", _inputs(graph, x, prefix + name, read.T, bias))
+    return x
+
+
+def _inputs(graph: _Graph, x: str, layer: str, weight: Array, bias: Array) -> list[str]:
+    return [x, graph.floats(f"{layer}.weight", weight), graph.floats(f"{layer}.bias", bias)]
+
+
+def _by_channel(weight: Array, channels: int) -> Array:
+    """Reorder the inputs of a layer [o, inputs] from pixels × channels to channels × pixels."""
+    apart = weight.reshape(len(weight), -1, channels)
+    return apart.transpose(0, 2, 1).reshape(len(weight), -1)
+
+
+def _rectified(graph: _Graph, x: str, slope: float) -> str:
+    return graph.add("LeakyRelu", [x], alpha=slope) if slope else graph.add("Relu", [x])
+
+
+def _pooled(
+    graph: _Graph, x: str, share: float | Floats, name: str, side: int
+) -> tuple[str, float]:
+    """Add 2×2 SAME pooling: `share` of the maximum, the rest of the average, a channel's own.
+
+    Returns:
+        the output, and what it is still to be multiplied by. Equal shares are left to the next
+        layer's weights: a multiplication here would keep a runtime from laying out convolutions
+        and pooling alike, and halve its speed.
+    """
+    pads = [0, 0, side % 2, side % 2]
+    sole = share if isinstance(share, float) else None
+    most = "" if sole == 0 else graph.add("MaxPool", [x], pads=pads, **_POOL)
+    if sole == 1:
+        return most, 1.0
+    mean = graph.add("AveragePool", [x], pads=pads, count_include_pad=0, **_POOL)
+    if sole == 0:
+        return mean, 1.0
+    if sole == 0.5:  # noqa: PLR2004
+        return graph.add("Add", [most, mean]), 0.5
+    column = np.reshape(share, (-1, 1, 1))
+    most = graph.add("Mul", [most, graph.floats(f"{name}.maximum", column)])
+    mean = graph.add("Mul", [mean, graph.floats(f"{name}.average", 1 - column)])
+    return graph.add("Add", [most, mean]), 1.0

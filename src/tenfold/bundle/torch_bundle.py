@@ -1,0 +1,98 @@
+"""A bundle in torch: trained networks, their probabilities averaged and calibrated.
+
+`package.py` has the folder that it is read from.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from tenfold.bundle.format import SHIPPED, BundleConfig, Weights, member_weights, read_package
+from tenfold.bundle.test_time_augmentation import Views, taps
+from tenfold.data.deskew import deskewed
+from tenfold.data.mnist import CLASSES, SIDE
+from tenfold.model.config import NetworkConfig
+from tenfold.model.network import DigitNetwork
+
+BATCH = 500
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Trained networks whose softmax outputs are averaged."""
+
+    config: BundleConfig
+    networks: tuple[DigitNetwork, ...]
+
+    @classmethod
+    def load(cls, path: str | Path = SHIPPED) -> "Bundle":
+        """Read a bundle folder, by default the one that is shipped; weights become float32.
+
+        Raises:
+            BundleError: a file is missing, damaged, or does not fit the others.
+        """
+        config, weights = read_package(path)
+        networks = (
+            _network(member, member_weights(weights, index))
+            for index, member in enumerate(config.members)
+        )
+        return cls(config, tuple(networks))
+
+    def member_log_probabilities(self, images_nhw: torch.Tensor) -> npt.NDArray[np.float32]:
+        """Map uint8 images [n, 28, 28] to log p float32 [members, n, 10], averaged over views."""
+        device = next(self.networks[0].parameters()).device
+        with torch.inference_mode():
+            chunks = []
+            for chunk in torch.split(images_nhw, BATCH):
+                views = _views(chunk.to(device).float().div_(255), self.config.views)
+                logits = torch.stack([network(views) for network in self.networks]).cpu()
+                shape = (len(logits), self.config.views, len(chunk), CLASSES)
+                log_p = logits.log_softmax(dim=2).view(shape)
+                chunks.append(log_p.logsumexp(dim=1) - np.log(self.config.views))
+        every = torch.cat([torch.empty(len(self.networks), 0, CLASSES), *chunks], dim=1)
+        found: npt.NDArray[np.float32] = every.numpy()
+        return found
+
+    def combine(self, members_mnk: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Average members' probabilities and apply the temperature: log p float32 [n, 10]."""
+        members = torch.from_numpy(members_mnk)
+        log_mean = members.logsumexp(dim=0) - np.log(len(members))
+        combined: npt.NDArray[np.float32] = (
+            (log_mean / self.config.temperature).log_softmax(dim=1).numpy()
+        )
+        return combined
+
+    def probabilities(self, images_nhw: torch.Tensor) -> npt.NDArray[np.float32]:
+        """Map uint8 images [n, 28, 28] to calibrated probabilities float32 [n, 10]."""
+        combined: npt.NDArray[np.float32] = np.exp(
+            self.combine(self.member_log_probabilities(images_nhw))
+        )
+        return combined
+
+    def to(self, device: torch.device) -> "Bundle":
+        """Move the networks to `device`."""
+        for network in self.networks:
+            network.to(device)
+        return self
+
+
+def _views(pixels_nhw: torch.Tensor, count: Views) -> torch.Tensor:
+    """Make the views of images [n, 28, 28]: [v·n, 28, 28], views first."""
+    if count == 1:
+        return pixels_nhw
+    device = pixels_nhw.device
+    index, weight = (torch.from_numpy(part).to(device) for part in taps())
+    upright = torch.from_numpy(deskewed(pixels_nhw.cpu().numpy())).to(device)
+    views = (torch.cat([pixels_nhw, upright], 1).flatten(1)[:, index] * weight).sum(2)
+    return views.transpose(0, 1).reshape(-1, SIDE, SIDE)
+
+
+def _network(config: NetworkConfig, weights: Weights) -> DigitNetwork:
+    with torch.device("meta"):  # nothing is drawn, or even allocated, to be replaced
+        network = DigitNetwork(config)
+    state = {key: torch.from_numpy(value) for key, value in weights.items()}
+    network.load_state_dict(state, assign=True)
+    return network.eval()

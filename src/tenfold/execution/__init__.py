@@ -1,0 +1,1 @@
+"""Where a run trains: this machine, a Ray cluster; its folder."""

@@ -1,0 +1,142 @@
+"""A run folder: everything that a training leaves behind.
+
+    recipe.toml     resolved            manifest.json      versions, hardware, hashes, timings
+    members/NN/     see member.py       evaluation.json    what it scored
+    bundle/         what is shipped     report.html, figures/
+
+All of it is readable without the code that made it.
+"""
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tenfold.bundle.format import SHIPPED, find_bundle
+from tenfold.bundle.torch_bundle import Bundle
+from tenfold.data.digits import Digits, concatenate, stratified_split
+from tenfold.data.seeds import derive_seed
+from tenfold.data.sources import load_digits
+from tenfold.errors import RunError
+from tenfold.evaluation.evaluate import evaluate_bundle
+from tenfold.files import write_atomically
+from tenfold.training.recipe import Recipe, load_recipe
+
+
+class Run:
+    """A run folder on disk, complete or not."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def open(cls, path: str | Path) -> "Run":
+        """Open an existing run.
+
+        Raises:
+            RunError: the folder holds no run.
+        """
+        run = cls(Path(path))
+        if not (run.path / "recipe.toml").is_file():
+            raise RunError(f"{path}: no recipe.toml; name a run folder that `tenfold train` made")
+        return run
+
+    @classmethod
+    def create(cls, path: Path, recipe: Recipe, manifest: dict[str, Any]) -> "Run":
+        """Lay a new run folder.
+
+        Raises:
+            RunError: the folder holds something already, or cannot be written.
+        """
+        run = cls(path)
+        try:
+            if path.exists() and any(path.iterdir()):
+                raise RunError(f"--out {path}: not empty; name another folder, or add --resume")
+            run.write_manifest(manifest)
+            write_atomically(path / "recipe.toml", recipe.to_toml())
+        except OSError as error:
+            raise RunError(
+                f"--out {path}: cannot be written ({error.strerror}); name another folder"
+            ) from error
+        return run
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The resolved recipe."""
+        return load_recipe(self.path / "recipe.toml")
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """Versions, hardware, data hashes, seeds and timings."""
+        return self._json("manifest.json")
+
+    def write_manifest(self, manifest: dict[str, Any]) -> None:
+        """Replace the manifest."""
+        write_atomically(self.path / "manifest.json", json.dumps(manifest, indent=2) + "\n")
+
+    @property
+    def evaluation(self) -> dict[str, Any]:
+        """What the run scored: see `Run.evaluate`."""
+        return self._json("evaluation.json")
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run was trained and evaluated to its end."""
+        return (self.path / "evaluation.json").is_file()
+
+    @property
+    def members(self) -> list[Path]:
+        """The folder of each member."""
+        return [self.path / "members" / f"{i:02}" for i in range(self.recipe.members)]
+
+    def bundle(self) -> Bundle:
+        """Load the networks that the run trained."""
+        return Bundle.load(self.path / "bundle")
+
+    def digits(self) -> tuple[Digits, Digits]:
+        """Return what the run trains on and what its curves are measured on.
+
+        The validation images are the same for every seed, so that seeds can be compared.
+        """
+        config = self.recipe.data
+        training = load_digits(config.spec, "train")
+        training, validation = stratified_split(
+            training, config.validation, derive_seed("validation")
+        )
+        if config.also:
+            added = [load_digits(spec, "train") for spec in config.also]
+            training = concatenate([training, *added])
+        if config.monitor == "test":
+            return training, load_digits(config.spec, "test")
+        return training, validation
+
+    def evaluate(self, data: str | None = None) -> dict[str, Any]:
+        """Measure the run's bundle on the test images of `data` (default: what it trained on)."""
+        digits = load_digits(data or self.recipe.data.spec, "test")
+        return evaluate_bundle(self.bundle(), digits)
+
+    def _json(self, name: str) -> dict[str, Any]:
+        path = self.path / name
+        try:
+            value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise RunError(f"{path}: cannot be read ({error.strerror})") from error
+        except ValueError as error:
+            raise RunError(f"{path}: not valid JSON: {error}") from error
+        return value
+
+
+def measure(path: Path | None = None, data: str | None = None) -> dict[str, Any]:
+    """Measure a run or a bundle on the test images of `data`; see `evaluate_bundle`.
+
+    Args:
+        path: the folder, a bundle in one file, or a shipped one's name; by default `field`.
+        data: as `load_digits` takes it; by default what a run trained on, MNIST for a bundle.
+
+    Raises:
+        TenfoldError: the folder is neither, or the data cannot be had.
+    """
+    bundle = find_bundle(path or SHIPPED)
+    if path is None or bundle.is_file() or (bundle / "bundle.json").is_file():
+        return evaluate_bundle(Bundle.load(bundle), load_digits(data or "mnist", "test"))
+    return Run.open(path).evaluate(data)

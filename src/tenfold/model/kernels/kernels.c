@@ -1,0 +1,284 @@
+/* Training kernels for channels-last activations: one pass over memory each.
+ *
+ * x[n][h][w][c] is a convolution's output, y[n][ceil(h/2)][ceil(w/2)][c] what is left after
+ * z = x*scale[c] + shift[c] (optional), ReLU and 2x2 SAME pooling; both bfloat16 or both float32, arithmetic
+ * in float32. One code byte an output is kept for the way back: bits 0-1 the window pixel that is largest (the
+ * first one, or a NaN), bits 2-5 which window pixels pass the ReLU.
+ *
+ * Memory traffic in bytes per element of x (b = 2 or 4 a value; y is a quarter of x):
+ *   FORWARD    reads b, writes b/4 + 1/4               stock: ReLU 2b, max 5b/4, average 5b/4, their mean 3b/4
+ *   BACKWARD   reads b/4 + 1/4, writes b               stock: about 6b; with batch norm it also reads b
+ *   MOMENTS    reads b (batch norm's sums of x, x^2)   SUMS reads b + b/4 + 1/4 (its sums of dz, dz*x)
+ *   CONVOLVE   first layer, 3x3 over one channel: x is never stored; reads 4 an input pixel, writes b/4 + 1/4
+ *   GRADIENT   of its filters and bias: reads b/4 + 1/4 and the pixels
+ *   ADAM       per weight: reads 12 + gradient, writes 12 + copy; stock with casts to and fro: 44
+ *
+ * This file is compiled once an instruction set (setup.py); all of them give the same bits. No torch headers and
+ * no libgomp of its own: omp_* and GOMP_* resolve to the OpenMP runtime that torch has loaded, so that both use
+ * the same threads. What is done once a channel, not once a pixel, is done in operators.py. */
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+extern int omp_get_thread_num(void), omp_get_num_threads(void);
+
+#define INLINE static inline __attribute__((always_inline))
+#define MAX_CHANNELS 1024
+#define MAX_SIDE 32
+#define PADDED (MAX_SIDE + 4)
+#define PATCH 9
+enum { FORWARD, BACKWARD, SUMS, MOMENTS, CONVOLVE, GRADIENT, PATCHES, ADAM };
+
+/* The same as `Job` in library.py. */
+struct job {
+    long what, bf16, threads;
+    long n, h, w, c, rows;               /* n images, or weights for Adam; rows of sums a thread */
+    const void *x, *dy, *gradient;
+    void *y, *dx, *copy;
+    uint8_t *code;
+    /* FORWARD z = x*scale + shift, BACKWARD dx = dz*scale + x*shift + offset; MOMENTS and SUMS take x - offset. */
+    const float *scale, *shift, *offset;
+    const float *filters, *bias;         /* [9][c], [c] */
+    double *sums;                        /* [threads][rows][c], zero at first */
+    float *master, *first, *second;
+    float most, share;                   /* of the maximum and the average */
+    float keep, step, beta1, beta2, unbias, epsilon, l2;
+};
+
+/* Sixteen lanes, which the compiler splits where registers are shorter; fewer are loaded at the end of a row. */
+typedef float floats __attribute__((vector_size(64)));
+typedef int32_t ints __attribute__((vector_size(64)));
+typedef uint32_t words __attribute__((vector_size(64)));
+typedef uint16_t halves __attribute__((vector_size(32)));
+typedef uint8_t bytes __attribute__((vector_size(16)));
+#define LANES 16
+#define UNROLL _Pragma("GCC unroll 16")
+#define EACH_VECTOR(i, count, ...)                                               \
+    {                                                                            \
+        long i = 0;                                                              \
+        for (const long lanes = LANES; i + LANES <= (count); i += LANES) __VA_ARGS__ \
+        if (i < (count)) { const long lanes = (count) - i; __VA_ARGS__ }         \
+    }
+
+INLINE floats load(const void *p, long i, long lanes, int bf16) {
+    floats v = {0};
+    halves half = {0};
+    if (bf16) return memcpy(&half, (const uint16_t *)p + i, 2 * lanes), (floats)(__builtin_convertvector(half, words) << 16);
+    return memcpy(&v, (const float *)p + i, 4 * lanes), v;
+}
+
+INLINE void store(void *p, long i, floats f, long lanes, int bf16) {
+    if (!bf16) { memcpy((float *)p + i, &f, 4 * lanes); return; }
+    words u = (words)f, nan = (words)(f != f);
+    u = u + 0x7fff + ((u >> 16) & 1); /* to nearest, ties to even */
+    halves v = __builtin_convertvector(((u & ~nan) | (0x7fc00000 & nan)) >> 16, halves);
+    memcpy((uint16_t *)p + i, &v, 2 * lanes);
+}
+
+INLINE void add(double *sums, floats v, long lanes) {
+    for (long l = 0; l < lanes; l++) sums[l] += v[l];
+}
+
+/* The pixels of window (i, j) as steps from its first, in row-major order; returns how many there are. */
+INLINE int pixels(const struct job *a, long i, long j, long row, long column, long *at) {
+    int down = 2 * i + 1 < a->h, right = 2 * j + 1 < a->w;
+    at[0] = 0, at[1] = right ? column : row, at[2] = row, at[3] = row + column;
+    return (1 + down) * (1 + right);
+}
+
+INLINE void pool(const struct job *a, const floats *z, void *y, uint8_t *code, long lanes, int taps, int bf16) {
+    const float most = a->most, share = a->share / taps;
+    floats best = {0}, total = {0};
+    ints bits = {0};
+    UNROLL for (int k = 0; k < taps; k++) {
+        ints alive = ~(ints)(z[k] <= 0);
+        floats r = (floats)(alive & (ints)z[k]);
+        ints take = k == 0 ? (ints){0} - 1 : (ints)(r > best) | (ints)(r != r);
+        best = (floats)((take & (ints)r) | (~take & (ints)best));
+        bits = (take & ((bits & ~3) | k)) | (~take & bits);
+        bits |= alive & (4 << k);
+        total = total + r;
+    }
+    store(y, 0, most == 0 ? share * total : share == 0 ? most * best : most * best + share * total, lanes, bf16);
+    bytes packed = __builtin_convertvector(__builtin_convertvector(bits, halves), bytes);
+    memcpy(code, &packed, lanes);
+}
+
+INLINE ints unpack(const uint8_t *code, long lanes) {
+    bytes packed = {0};
+    memcpy(&packed, code, lanes);
+    return __builtin_convertvector(__builtin_convertvector(packed, halves), ints); /* in one step it is scalar code */
+}
+
+/* dz of window pixel k. */
+INLINE floats spread(const struct job *a, floats dy, ints bits, int k, int taps) {
+    ints largest = (bits & 3) == k, alive = (bits & (4 << k)) != 0;
+    if (a->share == 0) alive &= largest; /* an infinite dy times no share would be NaN */
+    floats kept = a->share / taps + (floats)(largest & (ints)((floats){0} + a->most));
+    return (floats)(alive & (ints)(dy * kept));
+}
+
+/* One window of activations, all channels: `o` is its output's place, `p` its first pixel's. */
+INLINE void window(const struct job *a, long o, long p, const long *at, float *sums, int what, int taps, int bf16,
+                         int affine) {
+    const long size = bf16 ? 2 : 4;
+    EACH_VECTOR(c, a->c, {
+        floats z[4], g = {0}, total = {0}, product = {0};
+        ints bits = {0};
+        if (what != FORWARD) g = load(a->dy, o + c, lanes, bf16), bits = unpack(a->code + o + c, lanes);
+        UNROLL for (int k = 0; k < taps; k++) {
+            if (what != BACKWARD || affine) z[k] = load(a->x, p + at[k] + c, lanes, bf16);
+            if (what == FORWARD && affine)
+                z[k] = z[k] * load(a->scale, c, lanes, 0) + load(a->shift, c, lanes, 0);
+            if (what == FORWARD) continue;
+            if (what == SUMS) z[k] = z[k] - load(a->offset, c, lanes, 0);
+            floats dz = spread(a, g, bits, k, taps);
+            total = total + dz, product = product + dz * z[k];
+            if (what == SUMS) continue;
+            if (affine)
+                dz = dz * load(a->scale, c, lanes, 0) + z[k] * load(a->shift, c, lanes, 0) +
+                     load(a->offset, c, lanes, 0);
+            store(a->dx, p + at[k] + c, dz, lanes, bf16);
+        }
+        if (what == FORWARD) pool(a, z, (char *)a->y + (o + c) * size, a->code + o + c, lanes, taps, bf16);
+        if (what == SUMS) {
+            store(sums, c, load(sums, c, lanes, 0) + total, lanes, 0);
+            store(sums, a->c + c, load(sums, a->c + c, lanes, 0) + product, lanes, 0);
+        }
+    })
+}
+
+INLINE void windows(const struct job *a, long begin, long end, int thread, int bf16, int what, int affine) {
+    const long oh = (a->h + 1) / 2, ow = (a->w + 1) / 2;
+    float sums[2 * MAX_CHANNELS]; /* of one image: float32 is enough for so few, double adds the images up */
+    for (long n = begin; n < end; n++) {
+        if (what == SUMS) memset(sums, 0, sizeof(float) * 2 * a->c);
+        for (long i = 0; i < oh; i++)
+            for (long j = 0; j < ow; j++) {
+                long at[4], o = ((n * oh + i) * ow + j) * a->c, p = ((n * a->h + 2 * i) * a->w + 2 * j) * a->c;
+                int taps = pixels(a, i, j, a->w * a->c, a->c, at);
+                if (taps == 4) window(a, o, p, at, sums, what, 4, bf16, affine);
+                else window(a, o, p, at, sums, what, taps, bf16, affine); /* at odd edges */
+            }
+        for (long c = 0; what == SUMS && c < 2 * a->c; c++) a->sums[2 * thread * a->c + c] += sums[c];
+    }
+}
+
+INLINE void moments(const struct job *a, long begin, long end, int thread, int bf16) {
+    for (long n = begin; n < end; n++) EACH_VECTOR(c, a->c, {
+        floats total = {0}, squares = {0}, offset = load(a->offset, c, lanes, 0);
+        for (long p = n * a->h * a->w; p < (n + 1) * a->h * a->w; p++) {
+            floats v = load(a->x, p * a->c + c, lanes, bf16) - offset;
+            total = total + v, squares = squares + v * v;
+        }
+        add(a->sums + 2 * thread * a->c + c, total, lanes);
+        add(a->sums + (2 * thread + 1) * a->c + c, squares, lanes);
+    })
+}
+
+/* The first layer, image by image, with its pixels in a frame of zeros; filters stay in registers. */
+INLINE void convolve(const struct job *a, long begin, long end, int thread, int bf16, int what) {
+    const long oh = (a->h + 1) / 2, ow = (a->w + 1) / 2, size = bf16 ? 2 : 4;
+    float frame[PADDED * PADDED] = {0};
+    double *sums = a->sums + thread * a->rows * a->c;
+    for (long n = begin; n < end; n++) {
+        for (long y = 0; y < a->h; y++)
+            memcpy(frame + (y + 1) * PADDED + 1, (const float *)a->x + (n * a->h + y) * a->w, sizeof(float) * a->w);
+        EACH_VECTOR(c, a->c, {
+            floats f[PATCH + 1] = {0};
+            for (int t = 0; t < PATCH && what == CONVOLVE; t++) f[t] = load(a->filters, t * a->c + c, lanes, 0);
+            if (what == CONVOLVE) f[PATCH] = load(a->bias, c, lanes, 0);
+            for (long i = 0; i < oh; i++)
+                for (long j = 0; j < ow; j++) {
+                    long at[4], o = ((n * oh + i) * ow + j) * a->c + c;
+                    const int taps = pixels(a, i, j, PADDED, 1, at);
+                    const float *p = frame + 2 * i * PADDED + 2 * j;
+                    floats z[4], g = {0};
+                    ints bits = {0};
+                    if (what == GRADIENT) g = load(a->dy, o, lanes, bf16), bits = unpack(a->code + o, lanes);
+                    for (int k = 0; k < taps; k++) {
+                        z[k] = what == CONVOLVE ? f[PATCH] : spread(a, g, bits, k, taps);
+                        UNROLL for (int t = 0; t < PATCH; t++) {
+                            float pixel = p[at[k] + t / 3 * PADDED + t % 3];
+                            if (what == CONVOLVE) z[k] = z[k] + f[t] * pixel;
+                            else f[t] = f[t] + z[k] * pixel;
+                        }
+                        if (what == GRADIENT) f[PATCH] = f[PATCH] + z[k];
+                    }
+                    if (what == CONVOLVE) pool(a, z, (char *)a->y + o * size, a->code + o, lanes, taps, bf16);
+                }
+            for (int t = 0; t <= PATCH && what == GRADIENT; t++) add(sums + t * a->c + c, f[t], lanes);
+        })
+    }
+}
+
+/* Rows of 3x3 patches: sums of products of every two of their pixels, and of each with 1. */
+INLINE void patches(const struct job *a, long begin, long end, int thread, int bf16) {
+    (void)bf16; /* pixels are float32 */
+    float frame[PADDED * PADDED + LANES] = {0};
+    double *sums = a->sums + thread * (PATCH + 1) * (PATCH + 1);
+    for (long n = begin; n < end; n++) {
+        floats product[PATCH + 1][PATCH + 1] = {0};
+        for (long y = 0; y < a->h; y++)
+            memcpy(frame + (y + 1) * PADDED + 1, (const float *)a->x + (n * a->h + y) * a->w, sizeof(float) * a->w);
+        for (long y = 0; y < a->h; y++) EACH_VECTOR(x, a->w, {
+            floats v[PATCH + 1];
+            for (int t = 0; t < PATCH; t++) v[t] = load(frame, (y + t / 3) * PADDED + x + t % 3, lanes, 0);
+            v[PATCH] = load((float[LANES]){1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, 0, lanes, 0);
+            for (int s = 0; s <= PATCH; s++)
+                for (int t = s; t <= PATCH; t++) product[s][t] = product[s][t] + v[s] * v[t];
+        })
+        for (int s = 0; s <= PATCH; s++)
+            for (int t = s; t <= PATCH; t++)
+                for (int l = 0; l < LANES; l++) sums[s * (PATCH + 1) + t] += product[s][t][l];
+    }
+}
+
+INLINE void adam(const struct job *a, long begin, long end, int thread, int bf16) {
+    (void)thread;
+    const char *gradient = (const char *)a->gradient + (bf16 ? 2 : 4) * begin;
+    EACH_VECTOR(i, end - begin, {
+        floats w = load(a->master + begin, i, lanes, 0), m = load(a->first + begin, i, lanes, 0);
+        floats v = load(a->second + begin, i, lanes, 0), root;
+        floats g = load(gradient, i, lanes, bf16) + a->l2 * w;
+        m = m + (1 - a->beta1) * (g - m), v = a->beta2 * v + (1 - a->beta2) * (g * g);
+        for (int l = 0; l < LANES; l++) root[l] = sqrtf(v[l]);
+        w = a->keep * w - a->step * m / (root * a->unbias + a->epsilon);
+        store(a->master + begin, i, w, lanes, 0);
+        store(a->first + begin, i, m, lanes, 0), store(a->second + begin, i, v, lanes, 0);
+        if (a->copy) store((uint16_t *)a->copy + begin, i, w, lanes, 1);
+    })
+}
+
+/* Constants go in, so that each call is compiled for its case. */
+static void work(const struct job *a, long i, long j, int t) {
+#define CASE(kind, function, ...)                                    \
+    case kind:                                                       \
+        if (a->bf16) function(a, i, j, t, 1, ##__VA_ARGS__);         \
+        else function(a, i, j, t, 0, ##__VA_ARGS__);                 \
+        break;
+#define AFFINE 100 /* with a scale and a shift */
+    switch (a->what + (a->scale ? AFFINE : 0)) {
+        CASE(FORWARD, windows, FORWARD, 0)
+        CASE(FORWARD + AFFINE, windows, FORWARD, 1)
+        CASE(BACKWARD, windows, BACKWARD, 0)
+        CASE(BACKWARD + AFFINE, windows, BACKWARD, 1)
+        CASE(SUMS, windows, SUMS, 0)
+        CASE(MOMENTS, moments)
+        CASE(CONVOLVE, convolve, CONVOLVE)
+        CASE(GRADIENT, convolve, GRADIENT)
+        CASE(PATCHES, patches)
+        CASE(ADAM, adam)
+    }
+}
+
+void tenfold_run(const struct job *a) {
+#pragma omp parallel num_threads(a->threads)
+    {
+        long t = omp_get_thread_num(), k = omp_get_num_threads();
+        work(a, a->n * t / k, a->n * (t + 1) / k, (int)t);
+    }
+}
+
+/* Linkers of extension modules ask for it; this one is loaded, never imported. */
+void *PyInit_kernels(void) { return NULL; }

@@ -1,0 +1,178 @@
+"""Sets of labelled pictures: by name, or folders of one's own. None is for training."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tenfold.data.decoding import decode
+from tenfold.data.folder import Listed, list_folder
+from tenfold.data.pictures import LABEL_PATTERNS, Kind, Labelled, Pictures
+from tenfold.errors import DataError
+
+
+@dataclass(frozen=True)
+class Catalogued:
+    """A set that tenfold can make.
+
+    Args:
+        description: one line for lists.
+        kind: see `Pictures`.
+        make: says what the pictures are made from and gives the first so many, or all when that
+            is None; the path is the cache of `tenfold.data.sources`.
+    """
+
+    description: str
+    kind: Kind
+    make: Callable[[int | None, Path | None], tuple[str, Iterator[Labelled]]]
+
+
+def picture_sets() -> dict[str, str]:
+    """Describe the sets that `load_pictures` knows by name, one line each."""
+    return {name: entry.description for name, entry in CATALOGUE.items()}
+
+
+def load_pictures(spec: str, cache: Path | None = None, n: int | None = None) -> Pictures:
+    """Make a set of pictures, or read a folder of one's own.
+
+    Args:
+        spec: a name in `picture_sets`, or the path of a folder: sub-folders ``0`` … ``9`` of
+            images, or a ``labels.csv`` whose rows are ``file,label``; there a label may be several
+            digits, a grid of 81, or empty for a picture without digits.
+        cache: where MNIST is, see `tenfold.data.sources.cache_folder`.
+        n: only the first so many; all when None.
+
+    Raises:
+        DataError: no such set or folder, bad contents, or fonts that are not installed.
+        MissingExtraError: the set needs a package that is not installed.
+    """
+    if n is not None and n < 0:
+        raise DataError(f"{spec}: there are no {n} pictures; ask for 0 or more")
+    if spec not in CATALOGUE:
+        return _load_own(Path(spec), n)
+    entry = CATALOGUE[spec]
+    source, labelled = entry.make(n, cache)
+    made = list(labelled)
+    return Pictures(
+        pictures=tuple(picture for picture, _ in made),
+        labels=tuple(label for _, label in made),
+        name=spec,
+        source=source,
+        kind=entry.kind,
+    )
+
+
+def _load_own(folder: Path, n: int | None) -> Pictures:
+    if not folder.is_dir():
+        known = ", ".join(picture_sets())
+        raise DataError(f"{folder}: no such set of pictures or folder; sets: {known}")
+    listed = list_folder(folder)[:n]
+    kind = _kind_of(listed)
+    return Pictures(
+        pictures=tuple(decode(row.file) for row in listed),
+        labels=tuple(row.label for row in listed),
+        name=folder.resolve().name,
+        source=str(folder),
+        kind=kind,
+    )
+
+
+def _kind_of(listed: list[Listed]) -> Kind:
+    """Find the narrowest kind that all labels are of."""
+    for kind, (pattern, _) in LABEL_PATTERNS.items():
+        if all(re.fullmatch(pattern, row.label) for row in listed):
+            return kind
+    wrong = next((row for row in listed if not re.fullmatch("[0-9]*", row.label)), listed[0])
+    raise DataError(
+        f"{wrong.place} as {wrong.label!r}; write its digits, nothing if there are none, or for "
+        "all pictures a grid of 81 digits and dots"
+    )
+
+
+def are_pictures(spec: str) -> bool:
+    """Whether `load_pictures` takes this: a set's name, or a folder that has no IDX files."""
+    folder = Path(spec)
+    return spec in CATALOGUE or (folder.is_dir() and not any(folder.glob("*-ubyte*")))
+
+
+def _mnist(n: int | None, cache: Path | None) -> tuple[str, Iterator[Labelled]]:
+    from tenfold.data.sources import load_digits
+
+    digits = load_digits("mnist", "test", cache)
+    images, labels = digits.images.numpy()[:n], digits.labels.numpy()[:n]
+    return digits.name, zip(images, map(str, labels), strict=True)
+
+
+def _optical(n: int | None, _: Path | None) -> tuple[str, Iterator[Labelled]]:
+    from tenfold.data.optical import optical_digits
+
+    return "sklearn.datasets.load_digits", optical_digits(n)
+
+
+def _font_digits(n: int | None, _: Path | None) -> tuple[str, Iterator[Labelled]]:
+    from tenfold.rendering.fonts import describe_fonts, font_digits
+
+    return describe_fonts(), font_digits(n)
+
+
+def _font_letters(n: int | None, _: Path | None) -> tuple[str, Iterator[Labelled]]:
+    from tenfold.rendering.fonts import describe_fonts, font_letters
+
+    return describe_fonts(), font_letters(n)
+
+
+def _desk(n: int | None, cache: Path | None) -> tuple[str, Iterator[Labelled]]:
+    from tenfold.data.sources import load_digits
+    from tenfold.rendering.documents import DESK_VERSION, desk
+
+    digits = load_digits("mnist", "test", cache)
+    return f"{digits.name}, desk {DESK_VERSION}", desk(digits, 2_000 if n is None else n)
+
+
+def _desk_numbers(n: int | None, cache: Path | None) -> tuple[str, Iterator[Labelled]]:
+    from tenfold.data.sources import load_digits
+    from tenfold.rendering.documents import DESK_VERSION, desk_numbers
+
+    digits = load_digits("mnist", "test", cache)
+    return f"{digits.name}, desk {DESK_VERSION}", desk_numbers(digits, 500 if n is None else n)
+
+
+def _desk_grid(n: int | None, cache: Path | None) -> tuple[str, Iterator[Labelled]]:
+    from tenfold.data.sources import load_digits
+    from tenfold.rendering.documents import DESK_VERSION, desk_grid
+
+    digits = load_digits("mnist", "test", cache)
+    return f"{digits.name}, desk {DESK_VERSION}", desk_grid(digits, 20 if n is None else n)
+
+
+def _blanks_and_scribbles(n: int | None, _: Path | None) -> tuple[str, Iterator[Labelled]]:
+    from tenfold.rendering.documents import DESK_VERSION
+    from tenfold.rendering.doodles import blanks_and_scribbles
+
+    return f"desk {DESK_VERSION}", blanks_and_scribbles(1_000 if n is None else n)
+
+
+CATALOGUE: dict[str, Catalogued] = {
+    "mnist-pictures": Catalogued("10,000 MNIST test digits, as pictures to read", "single", _mnist),
+    "optical": Catalogued("1,797 digits of 8 x 8 by 13 writers (UCI)", "single", _optical),
+    "font-digits": Catalogued(
+        "1,960 digits in 49 handwriting fonts, each in four sizes", "single", _font_digits
+    ),
+    "font-letters": Catalogued(
+        "1,042 letters in 45 handwriting fonts, none that could be a digit",
+        "negative",
+        _font_letters,
+    ),
+    "desk": Catalogued("2,000 MNIST test digits, written and photographed", "single", _desk),
+    "desk-numbers": Catalogued(
+        "500 numbers of 1 to 8 MNIST test digits, photographed", "number", _desk_numbers
+    ),
+    "desk-grid": Catalogued(
+        "20 photographed grids of 9 x 9, 32 MNIST test digits in each", "grid", _desk_grid
+    ),
+    "blanks-and-scribbles": Catalogued(
+        "1,000 photographed papers, blank or with scribbles and doodles",
+        "negative",
+        _blanks_and_scribbles,
+    ),
+}

@@ -1,0 +1,62 @@
+"""A page that shows how pictures were read: every step, for every digit."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tenfold.errors import DataError, RunError
+from tenfold.files import write_atomically
+from tenfold.reading.foreground import find_ink, fit
+from tenfold.reading.reader import Layout, Picture, Reader, pixels_of
+from tenfold.report.page import data_uri, render
+
+_SHOWN = 640  # pixels: the longer side of a step's picture
+
+
+def write_explanation(
+    pictures: Sequence[tuple[str, Picture]], reader: Reader, layout: Layout, page: Path
+) -> Path:
+    """Write the page: picture, contrast, ink, and each digit as the network saw it.
+
+    Raises:
+        RunError: it cannot be written.
+    """
+    shown = [_explained(name, given, reader, layout) for name, given in pictures]
+    text = render("reading.html", pictures=shown, accept=reader.accept)
+    try:
+        return write_atomically(page, text)
+    except OSError as error:
+        raise RunError(f"--explain {page}: cannot be written ({error.strerror})") from error
+
+
+def _explained(name: str, given: Picture, reader: Reader, layout: Layout) -> dict[str, Any]:
+    pixels = pixels_of(given)
+    small, _ = fit(pixels)
+    found = find_ink(small)
+    steps: dict[str, npt.NDArray[Any]] = {
+        "The picture": small,
+        "What stands out from the paper": found.contrast,
+        "Stretched: paper 0, ink 1": found.levelled,
+        "Printed lines taken out": found.ink,
+    }
+    try:
+        readings = reader.read(pixels, layout)
+    except DataError:  # no grid: the steps show why
+        readings = []
+    return {
+        "name": name,
+        "steps": [(title, data_uri(_small(step))) for title, step in steps.items()],
+        "readings": [
+            {"reading": reading, "source": data_uri(255 - reading.image)} for reading in readings
+        ],
+    }
+
+
+def _small(step: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Make a step's picture small enough for a page."""
+    if step.dtype != np.uint8:
+        step = np.rint(255 - 255 * step.clip(0, 1)).astype(np.uint8)
+    return fit(step, _SHOWN)[0]

@@ -1,0 +1,1 @@
+"""What trains more than once: repeat, sweep, audit."""

@@ -1,0 +1,101 @@
+"""Which labels are likely wrong: every image judged by a network that never saw it.
+
+Confident learning (Northcutt, Jiang & Chuang 2021), by cleanlab (extra `audit`).
+"""
+
+import base64
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from tenfold.data.digits import Digits
+from tenfold.errors import MissingExtraError
+from tenfold.evaluation.calibration import apply_temperature, fit_temperature
+from tenfold.training.recipe import Recipe
+from tenfold.training.trainer import Placement, Trainer
+
+FORMAT = 1
+OnStep = Callable[[int, int], None]
+
+
+def audit(
+    digits: Digits,
+    recipe: Recipe,
+    where: Placement,
+    *,
+    folds: int = 5,
+    on_step: OnStep = lambda _done, _all: None,
+) -> dict[str, Any]:
+    """Rank the labels that confident learning doubts.
+
+    Args:
+        digits: what to audit, at least `folds` images of each digit.
+        recipe: trained once a fold, on the other folds; its members and validation do not count.
+        where: device and precision.
+        folds: parts that the images are dealt into, each digit evenly.
+        on_step: called with (iterations done, iterations in all).
+
+    Returns:
+        JSON-ready: `format`, `data`, `recipe`, `folds`, out-of-fold `accuracy`, `temperature`, and
+        `suspects`, the likeliest error first: index, label, suggestion, both probabilities, pixels.
+
+    Raises:
+        MissingExtraError: cleanlab is not installed.
+    """
+    if find_spec("cleanlab") is None:
+        raise MissingExtraError("tenfold audit", "audit")
+    labels = digits.labels.numpy()
+    log_p = np.empty((len(digits), 10))
+    for number, (training, held_out) in enumerate(deal(labels, folds, recipe.seed)):
+        trainer = Trainer(recipe, number, digits.subset(training), where)
+        iterations = trainer.schedule.iterations
+        while trainer.step_count < iterations:
+            trainer.step()
+            on_step(number * iterations + trainer.step_count, folds * iterations)
+        log_p[held_out] = trainer.log_probabilities(digits.images[held_out]).numpy()
+    temperature = fit_temperature(log_p, labels)
+    p = np.exp(apply_temperature(log_p, temperature))
+    return {
+        "format": FORMAT,
+        "data": {"name": digits.name, "images": len(digits), "sha256": digits.sha256},
+        "recipe": recipe.name,
+        "folds": folds,
+        "accuracy": float((p.argmax(axis=1) == labels).mean()),
+        "temperature": temperature,
+        "suspects": [
+            {
+                "index": int(index),
+                "label": int(labels[index]),
+                "suggestion": int(p[index].argmax()),
+                "p_label": float(p[index, labels[index]]),
+                "p_suggestion": float(p[index].max()),
+                "image": base64.b64encode(digits.images[index].numpy().tobytes()).decode(),
+            }
+            for index in rank(labels, p)
+        ],
+    }
+
+
+def deal(
+    labels: npt.NDArray[np.int64], folds: int, seed: int
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Yield (training, held out) indices of each fold, every digit dealt evenly."""
+    from sklearn.model_selection import StratifiedKFold
+
+    splits = StratifiedKFold(folds, shuffle=True, random_state=seed).split(labels, labels)
+    for training, held_out in splits:
+        yield torch.from_numpy(training), torch.from_numpy(held_out)
+
+
+def rank(labels: npt.NDArray[np.int64], p_nk: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Return the indices of likely label errors, the likeliest first, by self-confidence."""
+    from cleanlab.filter import find_label_issues
+
+    found: npt.NDArray[np.int64] = find_label_issues(
+        labels, p_nk, return_indices_ranked_by="self_confidence", n_jobs=1
+    )
+    return found

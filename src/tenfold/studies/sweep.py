@@ -1,0 +1,283 @@
+"""A sweep: trials of a recipe with other values, chosen by Optuna, a trial a core, resumable.
+
+    recipe.toml, space.toml    what is swept           trials/NNNN/    a run folder a trial
+    journal.log                Optuna's storage        best.toml       the best recipe so far
+
+Trials ask and tell in this process alone; workers only train. Optuna's sampler is seeded anew for
+each trial by the trial's number, so that a resumed sweep does not draw what it drew before.
+"""
+
+import contextlib
+import hashlib
+import platform
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import filelock
+import optuna
+from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from tenfold.cpu import available_cores
+from tenfold.data.seeds import derive_seed
+from tenfold.errors import RecipeError, RunError
+from tenfold.execution.local import Job, LaunchBy, Local
+from tenfold.execution.run import Run
+from tenfold.execution.train import jobs_of, prepare
+from tenfold.files import write_atomically
+from tenfold.studies.space import Space
+from tenfold.studies.trial import attempt, evaluations
+from tenfold.training.curves import selected_rows
+from tenfold.training.hardware import Precision
+from tenfold.training.member import Event
+from tenfold.training.recipe import Recipe
+
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+WARM_UP = 0.25  # share of the schedule before which curves say too little to prune by
+DYING_SECONDS = 3.0  # for the workers of a process that was just killed, which hold its lock
+
+OnTrial = Callable[[FrozenTrial], None]
+
+
+@dataclass(frozen=True)
+class _Running:
+    """A trial that trains, with its evaluations so far, by their iterations."""
+
+    trial: Trial
+    recipe: Recipe
+    evaluated: dict[int, Event] = field(default_factory=dict)
+
+
+class Sweep:
+    """A study in a folder of its own, which one process at a time may run: see `open_sweep`."""
+
+    def __init__(self, folder: Path, space: Space, study: optuna.Study, *, alone: bool) -> None:
+        self.folder = folder
+        self.space = space
+        self.study = study
+        self.alone = alone
+        self.owner = f"{platform.node()}:{folder.resolve()}"
+        self.running: dict[Path, _Running] = {}
+
+    def trials(self, *states: TrialState) -> list[FrozenTrial]:
+        """Return the trials in these states, or all."""
+        return self.study.get_trials(deepcopy=False, states=states or None)
+
+    def run(  # noqa: PLR0913 - each is an option of the command line
+        self,
+        trials: int,
+        *,
+        workers: int | None = None,
+        device: str = "auto",
+        precision: Precision = "auto",
+        launcher: LaunchBy | None = None,
+        start_method: Literal["fork", "spawn"] = "spawn",
+        on_trial: OnTrial = lambda _trial: None,
+    ) -> None:
+        """Go on until `trials` of the study are complete or pruned, or running elsewhere.
+
+        Raises:
+            Interrupted: stopped by Ctrl-C; trials that were running go on with the next call.
+            RunError: none was completed.
+        """
+        self._pick_up()
+        if not self.trials() and (own := self.space.own()):
+            self.study.enqueue_trial(own)
+        launch = launcher or Local(workers or available_cores(), start_method)
+        try:
+            jobs = self._jobs(trials, device, precision, on_trial)
+            launch(jobs, lambda job, event: self._on_event(job, event, on_trial), attempt)
+        finally:
+            for running in self.running.values():
+                self._again(running.trial)
+            self.running.clear()
+        if not self.trials(TrialState.COMPLETE):
+            raise RunError(f"{self.folder}: no trial came to its end; narrow the space")
+
+    def is_own(self, trial: FrozenTrial) -> bool:
+        """Whether a trial has the values of the recipe that the sweep began with."""
+        return trial.params == self.space.own()
+
+    def recipe_of(self, trial: FrozenTrial) -> Recipe:
+        """Return the recipe with a trial's values; the one that the sweep began with as it is."""
+        if self.is_own(trial):
+            return self.space.recipe
+        recipe = self.space.applied(trial.params)
+        return recipe.model_copy(update={"name": f"{recipe.name}-swept"})
+
+    def _jobs(
+        self, trials: int, device: str, precision: Precision, on_trial: OnTrial
+    ) -> Iterator[Job]:
+        """Ask for the next trial whenever there is room for one, until there are enough."""
+        while len(self.trials(*FINISHED, TrialState.RUNNING)) < trials:
+            number = len(self.trials())
+            seed = derive_seed(self.space.recipe.seed, "sweep", number) % 2**32
+            self.study.sampler = optuna.samplers.TPESampler(seed=seed)
+            trial = self.study.ask(self.space.distributions)
+            name = trial.user_attrs.get("run", f"{trial.number:04}")
+            trial.set_user_attr("owner", self.owner)
+            trial.set_user_attr("run", name)
+            try:
+                recipe = self.space.applied(trial.params).model_copy(update={"members": 1})
+            except RecipeError as error:
+                self._tell(trial, "failed", str(error), on_trial)
+                continue
+            run = self._lay(recipe, self.folder / "trials" / name, device, precision)
+            self.running[run.path] = _Running(trial, recipe)
+            job = jobs_of(run)[0]
+            for event in evaluations(run):  # of a trial that was stopped
+                self._on_event(job, event, on_trial)
+            if run.path in self.running:
+                yield job
+
+    def _on_event(self, job: Job, event: Event, on_trial: OnTrial) -> bool:
+        """Report an evaluation to the study; true if the trial is to be pruned."""
+        if job.run not in self.running or event["kind"] == "progress":
+            return False
+        running = self.running[job.run]
+        trial, recipe, evaluated = running.trial, running.recipe, running.evaluated
+        if event["kind"] == "failed":
+            del self.running[job.run]
+            self._tell(trial, "failed", event["reason"], on_trial)
+            return False
+        step = event["step"]
+        if step not in evaluated:  # else a machine that was lost had told it
+            evaluated[step] = event
+            trial.report(event["calibrated"], step)
+        if step == recipe.schedule.iterations:
+            del self.running[job.run]
+            kept = kept_step(recipe.training.keep, list(evaluated.values()))
+            self._tell(trial, "complete", evaluated[kept]["calibrated"], on_trial)
+        elif trial.should_prune():
+            del self.running[job.run]
+            self._tell(trial, "pruned", None, on_trial)
+            return True
+        return False
+
+    def _tell(
+        self,
+        trial: Trial,
+        end: Literal["complete", "pruned", "failed"],
+        what: float | str | None,
+        on_trial: OnTrial,
+    ) -> None:
+        """End a trial; one whose parameters cannot be trained counts as pruned, with the reason."""
+        if end == "complete":
+            self.study.tell(trial, float(what or 0))
+        else:
+            if end == "failed":
+                trial.set_user_attr("reason", what)
+            self.study.tell(trial, state=TrialState.PRUNED)
+        on_trial(self._frozen(trial))
+
+    def _frozen(self, trial: Trial) -> FrozenTrial:
+        return self.trials()[trial.number]
+
+    def _lay(self, recipe: Recipe, folder: Path, device: str, precision: Precision) -> Run:
+        """Return a trial's run: the one that was begun, else a new one."""
+        if (folder / "recipe.toml").exists():
+            run = Run.open(folder)
+            if run.recipe == recipe:
+                return run
+        shutil.rmtree(folder, ignore_errors=True)  # half laid, or of another study
+        return prepare(recipe, out=folder, device=device, precision=precision, threads=1)
+
+    def _pick_up(self) -> None:
+        """Start again what a process left running that is dead, since this one has the folder."""
+        for trial in self.trials(TrialState.RUNNING):
+            if self.alone or trial.user_attrs.get("owner") == self.owner:
+                self._again(trial)
+
+    def _again(self, trial: Trial | FrozenTrial) -> None:
+        """Mark a trial failed and queue its parameters, with the run that it had begun.
+
+        In this order: dying in between forgets a trial, the other would count it twice. One that
+        died while it was being asked for has not all parameters, and nothing to keep.
+        """
+        kept = {key: trial.user_attrs[key] for key in ("run",) if key in trial.user_attrs}
+        self.study.tell(trial.number, state=TrialState.FAIL)
+        if trial.params.keys() == self.space.distributions.keys():
+            self.study.enqueue_trial(trial.params, user_attrs=kept)
+
+
+@contextlib.contextmanager
+def open_sweep(space: Space, folder: Path, storage: str | None = None) -> Iterator[Sweep]:
+    """Lay a sweep's folder, or open it to go on; no other process may at the same time.
+
+    Args:
+        space: recipe and ranges.
+        folder: where trials are kept, and Optuna's journal unless `storage` is given.
+        storage: an SQLAlchemy URL, or grpc://HOST:PORT of Optuna's proxy. Sweeps of the same
+            recipe and space with the same storage share their trials.
+
+    Raises:
+        RunError: another process has it, it is of another recipe or space, or no storage answers.
+        RecipeError: the recipe has no validation images.
+    """
+    if space.recipe.data.monitor != "validation":
+        raise RecipeError(
+            "data.monitor: a sweep selects on validation images; "
+            "set data.monitor=validation and data.validation"
+        )
+    texts = {"recipe.toml": space.recipe.to_toml(), "space.toml": space.text}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(
+            f"--out {folder}: cannot be written ({error.strerror}); name another"
+        ) from error
+    try:
+        with filelock.FileLock(folder / "sweep.lock", timeout=DYING_SECONDS):
+            for name, text in texts.items():
+                path = folder / name
+                if path.exists() and path.read_text(encoding="utf-8") != text:
+                    raise RunError(f"{path}: of another sweep; name another --out")
+                write_atomically(path, text)
+            optuna.logging.set_verbosity(optuna.logging.ERROR)
+            digest = hashlib.sha256("".join(texts.values()).encode()).hexdigest()
+            iterations = space.recipe.schedule.iterations
+            study = optuna.create_study(
+                storage=_storage(storage) if storage else _journal(folder / "journal.log"),
+                study_name=f"{space.recipe.name}-{digest[:12]}",
+                pruner=optuna.pruners.MedianPruner(n_warmup_steps=int(WARM_UP * iterations)),
+                direction="minimize",
+                load_if_exists=True,
+            )
+            yield Sweep(folder, space, study, alone=storage is None)
+    except filelock.Timeout:
+        raise RunError(f"{folder}: another process is sweeping there; name another --out") from None
+
+
+def kept_step(keep: str, evaluated: Sequence[Event]) -> int:
+    """Return the iteration whose weights a trial's recipe keeps."""
+    curve = {key: [e[key] for e in evaluated] for key in ("step", "nll_sum", "accuracy")}
+    rows = selected_rows({"name": "trial", **curve})
+    return int(next(row["step"] for row in rows if row["rule"] == keep))
+
+
+def _journal(path: Path) -> BaseStorage:
+    """Open Optuna's journal without the half line or the lock that a killed process may leave."""
+    path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
+    if path.exists():
+        data = path.read_bytes()
+        if not data.endswith(b"\n"):
+            write_atomically(path, data[: data.rfind(b"\n") + 1])
+    return JournalStorage(JournalFileBackend(str(path)))
+
+
+def _storage(url: str) -> BaseStorage:
+    """Connect to a storage that several machines share."""
+    try:
+        if url.startswith("grpc://"):
+            host, _, port = url.removeprefix("grpc://").partition(":")
+            proxy = optuna.storages.GrpcStorageProxy(host=host, port=int(port))
+            proxy.wait_server_ready(timeout=10)
+            return proxy
+        return optuna.storages.get_storage(url)
+    except Exception as error:  # each driver has exceptions of its own
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise RunError(f"--storage {url}: cannot be opened ({reason})") from error

@@ -1,0 +1,58 @@
+"""A trial of a sweep where it trains: evaluations carry the loss that trials are judged by."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from tenfold.data.digits import Digits
+from tenfold.errors import TenfoldError
+from tenfold.evaluation.calibration import apply_temperature, fit_temperature
+from tenfold.evaluation.metrics import measure
+from tenfold.execution.local import Job, run_job
+from tenfold.execution.run import Run
+from tenfold.training.journal import Journal
+from tenfold.training.member import Event
+
+
+def attempt(
+    job: Job, stop: Callable[[], bool], digits: tuple[Digits, Digits] | None = None
+) -> Iterator[Event]:
+    """Do as `run_job` does, but end with an event where training diverges: the others go on."""
+    run = Run.open(job.run)
+    digits = digits or run.digits()
+    labels, folder = digits[1].labels.numpy(), run.members[job.member]
+    try:
+        for event in run_job(job, stop, digits):
+            if event["kind"] == "evaluation":
+                index = len(Journal(folder).records()) - 1
+                yield {**event, "calibrated": calibrated_loss(run, index, labels)}
+            else:
+                yield event
+    except TenfoldError as error:
+        reason = str(error).replace(f"{folder}: ", "").replace(f"{job.run}/", "")
+        yield {"kind": "failed", "reason": reason}
+
+
+def evaluations(run: Run) -> list[Event]:
+    """Return the events of a trial's evaluations so far, as its journal has them."""
+    folder = run.members[0]
+    if not (folder / "journal.jsonl").exists():
+        return []
+    labels = run.digits()[1].labels.numpy()
+    return [
+        {"kind": "evaluation", **record, "calibrated": calibrated_loss(run, index, labels)}
+        for index, record in enumerate(Journal(folder).records())
+    ]
+
+
+def calibrated_loss(run: Run, index: int, labels_n: npt.NDArray[np.int64]) -> float:
+    """Return nll_sum on validation of a trial's evaluation, at the temperature that suits it.
+
+    A bundle is calibrated last, too. Without that a sweep gives up label smoothing, which makes
+    probabilities timid and digits right.
+    """
+    journal = Journal(run.members[0])
+    log_p = journal.log_probabilities(index, len(labels_n)).astype(np.float64)
+    calibrated = apply_temperature(log_p, fit_temperature(log_p, labels_n))
+    return measure(calibrated, labels_n).nll_sum

@@ -1,0 +1,379 @@
+"""The marks of pens, papers and machines, against NumPy and SciPy, and what none of them may do."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+from scipy import ndimage
+from torch import Tensor
+
+from tenfold.augmentation import degradations as module
+from tenfold.augmentation.degradations import (
+    Imitation,
+    blur,
+    camera,
+    coarse,
+    cut,
+    hard,
+    imitate,
+    ink_boxes,
+    paper,
+    pen,
+    renormalise,
+)
+from tenfold.data.digits import synthetic_digits
+
+Effect = Callable[[Tensor, torch.Generator], Tensor]
+
+EFFECTS: tuple[Effect, ...] = (pen, hard, coarse, camera, paper, cut)
+NAMES = tuple(effect.__name__ for effect in EFFECTS)
+EVERYTHING = Imitation.model_validate(dict.fromkeys((*NAMES, "stretched"), 0.5) | {"offset": 2})
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def some_digits(n: int = 40) -> Tensor:
+    """Synthetic digits without their noise: paper is exactly 0."""
+    pixels = synthetic_digits(n, seed=1).images.float() / 255
+    return torch.where(pixels > 0.3, pixels, 0)
+
+
+def rectangles(*boxes: tuple[int, int, int, int]) -> Tensor:
+    """Draw filled boxes (top, left, bottom, right), the last two exclusive."""
+    x = torch.zeros(len(boxes), 28, 28)
+    for image, (top, left, bottom, right) in zip(x, boxes, strict=True):
+        image[top:bottom, left:right] = 1
+    return x
+
+
+def boxes_by_hand(x: Tensor) -> np.ndarray:
+    """Find top, left, bottom, right of what is above 0.2, inclusive: int64[n, 4]."""
+    boxes = []
+    for image in x.numpy():
+        rows, columns = np.nonzero(image > 0.2)
+        whole = (0, 0, 27, 27)
+        box = (rows.min(), columns.min(), rows.max(), columns.max()) if len(rows) else whole
+        boxes.append(box)
+    return np.array(boxes)
+
+
+def centres(x: Tensor) -> np.ndarray:
+    """Find the centres of mass: float64[n, 2], rows and columns."""
+    return np.array([ndimage.center_of_mass(image) for image in x.double().numpy()])
+
+
+@pytest.mark.parametrize("effect", EFFECTS)
+@pytest.mark.parametrize("n", [1, 2, 3, 7, 40])
+def test_an_effect_keeps_shape_type_and_range(effect: Effect, n: int) -> None:
+    x = some_digits(n)
+    before = x.clone()
+    y = effect(x, seeded())
+    assert y.shape == (n, 28, 28)
+    assert y.dtype == torch.float32
+    assert y.isfinite().all()
+    assert 0 <= y.min() < y.max() <= 1
+    assert torch.equal(x, before)
+
+
+@pytest.mark.parametrize("effect", EFFECTS)
+def test_an_effect_is_decided_by_the_seed(effect: Effect) -> None:
+    x = some_digits()
+    torch.manual_seed(1)
+    first = effect(x, seeded(3))
+    torch.manual_seed(2)
+    assert torch.equal(effect(x, seeded(3)), first)
+    assert not torch.allclose(effect(x, seeded(4)), first, atol=1e-3)
+
+
+@pytest.mark.parametrize("effect", EFFECTS)
+def test_an_effect_leaves_a_digit_behind(effect: Effect) -> None:
+    x = some_digits(400)
+    y = effect(x, seeded(5))
+    kept = y.sum((1, 2)) / x.sum((1, 2))
+    assert kept.min() > 0.15  # bars of two dim pixels may lose one, or be thinned
+    assert y.amax((1, 2)).min() > 0.3
+
+
+@pytest.mark.parametrize("effect", EFFECTS)
+def test_an_effect_leaves_a_digit_where_and_as_it_stands(effect: Effect) -> None:
+    # Neither turned nor mirrored nor moved: most like itself among its eight images.
+    x = some_digits(400)
+    x = x * torch.linspace(0.5, 1, 28)[:, None] * torch.linspace(0.7, 1, 28)  # no digit symmetric
+    y = effect(x, seeded(6))
+    turned = [x.rot90(k, (1, 2)) for k in range(4)]
+    both = torch.stack(turned + [image.flip(2) for image in turned])
+    likeness = torch.cosine_similarity(both.flatten(2), y.flatten(1)[None], dim=2)
+    assert float((likeness.argmax(0) == 0).float().mean()) > 0.97
+
+
+@pytest.mark.parametrize("effect", EFFECTS)
+def test_blank_images_survive(effect: Effect) -> None:
+    y = effect(torch.zeros(9, 28, 28), seeded())
+    assert y.isfinite().all()
+    assert 0 <= y.min() <= y.max() <= 1
+    if effect in {pen, hard, coarse, cut}:  # a camera has its noise, a page its lines
+        assert not y.any()
+
+
+def test_everything_together_keeps_shape_type_and_range() -> None:
+    x = torch.cat([some_digits(), torch.zeros(3, 28, 28), torch.ones(2, 28, 28)])
+    before = x.clone()
+    y = imitate(x, EVERYTHING, seeded())
+    assert y.shape == x.shape
+    assert y.dtype == torch.float32
+    assert y.isfinite().all()
+    assert 0 <= y.min() < y.max() <= 1 + 1e-6
+    assert torch.equal(x, before)
+    assert torch.equal(imitate(x, EVERYTHING, seeded()), y)
+    assert not torch.allclose(imitate(x, EVERYTHING, seeded(1)), y, atol=1e-3)
+
+
+def test_an_empty_batch_stays_empty() -> None:
+    assert imitate(torch.zeros(0, 28, 28), EVERYTHING, seeded()).shape == (0, 28, 28)
+
+
+def test_at_share_zero_nothing_is_done_but_to_normalise() -> None:
+    generator, judge = seeded(), seeded()
+    x = some_digits()
+    assert not Imitation().active
+    assert torch.equal(imitate(x, Imitation(), generator), renormalise(x, Imitation(), judge))
+    assert torch.equal(generator.get_state(), judge.get_state())
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("share", [0.1, 0.25, 1.0])
+def test_an_effect_meets_its_share_of_the_images(
+    name: str, share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "renormalise", lambda x, *_: x)
+    monkeypatch.setattr(module, name, lambda x, _: 1 - x)
+    x = some_digits()
+    places = set()
+    for seed in range(20):
+        y = imitate(x, Imitation.model_validate({name: share}), seeded(seed))
+        met = (y == 1 - x).flatten(1).all(1)
+        assert int(met.sum()) == round(share * 40)
+        assert torch.equal(y[~met], x[~met])
+        places |= set(met.nonzero().flatten().tolist())
+    assert len(places) > 20  # not the same images each time
+
+
+@pytest.mark.parametrize(
+    "name", [*NAMES, "stretched", "offset", "size", "printed", "drawn", "negatives"]
+)
+def test_each_field_is_active_alone(name: str) -> None:
+    assert Imitation.model_validate({name: 0.5}).active
+
+
+def test_pen_widens_or_thins_every_stroke_of_an_image() -> None:
+    x = rectangles(*[(6, 8, 20, 12)] * 300)  # a core is left, so that nothing has to be stretched
+    x[:, 16:20, 8:20] = 0.7
+    y = pen(x, seeded())
+    order = y.sum((1, 2)).argsort()
+    y = y[order]
+    assert bool((y.diff(dim=0) >= -1e-6).all())  # one family, from the thinnest to the widest
+    wider, thinner = (y >= x).flatten(1).all(1), (y <= x).flatten(1).all(1)
+    assert bool((wider | thinner).all())
+    # 0.85 : 1.6 are the ranges of the two; 300 draws deviate by less than 0.1.
+    assert float(thinner.float().mean()) == pytest.approx(0.85 / 2.45, abs=0.1)
+    image = x[0].numpy()
+    thinnest = image * 0.15 + 0.85 * ndimage.grey_erosion(image, (3, 3), mode="nearest")
+    wide, wider5 = (ndimage.grey_dilation(image, (k, k), mode="nearest") for k in (3, 5))
+    np.testing.assert_array_less(thinnest - 1e-6, y[0])
+    np.testing.assert_allclose(y[0], thinnest, atol=0.05)
+    np.testing.assert_array_less(y[-1], 0.4 * wide + 0.6 * wider5 + 1e-6)
+    np.testing.assert_allclose(y[-1], 0.4 * wide + 0.6 * wider5, atol=0.05)
+
+
+def test_hard_raises_contrast_around_a_grey_of_its_own() -> None:
+    ramp = torch.linspace(0, 1, 28 * 28).view(1, 28, 28).repeat(200, 1, 1)
+    y = hard(ramp, seeded()).view(200, -1)
+    assert bool((y[:, 0] == 0).all())
+    assert bool((y[:, -1] == 1).all())
+    slope = y.diff(dim=1) * 783
+    assert slope.min() >= -1e-4  # the order of greys stays
+    steepest = slope.amax(1)
+    assert 1 <= steepest.min() + 1e-3 < 1.2  # from no gain at all
+    assert 16 < steepest.max() < 20.1  # up to 20-fold, uniform in the logarithm
+    assert steepest.median() == pytest.approx(20**0.5, rel=0.3)
+    level = (y < torch.linspace(0, 1, 784)).sum(1) / 784  # the grey that stays itself
+    gained = steepest > 1.5
+    assert 0.24 < level[gained].min() < 0.28
+    assert 0.57 < level[gained].max() < 0.61
+
+
+def test_coarse_keeps_what_has_no_detail() -> None:
+    torch.testing.assert_close(coarse(torch.ones(16, 28, 28), seeded()), torch.ones(16, 28, 28))
+
+
+def test_coarse_loses_detail() -> None:
+    stripes = torch.zeros(64, 28, 28)
+    stripes[:, :, ::2] = 1
+    y = coarse(stripes[:32] * 0.5, seeded())  # below the hard half's level or at it
+    fine = (stripes[:32] * 0.5).diff(dim=2).abs().mean()
+    assert y.diff(dim=2).abs().mean() < 0.6 * fine
+
+
+def test_cut_takes_ink_off_one_side_of_the_box_only() -> None:
+    x = some_digits(80)
+    y = cut(x, seeded())
+    assert bool((y <= x).all())
+    changed = (y != x).numpy()
+    sides = set()
+    for before, box in zip(changed, boxes_by_hand(x), strict=True):
+        rows, columns = np.nonzero(before)
+        if not len(rows):
+            continue
+        top, left, bottom, right = box
+        # Faint ink outside the box, above 0 and below 0.2, goes with its side.
+        taken = {
+            "top": rows.max() - top + 1,
+            "left": columns.max() - left + 1,
+            "bottom": bottom - rows.min() + 1,
+            "right": right - columns.min() + 1,
+        }
+        side, depth = min(taken.items(), key=lambda item: item[1])
+        assert depth <= 3
+        sides.add(side)
+    assert sides == {"top", "left", "bottom", "right"}
+    assert changed.any(axis=(1, 2)).mean() > 0.9
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 4, 8])
+def test_cut_leaves_three_quarters_of_a_narrow_digit(width: int) -> None:
+    x = rectangles(*[(4, 12, 24, 12 + width)] * 200)
+    left = cut(x, seeded()).sum((1, 2)) / x.sum((1, 2))
+    across = 1 - (width // 4) / width
+    assert left.min().item() == pytest.approx(min(across, 17 / 20))
+    assert left.max().item() == pytest.approx(max(across, 19 / 20))
+
+
+def test_paper_adds_lines_gaps_and_marks() -> None:
+    x = some_digits(400)
+    y = paper(x, seeded())
+    darker, fainter = ((y - x) > 1e-3).flatten(1).any(1), ((x - y) > 1e-3).flatten(1).any(1)
+    assert not bool((darker & fainter).any())
+    # 0.4 lines and 0.3 marks darken, but some marks lie beyond the picture's side; 0.3 gaps fade
+    # where they meet ink at all.
+    assert 0.5 < float(darker.float().mean()) < 0.72
+    assert 0.1 < float(fainter.float().mean()) < 0.35
+    for change in (y - x)[fainter]:
+        rows, columns = np.nonzero(change.numpy() < -1e-3)
+        cross = {(row, column) for row, column in zip(rows, columns, strict=True)}
+        row, column = np.bincount(rows).argmax(), np.bincount(columns).argmax()
+        assert all(r == row or c == column for r, c in cross)
+
+
+def test_blur_is_scipy_s_binomial() -> None:
+    x = torch.rand(5, 28, 28, generator=seeded())
+    expected = x.double().numpy()
+    for axis in (1, 2):
+        taps = np.array([1, 4, 6, 4, 1]) / 16
+        expected = ndimage.convolve1d(expected, taps, axis, mode="constant")
+    np.testing.assert_allclose(blur(x), expected, atol=1e-6)
+
+
+def test_ink_boxes_are_numpy_s() -> None:
+    generator = seeded()
+    sparse = torch.rand(500, 28, 28, generator=generator)
+    share = torch.rand(500, 1, 1, generator=generator) ** 4
+    x = torch.where(torch.rand(500, 28, 28, generator=generator) < share, sparse, 0)
+    x = torch.cat([x, torch.zeros(1, 28, 28), 0.2 * rectangles((9, 3, 14, 20))])
+    boxes = ink_boxes(x)
+    assert boxes.dtype == torch.int64
+    np.testing.assert_array_equal(boxes, boxes_by_hand(x))
+    assert boxes[-2:].tolist() == [[0, 0, 27, 27]] * 2  # without ink, the whole frame
+
+
+# Nothing is enlarged more than one and a half times: bilinear edges are wider then.
+BOXES = (
+    *((4, 4, 24, 24), (8, 10, 22, 14), (2, 3, 22, 7), (20, 1, 27, 27), (0, 0, 14, 14)),
+    *((12, 2, 15, 26), (1, 18, 27, 28), (0, 0, 28, 28), (5, 9, 12, 25)),
+)
+
+
+def test_without_errors_box_and_centre_of_mass_are_mnist_s() -> None:
+    x = torch.cat([rectangles(*BOXES), some_digits(200)])
+    y = renormalise(x, Imitation(), seeded())
+    # Thin strokes are sampled here and there a bit off their middle.
+    np.testing.assert_allclose(centres(y), 14.0, atol=0.25)
+    assert np.abs(centres(y) - 14.0).mean() < 0.05
+    top, left, bottom, right = boxes_by_hand(y).T
+    longer = np.maximum(bottom - top, right - left) + 1
+    np.testing.assert_allclose(longer[: len(BOXES)], 20, atol=1.5)
+    np.testing.assert_allclose(longer, 20, atol=2)  # faint ends of thin strokes come and go
+    assert (np.abs(longer - 20) <= 1.5).mean() > 0.97
+
+
+def test_proportions_stay() -> None:
+    y = renormalise(rectangles(*BOXES), Imitation(), seeded())
+    for before, after in zip(BOXES, boxes_by_hand(y), strict=True):
+        height, width = before[2] - before[0], before[3] - before[1]
+        sides = np.array([after[2] - after[0], after[3] - after[1]]) + 1
+        expected = np.array([height, width]) * 20 / max(height, width)
+        np.testing.assert_allclose(sides, expected, atol=1.5)
+
+
+def test_digits_of_the_right_size_are_only_moved_to_the_centre() -> None:
+    x = rectangles((4, 9, 24, 19))  # its centre of mass is at 13.5 both ways, half a pixel off
+    moved = sum(x.roll((down, right), (1, 2)) for down in (0, 1) for right in (0, 1))
+    y = renormalise(x, Imitation(), seeded())
+    torch.testing.assert_close(y, torch.as_tensor(moved) / 4, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("box", [(4, 12, 24, 16), (12, 4, 16, 24)])
+def test_stretched_digits_go_up_to_a_square(box: tuple[int, int, int, int]) -> None:
+    x = rectangles(*[box] * 300)
+    y = renormalise(x, Imitation(stretched=1), seeded())
+    top, left, bottom, right = boxes_by_hand(y).T
+    height, width = bottom - top + 1, right - left + 1
+    longer, shorter = (height, width) if box == (4, 12, 24, 16) else (width, height)
+    np.testing.assert_allclose(longer, 20, atol=1.5)
+    assert 4 <= shorter.min() <= 5
+    assert 19 <= shorter.max() <= 24  # an edge enlarged five times is soft
+    np.testing.assert_allclose(centres(y), 14.0, atol=0.1)
+
+
+def test_a_share_is_stretched() -> None:
+    x = rectangles(*[(4, 12, 24, 16)] * 1000)
+    y = renormalise(x, Imitation(stretched=0.3), seeded())
+    kept = renormalise(x, Imitation(), seeded())
+    changed = (y - kept).abs().flatten(1).amax(1) > 1e-3
+    assert float(changed.float().mean()) == pytest.approx(0.3, abs=0.05)
+
+
+def test_errors_of_place_and_size_are_uniform_and_bounded() -> None:
+    x = rectangles(*[(8, 9, 20, 19)] * 1000)
+    y = renormalise(x, Imitation(offset=3), seeded())
+    away = centres(y) - 14.0
+    assert np.abs(away).max() == pytest.approx(3, abs=0.1)
+    assert away.std() == pytest.approx(3 / 3**0.5, rel=0.05)
+    assert abs(np.mean(away[:, 0] * away[:, 1])) < 0.1 * away.var()
+    y = renormalise(x, Imitation(size=0.3), seeded())
+    np.testing.assert_allclose(centres(y), 14.0, atol=0.1)
+    ratio = np.sqrt(y.sum((1, 2)).double().numpy() / (20 * 20 * 10 / 12))
+    assert ratio.max() == pytest.approx(1.3, abs=0.03)
+    assert ratio.min() == pytest.approx(0.7, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"pen": -0.1},
+        {"camera": 1.1},
+        {"negatives": 1.0},
+        {"offset": 9},
+        {"size": 1.0},
+        {"pencil": 0.5},
+        {"printed": 0.3, "drawn": 0.3, "negatives": 0.4},
+    ],
+    ids=str,
+)
+def test_impossible_values_and_unknown_keys_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Imitation.model_validate(wrong)

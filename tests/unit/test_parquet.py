@@ -1,0 +1,215 @@
+"""Bulk reading: what comes out is what `Reader` says of each picture, once, whatever happens."""
+
+import io
+import tarfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyarrow import dataset, parquet
+from typer.testing import CliRunner
+
+from tenfold.bundle.format import SHIPPED, card_of, pack
+from tenfold.cli import app
+from tenfold.errors import DataError
+from tenfold.reading import partitions as shards_module
+from tenfold.reading.parquet import Numbered, Request, in_processes, read_into, read_shard
+from tenfold.reading.partitions import Shard, in_chunks, pictures_of, shards_of
+from tenfold.reading.reader import Reader
+from tenfold.rendering.strokes import drawn_digit
+
+
+@pytest.fixture(scope="module")
+def drawings() -> list[bytes]:
+    random = np.random.default_rng(5)
+    pictures = [255 - drawn_digit(index % 10, random) for index in range(12)]
+    return [cv2.imencode(".png", picture)[1].tobytes() for picture in pictures]
+
+
+@pytest.fixture(scope="module")
+def inputs(drawings: list[bytes], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Lay a folder, a Parquet file of two row groups, and a tar, each of the same pictures."""
+    folder = tmp_path_factory.mktemp("inputs")
+    (folder / "pictures").mkdir()
+    for index, drawing in enumerate(drawings):
+        (folder / f"pictures/{index:02}.png").write_bytes(drawing)
+    table = pa.table({"image": drawings, "other": drawings})
+    parquet.write_table(table, folder / "a.parquet", row_group_size=7)
+    with tarfile.open(folder / "a.tar", "w") as tar:
+        for index, drawing in enumerate(drawings):
+            for name, data in ((f"{index:02}.png", drawing), (f"{index:02}.cls", b"3")):
+                member = tarfile.TarInfo(name)
+                member.size = len(data)
+                tar.addfile(member, io.BytesIO(data))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def request_() -> Request:
+    return Request.of(SHIPPED, "single", None)
+
+
+def here(shards: Sequence[Numbered], request: Request) -> Iterator[tuple[int, bytes]]:
+    """Work without a process."""
+    for number, shard in shards:
+        yield number, read_shard(shard, request)
+
+
+def rows(out: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = dataset.dataset(out, format="parquet").to_table().to_pylist()
+    return found
+
+
+def test_every_kind_of_shard_gives_the_same_pictures(inputs: Path, drawings: list[bytes]) -> None:
+    names = [str(inputs / name) for name in ("a.parquet", "a.tar")]
+    names += [str(inputs / f"pictures/{index:02}.png") for index in range(12)]
+    shards = shards_of(names)
+    assert [(s.kind, s.group) for s in shards] == [
+        ("parquet", 0),
+        ("parquet", 1),
+        ("tar", 0),
+        ("files", 0),
+    ]
+    found = [pair for shard in shards for pair in pictures_of(shard)]
+    assert len({name for name, _ in found}) == 36
+    contents = [p.read_bytes() if isinstance(p, Path) else p for _, p in found]
+    assert contents == drawings * 3
+    assert found[7][0] == f"{inputs / 'a.parquet'}#7"
+    assert found[12][0] == f"{inputs / 'a.tar'}/00.png"
+
+
+def test_hugging_face_pictures_and_large_columns_are_found(
+    tmp_path: Path, drawings: list[bytes]
+) -> None:
+    for kind, values in (
+        (pa.struct([("bytes", pa.binary()), ("path", pa.string())]), [{"bytes": drawings[0]}]),
+        (pa.large_binary(), [drawings[0]]),
+    ):
+        path = tmp_path / f"{kind.num_fields}.parquet"
+        parquet.write_table(pa.table({"scan": pa.array(values, kind), "label": [1]}), path)
+        assert [p for s in shards_of([str(path)]) for _, p in pictures_of(s)] == drawings[:1]
+
+
+def test_readings_are_those_of_the_reader(
+    inputs: Path, drawings: list[bytes], request_: Request, tmp_path: Path
+) -> None:
+    out = tmp_path / "readings.parquet"
+    shards = shards_of([str(inputs / "a.parquet"), str(inputs / "a.tar")])
+    assert list(read_into(out, shards, request_, here)) == [0, 1, 2, 3]
+    expected = [r for some in Reader.load().read_all(drawings, "single") for r in some]
+    found = rows(out)
+    for row, reading in zip(found, expected * 2, strict=True):
+        told = reading.described(0)
+        assert row["probability"] == pytest.approx(told["probability"], abs=1e-5)
+        for column in ("index", "digit", "runner_up", "rejected", "reason", "box"):
+            assert row[column] == told[column], column
+        assert row["error"] is None
+
+
+def test_a_picture_that_cannot_be_read_has_its_row(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    blank = cv2.imencode(".png", np.full((40, 40), 255, np.uint8))[1].tobytes()
+    parquet.write_table(pa.table({"image": [b"no picture", None, blank]}), path)
+    line = Request.of(SHIPPED, "line", None)
+    list(read_into(tmp_path / "out", shards_of([str(path)]), line, here))
+    found = rows(tmp_path / "out")
+    assert [row["file"] for row in found] == [f"{path}#{n}" for n in range(3)]
+    assert [bool(row["error"]) for row in found] == [True, True, False]
+
+
+def test_interrupted_anywhere_it_goes_on_and_reads_nothing_twice(
+    inputs: Path, request_: Request, tmp_path: Path
+) -> None:
+    shards = shards_of([str(inputs / "a.parquet"), str(inputs / "a.tar")])
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    list(read_into(whole, shards, request_, here))
+    asked: list[int] = []
+
+    def noted(missing: Sequence[Numbered], request: Request) -> Iterator[tuple[int, bytes]]:
+        for number, shard in reversed(missing):  # parts come in any order
+            asked.append(number)
+            yield number, read_shard(shard, request)
+
+    for _ in shards:
+        progress = read_into(broken, shards, request_, noted)
+        next(progress)
+        next(progress)
+        progress.close()  # type: ignore[attr-defined]  # a generator
+    assert asked == [2, 1, 0]
+    assert list(read_into(broken, shards, request_, noted)) == [3]
+    assert rows(broken) == rows(whole)
+
+
+def test_another_plan_is_refused(inputs: Path, request_: Request, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shards = shards_of([str(inputs / "a.tar")])
+    list(read_into(out, shards, request_, here))
+    other = Request.of(SHIPPED, "line", None)
+    for changed, request in ((shards, other), (shards * 2, request_)):
+        with pytest.raises(DataError, match=r"--out .*: holds something else, or readings of"):
+            next(read_into(out, changed, request, here))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/letter.txt").write_text("dear")
+    with pytest.raises(DataError, match="name another folder"):
+        next(read_into(tmp_path / "mine", shards, request_, here))
+    assert not (tmp_path / "mine/_plan.json").exists()
+
+
+def test_a_bundle_in_one_file_reads_the_same(
+    inputs: Path, request_: Request, tmp_path: Path
+) -> None:
+    packed = tmp_path / "field.safetensors"
+    packed.write_bytes(pack(SHIPPED))
+    assert card_of(packed) == card_of(SHIPPED) != ""
+    (shard, *_) = shards_of([str(inputs / "a.parquet")])
+    assert read_shard(shard, Request.of(packed, "single", None)) == read_shard(shard, request_)
+
+
+def test_processes_read_what_one_reads(inputs: Path, request_: Request, tmp_path: Path) -> None:
+    shards = shards_of([str(inputs / "a.parquet"), str(inputs / "a.tar")])
+    list(read_into(tmp_path / "one", shards, request_, here))
+    assert list(read_into(tmp_path / "two", shards, request_, in_processes(2))) == [0, 1, 2, 3]
+    assert rows(tmp_path / "one") == rows(tmp_path / "two")
+
+
+def test_damaged_containers_are_named(tmp_path: Path) -> None:
+    torn = tmp_path / "torn.tar"
+    torn.write_bytes(b"x" * 700)
+    with pytest.raises(DataError, match=r"torn\.tar: cannot be read"):
+        list(pictures_of(Shard("tar", (str(torn),))))
+    (tmp_path / "torn.parquet").write_bytes(b"PAR1")
+    with pytest.raises(DataError, match=r"torn\.parquet: no Parquet file"):
+        shards_of([str(tmp_path / "torn.parquet")])
+    vague = tmp_path / "vague.parquet"
+    parquet.write_table(pa.table({"a": [b""], "b": [b""]}), vague)
+    with pytest.raises(DataError, match=r"vague\.parquet: 2 columns of bytes; name .* `image`"):
+        list(pictures_of(Shard("parquet", (str(vague),))))
+
+
+@given(st.lists(st.integers(), max_size=50), st.integers(1, 9))
+def test_chunks_are_the_items_in_order(items: list[int], size: int) -> None:
+    chunks = list(in_chunks(items, size))
+    assert [item for chunk in chunks for item in chunk] == items
+    assert all(len(chunk) == size for chunk in chunks[:-1])
+    assert all(chunks)
+
+
+def test_the_command(inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards_module, "FILES", 5)
+    monkeypatch.setattr("tenfold.reading.parquet.in_processes", lambda _workers: here)
+    words = ["read", str(inputs), "--single", "--out", str(tmp_path / "out")]
+    for _ in range(2):  # the second finds everything there
+        told = CliRunner().invoke(app, words)
+        assert told.exit_code == 0, told.output
+        assert "36 rows in 6 parts" in told.stderr.replace("\n", "")
+    for more in (["--on", "ray"], ["--out", "x", "--csv"]):
+        refused = CliRunner().invoke(app, ["read", str(inputs), *more])
+        assert "--on goes with --out" in str(refused.exception) or "--out excludes" in str(
+            refused.exception
+        )

@@ -1,0 +1,60 @@
+"""The stream of training indices and the seeds behind it."""
+
+import hashlib
+
+import pytest
+import torch
+
+from tenfold.data.sampling import Stream
+from tenfold.data.seeds import derive_seed
+from tenfold.errors import DataError
+
+
+def test_derived_seed_is_blake2b_of_the_parts() -> None:
+    # Spelled out, so that no release changes what a seed means.
+    digest = hashlib.blake2b(b'[7, "epoch", 0]', digest_size=8).hexdigest()
+    assert derive_seed(7, "epoch", 0) == int(digest, 16) // 2
+
+
+def test_derived_seeds_keep_their_parts_apart() -> None:
+    parts: list[tuple[int | str, ...]] = [(1, 23), (12, 3), (123,), ("1", 23), ("1, 23",), ()]
+    assert len({derive_seed(*each) for each in parts}) == len(parts)
+
+
+def test_batches_cross_the_epoch_boundary() -> None:
+    stream = Stream(10, seed=1)
+    across = stream.indices(8, 4)
+    assert torch.equal(across, torch.cat([stream.indices(8, 2), stream.indices(10, 2)]))
+    assert across.dtype == torch.int64
+
+
+def test_epochs_and_seeds_differ() -> None:
+    first = Stream(100, seed=1)
+    assert not torch.equal(first.indices(0, 100), first.indices(100, 100))
+    assert not torch.equal(first.indices(0, 100), Stream(100, seed=2).indices(0, 100))
+    assert not torch.equal(first.indices(0, 100), torch.arange(100))
+
+
+def test_nothing_global_is_read_or_moved() -> None:
+    torch.manual_seed(0)
+    state = torch.get_rng_state()
+    order = Stream(50, seed=1).indices(0, 50)
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.manual_seed(99)
+    assert torch.equal(Stream(50, seed=1).indices(0, 50), order)
+
+
+def test_memory_is_two_permutations_at_most() -> None:
+    stream = Stream(10, seed=1)
+    stream.indices(0, 95)
+    assert len(stream._permutations) <= 2
+
+
+def test_empty_and_impossible_requests() -> None:
+    assert Stream(3, seed=1).indices(5, 0).shape == (0,)
+    with pytest.raises(DataError, match="at least one image"):
+        Stream(0, seed=1)
+    with pytest.raises(DataError, match="-1"):
+        Stream(3, seed=1).indices(-1, 2)
+    with pytest.raises(DataError, match="-2"):
+        Stream(3, seed=1).indices(0, -2)

@@ -1,0 +1,248 @@
+"""The training step, against plain float64 PyTorch; the averages, against their formula."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from tenfold.augmentation import outlier_exposure as strangers
+from tenfold.augmentation.degradations import imitate
+from tenfold.augmentation.geometric import Augmentation, augment
+from tenfold.data.deskew import deskewed
+from tenfold.data.digits import Digits
+from tenfold.data.sampling import Stream
+from tenfold.data.seeds import derive_seed
+from tenfold.model.network import DigitNetwork
+from tenfold.training import trainer as loop
+from tenfold.training.recipe import Recipe, load_recipe
+from tenfold.training.trainer import Placement, Trainer
+
+CPU = Placement(torch.device("cpu"), torch.float32)
+PLAIN = (  # nothing random but the weights, nothing averaged
+    "network.dropout=0",
+    "augmentation={}",
+    "averaging.decay=0",
+    "training.update_every=1",
+    "training.stages.0.l2_coefficient={start = 3, end = 30}",
+)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Train on one thread: tiny layers on several mostly wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def trainer(digits: Digits, *settings: str) -> Trainer:
+    return Trainer(load_recipe("smoke", [*PLAIN, *settings]), 0, digits, CPU)
+
+
+def plainly(recipe: Recipe, initial: dict[str, Tensor], digits: Digits, steps: int) -> Tensor:
+    """Train as the report describes, in float64: loss_p + coefficient · loss_w, one graph."""
+    network = DigitNetwork(recipe.network).double().train()
+    network.compute_dtype = torch.float64
+    network.load_state_dict(initial)
+    network.output.register_forward_pre_hook(lambda _, x: (x[0].double(),))
+    optimizer = torch.optim.Adam(network.parameters())
+    order = Stream(len(digits), derive_seed(derive_seed(recipe.seed, "member", 0), "order"))
+    seen = 0
+    for step in range(steps):
+        knobs = recipe.schedule.at(step)
+        indices = order.indices(seen, knobs.batch_size)
+        seen += knobs.batch_size
+        logits = network(digits.images[indices].double() / 255)
+        p = torch.softmax(logits, dim=1)[torch.arange(len(indices)), digits.labels[indices]]
+        loss = -(p + 1e-23).log().sum()
+        if recipe.training.nll_reduction == "mean":
+            loss = loss / knobs.batch_size
+        for layer in network.penalised_layers():
+            loss = loss + knobs.l2_coefficient * layer.weight.square().mean()
+        optimizer.param_groups[0]["lr"] = knobs.learning_rate
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        optimizer.step()
+    return torch.cat([p.detach().reshape(-1) for p in network.parameters()])
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("normalisation", ["none", "batch"])
+def test_steps_are_those_of_the_report_in_float64(
+    reduction: str, normalisation: str, tiny_digits: Digits
+) -> None:
+    ours = trainer(
+        tiny_digits,
+        f"training.nll_reduction={reduction}",
+        f"network.normalisation={normalisation}",
+        "network.pooling=average",  # its gradient does not jump where two pixels are close
+    )
+    initial = {name: tensor.double() for name, tensor in ours.network.state_dict().items()}
+    start = ours.optimizer.master.clone()
+    for _ in range(5):
+        ours.step()
+    expected = plainly(ours.recipe, initial, tiny_digits, 5)
+    moved = (expected - start).abs().max()
+    assert (ours.optimizer.master.double() - expected).abs().max() < 0.02 * moved
+    assert (ours.optimizer.master.double() - expected).abs().mean() < 1e-4 * moved
+
+
+def test_averages_follow_their_formula(tiny_digits: Digits) -> None:
+    ours = trainer(tiny_digits, "averaging.decay=0.9", "averaging.every=3")
+    average = ours.optimizer.master.double()
+    for step in range(1, 13):
+        ours.step()
+        if step % 3 == 0:
+            update = step // 3
+            decay = min(0.9, (1 + update) / (10 + update))  # 2/11, 3/12, 4/13, 5/14
+            average = decay * average + (1 - decay) * ours.optimizer.master.double()
+        torch.testing.assert_close(ours.averages[0].double(), average, rtol=1e-5, atol=1e-7)
+    assert ours.evaluated_state() is ours.averages
+
+
+def test_what_is_evaluated_is_the_averaged_network(tiny_digits: Digits) -> None:
+    ours = trainer(tiny_digits, "averaging.decay=0.9")
+    for _ in range(7):
+        ours.step()
+    network = DigitNetwork(ours.recipe.network).eval()
+    network.load_state_dict(ours.state_dict(ours.evaluated_state()))
+    flat = torch.cat([p.detach().reshape(-1) for p in network.parameters()])
+    assert torch.equal(flat, ours.averages[0])
+    assert not torch.equal(flat, ours.optimizer.master)
+    with torch.inference_mode():
+        expected = network(tiny_digits.images.float() / 255).double().log_softmax(dim=1)
+    log_p = ours.log_probabilities(tiny_digits.images.repeat(2, 1, 1))  # more than one batch
+    assert log_p.dtype == torch.float32
+    torch.testing.assert_close(log_p[400:].double(), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_the_training_loss_is_summed_over_images(tiny_digits: Digits) -> None:
+    ours = trainer(tiny_digits, "network.normalisation=none")
+    images = ours.stream.indices(0, 32)
+    with torch.inference_mode():
+        logits = ours.network(tiny_digits.images[images].float() / 255)
+    ours.step()
+    log_p = logits.double().log_softmax(dim=1)
+    expected = -log_p[torch.arange(32), tiny_digits.labels[images]].sum()
+    torch.testing.assert_close(ours.loss_total, expected, rtol=1e-5, atol=0)
+
+
+def test_a_step_leaves_no_trace_in_how_the_next_is_drawn(tiny_digits: Digits) -> None:
+    random = ("network.dropout=0.5", "augmentation={rotation = 10.0}")
+    one, other = trainer(tiny_digits, *random), trainer(tiny_digits, *random)
+    for _ in range(4):
+        one.step()
+        torch.manual_seed(123)
+        torch.rand(17)
+        other.step()
+    assert torch.equal(one.optimizer.master, other.optimizer.master)
+    still = trainer(tiny_digits)
+    for _ in range(4):
+        still.step()
+    assert not torch.equal(one.optimizer.master, still.optimizer.master)
+
+
+def test_images_that_are_deskewed_are_trained_on_as_if_they_had_been_given(
+    tiny_digits: Digits,
+) -> None:
+    levels = tiny_digits.images.numpy().astype(np.float32)
+    moved = torch.from_numpy(deskewed(levels).round().astype(np.uint8))
+    given = replace(tiny_digits, images=moved)
+    ours, theirs = trainer(tiny_digits, "augmentation={deskew = 1.0}"), trainer(given)
+    for _ in range(4):
+        ours.step()
+        theirs.step()
+    assert torch.equal(ours.optimizer.master, theirs.optimizer.master)
+
+
+def test_the_share_of_images_that_are_deskewed(
+    tiny_digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: list[Tensor] = []
+
+    def spy(images: Tensor, config: Augmentation, generator: torch.Generator) -> Tensor:
+        batches.append(images)
+        return augment(images, config, generator)
+
+    monkeypatch.setattr(loop, "augment", spy)
+    ours = trainer(tiny_digits, "augmentation={deskew = 0.25}")
+    drawn = [ours.stream.indices(32 * step, 32) for step in range(12)]
+    for _ in drawn:
+        ours.step()
+    upright = ours.images[len(tiny_digits) :]
+    moved = 0
+    for images, indices in zip(batches, drawn, strict=True):
+        for image, index in zip(images, indices, strict=True):
+            if not torch.equal(image, tiny_digits.images[index]):
+                assert torch.equal(image, upright[index])
+                moved += 1
+    assert 0.15 < moved / (32 * len(drawn)) < 0.35
+
+
+IMITATING = (
+    "augmentation={rotation = 10.0, elastic = 0.7}",
+    "imitation={pen = 0.5, hard = 0.3, coarse = 0.4, camera = 0.3, paper = 0.2, cut = 0.1}",
+    *("imitation.stretched=0.3", "imitation.offset=1.5", "imitation.size=0.1"),
+    *("imitation.printed=0.1", "imitation.drawn=0.1", "imitation.negatives=0.2"),
+)
+
+
+@pytest.fixture
+def small_banks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw few negatives: thousands take seconds."""
+    monkeypatch.setattr(strangers, "_BANK", 40)
+
+
+@pytest.mark.usefixtures("small_banks")
+@pytest.mark.parametrize("normalisation", ["none", "batch"])
+def test_imitation_trains_reproducibly(normalisation: str, tiny_digits: Digits) -> None:
+    settings = (*IMITATING, "network.dropout=0.5", f"network.normalisation={normalisation}")
+    one, other = trainer(tiny_digits, *settings), trainer(tiny_digits, *settings)
+    start = one.optimizer.master.clone()
+    for _ in range(6):
+        one.step()
+        torch.manual_seed(123)  # what others draw meanwhile is no matter
+        torch.rand(17)
+        other.step()
+    assert torch.equal(one.optimizer.master, other.optimizer.master)
+    assert torch.equal(one.loss_total, other.loss_total)
+    assert one.optimizer.master.isfinite().all()
+    assert not torch.equal(one.optimizer.master, start)
+    reseeded = Trainer(one.recipe.model_copy(update={"seed": 1}), 0, tiny_digits, CPU)
+    assert not torch.equal(reseeded.strangers.banks[0].images, one.strangers.banks[0].images)
+
+
+@pytest.mark.usefixtures("small_banks")
+def test_a_step_learns_from_strangers_augmented_and_imitated(tiny_digits: Digits) -> None:
+    """The loss of the first step, from the parts that it is made of, in float64."""
+    ours = trainer(tiny_digits, *IMITATING, "network.normalisation=none")
+    images = ours.stream.indices(0, 32)
+    generator = torch.Generator().manual_seed(derive_seed(ours.seed, "step", 0))
+    joined, labels = ours.strangers.join(
+        tiny_digits.images[images], tiny_digits.labels[images], generator
+    )
+    assert labels.tolist().count(-1) == round(0.2 * 32)
+    moved = augment(joined, ours.recipe.augmentation, generator)
+    pixels = imitate(moved, ours.recipe.imitation, generator)
+    with torch.inference_mode():
+        log_p = ours.network(pixels).double().log_softmax(dim=1)
+    targets = torch.zeros(32, 10, dtype=torch.float64)
+    targets[labels < 0] = 0.1
+    targets[labels >= 0, labels[labels >= 0]] = 1
+    ours.step()
+    torch.testing.assert_close(ours.loss_total, -(targets * log_p).sum(), rtol=1e-5, atol=0)
+
+
+@pytest.mark.usefixtures("small_banks")
+def test_imitation_learns(tiny_digits: Digits) -> None:
+    ours = trainer(tiny_digits, *IMITATING, "network.normalisation=batch")
+    losses = []
+    for _ in range(60):
+        before = float(ours.loss_total)
+        ours.step()
+        losses.append(float(ours.loss_total) - before)
+    assert sum(losses[-10:]) < 0.8 * sum(losses[:10])
