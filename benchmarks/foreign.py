@@ -18,7 +18,7 @@ import torch
 
 from tenfold.bundle.format import SHIPPED
 from tenfold.bundle.numpy_predictor import Predictor
-from tenfold.data.folder import squeezed
+from tenfold.data.folder import to_mnist_size
 from tenfold.data.pictures import Pictures
 from tenfold.evaluation.reader import evaluate_reader
 from tenfold.reading.reader import Reader
@@ -30,7 +30,7 @@ def baseline(predictor: Predictor, pictures: Pictures) -> float | None:
     """Return the share of single digits that the usual preparation gets right; else None."""
     if pictures.kind != "single":
         return None
-    images = np.stack([squeezed(p) for p in pictures.pictures])
+    images = np.stack([to_mnist_size(p) for p in pictures.pictures])
     found = predictor.probabilities(images).argmax(axis=1)
     return float(np.mean(found == np.array([int(label) for label in pictures.labels])))
 

@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=5)
     given = parser.parse_args()
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as `tenfold read` has it
-    number = load_pictures("desk-numbers", n=1).pictures[0]
+    number = load_pictures("document-numbers", n=1).pictures[0]
     with tempfile.TemporaryDirectory() as folder:
         picture = Path(folder) / "number.png"
         Image.fromarray(number).save(picture)

@@ -13,7 +13,7 @@ from tenfold.data import sources
 from tenfold.data.digits import Digits, synthetic_digits
 from tenfold.data.download import Source
 from tenfold.data.idx import write_idx
-from tenfold.data.sources import Catalogued, load_digits
+from tenfold.data.sources import Dataset, load_digits
 
 # A first call may import half of SciPy; how long an example takes is no property of the code.
 settings.register_profile("tenfold", deadline=None)
@@ -63,10 +63,10 @@ def cache(tmp_path: Path) -> Path:
 @pytest.fixture
 def install(originals: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Give the data set ``mnist`` small files and the given sources."""
-    names = sources.CATALOGUE["mnist"].sha256
+    names = sources.DATASETS["mnist"].sha256
     sha256 = {name: hashlib.sha256((originals / name).read_bytes()).hexdigest() for name in names}
 
     def install_sources(*chosen: Source) -> None:
-        monkeypatch.setitem(sources.CATALOGUE, "mnist", Catalogued("small", sha256, chosen))
+        monkeypatch.setitem(sources.DATASETS, "mnist", Dataset("small", sha256, chosen))
 
     return install_sources

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from tenfold.rendering.strokes import WAYS, spline, strokes_of
+from tenfold.rendering.strokes import STROKE_TEMPLATES, catmull_rom, parse_template
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -47,8 +47,8 @@ def drawn(digits: str, height: int = 50) -> Pixels:
     canvas = np.zeros((2 * height, len(digits) * (wide + 20) + 40), np.uint8)
     for place, digit in enumerate(digits):
         corner = (30 + place * (wide + 20), height // 2)
-        for points in strokes_of(WAYS[int(digit)][0]):
-            line = np.rint(spline(points) * (wide, height) + corner).astype(np.int32)
+        for points in parse_template(STROKE_TEMPLATES[int(digit)][0]):
+            line = np.rint(catmull_rom(points) * (wide, height) + corner).astype(np.int32)
             cv2.polylines(canvas, [line], False, 255, 5, cv2.LINE_AA)  # noqa: FBT003
     return 255 - canvas
 

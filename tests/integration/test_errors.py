@@ -15,7 +15,7 @@ from tenfold.training.recipe import load_recipe, shipped
 
 Fail = Callable[..., str]
 Start = Callable[..., "subprocess.Popen[str]"]
-IDX = sorted(sources.CATALOGUE["mnist"].sha256)
+IDX = sorted(sources.DATASETS["mnist"].sha256)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as stn
 from tenfold.data.digits import Digits, concatenate, stratified_split
 from tenfold.data.download import parse_table
 from tenfold.data.idx import read_idx, write_idx
-from tenfold.data.sampling import Stream
+from tenfold.data.sampling import IndexStream
 from tenfold.data.seeds import derive_seed
 from tenfold.errors import DataError
 
@@ -51,8 +51,8 @@ def test_no_bytes_do_more_than_raise_our_error(dimensions: int, rest: bytes, suf
 def test_reading_in_pieces_is_reading_at_once(
     n: int, seed: int, start: int, counts: list[int]
 ) -> None:
-    whole = Stream(n, seed).indices(start, sum(counts))
-    stream, position, pieces = Stream(n, seed), start, [torch.empty(0, dtype=torch.int64)]
+    whole = IndexStream(n, seed).indices(start, sum(counts))
+    stream, position, pieces = IndexStream(n, seed), start, [torch.empty(0, dtype=torch.int64)]
     for count in counts:
         pieces.append(stream.indices(position, count))
         position += count
@@ -62,7 +62,7 @@ def test_reading_in_pieces_is_reading_at_once(
 @settings(deadline=None)
 @given(st.integers(1, 60), SEEDS, st.integers(0, 50))
 def test_every_epoch_is_a_permutation(n: int, seed: int, epoch: int) -> None:
-    order = Stream(n, seed).indices(epoch * n, n)
+    order = IndexStream(n, seed).indices(epoch * n, n)
     assert order.sort().values.tolist() == list(range(n))
 
 

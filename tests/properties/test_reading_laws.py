@@ -21,7 +21,7 @@ from PIL import Image
 from tenfold.data.normalization import to_form
 from tenfold.reading.foreground import WORKING_SIDE
 from tenfold.reading.reader import Layout, Picture, Reader
-from tenfold.rendering.strokes import WAYS, spline, strokes_of
+from tenfold.rendering.strokes import STROKE_TEMPLATES, catmull_rom, parse_template
 
 Floats = npt.NDArray[np.float32]
 Form = npt.NDArray[np.uint8]
@@ -50,8 +50,10 @@ small = st.builds(Drawing, digits, st.integers(0, 3), st.integers(20, 200))
 def drawn(drawing: Drawing, margins: tuple[float, ...] = (0.3,) * 4) -> Floats:
     """Draw a template as it is, with margins in heights: left, top, right, bottom."""
     digit, way, height = drawing
-    ways = WAYS[digit]
-    strokes = [spline(p) * (0.65 * height, height) for p in strokes_of(ways[way % len(ways)])]
+    ways = STROKE_TEMPLATES[digit]
+    strokes = [
+        catmull_rom(p) * (0.65 * height, height) for p in parse_template(ways[way % len(ways)])
+    ]
     thickness = round(0.11 * height)
     left, top, right, bottom = (round(margin * height) + thickness for margin in margins)
     canvas = np.zeros((top + height + bottom, left + round(0.65 * height) + right), np.uint8)

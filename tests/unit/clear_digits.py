@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tenfold.rendering.strokes import WAYS, spline, strokes_of
+from tenfold.rendering.strokes import STROKE_TEMPLATES, catmull_rom, parse_template
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom; the last two exclusive
 Colour = int | tuple[int, int, int]
@@ -23,7 +23,10 @@ def clear_digit(
     """
     thickness = max(1, round(pen * height))
     around = round(margin * height) + thickness
-    strokes = [spline(points) * (0.65 * height, height) for points in strokes_of(WAYS[digit][way])]
+    strokes = [
+        catmull_rom(points) * (0.65 * height, height)
+        for points in parse_template(STROKE_TEMPLATES[digit][way])
+    ]
     canvas = np.zeros((height + 2 * around, round(0.65 * height) + 2 * around), np.uint8)
     lines = [np.rint((points + around) * 16).astype(np.int32) for points in strokes]
     cv2.polylines(canvas, lines, False, 255, thickness, cv2.LINE_AA, shift=4)  # noqa: FBT003

@@ -13,7 +13,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tenfold.rendering.strokes import WAYS, Points, Strokes, moved, spline, strokes_of
+from tenfold.rendering.strokes import (
+    STROKE_TEMPLATES,
+    Points,
+    Strokes,
+    catmull_rom,
+    jitter_points,
+    parse_template,
+)
 
 Drawn = tuple[Strokes, int]
 Bits = npt.NDArray[np.bool_]
@@ -27,15 +34,20 @@ def templates(count: int, seed: int) -> Iterator[Drawn]:
     random = np.random.default_rng(seed)
     for number in range(count):
         digit = number % 10
-        ways = WAYS[digit]
-        strokes = strokes_of(ways[random.integers(len(ways))])
+        ways = STROKE_TEMPLATES[digit]
+        strokes = parse_template(ways[random.integers(len(ways))])
         steps = int(random.integers(4, 14))  # a fast hand leaves few points
         angle, slant = random.normal(0, 0.08), random.normal(0, 0.15)
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         lean = np.array([[1, 0], [-slant, 1]])
         shape = np.array([random.uniform(0.5, 0.95), 1.0])
         yield (
-            fitted([spline(moved(s, random), steps) * shape @ lean @ turn for s in strokes]),
+            fitted(
+                [
+                    catmull_rom(jitter_points(s, random), steps) * shape @ lean @ turn
+                    for s in strokes
+                ]
+            ),
             digit,
         )
 

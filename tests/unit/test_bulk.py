@@ -9,12 +9,12 @@ from tenfold.bundle.format import SHIPPED
 from tenfold.errors import BundleError, DataError
 from tenfold.reading.bulk import read_in_bulk
 from tenfold.reading.reader import Picture, Reader, Reading
-from tenfold.rendering.strokes import drawn_digit
+from tenfold.rendering.strokes import draw_digit
 
 
 def drawings(count: int) -> list[npt.NDArray[np.uint8]]:
     random = np.random.default_rng(5)
-    return [255 - drawn_digit(index % 10, random) for index in range(count)]
+    return [255 - draw_digit(index % 10, random) for index in range(count)]
 
 
 def told(outcome: list[Reading] | DataError) -> object:

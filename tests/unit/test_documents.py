@@ -14,17 +14,17 @@ from scipy import ndimage
 from tenfold.data.digits import Digits
 from tenfold.data.normalization import stroke_width
 from tenfold.errors import DataError
-from tenfold.rendering import documents as desk_module
+from tenfold.rendering import documents
 from tenfold.rendering.camera import Field, Pixels, Sheet, contrast, photograph
 from tenfold.rendering.documents import (
     Composed,
     compose_digit,
     compose_grid,
     compose_number,
-    desk,
-    desk_grid,
-    desk_numbers,
+    digit_documents,
+    grid_documents,
     legible,
+    number_documents,
 )
 from tenfold.rendering.doodles import DOODLES, Doodle, blanks_and_scribbles, compose_doodle
 from tenfold.rendering.paper import TILT, Look, Random, draw_look
@@ -51,7 +51,7 @@ def luma(picture: Pixels) -> np.ndarray:
 
 
 def test_digits_in_pictures_of_60_to_400(tiny_digits: Digits) -> None:
-    drawn = list(desk(tiny_digits, 25))
+    drawn = list(digit_documents(tiny_digits, 25))
     assert all(60 <= side <= 400 for picture, _ in drawn for side in picture.shape[:2])
     assert all(picture.dtype == np.uint8 for picture, _ in drawn)
     assert {picture.ndim for picture, _ in drawn} == {2, 3}
@@ -61,13 +61,13 @@ def test_digits_in_pictures_of_60_to_400(tiny_digits: Digits) -> None:
 
 
 def test_numbers_have_one_to_eight_digits(tiny_digits: Digits) -> None:
-    labels = [label for _, label in desk_numbers(tiny_digits, 40)]
+    labels = [label for _, label in number_documents(tiny_digits, 40)]
     assert all(label.isdecimal() for label in labels)
     assert {len(label) for label in labels} == set(range(1, 9))
 
 
 def test_grids_are_filled_as_sudokus_are(tiny_digits: Digits) -> None:
-    for picture, label in desk_grid(tiny_digits, 3):
+    for picture, label in grid_documents(tiny_digits, 3):
         assert min(picture.shape[:2]) > 9 * 30
         assert sum(character != "." for character in label) == round(0.4 * 81)
         cells = np.array(list(label)).reshape(9, 9)
@@ -78,7 +78,7 @@ def test_grids_are_filled_as_sudokus_are(tiny_digits: Digits) -> None:
             assert "0" not in digits
 
 
-@pytest.mark.parametrize("make", [desk, desk_numbers, desk_grid])
+@pytest.mark.parametrize("make", [digit_documents, number_documents, grid_documents])
 def test_a_picture_depends_on_its_place_alone(make: object, tiny_digits: Digits) -> None:
     assert callable(make)
     for (one, label), (other, same) in zip(
@@ -98,8 +98,8 @@ def test_negatives_are_the_same_each_time_and_partly_blank() -> None:
 def test_disputed_labels_are_left_out(tiny_digits: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
     undisputed = int(torch.nonzero(tiny_digits.labels == 4)[0])
     others = tuple(index for index in range(len(tiny_digits)) if index != undisputed)
-    monkeypatch.setattr(desk_module, "disputed_labels", lambda _: others)
-    assert [label for _, label in desk(tiny_digits, 3)] == ["4"] * 3
+    monkeypatch.setattr(documents, "disputed_labels", lambda _: others)
+    assert [label for _, label in digit_documents(tiny_digits, 3)] == ["4"] * 3
 
 
 def test_a_digit_in_pieces_is_left_out() -> None:
@@ -107,12 +107,12 @@ def test_a_digit_in_pieces_is_left_out() -> None:
     split[12:16] = 0
     whole = torch.from_numpy(ring())
     digits = Digits(torch.stack([split, whole]), torch.tensor([0, 8]), "rings", "here")
-    assert [label for _, label in desk(digits, 3)] == ["8"] * 3
+    assert [label for _, label in digit_documents(digits, 3)] == ["8"] * 3
     bars = dataclasses.replace(digits, labels=torch.tensor([5, 8]))
-    assert {label for _, label in desk(bars, 2)} == {"5", "8"}
+    assert {label for _, label in digit_documents(bars, 2)} == {"5", "8"}
 
 
-@pytest.mark.parametrize("make", [desk, desk_numbers, desk_grid])
+@pytest.mark.parametrize("make", [digit_documents, number_documents, grid_documents])
 def test_without_ink_there_are_no_digits(make: object) -> None:
     assert callable(make)
     blank = Digits(torch.zeros(2, 28, 28, dtype=torch.uint8), torch.tensor([1, 2]), "blank", "here")
@@ -123,7 +123,7 @@ def test_without_ink_there_are_no_digits(make: object) -> None:
 def test_a_grid_needs_all_nine_digits() -> None:
     rings = Digits(torch.from_numpy(ring())[None], torch.tensor([0]), "rings", "here")
     with pytest.raises(DataError, match=r"rings: has no [1-9]; a grid needs 1 … 9"):
-        list(desk_grid(rings, 1))
+        list(grid_documents(rings, 1))
 
 
 # Ink

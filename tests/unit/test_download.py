@@ -22,7 +22,7 @@ from tenfold.data.download import CsvWheel, LocalFolder, Mirror
 from tenfold.data.sources import fetch, load_digits
 from tenfold.errors import ChecksumError, DataError
 
-NAMES = list(sources.CATALOGUE["mnist"].sha256)
+NAMES = list(sources.DATASETS["mnist"].sha256)
 ROWS = {"train": 12, "t10k": 5}
 
 
@@ -137,7 +137,7 @@ def test_bad_bytes_never_reach_the_cache(
         fetch("mnist", cache)
     if isinstance(caught.value, ChecksumError):
         assert caught.value.actual == hashlib.sha256(content).hexdigest()
-        assert caught.value.expected == sources.CATALOGUE["mnist"].sha256[name]
+        assert caught.value.expected == sources.DATASETS["mnist"].sha256[name]
     assert not list((cache / "mnist").iterdir())
 
 

@@ -133,7 +133,7 @@ def test_a_grid_that_is_not_found_is_all_wrong() -> None:
 
 
 def test_of_negatives_all_must_be_rejected() -> None:
-    result, stub = measured("negative", ("", "!3"), ("", "."), ("", "3"), ("", ""))
+    result, stub = measured("non-digit", ("", "!3"), ("", "."), ("", "3"), ("", ""))
     assert stub.layouts == ["single"]
     assert (result["right"], result["of"]) == (3, 4)
     assert result["mistakes"] == [{"index": 2, "label": "", "read": "accepted"}]

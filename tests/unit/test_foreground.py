@@ -32,7 +32,7 @@ from tenfold.reading.foreground import (
     light_ink,
 )
 from tenfold.reading.line_removal import lines, without
-from tenfold.rendering.strokes import WAYS, drawn_digit
+from tenfold.rendering.strokes import STROKE_TEMPLATES, draw_digit
 
 PENS: list[tuple[Colour, Colour]] = [  # pen, paper
     (0, 255),
@@ -265,7 +265,7 @@ def test_thick_bars_are_no_lines(thickness: int) -> None:
 @pytest.mark.parametrize("height", [60, 100, 200])
 @pytest.mark.parametrize("pen", [0.03, 0.06, 0.11, 0.16])
 def test_a_digit_that_fills_its_picture_has_no_lines(height: int, pen: float) -> None:
-    for digit, ways in WAYS.items():
+    for digit, ways in STROKE_TEMPLATES.items():
         for way in range(len(ways)):
             drawn = cropped(clear_digit(digit, height, way=way, pen=pen))
             if (drawn > 0.5).mean() > 0.9:
@@ -345,7 +345,7 @@ def test_turning_a_small_picture_turns_its_ink(picture: npt.NDArray[np.uint8]) -
 def test_what_is_in_mnist_s_form_is_nearly_its_own_ink() -> None:
     generator = np.random.default_rng(0)
     for digit in range(10):
-        image = to_form(np.asarray(drawn_digit(digit, generator) / 255, np.float32))
+        image = to_form(np.asarray(draw_digit(digit, generator) / 255, np.float32))
         assert abs(find_ink(image).ink * 255 - image.astype(float)).mean() < 1
     for image in synthetic_digits(20, 0).images.numpy():  # with noise of 20 grey levels
         found = find_ink(image).ink

@@ -9,7 +9,7 @@ import pytest
 
 from tenfold.data.normalization import ink_box
 from tenfold.reading.reader import Reader
-from tenfold.rendering.strokes import drawn_digit
+from tenfold.rendering.strokes import draw_digit
 
 Picture = npt.NDArray[np.uint8]
 
@@ -75,7 +75,7 @@ def on_squared_paper(drawing: Picture) -> Picture:
 )
 def test_most_digits_of_each_kind_are_read(kind: Callable[[Picture], Picture], floor: int) -> None:
     random = np.random.default_rng(11)
-    drawings = [drawn_digit(index % 10, random) for index in range(100)]
+    drawings = [draw_digit(index % 10, random) for index in range(100)]
     read = Reader.load().read_all(map(kind, drawings), "single")
     right = [reading.digit == index % 10 for index, (reading,) in enumerate(read)]
     assert sum(right) >= floor

@@ -19,7 +19,7 @@ from tenfold.rendering.non_digits import (
     LETTERS,
     SYMBOLS,
     drawn_digits,
-    negatives,
+    non_digits,
     printed_digits,
 )
 
@@ -50,10 +50,10 @@ def in_form(images: torch.Tensor) -> None:
 
 
 def test_negatives_are_decided_by_the_seed() -> None:
-    first = negatives(60, seed=3)
+    first = non_digits(60, seed=3)
     in_form(first)
-    assert torch.equal(negatives(60, seed=3), first)
-    other = negatives(60, seed=4)
+    assert torch.equal(non_digits(60, seed=3), first)
+    other = non_digits(60, seed=4)
     assert int((other != first).flatten(1).any(1).sum()) > 55
     assert len({image.tobytes() for image in first.numpy()}) > 50
 
@@ -70,7 +70,7 @@ def test_digits_are_decided_by_the_seed(draw: Draw) -> None:
 
 
 def test_none_is_an_empty_batch() -> None:
-    assert negatives(0, seed=0).shape == (0, 28, 28)
+    assert non_digits(0, seed=0).shape == (0, 28, 28)
     for images, labels in (printed_digits(0, seed=0), drawn_digits(0, seed=0)):
         assert images.shape == (0, 28, 28)
         assert labels.shape == (0,)
@@ -136,7 +136,7 @@ def test_the_shares_of_kinds_are_met(monkeypatch: pytest.MonkeyPatch) -> None:
 
     stubs = tuple((stub(kind), share) for kind, share in enumerate(shares))
     monkeypatch.setattr(module, "_KINDS", stubs)
-    drawn = negatives(2000, seed=0)
+    drawn = non_digits(2000, seed=0)
     widths = (drawn[:, 14] > 0).sum(1)
     counts = np.bincount(widths.numpy(), minlength=len(shares) + 1)[1:]
     np.testing.assert_allclose(counts / 2000, shares, atol=0.035)  # three deviations
@@ -204,7 +204,7 @@ def test_banks_hold_what_the_recipe_asks_for(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(strangers_module, "_BANK", 40)
     assert not Strangers(Imitation(pen=1), seed=5).banks
     (no_digits,) = Strangers(Imitation(negatives=0.1), seed=5).banks
-    assert torch.equal(no_digits.images, negatives(40, seed=5))
+    assert torch.equal(no_digits.images, non_digits(40, seed=5))
     assert no_digits.labels.tolist() == [NO_DIGIT] * 40
     assert no_digits.share == 0.1
     draws: dict[str, Draw] = {"printed": printed_digits, "drawn": drawn_digits}

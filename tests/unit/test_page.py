@@ -16,8 +16,14 @@ from PIL import Image
 from tenfold.data.digits import Digits
 from tenfold.data.folder import load_folder
 from tenfold.reading.reader import Reader
-from tenfold.rendering.documents import desk_grid
-from tenfold.rendering.strokes import WAYS, Strokes, draw_lines, spline, strokes_of
+from tenfold.rendering.documents import grid_documents
+from tenfold.rendering.strokes import (
+    STROKE_TEMPLATES,
+    Strokes,
+    catmull_rom,
+    draw_polylines,
+    parse_template,
+)
 
 TIME = np.linspace(0, 1, 60)
 SCRIBBLE = [
@@ -26,7 +32,7 @@ SCRIBBLE = [
 
 
 def way(digit: int, number: int = 0) -> Strokes:
-    return [spline(s) * [0.7, 1] for s in strokes_of(WAYS[digit][number])]
+    return [catmull_rom(s) * [0.7, 1] for s in parse_template(STROKE_TEMPLATES[digit][number])]
 
 
 def png(pixels: np.ndarray) -> bytes:
@@ -40,7 +46,7 @@ def picture_of(digits: str) -> np.ndarray:
     ink = np.zeros((160, 100 * len(digits) + 60), np.uint8)
     for place, digit in enumerate(digits):
         lines = [s * 90 + [40 + 100 * place, 35] for s in way(int(digit))]
-        ink = np.maximum(ink, draw_lines(lines, ink.shape, 9))
+        ink = np.maximum(ink, draw_polylines(lines, ink.shape, 9))
     share = ink[..., None] / 255
     return np.rint([250, 246, 225] * (1 - share) + [20, 30, 120] * share).astype(np.uint8)
 
@@ -100,7 +106,7 @@ class TestServed:
         served.troubles.clear()
 
     def test_a_grid(self, served: Page, tiny_digits: Digits) -> None:
-        [(picture, label)] = desk_grid(tiny_digits, 1)
+        [(picture, label)] = grid_documents(tiny_digits, 1)
         served.tab.select_option("#layout", "grid")
         served.tab.set_input_files(
             "#file", {"name": "n.png", "mimeType": "image/png", "buffer": png(picture)}

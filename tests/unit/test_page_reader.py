@@ -14,9 +14,9 @@ from PIL import Image
 
 from tenfold.data.digits import Digits
 from tenfold.reading.reader import Layout, Reader
-from tenfold.rendering.documents import desk, desk_numbers
+from tenfold.rendering.documents import digit_documents, number_documents
 from tenfold.rendering.picture_sets import load_pictures
-from tenfold.rendering.strokes import draw_lines
+from tenfold.rendering.strokes import draw_polylines
 
 needs_node = pytest.mark.skipif(NODE is None, reason="no node; on Debian: apt-get install nodejs")
 
@@ -33,7 +33,7 @@ def drawings(count: int, seed: int) -> list[Pixels]:
         for place, digit in enumerate(digits):
             corner = size * np.array([0.4 + 0.95 * place, 0.4]) + random.normal(0, 0.04 * size, 2)
             lines = [s * size + corner for s in digit]
-            ink = np.maximum(ink, draw_lines(lines, ink.shape, max(1, int(pen * size))))
+            ink = np.maximum(ink, draw_polylines(lines, ink.shape, max(1, int(pen * size))))
         paper, colour = random.integers(0, 256, (2, 3))
         if abs(int(paper.sum()) - int(colour.sum())) < 150:
             paper, colour = np.array([255, 255, 255]), np.array([0, 0, 0])
@@ -73,8 +73,8 @@ def test_the_page_reads_as_the_reader_does(
     reader: Reader, tiny_digits: Digits, tmp_path: Path
 ) -> None:
     pictures = both(drawings(24, 1) + list(tiny_digits.images.numpy()[:40]))
-    pictures += [(p, "single") for p, _ in desk(tiny_digits, 6)]
-    pictures += [(p, "line") for p, _ in desk_numbers(tiny_digits, 4)]
+    pictures += [(p, "single") for p, _ in digit_documents(tiny_digits, 6)]
+    pictures += [(p, "line") for p, _ in number_documents(tiny_digits, 4)]
     pictures += [
         (np.full((5, 3), 200, np.uint8), "single"),
         (np.zeros((1, 1, 3), np.uint8), "line"),
@@ -91,8 +91,8 @@ def test_the_page_reads_thousands_as_the_reader_does(
 ) -> None:
     pictures = both(drawings(400, 2) + list(mnist_test.images.numpy()[:1000]))
     sets: list[tuple[str, int, Layout]] = [
-        ("desk", 300, "single"),
-        ("desk-numbers", 150, "line"),
+        ("documents", 300, "single"),
+        ("document-numbers", 150, "line"),
         ("blanks-and-scribbles", 100, "line"),
     ]
     for name, n, layout in sets:

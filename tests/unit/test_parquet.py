@@ -22,13 +22,13 @@ from tenfold.reading import partitions as shards_module
 from tenfold.reading.parquet import Numbered, Request, in_processes, read_into, read_shard
 from tenfold.reading.partitions import Shard, in_chunks, pictures_of, shards_of
 from tenfold.reading.reader import Reader
-from tenfold.rendering.strokes import drawn_digit
+from tenfold.rendering.strokes import draw_digit
 
 
 @pytest.fixture(scope="module")
 def drawings() -> list[bytes]:
     random = np.random.default_rng(5)
-    pictures = [255 - drawn_digit(index % 10, random) for index in range(12)]
+    pictures = [255 - draw_digit(index % 10, random) for index in range(12)]
     return [cv2.imencode(".png", picture)[1].tobytes() for picture in pictures]
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from tenfold.data.digits import Digits
 from tenfold.data.pictures import Pictures
 from tenfold.errors import DataError
-from tenfold.rendering.picture_sets import CATALOGUE, load_pictures, picture_sets
+from tenfold.rendering.picture_sets import PICTURE_SETS, load_pictures, picture_sets
 
 GREY = np.arange(12, dtype=np.uint8).reshape(3, 4)
 COLOUR = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
@@ -30,7 +30,7 @@ def make(**changes: Any) -> Pictures:
         ("single", ("7", "0")),
         ("number", ("40213", "")),
         ("grid", (SUDOKU, "." * 81)),
-        ("negative", ("", "")),
+        ("non-digit", ("", "")),
     ],
 )
 def test_each_kind_has_its_labels(kind: str, labels: tuple[str, ...]) -> None:
@@ -50,8 +50,8 @@ def test_each_kind_has_its_labels(kind: str, labels: tuple[str, ...]) -> None:
             "label 1 is '1a'; number pictures have digits",
         ),
         ({"kind": "grid", "labels": (SUDOKU, SUDOKU[:80])}, "81 digits and dots"),
-        ({"kind": "negative"}, "label 0 is '7'; negative pictures have nothing"),
-        ({"kind": "page"}, "kind is 'page'; kinds: negative, single, grid, number"),
+        ({"kind": "non-digit"}, "label 0 is '7'; non-digit pictures have nothing"),
+        ({"kind": "page"}, "kind is 'page'; kinds: non-digit, single, grid, number"),
         ({"pictures": (GREY, GREY.astype(np.int64))}, "picture 1 must be uint8 .* not int64"),
         ({"pictures": (GREY[0], GREY)}, r"picture 0 must be .* not uint8 \[4\]"),
         ({"pictures": (GREY, COLOUR[..., :2])}, r"picture 1 .* not uint8 \[2, 4, 2\]"),
@@ -101,7 +101,7 @@ def test_subfolders_keep_size_and_colour(tmp_path: Path) -> None:
         (("1", "2"), "single"),
         (("1", "007"), "number"),
         (("12", ""), "number"),
-        (("", ""), "negative"),
+        (("", ""), "non-digit"),
         ((SUDOKU, SUDOKU), "grid"),
     ],
 )
@@ -116,7 +116,7 @@ def test_labels_tell_the_kind(tmp_path: Path, labels: tuple[str, str], kind: str
 def test_a_first_row_without_a_label_is_no_header(tmp_path: Path) -> None:
     save(tmp_path / "a.png", GREY)
     (tmp_path / "labels.csv").write_text("a.png,\n")
-    assert load_pictures(str(tmp_path)).kind == "negative"
+    assert load_pictures(str(tmp_path)).kind == "non-digit"
 
 
 @pytest.mark.parametrize(
@@ -151,17 +151,17 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 
 
 def test_each_set_is_described_in_a_line() -> None:
-    assert list(picture_sets()) == list(CATALOGUE)
+    assert list(picture_sets()) == list(PICTURE_SETS)
     assert all("\n" not in line and 20 < len(line) < 80 for line in picture_sets().values())
 
 
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        ("desk", "single"),
-        ("desk-numbers", "number"),
-        ("desk-grid", "grid"),
-        ("blanks-and-scribbles", "negative"),
+        ("documents", "single"),
+        ("document-numbers", "number"),
+        ("document-grids", "grid"),
+        ("blanks-and-scribbles", "non-digit"),
     ],
 )
 def test_drawn_sets_are_the_same_each_time(mnist_test: Digits, name: str, kind: str) -> None:
@@ -169,7 +169,7 @@ def test_drawn_sets_are_the_same_each_time(mnist_test: Digits, name: str, kind: 
     assert first.kind == kind
     assert len(first) == 2
     assert first.sha256 == again.sha256
-    assert (mnist_test.name in first.source) == name.startswith("desk")
+    assert (mnist_test.name in first.source) == name.startswith("document")
 
 
 def test_listing_the_sets_loads_nothing_heavy() -> None:

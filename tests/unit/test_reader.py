@@ -19,7 +19,7 @@ from tenfold.bundle.classifier import Classifier
 from tenfold.bundle.numpy_predictor import Predictor
 from tenfold.errors import DataError
 from tenfold.reading.reader import Reader, pixels_of
-from tenfold.rendering.strokes import WAYS, spline, strokes_of
+from tenfold.rendering.strokes import STROKE_TEMPLATES, catmull_rom, parse_template
 
 
 def png(pixels: npt.NDArray[Any]) -> bytes:
@@ -115,15 +115,15 @@ def test_an_unknown_layout_is_refused() -> None:
 
 
 def test_strokes_are_read_like_pictures(reader: Reader) -> None:
-    for digit, ways in WAYS.items():
+    for digit, ways in STROKE_TEMPLATES.items():
         for way in ways:
-            strokes = [(spline(points) * (0.65, 1)).tolist() for points in strokes_of(way)]
+            strokes = [(catmull_rom(points) * (0.65, 1)).tolist() for points in parse_template(way)]
             (reading,) = reader.read_strokes(strokes)
             assert (reading.digit, reading.rejected) == (digit, False)
 
 
 def test_strokes_have_no_unit(reader: Reader) -> None:
-    points = spline(strokes_of(WAYS[3][0])[0])
+    points = catmull_rom(parse_template(STROKE_TEMPLATES[3][0])[0])
     (first,) = reader.read_strokes([points.tolist()])
     for scale, shift in ((0.001, 0.0), (300.0, -40.0), (1e6, 1e7)):
         (other,) = reader.read_strokes([(points * scale + shift).tolist()])
@@ -132,9 +132,9 @@ def test_strokes_have_no_unit(reader: Reader) -> None:
 
 def test_strokes_may_be_several_digits(reader: Reader) -> None:
     strokes = [
-        (spline(points) * (0.65, 1) + (1.1 * place, 0)).tolist()
+        (catmull_rom(points) * (0.65, 1) + (1.1 * place, 0)).tolist()
         for place, digit in enumerate((2, 0, 7))
-        for points in strokes_of(WAYS[digit][0])
+        for points in parse_template(STROKE_TEMPLATES[digit][0])
     ]
     assert [reading.digit for reading in reader.read_strokes(strokes, "line")] == [2, 0, 7]
 

@@ -7,7 +7,7 @@ from stub_network import BLANK, EVEN, INK, stub_reader
 
 from tenfold.data.normalization import to_form
 from tenfold.reading.reader import Layout, Reader, Reading, likeliest, locate
-from tenfold.rendering.strokes import WAYS
+from tenfold.rendering.strokes import STROKE_TEMPLATES
 
 # Layouts
 
@@ -62,7 +62,7 @@ def test_boxes_are_in_the_pixels_of_the_picture_given(reader: Reader) -> None:
 @pytest.mark.parametrize("layout", ["single", "line"])
 @pytest.mark.parametrize("height", [30, 100])
 def test_a_digit_may_fill_its_picture(reader: Reader, layout: Layout, height: int) -> None:
-    for digit, ways in WAYS.items():
+    for digit, ways in STROKE_TEMPLATES.items():
         for way in range(len(ways)):
             ink = cropped(clear_digit(digit, height, way=way))
             if (ink > 0.5).mean() > 0.9:

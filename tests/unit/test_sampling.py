@@ -5,7 +5,7 @@ import hashlib
 import pytest
 import torch
 
-from tenfold.data.sampling import Stream
+from tenfold.data.sampling import IndexStream
 from tenfold.data.seeds import derive_seed
 from tenfold.errors import DataError
 
@@ -22,39 +22,39 @@ def test_derived_seeds_keep_their_parts_apart() -> None:
 
 
 def test_batches_cross_the_epoch_boundary() -> None:
-    stream = Stream(10, seed=1)
+    stream = IndexStream(10, seed=1)
     across = stream.indices(8, 4)
     assert torch.equal(across, torch.cat([stream.indices(8, 2), stream.indices(10, 2)]))
     assert across.dtype == torch.int64
 
 
 def test_epochs_and_seeds_differ() -> None:
-    first = Stream(100, seed=1)
+    first = IndexStream(100, seed=1)
     assert not torch.equal(first.indices(0, 100), first.indices(100, 100))
-    assert not torch.equal(first.indices(0, 100), Stream(100, seed=2).indices(0, 100))
+    assert not torch.equal(first.indices(0, 100), IndexStream(100, seed=2).indices(0, 100))
     assert not torch.equal(first.indices(0, 100), torch.arange(100))
 
 
 def test_nothing_global_is_read_or_moved() -> None:
     torch.manual_seed(0)
     state = torch.get_rng_state()
-    order = Stream(50, seed=1).indices(0, 50)
+    order = IndexStream(50, seed=1).indices(0, 50)
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(99)
-    assert torch.equal(Stream(50, seed=1).indices(0, 50), order)
+    assert torch.equal(IndexStream(50, seed=1).indices(0, 50), order)
 
 
 def test_memory_is_two_permutations_at_most() -> None:
-    stream = Stream(10, seed=1)
+    stream = IndexStream(10, seed=1)
     stream.indices(0, 95)
     assert len(stream._permutations) <= 2
 
 
 def test_empty_and_impossible_requests() -> None:
-    assert Stream(3, seed=1).indices(5, 0).shape == (0,)
+    assert IndexStream(3, seed=1).indices(5, 0).shape == (0,)
     with pytest.raises(DataError, match="at least one image"):
-        Stream(0, seed=1)
+        IndexStream(0, seed=1)
     with pytest.raises(DataError, match="-1"):
-        Stream(3, seed=1).indices(-1, 2)
+        IndexStream(3, seed=1).indices(-1, 2)
     with pytest.raises(DataError, match="-2"):
-        Stream(3, seed=1).indices(0, -2)
+        IndexStream(3, seed=1).indices(0, -2)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tenfold.reading.segmentation import Piece, digits_of, into_lines, parted, usual_height
-from tenfold.rendering.strokes import drawn_digit
+from tenfold.rendering.strokes import draw_digit
 
 GAP = 30  # pixels between lines and around what a test composes
 
@@ -76,7 +76,7 @@ def test_lines_may_climb(climb: int) -> None:
 
 def in_one_piece(digit: int, generator: np.random.Generator) -> Pixels:
     """Draw a digit until none of its strokes stands apart."""
-    while cv2.connectedComponents(drawn := drawn_digit(digit, generator))[0] > 2:
+    while cv2.connectedComponents(drawn := draw_digit(digit, generator))[0] > 2:
         pass
     return drawn
 

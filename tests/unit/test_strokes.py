@@ -11,16 +11,16 @@ from hypothesis.extra import numpy as stn
 from scipy.interpolate import CubicHermiteSpline
 
 from tenfold.rendering.strokes import (
-    WAYS,
+    STROKE_TEMPLATES,
     Points,
-    drawn_digit,
-    few_points,
-    moved,
-    spline,
-    strokes_of,
+    catmull_rom,
+    draw_digit,
+    jitter_points,
+    parse_template,
+    resample_strokes,
 )
 
-TEMPLATES = [(digit, way) for digit, ways in WAYS.items() for way in ways]
+TEMPLATES = [(digit, way) for digit, ways in STROKE_TEMPLATES.items() for way in ways]
 
 coordinates = st.floats(-10, 10).map(lambda x: round(x, 3))
 polylines = st.integers(2, 8).flatmap(
@@ -34,14 +34,14 @@ def lengths(points: Points) -> Points:
 
 
 def test_there_are_ten_digits_each_in_several_ways() -> None:
-    assert sorted(WAYS) == list(range(10))
-    assert min(map(len, WAYS.values())) >= 2
+    assert sorted(STROKE_TEMPLATES) == list(range(10))
+    assert min(map(len, STROKE_TEMPLATES.values())) >= 2
     assert len({way for _, way in TEMPLATES}) == len(TEMPLATES)
 
 
 @pytest.mark.parametrize(("digit", "way"), TEMPLATES)
 def test_every_template_is_strokes_in_the_unit_box(digit: int, way: str) -> None:
-    strokes = strokes_of(way)
+    strokes = parse_template(way)
     assert len(strokes) == way.count("/") + 1 <= 2 + (digit == 4)
     for points in strokes:
         assert points.ndim == 2
@@ -59,14 +59,14 @@ def test_every_template_is_strokes_in_the_unit_box(digit: int, way: str) -> None
 
 
 def test_a_template_is_read_in_hundredths() -> None:
-    one, other = strokes_of("55,0 20,15 8,100 / 0,50 92,50")
+    one, other = parse_template("55,0 20,15 8,100 / 0,50 92,50")
     np.testing.assert_array_equal(one, [[0.55, 0], [0.2, 0.15], [0.08, 1]])
     np.testing.assert_array_equal(other, [[0, 0.5], [0.92, 0.5]])
 
 
 @given(polylines)
 def test_a_spline_is_catmull_and_rom_s(points: Points) -> None:
-    smooth = spline(points, steps=7)
+    smooth = catmull_rom(points, steps=7)
     # A cubic Hermite spline whose slope at a point is half the way from the one before to the one
     # after; ends are mirrored, so that the slope there is that of the first and the last piece.
     beyond = [2 * points[0] - points[1], *points, 2 * points[-1] - points[-2]]
@@ -78,14 +78,14 @@ def test_a_spline_is_catmull_and_rom_s(points: Points) -> None:
 
 @given(polylines, st.integers(2, 12))
 def test_a_spline_goes_through_its_points(points: Points, steps: int) -> None:
-    smooth = spline(points, steps)
+    smooth = catmull_rom(points, steps)
     assert smooth.shape == ((len(points) - 1) * steps, 2)
     np.testing.assert_allclose(smooth[::steps], points[:-1], atol=1e-9)
     np.testing.assert_allclose(smooth[steps - 1 :: steps], points[1:], atol=1e-9)
 
 
 def test_a_spline_of_two_points_is_straight() -> None:
-    smooth = spline(np.array([[0.0, 1.0], [4.0, 3.0]]), steps=5)
+    smooth = catmull_rom(np.array([[0.0, 1.0], [4.0, 3.0]]), steps=5)
     expected = np.array([[0, 1], [1, 1.5], [2, 2], [3, 2.5], [4, 3]])
     np.testing.assert_allclose(smooth, expected, atol=1e-12)
 
@@ -97,10 +97,10 @@ def test_a_corner_parts_what_is_before_from_what_is_after(
     corner = before[-1:]
     steps = 10
     kept = (len(before) - 1) * steps
-    first, second = (spline(np.concatenate([before, corner, after])) for after in (one, other))
+    first, second = (catmull_rom(np.concatenate([before, corner, after])) for after in (one, other))
     np.testing.assert_allclose(first[:kept], second[:kept], atol=1e-9)
     # Without the second point it is a bend, and what comes after is felt before it.
-    bend = spline(np.concatenate([before, one]))
+    bend = catmull_rom(np.concatenate([before, one]))
     if np.abs(one[0] - before[-1]).max() > 0.1:
         assert not np.allclose(bend[:kept], first[:kept], atol=1e-9)
 
@@ -110,7 +110,7 @@ def test_few_points_are_equally_far_along_the_way(points: Points, count: int) ->
     long = lengths(points).sum()
     if long < 0.1:
         return
-    (kept,) = few_points([points], count, joined=True)
+    (kept,) = resample_strokes([points], count, joined=True)
     assert kept.shape == (count, 2)
     np.testing.assert_allclose(kept[[0, -1]], points[[0, -1]], atol=1e-9)
     # Where each lies on the polyline: walk along it in small steps, and note the nearest.
@@ -123,19 +123,19 @@ def test_few_points_are_equally_far_along_the_way(points: Points, count: int) ->
 def test_points_are_shared_out_by_length() -> None:
     long = np.array([[0.0, 0.0], [0.0, 6.0]])
     short = np.array([[5.0, 0.0], [8.0, 0.0]])
-    kept = few_points([long, short], 9, joined=False)
+    kept = resample_strokes([long, short], 9, joined=False)
     assert [len(points) for points in kept] == [6, 3]
     np.testing.assert_allclose(kept[0][:, 1], [0, 1.2, 2.4, 3.6, 4.8, 6])
-    (joined,) = few_points([long, short], 9, joined=True)
+    (joined,) = resample_strokes([long, short], 9, joined=True)
     assert len(joined) == 9
-    assert len(few_points([long, short], 2, joined=False)[1]) == 2  # a line has two ends
+    assert len(resample_strokes([long, short], 2, joined=False)[1]) == 2  # a line has two ends
 
 
 def test_corners_move_as_one() -> None:
     generator = np.random.default_rng(0)
     for _, way in TEMPLATES:
-        for points in strokes_of(way):
-            wobbled = moved(points, generator)
+        for points in parse_template(way):
+            wobbled = jitter_points(points, generator)
             assert wobbled.shape == points.shape
             assert np.abs(wobbled - points).max() < 0.6
             same = lengths(points) == 0
@@ -144,17 +144,17 @@ def test_corners_move_as_one() -> None:
 
 def test_the_same_generator_draws_the_same() -> None:
     for digit in range(10):
-        one, other = (drawn_digit(digit, np.random.default_rng(digit)) for _ in range(2))
+        one, other = (draw_digit(digit, np.random.default_rng(digit)) for _ in range(2))
         np.testing.assert_array_equal(one, other)
     generator = np.random.default_rng(0)
-    assert not np.array_equal(drawn_digit(3, generator), drawn_digit(3, generator))
+    assert not np.array_equal(draw_digit(3, generator), draw_digit(3, generator))
 
 
 def test_a_drawing_is_ink_well_inside_its_canvas() -> None:
     generator = np.random.default_rng(1)
     heights = []
     for index in range(200):
-        canvas = drawn_digit(index % 10, generator)
+        canvas = draw_digit(index % 10, generator)
         assert canvas.shape == (96, 96)
         assert canvas.dtype == np.uint8
         assert canvas.max() == 255

@@ -13,7 +13,7 @@ from tenfold.augmentation.degradations import imitate
 from tenfold.augmentation.geometric import Augmentation, augment
 from tenfold.data.deskew import deskewed
 from tenfold.data.digits import Digits
-from tenfold.data.sampling import Stream
+from tenfold.data.sampling import IndexStream
 from tenfold.data.seeds import derive_seed
 from tenfold.model.network import DigitNetwork
 from tenfold.training import trainer as loop
@@ -50,7 +50,7 @@ def plainly(recipe: Recipe, initial: dict[str, Tensor], digits: Digits, steps: i
     network.load_state_dict(initial)
     network.output.register_forward_pre_hook(lambda _, x: (x[0].double(),))
     optimizer = torch.optim.Adam(network.parameters())
-    order = Stream(len(digits), derive_seed(derive_seed(recipe.seed, "member", 0), "order"))
+    order = IndexStream(len(digits), derive_seed(derive_seed(recipe.seed, "member", 0), "order"))
     seen = 0
     for step in range(steps):
         knobs = recipe.schedule.at(step)

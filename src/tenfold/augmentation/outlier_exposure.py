@@ -29,11 +29,11 @@ class Strangers:
         if not config.negatives + config.printed + config.drawn:
             return
         # Fonts and image processing are for the recipes that ask for them.
-        from tenfold.rendering.non_digits import drawn_digits, negatives, printed_digits
+        from tenfold.rendering.non_digits import drawn_digits, non_digits, printed_digits
 
         if config.negatives:
             labels = torch.full((_BANK,), NO_DIGIT)
-            self.banks.append(Bank(negatives(_BANK, seed), labels, config.negatives))
+            self.banks.append(Bank(non_digits(_BANK, seed), labels, config.negatives))
         if config.printed:
             self.banks.append(Bank(*printed_digits(_BANK // 4, seed), config.printed))
         if config.drawn:

@@ -27,7 +27,7 @@ from tenfold.benchmark.runner import (
     started,
 )
 from tenfold.data.mnist import CLASSES, SIDE
-from tenfold.data.sampling import Stream
+from tenfold.data.sampling import IndexStream
 from tenfold.data.seeds import derive_seed
 from tenfold.data.sources import load_digits, verify
 from tenfold.model.config import NetworkConfig
@@ -111,7 +111,7 @@ def _lay_data(folder: Path) -> str:
         name = "random bytes"
         images = random.integers(0, 256, (60_000, SIDE, SIDE), np.uint8)
         labels = random.integers(0, CLASSES, 60_000, np.int64)
-    order = Stream(len(images), derive_seed("bench")).indices(0, len(images)).numpy()
+    order = IndexStream(len(images), derive_seed("bench")).indices(0, len(images)).numpy()
     for stem, array in (("images", images), ("labels", labels), ("order", order)):
         np.save(folder / f"{stem}.npy", array)
     return name

@@ -35,9 +35,9 @@ def evaluate(
     json_: JsonFlag = False,
 ) -> None:
     """Measure a run or a bundle on test images or pictures; changes neither."""
-    from tenfold.rendering.picture_sets import are_pictures
+    from tenfold.rendering.picture_sets import is_picture_set
 
-    if data and are_pictures(data):
+    if data and is_picture_set(data):
         _evaluate_reader(path, data, explain, as_json=json_)
         return
     if explain:

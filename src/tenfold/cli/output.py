@@ -130,7 +130,7 @@ def print_reading(evaluation: dict[str, Any]) -> None:
         "single": "digits right",
         "number": "whole numbers right",
         "grid": "cells right",
-        "negative": "rejected",
+        "non-digit": "rejected",
     }[data["kind"]]
     low, high = evaluation["accuracy_interval"]
     console().print(

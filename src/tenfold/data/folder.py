@@ -17,7 +17,7 @@ _HALF = 127  # grey levels: a border that is lighter than this is paper, not bac
 
 
 @dataclass(frozen=True)
-class Listed:
+class LabelledFile:
     """A file and what it is labelled as, unchecked; `place` begins a message about the label."""
 
     file: Path
@@ -40,7 +40,7 @@ def load_folder(
         DataError: no folder or nothing in it, an image that cannot be read, or a label outside
             0 … 9; the message names the file.
     """
-    listed = list_folder(path)
+    listed = list_labelled_files(path)
     for row in listed:
         if row.label not in _DIGITS:
             raise DataError(f"{row.place} as {row.label!r}, not 0 … 9")
@@ -49,7 +49,7 @@ def load_folder(
     return images, np.array([int(row.label) for row in listed], dtype=np.int64), files
 
 
-def list_folder(path: Path) -> list[Listed]:
+def list_labelled_files(path: Path) -> list[LabelledFile]:
     """List a folder's images and their labels, in the order of their names (or the CSV's rows).
 
     See `load_folder` for its form; the CSV's labels may be any text.
@@ -78,10 +78,10 @@ def read_image(path: Path) -> npt.NDArray[np.uint8]:
     Raises:
         DataError: see `decode`.
     """
-    return squeezed(decode(path))
+    return to_mnist_size(decode(path))
 
 
-def squeezed(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def to_mnist_size(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Do what `read_image` says to pixels uint8[h, w] or uint8[h, w, 3]."""
     grey = Image.fromarray(picture).convert("L")
     if grey.size != (SIDE, SIDE):
@@ -93,7 +93,7 @@ def squeezed(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return 255 - pixels if np.median(border) > _HALF else pixels
 
 
-def _list_subfolders(path: Path) -> list[Listed]:
+def _list_subfolders(path: Path) -> list[LabelledFile]:
     listed = []
     for folder in sorted(child for child in path.iterdir() if child.is_dir()):
         if not folder.name.lstrip("-").isdecimal():
@@ -101,14 +101,14 @@ def _list_subfolders(path: Path) -> list[Listed]:
         if folder.name not in _DIGITS:
             raise DataError(f"{folder}: a sub-folder's name is its label, 0 … 9")
         listed += [
-            Listed(file, folder.name, f"{folder}: labels {file.name}")
+            LabelledFile(file, folder.name, f"{folder}: labels {file.name}")
             for file in sorted(folder.iterdir())
             if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
         ]
     return listed
 
 
-def _list_csv(path: Path) -> list[Listed]:
+def _list_csv(path: Path) -> list[LabelledFile]:
     table = path / "labels.csv"
     if not table.exists():
         tables = sorted(path.glob("*.csv"))
@@ -131,8 +131,8 @@ def _is_header(row: list[str], path: Path) -> bool:
     return not row[-1].strip().lstrip("-").isdecimal() and not (path / row[0].strip()).is_file()
 
 
-def _parse_row(row: list[str], table: Path, number: int) -> Listed:
+def _parse_row(row: list[str], table: Path, number: int) -> LabelledFile:
     if len(row) != 2:  # noqa: PLR2004
         raise DataError(f"{table}: row {number} has {len(row)} fields; write file,label")
     name, label = row[0].strip(), row[1].strip()
-    return Listed(table.parent / name, label, f"{table}: row {number} labels {name}")
+    return LabelledFile(table.parent / name, label, f"{table}: row {number} labels {name}")

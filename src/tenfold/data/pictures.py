@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from tenfold.errors import DataError
 
-Kind = Literal["single", "number", "grid", "negative"]
+Kind = Literal["single", "number", "grid", "non-digit"]
 Labelled = tuple[npt.NDArray[np.uint8], str]  # uint8[h, w] grey or uint8[h, w, 3] RGB; its label
 
 # What a label of each kind is, and how a message says it.
 LABEL_PATTERNS: dict[Kind, tuple[str, str]] = {
-    "negative": ("", "nothing"),
+    "non-digit": ("", "nothing"),
     "single": ("[0-9]", "one digit"),
     "grid": ("[0-9.]{81}", "81 digits and dots"),
     "number": ("[0-9]*", "digits"),
@@ -27,14 +27,14 @@ LABEL_PATTERNS: dict[Kind, tuple[str, str]] = {
 class Pictures:
     """Labelled pictures.
 
-    A label is, by kind: of ``single`` the digit; of ``number`` the digits in reading order, "" if
-    there are none; of ``grid`` 81 characters, row by row, "." for a blank cell; of ``negative`` "",
-    since nothing in the picture is a digit.
+    What a label is depends on the kind. ``single``: the digit. ``number``: the digits in reading
+    order, "" if there are none. ``grid``: 81 characters, row by row, "." for a blank cell.
+    ``non-digit``: "", since nothing in the picture is a digit.
 
     Args:
         pictures: uint8[h, w] grey or uint8[h, w, 3] RGB each.
         labels: one a picture.
-        name: what reports call it, such as ``desk``.
+        name: what reports call it, such as ``documents``.
         source: where it came from.
         kind: what the pictures show.
 

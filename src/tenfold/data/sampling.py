@@ -7,7 +7,7 @@ from tenfold.data.seeds import derive_seed
 from tenfold.errors import DataError
 
 
-class Stream:
+class IndexStream:
     """The concatenation of one permutation of 0 … n-1 per epoch, readable from any position.
 
     Epoch e's permutation depends on (seed, e) alone: training that resumes at position p reads

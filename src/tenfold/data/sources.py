@@ -31,7 +31,7 @@ _SYNTHETIC = {"train": (6_000, 1), "test": (1_000, 2)}  # images, seed
 
 
 @dataclass(frozen=True)
-class Catalogued:
+class Dataset:
     """A data set that tenfold can fetch.
 
     Args:
@@ -45,8 +45,8 @@ class Catalogued:
     sources: tuple[Source, ...]
 
 
-CATALOGUE: dict[str, Catalogued] = {
-    "mnist": Catalogued(
+DATASETS: dict[str, Dataset] = {
+    "mnist": Dataset(
         description="MNIST: 60,000 + 10,000 handwritten digits (LeCun, Cortes, Burges, 1998)",
         sha256={
             "train-images-idx3-ubyte": (
@@ -76,7 +76,7 @@ CATALOGUE: dict[str, Catalogued] = {
             ),
         ),
     ),
-    "fashion-mnist": Catalogued(
+    "fashion-mnist": Dataset(
         description="Fashion-MNIST: 60,000 + 10,000 clothes (Xiao, Rasul, Vollgraf, 2017)",
         sha256={
             "train-images-idx3-ubyte": (
@@ -102,7 +102,7 @@ CATALOGUE: dict[str, Catalogued] = {
 
 def datasets() -> dict[str, str]:
     """Describe the data sets that `load_digits` knows by name, one line each."""
-    known = {name: entry.description for name, entry in CATALOGUE.items()}
+    known = {name: entry.description for name, entry in DATASETS.items()}
     return known | {"synthetic": "6,000 + 1,000 drawn seven-segment digits, made on the spot"}
 
 
@@ -137,13 +137,13 @@ def load_digits(spec: str = "mnist", split: Split = "train", cache: Path | None 
 
     if spec == "synthetic":
         return replace(synthetic_digits(*_SYNTHETIC[split]), name=f"synthetic/{split}")
-    if spec in CATALOGUE:
+    if spec in DATASETS:
         folder = cache_folder(cache) / spec
         images, labels = _load_cached(spec, split, folder)
     else:
         folder = Path(spec)
         images, labels = _load_own(folder, split)
-    name = spec if spec in CATALOGUE else folder.resolve().name
+    name = spec if spec in DATASETS else folder.resolve().name
     return Digits(
         # Copies: torch has no read-only tensors, and a mapped file may change under us.
         images=torch.from_numpy(np.array(images)),
@@ -218,10 +218,10 @@ def verify(name: str, cache: Path | None = None) -> list[tuple[Path, State, str 
     return rows
 
 
-def _entry(name: str) -> Catalogued:
-    if name not in CATALOGUE:
-        raise DataError(f"{name}: nothing to fetch; data sets: {', '.join(CATALOGUE)}")
-    return CATALOGUE[name]
+def _entry(name: str) -> Dataset:
+    if name not in DATASETS:
+        raise DataError(f"{name}: nothing to fetch; data sets: {', '.join(DATASETS)}")
+    return DATASETS[name]
 
 
 def _take(source: Source, missing: list[str], folder: Path, sha256: Mapping[str, str]) -> None:
@@ -241,13 +241,13 @@ def _check(path: Path, expected: str) -> None:
 
 
 def _load_cached(name: str, split: Split, folder: Path) -> tuple[Bytes, Bytes]:
-    files = [file for file in CATALOGUE[name].sha256 if file.startswith(_PREFIX[split])]
+    files = [file for file in DATASETS[name].sha256 if file.startswith(_PREFIX[split])]
     if not all((folder / file).exists() for file in files):
         fetch(name, folder.parent)
     # All bytes, at every load: 35 ms for MNIST's training images against a training run on
     # data that a disk or a hand has changed.
     for file in files:
-        _check(folder / file, CATALOGUE[name].sha256[file])
+        _check(folder / file, DATASETS[name].sha256[file])
     images, labels = (read_idx(folder / file) for file in files)
     return images, labels
 

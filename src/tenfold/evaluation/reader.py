@@ -13,7 +13,7 @@ LAYOUTS: dict[str, Layout] = {
     "single": "single",
     "number": "line",
     "grid": "grid",
-    "negative": "single",
+    "non-digit": "single",
 }
 
 
@@ -23,7 +23,7 @@ def evaluate_reader(
     """Return a JSON-ready evaluation of a reader.
 
     Of single digits `right` counts the pictures whose digit is read, rejected or not; of numbers,
-    those read to the last digit; of grids, the cells; of negatives, those that are rejected.
+    those read to the last digit; of grids, the cells; of non-digits, those that are rejected.
     `accepted` and `right_of_accepted` say what rejection does to single digits.
 
     Args:
@@ -67,7 +67,7 @@ def evaluate_reader(
 
 def _compared(kind: str, label: str, readings: Sequence[Reading]) -> tuple[list[str], list[str]]:
     """Return what is compared of one picture: wanted and found, item by item."""
-    if kind == "negative":
+    if kind == "non-digit":
         return ["rejected"], ["rejected" if all(r.rejected for r in readings) else "accepted"]
     read = [BLANK if r.reason == "blank" else str(r.digit) for r in readings]
     if kind == "number":

@@ -227,9 +227,9 @@ def _calibrate(run: Run, validation: Digits) -> None:
     temperature = fit_temperature(log_p, labels)
     strangers = validation.images[:0]
     if run.recipe.imitation.negatives:
-        from tenfold.rendering.non_digits import negatives
+        from tenfold.rendering.non_digits import non_digits
 
-        strangers = negatives(STRANGERS, derive_seed("validation"))
+        strangers = non_digits(STRANGERS, derive_seed("validation"))
     accept = fit_acceptance(
         apply_temperature(log_p, temperature),
         labels,

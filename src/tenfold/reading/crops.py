@@ -9,7 +9,7 @@ import numpy.typing as npt
 from tenfold.data.normalization import Ink
 from tenfold.errors import DataError
 from tenfold.reading.line_removal import BODY, with_edge
-from tenfold.rendering.strokes import draw_lines
+from tenfold.rendering.strokes import draw_polylines
 
 Point = tuple[float, float]
 Box = tuple[int, int, int, int]  # left, top, right, bottom; the last two exclusive
@@ -69,7 +69,7 @@ def draw_strokes(strokes: Sequence[Sequence[Point]]) -> Ink:
     scale = _CANVAS / extent if extent > 1 / _FAR else 1.0
     moved = [(stroke - low) * scale + _PEN for stroke in given]
     w, h = (np.ptp(points, axis=0) * scale + 2 * _PEN + 1).astype(int).tolist()
-    return np.asarray(draw_lines(moved, (h, w), _PEN) / 255, np.float32)
+    return np.asarray(draw_polylines(moved, (h, w), _PEN) / 255, np.float32)
 
 
 def _points(stroke: Sequence[Point]) -> npt.NDArray[np.float64]:

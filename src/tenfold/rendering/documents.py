@@ -28,7 +28,7 @@ from tenfold.rendering.camera import CLEAR, Field, Pixels, Sheet, contrast, phot
 from tenfold.rendering.paper import Look, Random, chance, draw_look
 from tenfold.rendering.pen import set_line, without_specks, write
 
-DESK_VERSION = 1
+DOCUMENTS_VERSION = 1
 
 _SIDES = (60, 400)  # pixels of a picture of one digit
 _HEIGHTS = (20, 250)  # pixels of a digit in it
@@ -46,7 +46,7 @@ _WITH_BAR = 5
 Composed = tuple[Pixels, Field]
 
 
-def desk(digits: Digits, n: int) -> Iterator[tuple[Pixels, str]]:
+def digit_documents(digits: Digits, n: int) -> Iterator[tuple[Pixels, str]]:
     """Photograph n single digits, 20 … 250 pixels high in pictures of 60 … 400.
 
     Yields:
@@ -56,13 +56,13 @@ def desk(digits: Digits, n: int) -> Iterator[tuple[Pixels, str]]:
         DataError: no digits, or one without ink.
     """
     usable = _usable(digits)
-    order = np.random.default_rng(derive_seed(DESK_VERSION, "order")).permutation(usable)
+    order = np.random.default_rng(derive_seed(DOCUMENTS_VERSION, "order")).permutation(usable)
     for index, chosen in enumerate(itertools.islice(itertools.cycle(order), n)):
         image, label = digits.images[chosen].numpy(), str(int(digits.labels[chosen]))
         yield legible(functools.partial(compose_digit, image), "digit", index), label
 
 
-def desk_numbers(digits: Digits, n: int) -> Iterator[tuple[Pixels, str]]:
+def number_documents(digits: Digits, n: int) -> Iterator[tuple[Pixels, str]]:
     """Photograph n numbers of 1 … 8 digits, each written by one pen on one line.
 
     Yields:
@@ -73,14 +73,14 @@ def desk_numbers(digits: Digits, n: int) -> Iterator[tuple[Pixels, str]]:
     """
     order = _by_stroke(digits)
     for index in range(n):
-        random = np.random.default_rng(derive_seed(DESK_VERSION, "number's digits", index))
+        random = np.random.default_rng(derive_seed(DOCUMENTS_VERSION, "number's digits", index))
         chosen = random.choice(_alike(order, random), random.integers(1, _LONGEST + 1))
         images = list(digits.images[chosen].numpy())
         text = "".join(str(label) for label in digits.labels[chosen].tolist())
         yield legible(functools.partial(compose_number, images), "number", index), text
 
 
-def desk_grid(digits: Digits, n: int) -> Iterator[tuple[Pixels, str]]:
+def grid_documents(digits: Digits, n: int) -> Iterator[tuple[Pixels, str]]:
     """Photograph n printed grids of 9 x 9 cells, two in five filled as a Sudoku's may be.
 
     Yields:
@@ -92,7 +92,7 @@ def desk_grid(digits: Digits, n: int) -> Iterator[tuple[Pixels, str]]:
     order = _by_stroke(digits)
     labels = digits.labels.numpy()
     for index in range(n):
-        random = np.random.default_rng(derive_seed(DESK_VERSION, "grid's cells", index))
+        random = np.random.default_rng(derive_seed(DOCUMENTS_VERSION, "grid's cells", index))
         solution, alike = _solution(random), _alike(order, random)
         cells: list[npt.NDArray[np.uint8] | None] = [None] * _GRID**2
         text = ["."] * _GRID**2
@@ -118,7 +118,7 @@ def legible(compose: Callable[[Random], Composed], *parts: int | str) -> Pixels:
         DataError: thirty times nothing could be seen.
     """
     for attempt in range(30):
-        random = np.random.default_rng(derive_seed(DESK_VERSION, *parts, attempt))
+        random = np.random.default_rng(derive_seed(DOCUMENTS_VERSION, *parts, attempt))
         picture, ink_hw = compose(random)
         if contrast(picture, ink_hw) >= CLEAR:
             return picture

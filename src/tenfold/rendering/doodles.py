@@ -15,10 +15,10 @@ import numpy.typing as npt
 
 from tenfold.data.seeds import derive_seed
 from tenfold.rendering.camera import Field, Pixels, Sheet, photograph
-from tenfold.rendering.documents import DESK_VERSION, draw_shape, legible
+from tenfold.rendering.documents import DOCUMENTS_VERSION, draw_shape, legible
 from tenfold.rendering.paper import Random, chance, draw_look
 from tenfold.rendering.pen import cut
-from tenfold.rendering.strokes import inner_spline
+from tenfold.rendering.strokes import catmull_rom_interior
 
 _BLANK = 0.35  # share of the pictures
 _SMALLEST = 24.0  # pixels of a doodle: a smaller one is a blot
@@ -39,7 +39,7 @@ def blanks_and_scribbles(n: int) -> Iterator[tuple[Pixels, str]]:
         uint8[h, w] or uint8[h, w, 3] (RGB), and "".
     """
     for index in range(n):
-        random = np.random.default_rng(derive_seed(DESK_VERSION, "negative", index))
+        random = np.random.default_rng(derive_seed(DOCUMENTS_VERSION, "negative", index))
         if chance(random, _BLANK):
             yield compose_blank(random), ""
         else:
@@ -65,11 +65,11 @@ def compose_doodle(doodle: Doodle, random: Random) -> tuple[Pixels, Field]:
     """
     shape = draw_shape(random)
     size = max(_SMALLEST, min(shape) * random.uniform(0.3, 0.75))
-    ink_hw = draw_lines([_by_hand(line, random) for line in doodle(random)], size, random)
+    ink_hw = rasterize([_by_hand(line, random) for line in doodle(random)], size, random)
     return photograph(Sheet(ink_hw, size / random.uniform(8, 25)), draw_look(random), shape, random)
 
 
-def draw_lines(lines: list[Line], size: float, random: Random) -> Field:
+def rasterize(lines: list[Line], size: float, random: Random) -> Field:
     """Draw lines with one pen: float32[h, w], cut to the ink.
 
     Args:
@@ -95,7 +95,7 @@ def draw_lines(lines: list[Line], size: float, random: Random) -> Field:
 
 def scribble(random: Random) -> list[Line]:
     """Draw a curve to and fro that crosses itself many times."""
-    return [inner_spline(random.uniform(-1, 1, (int(random.integers(16, 31)), 2)), _BEND)]
+    return [catmull_rom_interior(random.uniform(-1, 1, (int(random.integers(16, 31)), 2)), _BEND)]
 
 
 def crossed_out(random: Random) -> list[Line]:
@@ -104,7 +104,7 @@ def crossed_out(random: Random) -> list[Line]:
     x = np.linspace(-0.9, 0.9, legs) + random.normal(0, 0.05, legs)
     y = np.where(np.arange(legs) % 2, 0.6, -0.6) + random.normal(0, 0.1, legs)
     corners = np.stack([x + 0.3 * y, y], 1)
-    return [inner_spline(corners, _BEND) if chance(random, 0.5) else corners]
+    return [catmull_rom_interior(corners, _BEND) if chance(random, 0.5) else corners]
 
 
 def hatching(random: Random) -> list[Line]:

@@ -18,7 +18,7 @@ from torch import Tensor
 from tenfold.data.mnist import SIDE
 from tenfold.data.normalization import to_form
 from tenfold.data.seeds import derive_seed
-from tenfold.rendering.strokes import Canvas, draw_lines, drawn_digit, spline
+from tenfold.rendering.strokes import Canvas, catmull_rom, draw_digit, draw_polylines
 
 # Left out are letters that a careful person may take for a digit in some hand:
 # B f 8 · b G 6 · D O o Q 0 · e 2 · g q a 9 · I i J j L l t 1 · T 7 · S s 5 · y 4 or 9 · Y 4 · Z z 2
@@ -36,7 +36,7 @@ _FONTS = (
 Random = np.random.Generator
 
 
-def negatives(n: int, seed: int) -> Tensor:
+def non_digits(n: int, seed: int) -> Tensor:
     """Draw what is no digit: uint8[n, 28, 28], the same for the same seed."""
     random = np.random.default_rng(derive_seed(seed, "negatives"))
     chosen = random.choice(len(_KINDS), n, p=[share for _, share in _KINDS])
@@ -54,7 +54,7 @@ def drawn_digits(n: int, seed: int) -> tuple[Tensor, Tensor]:
     """Draw digits from templates of strokes: uint8[n, 28, 28] and their labels int64[n]."""
     random = np.random.default_rng(derive_seed(seed, "drawn"))
     labels = random.integers(0, 10, n)
-    return _formed(drawn_digit(int(label), random) for label in labels), torch.from_numpy(labels)
+    return _formed(draw_digit(int(label), random) for label in labels), torch.from_numpy(labels)
 
 
 def _formed(canvases: Iterable[Canvas]) -> Tensor:
@@ -93,7 +93,7 @@ def _several(random: Random) -> Canvas:
 
 def _scribble(random: Random) -> Canvas:
     """Draw a smooth curve to and fro: six to sixteen random points."""
-    return _draw(spline(random.uniform(8, 88, (int(random.integers(6, 17)), 2))), random)
+    return _draw(catmull_rom(random.uniform(8, 88, (int(random.integers(6, 17)), 2))), random)
 
 
 def _zigzag(random: Random) -> Canvas:
@@ -127,7 +127,7 @@ def _noise(random: Random) -> Canvas:
 
 
 def _draw(points: npt.NDArray[np.float64], random: Random) -> Canvas:
-    return draw_lines([points], (_CANVAS, _CANVAS), int(random.integers(3, 10)))
+    return draw_polylines([points], (_CANVAS, _CANVAS), int(random.integers(3, 10)))
 
 
 _KINDS: tuple[tuple[Callable[[Random], Canvas], float], ...] = (

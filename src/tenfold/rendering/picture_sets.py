@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tenfold.data.decoding import decode
-from tenfold.data.folder import Listed, list_folder
+from tenfold.data.folder import LabelledFile, list_labelled_files
 from tenfold.data.pictures import LABEL_PATTERNS, Kind, Labelled, Pictures
 from tenfold.errors import DataError
 
 
 @dataclass(frozen=True)
-class Catalogued:
+class PictureSet:
     """A set that tenfold can make.
 
     Args:
@@ -29,7 +29,7 @@ class Catalogued:
 
 def picture_sets() -> dict[str, str]:
     """Describe the sets that `load_pictures` knows by name, one line each."""
-    return {name: entry.description for name, entry in CATALOGUE.items()}
+    return {name: entry.description for name, entry in PICTURE_SETS.items()}
 
 
 def load_pictures(spec: str, cache: Path | None = None, n: int | None = None) -> Pictures:
@@ -48,9 +48,9 @@ def load_pictures(spec: str, cache: Path | None = None, n: int | None = None) ->
     """
     if n is not None and n < 0:
         raise DataError(f"{spec}: there are no {n} pictures; ask for 0 or more")
-    if spec not in CATALOGUE:
+    if spec not in PICTURE_SETS:
         return _load_own(Path(spec), n)
-    entry = CATALOGUE[spec]
+    entry = PICTURE_SETS[spec]
     source, labelled = entry.make(n, cache)
     made = list(labelled)
     return Pictures(
@@ -66,7 +66,7 @@ def _load_own(folder: Path, n: int | None) -> Pictures:
     if not folder.is_dir():
         known = ", ".join(picture_sets())
         raise DataError(f"{folder}: no such set of pictures or folder; sets: {known}")
-    listed = list_folder(folder)[:n]
+    listed = list_labelled_files(folder)[:n]
     kind = _kind_of(listed)
     return Pictures(
         pictures=tuple(decode(row.file) for row in listed),
@@ -77,7 +77,7 @@ def _load_own(folder: Path, n: int | None) -> Pictures:
     )
 
 
-def _kind_of(listed: list[Listed]) -> Kind:
+def _kind_of(listed: list[LabelledFile]) -> Kind:
     """Find the narrowest kind that all labels are of."""
     for kind, (pattern, _) in LABEL_PATTERNS.items():
         if all(re.fullmatch(pattern, row.label) for row in listed):
@@ -89,10 +89,10 @@ def _kind_of(listed: list[Listed]) -> Kind:
     )
 
 
-def are_pictures(spec: str) -> bool:
+def is_picture_set(spec: str) -> bool:
     """Whether `load_pictures` takes this: a set's name, or a folder that has no IDX files."""
     folder = Path(spec)
-    return spec in CATALOGUE or (folder.is_dir() and not any(folder.glob("*-ubyte*")))
+    return spec in PICTURE_SETS or (folder.is_dir() and not any(folder.glob("*-ubyte*")))
 
 
 def _mnist(n: int | None, cache: Path | None) -> tuple[str, Iterator[Labelled]]:
@@ -121,58 +121,66 @@ def _font_letters(n: int | None, _: Path | None) -> tuple[str, Iterator[Labelled
     return describe_fonts(), font_letters(n)
 
 
-def _desk(n: int | None, cache: Path | None) -> tuple[str, Iterator[Labelled]]:
+def _digit_documents(n: int | None, cache: Path | None) -> tuple[str, Iterator[Labelled]]:
     from tenfold.data.sources import load_digits
-    from tenfold.rendering.documents import DESK_VERSION, desk
+    from tenfold.rendering.documents import DOCUMENTS_VERSION, digit_documents
 
     digits = load_digits("mnist", "test", cache)
-    return f"{digits.name}, desk {DESK_VERSION}", desk(digits, 2_000 if n is None else n)
+    return f"{digits.name}, documents {DOCUMENTS_VERSION}", digit_documents(
+        digits, 2_000 if n is None else n
+    )
 
 
-def _desk_numbers(n: int | None, cache: Path | None) -> tuple[str, Iterator[Labelled]]:
+def _number_documents(n: int | None, cache: Path | None) -> tuple[str, Iterator[Labelled]]:
     from tenfold.data.sources import load_digits
-    from tenfold.rendering.documents import DESK_VERSION, desk_numbers
+    from tenfold.rendering.documents import DOCUMENTS_VERSION, number_documents
 
     digits = load_digits("mnist", "test", cache)
-    return f"{digits.name}, desk {DESK_VERSION}", desk_numbers(digits, 500 if n is None else n)
+    return f"{digits.name}, documents {DOCUMENTS_VERSION}", number_documents(
+        digits, 500 if n is None else n
+    )
 
 
-def _desk_grid(n: int | None, cache: Path | None) -> tuple[str, Iterator[Labelled]]:
+def _grid_documents(n: int | None, cache: Path | None) -> tuple[str, Iterator[Labelled]]:
     from tenfold.data.sources import load_digits
-    from tenfold.rendering.documents import DESK_VERSION, desk_grid
+    from tenfold.rendering.documents import DOCUMENTS_VERSION, grid_documents
 
     digits = load_digits("mnist", "test", cache)
-    return f"{digits.name}, desk {DESK_VERSION}", desk_grid(digits, 20 if n is None else n)
+    return f"{digits.name}, documents {DOCUMENTS_VERSION}", grid_documents(
+        digits, 20 if n is None else n
+    )
 
 
 def _blanks_and_scribbles(n: int | None, _: Path | None) -> tuple[str, Iterator[Labelled]]:
-    from tenfold.rendering.documents import DESK_VERSION
+    from tenfold.rendering.documents import DOCUMENTS_VERSION
     from tenfold.rendering.doodles import blanks_and_scribbles
 
-    return f"desk {DESK_VERSION}", blanks_and_scribbles(1_000 if n is None else n)
+    return f"documents {DOCUMENTS_VERSION}", blanks_and_scribbles(1_000 if n is None else n)
 
 
-CATALOGUE: dict[str, Catalogued] = {
-    "mnist-pictures": Catalogued("10,000 MNIST test digits, as pictures to read", "single", _mnist),
-    "optical": Catalogued("1,797 digits of 8 x 8 by 13 writers (UCI)", "single", _optical),
-    "font-digits": Catalogued(
+PICTURE_SETS: dict[str, PictureSet] = {
+    "mnist-pictures": PictureSet("10,000 MNIST test digits, as pictures to read", "single", _mnist),
+    "optical": PictureSet("1,797 digits of 8 x 8 by 13 writers (UCI)", "single", _optical),
+    "font-digits": PictureSet(
         "1,960 digits in 49 handwriting fonts, each in four sizes", "single", _font_digits
     ),
-    "font-letters": Catalogued(
+    "font-letters": PictureSet(
         "1,042 letters in 45 handwriting fonts, none that could be a digit",
-        "negative",
+        "non-digit",
         _font_letters,
     ),
-    "desk": Catalogued("2,000 MNIST test digits, written and photographed", "single", _desk),
-    "desk-numbers": Catalogued(
-        "500 numbers of 1 to 8 MNIST test digits, photographed", "number", _desk_numbers
+    "documents": PictureSet(
+        "2,000 MNIST test digits, written and photographed", "single", _digit_documents
     ),
-    "desk-grid": Catalogued(
-        "20 photographed grids of 9 x 9, 32 MNIST test digits in each", "grid", _desk_grid
+    "document-numbers": PictureSet(
+        "500 numbers of 1 to 8 MNIST test digits, photographed", "number", _number_documents
     ),
-    "blanks-and-scribbles": Catalogued(
+    "document-grids": PictureSet(
+        "20 photographed grids of 9 x 9, 32 MNIST test digits in each", "grid", _grid_documents
+    ),
+    "blanks-and-scribbles": PictureSet(
         "1,000 photographed papers, blank or with scribbles and doodles",
-        "negative",
+        "non-digit",
         _blanks_and_scribbles,
     ),
 }

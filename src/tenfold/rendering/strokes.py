@@ -20,7 +20,7 @@ _CANVAS = 96
 _SIZE = 64  # pixels of the unit box
 
 # In hundredths of the box; a slash lifts the pen.
-WAYS: dict[int, tuple[str, ...]] = {
+STROKE_TEMPLATES: dict[int, tuple[str, ...]] = {
     0: (
         "55,0 20,15 8,55 30,97 70,95 92,50 80,10 50,0",
         "45,0 80,15 92,55 70,97 30,95 8,50 20,10 50,0",
@@ -72,14 +72,20 @@ WAYS: dict[int, tuple[str, ...]] = {
 }
 
 
-def drawn_digit(digit: int, random: Random) -> Canvas:
+def draw_digit(digit: int, random: Random) -> Canvas:
     """Draw a digit in one of the ways that people write it: uint8[96, 96], ink 255."""
-    ways = WAYS[digit]
-    strokes = [moved(points, random) for points in strokes_of(ways[random.integers(len(ways))])]
+    ways = STROKE_TEMPLATES[digit]
+    strokes = [
+        jitter_points(points, random) for points in parse_template(ways[random.integers(len(ways))])
+    ]
     if random.random() < 0.6:  # noqa: PLR2004 - the others stay straight from point to point
-        strokes = [spline(points) for points in strokes]
+        strokes = [catmull_rom(points) for points in strokes]
     if random.random() < 0.5:  # noqa: PLR2004
-        strokes = few_points(strokes, int(random.integers(7, 13)), joined=random.random() < 0.6)  # noqa: PLR2004
+        strokes = resample_strokes(
+            strokes,
+            int(random.integers(7, 13)),
+            joined=random.random() < 0.6,  # noqa: PLR2004
+        )
     margin = (_CANVAS - _SIZE) / 2
     shape = np.array([random.uniform(0.45, 1.0), 1.0])
     slant = random.normal(0, 0.2)
@@ -90,10 +96,10 @@ def drawn_digit(digit: int, random: Random) -> Canvas:
         aspect = np.array([random.uniform(0.8, 1.1), 1.0])
         leaning = [(points - every.min(axis=0)) / extent * aspect for points in leaning]
     lines = [points * _SIZE + margin for points in leaning]
-    return draw_lines(lines, (_CANVAS, _CANVAS), int(random.integers(2, 11)))
+    return draw_polylines(lines, (_CANVAS, _CANVAS), int(random.integers(2, 11)))
 
 
-def draw_lines(lines: Sequence[Points], shape: tuple[int, int], width: int) -> Canvas:
+def draw_polylines(lines: Sequence[Points], shape: tuple[int, int], width: int) -> Canvas:
     """Draw polylines of points [k, 2], in pixels, with a round pen: uint8[h, w], ink 255."""
     canvas = np.zeros(shape, np.uint8)
     fixed = [np.rint(points * 16).astype(np.int32) for points in lines]  # sixteenths of a pixel
@@ -103,7 +109,7 @@ def draw_lines(lines: Sequence[Points], shape: tuple[int, int], width: int) -> C
     return canvas
 
 
-def strokes_of(way: str) -> Strokes:
+def parse_template(way: str) -> Strokes:
     """Read a template: strokes of points [k, 2] in the unit box."""
     return [
         np.array([point.split(",") for point in stroke.split()], np.float64) / 100
@@ -111,7 +117,7 @@ def strokes_of(way: str) -> Strokes:
     ]
 
 
-def moved(points: Points, random: Random) -> Points:
+def jitter_points(points: Points, random: Random) -> Points:
     """Move each point a little, a corner's two alike, and all of them smoothly together."""
     wobble = random.normal(0, 0.045, points.shape)
     same = np.flatnonzero((np.diff(points, axis=0) == 0).all(axis=1))
@@ -121,13 +127,13 @@ def moved(points: Points, random: Random) -> Points:
     return warped
 
 
-def spline(points: Points, steps: int = 10) -> Points:
+def catmull_rom(points: Points, steps: int = 10) -> Points:
     """Draw a Catmull-Rom spline through points [k, 2]; a point given twice is a corner."""
     ends = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
-    return inner_spline(ends, steps)
+    return catmull_rom_interior(ends, steps)
 
 
-def inner_spline(points: Points, steps: int) -> Points:
+def catmull_rom_interior(points: Points, steps: int) -> Points:
     """Draw a Catmull-Rom spline through all of points [k, 2] but the first and the last."""
     a, b, c, d = points[:-3, None], points[1:-2, None], points[2:-1, None], points[3:, None]
     t = np.linspace(0, 1, steps)[None, :, None]
@@ -137,7 +143,7 @@ def inner_spline(points: Points, steps: int) -> Points:
     return smooth.reshape(-1, 2)
 
 
-def few_points(strokes: Strokes, count: int, *, joined: bool) -> Strokes:
+def resample_strokes(strokes: Strokes, count: int, *, joined: bool) -> Strokes:
     """Keep points at equal distances along the way; joined, the pen's lifts are forgotten."""
     if joined:
         strokes = [np.concatenate(strokes)]

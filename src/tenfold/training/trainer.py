@@ -15,7 +15,7 @@ from tenfold.augmentation.geometric import augment
 from tenfold.augmentation.outlier_exposure import Strangers
 from tenfold.data.deskew import deskewed
 from tenfold.data.digits import Digits
-from tenfold.data.sampling import Stream
+from tenfold.data.sampling import IndexStream
 from tenfold.data.seeds import derive_seed
 from tenfold.model.network import DigitNetwork
 from tenfold.training.loss import nll_sum
@@ -46,7 +46,7 @@ class Trainer:
             self.images = torch.cat([self.images, upright(training.images).to(where.device)])
         self.labels = training.labels.to(where.device)
         self.strangers = Strangers(recipe.imitation, self.seed)
-        self.stream = Stream(len(training), derive_seed(self.seed, "order"))
+        self.stream = IndexStream(len(training), derive_seed(self.seed, "order"))
         self.generator = torch.Generator()
         initial = torch.Generator().manual_seed(derive_seed(self.seed, "weights"))
         self.network = DigitNetwork(recipe.network).initialise(initial).to(where.device)
