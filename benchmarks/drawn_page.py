@@ -27,7 +27,7 @@ from tenfold.training.hardware import describe_machine
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "unit"))
 
 from drawn import Drawn, tablet, templates, traced
-from page_driver import Page, browsing, serving_folder
+from page_driver import Page, browse, serve_folder
 
 SEED = 20_261  # of no training
 COUNT = 200
@@ -103,7 +103,7 @@ def main() -> None:
     }
     with tempfile.TemporaryDirectory() as folder:
         write_site("field", Path(folder))
-        with serving_folder(Path(folder)) as address, browsing() as browser:
+        with serve_folder(Path(folder)) as address, browse("chromium") as browser:
             figures["browser"] = browser.version
             page = Page.open(browser, address)
             page.tab.context.set_offline(True)

@@ -2,8 +2,12 @@
 
 import gzip
 import hashlib
+import importlib
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -18,6 +22,44 @@ from tenfold.data.sources import Dataset, load_digits
 # A first call may import half of SciPy; how long an example takes is no property of the code.
 settings.register_profile("tenfold", deadline=None)
 settings.load_profile("tenfold")
+
+DEBIAN_PACKAGES = {"node": "nodejs"}
+
+
+@pytest.fixture(scope="session")
+def require_tool() -> Callable[[str], str]:
+    """Give a function that returns a program's path, and skips the test where it is missing.
+
+    With CI=true in the environment the test fails instead: a check that is skipped in silence
+    checks nothing.
+    """
+
+    def require(name: str) -> str:
+        if path := shutil.which(name):
+            return path
+        package = DEBIAN_PACKAGES.get(name, name)
+        _skip_or_fail(f"no {name}; on Debian: apt-get install {package}")
+
+    return require
+
+
+@pytest.fixture(scope="session")
+def require_module() -> Callable[[str], Any]:
+    """Give a function that imports a module; where it is missing, as `require_tool`."""
+
+    def require(name: str) -> Any:
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError:
+            _skip_or_fail(f"no module {name}; install the group dev: pip install --group dev")
+
+    return require
+
+
+def _skip_or_fail(reason: str) -> NoReturn:
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,9 @@ import select
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -184,8 +186,10 @@ def test_what_is_no_request_is_refused(service: Service, raw: bytes) -> None:
     assert service.get("/healthz") == 200
 
 
-def test_clients_of_the_protocol_work(service: Service, tiny_digits: Digits) -> None:
-    client_of = pytest.importorskip("tritonclient.http")
+def test_clients_of_the_protocol_work(
+    service: Service, tiny_digits: Digits, require_module: Callable[[str], Any]
+) -> None:
+    client_of = require_module("tritonclient.http")
     images = tiny_digits.images[:5].numpy()
     expected = Predictor.load().probabilities(images)
     client = client_of.InferenceServerClient(f"127.0.0.1:{service.port}")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from page_driver import CHROMIUM, Page, browsing, serving, serving_folder
+from page_driver import Page, browse, serve, serve_folder
 
 from tenfold.data.download import download, file_sha256
 from tenfold.data.sources import cache_folder
@@ -58,13 +58,13 @@ def client() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
+def browser(
+    require_tool: Callable[[str], str], require_module: Callable[[str], Any]
+) -> Iterator[Any]:
     """Start Chromium, as Debian's package has it."""
-    pytest.importorskip("playwright")
-    if not CHROMIUM:
-        pytest.skip("no chromium; on Debian: apt-get install chromium")
-    with browsing() as started:
-        yield started
+    require_module("playwright")
+    with browse(require_tool("chromium")) as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +74,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     report = folder / "given.html"
     report.write_text("<!doctype html><title>r</title><h1>The report of a run</h1>")
     write_site("field", folder, report=report)
-    with serving_folder(folder) as address:
+    with serve_folder(folder) as address:
         yield address
 
 
@@ -92,7 +92,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start `tenfold serve` with a report: its address."""
     run = tmp_path_factory.mktemp("run")
     (run / "report.html").write_text("<!doctype html><title>r</title><h1>The report of a run</h1>")
-    with serving("--report", run) as address:
+    with serve("--report", run) as address:
         yield address
 
 

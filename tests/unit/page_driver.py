@@ -7,7 +7,6 @@ import http.server
 import io
 import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -23,7 +22,6 @@ from PIL import Image
 import tenfold
 from tenfold.rendering.strokes import Points
 
-CHROMIUM = shutil.which("chromium")
 _FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync"),
@@ -37,7 +35,7 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def serving_folder(folder: Path) -> Iterator[str]:
+def serve_folder(folder: Path) -> Iterator[str]:
     """Serve static files, as `python -m http.server` does; gives the address."""
     handler = functools.partial(_Quiet, directory=str(folder))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -52,7 +50,7 @@ def serving_folder(folder: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def serving(*arguments: object, token: str = "") -> Iterator[str]:
+def serve(*arguments: object, token: str = "") -> Iterator[str]:
     """Run `tenfold serve`; gives the address."""
     command = [sys.executable, "-m", "tenfold", "serve", "--port", "0", *map(str, arguments)]
     source = str(Path(tenfold.__file__).parents[1])
@@ -70,12 +68,12 @@ def serving(*arguments: object, token: str = "") -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def browsing() -> Iterator[Any]:
-    """Start a headless browser."""
+def browse(chromium: str) -> Iterator[Any]:
+    """Start a headless browser, given the path of its program."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium, args=_FLAGS)
         yield browser
         browser.close()
 

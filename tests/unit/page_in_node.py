@@ -2,7 +2,6 @@
 
 import base64
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,38 +13,39 @@ import numpy.typing as npt
 import tenfold
 from tenfold.reading.reader import Layout, Reader
 
-NODE = shutil.which("node")
 PAGE = Path(tenfold.__file__).parent / "page"
 Pixels = npt.NDArray[np.uint8]
 
 
 def read_in_node(
-    pictures: Sequence[tuple[Pixels, Layout]], reader: Reader, folder: Path
+    node: str, pictures: Sequence[tuple[Pixels, Layout]], reader: Reader, folder: Path
 ) -> Iterator[dict[str, Any]]:
-    """Read pictures as the page does: for each `readings`, their `image` uint8[28, 28]."""
-    assert NODE
+    """Read pictures with the page's reader in Node.
+
+    Yields for each picture its `readings`, with `image` as uint8[28, 28].
+    """
     given = folder / "pictures.bin"
     sizes = [[p.shape[1], p.shape[0], 1 if p.ndim == 2 else 3, layout] for p, layout in pictures]
     given.write_bytes(
         json.dumps(sizes).encode() + b"\n" + b"".join(p.tobytes() for p, _ in pictures)
     )
     script = Path(__file__).with_name("read_pictures.mjs")
-    command = [NODE, str(script), str(PAGE / "reader" / "reader.js"), str(given)]
+    command = [node, str(script), str(PAGE / "reader" / "reader.js"), str(given)]
     with subprocess.Popen(
         [*command, str(reader.accept)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as node:
-        assert node.stdin
-        assert node.stdout
-        for line in node.stdout:
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        for line in process.stdout:
             said = json.loads(line)
             if "ask" in said:
                 images = np.frombuffer(base64.b64decode(said["images"]), np.uint8)
                 p = reader.predictor.probabilities(images.reshape(said["ask"], 28, 28))
-                node.stdin.write(json.dumps(p.tolist()) + "\n")
-                node.stdin.flush()
+                process.stdin.write(json.dumps(p.tolist()) + "\n")
+                process.stdin.flush()
                 continue
             for reading in said["readings"]:
                 image = np.frombuffer(base64.b64decode(reading["image"]), np.uint8)
                 reading["image"] = image.reshape(28, 28)
             yield said
-    assert node.returncode == 0
+    assert process.returncode == 0

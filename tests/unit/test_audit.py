@@ -2,7 +2,9 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,8 +34,10 @@ def spoilt() -> tuple[Digits, set[int]]:
     return Digits(digits.images, labels, "spoilt", "synthetic"), wrong
 
 
-def test_flipped_labels_are_found(spoilt: tuple[Digits, set[int]], tmp_path: Path) -> None:
-    pytest.importorskip("cleanlab")
+def test_flipped_labels_are_found(
+    spoilt: tuple[Digits, set[int]], tmp_path: Path, require_module: Callable[[str], Any]
+) -> None:
+    require_module("cleanlab")
     digits, wrong = spoilt
     seen: list[tuple[int, int]] = []
     recipe = load_recipe("smoke", ["members=1", "training.stages.1.iterations=120"])
@@ -62,8 +66,8 @@ def test_every_image_is_held_out_once_and_never_trained_on_then() -> None:
     assert sorted(held) == list(range(100))
 
 
-def test_sure_and_contradicted_comes_first() -> None:
-    pytest.importorskip("cleanlab")
+def test_sure_and_contradicted_comes_first(require_module: Callable[[str], Any]) -> None:
+    require_module("cleanlab")
     labels = np.arange(200) % 10
     p = np.full((200, 10), 0.01)
     p[np.arange(200), labels] = 0.91

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from drawn import templates, traced
-from page_driver import Page, serving
+from page_driver import Page, serve
 from PIL import Image
 
 from tenfold.data.digits import Digits
@@ -125,7 +125,7 @@ class TestServed:
         assert served.tab.locator("#sheet").is_visible()
 
     def test_a_token(self, browser: Any) -> None:
-        with serving(token="sesame") as address:
+        with serve(token="sesame") as address:
             tab = browser.new_context().new_page()
             tab.goto(address)
             tab.fill("#token", "sesame")

@@ -4,12 +4,13 @@ import json
 import re
 import subprocess
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from drawn import templates, traced
-from page_in_node import NODE, PAGE, Pixels, read_in_node
+from page_in_node import PAGE, Pixels, read_in_node
 from PIL import Image
 
 from tenfold.data.digits import Digits
@@ -18,7 +19,11 @@ from tenfold.rendering.documents import digit_documents, number_documents
 from tenfold.rendering.picture_sets import load_pictures
 from tenfold.rendering.strokes import draw_polylines
 
-needs_node = pytest.mark.skipif(NODE is None, reason="no node; on Debian: apt-get install nodejs")
+
+@pytest.fixture
+def node(require_tool: Callable[[str], str]) -> str:
+    """Return the path of Node."""
+    return require_tool("node")
 
 
 def drawings(count: int, seed: int) -> list[Pixels]:
@@ -43,11 +48,13 @@ def drawings(count: int, seed: int) -> list[Pixels]:
     return made
 
 
-def compare(pictures: list[tuple[Pixels, Layout]], reader: Reader, folder: Path) -> tuple[int, int]:
+def compare(
+    node: str, pictures: list[tuple[Pixels, Layout]], reader: Reader, folder: Path
+) -> tuple[int, int]:
     """Hold both readers' answers against each other; return how many images, and how many equal."""
     images = equal = 0
     for (picture, layout), there in zip(
-        pictures, read_in_node(pictures, reader, folder), strict=True
+        pictures, read_in_node(node, pictures, reader, folder), strict=True
     ):
         here = reader.read(picture, layout)
         found = there["readings"]
@@ -68,9 +75,8 @@ def both(pictures: list[Pixels]) -> list[tuple[Pixels, Layout]]:
     return [(picture, layouts[i % 2]) for i, picture in enumerate(pictures)]
 
 
-@needs_node
 def test_the_page_reads_as_the_reader_does(
-    reader: Reader, tiny_digits: Digits, tmp_path: Path
+    node: str, reader: Reader, tiny_digits: Digits, tmp_path: Path
 ) -> None:
     pictures = both(drawings(24, 1) + list(tiny_digits.images.numpy()[:40]))
     pictures += [(p, "single") for p, _ in digit_documents(tiny_digits, 6)]
@@ -79,15 +85,14 @@ def test_the_page_reads_as_the_reader_does(
         (np.full((5, 3), 200, np.uint8), "single"),
         (np.zeros((1, 1, 3), np.uint8), "line"),
     ]
-    images, equal = compare(pictures, reader, tmp_path)
+    images, equal = compare(node, pictures, reader, tmp_path)
     assert images >= 100
     assert equal >= 0.97 * images
 
 
-@needs_node
 @pytest.mark.slow
 def test_the_page_reads_thousands_as_the_reader_does(
-    reader: Reader, mnist_test: Digits, tmp_path: Path
+    node: str, reader: Reader, mnist_test: Digits, tmp_path: Path
 ) -> None:
     pictures = both(drawings(400, 2) + list(mnist_test.images.numpy()[:1000]))
     sets: list[tuple[str, int, Layout]] = [
@@ -97,13 +102,12 @@ def test_the_page_reads_thousands_as_the_reader_does(
     ]
     for name, n, layout in sets:
         pictures += [(p, layout) for p in load_pictures(name, n=n).pictures]
-    images, equal = compare(pictures, reader, tmp_path)
+    images, equal = compare(node, pictures, reader, tmp_path)
     assert len(pictures) >= 1950
     assert equal >= 0.99 * images
 
 
-@needs_node
-def test_an_image_folder_is_written(tmp_path: Path) -> None:
+def test_an_image_folder_is_written(node: str, tmp_path: Path) -> None:
     pixels = np.random.default_rng(3).integers(0, 256, (28, 28), np.uint8)
     script = (
         "import { writeFileSync } from 'node:fs';"
@@ -113,8 +117,7 @@ def test_an_image_folder_is_written(tmp_path: Path) -> None:
         " ['0/b.png', grayPng(new Uint8Array(784), 28, 28)]]));"
     )
     target = tmp_path / "c.zip"
-    assert NODE
-    subprocess.run([NODE, "--input-type=module", "-e", script, str(target)], check=True)
+    subprocess.run([node, "--input-type=module", "-e", script, str(target)], check=True)
     with zipfile.ZipFile(target) as archive:
         assert archive.testzip() is None
         assert archive.namelist() == ["7/a.png", "0/b.png"]
