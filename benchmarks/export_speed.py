@@ -23,7 +23,7 @@ import numpy.typing as npt
 import torch
 
 from tenfold.bundle.format import SHIPPED, read_package
-from tenfold.bundle.runtime import Session
+from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.bundle.torch_bundle import Bundle
 from tenfold.cpu import available_cores
 from tenfold.data.sources import load_digits
@@ -50,7 +50,7 @@ def contestants(files: list[Path], threads: int) -> dict[str, Callable[[Images],
         "torch": lambda images: bundle.probabilities(torch.from_numpy(images))
     }
     for file in files:
-        runs[file.name] = Session(config, file.read_bytes(), threads).probabilities
+        runs[file.name] = OnnxClassifier(config, file.read_bytes(), threads).probabilities
     return runs
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from tenfold.bundle.format import SHIPPED
-from tenfold.bundle.numpy_predictor import Predictor
+from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.folder import to_mnist_size
 from tenfold.data.pictures import Pictures
 from tenfold.evaluation.reader import evaluate_reader
@@ -26,7 +26,7 @@ from tenfold.rendering.picture_sets import load_pictures, picture_sets
 from tenfold.training.hardware import describe_machine
 
 
-def baseline(predictor: Predictor, pictures: Pictures) -> float | None:
+def baseline(predictor: OnnxClassifier, pictures: Pictures) -> float | None:
     """Return the share of single digits that the usual preparation gets right; else None."""
     if pictures.kind != "single":
         return None
@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="*", default=list(picture_sets()))
     given = parser.parse_args()
     reader = Reader.load(given.bundle)
-    plain = Predictor.load(given.plain / "bundle")
+    plain = OnnxClassifier.load(given.plain / "bundle")
     found: dict[str, Any] = {}
     print("| set | what | right | 95 % interval | usual preparation | accepted, right of these |")
     print("|---|---|---|---|---|---|")

@@ -31,7 +31,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from tenfold.bundle.runtime import Session
+from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.decoding import decode
 from tenfold.data.sources import load_digits
 from tenfold.reading.reader import Reader, find_digits, images_of
@@ -43,7 +43,7 @@ CLIENTS = 64
 # As it would be if each request were classified on the event loop, alone.
 ALONE = """
 from tenfold.serving.micro_batcher import Gatherer
-async def opinions(self, images): return self._session.opinions(images)
+async def opinions(self, images): return self._session.classify(images)
 Gatherer.opinions = opinions
 """
 
@@ -201,7 +201,7 @@ def stopped(picture: Path) -> dict[str, Any]:
 def parts(bodies: list[bytes]) -> dict[str, float]:
     """Return the microseconds of processor time that each part of a request takes."""
     cv2.setNumThreads(1)
-    session = Session.load()
+    session = OnnxClassifier.load()
     reader = Reader(session)
     pixels = [decode(body) for body in bodies]
     slots = [find_digits(one, "line") for one in pixels]
@@ -233,7 +233,7 @@ def parts(bodies: list[bytes]) -> dict[str, float]:
         starts = range(0, len(images) - batch + 1, batch)
         figures[f"classify_{batch}"] = microseconds(
             lambda starts=starts, batch=batch: [  # type: ignore[misc]
-                session.opinions(images[start : start + batch]) for start in starts
+                session.classify(images[start : start + batch]) for start in starts
             ],
             batch * len(starts),
         )

@@ -27,9 +27,9 @@ def main(run: Path, target: Path) -> None:
         name=config.name,
         configs=config.members,
         states=halved,
-        views=config.views,
+        test_time_augmentation=config.test_time_augmentation,
         temperature=config.temperature,
-        accept=config.accept,
+        rejection_threshold=config.rejection_threshold,
         facts=config.facts,
         card=(run / "bundle" / "card.md").read_text(encoding="utf-8"),
     )

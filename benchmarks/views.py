@@ -25,8 +25,9 @@ from held_out import open_trials, write_rows
 from tqdm import tqdm
 
 from tenfold.augmentation.geometric import warp
-from tenfold.bundle.test_time_augmentation import DEGREES, STRETCH
-from tenfold.bundle.test_time_augmentation import SHIFTS as PIXELS
+from tenfold.bundle.test_time_augmentation import RELATIVE_SCALING as STRETCH
+from tenfold.bundle.test_time_augmentation import ROTATION_DEGREES as DEGREES
+from tenfold.bundle.test_time_augmentation import SHIFTS_PX as PIXELS
 from tenfold.data.digits import concatenate
 from tenfold.data.sources import load_digits
 from tenfold.evaluation.calibration import apply_temperature, fit_temperature

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tenfold.bundle.numpy_predictor import Predictor
+from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.digits import Digits
 
 from .serve_process import Service, Start, whole_answer
@@ -191,7 +191,7 @@ def test_clients_of_the_protocol_work(
 ) -> None:
     client_of = require_module("tritonclient.http")
     images = tiny_digits.images[:5].numpy()
-    expected = Predictor.load().probabilities(images)
+    expected = OnnxClassifier.load().probabilities(images)
     client = client_of.InferenceServerClient(f"127.0.0.1:{service.port}")
     assert client.is_server_live()
     assert client.is_server_ready()

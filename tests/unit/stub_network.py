@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from clear_digits import clear_digit, on_paper
 
-from tenfold.bundle.classifier import Classifier
+from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.reading.reader import Reader
 
 EVEN = [0.1] * 10
@@ -20,11 +20,11 @@ class Stub:
     """In place of a network: gives the same answer to every image, and counts its calls."""
 
     def __init__(self, probabilities: Sequence[float], accept: float = 0.5) -> None:
-        self.config = SimpleNamespace(accept=accept)
+        self.config = SimpleNamespace(rejection_threshold=accept)
         self.given: list[int] = []
         self._row = np.array(probabilities, np.float32)
 
-    def opinions(
+    def classify(
         self, images: npt.NDArray[np.uint8]
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         assert images.dtype == np.uint8
@@ -37,4 +37,4 @@ class Stub:
 def stub_reader(
     probabilities: Sequence[float], accept: float | None = None, bundle_s: float = 0.5
 ) -> Reader:
-    return Reader(cast("Classifier", Stub(probabilities, bundle_s)), accept)
+    return Reader(cast("OnnxClassifier", Stub(probabilities, bundle_s)), accept)

@@ -17,8 +17,8 @@ from scipy import ndimage
 from scipy.special import softmax
 
 from tenfold.bundle.format import SHIPPED, BundleConfig, read_package, save_bundle
-from tenfold.bundle.numpy_predictor import Predictor
-from tenfold.bundle.test_time_augmentation import Views
+from tenfold.bundle.runtime import OnnxClassifier
+from tenfold.bundle.test_time_augmentation import TestTimeAugmentation
 from tenfold.bundle.torch_bundle import Bundle
 from tenfold.data import disputed_labels as disputed
 from tenfold.data.deskew import deskewed
@@ -40,7 +40,7 @@ def networks() -> list[DigitNetwork]:
     for seed, config in enumerate(CONFIGS):
         network = DigitNetwork(config).initialise(torch.Generator().manual_seed(seed)).eval()
         with torch.no_grad():
-            network.output.weight.mul_(3)  # opinions that differ
+            network.output.weight.mul_(3)  # answers that differ
         made.append(network)
     return made
 
@@ -50,7 +50,7 @@ def write(
     *,
     order: tuple[int, ...] = (0, 1, 2),
     temperature: float = 1.0,
-    views: Views = 1,
+    test_time_augmentation: TestTimeAugmentation = "none",
 ) -> Path:
     made = networks()
     return save_bundle(
@@ -59,7 +59,7 @@ def write(
         configs=[CONFIGS[i] for i in order],
         states=[made[i].state_dict() for i in order],
         temperature=temperature,
-        views=views,
+        test_time_augmentation=test_time_augmentation,
         facts={"seed": 0},
         card="# three\n",
     )
@@ -136,13 +136,13 @@ def test_weights_of_half_precision_are_read_as_float32(tmp_path: Path) -> None:
         np.testing.assert_array_equal(value, halves[key.removeprefix("00.")].float().numpy())
 
 
-def test_a_bundle_that_says_nothing_of_acceptance_accepts_from_a_half(bundle: Path) -> None:
+def test_a_bundle_that_without_a_rejection_threshold_rejects_below_a_half(bundle: Path) -> None:
     document = json.loads((bundle / "bundle.json").read_text())
-    assert document.pop("accept") == 0.5
+    assert document.pop("rejection_threshold") == 0.5
     (bundle / "bundle.json").write_text(json.dumps(document))
-    assert read_package(bundle)[0].accept == 0.5
-    change(bundle, accept=0.9)
-    assert read_package(bundle)[0].accept == 0.9
+    assert read_package(bundle)[0].rejection_threshold == 0.5
+    change(bundle, rejection_threshold=0.9)
+    assert read_package(bundle)[0].rejection_threshold == 0.9
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.5, 3.0])
@@ -241,7 +241,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "not json": (lambda b: (b / "bundle.json").write_text("{"), r"bundle\.json: .*Invalid JSON"),
     "deep json": (lambda b: (b / "bundle.json").write_text("[" * 10**5), "Invalid JSON: recursion"),
     "not text": (lambda b: (b / "bundle.json").write_bytes(b"\xff" * 9), "Invalid JSON"),
-    "newer": (lambda b: change(b, format=2, x=1), "format: Input should be 1; a newer tenfold"),
+    "newer": (lambda b: change(b, format=3, x=1), "format: Input should be 2; a newer tenfold"),
     "unknown key": (lambda b: change(b, code="x"), "code: Extra inputs are not permitted"),
     "unknown network key": (
         lambda b: change(b, members=[{"hook": "os.system"}]),
@@ -249,7 +249,10 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "no members": (lambda b: change(b, members=[]), "members: Tuple should have at least 1 item"),
     "temperature": (lambda b: change(b, temperature=0), "temperature: Input should be greater"),
-    "acceptance": (lambda b: change(b, accept=1.1), "accept: Input should be less than or equal"),
+    "threshold": (
+        lambda b: change(b, rejection_threshold=1.1),
+        "rejection_threshold: Input should be",
+    ),
     "huge": (lambda b: change(b, members=[{"widths": [10**12]}]), "does not fit bundle"),
     "swapped": (swap, "expected SHA-256 .* found"),
     "swapped and forged": (swap_and_trust, r"does not fit bundle\.json: .*blocks\.1"),
@@ -258,7 +261,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("load", [Bundle.load, Predictor.load], ids=["torch", "numpy"])
+@pytest.mark.parametrize("load", [Bundle.load, OnnxClassifier.load], ids=["torch", "onnx"])
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_damage_is_a_bundle_error_in_one_line(
     damage: str, load: Callable[[Path], Any], bundle: Path
@@ -302,7 +305,7 @@ def test_the_json_is_the_config(bundle: Path) -> None:
     document = json.loads((bundle / "bundle.json").read_text())
     config = BundleConfig.model_validate(document)
     assert config.members == CONFIGS
-    assert document["format"] == 1
+    assert document["format"] == 2
     assert document["facts"] == {"seed": 0}
     data = (bundle / "weights.safetensors").read_bytes()
     assert document["weights_sha256"] == hashlib.sha256(data).hexdigest()
@@ -331,10 +334,10 @@ def test_every_row_of_an_evaluation_is_at_the_bundle_s_temperature(
     assert calibration["after"]["nll_sum"] == rows[-1]["nll_sum"]
 
 
-def test_eight_views_are_deskewed_turned_and_scaled_and_as_it_is_but_shifted(
+def test_the_variants_are_deskewed_rotated_and_scaled_or_shifted(
     tmp_path: Path, tiny_digits: Digits
 ) -> None:
-    bundle = Bundle.load(write(tmp_path / "bundle", views=8))
+    bundle = Bundle.load(write(tmp_path / "bundle", test_time_augmentation="deskew-affine-shift"))
     # A black frame: SciPy's constant mode blends nothing outside the outermost pixels.
     pixels = tiny_digits.images.numpy().astype(np.float32) / np.float32(255)
     padded, upright = (np.pad(p, ((0, 0), (2, 2), (2, 2))) for p in (pixels, deskewed(pixels)))

@@ -40,7 +40,7 @@ def test_a_plain_runtime_needs_nothing_but_the_file(drawn: Digits, tmp_path: Pat
     np.testing.assert_allclose(found, expected, atol=1e-5)
     said = session.get_modelmeta().custom_metadata_map
     assert said["card"] == card_of(SHIPPED)
-    assert float(said["accept"]) == read_package(SHIPPED)[0].accept
+    assert float(said["rejection_threshold"]) == read_package(SHIPPED)[0].rejection_threshold
 
 
 def test_a_fixed_batch_is_filled_up_to_be_compared(drawn: Digits, tmp_path: Path) -> None:

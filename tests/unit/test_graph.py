@@ -1,94 +1,123 @@
-"""A bundle as an ONNX graph: what ONNX Runtime computes from it is what torch does."""
+"""A bundle's ONNX graph computes what torch and plain NumPy compute."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 import pytest
+import reference_classifier
 import torch
-from test_predict import CASES, SMALL, trained
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_bundles import SMALL, made_bundle, noise
 
-from tenfold.bundle.format import BundleConfig, Weights
 from tenfold.bundle.graph import INPUT, build_graph
-from tenfold.bundle.runtime import BATCH, Session
-from tenfold.bundle.test_time_augmentation import Views
-from tenfold.bundle.torch_bundle import Bundle
+from tenfold.bundle.runtime import OnnxClassifier
+from tenfold.bundle.test_time_augmentation import TestTimeAugmentation
+from tenfold.data.digits import Digits
 from tenfold.model.config import NetworkConfig
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
+CASES: list[dict[str, Any]] = [
+    *({"pooling": pooling} for pooling in ("mixed", "max", "average")),
+    {"normalisation": "batch"},
+    {"fully_connected_slope": 0.0},
+    {"widths": (6, 8, 10, 12, 14), "normalisation": "batch"},  # 28, 14, 7, 4, 2 pixels a side
+    {"widths": (2, 3, 4, 5, 6), "pooling": "max"},
+    {"widths": (5,), "fully_connected": (), "input_mean": 0.13, "input_std": 0.31},
+    {"fully_connected": (9, 7), "normalisation": "batch", "fully_connected_slope": 0.2},
+]
+AUGMENTATIONS: tuple[TestTimeAugmentation, ...] = ("none", "deskew-affine-shift")
 
-def made(
-    configs: list[NetworkConfig], *, views: Views = 1, temperature: float = 1.0
-) -> tuple[Bundle, Weights]:
-    """Make a bundle in torch, and the weights of it that a package would hold."""
-    networks = tuple(trained(config, seed) for seed, config in enumerate(configs))
-    weights = {
-        f"{index:02}.{name}": tensor.numpy()
-        for index, network in enumerate(networks)
-        for name, tensor in network.state_dict().items()
-    }
-    config = BundleConfig(
-        name="made",
-        members=tuple(configs),
-        views=views,
-        temperature=temperature,
-        weights_sha256="",
+
+def compare(
+    configs: Sequence[NetworkConfig],
+    images: npt.NDArray[np.uint8],
+    *,
+    test_time_augmentation: TestTimeAugmentation = "none",
+    temperature: float = 1.0,
+) -> npt.NDArray[np.float32]:
+    """Hold ONNX Runtime against torch and against the reference; return its probabilities."""
+    bundle, weights = made_bundle(
+        configs, test_time_augmentation=test_time_augmentation, temperature=temperature
     )
-    return Bundle(config, networks), weights
+    model = build_graph(bundle.config, weights).SerializeToString()
+    found, members = OnnxClassifier(bundle.config, model).classify(images)
+    assert found.dtype == members.dtype == np.float32
+    assert found.shape == (len(images), 10)
+    pixels = torch.from_numpy(images)
+    in_torch = np.exp(bundle.member_log_probabilities(pixels)).swapaxes(0, 1)
+    np.testing.assert_allclose(found, bundle.probabilities(pixels), atol=1e-5)
+    np.testing.assert_allclose(members, in_torch, atol=1e-5)
+    expected, own = reference_classifier.classify(images, bundle.config, weights)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(members, own, atol=1e-5)
+    return found
 
 
-def images(count: int) -> torch.Tensor:
-    """Make random images, half of them sparse, as digits are."""
-    generator = torch.Generator().manual_seed(3)
-    noise = torch.randint(0, 256, (count, 28, 28), dtype=torch.uint8, generator=generator)
-    sparse = torch.rand(count, 28, 28, generator=generator) < 0.2
-    noise[::2] = torch.where(sparse, noise, 0)[::2]
-    return noise
-
-
+@pytest.mark.parametrize("augmentation", AUGMENTATIONS)
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_every_kind_of_network_has_torch_s_probabilities(case: dict[str, Any]) -> None:
-    bundle, weights = made([NetworkConfig(**SMALL | case)])
-    session = Session(bundle.config, build_graph(bundle.config, weights).SerializeToString())
-    given = images(20)
-    found = session.probabilities(given.numpy())
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, bundle.probabilities(given), atol=3e-5)
+def test_every_kind_of_network_has_the_same_probabilities(
+    case: dict[str, Any], augmentation: TestTimeAugmentation, tiny_digits: Digits
+) -> None:
+    images = np.concatenate([tiny_digits.images[:10].numpy(), noise(10)])
+    config = NetworkConfig(**SMALL | case)
+    found = compare([config], images, test_time_augmentation=augmentation)
     assert found.std(axis=0).max() > 0.02  # the answers differ
 
 
-@pytest.mark.parametrize("views", [1, 8])
-def test_views_members_and_temperature_are_in_the_graph(views: Views) -> None:
-    configs = [NetworkConfig(**SMALL), NetworkConfig(**SMALL | {"pooling": "max"})]
-    bundle, weights = made(configs, views=views, temperature=0.6)
-    session = Session(bundle.config, build_graph(bundle.config, weights).SerializeToString())
-    given = images(BATCH + 5)
-    np.testing.assert_allclose(
-        session.probabilities(given.numpy()), bundle.probabilities(given), atol=3e-5
-    )
-    own = np.exp(bundle.member_log_probabilities(given))
-    np.testing.assert_allclose(session.members(given.numpy()), own.transpose(1, 0, 2), atol=3e-5)
-    calibrated, members = session.opinions(given.numpy())
-    np.testing.assert_array_equal(calibrated, session.probabilities(given.numpy()))
-    np.testing.assert_array_equal(members, session.members(given.numpy()))
+@pytest.mark.parametrize("temperature", [0.3, 1.0, 50.0])
+@pytest.mark.parametrize("augmentation", AUGMENTATIONS)
+def test_members_are_averaged_then_calibrated(
+    augmentation: TestTimeAugmentation, temperature: float
+) -> None:
+    first = NetworkConfig(**SMALL, input_mean=0.2)
+    second = NetworkConfig(widths=(3, 4), fully_connected=(), initialisation="he", pooling="max")
+    compare([first, second], noise(9), test_time_augmentation=augmentation, temperature=temperature)
+
+
+SLOPES = st.sampled_from([0.0, 0.01, 0.5])
+CONFIGS = st.builds(
+    NetworkConfig,
+    widths=st.lists(st.integers(1, 6), min_size=1, max_size=5),
+    fully_connected=st.lists(st.integers(1, 9), max_size=2),
+    pooling=st.sampled_from(["mixed", "max", "average"]),
+    normalisation=st.sampled_from(["none", "batch"]),
+    fully_connected_slope=SLOPES,
+    input_mean=st.floats(-1, 1, width=32),
+    input_std=st.floats(0.25, 2, width=32),
+    initialisation=st.just("he"),
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    configs=st.lists(CONFIGS, min_size=1, max_size=2),
+    n=st.integers(1, 4),
+    augmentation=st.sampled_from(AUGMENTATIONS),
+    temperature=st.floats(0.5, 4),
+)
+def test_any_network_has_the_same_probabilities(
+    configs: list[NetworkConfig], n: int, augmentation: TestTimeAugmentation, temperature: float
+) -> None:
+    compare(configs, noise(n), test_time_augmentation=augmentation, temperature=temperature)
+
+
+def test_weights_are_not_changed() -> None:
+    bundle, weights = made_bundle([NetworkConfig(**SMALL, normalisation="batch")])
+    for array in weights.values():
+        array.flags.writeable = False
+    build_graph(bundle.config, weights)
 
 
 def test_a_fixed_batch_and_facts_are_in_the_file() -> None:
-    bundle, weights = made([NetworkConfig(**SMALL)])
+    bundle, weights = made_bundle([NetworkConfig(**SMALL)])
     model = build_graph(bundle.config, weights, batch=7, facts={"card": "what it is"})
     read = onnx.load_from_string(model.SerializeToString())
     shape = read.graph.input[0].type.tensor_type.shape.dim
     assert read.graph.input[0].name == INPUT
     assert [dim.dim_value for dim in shape] == [7, 28, 28]
     assert {entry.key: entry.value for entry in read.metadata_props} == {"card": "what it is"}
-
-
-def test_the_shipped_bundle_reads_as_it_does_in_numpy_and_torch() -> None:
-    given = images(30)
-    expected = Bundle.load().probabilities(given)
-    np.testing.assert_allclose(Session.load().probabilities(given.numpy()), expected, atol=3e-5)
-
-
-def test_no_images_have_no_probabilities() -> None:
-    assert Session.load().probabilities(np.empty((0, 28, 28), np.uint8)).shape == (0, 10)

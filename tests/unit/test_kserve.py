@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from tenfold.bundle.numpy_predictor import Predictor
+from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.digits import Digits
 from tenfold.serving import kserve
 
@@ -40,7 +40,7 @@ def test_probabilities_are_the_predictor_s(
     client: TestClient, tiny_digits: Digits, model: str, count: int
 ) -> None:
     images = tiny_digits.images[:count].numpy()
-    expected = Predictor.load(model).probabilities(images)
+    expected = OnnxClassifier.load(model).probabilities(images)
     nested, flat = images.tolist(), images.ravel().tolist()
     for data in (nested, flat):
         asked = {"id": "7", "inputs": [tensor(data, [count, 28, 28])]}
@@ -70,7 +70,7 @@ def test_tensors_may_be_binary(client: TestClient, tiny_digits: Digits) -> None:
     response = client.post(INFER, content=head + images.tobytes(), headers=headers)
     length = int(response.headers[kserve.LENGTH])
     told = json.loads(response.content[:length])
-    expected = Predictor.load().probabilities(images)
+    expected = OnnxClassifier.load().probabilities(images)
     assert [output["name"] for output in told["outputs"]] == ["digits", "probabilities"]
     assert told["outputs"][0]["data"] == expected.argmax(axis=1).tolist()
     assert told["outputs"][1]["parameters"] == {"binary_data_size": 120}

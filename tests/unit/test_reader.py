@@ -11,12 +11,11 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 import pytest
-from clear_digits import Pixels, clear_digit, number, on_paper
+from clear_digits import Pixels, number, on_paper
 from PIL import Image
 from stub_network import BLANK, EVEN, INK, Stub, stub_reader
 
-from tenfold.bundle.classifier import Classifier
-from tenfold.bundle.numpy_predictor import Predictor
+from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.errors import DataError
 from tenfold.reading.reader import Reader, pixels_of
 from tenfold.rendering.strokes import STROKE_TEMPLATES, catmull_rom, parse_template
@@ -188,7 +187,7 @@ def test_many_pictures_are_read_as_they_come() -> None:
             most = max(most, sum(one() is not None for one in given_out))
             yield copy
 
-    outcomes = Reader(cast("Classifier", stub)).read_all(given())
+    outcomes = Reader(cast("OnnxClassifier", stub)).read_all(given())
     assert taken == 0  # nothing before it is asked for
     assert next(outcomes) == []
     batch = taken
@@ -208,19 +207,6 @@ def test_reading_many_is_reading_each(reader: Reader) -> None:
         alone = reader.read(picture)
         assert [r.digit for r in alone] == [r.digit for r in readings]
         assert [r.box for r in alone] == [r.box for r in readings]
-
-
-@pytest.mark.parametrize("installed", [True, False])
-def test_for_many_any_engine_reads_the_same(
-    reader: Reader, monkeypatch: pytest.MonkeyPatch, *, installed: bool
-) -> None:
-    if not installed:
-        monkeypatch.setitem(sys.modules, "tenfold.bundle.runtime", None)
-    many = Reader.load_for_many()
-    assert isinstance(many.predictor, Predictor) is not installed
-    (ours,), (expected,) = many.read(clear_digit(8)), reader.read(clear_digit(8))
-    np.testing.assert_allclose(ours.probabilities, expected.probabilities, atol=1e-5)
-    assert (ours.digit, ours.box, ours.reason) == (expected.digit, expected.box, expected.reason)
 
 
 def test_an_error_stands_in_its_place() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tenfold.bundle.runtime import Session
+from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.serving import queue as queue_module
 from tenfold.serving.errors import Refusal
 from tenfold.serving.micro_batcher import Gatherer, Opinions
@@ -91,7 +91,7 @@ class Slow:
         self.open = threading.Event()
         self.broken = False
 
-    def opinions(self, images: npt.NDArray[np.uint8]) -> Opinions:
+    def classify(self, images: npt.NDArray[np.uint8]) -> Opinions:
         self.open.wait(5)
         self.calls.append(len(images))
         if self.broken:
@@ -108,7 +108,7 @@ def test_what_comes_meanwhile_is_classified_together_and_given_back_to_whom_it_b
     slow = Slow()
 
     async def main() -> list[Opinions]:
-        gatherer = Gatherer(cast("Session", slow))
+        gatherer = Gatherer(cast("OnnxClassifier", slow))
         tasks = [asyncio.ensure_future(gatherer.opinions(image(k, k))) for k in range(1, 6)]
         await asyncio.sleep(0.01)
         tasks[2].cancel()
@@ -130,7 +130,7 @@ def test_an_error_reaches_all_who_wait_and_the_next_are_served() -> None:
     slow.open.set()
 
     async def main() -> None:
-        gatherer = Gatherer(cast("Session", slow))
+        gatherer = Gatherer(cast("OnnxClassifier", slow))
         slow.broken = True
         failed = await asyncio.gather(
             *(gatherer.opinions(image(k)) for k in range(3)), return_exceptions=True

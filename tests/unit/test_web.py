@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from tenfold.bundle.numpy_predictor import Predictor
+from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.errors import BundleError, DataError, TenfoldError
 from tenfold.serving import web
 
@@ -49,13 +49,13 @@ def test_a_site_has_all_that_it_needs(registry: list[str], tmp_path: Path) -> No
     assert (site / "runtime" / "ort.wasm").read_bytes() == b"two"
 
     told = json.loads((site / "model.json").read_text())
-    predictor = Predictor.load("field")
-    assert told["accept"] == predictor.config.accept
+    classifier = OnnxClassifier.load("field")
+    assert told["accept"] == classifier.config.rejection_threshold
     assert told["report"] is None
     images = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)
     session = onnxruntime.InferenceSession(str(site / "model.onnx"))
     [found] = session.run(["probabilities"], {"images": images})
-    np.testing.assert_allclose(found, predictor.probabilities(images), atol=1e-5)
+    np.testing.assert_allclose(found, classifier.probabilities(images), atol=1e-5)
 
     web.write_site("field", tmp_path / "again")
     assert len(registry) == 1, "the second time it comes from the cache"

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load, save
 
-from tenfold.bundle.test_time_augmentation import Views
+from tenfold.bundle.test_time_augmentation import TestTimeAugmentation
 from tenfold.errors import BundleError
 from tenfold.files import write_atomically
 from tenfold.model.config import NetworkConfig, tensor_shapes
@@ -36,12 +36,12 @@ class BundleConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     name: str
     members: tuple[NetworkConfig, ...] = Field(min_length=1)
-    views: Views = 1
+    test_time_augmentation: TestTimeAugmentation = "none"
     temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
-    accept: float = Field(
+    rejection_threshold: float = Field(
         default=0.5,
         ge=0,
         le=1,
@@ -156,9 +156,9 @@ def save_bundle(  # noqa: PLR0913 - one keyword for each thing a bundle holds
     name: str,
     configs: Sequence[NetworkConfig],
     states: Sequence[Mapping[str, npt.ArrayLike]],
-    views: Views = 1,
+    test_time_augmentation: TestTimeAugmentation = "none",
     temperature: float = 1.0,
-    accept: float = 0.5,
+    rejection_threshold: float = 0.5,
     facts: Mapping[str, Any],
     card: str,
 ) -> Path:
@@ -176,9 +176,9 @@ def save_bundle(  # noqa: PLR0913 - one keyword for each thing a bundle holds
     config = BundleConfig(
         name=name,
         members=tuple(configs),
-        views=views,
+        test_time_augmentation=test_time_augmentation,
         temperature=temperature,
-        accept=accept,
+        rejection_threshold=rejection_threshold,
         weights_sha256=hashlib.sha256(data).hexdigest(),
         facts=dict(facts),
     )

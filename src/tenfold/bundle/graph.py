@@ -1,8 +1,9 @@
 """A bundle as an ONNX graph: uint8 images in, calibrated probabilities out.
 
-Normalisation, views, the members' average and the temperature are in the graph, so that a caller
-cannot get them wrong; batch norm is in the weights. The graph is written node by node from the
-bundle's config: what a tracer would make of the fused kernels is neither small nor stable.
+Normalisation, test-time augmentation, the average over members and the temperature are in the
+graph, so that callers cannot get them wrong. Batch norm is folded into the weights. The graph is
+written node by node from the bundle's config: a tracer would turn the fused kernels into a graph
+that is neither small nor stable.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,10 +16,13 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from tenfold.bundle.format import BundleConfig, Weights, member_weights
-from tenfold.bundle.numpy_predictor import Floats, folded, maximum_share
-from tenfold.bundle.test_time_augmentation import Views, taps
+from tenfold.bundle.test_time_augmentation import (
+    VARIANTS,
+    TestTimeAugmentation,
+    interpolation_weights,
+)
 from tenfold.data.mnist import CLASSES, SIDE
-from tenfold.model.config import NetworkConfig, convolution_names
+from tenfold.model.config import SHARES, NetworkConfig, convolution_names
 
 INPUT, OUTPUT, MEMBERS = "images", "probabilities", "members"
 
@@ -28,6 +32,7 @@ _OPSET = 21
 _IR = 10  # the format that goes with it
 _POOL: dict[str, Any] = {"kernel_shape": [2, 2], "strides": [2, 2]}
 _LEAST = 1e-38  # of a probability whose logarithm is taken
+_BATCH_NORM_EPSILON = 1e-5  # torch's
 
 
 @dataclass
@@ -84,13 +89,14 @@ def build_graph(
     graph = _Graph()
     pixels = graph.add("Cast", [INPUT], to=TensorProto.FLOAT)
     pixels = graph.add("Div", [pixels, graph.floats("white", 255)])
-    views = _views(graph, pixels, config.views)
-    shape = graph.integers("views_apart", config.views, -1, CLASSES)
+    variants = _variants(graph, pixels, config.test_time_augmentation)
+    count = VARIANTS[config.test_time_augmentation]
+    shape = graph.integers("by_variant", count, -1, CLASSES)
     graph.integers("zero", 0)
     graph.integers("one", 1)
     every = []
     for index, member in enumerate(config.members):
-        logits = _network(graph, views, member, member_weights(weights, index), f"{index:02}.")
+        logits = _network(graph, variants, member, member_weights(weights, index), f"{index:02}.")
         apart = graph.add("Reshape", [graph.add("Softmax", [logits], axis=1), shape])
         mean = graph.add("ReduceMean", [apart, "zero"], keepdims=0)
         every.append(graph.add("Unsqueeze", [mean, "one"]))
@@ -122,23 +128,23 @@ def build_graph(
     return model
 
 
-def _views(graph: _Graph, pixels: str, count: Views) -> str:
-    """Make the views of images [n, 28, 28]: [v·n, 1, 28, 28], views first."""
+def _variants(graph: _Graph, pixels: str, augmentation: TestTimeAugmentation) -> str:
+    """Add the v variants of images [n, 28, 28]: [v·n, 1, 28, 28], variants first."""
     image = graph.integers("image", -1, 1, SIDE, SIDE)
-    if count == 1:
+    if augmentation == "none":
         return graph.add("Reshape", [pixels, image])
-    index, weight = taps()
+    index, weight = interpolation_weights()
     both = graph.add("Concat", [pixels, _deskewed(graph, pixels)], axis=1)
     near = graph.add(
-        "Gather", [graph.add("Flatten", [both]), graph.integers("taps", *index)], axis=1
+        "Gather", [graph.add("Flatten", [both]), graph.integers("neighbours", *index)], axis=1
     )
-    shares = graph.add("Mul", [near, graph.floats("shares", weight)])
-    views = graph.add("ReduceSum", [shares, graph.integers("over_taps", 2)], keepdims=0)
-    return graph.add("Reshape", [graph.add("Transpose", [views], perm=[1, 0, 2]), image])
+    weighted = graph.add("Mul", [near, graph.floats("interpolation_weights", weight)])
+    variants = graph.add("ReduceSum", [weighted, graph.integers("over_neighbours", 2)], keepdims=0)
+    return graph.add("Reshape", [graph.add("Transpose", [variants], perm=[1, 0, 2]), image])
 
 
 def _deskewed(graph: _Graph, pixels: str) -> str:
-    """Add `views.deskewed`, [n, 28, 28] to as many.
+    """Add `tenfold.data.deskew.deskewed`, [n, 28, 28] to as many.
 
     A pixel is the sum over its row, weighted by 1 less the distance to where it is read, so that
     no index depends on the image.
@@ -175,17 +181,17 @@ def _network(graph: _Graph, x: str, config: NetworkConfig, weights: Weights, pre
     side, scale = SIDE, 1.0  # of what the next layer reads
     for block in range(len(config.widths)):
         for name in convolution_names(config, block):
-            weight, bias = folded(weights, name, "convolution")
+            weight, bias = _folded(weights, name, "convolution")
             inputs = _inputs(graph, x, prefix + name, scale * weight, bias)
             x = graph.add("Conv", inputs, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
             x, scale = _rectified(graph, x, config.convolution_slope), 1.0
-        share = maximum_share(config, weights, block)
+        share = _maximum_share(config, weights, block)
         x, scale = _pooled(graph, x, share, f"{prefix}blocks.{block}", side)
         side = -(-side // 2)
     x = graph.add("Flatten", [x], axis=1)
     dense = [f"dense.{index}" for index in range(len(config.fully_connected))]
     layers: dict[str, tuple[Array, Array]] = {
-        name: folded(weights, name, "linear") for name in dense
+        name: _folded(weights, name, "linear") for name in dense
     }
     layers["output"] = weights["output.weight"], weights["output.bias"]
     for index, (name, (weight, bias)) in enumerate(layers.items()):
@@ -194,6 +200,27 @@ def _network(graph: _Graph, x: str, config: NetworkConfig, weights: Weights, pre
         read = weight if index else scale * _by_channel(weight, config.widths[-1])
         x = graph.add("Gemm", _inputs(graph, x, prefix + name, read.T, bias))
     return x
+
+
+def _folded(weights: Weights, name: str, layer: str) -> tuple[Array, Array]:
+    """Return a layer's weight [o, …] and bias [o] in float64, batch norm folded in."""
+    weight = weights[f"{name}.{layer}.weight"].astype(np.float64)
+    if f"{name}.norm.weight" not in weights:
+        return weight, weights[f"{name}.{layer}.bias"].astype(np.float64)
+    gain, bias, mean, variance = (
+        weights[f"{name}.norm.{part}"].astype(np.float64)
+        for part in ("weight", "bias", "running_mean", "running_var")
+    )
+    scale = gain / np.sqrt(variance + _BATCH_NORM_EPSILON)
+    return weight * scale.reshape(-1, *[1] * (weight.ndim - 1)), bias - mean * scale
+
+
+def _maximum_share(config: NetworkConfig, weights: Weights, block: int) -> float | Array:
+    """Return how much of the maximum a block's pooling takes, a number or one a channel."""
+    if config.pooling != "learned":
+        return SHARES[config.pooling][0]
+    gate = weights[f"blocks.{block}.pool.gate"].astype(np.float64)
+    return ((1 + np.tanh(gate / 2)) / 2).astype(np.float32)  # the sigmoid, without overflow
 
 
 def _inputs(graph: _Graph, x: str, layer: str, weight: Array, bias: Array) -> list[str]:
@@ -210,9 +237,7 @@ def _rectified(graph: _Graph, x: str, slope: float) -> str:
     return graph.add("LeakyRelu", [x], alpha=slope) if slope else graph.add("Relu", [x])
 
 
-def _pooled(
-    graph: _Graph, x: str, share: float | Floats, name: str, side: int
-) -> tuple[str, float]:
+def _pooled(graph: _Graph, x: str, share: float | Array, name: str, side: int) -> tuple[str, float]:
     """Add 2×2 SAME pooling: `share` of the maximum, the rest of the average, a channel's own.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Probabilities by ONNX Runtime: the same network again, for servers and for other languages."""
+"""Inference of a bundle by ONNX Runtime. It needs neither torch nor safetensors."""
 
 import os
 from collections.abc import Sequence
@@ -7,25 +7,26 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-# Its wheels report to their maker, and keep a database in the home folder, unless told so first.
+# ONNX Runtime's wheels send usage reports unless this is set before the import.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime
 
 from tenfold.bundle.format import SHIPPED, BundleConfig, read_package
 from tenfold.bundle.graph import INPUT, MEMBERS, OUTPUT, build_graph
+from tenfold.data.mnist import SIDE
 
-BATCH = 32  # images a pass: more leave the near caches, fewer leave threads without work
+BATCH = 32  # images in one pass: larger passes leave the near caches, smaller ones starve threads
+
+Probabilities = npt.NDArray[np.float32]
 
 
-class Session:
-    """A bundle's graph in ONNX Runtime.
-
-    Does what `Predictor` does; safe to share between threads.
+class OnnxClassifier:
+    """Classifies images of digits by a bundle's ONNX graph. Threads may share one.
 
     Args:
-        config: of the bundle.
+        config: the bundle's.
         model: the bytes of its ONNX file.
-        threads: of one call.
+        threads: CPU threads that one call uses.
     """
 
     def __init__(self, config: BundleConfig, model: bytes, threads: int = 1) -> None:
@@ -39,8 +40,8 @@ class Session:
         )
 
     @classmethod
-    def load(cls, path: str | Path = SHIPPED, threads: int = 1) -> "Session":
-        """Read a bundle folder, by default the one that is shipped.
+    def load(cls, path: str | Path = SHIPPED, threads: int = 1) -> "OnnxClassifier":
+        """Read a bundle folder, by default the shipped bundle `field`.
 
         Raises:
             BundleError: a file is missing, damaged, or does not fit the others.
@@ -48,27 +49,42 @@ class Session:
         config, weights = read_package(path)
         return cls(config, build_graph(config, weights).SerializeToString(), threads)
 
-    def probabilities(self, images_nhw: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Map uint8 images [n, 28, 28] to calibrated probabilities float32 [n, 10]."""
+    def probabilities(self, images_nhw: npt.NDArray[np.uint8]) -> Probabilities:
+        """Map images uint8[n, 28, 28] to calibrated probabilities float32[n, 10].
+
+        Raises:
+            ValueError: the images have another dtype or shape.
+        """
         return self._run(images_nhw, (OUTPUT,))[0]
 
-    def members(self, images_nhw: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Map uint8 images [n, 28, 28] to each member's probabilities float32 [n, m, 10]."""
+    def member_probabilities(self, images_nhw: npt.NDArray[np.uint8]) -> Probabilities:
+        """Map images uint8[n, 28, 28] to each member's probabilities float32[n, members, 10].
+
+        They are not calibrated: the temperature applies to the members' average.
+
+        Raises:
+            ValueError: the images have another dtype or shape.
+        """
         return self._run(images_nhw, (MEMBERS,))[0]
 
-    def opinions(
-        self, images_nhw: npt.NDArray[np.uint8]
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Return `probabilities` and `members` of one computation."""
-        calibrated, own = self._run(images_nhw, (OUTPUT, MEMBERS))
-        return calibrated, own
+    def classify(self, images_nhw: npt.NDArray[np.uint8]) -> tuple[Probabilities, Probabilities]:
+        """Return `probabilities` and `member_probabilities` of one computation.
+
+        Raises:
+            ValueError: the images have another dtype or shape.
+        """
+        calibrated, members = self._run(images_nhw, (OUTPUT, MEMBERS))
+        return calibrated, members
 
     def _run(
         self, images_nhw: npt.NDArray[np.uint8], outputs: Sequence[str]
-    ) -> list[npt.NDArray[np.float32]]:
-        if len(images_nhw) <= BATCH:  # none too: the graph gives arrays of the right shape
-            found: list[npt.NDArray[np.float32]] = self._session.run(outputs, {INPUT: images_nhw})
-            return found
-        starts = range(0, len(images_nhw), BATCH)
-        parts = [self._run(images_nhw[start : start + BATCH], outputs) for start in starts]
+    ) -> list[Probabilities]:
+        if images_nhw.dtype != np.uint8 or images_nhw.shape[1:] != (SIDE, SIDE):
+            given = f"{images_nhw.dtype}{list(images_nhw.shape)}"
+            raise ValueError(f"images are {given}, not uint8[n, {SIDE}, {SIDE}]")
+        starts = range(0, max(len(images_nhw), 1), BATCH)  # an empty batch is run too, for shapes
+        parts = [
+            self._session.run(outputs, {INPUT: images_nhw[start : start + BATCH]})
+            for start in starts
+        ]
         return [np.concatenate(part) for part in zip(*parts, strict=True)]

@@ -1,9 +1,9 @@
-"""The views of an image that a prediction averages over.
+"""Test-time augmentation: the variants of an image over which a prediction is averaged.
 
-One view is the image itself, and takes no sampling. Eight are the deskewed image turned by
-± `DEGREES` and at 1 ± `STRETCH` of its size, in all combinations, sampled bilinearly, and the image
-as it is, shifted by a pixel in each direction. What they are worth, beside other views:
-docs/accuracy.md.
+`none` uses the image alone, without resampling. `deskew-affine-shift` uses eight variants, sampled
+bilinearly: the deskewed image, rotated by ±6° and scaled by 0.8 and 1.2 in all four combinations,
+and the original image, shifted by one pixel in each of the four directions. docs/accuracy.md has
+measurements of these and of other choices.
 """
 
 import functools
@@ -16,38 +16,48 @@ import numpy.typing as npt
 
 from tenfold.data.mnist import SIDE
 
-Views = Literal[1, 8]
+TestTimeAugmentation = Literal["none", "deskew-affine-shift"]
 
-DEGREES = 6
-STRETCH = 0.2
-SHIFTS = ((1, 0), (-1, 0), (0, 1), (0, -1))  # pixels right and down
+VARIANTS: dict[TestTimeAugmentation, int] = {"none": 1, "deskew-affine-shift": 8}
+ROTATION_DEGREES = 6
+RELATIVE_SCALING = 0.2
+SHIFTS_PX = ((1, 0), (-1, 0), (0, 1), (0, -1))  # (right, down)
 
 
 @functools.cache
-def taps() -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    """Return which pixels make up those of each of the eight views, and how much of each.
+def interpolation_weights() -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Return from which pixels each variant of `deskew-affine-shift` is interpolated.
 
-    Pixel p of a view is Σₖ weight[k]·pixel[index[k]] over its four neighbours, those outside of the
-    frame at weight 0. Pixels are numbered row by row, the image's and then the deskewed image's.
+    Pixel p of a variant is Σₖ weight[k, p]·pixel[index[k, p]] over four neighbours. Neighbours
+    outside the frame have weight 0. Pixels 0 … 783 are the image's, row by row; pixels 784 … 1567
+    are the deskewed image's.
 
     Returns:
-        index int64[8, 4, 784] and weight float32[8, 4, 784]: views, taps, pixels.
+        index int64[8, 4, 784] and weight float32[8, 4, 784]: variants, neighbours, pixels.
     """
-    corners = itertools.product((-DEGREES, DEGREES), (1 - STRETCH, 1 + STRETCH))
-    far = [_bilinear(math.radians(degrees), scale) for degrees, scale in corners]
-    shifted = [_bilinear(shift=shift) for shift in SHIFTS]
-    indices = [SIDE**2 + index for index, _ in far] + [index for index, _ in shifted]
-    return np.stack(indices), np.stack([weight for _, weight in far + shifted])
+    angles = (-ROTATION_DEGREES, ROTATION_DEGREES)
+    scales = (1 - RELATIVE_SCALING, 1 + RELATIVE_SCALING)
+    affine = [
+        _bilinear(angle=math.radians(angle), scale=scale)
+        for angle, scale in itertools.product(angles, scales)
+    ]
+    shifted = [_bilinear(shift=shift) for shift in SHIFTS_PX]
+    indices = [SIDE**2 + index for index, _ in affine] + [index for index, _ in shifted]
+    return np.stack(indices), np.stack([weight for _, weight in affine + shifted])
 
 
 def _bilinear(
     angle: float = 0, scale: float = 1, shift: tuple[int, int] = (0, 0)
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    """Return the taps of an image turned about its centre, scaled, then shifted, [4, 784] each."""
+    """Return index and weight [4, 784] of an image rotated and scaled about its centre, or shifted.
+
+    The angle is in radians. The shift is in pixels, right and down.
+    """
+    centre = (SIDE - 1) / 2
     cos, sin = math.cos(angle) / scale, math.sin(angle) / scale
-    y, x = np.indices((SIDE, SIDE)).reshape(2, -1) - (SIDE - 1) / 2 - np.array(shift)[::-1, None]
-    # Where a pixel comes from: the inverse map, R(-angle) / scale.
-    rows, columns = cos * y - sin * x + (SIDE - 1) / 2, cos * x + sin * y + (SIDE - 1) / 2
+    y, x = np.indices((SIDE, SIDE)).reshape(2, -1) - centre - np.array(shift)[::-1, None]
+    # Where a pixel comes from: the inverse transformation, R(-angle) / scale.
+    rows, columns = cos * y - sin * x + centre, cos * x + sin * y + centre
     indices, weights = [], []
     for down, right in itertools.product((0, 1), repeat=2):
         row, column = np.floor(rows).astype(int) + down, np.floor(columns).astype(int) + right

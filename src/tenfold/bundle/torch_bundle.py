@@ -1,6 +1,6 @@
 """A bundle in torch: trained networks, their probabilities averaged and calibrated.
 
-`package.py` has the folder that it is read from.
+`format.py` has the folder that it is read from.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,11 @@ import numpy.typing as npt
 import torch
 
 from tenfold.bundle.format import SHIPPED, BundleConfig, Weights, member_weights, read_package
-from tenfold.bundle.test_time_augmentation import Views, taps
+from tenfold.bundle.test_time_augmentation import (
+    VARIANTS,
+    TestTimeAugmentation,
+    interpolation_weights,
+)
 from tenfold.data.deskew import deskewed
 from tenfold.data.mnist import CLASSES, SIDE
 from tenfold.model.config import NetworkConfig
@@ -42,16 +46,21 @@ class Bundle:
         return cls(config, tuple(networks))
 
     def member_log_probabilities(self, images_nhw: torch.Tensor) -> npt.NDArray[np.float32]:
-        """Map uint8 images [n, 28, 28] to log p float32 [members, n, 10], averaged over views."""
+        """Map uint8 images [n, 28, 28] to log p float32 [members, n, 10].
+
+        Probabilities are averaged over the variants of test-time augmentation.
+        """
         device = next(self.networks[0].parameters()).device
         with torch.inference_mode():
+            count = VARIANTS[self.config.test_time_augmentation]
             chunks = []
             for chunk in torch.split(images_nhw, BATCH):
-                views = _views(chunk.to(device).float().div_(255), self.config.views)
-                logits = torch.stack([network(views) for network in self.networks]).cpu()
-                shape = (len(logits), self.config.views, len(chunk), CLASSES)
+                pixels = chunk.to(device).float().div_(255)
+                variants = _variants(pixels, self.config.test_time_augmentation)
+                logits = torch.stack([network(variants) for network in self.networks]).cpu()
+                shape = (len(logits), count, len(chunk), CLASSES)
                 log_p = logits.log_softmax(dim=2).view(shape)
-                chunks.append(log_p.logsumexp(dim=1) - np.log(self.config.views))
+                chunks.append(log_p.logsumexp(dim=1) - np.log(count))
         every = torch.cat([torch.empty(len(self.networks), 0, CLASSES), *chunks], dim=1)
         found: npt.NDArray[np.float32] = every.numpy()
         return found
@@ -79,15 +88,15 @@ class Bundle:
         return self
 
 
-def _views(pixels_nhw: torch.Tensor, count: Views) -> torch.Tensor:
-    """Make the views of images [n, 28, 28]: [v·n, 28, 28], views first."""
-    if count == 1:
+def _variants(pixels_nhw: torch.Tensor, augmentation: TestTimeAugmentation) -> torch.Tensor:
+    """Return the v variants of images [n, 28, 28]: [v·n, 28, 28], variants first."""
+    if augmentation == "none":
         return pixels_nhw
     device = pixels_nhw.device
-    index, weight = (torch.from_numpy(part).to(device) for part in taps())
-    upright = torch.from_numpy(deskewed(pixels_nhw.cpu().numpy())).to(device)
-    views = (torch.cat([pixels_nhw, upright], 1).flatten(1)[:, index] * weight).sum(2)
-    return views.transpose(0, 1).reshape(-1, SIDE, SIDE)
+    index, weight = (torch.from_numpy(part).to(device) for part in interpolation_weights())
+    straight = torch.from_numpy(deskewed(pixels_nhw.cpu().numpy())).to(device)
+    variants = (torch.cat([pixels_nhw, straight], 1).flatten(1)[:, index] * weight).sum(2)
+    return variants.transpose(0, 1).reshape(-1, SIDE, SIDE)
 
 
 def _network(config: NetworkConfig, weights: Weights) -> DigitNetwork:

@@ -12,7 +12,7 @@ import torch
 
 from tenfold.bundle.format import card_of, pack, read_package
 from tenfold.bundle.graph import INPUT, build_graph
-from tenfold.bundle.runtime import Session
+from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.bundle.torch_bundle import Bundle
 from tenfold.data.digits import Digits
 from tenfold.errors import BundleError
@@ -53,7 +53,7 @@ def export_onnx(
     facts = {
         "bundle": config.model_dump_json(),
         "card": card_of(bundle),
-        "accept": str(config.accept),
+        "rejection_threshold": str(config.rejection_threshold),
     }
     model = build_graph(config, weights, batch=batch, facts=facts)
     if calibration:
@@ -61,7 +61,9 @@ def export_onnx(
         onnx.helper.set_model_props(model, facts | {"precision": "INT8"})
     data = model.SerializeToString()
     expected = Bundle.load(bundle).probabilities(test.images)
-    found = _probabilities(Session(config, data, threads=torch.get_num_threads()), test, batch)
+    found = _probabilities(
+        OnnxClassifier(config, data, threads=torch.get_num_threads()), test, batch
+    )
     compared = _compare(found, expected, test.labels.numpy())
     if calibration is None and compared["max_difference"] > _APART:
         raise BundleError(
@@ -77,7 +79,9 @@ def export_onnx(
     return {"file": str(out), "bytes": len(data), "images": len(test), **compared}
 
 
-def _probabilities(session: Session, test: Digits, batch: int | None) -> npt.NDArray[np.float32]:
+def _probabilities(
+    session: OnnxClassifier, test: Digits, batch: int | None
+) -> npt.NDArray[np.float32]:
     """Run a session over the test images, in calls of its size; the last is filled up."""
     images = test.images.numpy()
     if batch is None:
@@ -116,7 +120,7 @@ def _quantised(model: onnx.ModelProto, calibration: Digits, batch: int) -> onnx.
 
     The output layer stays float32: it is small, and its logits decide.
     """
-    # Only once `session.py` has told ONNX Runtime to report nothing.
+    # Only once `runtime.py` has told ONNX Runtime to report nothing.
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 

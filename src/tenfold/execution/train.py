@@ -210,7 +210,7 @@ def _make_bundle(run: Run) -> None:
         name=recipe.name,
         configs=[recipe.network] * recipe.members,
         states=states,
-        views=recipe.views,
+        test_time_augmentation=recipe.test_time_augmentation,
         facts={"recipe": recipe.name, "seed": recipe.seed, "data": recipe.data.spec},
         card=CARD.format(recipe=recipe, networks="s" if recipe.members > 1 else ""),
     )
@@ -235,7 +235,7 @@ def _calibrate(run: Run, validation: Digits) -> None:
         labels,
         apply_temperature(bundle.combine(bundle.member_log_probabilities(strangers)), temperature),
     )
-    found = {"temperature": temperature, "accept": accept}
+    found = {"temperature": temperature, "rejection_threshold": accept}
     save_config(run.path / "bundle", bundle.config.model_copy(update=found))
 
 

@@ -31,7 +31,6 @@ def read_in_bulk(
 ) -> Iterator[Outcome]:
     """Read pictures in `workers` processes; yield what `Reader.outcomes` would, as it would.
 
-    Several processes classify by `Reader.load_for_many`: the sixth decimal may be another.
     At most a few chunks of pictures are held at a time, however many there are.
 
     Args:
@@ -72,7 +71,7 @@ def _begin(model: Path, accept: float | None) -> None:
     global _reader  # noqa: PLW0603 - a worker has one for its life
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     cv2.setNumThreads(1)
-    _reader = Reader.load_for_many(model, accept)
+    _reader = Reader.load(model, accept)
 
 
 def _read(chunk: list[Picture], layout: Layout) -> list[Outcome]:

@@ -154,7 +154,7 @@ def _reader(request: Request) -> Reader:
             (bundle / file).write_bytes(contents)
         if len(request.bundle) == 1:  # in one file
             bundle /= request.bundle[0][0]
-        return Reader.load_for_many(bundle, request.accept)
+        return Reader.load(bundle, request.accept)
 
 
 def in_processes(workers: int) -> Work:

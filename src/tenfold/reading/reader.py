@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from tenfold.bundle.classifier import Classifier
 from tenfold.bundle.format import SHIPPED
-from tenfold.bundle.numpy_predictor import Predictor
+from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.decoding import decode, pixels_of_image
 from tenfold.data.mnist import SIDE
 from tenfold.data.normalization import Ink, cropped_to_form, ink_box, to_form
@@ -102,9 +101,9 @@ class Reader:
         accept: readings less probable than this are rejected; by default as the bundle says.
     """
 
-    def __init__(self, predictor: Classifier, accept: float | None = None) -> None:
+    def __init__(self, predictor: OnnxClassifier, accept: float | None = None) -> None:
         self.predictor = predictor
-        self.accept = predictor.config.accept if accept is None else accept
+        self.accept = predictor.config.rejection_threshold if accept is None else accept
 
     @classmethod
     def load(cls, path: str | Path = SHIPPED, accept: float | None = None) -> "Reader":
@@ -113,20 +112,7 @@ class Reader:
         Raises:
             BundleError: a file is missing, damaged, or does not fit the others.
         """
-        return cls(Predictor.load(path), accept)
-
-    @classmethod
-    def load_for_many(cls, path: str | Path = SHIPPED, accept: float | None = None) -> "Reader":
-        """Do as `load` does, but classify in ONNX Runtime if it is installed (extra `onnx`).
-
-        It takes longer to import than NumPy to read a thousand digits, and then classifies 1.7
-        times as fast. Probabilities differ in the sixth decimal.
-        """
-        try:
-            from tenfold.bundle.runtime import Session
-        except ImportError:  # not there, or broken
-            return cls.load(path, accept)
-        return cls(Session.load(path), accept)
+        return cls(OnnxClassifier.load(path), accept)
 
     def read(self, picture: Picture, layout: Layout = "line") -> list[Reading]:
         """Read one picture.
@@ -184,7 +170,7 @@ class Reader:
 
     def _judged(self, slots: Sequence[Slot]) -> list[list[Reading]]:
         """Predict all digits together, and settle how each slot is cut."""
-        return self.settled(slots, *self.predictor.opinions(images_of(slots))) if slots else []
+        return self.settled(slots, *self.predictor.classify(images_of(slots))) if slots else []
 
     def settled(
         self,

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
 from tenfold.bundle.format import BUNDLES, SHIPPED, card_of, find_bundle
-from tenfold.bundle.runtime import Session
+from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.serving import kserve, schema
 from tenfold.serving.errors import Refusal
 from tenfold.serving.middleware import Guard, Metrics, failed, not_found, refused
@@ -48,7 +48,7 @@ def create_app(settings: Settings, queue: Queue | None = None) -> ASGIApp:
     """Load the models and return the application.
 
     Raises:
-        BundleError: see `Session.load`.
+        BundleError: see `OnnxClassifier.load`.
         RunError: there is no such report.
     """
     cv2.setNumThreads(1)  # one picture after the other: threads would only wait for each other
@@ -64,7 +64,7 @@ def create_app(settings: Settings, queue: Queue | None = None) -> ASGIApp:
     app.add_exception_handler(Refusal, refused)
     app.add_exception_handler(HTTPException, not_found)
     app.add_exception_handler(Exception, failed)
-    session = Session.load(settings.model)
+    session = OnnxClassifier.load(settings.model)
     reading = ReadingRoute(session, queue)
     # FastAPI describes these; requests take the short way to them, see `Guard`.
     app.post("/v1/read", **schema.READ)(reading.read)
@@ -93,13 +93,13 @@ def create_app(settings: Settings, queue: Queue | None = None) -> ASGIApp:
     )
 
 
-def _add_model(app: FastAPI, session: Session, folder: Path) -> None:
+def _add_model(app: FastAPI, session: OnnxClassifier, folder: Path) -> None:
     config = session.config
     facts = {
         "name": config.name,
         "members": len(config.members),
-        "views": config.views,
-        "accept": config.accept,
+        "test_time_augmentation": config.test_time_augmentation,
+        "accept": config.rejection_threshold,
         "temperature": config.temperature,
         "facts": config.facts,
         "weights_sha256": config.weights_sha256,
@@ -112,12 +112,12 @@ def _add_model(app: FastAPI, session: Session, folder: Path) -> None:
         return JSONResponse(facts)
 
 
-def _add_kserve(app: FastAPI, queue: Queue, session: Session) -> None:
+def _add_kserve(app: FastAPI, queue: Queue, session: OnnxClassifier) -> None:
     sessions = {path.name: path for path in BUNDLES.iterdir() if path.is_dir()}
-    models = {name: Session.load(path) for name, path in sessions.items()}
+    models = {name: OnnxClassifier.load(path) for name, path in sessions.items()}
     models[session.config.name] = session
 
-    def known(name: str) -> Session:
+    def known(name: str) -> OnnxClassifier:
         if name not in models:
             raise Refusal(404, f"no such model; there are {', '.join(sorted(models))}")
         return models[name]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
-from tenfold.bundle.runtime import Session
+from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.mnist import CLASSES, SIDE
 from tenfold.serving.errors import Refusal
 from tenfold.serving.requests import validated
@@ -66,7 +66,7 @@ def metadata(name: str) -> dict[str, Any]:
 
 
 def infer(
-    name: str, session: Session, headers: Mapping[str, str], body: bytes
+    name: str, session: OnnxClassifier, headers: Mapping[str, str], body: bytes
 ) -> tuple[bytes, dict[str, str]]:
     """Answer an inference request.
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import numpy.typing as npt
 
-from tenfold.bundle.runtime import Session
+from tenfold.bundle.runtime import OnnxClassifier
 
 Opinions = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
@@ -18,14 +18,14 @@ class Gatherer:
     meanwhile make up the next.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: OnnxClassifier) -> None:
         self._session = session
         self._thread = ThreadPoolExecutor(1, "tenfold-onnx")
         self._waiting: list[tuple[npt.NDArray[np.uint8], asyncio.Future[Opinions]]] = []
         self._busy = False
 
     async def opinions(self, images_nhw: npt.NDArray[np.uint8]) -> Opinions:
-        """Return `Session.opinions` of uint8 images [n, 28, 28]."""
+        """Return `OnnxClassifier.classify` of uint8 images [n, 28, 28]."""
         done: asyncio.Future[Opinions] = asyncio.get_running_loop().create_future()
         self._waiting.append((images_nhw, done))
         if not self._busy:
@@ -37,7 +37,7 @@ class Gatherer:
         self._busy = True
         images = np.concatenate([images for images, _ in batch])
         loop = asyncio.get_running_loop()
-        running = loop.run_in_executor(self._thread, self._session.opinions, images)
+        running = loop.run_in_executor(self._thread, self._session.classify, images)
         running.add_done_callback(lambda found: self._end(batch, found))
 
     def _end(

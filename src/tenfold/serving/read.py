@@ -7,7 +7,7 @@ from typing import TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tenfold.bundle.runtime import Session
+from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.errors import DataError
 from tenfold.reading.reader import Reader, Slot, find_digits, images_of
 from tenfold.serving.micro_batcher import Gatherer
@@ -54,7 +54,7 @@ async def computed(
 class ReadingRoute:
     """POST /v1/read and /v1/read/batch."""
 
-    def __init__(self, session: Session, queue: Queue) -> None:
+    def __init__(self, session: OnnxClassifier, queue: Queue) -> None:
         self._reader, self._queue = Reader(session), queue
         self._gatherer = Gatherer(session)
         self._name = session.config.name

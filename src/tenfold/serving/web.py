@@ -59,9 +59,9 @@ def write_site(
     try:
         model = {
             "name": config.name,
-            "accept": config.accept,
+            "accept": config.rejection_threshold,
             "members": len(config.members),
-            "views": config.views,
+            "test_time_augmentation": config.test_time_augmentation,
             "facts": config.facts,
             "card": card_of(bundle_path),
             "report": report and "report.html",

@@ -23,7 +23,7 @@ from tenfold.errors import RecipeError
 from tenfold.training.recipe import Recipe, read_toml
 
 # What trials must share to be compared, or what makes no difference to one network's curve.
-FIXED = ("name", "description", "cost", "members", "seed", "views", "data")
+FIXED = ("name", "description", "cost", "members", "seed", "test_time_augmentation", "data")
 FORMS = "expected { low, high, log?, step? } or { choices = [...] }"
 
 Parameters = Mapping[str, Any]

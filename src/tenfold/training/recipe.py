@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from tenfold.augmentation.degradations import Imitation
 from tenfold.augmentation.geometric import Augmentation
-from tenfold.bundle.test_time_augmentation import Views
+from tenfold.bundle.test_time_augmentation import TestTimeAugmentation
 from tenfold.errors import RecipeError
 from tenfold.model.config import NetworkConfig
 from tenfold.training.optimizer import OptimizerConfig
@@ -76,9 +76,9 @@ class Recipe(Frozen):
     cost: str = Field(default="", description="expected time, in words")
     members: int = Field(default=1, gt=0, le=1000)
     seed: int = Field(default=0, ge=0, lt=2**63)
-    views: Views = Field(
-        default=1,
-        description="to predict from: the image, or it deskewed, turned, scaled and shifted",
+    test_time_augmentation: TestTimeAugmentation = Field(
+        default="none",
+        description="variants of an image that a prediction is averaged over",
     )
     data: DataConfig
     network: NetworkConfig = NetworkConfig()

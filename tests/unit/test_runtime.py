@@ -1,0 +1,83 @@
+"""Inference by ONNX Runtime: batches, refused inputs, what it imports."""
+
+import subprocess
+import sys
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from made_bundles import noise
+
+from tenfold.bundle import runtime
+from tenfold.bundle.runtime import OnnxClassifier
+from tenfold.bundle.torch_bundle import Bundle
+from tenfold.data.digits import Digits
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def test_the_shipped_bundle_reads_as_it_does_in_torch(tiny_digits: Digits) -> None:
+    bundle, classifier = Bundle.load(), OnnxClassifier.load()
+    assert classifier.config == bundle.config
+    images = tiny_digits.images[:40]
+    found, expected = classifier.probabilities(images.numpy()), bundle.probabilities(images)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_array_equal(found.argmax(axis=1), expected.argmax(axis=1))
+
+
+def test_one_call_returns_what_two_calls_return() -> None:
+    classifier, images = OnnxClassifier.load(), noise(runtime.BATCH + 5)
+    calibrated, members = classifier.classify(images)
+    np.testing.assert_array_equal(calibrated, classifier.probabilities(images))
+    np.testing.assert_array_equal(members, classifier.member_probabilities(images))
+
+
+def test_an_image_is_read_alike_in_any_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    classifier, images = OnnxClassifier.load(), noise(11)
+    whole = classifier.probabilities(images)
+    monkeypatch.setattr(runtime, "BATCH", 4)
+    for start, stop in pairwise((0, 1, 3, 3, 11)):
+        part = classifier.probabilities(images[start:stop])
+        np.testing.assert_allclose(part, whole[start:stop], atol=1e-6)
+
+
+def test_no_images_have_no_probabilities() -> None:
+    calibrated, members = OnnxClassifier.load().classify(np.empty((0, 28, 28), np.uint8))
+    assert calibrated.shape == (0, 10)
+    assert members.shape == (0, 1, 10)
+
+
+def test_images_are_not_changed() -> None:
+    images = noise(5)
+    images.flags.writeable = False
+    classifier = OnnxClassifier.load()
+    first = classifier.probabilities(images)
+    assert first.tobytes() == classifier.probabilities(images).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.zeros((2, 28, 28), np.float32), r"images are float32\[2, 28, 28\], not uint8\[n, 28"),
+        (np.zeros((28, 28), np.uint8), r"images are uint8\[28, 28\], not"),
+        (np.zeros((1, 28, 29), np.uint8), r"images are uint8\[1, 28, 29\], not"),
+        (np.zeros((1, 28, 28, 1), np.uint8), r"images are uint8\[1, 28, 28, 1\], not"),
+    ],
+    ids=["floats", "one image", "too wide", "channels"],
+)
+def test_other_arrays_than_images_are_refused(images: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        OnnxClassifier.load().probabilities(images)
+
+
+def test_reading_needs_neither_torch_nor_scipy() -> None:
+    code = (
+        "import sys\n"
+        "import numpy as np\n"
+        "from tenfold.bundle.runtime import OnnxClassifier\n"
+        "print(OnnxClassifier.load().probabilities(np.zeros((2, 28, 28), np.uint8)).shape)\n"
+        "print([m for m in ('torch', 'scipy', 'matplotlib', 'PIL', 'pooch') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "(2, 10)\n[]\n"
