@@ -1,0 +1,146 @@
+"""What more than one training leaves: sweep.json, audit.json, results of repeat and compare."""
+
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from tenfold.artifacts.base import Artifact, Count, Digit, Finite, Fraction, NamedImageSet, Pixels
+
+
+class Spread(Artifact):
+    """A figure over n independent runs; what one run cannot tell is None."""
+
+    n: int = Field(ge=1, description="runs")
+    mean: float
+    low: float | None = Field(description="lower end of the mean's 95 % interval")
+    high: float | None = Field(description="upper end of the mean's 95 % interval")
+    deviation: float | None = Field(description="standard deviation of one run")
+    least: float
+    most: float
+
+    @property
+    def half(self) -> float | None:
+        """Half of the interval: what stands after ±."""
+        return None if self.high is None else self.high - self.mean
+
+
+class Difference(Artifact):
+    """Mean of b - a over n pairs; what one pair cannot tell is None."""
+
+    n: int = Field(ge=1, description="pairs")
+    mean: float
+    low: float | None = Field(description="lower end of the mean's 95 % interval")
+    high: float | None = Field(description="upper end of the mean's 95 % interval")
+    p: float | None = Field(description="of the paired t-test (Student 1908)")
+
+
+class RepeatSummary(Artifact):
+    """What `tenfold repeat --json` prints: headline figures over the seeds."""
+
+    runs: Count
+    accuracy: Spread
+    accuracy_without_disputed: Spread | None = None
+    nll_sum: Spread
+    ece: Spread
+    training_seconds: Spread | None = None
+    folder: str
+    report: str
+
+
+class Comparison(Artifact):
+    """Set b minus set a, in pairs of one seed."""
+
+    seeds: tuple[int, ...] = Field(description="those that both sets have")
+    a: dict[str, Spread]
+    b: dict[str, Spread]
+    differences: dict[str, Difference]
+    mcnemar: float | None = Field(
+        description="exact p of McNemar's test, of two single runs on the same images"
+    )
+
+
+class TrialResult(Artifact):
+    """A trial of a sweep."""
+
+    number: Count
+    state: Literal["complete", "pruned", "fail", "running", "waiting"]
+    nll_sum: float | None = Field(
+        description="calibrated, on validation images; of a pruned trial its last evaluation's"
+    )
+    step: Count | None = Field(description="iteration of the last evaluation")
+    values: dict[str, JsonValue] = Field(description="recipe keys that the trial changed")
+    seconds: float | None
+    run: str | None = Field(description="folder below trials/")
+    reason: str | None = Field(description="why its recipe cannot be trained")
+
+
+class Final(Artifact):
+    """A trial that was trained with more seeds before the best one was chosen."""
+
+    number: Count
+    validation_nll_sum: tuple[float, ...] = Field(description="one a seed")
+
+
+class BestTrial(Artifact):
+    """The trial that won the finals."""
+
+    number: Count
+    nll_sum: float | None = Field(description="its own, before the finals")
+    values: dict[str, JsonValue] = Field(description="recipe keys that it changed")
+    recipe: str = Field(description="name of best.toml")
+
+
+class Scores(Artifact):
+    """What the bundles of one recipe score: a figure a seed."""
+
+    validation_nll_sum: tuple[float, ...]
+    validation_accuracy: tuple[Fraction, ...]
+    test_nll_sum: tuple[float, ...]
+    test_accuracy: tuple[Fraction, ...]
+
+
+class FreshSeeds(Artifact):
+    """The recipe that the sweep began with, and the best, with seeds that have chosen nothing."""
+
+    baseline: Scores
+    best: Scores
+
+
+class SweepResult(Artifact):
+    """`sweep.json`: what a sweep found."""
+
+    format: Literal[3] = 3
+    recipe: str = Field(description="name of the recipe that it began with")
+    study: str = Field(description="name of Optuna's study")
+    trials: tuple[TrialResult, ...]
+    finals: tuple[Final, ...] = Field(description="empty where one trial stands for itself")
+    best: BestTrial
+    importance: dict[str, float] = Field(
+        description="each key's share in what separates good trials from the rest (PED-ANOVA)"
+    )
+    seeds: tuple[int, ...] = Field(description="the fresh ones")
+    validation_images: Count
+    fresh_seeds: FreshSeeds
+
+
+class Suspect(Artifact):
+    """A label that confident learning doubts."""
+
+    index: Count = Field(description="place in the set, from 0; training images first")
+    label: Digit
+    suggestion: Digit
+    p_label: Finite = Field(description="probability of the label")
+    p_suggestion: Finite = Field(description="probability of the suggestion")
+    image: Pixels
+
+
+class AuditResult(Artifact):
+    """`audit.json`: the labels to look at, the likeliest errors first."""
+
+    format: Literal[1] = 1
+    data: NamedImageSet
+    recipe: str = Field(description="trained once a fold")
+    folds: int = Field(ge=2)
+    accuracy: Fraction = Field(description="labels that agree with networks that never saw them")
+    temperature: Finite = Field(gt=0)
+    suspects: tuple[Suspect, ...]

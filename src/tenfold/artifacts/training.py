@@ -1,0 +1,102 @@
+"""What a training leaves and reports: manifest.json, journal.jsonl, events."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from tenfold.artifacts.base import Artifact, Count, Finite, Fraction, ImageSet
+
+
+class Hardware(Artifact):
+    """The machine that created a run."""
+
+    cpu: str = Field(description="the processor's name")
+    cores: int = Field(description="cores that this process may use")
+    bfloat16: Literal["amx"] | bool = Field(description="bfloat16 instructions of the processor")
+    device: str = Field(description="where members are trained: cpu, cuda or mps")
+    kernels: str = Field(description="instruction set of the C kernels, or none")
+    memory_gb: float | None = Field(default=None, description="main memory, GiB")
+    gpu: str | None = Field(default=None, description="the graphics processor's name")
+
+
+class Timings(Artifact):
+    """Wall-clock times of a run, in seconds; None until the stage has ended."""
+
+    training_seconds: float | None = Field(default=None, description="all sessions together")
+    evaluation_seconds: float | None = Field(default=None, description="calibration included")
+
+    @property
+    def total_seconds(self) -> float:
+        """The sum of the stages that have ended."""
+        return (self.training_seconds or 0) + (self.evaluation_seconds or 0)
+
+
+class Manifest(Artifact):
+    """`manifest.json`: machine, versions, data and settings that a run began with."""
+
+    hardware: Hardware
+    versions: dict[str, str] = Field(description="of tenfold, Python, libraries, the system")
+    recipe_sha256: str = Field(description="SHA-256 of recipe.toml")
+    data: dict[str, ImageSet] = Field(description='by split; "also NAME" for added training sets')
+    device: str = Field(description="cpu, cuda or mps")
+    precision: Literal["float32", "bfloat16"] = Field(description="of matrix multiplies")
+    threads: int = Field(ge=1, description="CPU threads of the whole run")
+    seed: int = Field(description="seed of everything random")
+    started: str = Field(description="local time with zone, ISO 8601")
+    parallel_members: int | None = Field(
+        default=None, description="members trained at the same time by `tenfold repeat`"
+    )
+    timings: Timings = Timings()
+
+
+class TrainingState(Artifact):
+    """Where a training stands, whatever it trains."""
+
+    step: Count = Field(description="iterations done")
+    stage: Count = Field(description="stage of the schedule, from 0")
+    learning_rate: float
+    batch_size: int = Field(description="images")
+    l2_coefficient: float
+    images: Count = Field(description="training images seen, repetitions included")
+    seconds: float = Field(description="time spent on iterations")
+
+
+class TrainingRecord(TrainingState):
+    """What every kind of training records at an evaluation; losses may have diverged."""
+
+    train_nll: float = Field(description="mean loss per image since the last evaluation, nats")
+    weight_loss: float = Field(description="mean squares of the weights, summed over layers")
+    images_per_second: float | None = Field(description="since the last evaluation")
+
+
+class JournalRecord(TrainingRecord):
+    """A line of a digit classifier's `journal.jsonl`, measured on the monitored images."""
+
+    nll_sum: Finite = Field(description="summed negative log-likelihood, nats")
+    accuracy: Fraction
+
+
+class ProgressEvent(TrainingState):
+    """A training has moved on."""
+
+    kind: Literal["progress"] = "progress"
+
+
+class EvaluationEvent(Artifact):
+    """A training was evaluated."""
+
+    kind: Literal["evaluation"] = "evaluation"
+    record: JournalRecord
+    calibrated_nll_sum: Finite | None = Field(
+        default=None, description="nll_sum at the best temperature: the objective of a sweep"
+    )
+
+
+class FailureEvent(Artifact):
+    """A trial of a sweep cannot be trained; the other trials go on."""
+
+    kind: Literal["failure"] = "failure"
+    reason: str = Field(description="one line")
+
+
+Event = ProgressEvent | EvaluationEvent | FailureEvent
