@@ -6,14 +6,14 @@ TORCH ?= torch==2.13.0
 # answers and there is no NVIDIA card; TORCH_INDEX= (empty) takes what your own index has.
 TORCH_INDEX ?= $(if $(shell command -v nvidia-smi 2>/dev/null),,https://download.pytorch.org/whl/cpu)
 
-PIP = $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
+UV = $(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python
 SOURCES = pyproject.toml setup.py src/tenfold/model/kernels/kernels.c
 # Asked first: pip itself retries an index that does not answer for minutes.
 ANSWERS = import sys, urllib.request as web; web.urlopen(sys.argv[1] + "/torch/", timeout=5)
 
-.PHONY: train test processes lint docs clean
+.PHONY: train test processes lint docs build clean
 
-train: $(VENV)/.installed
+train: $(VENV)/.train
 	$(VENV)/bin/tenfold train
 
 test: $(VENV)/.dev
@@ -28,8 +28,12 @@ lint: $(VENV)/.dev
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-docs: $(VENV)/.dev
-	$(VENV)/bin/typer tenfold.cli utils docs --name tenfold --title "The command line" --output docs/cli.md
+docs: $(VENV)/.docs
+	$(VENV)/bin/sphinx-build --fail-on-warning --keep-going --quiet docs build/docs
+	@echo "the documentation: build/docs/index.html"
+
+build: $(VENV)/.dev
+	$(VENV)/bin/python -m build --installer uv
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -37,20 +41,28 @@ $(VENV)/.python:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 		{ echo "$(PYTHON) cannot make virtual environments; on Debian: apt-get install python3-venv" >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --upgrade "pip>=25.1"  # the first with --group
+	$(VENV)/bin/python -m pip --disable-pip-version-check --quiet install uv  # installs in seconds what takes pip minutes
+	@touch $@
+
+# pip, not uv: it knows the wheels that a machine's own pip.conf names.
+$(VENV)/.torch: $(VENV)/.python
 	@index=; \
 	if [ -n "$(TORCH_INDEX)" ] && $(VENV)/bin/python -c '$(ANSWERS)' "$(TORCH_INDEX)" 2>/dev/null; \
 		then index="--extra-index-url $(TORCH_INDEX)"; fi; \
-	set -x; $(PIP) install $(TORCH) $$index
+	set -x; $(VENV)/bin/python -m pip --disable-pip-version-check --quiet install $(TORCH) $$index
 	@touch $@
 
-$(VENV)/.installed: $(VENV)/.python $(SOURCES)
-	$(PIP) install --editable .
+$(VENV)/.train: $(VENV)/.torch $(SOURCES)
+	$(UV) --editable '.[train]'
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.installed
-	$(PIP) install --group dev
+$(VENV)/.dev: $(VENV)/.torch $(SOURCES)
+	$(UV) --editable '.[audit,bulk,ray,serve,sets,train,tune]' --group dev
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.dev
+	$(UV) --group docs
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build src/tenfold.egg-info src/tenfold/model/kernels/*.so
+	rm -rf $(VENV) build dist src/tenfold.egg-info src/tenfold/model/kernels/*.so

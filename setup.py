@@ -1,9 +1,18 @@
-"""Build the optional C kernels; without a compiler nothing is lost but speed."""
+"""Build the optional C kernels; without a compiler nothing is lost but speed.
+
+They are plain shared libraries: they include no Python.h, and Python loads them with ctypes. So one
+wheel serves every Python version of a platform: py3-none-PLATFORM.
+"""
 
 import platform
+import sys
+from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
+from setuptools.command.build_ext import build_ext
 
+LIBRARY_SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 INSTRUCTION_SETS = {
     "generic": [],
     "avx2": ["-mavx2"],
@@ -12,7 +21,34 @@ INSTRUCTION_SETS = {
 if platform.machine().lower() not in {"x86_64", "amd64"}:
     INSTRUCTION_SETS = {"generic": []}
 
+
+class BuildKernels(build_ext):
+    """Build shared libraries that know nothing of Python."""
+
+    def get_ext_filename(self, fullname: str) -> str:
+        """Return the library's path, without the version of Python in its name."""
+        return str(Path(*fullname.split("."))) + LIBRARY_SUFFIX
+
+    def get_export_symbols(self, ext: Extension) -> list[str]:
+        """Return what is exported on Windows: no module's init function."""
+        return ["tenfold_run"]
+
+    def get_libraries(self, ext: Extension) -> list[str]:
+        """Return what is linked: not Python's library."""
+        return list(ext.libraries)
+
+
+class PlatformWheel(bdist_wheel):
+    """Name the wheel after what is in it."""
+
+    def get_tag(self) -> tuple[str, str, str]:
+        """Return the wheel's tag: any platform if no kernel could be compiled."""
+        built = any(Path(self.bdist_dir).rglob(f"*{LIBRARY_SUFFIX}"))
+        return "py3", "none", super().get_tag()[2] if built else "any"
+
+
 setup(
+    cmdclass={"build_ext": BuildKernels, "bdist_wheel": PlatformWheel},
     ext_modules=[
         Extension(
             f"tenfold.model.kernels.kernels_{name}",
@@ -29,5 +65,5 @@ setup(
             optional=True,
         )
         for name, flags in INSTRUCTION_SETS.items()
-    ]
+    ],
 )

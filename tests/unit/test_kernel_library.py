@@ -10,7 +10,6 @@ import platform
 import subprocess
 import sys
 from collections.abc import Callable
-from importlib import machinery
 from pathlib import Path
 from typing import Any
 
@@ -240,7 +239,7 @@ def test_why_there_are_no_kernels(
     use_kernels("")
     assert available() is None
     assert "not compiled" in why_not()
-    damaged = tmp_path / f"kernels_generic{machinery.EXTENSION_SUFFIXES[0]}"
+    damaged = tmp_path / f"kernels_generic{library.LIBRARY_SUFFIX}"
     damaged.write_bytes(b"not a library")
     use_kernels("")
     assert available() is None

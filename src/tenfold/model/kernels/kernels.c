@@ -279,6 +279,3 @@ void tenfold_run(const struct job *a) {
         work(a, a->n * t / k, a->n * (t + 1) / k, (int)t);
     }
 }
-
-/* Linkers of extension modules ask for it; this one is loaded, never imported. */
-void *PyInit_kernels(void) { return NULL; }

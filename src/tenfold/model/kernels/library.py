@@ -6,13 +6,14 @@ TENFOLD_KERNELS chooses the instruction set: avx512, avx2, generic, or off.
 
 import ctypes
 import os
+import sys
 from functools import cache
-from importlib import machinery
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+LIBRARY_SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 VARIANTS = ("generic", "avx2", "avx512")
 DTYPES = (torch.float32, torch.bfloat16)
 MAX_CHANNELS = 1024  # as in kernels.c
@@ -48,17 +49,16 @@ def load() -> tuple[ctypes.CDLL | None, str, str]:
         return None, "", "TENFOLD_KERNELS=off"
     reason = "not compiled (no C compiler when tenfold was installed)"
     for variant in (wanted,) if wanted in supported() else reversed(supported()):
-        for suffix in machinery.EXTENSION_SUFFIXES:
-            path = Path(__file__).with_name(f"kernels_{variant}{suffix}")
-            if not path.exists():
-                continue
-            try:
-                library = ctypes.CDLL(str(path), mode=os.RTLD_NOW | os.RTLD_LOCAL)
-                library.tenfold_run.restype = None
-            except (OSError, AttributeError) as error:
-                reason = f"cannot be loaded ({error})"
-            else:
-                return library, variant, ""
+        path = Path(__file__).with_name(f"kernels_{variant}{LIBRARY_SUFFIX}")
+        if not path.exists():
+            continue
+        try:
+            library = ctypes.CDLL(str(path))
+            library.tenfold_run.restype = None
+        except (OSError, AttributeError) as error:
+            reason = f"cannot be loaded ({error})"
+        else:
+            return library, variant, ""
     return None, "", reason
 
 
