@@ -29,7 +29,7 @@ class BuildKernels(build_ext):
         """Return the library's path, without the version of Python in its name."""
         return str(Path(*fullname.split("."))) + LIBRARY_SUFFIX
 
-    def get_export_symbols(self, ext: Extension) -> list[str]:
+    def get_export_symbols(self, _: Extension) -> list[str]:
         """Return what is exported on Windows: no module's init function."""
         return ["tenfold_run"]
 
