@@ -29,7 +29,6 @@ VARIANTS: dict[str, list[str]] = {
     "swift": [],
     "max pooling": ["network.pooling=max"],
     "average pooling": ["network.pooling=average"],
-    "learned pooling": ["network.pooling=learned"],
     "Adam in place of Muon": ["training.optimizer.muon=0.0"],
     "no label smoothing": ["training.label_smoothing=0.0"],
     "no augmentation": [
@@ -38,7 +37,6 @@ VARIANTS: dict[str, list[str]] = {
     "no averaging": ["averaging.decay=0.0"],
     "constant learning rate": ["training.stages.1.learning_rate=0.006"],
     "no batch normalisation": ["network.normalisation=none"],
-    "two convolutions a block": ["network.convolutions=2"],
 }
 REPORT = [
     *(f"network.{key}={value}" for key, value in NetworkConfig().model_dump(mode="json").items()),

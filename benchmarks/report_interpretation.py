@@ -47,7 +47,6 @@ READINGS: dict[str, list[str]] = {
         "training.stages.1.l2_coefficient={start=1000, end=0}",
     ],
     "weights from He's normal": ["network.initialisation=he"],
-    "weights from Xavier's uniform": ["network.initialisation=xavier"],
     "weights from a truncated normal of 0.05": ["network.initial_std=0.05"],
     FEWER: [],
 }

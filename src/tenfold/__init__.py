@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from tenfold.execution.train import resume, train
     from tenfold.model.config import NetworkConfig
     from tenfold.model.network import DigitNetwork
-    from tenfold.model.pooling import MixedPool
     from tenfold.reading.reader import Reader, Reading
     from tenfold.training.estimator import DigitClassifier
     from tenfold.training.recipe import Recipe, load_recipe
@@ -26,7 +25,6 @@ __all__ = [
     "DigitClassifier",
     "DigitNetwork",
     "Digits",
-    "MixedPool",
     "NetworkConfig",
     "Reader",
     "Reading",
@@ -46,7 +44,6 @@ _HOMES = {
     "DigitClassifier": "tenfold.training.estimator",
     "DigitNetwork": "tenfold.model.network",
     "Digits": "tenfold.data.digits",
-    "MixedPool": "tenfold.model.pooling",
     "NetworkConfig": "tenfold.model.config",
     "Reader": "tenfold.reading.reader",
     "Reading": "tenfold.reading.reader",

@@ -64,7 +64,7 @@ def test_one_value_a_channel_has_no_variance() -> None:
 
 def test_bfloat16_first_filters_take_the_plain_path() -> None:
     convolution, pixels = nn.Conv2d(1, 4, 3, padding=1).bfloat16(), draw(2, 6, 6)
-    y = convolve_relu_pool(pixels, convolution, None, "mixed", 0.0, torch.bfloat16)
+    y = convolve_relu_pool(pixels, convolution, None, "mixed", torch.bfloat16)
     exact = convolution.double()(pixels.double().unsqueeze(1))
     exact = pool(functional.relu(exact), "mixed")
     torch.testing.assert_close(y.double(), exact, rtol=0.02, atol=0.02)

@@ -17,7 +17,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tenfold.model.config import SHARES, NetworkConfig, PoolKind
+from tenfold.model.config import POOLING_WEIGHTS, NetworkConfig, PoolKind
 from tenfold.model.kernels import library
 from tenfold.model.kernels.functional import (
     adam_step,
@@ -56,7 +56,7 @@ def results(dtype: torch.dtype) -> dict[str, Tensor]:
             norm.bias.data.copy_(draw(channels))
             pooled = relu_pool(x, kind)
             normed = batch_norm_relu_pool(x, norm, kind)
-            first = convolve_relu_pool(pixels, convolution, norm, kind, 0.0, dtype)
+            first = convolve_relu_pool(pixels, convolution, norm, kind, dtype)
             learned = (norm.weight, norm.bias)
             assert norm.running_mean is not None
             assert norm.running_var is not None
@@ -179,7 +179,7 @@ def test_a_nan_weight_is_nan_in_the_copy_too() -> None:
 
 def operator_arguments() -> dict[str, tuple[Any, ...]]:
     x, weight, bias = draw(2, 5, 5, 4), draw(5), draw(5, seed=1)
-    pixels, filters, shares = draw(2, 5, 4), draw(9, 5), SHARES["mixed"]
+    pixels, filters, shares = draw(2, 5, 4), draw(9, 5), POOLING_WEIGHTS["mixed"]
     pooled = draw(2, 5, 3, 2).contiguous(memory_format=torch.channels_last)
     code = torch.full_like(pooled, 0b111101, dtype=torch.uint8)
     leaves = [t.clone().requires_grad_() for t in (x, weight, bias, filters)]

@@ -148,7 +148,7 @@ def test_the_fused_first_block_is_its_layers_in_float64(
             for layer in (block, exact_block):
                 layer.train()
             pixels = draw(n, h, w).abs()
-            y = convolve_relu_pool(pixels, convolution, norm, kind, 0.0, dtype)
+            y = convolve_relu_pool(pixels, convolution, norm, kind, dtype)
             exact = pool(functional.relu(exact_block(pixels.double().unsqueeze(1))), kind)
             assert y.dtype == dtype
             assert_near(y, exact, 1e-5)
@@ -161,7 +161,7 @@ def test_the_fused_first_block_is_its_layers_in_float64(
             for layer in (block, exact_block):
                 layer.eval()
             strided = torch.stack([pixels, -pixels], -1)[..., 0]
-            y = convolve_relu_pool(strided, convolution, norm, kind, 0.0, dtype)
+            y = convolve_relu_pool(strided, convolution, norm, kind, dtype)
             exact = pool(functional.relu(exact_block(pixels.double().unsqueeze(1))), kind)
             assert_near(y, exact, 1e-5)
 
@@ -169,7 +169,7 @@ def test_the_fused_first_block_is_its_layers_in_float64(
 def test_a_first_block_too_wide_for_the_kernel_takes_the_plain_path() -> None:
     convolution, pixels = nn.Conv2d(1, 4, 3, padding=1), draw(2, 33, 33)
     exact = pool(functional.relu(convolution(pixels.unsqueeze(1))), "mixed")
-    y = convolve_relu_pool(pixels, convolution, None, "mixed", 0.0, torch.float32)
+    y = convolve_relu_pool(pixels, convolution, None, "mixed", torch.float32)
     torch.testing.assert_close(y, exact)
 
 

@@ -17,7 +17,6 @@ def test_the_public_names_are_these() -> None:
         "DigitClassifier",
         "DigitNetwork",
         "Digits",
-        "MixedPool",
         "NetworkConfig",
         "Reader",
         "Reading",

@@ -22,7 +22,7 @@ from tenfold.bundle.test_time_augmentation import (
     interpolation_weights,
 )
 from tenfold.data.mnist import CLASSES, SIDE
-from tenfold.model.config import SHARES, NetworkConfig, convolution_names
+from tenfold.model.config import NetworkConfig, PoolKind
 
 INPUT, OUTPUT, MEMBERS = "images", "probabilities", "members"
 
@@ -180,13 +180,11 @@ def _network(graph: _Graph, x: str, config: NetworkConfig, weights: Weights, pre
     x = graph.add("Div", [x, graph.floats(f"{prefix}std", config.input_std)])
     side, scale = SIDE, 1.0  # of what the next layer reads
     for block in range(len(config.widths)):
-        for name in convolution_names(config, block):
-            weight, bias = _folded(weights, name, "convolution")
-            inputs = _inputs(graph, x, prefix + name, scale * weight, bias)
-            x = graph.add("Conv", inputs, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
-            x, scale = _rectified(graph, x, config.convolution_slope), 1.0
-        share = _maximum_share(config, weights, block)
-        x, scale = _pooled(graph, x, share, f"{prefix}blocks.{block}", side)
+        name = f"blocks.{block}"
+        weight, bias = _folded(weights, name, "convolution")
+        inputs = _inputs(graph, x, prefix + name, scale * weight, bias)
+        x = graph.add("Conv", inputs, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+        x, scale = _pooled(graph, graph.add("Relu", [x]), config.pooling, side)
         side = -(-side // 2)
     x = graph.add("Flatten", [x], axis=1)
     dense = [f"dense.{index}" for index in range(len(config.fully_connected))]
@@ -215,14 +213,6 @@ def _folded(weights: Weights, name: str, layer: str) -> tuple[Array, Array]:
     return weight * scale.reshape(-1, *[1] * (weight.ndim - 1)), bias - mean * scale
 
 
-def _maximum_share(config: NetworkConfig, weights: Weights, block: int) -> float | Array:
-    """Return how much of the maximum a block's pooling takes, a number or one a channel."""
-    if config.pooling != "learned":
-        return SHARES[config.pooling][0]
-    gate = weights[f"blocks.{block}.pool.gate"].astype(np.float64)
-    return ((1 + np.tanh(gate / 2)) / 2).astype(np.float32)  # the sigmoid, without overflow
-
-
 def _inputs(graph: _Graph, x: str, layer: str, weight: Array, bias: Array) -> list[str]:
     return [x, graph.floats(f"{layer}.weight", weight), graph.floats(f"{layer}.bias", bias)]
 
@@ -237,25 +227,19 @@ def _rectified(graph: _Graph, x: str, slope: float) -> str:
     return graph.add("LeakyRelu", [x], alpha=slope) if slope else graph.add("Relu", [x])
 
 
-def _pooled(graph: _Graph, x: str, share: float | Array, name: str, side: int) -> tuple[str, float]:
-    """Add 2×2 SAME pooling: `share` of the maximum, the rest of the average, a channel's own.
+def _pooled(graph: _Graph, x: str, kind: PoolKind, side: int) -> tuple[str, float]:
+    """Add 2×2 SAME pooling of images of `side` pixels.
 
     Returns:
-        the output, and what it is still to be multiplied by. Equal shares are left to the next
+        the output, and what it is still to be multiplied by. The factor is left to the next
         layer's weights: a multiplication here would keep a runtime from laying out convolutions
         and pooling alike, and halve its speed.
     """
     pads = [0, 0, side % 2, side % 2]
-    sole = share if isinstance(share, float) else None
-    most = "" if sole == 0 else graph.add("MaxPool", [x], pads=pads, **_POOL)
-    if sole == 1:
-        return most, 1.0
+    largest = graph.add("MaxPool", [x], pads=pads, **_POOL) if kind != "average" else ""
+    if kind == "max":
+        return largest, 1.0
     mean = graph.add("AveragePool", [x], pads=pads, count_include_pad=0, **_POOL)
-    if sole == 0:
+    if kind == "average":
         return mean, 1.0
-    if sole == 0.5:  # noqa: PLR2004
-        return graph.add("Add", [most, mean]), 0.5
-    column = np.reshape(share, (-1, 1, 1))
-    most = graph.add("Mul", [most, graph.floats(f"{name}.maximum", column)])
-    mean = graph.add("Mul", [mean, graph.floats(f"{name}.average", 1 - column)])
-    return graph.add("Add", [most, mean]), 1.0
+    return graph.add("Add", [largest, mean]), 0.5

@@ -1,4 +1,4 @@
-"""What a digit network is made of, said without torch."""
+"""The configuration of a digit network. It does not import torch."""
 
 from itertools import pairwise
 from typing import Literal
@@ -9,8 +9,8 @@ from tenfold.data.mnist import CLASSES, SIDE
 
 PoolKind = Literal["mixed", "max", "average"]
 
-# How much of the maximum and of the average each kind of pooling takes.
-SHARES: dict[PoolKind, tuple[float, float]] = {
+# Weights of the maximum and of the average of each 2×2 window.
+POOLING_WEIGHTS: dict[PoolKind, tuple[float, float]] = {
     "mixed": (0.5, 0.5),
     "max": (1.0, 0.0),
     "average": (0.0, 1.0),
@@ -25,28 +25,18 @@ class NetworkConfig(BaseModel):
     widths: tuple[PositiveInt, ...] = Field(
         default=(32, 64, 128), min_length=1, max_length=5, description="filters of each 3×3 conv"
     )
-    convolutions: int = Field(
-        default=1, ge=1, le=4, description="3×3 convs in each block but the first, which has one"
-    )
     fully_connected: tuple[PositiveInt, ...] = Field(
         default=(1024, 512), description="units of each"
     )
-    pooling: Literal["mixed", "max", "average", "learned"] = "mixed"
+    pooling: PoolKind = "mixed"
     normalisation: Literal["none", "batch"] = "none"
-    convolution_slope: float = Field(default=0.0, ge=0, lt=1, description="0 is ReLU")
-    fully_connected_slope: float = Field(default=0.2, ge=0, lt=1)
+    fully_connected_slope: float = Field(default=0.2, ge=0, lt=1, description="0 is ReLU")
     dropout: float = Field(default=0.5, ge=0, lt=1)
-    initialisation: Literal["truncated-normal", "he", "xavier"] = "truncated-normal"
+    initialisation: Literal["truncated-normal", "he"] = "truncated-normal"
     initial_std: float = Field(default=0.1, gt=0, description="of the truncated normal")
     initial_bias: float = 0.1
     input_mean: float = Field(default=0.0, description="of pixels in [0, 1]")
     input_std: float = Field(default=1.0, gt=0)
-
-
-def convolution_names(config: NetworkConfig, block: int) -> list[str]:
-    """Return the names of a block's convolutions, in order; what pools is the block itself."""
-    extra = config.convolutions - 1 if block else 0
-    return [*(f"blocks.{block}.before.{index}" for index in range(extra)), f"blocks.{block}"]
 
 
 def tensor_shapes(config: NetworkConfig) -> dict[str, tuple[int, ...]]:
@@ -54,11 +44,8 @@ def tensor_shapes(config: NetworkConfig) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {}
     channels, side = 1, SIDE
     for block, width in enumerate(config.widths):
-        for name in convolution_names(config, block):
-            shapes |= _layer(f"{name}.convolution", (width, channels, 3, 3), config)
-            channels = width
-        if config.pooling == "learned":
-            shapes[f"blocks.{block}.pool.gate"] = (width,)
+        shapes |= _layer(f"blocks.{block}.convolution", (width, channels, 3, 3), config)
+        channels = width
         side = -(-side // 2)
     units = (side * side * channels, *config.fully_connected)
     for index, (inputs, outputs) in enumerate(pairwise(units)):

@@ -11,15 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name every PyTorch reader expects
 
 from tenfold.data.mnist import CLASSES, SIDE
-from tenfold.model.config import NetworkConfig, PoolKind
+from tenfold.model.config import NetworkConfig
 from tenfold.model.kernels.functional import (
     batch_norm_relu_pool,
-    convolve,
     convolve_relu_pool,
-    rectify,
     relu_pool,
 )
-from tenfold.model.pooling import LearnedPool
 
 
 class Dropout(nn.Module):
@@ -43,69 +40,29 @@ class Dropout(nn.Module):
         return x * (random >= self.threshold).to(x.dtype).mul_(scale)
 
 
-class Convolution(nn.Module):
-    """3×3 SAME convolution → (batch norm) → ReLU."""
+class ConvolutionBlock(nn.Module):
+    """3×3 SAME convolution → (batch norm) → ReLU → 2×2 SAME pooling."""
 
     def __init__(self, inputs: int, outputs: int, config: NetworkConfig) -> None:
         super().__init__()
         normed = config.normalisation == "batch"
         self.convolution = nn.Conv2d(inputs, outputs, 3, padding=1, bias=not normed)
         self.norm = nn.BatchNorm2d(outputs) if normed else None
-        self.slope = config.convolution_slope
+        self.pooling = config.pooling
 
     def forward(self, x_nchw: Tensor) -> Tensor:
-        """Map [n, inputs, h, w] to [n, outputs, h, w]."""
+        """Map [n, inputs, h, w] to [n, outputs, ⌈h/2⌉, ⌈w/2⌉]."""
         x_nchw = self.convolution(x_nchw)
-        x_nchw = x_nchw if self.norm is None else self.norm(x_nchw)
-        return rectify(x_nchw, self.slope)
-
-
-class ConvolutionBlock(nn.Module):
-    """(3×3 SAME convolution → (batch norm) → ReLU) once or more, then 2×2 SAME pooling."""
-
-    def __init__(
-        self, inputs: int, outputs: int, config: NetworkConfig, convolutions: int = 1
-    ) -> None:
-        super().__init__()
-        normed = config.normalisation == "batch"
-        self.before = nn.ModuleList(
-            Convolution(inputs if index == 0 else outputs, outputs, config)
-            for index in range(convolutions - 1)
-        )
-        inputs = outputs if convolutions > 1 else inputs
-        self.convolution = nn.Conv2d(inputs, outputs, 3, padding=1, bias=not normed)
-        self.norm = nn.BatchNorm2d(outputs) if normed else None
-        self.pooling: PoolKind = "mixed" if config.pooling == "learned" else config.pooling
-        self.pool = LearnedPool(outputs) if config.pooling == "learned" else None
-        self.slope = config.convolution_slope
-
-    def forward(self, x_nchw: Tensor) -> Tensor:
-        """Map [n, c, h, w] to [n, outputs, ⌈h/2⌉, ⌈w/2⌉]."""
-        for convolution in self.before:
-            x_nchw = convolution(x_nchw)
-        return self.pooled(self.convolution(x_nchw))
-
-    def pooled(self, x_nchw: Tensor) -> Tensor:
-        """Apply all that follows the convolution."""
-        if self.pool is not None:
-            x_nchw = x_nchw if self.norm is None else self.norm(x_nchw)
-            learned: Tensor = self.pool(rectify(x_nchw, self.slope))
-            return learned
         if self.norm is None:
-            return relu_pool(x_nchw, self.pooling, self.slope)
-        return batch_norm_relu_pool(x_nchw, self.norm, self.pooling, self.slope)
-
-
-class FirstBlock(ConvolutionBlock):
-    """The block that reads pixels: one input channel, filters always float32."""
+            return relu_pool(x_nchw, self.pooling)
+        return batch_norm_relu_pool(x_nchw, self.norm, self.pooling)
 
     def read(self, pixels_nhw: Tensor, dtype: torch.dtype) -> Tensor:
-        """Map float32 pixels [n, h, w] to [n, outputs, ⌈h/2⌉, ⌈w/2⌉] of `dtype`."""
-        if self.pool is not None:
-            return self.pooled(convolve(pixels_nhw, self.convolution, dtype))
-        return convolve_relu_pool(
-            pixels_nhw, self.convolution, self.norm, self.pooling, self.slope, dtype
-        )
+        """Map float32 pixels [n, h, w] to [n, outputs, ⌈h/2⌉, ⌈w/2⌉] of `dtype`.
+
+        For a block of one input channel; its filters are always float32.
+        """
+        return convolve_relu_pool(pixels_nhw, self.convolution, self.norm, self.pooling, dtype)
 
 
 class DenseBlock(nn.Module):
@@ -140,9 +97,8 @@ class DigitNetwork(nn.Module):
         super().__init__()
         self.config = config
         self.compute_dtype = torch.float32
-        self.blocks = nn.ModuleList([FirstBlock(1, config.widths[0], config)])
-        self.blocks.extend(
-            ConvolutionBlock(a, b, config, config.convolutions) for a, b in pairwise(config.widths)
+        self.blocks = nn.ModuleList(
+            ConvolutionBlock(a, b, config) for a, b in pairwise((1, *config.widths))
         )
         side = SIDE
         for _ in config.widths:
@@ -164,10 +120,10 @@ class DigitNetwork(nn.Module):
         return logits
 
     @property
-    def first(self) -> FirstBlock:
+    def first(self) -> ConvolutionBlock:
         """The block that reads pixels."""
         block = self.blocks[0]
-        assert isinstance(block, FirstBlock)  # noqa: S101 - narrows ModuleList's item type
+        assert isinstance(block, ConvolutionBlock)  # noqa: S101 - narrows ModuleList's item type
         return block
 
     def set_compute_dtype(self, dtype: torch.dtype) -> "DigitNetwork":
@@ -194,8 +150,6 @@ class DigitNetwork(nn.Module):
             weight = torch.empty(layer.weight.shape)
             if config.initialisation == "he":
                 nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=generator)
-            elif config.initialisation == "xavier":
-                nn.init.xavier_uniform_(weight, generator=generator)
             else:
                 std = config.initial_std
                 nn.init.trunc_normal_(weight, 0, std, -2 * std, 2 * std, generator=generator)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name every PyTorch reader expects
 
-from tenfold.model.config import SHARES, PoolKind
+from tenfold.model.config import POOLING_WEIGHTS, PoolKind
 from tenfold.model.kernels import operators  # noqa: F401 - registers torch.ops.tenfold
 from tenfold.model.kernels.library import (
     DTYPES,
@@ -24,9 +24,7 @@ __all__ = [
     "adam_step",
     "available",
     "batch_norm_relu_pool",
-    "convolve",
     "convolve_relu_pool",
-    "rectify",
     "relu_pool",
     "tune_process",
     "why_not",
@@ -39,70 +37,63 @@ _ALONE = 16_384  # so few weights are not worth waking other threads
 available._dynamo_marked_constant = True  # type: ignore[attr-defined]  # noqa: SLF001
 
 
-def relu_pool(x: Tensor, kind: PoolKind, slope: float = 0.0) -> Tensor:
-    """Apply (leaky) ReLU, then 2×2 SAME pooling: [n, c, h, w] → [n, c, ⌈h/2⌉, ⌈w/2⌉]."""
-    if slope == 0 and _fits(x):
-        pooled: Tensor = torch.ops.tenfold.relu_pool(x, *SHARES[kind])[0]
+def relu_pool(x: Tensor, kind: PoolKind) -> Tensor:
+    """Apply ReLU, then 2×2 SAME pooling: [n, c, h, w] → [n, c, ⌈h/2⌉, ⌈w/2⌉]."""
+    if _fits(x):
+        pooled: Tensor = torch.ops.tenfold.relu_pool(x, *POOLING_WEIGHTS[kind])[0]
         return pooled
-    return pool(rectify(x, slope), kind)
+    return pool(F.relu(x), kind)
 
 
-def rectify(x: Tensor, slope: float) -> Tensor:
-    """Apply (leaky) ReLU; not leaky by 0, which makes NaN of -inf."""
-    return F.leaky_relu(x, slope) if slope else F.relu(x)
-
-
-def batch_norm_relu_pool(
-    x: Tensor, norm: nn.BatchNorm2d, kind: PoolKind, slope: float = 0.0
-) -> Tensor:
-    """Apply batch norm (Ioffe & Szegedy 2015), (leaky) ReLU, then 2×2 SAME pooling.
+def batch_norm_relu_pool(x: Tensor, norm: nn.BatchNorm2d, kind: PoolKind) -> Tensor:
+    """Apply batch norm (Ioffe & Szegedy 2015), ReLU, then 2×2 SAME pooling.
 
     In training, `norm`'s running statistics move as in `nn.BatchNorm2d`.
     """
-    fits = slope == 0 and _fits(x) and _fits_norm(norm, x.numel())
+    fits = _fits(x) and _fits_norm(norm, x.numel())
     if not fits or (torch.is_grad_enabled() and not norm.training):
-        return pool(rectify(norm(x), slope), kind)
+        return pool(F.relu(norm(x)), kind)
     assert norm.running_mean is not None and norm.running_var is not None  # noqa: S101, PT018
     if not norm.training:
         scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
         shift = norm.bias - norm.running_mean * scale
-        inferred: Tensor = torch.ops.tenfold.affine_relu_pool(x, scale, shift, *SHARES[kind])
+        weights = POOLING_WEIGHTS[kind]
+        inferred: Tensor = torch.ops.tenfold.affine_relu_pool(x, scale, shift, *weights)
         return inferred
     pooled, _, mean, variance = torch.ops.tenfold.norm_relu_pool(
-        x, norm.weight, norm.bias, norm.eps, *SHARES[kind]
+        x, norm.weight, norm.bias, norm.eps, *POOLING_WEIGHTS[kind]
     )
     _track(norm, mean, variance, x.numel() // x.shape[1])
     trained: Tensor = pooled
     return trained
 
 
-def convolve_relu_pool(  # noqa: PLR0913, PLR0917 - a block has that many parts
+def convolve_relu_pool(
     pixels: Tensor,
     convolution: nn.Conv2d,
     norm: nn.BatchNorm2d | None,
     kind: PoolKind,
-    slope: float,
     dtype: torch.dtype,
 ) -> Tensor:
     """Apply the first block to float32 pixels [n, h, w]; the result is of `dtype`, channels last.
 
-    3×3 SAME convolution of one channel, (batch norm), (leaky) ReLU, 2×2 SAME pooling. The
+    3×3 SAME convolution of one channel, (batch norm), ReLU, 2×2 SAME pooling. The
     full-size activations are never stored. Batch norm's statistics follow from the patches'
     moments, since x = Wp for a patch p: mean x = W·mean p, var x = diag(W·cov p·Wᵀ); what is
     convolved are filters that have taken in its scale.
     """
-    fits = slope == 0 and _fits_first(pixels, convolution, dtype)
+    fits = _fits_first(pixels, convolution, dtype)
     if not fits or (norm is not None and not _fits_norm(norm, pixels.numel() * norm.num_features)):
         x = convolve(pixels, convolution, dtype)
         if norm is None:
-            return relu_pool(x, kind, slope)
-        return batch_norm_relu_pool(x, norm, kind, slope)
+            return relu_pool(x, kind)
+        return batch_norm_relu_pool(x, norm, kind)
     filters, bias = convolution.weight.flatten(1).T, convolution.bias
     if norm is not None:
         filters, bias = _fold(filters, norm, pixels)
     assert bias is not None  # noqa: S101 - without norm there is one
     pooled: Tensor = torch.ops.tenfold.convolve_relu_pool(
-        pixels, filters, bias, dtype == torch.bfloat16, *SHARES[kind]
+        pixels, filters, bias, dtype == torch.bfloat16, *POOLING_WEIGHTS[kind]
     )[0]
     return pooled
 
