@@ -22,7 +22,7 @@ from views import CHOSEN, DESKEWED, PLAIN, SETS, averaged
 from tenfold.data.mnist import CLASSES, SIDE
 from tenfold.evaluation.metrics import ensemble_log_probabilities
 from tenfold.model.config import NetworkConfig
-from tenfold.model.network import ConvolutionBlock, DigitNetwork, FirstBlock
+from tenfold.model.network import ConvolutionBlock, DigitNetwork
 
 FILTER = 5
 WIDTHS = (32, 64, 96, 128, 160)
@@ -42,8 +42,9 @@ class Unpooled(DigitNetwork):
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__(config)
-        others = (ConvolutionBlock(a, b, config) for a, b in pairwise(WIDTHS))
-        self.blocks = nn.ModuleList([FirstBlock(1, WIDTHS[0], config), *others])
+        self.blocks = nn.ModuleList(
+            ConvolutionBlock(a, b, config) for a, b in pairwise((1, *WIDTHS))
+        )
         for block in self.blocks:
             enlarge(block, padding=0)
         side = SIDE - (FILTER - 1) * len(WIDTHS)
