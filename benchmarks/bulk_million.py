@@ -1,6 +1,6 @@
 """A million crops on a Ray cluster that loses a worker half-way: all of them, once each.
 
-    python benchmarks/bulk_million.py --out benchmarks/records/ray
+    python benchmarks/bulk_million.py --out benchmarks/records/bulk-million.json
 
 draws the crops (seven-segment digits under noise, as PNG in Parquet files of 10,000),
 reads them with `tenfold read --single --out --on ray`, kills one of Ray's worker processes when
@@ -22,11 +22,10 @@ from typing import Any
 import cv2
 import numpy as np
 import pyarrow as pa
+from measurement import save
 from pyarrow import dataset, parquet
 
 from tenfold.data.digits import synthetic_digits
-from tenfold.files import write_atomically
-from tenfold.training.hardware import choose_device, describe_machine
 
 SHARD = 10_000
 
@@ -119,7 +118,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=1_000_000)
     parser.add_argument("--local", action="store_true", help="read without Ray")
-    parser.add_argument("--out", type=Path, help="folder of the record")
+    parser.add_argument("--out", type=Path, help="file of the record")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tenfold-") as name:
         crops, out = Path(name) / "crops", Path(name) / "readings.parquet"
@@ -127,17 +126,13 @@ def main() -> None:
         labels = generate(crops, options.count)
         shards = len(list(crops.iterdir()))
         found = {
-            **describe_machine(choose_device("cpu")),
             "count": options.count,
             **read(crops, out, shards, on_ray=not options.local),
             **check(out, labels),
         }
     found["rows_per_second"] = round(found["rows"] / found["seconds"])
-    text = json.dumps(found, indent=2) + "\n"
-    print(text)
-    if options.out:
-        where = "local" if options.local else "ray"
-        write_atomically(options.out / f"bulk-{where}-{options.count}.json", text)
+    print(json.dumps(found, indent=1))
+    save(options.out, **found)
 
 
 if __name__ == "__main__":

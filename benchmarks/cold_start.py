@@ -1,6 +1,8 @@
-"""Time `tenfold train` as whole processes, a seed each, and summarise what they scored.
+"""Time `tenfold train` as whole processes, one for each seed, and summarise what they scored.
 
-python benchmarks/cold_start.py benchmarks/records/swift --seeds 10 -- train swift
+python benchmarks/cold_start.py runs/swift --out benchmarks/records/cold-start.json -- train swift
+
+The run folders stay in `runs/swift`; the record has one line of figures for each seed.
 """
 
 import argparse
@@ -12,53 +14,50 @@ import time
 from pathlib import Path
 from typing import Any
 
+from measurement import save
+
 from tenfold.evaluation.statistics import spread
 
-TARGET = 0.99  # of the monitored images
+TARGET_ACCURACY = 0.99
 
 
 def run_one(arguments: list[str], folder: Path, seed: int) -> dict[str, Any]:
     """Train in a process of its own; return wall seconds from its start, peak memory, scores."""
     command = ["/usr/bin/env", "time", "-f", "%M", sys.executable, "-m", "tenfold", *arguments]
     command += ["--seed", str(seed), "--out", str(folder), "--json"]
-    begun = time.perf_counter()
-    answer = subprocess.run(command, check=True, capture_output=True, text=True)
-    seconds = time.perf_counter() - begun
+    start = time.perf_counter()
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    seconds = time.perf_counter() - start
     evaluation = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    training = sum(manifest["timings"].values())
+    training = manifest["timings"]["training_seconds"]
+    evaluating = manifest["timings"]["evaluation_seconds"]
     lines = (folder / "members/00/journal.jsonl").read_text(encoding="utf-8").splitlines()
-    reached = [r["seconds"] for r in map(json.loads, lines) if r["accuracy"] >= TARGET]
+    reached = [r["seconds"] for r in map(json.loads, lines) if r["accuracy"] >= TARGET_ACCURACY]
     headline = evaluation["models"][-1]
+    # What is neither training nor evaluation counts as start-up.
+    startup = seconds - training - evaluating
     return {
         "seed": seed,
         "seconds": round(seconds, 2),
-        "training_seconds": manifest["timings"]["training_seconds"],
-        # From the start of the process: all that is neither training nor evaluation counts.
-        "seconds_to_99": round(reached[0] + seconds - training, 2) if reached else None,
-        "largest_process_mb": round(int(answer.stderr.split()[-1]) / 1024),
-        "accuracy": headline["accuracy"],
-        "nll_sum": headline["nll_sum"],
-        "ece": headline["ece"],
+        "training_seconds": training,
+        "seconds_to_99": round(reached[0] + startup, 2) if reached else None,
+        "largest_process_mb": round(int(done.stderr.split()[-1]) / 1024),
+        **{key: headline[key] for key in ("accuracy", "nll_sum", "ece")},
     }
 
 
 def main() -> None:
-    """Run the seeds that have no line yet; print a summary of all."""
+    """Train every seed; print a summary and write the record."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("out", type=Path)
+    parser.add_argument("root", type=Path, help="folder for the runs")
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--out", type=Path, help="file of the record")
     parser.add_argument("arguments", nargs="+", help="of tenfold: train RECIPE …")
     given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
-    table = given.out / "cold-starts.jsonl"
-    rows = [json.loads(line) for line in table.read_text().splitlines()] if table.exists() else []
+    rows = []
     for seed in range(given.seeds):
-        if any(row["seed"] == seed for row in rows):
-            continue
-        rows.append(run_one(given.arguments, given.out / f"seed-{seed}", seed))
-        with table.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(rows[-1]) + "\n")
+        rows.append(run_one(given.arguments, given.root / f"seed-{seed}", seed))
         print(rows[-1], flush=True)
     print(f"\n{len(rows)} seeds of `tenfold {' '.join(given.arguments)}`")
     for key in ("accuracy", "nll_sum", "ece"):
@@ -67,6 +66,7 @@ def main() -> None:
     for key in ("seconds", "training_seconds", "seconds_to_99", "largest_process_mb"):
         values = [row[key] for row in rows if row[key] is not None]
         print(f"{key}: median {statistics.median(values):.5g}, {min(values)} to {max(values)}")
+    save(given.out, runs=rows)
 
 
 if __name__ == "__main__":

@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+from measurement import save
 
 from tenfold.data.sources import load_digits
 from tenfold.evaluation.metrics import wilson
 from tenfold.reading.reader import Reader
 from tenfold.serving.web import write_site
-from tenfold.training.hardware import describe_machine
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "unit"))
 
@@ -96,11 +95,7 @@ def main() -> None:
     given = parser.parse_args()
     reader = Reader.load()
     random = np.random.default_rng(SEED)
-    figures: dict[str, Any] = {
-        "machine": describe_machine(torch.device("cpu")),
-        "seed": SEED,
-        "sets": {},
-    }
+    figures: dict[str, Any] = {"seed": SEED, "sets": {}}
     with tempfile.TemporaryDirectory() as folder:
         write_site("field", Path(folder))
         with serve_folder(Path(folder)) as address, browse("chromium") as browser:
@@ -112,7 +107,7 @@ def main() -> None:
                     page, reader, list(islice(drawn, COUNT)), random
                 )
                 print(name, json.dumps(found))
-    given.out.write_text(json.dumps(figures, indent=2) + "\n")
+    save(given.out, **figures)
 
 
 if __name__ == "__main__":

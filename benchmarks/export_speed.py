@@ -9,7 +9,6 @@ the rounds counts. Images a second in batches on all cores, and milliseconds for
 """
 
 import argparse
-import json
 import os
 import statistics
 import time
@@ -21,13 +20,13 @@ os.environ["TENFOLD_KERNELS"] = "off"
 import numpy as np  # after the kernels are chosen
 import numpy.typing as npt
 import torch
+from measurement import save
 
 from tenfold.bundle.format import SHIPPED, read_package
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.bundle.torch_bundle import Bundle
 from tenfold.cpu import available_cores
 from tenfold.data.sources import load_digits
-from tenfold.training.hardware import describe_machine
 
 Images = npt.NDArray[np.uint8]
 BATCHES = (64, 256)
@@ -73,8 +72,7 @@ def main() -> None:
         key = "one image, milliseconds" if batch == 1 else f"batches of {batch}, images/s"
         found[key] = {n: 1e3 * s if batch == 1 else 1 / s for n, s in row.items()}
         print(key, {name: round(value, 3) for name, value in found[key].items()}, flush=True)
-    record = {"machine": describe_machine(torch.device("cpu")), "threads": cores, "figures": found}
-    given.out.write_text(json.dumps(record, indent=1) + "\n")
+    save(given.out, threads=cores, figures=found)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,19 @@
 """Measure the reader on pictures that are not MNIST's, beside what MNIST demos usually do.
 
 tenfold train swift --out runs/plain
-python benchmarks/foreign.py runs/plain --out benchmarks/records/foreign
+python benchmarks/foreign.py runs/plain --out benchmarks/records/foreign.json
 
 The baseline is a plain MNIST network with the usual preparation: grey, inverted if the border is
-light, squeezed to 28 × 28; it takes every picture for one digit. Writes figures.json and prints a
+light, squeezed to 28 × 28; it takes every picture for one digit. Prints a
 Markdown table. Nothing is chosen from these figures that is not said where they are quoted.
 """
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+from measurement import save
 
 from tenfold.bundle.format import SHIPPED
 from tenfold.bundle.runtime import OnnxClassifier
@@ -23,7 +22,6 @@ from tenfold.data.pictures import Pictures
 from tenfold.evaluation.reader import evaluate_reader
 from tenfold.reading.reader import Reader
 from tenfold.rendering.picture_sets import load_pictures, picture_sets
-from tenfold.training.hardware import describe_machine
 
 
 def baseline(predictor: OnnxClassifier, pictures: Pictures) -> float | None:
@@ -65,16 +63,14 @@ def main() -> None:
     for name in given.sets:
         pictures = load_pictures(name)
         result = evaluate_reader(reader, pictures)
-        found[name] = result | {"baseline": baseline(plain, pictures)}
+        mistakes = result["mistakes"]
+        found[name] = result | {
+            "mistakes": {key: [m[key] for m in mistakes] for key in ("index", "label", "read")},
+            "baseline": baseline(plain, pictures),
+        }
         print(row(name, result, found[name]["baseline"]), flush=True)
-    given.out.mkdir(parents=True, exist_ok=True)
-    record = {
-        "machine": describe_machine(torch.device("cpu")),
-        "bundle": reader.predictor.config.model_dump(mode="json"),
-        "accept": reader.accept,
-        "sets": found,
-    }
-    (given.out / "figures.json").write_text(json.dumps(record, indent=1) + "\n")
+    bundle = reader.predictor.config.model_dump(mode="json")
+    save(given.out, bundle=bundle, accept=reader.accept, sets=found)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What losing machines costs: simulated for rates and checkpoint intervals, beside a formula.
 
-    python benchmarks/node_loss.py --out benchmarks/records/ray
+    python benchmarks/node_loss.py --out benchmarks/records/node-loss.json
 
 A member trains for so many seconds, one to a node. Nodes are lost at random (exponential times);
 what was trained since the last checkpoint is trained again, after the time that it takes to
@@ -9,12 +9,10 @@ waste = cost / interval + rate · (interval / 2 + recovery). Cost and recovery a
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
-
-from tenfold.files import write_atomically
+from measurement import save
 
 HOUR = 3600.0
 MEMBERS = 4_000  # that are simulated for each row
@@ -66,7 +64,7 @@ def main() -> None:
     """Simulate, compare, record."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recovery", type=float, default=10.0, help="seconds, assumed")
-    parser.add_argument("--out", type=Path, help="folder of the record")
+    parser.add_argument("--out", type=Path, help="file of the record")
     options = parser.parse_args()
     rows = [wasted(rate, step, options.recovery) for rate in RATES for step in INTERVALS]
     for row in rows:
@@ -74,10 +72,14 @@ def main() -> None:
             f"{row['losses_an_hour']:>6} an hour, every {row['interval_seconds']:>5} s: "
             f"{row['simulated']:7.2%} simulated, {row['formula']:7.2%} by the formula"
         )
-    if options.out:
-        facts = {"training_seconds": TRAINING, "checkpoint_cost_seconds": COST}
-        found = {**facts, "recovery_seconds": options.recovery, "members": MEMBERS, "rows": rows}
-        write_atomically(options.out / "node-loss.json", json.dumps(found, indent=2) + "\n")
+    save(
+        options.out,
+        training_seconds=TRAINING,
+        checkpoint_cost_seconds=COST,
+        recovery_seconds=options.recovery,
+        members=MEMBERS,
+        rows=rows,
+    )
 
 
 if __name__ == "__main__":

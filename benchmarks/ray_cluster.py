@@ -4,7 +4,7 @@ Each node is a network namespace with an address, a root of temporary files and 
 own, in which `ray start` runs; a bridge connects them. Losing a machine is SIGKILL to every
 process of its namespace. Needs root, iproute2 and taskset; takes about twenty minutes:
 
-    python benchmarks/ray_cluster.py --iterations 3000 --out benchmarks/records/ray
+    python benchmarks/ray_cluster.py --iterations 3000 --out benchmarks/records/ray-cluster.json
 
 Eight members of `smoke` are trained on this machine, then on clusters of one and two nodes,
 then on two nodes that are killed and replaced, then on a cluster whose head is killed.
@@ -319,7 +319,7 @@ def kill_head(folder: Path, wanted: list[str]) -> dict[str, Any]:
 def main() -> None:
     """Parse, measure, record."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, help="folder of the record")
+    parser.add_argument("--out", type=Path, help="file of the record")
     parser.add_argument("--iterations", type=int, default=1500, help="of the second stage")
     parser.add_argument("--drive", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--on", help=argparse.SUPPRESS)
@@ -327,18 +327,12 @@ def main() -> None:
     if options.drive:
         drive(options.drive, options.on)
         return
-    from tenfold.files import write_atomically
-    from tenfold.training.hardware import choose_device, describe_machine
+    from measurement import save
 
     with tempfile.TemporaryDirectory(prefix="tenfold-") as folder:
-        found = {
-            **describe_machine(choose_device("cpu")),
-            **measure(Path(folder), options.iterations),
-        }
-    text = json.dumps(found, indent=2) + "\n"
-    print(text)
-    if options.out:
-        write_atomically(options.out / "cluster.json", text)
+        found = measure(Path(folder), options.iterations)
+    print(json.dumps(found, indent=1))
+    save(options.out, **found)
 
 
 if __name__ == "__main__":

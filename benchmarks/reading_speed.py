@@ -6,7 +6,6 @@ The crops are MNIST's test images as arrays, each found, normalised and read lik
 """
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -19,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
+from measurement import save
 from PIL import Image
 
 from tenfold.bundle.format import SHIPPED
@@ -28,7 +27,6 @@ from tenfold.data.sources import load_digits
 from tenfold.evaluation.statistics import spread
 from tenfold.reading.bulk import read_in_bulk
 from tenfold.rendering.picture_sets import load_pictures
-from tenfold.training.hardware import describe_machine
 
 
 def cold(picture: Path, times: int) -> list[float]:
@@ -75,7 +73,6 @@ def main() -> None:
         seconds = cold(picture, 7)
     crops = load_digits("mnist", "test").images.numpy()
     found = {
-        "machine": describe_machine(torch.device("cpu")),
         "cold_seconds": seconds,
         "crops_per_second": {
             str(workers): [bulk(crops, given.crops, workers) for _ in range(given.times)]
@@ -88,7 +85,7 @@ def main() -> None:
         print(
             f"{workers} process(es): {rate.mean:,.0f} ± {rate.half or 0:,.0f} crops/s, n = {rate.n}"
         )
-    given.out.write_text(json.dumps(found, indent=1) + "\n")
+    save(given.out, **found)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ read and every result written once. Inputs are cold: each call takes another cop
 than the cache holds.
 """
 
+import argparse
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -197,8 +197,11 @@ def draw(points: list[Point], peak: float, bandwidth: float, path: Path) -> None
     figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
-def main(path: Path) -> None:
+def main() -> None:
     """Measure, print a Markdown table, draw."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("picture", type=Path)
+    path = parser.parse_args().picture
     tune_process()
     torch.manual_seed(0)
     dtype = choose_dtype("auto", torch.device("cpu"))
@@ -227,4 +230,4 @@ def main(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()

@@ -29,6 +29,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from measurement import save
 from PIL import Image
 
 from tenfold.bundle.runtime import OnnxClassifier
@@ -36,7 +37,6 @@ from tenfold.data.decoding import decode
 from tenfold.data.sources import load_digits
 from tenfold.reading.reader import Reader, find_digits, images_of
 from tenfold.serving.responses import answer, result
-from tenfold.training.hardware import describe_machine
 
 RATE = 200  # requests a second
 CLIENTS = 64
@@ -254,8 +254,7 @@ def main() -> None:
         Image.fromarray(pixels).save(file, "PNG")
         bodies.append(file.getvalue())
     seconds = options.seconds
-    record: dict[str, Any] = {"machine": describe_machine(torch.device("cpu"))}
-    record["load_average_before"] = os.getloadavg()
+    record: dict[str, Any] = {"load_average_before": os.getloadavg()}
 
     def note(name: str, value: Any) -> None:  # noqa: ANN401 - JSON
         record[name] = value
@@ -277,8 +276,7 @@ def main() -> None:
             note("lasting", lasting(service, picture, options.minutes))
             note("exit_code", service.stop())
         note("stopped_under_load", stopped(picture))
-    if options.out:
-        options.out.write_text(json.dumps(record, indent=1) + "\n")
+    save(options.out, **record)
 
 
 if __name__ == "__main__":

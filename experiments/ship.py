@@ -1,0 +1,49 @@
+"""Make a run's bundle the shipped one: the same networks with float16 weights.
+
+python experiments/ship.py RUN src/tenfold/bundles/field
+
+Prints what the run and the shipped bundle score on MNIST's test images, which must agree.
+"""
+
+import argparse
+from pathlib import Path
+
+from tenfold.bundle.format import save_bundle
+from tenfold.bundle.torch_bundle import Bundle
+from tenfold.data.sources import load_digits
+from tenfold.evaluation.evaluate import evaluate_bundle
+
+
+def main() -> None:
+    """Copy a run's bundle in float16."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("target", type=Path)
+    given = parser.parse_args()
+    run, target = given.run, given.target
+    original = Bundle.load(run / "bundle")
+    config = original.config
+    halved = [
+        {key: v.half() if v.is_floating_point() else v for key, v in network.state_dict().items()}
+        for network in original.networks
+    ]
+    save_bundle(
+        target,
+        name=config.name,
+        configs=config.members,
+        states=halved,
+        test_time_augmentation=config.test_time_augmentation,
+        temperature=config.temperature,
+        rejection_threshold=config.rejection_threshold,
+        facts=config.facts,
+        card=(run / "bundle" / "card.md").read_text(encoding="utf-8"),
+    )
+    test = load_digits("mnist", "test")
+    for name, bundle in (("run", original), ("shipped", Bundle.load(target))):
+        best = evaluate_bundle(bundle, test)["models"][-1]
+        print(f"{name}: {best['errors']} mistakes, nll_sum {best['nll_sum']:.2f}")
+    print(f"{sum(file.stat().st_size for file in target.iterdir()):,} bytes")
+
+
+if __name__ == "__main__":
+    main()
