@@ -4,6 +4,7 @@ They are plain shared libraries: they include no Python.h, and Python loads them
 wheel serves every Python version of a platform: py3-none-PLATFORM.
 """
 
+import os
 import platform
 import sys
 from pathlib import Path
@@ -24,6 +25,11 @@ if platform.machine().lower() not in {"x86_64", "amd64"}:
 
 class BuildKernels(build_ext):
     """Build shared libraries that know nothing of Python."""
+
+    def finalize_options(self) -> None:
+        """Compile for all instruction sets at the same time."""
+        super().finalize_options()
+        self.parallel = self.parallel or os.cpu_count()
 
     def get_ext_filename(self, fullname: str) -> str:
         """Return the library's path, without the version of Python in its name."""
