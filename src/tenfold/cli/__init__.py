@@ -1,7 +1,7 @@
 """The `tenfold` command: each verb parses, calls one function and prints."""
 
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -15,7 +15,7 @@ from tenfold.cli.repeat import compare, repeat
 from tenfold.cli.serve import serve
 from tenfold.cli.sweep import sweep
 from tenfold.cli.train import train
-from tenfold.errors import TenfoldError
+from tenfold.errors import EXTRA_OF_MODULE, MissingExtraError, TenfoldError
 
 app = typer.Typer(
     name="tenfold",
@@ -52,9 +52,18 @@ app.add_typer(bench_app, name="bench")
 
 
 def main() -> None:
-    """Run the command; what the user can mend is one line and exit code 2."""
+    """Run the command; an error that the user can mend is one line and exit code 2."""
     try:
         app(prog_name="tenfold")
     except TenfoldError as error:
-        print(f"tenfold: {error}", file=sys.stderr)  # noqa: T201 - the one place errors are printed
-        raise SystemExit(2) from None
+        _fail(error)
+    except ModuleNotFoundError as error:
+        extra = EXTRA_OF_MODULE.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        _fail(MissingExtraError(f"tenfold {sys.argv[1]}", extra))
+
+
+def _fail(error: TenfoldError) -> NoReturn:
+    print(f"tenfold: {error}", file=sys.stderr)  # noqa: T201 - the one place errors are printed
+    raise SystemExit(2) from None
