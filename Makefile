@@ -11,7 +11,7 @@ SOURCES = pyproject.toml setup.py src/tenfold/model/kernels/kernels.c
 # Asked first: pip itself retries an index that does not answer for minutes.
 ANSWERS = import sys, urllib.request as web; web.urlopen(sys.argv[1] + "/torch/", timeout=5)
 
-.PHONY: train test processes lint docs build clean
+.PHONY: train test processes lint command-line docs build clean
 
 train: $(VENV)/.train
 	$(VENV)/bin/tenfold train
@@ -27,6 +27,9 @@ lint: $(VENV)/.dev
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+command-line: $(VENV)/.dev
+	$(VENV)/bin/typer tenfold.cli utils docs --name tenfold --title "Command line" --output docs/reference/command-line.md
 
 docs: $(VENV)/.docs
 	$(VENV)/bin/sphinx-build --fail-on-warning --keep-going --quiet docs build/docs

@@ -19,7 +19,7 @@ from tenfold.training.schedule import Stage
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text()
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
@@ -65,11 +65,11 @@ def table_of_defaults(text: str) -> dict[str, Any]:
 
 
 def test_every_key_of_a_recipe_and_its_default_are_documented() -> None:
-    assert table_of_defaults(section("recipes.md", "Keys")) == dict(leaves(Recipe))
+    assert table_of_defaults(section("reference/recipes.md", "Keys")) == dict(leaves(Recipe))
 
 
 def test_every_key_of_a_stage_is_documented() -> None:
-    documented = table_of_defaults(section("recipes.md", "A stage"))
+    documented = table_of_defaults(section("reference/recipes.md", "A stage"))
     assert documented.keys() == Stage.model_fields.keys()
     required = {name for name, field in Stage.model_fields.items() if field.is_required()}
     assert {name for name, default in documented.items() if default is None} == required
@@ -85,7 +85,7 @@ def test_every_shipped_recipe_is_in_the_readme() -> None:
 
 
 def test_every_file_of_a_run_is_documented(finished: Any) -> None:
-    patterns = names(section("run-folder.md", "The run folder"))
+    patterns = names(section("reference/files.md", "The run folder"))
     left = {str(p.relative_to(finished.path)) for p in finished.path.rglob("*") if p.is_file()}
     left = {re.sub(r"members/\d\d/", "members/NN/", name) for name in left}
     matched = {name: [p for p in patterns if fnmatch.fnmatch(name, p)] for name in left}
@@ -108,39 +108,21 @@ def test_every_key_of_a_file_is_documented(heading: str, file: str, finished: An
     content: Mapping[str, Any] = json.loads(
         text.splitlines()[0] if file.endswith("jsonl") else text
     )
-    documented = names(section("run-folder.md", heading))
+    documented = names(section("reference/files.md", heading))
     if heading == "evaluation.json":
-        of_a_model = names(section("run-folder.md", heading).partition("Of a model:")[2])
+        of_a_model = names(section("reference/files.md", heading).partition("Of a model:")[2])
         assert of_a_model == content["models"][0].keys()
-        documented = names(section("run-folder.md", heading).partition("Of a model:")[0])
+        documented = names(section("reference/files.md", heading).partition("Of a model:")[0])
     assert documented == content.keys()
 
 
-def test_the_readme_has_a_line_for_every_source_file() -> None:
-    _, _, tree = README.partition("```text\nsrc/tenfold/\n")
-    listed: set[str] = set()
-    folder = ""
-    for line in tree.partition("```")[0].splitlines():
-        words = re.match(r"( +)(.*?)(?:  .*)?$", line)
-        assert words, line
-        if words[2].endswith("/"):
-            folder = words[2]
-            continue
-        above = folder if len(words[1]) > 2 else ""  # deeper than the first level
-        listed |= {above + name for name in words[2].split(", ")}
-    package = ROOT / "src/tenfold"
-    kept = {".py", ".c", ".html", ".css", ".js", ".svg", ".typed"}
-    files = {str(p.relative_to(package)) for p in package.rglob("*") if p.suffix in kept}
-    inits = {name for name in files if name.endswith("/__init__.py")}
-    assert listed == (files - inits) | {"recipes/*.toml"}
-
-
 def test_the_command_line_s_page_is_current(tmp_path: Path) -> None:
-    page = tmp_path / "cli.md"
-    words = ("utils", "docs", "--name", "tenfold", "--title", "The command line")
+    page = tmp_path / "command-line.md"
+    words = ("utils", "docs", "--name", "tenfold", "--title", "Command line")
     command = [sys.executable, "-m", "typer", "tenfold.cli", *words, "--output", str(page)]
     subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
-    assert page.read_text() == (DOCS / "cli.md").read_text(), "run `make docs`"
+    current = (DOCS / "reference" / "command-line.md").read_text()
+    assert page.read_text() == current, "run `make command-line`"
 
 
 @pytest.mark.processes

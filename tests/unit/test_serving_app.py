@@ -187,7 +187,7 @@ def test_the_description_and_the_quick_way_are_of_the_same_paths(client: TestCli
 
 
 def test_the_limits_of_the_documentation_are_those_of_the_code() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "serving.md").read_text()
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "http.md").read_text()
     rows = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \| [^|]+ \|$", text, re.MULTILINE))
     queue = Queue()
     limits = {

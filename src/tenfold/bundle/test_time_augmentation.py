@@ -2,8 +2,8 @@
 
 `none` uses the image alone, without resampling. `deskew-affine-shift` uses eight variants, sampled
 bilinearly: the deskewed image, rotated by ±6° and scaled by 0.8 and 1.2 in all four combinations,
-and the original image, shifted by one pixel in each of the four directions. docs/accuracy.md has
-measurements of these and of other choices.
+and the original image, shifted by one pixel in each of the four directions.
+docs/explanation/accuracy.md has measurements of these and of other choices.
 """
 
 import functools
