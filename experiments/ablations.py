@@ -34,7 +34,7 @@ VARIANTS: dict[str, list[str]] = {
     "no augmentation": [
         *(f"augmentation.{key}=0.0" for key in ("rotation", "scale", "shear", "translation"))
     ],
-    "no averaging": ["averaging.decay=0.0"],
+    "no averaging": ["ema.decay=0.0"],
     "constant learning rate": ["training.stages.1.learning_rate=0.006"],
     "no batch normalisation": ["network.normalisation=none"],
 }

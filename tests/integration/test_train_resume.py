@@ -59,12 +59,12 @@ def assert_same_member(folder: Path, expected: Path) -> None:
 SETTINGS = {
     "averaged, best kept": (
         "training.keep=min-nll",
-        "averaging.decay=0.8",
-        "averaging.every=2",
+        "ema.decay=0.8",
+        "ema.every=2",
     ),
     "plain, last kept": (
         "training.keep=last",
-        "averaging.decay=0",
+        "ema.decay=0",
         "network.normalisation=none",
         "training.nll_reduction=sum",
     ),
@@ -72,7 +72,7 @@ SETTINGS = {
 
 
 def small(*settings: str) -> Recipe:
-    """Make a recipe of 11 + 14 iterations; its knobs change every 4, it evaluates every 6."""
+    """Make a recipe of 11 + 14 iterations; evaluate every 6, hyperparameters change every 4."""
     return load_recipe(
         "smoke",
         [

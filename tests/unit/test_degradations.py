@@ -12,25 +12,34 @@ from torch import Tensor
 
 from tenfold.augmentation import degradations as module
 from tenfold.augmentation.degradations import (
-    Imitation,
-    blur,
-    camera,
-    coarse,
-    cut,
-    hard,
-    imitate,
-    ink_boxes,
-    paper,
-    pen,
+    Degradations,
+    blur_and_noise,
+    bounding_boxes,
+    contrast,
+    degrade,
+    downsampling,
+    gaussian_blur,
+    page_remnants,
     renormalise,
+    stroke_width,
+    truncation,
 )
 from tenfold.data.digits import synthetic_digits
 
 Effect = Callable[[Tensor, torch.Generator], Tensor]
 
-EFFECTS: tuple[Effect, ...] = (pen, hard, coarse, camera, paper, cut)
+EFFECTS: tuple[Effect, ...] = (
+    stroke_width,
+    contrast,
+    downsampling,
+    blur_and_noise,
+    page_remnants,
+    truncation,
+)
 NAMES = tuple(effect.__name__ for effect in EFFECTS)
-EVERYTHING = Imitation.model_validate(dict.fromkeys((*NAMES, "stretched"), 0.5) | {"offset": 2})
+EVERYTHING = Degradations.model_validate(
+    dict.fromkeys((*NAMES, "aspect_ratio"), 0.5) | {"translation": 2}
+)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -100,7 +109,7 @@ def test_an_effect_leaves_a_digit_behind(effect: Effect) -> None:
 
 
 @pytest.mark.parametrize("effect", EFFECTS)
-def test_an_effect_leaves_a_digit_where_and_as_it_stands(effect: Effect) -> None:
+def test_an_effect_leaves_a_digit_where_it_is(effect: Effect) -> None:
     # Neither turned nor mirrored nor moved: most like itself among its eight images.
     x = some_digits(400)
     x = x * torch.linspace(0.5, 1, 28)[:, None] * torch.linspace(0.7, 1, 28)  # no digit symmetric
@@ -116,38 +125,38 @@ def test_blank_images_survive(effect: Effect) -> None:
     y = effect(torch.zeros(9, 28, 28), seeded())
     assert y.isfinite().all()
     assert 0 <= y.min() <= y.max() <= 1
-    if effect in {pen, hard, coarse, cut}:  # a camera has its noise, a page its lines
+    if effect in {stroke_width, contrast, downsampling, truncation}:  # the others add something
         assert not y.any()
 
 
-def test_everything_together_keeps_shape_type_and_range() -> None:
+def test_all_effects_together_keep_shape_type_and_range() -> None:
     x = torch.cat([some_digits(), torch.zeros(3, 28, 28), torch.ones(2, 28, 28)])
     before = x.clone()
-    y = imitate(x, EVERYTHING, seeded())
+    y = degrade(x, EVERYTHING, seeded())
     assert y.shape == x.shape
     assert y.dtype == torch.float32
     assert y.isfinite().all()
     assert 0 <= y.min() < y.max() <= 1 + 1e-6
     assert torch.equal(x, before)
-    assert torch.equal(imitate(x, EVERYTHING, seeded()), y)
-    assert not torch.allclose(imitate(x, EVERYTHING, seeded(1)), y, atol=1e-3)
+    assert torch.equal(degrade(x, EVERYTHING, seeded()), y)
+    assert not torch.allclose(degrade(x, EVERYTHING, seeded(1)), y, atol=1e-3)
 
 
 def test_an_empty_batch_stays_empty() -> None:
-    assert imitate(torch.zeros(0, 28, 28), EVERYTHING, seeded()).shape == (0, 28, 28)
+    assert degrade(torch.zeros(0, 28, 28), EVERYTHING, seeded()).shape == (0, 28, 28)
 
 
-def test_at_share_zero_nothing_is_done_but_to_normalise() -> None:
+def test_at_fraction_zero_images_are_only_normalised() -> None:
     generator, judge = seeded(), seeded()
     x = some_digits()
-    assert not Imitation().active
-    assert torch.equal(imitate(x, Imitation(), generator), renormalise(x, Imitation(), judge))
+    assert not Degradations().active
+    assert torch.equal(degrade(x, Degradations(), generator), renormalise(x, Degradations(), judge))
     assert torch.equal(generator.get_state(), judge.get_state())
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("share", [0.1, 0.25, 1.0])
-def test_an_effect_meets_its_share_of_the_images(
+def test_an_effect_changes_its_fraction_of_the_images(
     name: str, share: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "renormalise", lambda x, *_: x)
@@ -155,7 +164,7 @@ def test_an_effect_meets_its_share_of_the_images(
     x = some_digits()
     places = set()
     for seed in range(20):
-        y = imitate(x, Imitation.model_validate({name: share}), seeded(seed))
+        y = degrade(x, Degradations.model_validate({name: share}), seeded(seed))
         met = (y == 1 - x).flatten(1).all(1)
         assert int(met.sum()) == round(share * 40)
         assert torch.equal(y[~met], x[~met])
@@ -163,17 +172,15 @@ def test_an_effect_meets_its_share_of_the_images(
     assert len(places) > 20  # not the same images each time
 
 
-@pytest.mark.parametrize(
-    "name", [*NAMES, "stretched", "offset", "size", "printed", "drawn", "negatives"]
-)
+@pytest.mark.parametrize("name", [*NAMES, "aspect_ratio", "translation", "scale"])
 def test_each_field_is_active_alone(name: str) -> None:
-    assert Imitation.model_validate({name: 0.5}).active
+    assert Degradations.model_validate({name: 0.5}).active
 
 
-def test_pen_widens_or_thins_every_stroke_of_an_image() -> None:
+def test_stroke_width_widens_or_thins_every_stroke_of_an_image() -> None:
     x = rectangles(*[(6, 8, 20, 12)] * 300)  # a core is left, so that nothing has to be stretched
     x[:, 16:20, 8:20] = 0.7
-    y = pen(x, seeded())
+    y = stroke_width(x, seeded())
     order = y.sum((1, 2)).argsort()
     y = y[order]
     assert bool((y.diff(dim=0) >= -1e-6).all())  # one family, from the thinnest to the widest
@@ -190,9 +197,9 @@ def test_pen_widens_or_thins_every_stroke_of_an_image() -> None:
     np.testing.assert_allclose(y[-1], 0.4 * wide + 0.6 * wider5, atol=0.05)
 
 
-def test_hard_raises_contrast_around_a_grey_of_its_own() -> None:
+def test_contrast_is_raised_around_a_grey_of_its_own() -> None:
     ramp = torch.linspace(0, 1, 28 * 28).view(1, 28, 28).repeat(200, 1, 1)
-    y = hard(ramp, seeded()).view(200, -1)
+    y = contrast(ramp, seeded()).view(200, -1)
     assert bool((y[:, 0] == 0).all())
     assert bool((y[:, -1] == 1).all())
     slope = y.diff(dim=1) * 783
@@ -207,21 +214,24 @@ def test_hard_raises_contrast_around_a_grey_of_its_own() -> None:
     assert 0.57 < level[gained].max() < 0.61
 
 
-def test_coarse_keeps_what_has_no_detail() -> None:
-    torch.testing.assert_close(coarse(torch.ones(16, 28, 28), seeded()), torch.ones(16, 28, 28))
+def test_downsampling_keeps_flat_areas() -> None:
+    flat = torch.ones(16, 28, 28)
+    torch.testing.assert_close(downsampling(flat, seeded()), flat)
 
 
-def test_coarse_loses_detail() -> None:
+def test_downsampling_loses_detail() -> None:
     stripes = torch.zeros(64, 28, 28)
     stripes[:, :, ::2] = 1
-    y = coarse(stripes[:32] * 0.5, seeded())  # below the hard half's level or at it
+    y = downsampling(
+        stripes[:32] * 0.5, seeded()
+    )  # at or below the level of the half with contrast
     fine = (stripes[:32] * 0.5).diff(dim=2).abs().mean()
     assert y.diff(dim=2).abs().mean() < 0.6 * fine
 
 
-def test_cut_takes_ink_off_one_side_of_the_box_only() -> None:
+def test_truncation_takes_foreground_off_one_side_of_the_box_only() -> None:
     x = some_digits(80)
-    y = cut(x, seeded())
+    y = truncation(x, seeded())
     assert bool((y <= x).all())
     changed = (y != x).numpy()
     sides = set()
@@ -245,17 +255,17 @@ def test_cut_takes_ink_off_one_side_of_the_box_only() -> None:
 
 
 @pytest.mark.parametrize("width", [1, 2, 3, 4, 8])
-def test_cut_leaves_three_quarters_of_a_narrow_digit(width: int) -> None:
+def test_truncation_leaves_three_quarters_of_a_narrow_digit(width: int) -> None:
     x = rectangles(*[(4, 12, 24, 12 + width)] * 200)
-    left = cut(x, seeded()).sum((1, 2)) / x.sum((1, 2))
+    left = truncation(x, seeded()).sum((1, 2)) / x.sum((1, 2))
     across = 1 - (width // 4) / width
     assert left.min().item() == pytest.approx(min(across, 17 / 20))
     assert left.max().item() == pytest.approx(max(across, 19 / 20))
 
 
-def test_paper_adds_lines_gaps_and_marks() -> None:
+def test_page_remnants_are_lines_gaps_and_marks() -> None:
     x = some_digits(400)
-    y = paper(x, seeded())
+    y = page_remnants(x, seeded())
     darker, fainter = ((y - x) > 1e-3).flatten(1).any(1), ((x - y) > 1e-3).flatten(1).any(1)
     assert not bool((darker & fainter).any())
     # 0.4 lines and 0.3 marks darken, but some marks lie beyond the picture's side; 0.3 gaps fade
@@ -269,22 +279,22 @@ def test_paper_adds_lines_gaps_and_marks() -> None:
         assert all(r == row or c == column for r, c in cross)
 
 
-def test_blur_is_scipy_s_binomial() -> None:
+def test_gaussian_blur_is_scipy_s_binomial() -> None:
     x = torch.rand(5, 28, 28, generator=seeded())
     expected = x.double().numpy()
     for axis in (1, 2):
         taps = np.array([1, 4, 6, 4, 1]) / 16
         expected = ndimage.convolve1d(expected, taps, axis, mode="constant")
-    np.testing.assert_allclose(blur(x), expected, atol=1e-6)
+    np.testing.assert_allclose(gaussian_blur(x), expected, atol=1e-6)
 
 
-def test_ink_boxes_are_numpy_s() -> None:
+def test_bounding_boxes_are_numpy_s() -> None:
     generator = seeded()
     sparse = torch.rand(500, 28, 28, generator=generator)
     share = torch.rand(500, 1, 1, generator=generator) ** 4
     x = torch.where(torch.rand(500, 28, 28, generator=generator) < share, sparse, 0)
     x = torch.cat([x, torch.zeros(1, 28, 28), 0.2 * rectangles((9, 3, 14, 20))])
-    boxes = ink_boxes(x)
+    boxes = bounding_boxes(x)
     assert boxes.dtype == torch.int64
     np.testing.assert_array_equal(boxes, boxes_by_hand(x))
     assert boxes[-2:].tolist() == [[0, 0, 27, 27]] * 2  # without ink, the whole frame
@@ -299,7 +309,7 @@ BOXES = (
 
 def test_without_errors_box_and_centre_of_mass_are_mnist_s() -> None:
     x = torch.cat([rectangles(*BOXES), some_digits(200)])
-    y = renormalise(x, Imitation(), seeded())
+    y = renormalise(x, Degradations(), seeded())
     # Thin strokes are sampled here and there a bit off their middle.
     np.testing.assert_allclose(centres(y), 14.0, atol=0.25)
     assert np.abs(centres(y) - 14.0).mean() < 0.05
@@ -311,7 +321,7 @@ def test_without_errors_box_and_centre_of_mass_are_mnist_s() -> None:
 
 
 def test_proportions_stay() -> None:
-    y = renormalise(rectangles(*BOXES), Imitation(), seeded())
+    y = renormalise(rectangles(*BOXES), Degradations(), seeded())
     for before, after in zip(BOXES, boxes_by_hand(y), strict=True):
         height, width = before[2] - before[0], before[3] - before[1]
         sides = np.array([after[2] - after[0], after[3] - after[1]]) + 1
@@ -322,14 +332,14 @@ def test_proportions_stay() -> None:
 def test_digits_of_the_right_size_are_only_moved_to_the_centre() -> None:
     x = rectangles((4, 9, 24, 19))  # its centre of mass is at 13.5 both ways, half a pixel off
     moved = sum(x.roll((down, right), (1, 2)) for down in (0, 1) for right in (0, 1))
-    y = renormalise(x, Imitation(), seeded())
+    y = renormalise(x, Degradations(), seeded())
     torch.testing.assert_close(y, torch.as_tensor(moved) / 4, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("box", [(4, 12, 24, 16), (12, 4, 16, 24)])
-def test_stretched_digits_go_up_to_a_square(box: tuple[int, int, int, int]) -> None:
+def test_aspect_ratios_go_up_to_a_square(box: tuple[int, int, int, int]) -> None:
     x = rectangles(*[box] * 300)
-    y = renormalise(x, Imitation(stretched=1), seeded())
+    y = renormalise(x, Degradations(aspect_ratio=1), seeded())
     top, left, bottom, right = boxes_by_hand(y).T
     height, width = bottom - top + 1, right - left + 1
     longer, shorter = (height, width) if box == (4, 12, 24, 16) else (width, height)
@@ -339,22 +349,22 @@ def test_stretched_digits_go_up_to_a_square(box: tuple[int, int, int, int]) -> N
     np.testing.assert_allclose(centres(y), 14.0, atol=0.1)
 
 
-def test_a_share_is_stretched() -> None:
+def test_a_fraction_changes_its_aspect_ratio() -> None:
     x = rectangles(*[(4, 12, 24, 16)] * 1000)
-    y = renormalise(x, Imitation(stretched=0.3), seeded())
-    kept = renormalise(x, Imitation(), seeded())
+    y = renormalise(x, Degradations(aspect_ratio=0.3), seeded())
+    kept = renormalise(x, Degradations(), seeded())
     changed = (y - kept).abs().flatten(1).amax(1) > 1e-3
     assert float(changed.float().mean()) == pytest.approx(0.3, abs=0.05)
 
 
-def test_errors_of_place_and_size_are_uniform_and_bounded() -> None:
+def test_errors_of_position_and_size_are_uniform_and_bounded() -> None:
     x = rectangles(*[(8, 9, 20, 19)] * 1000)
-    y = renormalise(x, Imitation(offset=3), seeded())
+    y = renormalise(x, Degradations(translation=3), seeded())
     away = centres(y) - 14.0
     assert np.abs(away).max() == pytest.approx(3, abs=0.1)
     assert away.std() == pytest.approx(3 / 3**0.5, rel=0.05)
     assert abs(np.mean(away[:, 0] * away[:, 1])) < 0.1 * away.var()
-    y = renormalise(x, Imitation(size=0.3), seeded())
+    y = renormalise(x, Degradations(scale=0.3), seeded())
     np.testing.assert_allclose(centres(y), 14.0, atol=0.1)
     ratio = np.sqrt(y.sum((1, 2)).double().numpy() / (20 * 20 * 10 / 12))
     assert ratio.max() == pytest.approx(1.3, abs=0.03)
@@ -364,16 +374,14 @@ def test_errors_of_place_and_size_are_uniform_and_bounded() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"pen": -0.1},
-        {"camera": 1.1},
-        {"negatives": 1.0},
-        {"offset": 9},
-        {"size": 1.0},
-        {"pencil": 0.5},
-        {"printed": 0.3, "drawn": 0.3, "negatives": 0.4},
+        {"stroke_width": -0.1},
+        {"blur_and_noise": 1.1},
+        {"translation": 9},
+        {"scale": 1.0},
+        {"stroke_with": 0.5},
     ],
     ids=str,
 )
 def test_impossible_values_and_unknown_keys_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        Imitation.model_validate(wrong)
+        Degradations.model_validate(wrong)

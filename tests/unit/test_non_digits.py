@@ -9,9 +9,6 @@ import torch
 from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 
-from tenfold.augmentation import outlier_exposure as strangers_module
-from tenfold.augmentation.degradations import Imitation
-from tenfold.augmentation.outlier_exposure import NO_DIGIT, Bank, Strangers
 from tenfold.bundle.torch_bundle import Bundle
 from tenfold.data.normalization import to_form
 from tenfold.rendering import non_digits as module
@@ -140,79 +137,3 @@ def test_the_shares_of_kinds_are_met(monkeypatch: pytest.MonkeyPatch) -> None:
     widths = (drawn[:, 14] > 0).sum(1)
     counts = np.bincount(widths.numpy(), minlength=len(shares) + 1)[1:]
     np.testing.assert_allclose(counts / 2000, shares, atol=0.035)  # three deviations
-
-
-def strangers(no_digits: float, digits: float) -> Strangers:
-    """Banks whose images tell what they are: negatives from 100 on, the digit d is 200 + d."""
-    some, greys = Strangers(Imitation(), seed=0), torch.arange(10, dtype=torch.uint8).view(-1, 1, 1)
-    some.banks = [
-        Bank((100 + greys).expand(10, 28, 28), torch.full((10,), NO_DIGIT), no_digits),
-        Bank((200 + greys).expand(10, 28, 28), torch.arange(10), digits),
-    ]
-    return some
-
-
-@pytest.mark.parametrize("n", [1, 7, 40, 256])
-@pytest.mark.parametrize(
-    ("no_digits", "digits"), [(0.12, 0.05), (0.5, 0.0), (0.0, 0.3), (0.5, 0.49)]
-)
-def test_strangers_take_their_shares_and_bring_their_labels(
-    n: int, no_digits: float, digits: float
-) -> None:
-    images = torch.arange(n, dtype=torch.uint8).remainder(50).view(n, 1, 1).repeat(1, 28, 28)
-    labels = torch.arange(n) % 10
-    before = images.clone(), labels.clone()
-    some = strangers(no_digits, digits)
-    joined, named = some.join(images, labels, torch.Generator().manual_seed(0))
-    assert torch.equal(images, before[0])
-    assert torch.equal(labels, before[1])
-    assert joined.dtype == torch.uint8
-    assert named.dtype == torch.int64
-    grey = joined[:, 0, 0].long()
-    assert torch.equal(joined, joined[:, :1, :1].expand(n, 28, 28))  # images come whole
-    is_negative, is_digit = (grey >= 100) & (grey < 110), grey >= 200
-    assert int(is_negative.sum()) == round(no_digits * n)
-    assert int(is_digit.sum()) == min(round(digits * n), n - round(no_digits * n))
-    assert bool((named[is_negative] == NO_DIGIT).all())
-    assert torch.equal(named[is_digit], grey[is_digit] - 200)
-    kept = ~is_negative & ~is_digit
-    assert torch.equal(joined[kept], images[kept])
-    assert torch.equal(named[kept], labels[kept])
-
-
-def test_shares_that_are_rounded_up_end_with_the_batch() -> None:
-    some = strangers(0.3, 0.3)
-    some.banks.append(some.banks[0])
-    images, labels = torch.zeros(5, 28, 28, dtype=torch.uint8), torch.zeros(5, dtype=torch.int64)
-    _, named = some.join(images, labels, torch.Generator().manual_seed(0))
-    assert (named == NO_DIGIT).tolist() == [True, True, False, False, True]  # 1.5, 1.5 and 1.5
-
-
-def test_strangers_are_drawn_by_the_generator() -> None:
-    some = strangers(0.5, 0.4)
-    images, labels = torch.zeros(50, 28, 28, dtype=torch.uint8), torch.zeros(50, dtype=torch.int64)
-    first, again, other = (
-        some.join(images, labels, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)
-    )
-    assert torch.equal(first[0], again[0])
-    assert torch.equal(first[1], again[1])
-    assert not torch.equal(first[0], other[0])
-    assert len(set(first[0][:25, 0, 0].tolist())) > 5
-
-
-def test_banks_hold_what_the_recipe_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(strangers_module, "_BANK", 40)
-    assert not Strangers(Imitation(pen=1), seed=5).banks
-    (no_digits,) = Strangers(Imitation(negatives=0.1), seed=5).banks
-    assert torch.equal(no_digits.images, non_digits(40, seed=5))
-    assert no_digits.labels.tolist() == [NO_DIGIT] * 40
-    assert no_digits.share == 0.1
-    draws: dict[str, Draw] = {"printed": printed_digits, "drawn": drawn_digits}
-    for name, draw in draws.items():
-        (bank,) = Strangers(Imitation.model_validate({name: 0.2}), seed=5).banks
-        images, labels = draw(len(bank.images), 5)
-        assert torch.equal(bank.images, images)
-        assert torch.equal(bank.labels, labels)
-        assert bank.share == 0.2
-    everything = Imitation(negatives=0.1, printed=0.2, drawn=0.3)
-    assert sum(bank.share for bank in Strangers(everything, seed=5).banks) == pytest.approx(0.6)

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from tenfold.training.recipe import load_recipe
-from tenfold.training.schedule import Knobs, Ramp, Schedule, Stage
+from tenfold.training.schedule import Hyperparameters, Ramp, Schedule, Stage
 
 
 def stage(iterations: int, **changes: object) -> Stage:
@@ -68,8 +68,8 @@ def test_a_batch_of_less_than_one_image_is_refused() -> None:
         stage(10, batch_size={"start": 100, "end": 0.5})
 
 
-def test_knobs_change_at_multiples_of_update_every_within_a_stage() -> None:
-    # 70 iterations, then 120: knobs are set at 0, 50 | 70, 120, 170.
+def test_hyperparameters_change_at_multiples_of_update_every_within_a_stage() -> None:
+    # 70 iterations, then 120: hyperparameters are set at 0, 50 | 70, 120, 170.
     one = stage(70, learning_rate={"start": 0, "end": 69}, l2_coefficient=1)
     two = stage(120, learning_rate={"start": 100, "end": 219}, l2_coefficient=2)
     schedule = Schedule([one, two], update_every=50)
@@ -90,7 +90,7 @@ def test_batches_round_to_the_multiple_and_are_never_empty() -> None:
 
 def test_a_stage_of_one_iteration_stays_at_its_start() -> None:
     schedule = Schedule([stage(1, learning_rate={"start": 3, "end": 4})])
-    assert schedule.at(0) == Knobs(0, 3, 100, 0)
+    assert schedule.at(0) == Hyperparameters(0, 3, 100, 0)
 
 
 @pytest.mark.parametrize("step", [-1, 190])
@@ -102,11 +102,11 @@ def test_steps_outside_are_refused(step: int) -> None:
 def test_the_report_s_final_setting() -> None:
     schedule = load_recipe("report-5-ensemble").schedule
     assert schedule.iterations == 1400 + 6000
-    assert schedule.at(49) == Knobs(0, 0.00375, 200, 100)
+    assert schedule.at(49) == Hyperparameters(0, 0.00375, 200, 100)
     t = 1350 / 1399  # the last update of stage 1 is at iteration 1350
     last = (0, 0.00375 - t * 0.00125, round(200 + t * 100), 100 + t * 300)
     assert schedule.at(1399) == pytest.approx(last)
-    assert schedule.at(1400) == Knobs(1, 0.0002, 400, 100)
+    assert schedule.at(1400) == Hyperparameters(1, 0.0002, 400, 100)
     t = 3000 / 5999
     middle = (1, 0.0002 + t * (1e-8 - 0.0002), round(400 + t * 200), 100 - t * 100)
     assert schedule.at(1400 + 3049) == pytest.approx(middle)

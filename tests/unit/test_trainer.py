@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from tenfold.augmentation import outlier_exposure as strangers
-from tenfold.augmentation.degradations import imitate
+from tenfold.augmentation.degradations import degrade
 from tenfold.augmentation.geometric import Augmentation, augment
+from tenfold.augmentation.outlier_exposure import replace_images
 from tenfold.data.deskew import deskewed
 from tenfold.data.digits import Digits
 from tenfold.data.sampling import IndexStream
@@ -24,7 +24,7 @@ CPU = Placement(torch.device("cpu"), torch.float32)
 PLAIN = (  # nothing random but the weights, nothing averaged
     "network.dropout=0",
     "augmentation={}",
-    "averaging.decay=0",
+    "ema.decay=0",
     "training.update_every=1",
     "training.stages.0.l2_coefficient={start = 3, end = 30}",
 )
@@ -53,17 +53,17 @@ def plainly(recipe: Recipe, initial: dict[str, Tensor], digits: Digits, steps: i
     order = IndexStream(len(digits), derive_seed(derive_seed(recipe.seed, "member", 0), "order"))
     seen = 0
     for step in range(steps):
-        knobs = recipe.schedule.at(step)
-        indices = order.indices(seen, knobs.batch_size)
-        seen += knobs.batch_size
+        hyper = recipe.schedule.at(step)
+        indices = order.indices(seen, hyper.batch_size)
+        seen += hyper.batch_size
         logits = network(digits.images[indices].double() / 255)
         p = torch.softmax(logits, dim=1)[torch.arange(len(indices)), digits.labels[indices]]
         loss = -(p + 1e-23).log().sum()
         if recipe.training.nll_reduction == "mean":
-            loss = loss / knobs.batch_size
+            loss = loss / hyper.batch_size
         for layer in network.penalised_layers():
-            loss = loss + knobs.l2_coefficient * layer.weight.square().mean()
-        optimizer.param_groups[0]["lr"] = knobs.learning_rate
+            loss = loss + hyper.l2_coefficient * layer.weight.square().mean()
+        optimizer.param_groups[0]["lr"] = hyper.learning_rate
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         optimizer.step()
@@ -92,7 +92,7 @@ def test_steps_are_those_of_the_report_in_float64(
 
 
 def test_averages_follow_their_formula(tiny_digits: Digits) -> None:
-    ours = trainer(tiny_digits, "averaging.decay=0.9", "averaging.every=3")
+    ours = trainer(tiny_digits, "ema.decay=0.9", "ema.every=3")
     average = ours.optimizer.master.double()
     for step in range(1, 13):
         ours.step()
@@ -100,18 +100,18 @@ def test_averages_follow_their_formula(tiny_digits: Digits) -> None:
             update = step // 3
             decay = min(0.9, (1 + update) / (10 + update))  # 2/11, 3/12, 4/13, 5/14
             average = decay * average + (1 - decay) * ours.optimizer.master.double()
-        torch.testing.assert_close(ours.averages[0].double(), average, rtol=1e-5, atol=1e-7)
-    assert ours.evaluated_state() is ours.averages
+        torch.testing.assert_close(ours.ema.averages[0].double(), average, rtol=1e-5, atol=1e-7)
+    assert ours.evaluated_state() is ours.ema.averages
 
 
 def test_what_is_evaluated_is_the_averaged_network(tiny_digits: Digits) -> None:
-    ours = trainer(tiny_digits, "averaging.decay=0.9")
+    ours = trainer(tiny_digits, "ema.decay=0.9")
     for _ in range(7):
         ours.step()
     network = DigitNetwork(ours.recipe.network).eval()
     network.load_state_dict(ours.state_dict(ours.evaluated_state()))
     flat = torch.cat([p.detach().reshape(-1) for p in network.parameters()])
-    assert torch.equal(flat, ours.averages[0])
+    assert torch.equal(flat, ours.ema.averages[0])
     assert not torch.equal(flat, ours.optimizer.master)
     with torch.inference_mode():
         expected = network(tiny_digits.images.float() / 255).double().log_softmax(dim=1)
@@ -183,24 +183,18 @@ def test_the_share_of_images_that_are_deskewed(
     assert 0.15 < moved / (32 * len(drawn)) < 0.35
 
 
-IMITATING = (
+DEGRADED = (
     "augmentation={rotation = 10.0, elastic = 0.7}",
-    "imitation={pen = 0.5, hard = 0.3, coarse = 0.4, camera = 0.3, paper = 0.2, cut = 0.1}",
-    *("imitation.stretched=0.3", "imitation.offset=1.5", "imitation.size=0.1"),
-    *("imitation.printed=0.1", "imitation.drawn=0.1", "imitation.negatives=0.2"),
+    "degradations={stroke_width = 0.5, contrast = 0.3, downsampling = 0.4, truncation = 0.1}",
+    *("degradations.blur_and_noise=0.3", "degradations.page_remnants=0.2"),
+    *(f"degradations.{key}" for key in ("aspect_ratio=0.3", "translation=1.5", "scale=0.1")),
+    "outlier_exposure={non_digits = 0.2, printed = 0.1, drawn = 0.1, bank_size = 40}",
 )
 
 
-@pytest.fixture
-def small_banks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Draw few negatives: thousands take seconds."""
-    monkeypatch.setattr(strangers, "_BANK", 40)
-
-
-@pytest.mark.usefixtures("small_banks")
 @pytest.mark.parametrize("normalisation", ["none", "batch"])
-def test_imitation_trains_reproducibly(normalisation: str, tiny_digits: Digits) -> None:
-    settings = (*IMITATING, "network.dropout=0.5", f"network.normalisation={normalisation}")
+def test_degradations_train_reproducibly(normalisation: str, tiny_digits: Digits) -> None:
+    settings = (*DEGRADED, "network.dropout=0.5", f"network.normalisation={normalisation}")
     one, other = trainer(tiny_digits, *settings), trainer(tiny_digits, *settings)
     start = one.optimizer.master.clone()
     for _ in range(6):
@@ -213,21 +207,20 @@ def test_imitation_trains_reproducibly(normalisation: str, tiny_digits: Digits) 
     assert one.optimizer.master.isfinite().all()
     assert not torch.equal(one.optimizer.master, start)
     reseeded = Trainer(one.recipe.model_copy(update={"seed": 1}), 0, tiny_digits, CPU)
-    assert not torch.equal(reseeded.strangers.banks[0].images, one.strangers.banks[0].images)
+    assert not torch.equal(reseeded.banks[0].images, one.banks[0].images)
 
 
-@pytest.mark.usefixtures("small_banks")
-def test_a_step_learns_from_strangers_augmented_and_imitated(tiny_digits: Digits) -> None:
+def test_a_step_learns_from_replaced_augmented_and_degraded_images(tiny_digits: Digits) -> None:
     """The loss of the first step, from the parts that it is made of, in float64."""
-    ours = trainer(tiny_digits, *IMITATING, "network.normalisation=none")
+    ours = trainer(tiny_digits, *DEGRADED, "network.normalisation=none")
     images = ours.stream.indices(0, 32)
     generator = torch.Generator().manual_seed(derive_seed(ours.seed, "step", 0))
-    joined, labels = ours.strangers.join(
-        tiny_digits.images[images], tiny_digits.labels[images], generator
+    joined, labels = replace_images(
+        tiny_digits.images[images], tiny_digits.labels[images], ours.banks, generator
     )
     assert labels.tolist().count(-1) == round(0.2 * 32)
     moved = augment(joined, ours.recipe.augmentation, generator)
-    pixels = imitate(moved, ours.recipe.imitation, generator)
+    pixels = degrade(moved, ours.recipe.degradations, generator)
     with torch.inference_mode():
         log_p = ours.network(pixels).double().log_softmax(dim=1)
     targets = torch.zeros(32, 10, dtype=torch.float64)
@@ -237,9 +230,8 @@ def test_a_step_learns_from_strangers_augmented_and_imitated(tiny_digits: Digits
     torch.testing.assert_close(ours.loss_total, -(targets * log_p).sum(), rtol=1e-5, atol=0)
 
 
-@pytest.mark.usefixtures("small_banks")
-def test_imitation_learns(tiny_digits: Digits) -> None:
-    ours = trainer(tiny_digits, *IMITATING, "network.normalisation=batch")
+def test_training_on_degraded_images_learns(tiny_digits: Digits) -> None:
+    ours = trainer(tiny_digits, *DEGRADED, "network.normalisation=batch")
     losses = []
     for _ in range(60):
         before = float(ours.loss_total)

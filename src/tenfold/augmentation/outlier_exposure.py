@@ -1,53 +1,88 @@
-"""What takes the place of a share of each batch: negatives, printed and drawn digits."""
+"""Outlier exposure: non-digits, and digits unlike MNIST's, in place of a fraction of each batch.
+
+A non-digit's target is the uniform distribution over the classes (Hendrycks, Mazeika & Dietterich
+2019, "Deep anomaly detection with outlier exposure").
+"""
 
 from dataclasses import dataclass
+from typing import Self
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
-from tenfold.augmentation.degradations import Imitation
+NON_DIGIT_LABEL = -1
 
-NO_DIGIT = -1  # the label of a negative
 
-_BANK = 6_000  # negatives that a training draws from
+class OutlierExposure(BaseModel):
+    """The fractions of each batch that are replaced."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    non_digits: float = Field(default=0.0, ge=0, lt=1, description="letters, symbols, scribbles, …")
+    printed: float = Field(default=0.0, ge=0, lt=1, description="digits in fonts")
+    drawn: float = Field(default=0.0, ge=0, lt=1, description="digits from templates of strokes")
+    bank_size: int = Field(
+        default=6_000,
+        ge=4,
+        description="non-digits to draw from; a quarter as many printed, twice as many drawn",
+    )
+
+    @model_validator(mode="after")
+    def _digits_are_left(self) -> Self:
+        if self.non_digits + self.printed + self.drawn >= 1:
+            raise ValueError(
+                "non_digits, printed and drawn must add up to less than 1: nothing else is left"
+            )
+        return self
 
 
 @dataclass(frozen=True)
-class Bank:
-    """Images to draw from: uint8[m, 28, 28], labels int64[m], and their share of a batch."""
+class ImageBank:
+    """Images to draw from: uint8[m, 28, 28], labels int64[m], and their fraction of a batch."""
 
     images: Tensor
     labels: Tensor
-    share: float
+    fraction: float
 
 
-class Strangers:
-    """Negatives, printed and drawn digits that take the place of a share of each batch."""
+def image_banks(config: OutlierExposure, seed: int) -> list[ImageBank]:
+    """Render the images that replace others; none where every fraction is 0."""
+    if not config.non_digits + config.printed + config.drawn:
+        return []
+    # Fonts and image processing are imported only for the recipes that use them.
+    from tenfold.rendering.non_digits import drawn_digits, non_digits, printed_digits
 
-    def __init__(self, config: Imitation, seed: int) -> None:
-        self.banks: list[Bank] = []
-        if not config.negatives + config.printed + config.drawn:
-            return
-        # Fonts and image processing are for the recipes that ask for them.
-        from tenfold.rendering.non_digits import drawn_digits, non_digits, printed_digits
+    size, banks = config.bank_size, []
+    if config.non_digits:
+        labels = torch.full((size,), NON_DIGIT_LABEL)
+        banks.append(ImageBank(non_digits(size, seed), labels, config.non_digits))
+    if config.printed:
+        banks.append(ImageBank(*printed_digits(size // 4, seed), config.printed))
+    if config.drawn:
+        banks.append(ImageBank(*drawn_digits(size * 2, seed), config.drawn))
+    return banks
 
-        if config.negatives:
-            labels = torch.full((_BANK,), NO_DIGIT)
-            self.banks.append(Bank(non_digits(_BANK, seed), labels, config.negatives))
-        if config.printed:
-            self.banks.append(Bank(*printed_digits(_BANK // 4, seed), config.printed))
-        if config.drawn:
-            self.banks.append(Bank(*drawn_digits(_BANK * 2, seed), config.drawn))
 
-    def join(
-        self, images: Tensor, labels: Tensor, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """Replace the first images of a batch; which ones, the order of the batch has drawn."""
-        images, labels, start = images.clone(), labels.clone(), 0
-        for bank in self.banks:
-            end = min(start + round(bank.share * len(images)), len(images))
-            chosen = torch.randint(len(bank.images), (end - start,), generator=generator)
-            images[start:end] = bank.images[chosen].to(images.device)
-            labels[start:end] = bank.labels[chosen].to(labels.device)
-            start = end
-        return images, labels
+def replace_images(
+    images: Tensor, labels: Tensor, banks: list[ImageBank], generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Replace the first images of a batch, which is in random order, by draws from the banks.
+
+    Args:
+        images: uint8[n, 28, 28].
+        labels: int64[n].
+        banks: as of `image_banks`.
+        generator: source of the draws, on the CPU.
+
+    Returns:
+        images and labels of the same shapes, on the same device; the arguments are not changed.
+    """
+    images, labels, start = images.clone(), labels.clone(), 0
+    for bank in banks:
+        end = min(start + round(bank.fraction * len(images)), len(images))
+        chosen = torch.randint(len(bank.images), (end - start,), generator=generator)
+        images[start:end] = bank.images[chosen].to(images.device)
+        labels[start:end] = bank.labels[chosen].to(labels.device)
+        start = end
+    return images, labels

@@ -226,7 +226,7 @@ def _calibrate(run: Run, validation: Digits) -> None:
     labels = validation.labels.numpy()
     temperature = fit_temperature(log_p, labels)
     strangers = validation.images[:0]
-    if run.recipe.imitation.negatives:
+    if run.recipe.outlier_exposure.non_digits:
         from tenfold.rendering.non_digits import non_digits
 
         strangers = non_digits(STRANGERS, derive_seed("validation"))

@@ -75,7 +75,7 @@ class MemberRun:
 
     def _groups(self) -> dict[str, list[Tensor]]:
         trainer = self.trainer
-        return {"buffer": list(trainer.network.buffers()), "average": trainer.averages}
+        return {"buffer": list(trainer.network.buffers()), "average": trainer.ema.averages}
 
     def evaluate(self) -> Record:
         """Measure on the monitored set, write the record, keep the weights if they are best.

@@ -12,11 +12,13 @@ from typing import Any, Literal, Self
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from tenfold.augmentation.degradations import Imitation
+from tenfold.augmentation.degradations import Degradations
 from tenfold.augmentation.geometric import Augmentation
+from tenfold.augmentation.outlier_exposure import OutlierExposure
 from tenfold.bundle.test_time_augmentation import TestTimeAugmentation
 from tenfold.errors import RecipeError
 from tenfold.model.config import NetworkConfig
+from tenfold.training.ema import EMAConfig
 from tenfold.training.optimizer import OptimizerConfig
 from tenfold.training.schedule import Schedule, Stage
 
@@ -48,18 +50,13 @@ class DataConfig(Frozen):
         return self
 
 
-class Averaging(Frozen):
-    """Moving average of the weights: every `every` steps, a ← decay·a + (1 - decay)·w."""
-
-    decay: float = Field(default=0.0, ge=0, lt=1, description="0 turns it off")
-    every: int = Field(default=5, gt=0)
-
-
 class TrainingConfig(Frozen):
     """Objective, optimiser and schedule."""
 
     stages: tuple[Stage, ...] = Field(min_length=1)
-    update_every: int = Field(default=1, gt=0, description="iterations between knob changes")
+    update_every: int = Field(
+        default=1, gt=0, description="iterations between changes of the hyperparameters"
+    )
     evaluate_every: int = Field(gt=0, description="iterations between evaluations")
     nll_reduction: Literal["mean", "sum"] = "mean"
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
@@ -69,7 +66,7 @@ class TrainingConfig(Frozen):
 
 
 class Recipe(Frozen):
-    """Network, objective, schedule, augmentation, imitation, averaging, members."""
+    """Data, network, augmentation, objective, optimizer, schedule, EMA and ensemble size."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     description: str
@@ -83,8 +80,9 @@ class Recipe(Frozen):
     data: DataConfig
     network: NetworkConfig = NetworkConfig()
     augmentation: Augmentation = Augmentation()
-    imitation: Imitation = Imitation()
-    averaging: Averaging = Averaging()
+    degradations: Degradations = Degradations()
+    outlier_exposure: OutlierExposure = OutlierExposure()
+    ema: EMAConfig = EMAConfig()
     training: TrainingConfig
 
     @property

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
-class Knobs(NamedTuple):
+class Hyperparameters(NamedTuple):
     """What the schedule sets for one step."""
 
     stage: int
@@ -60,7 +60,7 @@ class Ramp(BaseModel):
 
 
 class Stage(BaseModel):
-    """A stretch of training over which every knob follows its ramp."""
+    """A stretch of training in which each hyperparameter follows its ramp."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -78,18 +78,18 @@ class Stage(BaseModel):
             raise ValueError("batch_size must be 1 or more at both ends")
         return self
 
-    def knobs(self, index: int, iteration: int) -> Knobs:
-        """Return the knobs of this stage, the `index`-th, at its `iteration` (from 0)."""
+    def at(self, index: int, iteration: int) -> Hyperparameters:
+        """Return the hyperparameters of this stage, the `index`-th, at its `iteration` (from 0)."""
         t = iteration / max(self.iterations - 1, 1)
         multiple = self.batch_multiple
         batch = max(multiple, multiple * round(self.batch_size.at(t) / multiple))
-        return Knobs(index, self.learning_rate.at(t), batch, self.l2_coefficient.at(t))
+        return Hyperparameters(index, self.learning_rate.at(t), batch, self.l2_coefficient.at(t))
 
 
 class Schedule:
     """Stages one after the other; `at(step)` needs no state, so neither does resuming.
 
-    Knobs are evaluated at the last multiple of `update_every` within their stage
+    Hyperparameters are evaluated at the last multiple of `update_every` within their stage
     (the seed report recomputes them every 50 iterations).
     """
 
@@ -99,14 +99,14 @@ class Schedule:
         self._ends = np.cumsum([stage.iterations for stage in self.stages])
         self.iterations = int(self._ends[-1])
 
-    def at(self, step: int) -> Knobs:
-        """Return the knobs of iteration `step`, 0 ≤ step < iterations."""
+    def at(self, step: int) -> Hyperparameters:
+        """Return the hyperparameters of iteration `step`, 0 ≤ step < iterations."""
         if not 0 <= step < self.iterations:
             raise IndexError(f"step {step} is outside 0 … {self.iterations - 1}")
         index = int(np.searchsorted(self._ends, step, side="right"))
         stage = self.stages[index]
         within = step - (int(self._ends[index]) - stage.iterations)
-        return stage.knobs(index, within - within % self.update_every)
+        return stage.at(index, within - within % self.update_every)
 
     @cached_property
     def _images(self) -> np.ndarray:

@@ -10,14 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tenfold.augmentation.degradations import imitate
+from tenfold.augmentation.degradations import degrade
 from tenfold.augmentation.geometric import augment
-from tenfold.augmentation.outlier_exposure import Strangers
+from tenfold.augmentation.outlier_exposure import image_banks, replace_images
 from tenfold.data.deskew import deskewed
 from tenfold.data.digits import Digits
 from tenfold.data.sampling import IndexStream
 from tenfold.data.seeds import derive_seed
 from tenfold.model.network import DigitNetwork
+from tenfold.training.ema import EMA
 from tenfold.training.loss import nll_sum
 from tenfold.training.optimizer import Optimizer, write_parameters
 from tenfold.training.recipe import Recipe
@@ -45,7 +46,7 @@ class Trainer:
         if recipe.augmentation.deskew:  # each image, then each deskewed
             self.images = torch.cat([self.images, upright(training.images).to(where.device)])
         self.labels = training.labels.to(where.device)
-        self.strangers = Strangers(recipe.imitation, self.seed)
+        self.banks = image_banks(recipe.outlier_exposure, self.seed)
         self.stream = IndexStream(len(training), derive_seed(self.seed, "order"))
         self.generator = torch.Generator()
         initial = torch.Generator().manual_seed(derive_seed(self.seed, "weights"))
@@ -54,36 +55,36 @@ class Trainer:
         # The optimiser takes its float32 master weights before working copies are rounded.
         self.optimizer = Optimizer(self.network, hidden, recipe.training.optimizer)
         self.network.set_compute_dtype(where.dtype)
-        self.averages = [tensor.clone() for tensor in self._averaged()]
-        self.shadow = DigitNetwork(recipe.network).to(where.device).eval()
-        self.shadow.set_compute_dtype(where.dtype)
+        buffers = (b for b in self.network.buffers() if b.is_floating_point())
+        self.ema = EMA([self.optimizer.master, *buffers], recipe.ema)
+        self.evaluated = DigitNetwork(recipe.network).to(where.device).eval()
+        self.evaluated.set_compute_dtype(where.dtype)
         self.loss_total = torch.zeros((), dtype=torch.float64, device=where.device)
         self.step_count = 0
 
     def step(self) -> None:
         """Draw a batch, descend once, average."""
         settings = self.recipe.training
-        knobs = self.schedule.at(self.step_count)
+        hyper = self.schedule.at(self.step_count)
         seed = derive_seed(self.seed, "step", self.step_count)
         torch.manual_seed(seed)  # dropout
         self.generator.manual_seed(seed)  # augmentation, drawn on the CPU
         first = self.schedule.images_before(self.step_count)
-        indices = self.stream.indices(first, knobs.batch_size).to(self.device)
+        indices = self.stream.indices(first, hyper.batch_size).to(self.device)
         images, labels = self.images[self._some_upright(indices)], self.labels[indices]
-        if self.strangers.banks:
-            images, labels = self.strangers.join(images, labels, self.generator)
+        if self.banks:
+            images, labels = replace_images(images, labels, self.banks, self.generator)
         pixels = augment(images, self.recipe.augmentation, self.generator)
-        if self.recipe.imitation.active:
-            pixels = imitate(pixels.cpu(), self.recipe.imitation, self.generator).to(self.device)
+        degradations = self.recipe.degradations
+        if degradations.active:
+            pixels = degrade(pixels.cpu(), degradations, self.generator).to(self.device)
         total = nll_sum(self.network(pixels), labels, settings.label_smoothing)
-        loss = total / knobs.batch_size if settings.nll_reduction == "mean" else total
+        loss = total / hyper.batch_size if settings.nll_reduction == "mean" else total
         gradients = torch.autograd.grad(loss, self.optimizer.parameters)
-        self.optimizer.step(gradients, self.step_count, knobs.learning_rate, knobs.l2_coefficient)
+        self.optimizer.step(gradients, self.step_count, hyper.learning_rate, hyper.l2_coefficient)
+        self.ema.update(self.step_count)
         self.loss_total += total.detach()
         self.step_count += 1
-        averaging = self.recipe.averaging
-        if averaging.decay and self.step_count % averaging.every == 0:
-            self._average(self.step_count // averaging.every)
 
     def _some_upright(self, indices: Tensor) -> Tensor:
         """Draw which of a batch's images are deskewed; return their places in `self.images`."""
@@ -93,19 +94,9 @@ class Trainer:
         drawn = torch.rand(len(indices), generator=self.generator) < chance
         return indices + len(self.labels) * drawn.to(self.device)
 
-    def _average(self, update: int) -> None:
-        """Move the averages; early ones forget faster, so that they do not stick to the start."""
-        decay = min(self.recipe.averaging.decay, (1 + update) / (10 + update))
-        torch._foreach_lerp_(self.averages, self._averaged(), 1 - decay)
-
-    def _averaged(self) -> list[Tensor]:
-        """Return the tensors that are averaged: master weights and float buffers."""
-        buffers = (b for b in self.network.buffers() if b.is_floating_point())
-        return [self.optimizer.master, *buffers]
-
     def evaluated_state(self) -> list[Tensor]:
         """Return what is evaluated and kept: the averages, or the weights themselves."""
-        return self.averages if self.recipe.averaging.decay else self._averaged()
+        return self.ema.averages
 
     def state_dict(self, state: list[Tensor]) -> dict[str, Tensor]:
         """Turn flat weights and buffers into the float32 state of a `DigitNetwork`."""
@@ -115,10 +106,10 @@ class Trainer:
 
     def log_probabilities(self, images_nhw: Tensor) -> Tensor:
         """Return log p float32 [n, 10] of uint8 images, by the evaluated weights, on the CPU."""
-        load_flat(self.shadow, self.evaluated_state())
+        load_flat(self.evaluated, self.evaluated_state())
         with torch.inference_mode():
             logits = [
-                self.shadow(chunk.to(self.device).float() / 255)
+                self.evaluated(chunk.to(self.device).float() / 255)
                 for chunk in torch.split(images_nhw, EVALUATION_BATCH)
             ]
             return torch.log_softmax(torch.cat(logits), dim=1).cpu()
