@@ -22,7 +22,7 @@ import numpy.typing as npt
 import torch
 from measurement import save
 
-from tenfold.bundle.format import SHIPPED, read_package
+from tenfold.bundle.format import SHIPPED, read_config
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.bundle.torch_bundle import Bundle
 from tenfold.cpu import available_cores
@@ -44,7 +44,7 @@ def seconds(run: Callable[[Images], object], images: Images, batch: int) -> floa
 def contestants(files: list[Path], threads: int) -> dict[str, Callable[[Images], object]]:
     """Return what maps images to probabilities, by name."""
     torch.set_num_threads(threads)
-    bundle, (config, _) = Bundle.load(SHIPPED), read_package(SHIPPED)
+    bundle, config = Bundle.load(SHIPPED), read_config(SHIPPED)
     runs: dict[str, Callable[[Images], object]] = {
         "torch": lambda images: bundle.probabilities(torch.from_numpy(images))
     }

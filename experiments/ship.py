@@ -8,7 +8,8 @@ Prints what the run and the shipped bundle score on MNIST's test images, which m
 import argparse
 from pathlib import Path
 
-from tenfold.bundle.format import save_bundle
+from tenfold.bundle.format import read_card
+from tenfold.bundle.save import save_bundle
 from tenfold.bundle.torch_bundle import Bundle
 from tenfold.data.sources import load_digits
 from tenfold.evaluation.evaluate import evaluate_bundle
@@ -27,17 +28,7 @@ def main() -> None:
         {key: v.half() if v.is_floating_point() else v for key, v in network.state_dict().items()}
         for network in original.networks
     ]
-    save_bundle(
-        target,
-        name=config.name,
-        configs=config.members,
-        states=halved,
-        test_time_augmentation=config.test_time_augmentation,
-        temperature=config.temperature,
-        rejection_threshold=config.rejection_threshold,
-        facts=config.facts,
-        card=(run / "bundle" / "card.md").read_text(encoding="utf-8"),
-    )
+    save_bundle(target, config, halved, read_card(run / "bundle"))
     test = load_digits("mnist", "test")
     for name, bundle in (("run", original), ("shipped", Bundle.load(target))):
         best = evaluate_bundle(bundle, test)["models"][-1]

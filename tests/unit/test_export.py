@@ -1,23 +1,21 @@
-"""One file for other programs: the same answers, or no file."""
+"""An ONNX file for other programs: the same answers, or no file."""
 
+import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
-import torch
-from safetensors import safe_open
+from made_bundles import write_bundle
 
-from tenfold.bundle.format import SHIPPED, BundleConfig, Weights, card_of, read_package
-from tenfold.bundle.graph import build_graph
-from tenfold.bundle.torch_bundle import Bundle
+from tenfold.bundle.format import SHIPPED, read_card, read_config
+from tenfold.bundle.runtime import OnnxClassifier
+from tenfold.data import sources
 from tenfold.data.digits import Digits
 from tenfold.data.sources import load_digits
 from tenfold.errors import BundleError
-from tenfold.evaluation import export
-from tenfold.evaluation.export import export_onnx, export_safetensors
+from tenfold.evaluation.export import export_onnx
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -29,92 +27,76 @@ def drawn() -> Digits:
 
 def test_a_plain_runtime_needs_nothing_but_the_file(drawn: Digits, tmp_path: Path) -> None:
     out = tmp_path / "field.onnx"
-    result = export_onnx(SHIPPED, out, drawn)
-    assert result["bytes"] == out.stat().st_size
-    assert result["images"] == len(drawn)
-    assert result["agreement"] == 1
-    assert result["max_difference"] < 1e-5
+    result = export_onnx(SHIPPED, out)
+    assert result.bytes == out.stat().st_size
+    assert out.read_bytes() == (SHIPPED / "model.onnx").read_bytes()
     session = onnxruntime.InferenceSession(str(out))
     (found,) = session.run(["probabilities"], {"images": drawn.images.numpy()})
-    expected = Bundle.load().probabilities(drawn.images)
+    expected = OnnxClassifier.load().probabilities(drawn.images.numpy())
     np.testing.assert_allclose(found, expected, atol=1e-5)
-    said = session.get_modelmeta().custom_metadata_map
-    assert said["card"] == card_of(SHIPPED)
-    assert float(said["rejection_threshold"]) == read_package(SHIPPED)[0].rejection_threshold
+    metadata = session.get_modelmeta().custom_metadata_map
+    assert metadata["card"] == read_card(SHIPPED)
+    assert float(metadata["rejection_threshold"]) == read_config(SHIPPED).rejection_threshold
+    assert json.loads(metadata["bundle"])["name"] == "field"
 
 
-def test_a_fixed_batch_is_filled_up_to_be_compared(drawn: Digits, tmp_path: Path) -> None:
-    result = export_onnx(SHIPPED, tmp_path / "seven.onnx", drawn, batch=7)
-    assert result["images"] == 60
-    assert result["max_difference"] < 1e-5
+def test_a_model_for_a_fixed_batch_takes_that_many(drawn: Digits, tmp_path: Path) -> None:
+    out = tmp_path / "seven.onnx"
+    export_onnx(Path("single"), out, batch=7)
+    session = onnxruntime.InferenceSession(str(out))
+    images = drawn.images[:7].numpy()
+    (found,) = session.run(["probabilities"], {"images": images})
+    expected = OnnxClassifier.load("single").probabilities(images)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    with pytest.raises(Exception, match="Expected: 7"):
+        session.run(["probabilities"], {"images": images[:6]})
 
 
-def test_int8_is_smaller_and_says_so(mnist_test: Digits, tmp_path: Path) -> None:
+def test_int8_is_smaller_and_reads_as_well(
+    mnist_test: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def load(data: str, split: str) -> Digits:
+        asked.append((data, split))
+        start = {"train": 400, "test": 0}[split]
+        return mnist_test.subset(range(start, start + 400))
+
+    monkeypatch.setattr(sources, "load_digits", load)
     out = tmp_path / "small.onnx"
-    some, others = (mnist_test.subset(range(k, k + 400)) for k in (0, 400))
-    result = export_onnx(SHIPPED, out, some, calibration=others, batch=20)
-    weights = sum(array.size for array in read_package(SHIPPED)[1].values())
-    assert out.stat().st_size < 1.3 * weights
+    result = export_onnx(SHIPPED, out, int8=True, batch=20)
+    assert asked == [("mnist", "train"), ("mnist", "test")]
+    assert result.bytes == out.stat().st_size < 0.35 * (SHIPPED / "model.onnx").stat().st_size
     model = onnx.load(out)
     kinds = {onnx.TensorProto.DataType.Name(c.data_type) for c in model.graph.initializer}
     assert "INT8" in kinds
-    assert {p.key: p.value for p in model.metadata_props}["precision"] == "INT8"
-    assert result["max_difference"] > 0  # it is another network
-    assert result["accuracy"] >= result["torch_accuracy"] - 0.0005
+    metadata = {p.key: p.value for p in model.metadata_props}
+    assert metadata["precision"] == "INT8"
+    assert metadata["card"] == read_card(SHIPPED)
+    assert result.int8 is not None
+    assert result.int8.images == 400
+    assert result.int8.max_difference > 0  # it is another network
+    assert result.int8.accuracy >= result.int8.float32_accuracy - 0.0005
+    session = onnxruntime.InferenceSession(str(out))
+    (found,) = session.run(["probabilities"], {"images": mnist_test.images[:20].numpy()})
+    assert (found.argmax(axis=1) == mnist_test.labels[:20].numpy()).all()
 
 
-def test_a_graph_that_differs_is_not_written(
-    drawn: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def warmer(config: BundleConfig, weights: Weights, **given: Any) -> onnx.ModelProto:
-        return build_graph(config.model_copy(update={"temperature": 3.0}), weights, **given)
-
-    monkeypatch.setattr(export, "build_graph", warmer)
-    with pytest.raises(BundleError, match="PyTorch's; nothing was written"):
-        export_onnx(SHIPPED, tmp_path / "wrong.onnx", drawn)
-    assert list(tmp_path.iterdir()) == []
+def test_int8_needs_the_images_that_the_bundle_was_trained_on(tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "bundle")
+    with pytest.raises(BundleError, match=r"bundle\.json: facts\.data names no data set; INT8"):
+        export_onnx(bundle, tmp_path / "small.onnx", int8=True)
+    assert not (tmp_path / "small.onnx").exists()
 
 
 def test_int8_that_reads_worse_is_not_written(
     drawn: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    labels = Bundle.load().probabilities(drawn.images).argmax(axis=1)
-    drawn.labels[:] = torch.from_numpy(labels)  # torch is right on all
-    monkeypatch.setattr(
-        export,
-        "_probabilities",
-        lambda _session, test, _batch: np.roll(Bundle.load().probabilities(test.images), 1, axis=1),
-    )
+    expected = OnnxClassifier.load().probabilities(drawn.images.numpy())
+    drawn.labels.numpy()[:] = expected.argmax(axis=1)  # the original is right on all
+    answers = iter([expected, np.roll(expected, 1, axis=1)])
+    monkeypatch.setattr(sources, "load_digits", lambda _data, _split: drawn)
+    monkeypatch.setattr(OnnxClassifier, "probabilities", lambda _self, _images: next(answers))
     with pytest.raises(BundleError, match=r"loses 100\.00% of accuracy; nothing was written"):
-        export_onnx(SHIPPED, tmp_path / "bad.onnx", drawn, calibration=drawn)
+        export_onnx(SHIPPED, tmp_path / "bad.onnx", int8=True)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_bundle_in_one_file_is_read_like_its_folder(tmp_path: Path) -> None:
-    out = tmp_path / "field.safetensors"
-    export_safetensors(SHIPPED, out)
-    (config, weights), (expected, numbers) = read_package(out), read_package(SHIPPED)
-    assert config == expected
-    assert weights.keys() == numbers.keys()
-    for name, array in weights.items():
-        np.testing.assert_array_equal(array, numbers[name])
-    with safe_open(out, "np") as file:
-        assert file.metadata()["card"] == card_of(SHIPPED)
-    export_safetensors(out, tmp_path / "again.safetensors")
-    assert (tmp_path / "again.safetensors").read_bytes() == out.read_bytes()
-
-
-def test_a_damaged_file_is_named(tmp_path: Path) -> None:
-    out = tmp_path / "field.safetensors"
-    export_safetensors(SHIPPED, out)
-    data = bytearray(out.read_bytes())
-    data[-5] ^= 1
-    out.write_bytes(data)
-    with pytest.raises(BundleError, match=r"field\.safetensors: expected SHA-256"):
-        read_package(out)
-    out.write_bytes((SHIPPED / "weights.safetensors").read_bytes())
-    with pytest.raises(BundleError, match=r"field\.safetensors: no bundle in one file"):
-        read_package(out)
-    out.write_bytes(b"text")
-    with pytest.raises(BundleError, match=r"field\.safetensors: no bundle in one file"):
-        read_package(out)

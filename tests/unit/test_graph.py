@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 import pytest
 import reference_classifier
 import torch
@@ -13,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_bundles import SMALL, made_bundle, noise
 
-from tenfold.bundle.graph import INPUT, build_graph
+from tenfold.bundle.format import BundleConfig
+from tenfold.bundle.graph import build_graph
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.bundle.test_time_augmentation import TestTimeAugmentation
 from tenfold.data.digits import Digits
@@ -113,11 +113,9 @@ def test_weights_are_not_changed() -> None:
     build_graph(bundle.config, weights)
 
 
-def test_a_fixed_batch_and_facts_are_in_the_file() -> None:
+def test_the_model_s_metadata_describes_it() -> None:
     bundle, weights = made_bundle([NetworkConfig(**SMALL)])
-    model = build_graph(bundle.config, weights, batch=7, facts={"card": "what it is"})
-    read = onnx.load_from_string(model.SerializeToString())
-    shape = read.graph.input[0].type.tensor_type.shape.dim
-    assert read.graph.input[0].name == INPUT
-    assert [dim.dim_value for dim in shape] == [7, 28, 28]
-    assert {entry.key: entry.value for entry in read.metadata_props} == {"card": "what it is"}
+    model = build_graph(bundle.config, weights, "what it is")
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    assert metadata["card"] == "what it is"
+    assert BundleConfig.model_validate_json(metadata["bundle"]) == bundle.config

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pyarrow import dataset, parquet
 from typer.testing import CliRunner
 
-from tenfold.bundle.format import SHIPPED, card_of, pack
+from tenfold.bundle.format import SHIPPED
 from tenfold.cli import app
 from tenfold.errors import DataError
 from tenfold.reading import partitions as shards_module
@@ -159,16 +159,6 @@ def test_another_plan_is_refused(inputs: Path, request_: Request, tmp_path: Path
     with pytest.raises(DataError, match="name another folder"):
         next(read_into(tmp_path / "mine", shards, request_, here))
     assert not (tmp_path / "mine/_plan.json").exists()
-
-
-def test_a_bundle_in_one_file_reads_the_same(
-    inputs: Path, request_: Request, tmp_path: Path
-) -> None:
-    packed = tmp_path / "field.safetensors"
-    packed.write_bytes(pack(SHIPPED))
-    assert card_of(packed) == card_of(SHIPPED) != ""
-    (shard, *_) = shards_of([str(inputs / "a.parquet")])
-    assert read_shard(shard, Request.of(packed, "single", None)) == read_shard(shard, request_)
 
 
 def test_processes_read_what_one_reads(inputs: Path, request_: Request, tmp_path: Path) -> None:

@@ -1,67 +1,40 @@
-"""Deskewing against SciPy's moments and sampling in float64."""
+"""The variants of test-time augmentation against SciPy's affine transformation."""
+
+import itertools
+from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
+import torch
+from made_bundles import three_networks, write_bundle
 from scipy import ndimage
+from scipy.special import softmax
 
+from tenfold.bundle.torch_bundle import Bundle
 from tenfold.data.deskew import deskewed
 from tenfold.data.digits import Digits
 
-Image = npt.NDArray[np.float64]
 
-
-def slope(image: Image) -> float:
-    """Return Σ p·(x - x̄)(y - ȳ) / Σ p·(y - ȳ)²."""
-    rows, columns = np.indices(image.shape)
-    y, x = ndimage.center_of_mass(image)
-    return float((image * (rows - y) * (columns - x)).sum() / (image * (rows - y) ** 2).sum())
-
-
-def test_agrees_with_scipy(tiny_digits: Digits) -> None:
-    images = tiny_digits.images.numpy() / 255
-    found = deskewed(images.astype(np.float32))
-    for image, moved in zip(images, found, strict=True):
-        k, (y, _) = slope(image), ndimage.center_of_mass(image)
-        matrix = np.array([[1, 0], [k, 1]])  # of rows, then columns
-        # A black frame: SciPy's constant mode blends nothing outside the outermost pixels.
-        expected = ndimage.affine_transform(np.pad(image, 2), matrix, (0, -k * (y + 2)), order=1)
-        np.testing.assert_allclose(moved, expected[2:-2, 2:-2], atol=1e-5)
-
-
-def test_no_slant_is_left_and_the_centre_of_mass_stays(tiny_digits: Digits) -> None:
-    images = tiny_digits.images.numpy() / 255
-    images[:, :, :8] = images[:, :, 20:] = 0  # nothing is moved out of the frame
-    for image, moved in zip(images, deskewed(images.astype(np.float32)), strict=True):
-        assert abs(slope(moved.astype(np.float64))) < 1e-4
-        np.testing.assert_allclose(
-            ndimage.center_of_mass(moved), ndimage.center_of_mass(image), atol=1e-4
-        )
-
-
-@pytest.mark.parametrize("value", [0, 1])
-def test_where_there_is_nothing_to_go_by_nothing_moves(value: float) -> None:
-    images = np.zeros((3, 28, 28), np.float32)
-    images[1, 20] = images[2, :, 3] = value  # a row, a column
-    np.testing.assert_allclose(deskewed(images), images, atol=1e-5)
-
-
-def test_a_slant_is_taken_off_up_to_45_degrees() -> None:
-    images = np.zeros((1, 28, 28), np.float32)
-    for row in range(12, 16):
-        images[0, row, 14 + 3 * (row - 14)] = 1  # three columns a row: more than is taken off
-    assert slope(deskewed(images)[0].astype(np.float64)) == pytest.approx(2, abs=1e-4)
-
-
-@given(arrays(np.uint8, (2, 28, 28)), st.sampled_from([1 / 255, 1, 7]))
-def test_whatever_the_image_levels_stay_in_range(
-    levels: npt.NDArray[np.uint8], unit: float
+def test_the_variants_are_deskewed_rotated_and_scaled_or_shifted(
+    tmp_path: Path, tiny_digits: Digits
 ) -> None:
-    found = deskewed(levels.astype(np.float32) * np.float32(unit))
-    assert found.shape == levels.shape
-    assert found.dtype == np.float32
-    assert found.min() >= 0
-    assert found.max() <= 255 * unit * (1 + 1e-6)
+    folder = write_bundle(tmp_path / "bundle", test_time_augmentation="deskew-affine-shift")
+    # A black frame: SciPy's constant mode blends nothing outside the outermost pixels.
+    pixels = tiny_digits.images.numpy().astype(np.float32) / np.float32(255)
+    padded, straight = (np.pad(p, ((0, 0), (2, 2), (2, 2))) for p in (pixels, deskewed(pixels)))
+    variants = []
+    for degrees, scale in itertools.product((6, -6), (1.2, 0.8)):
+        cos, sin = np.cos(np.radians(degrees)) / scale, np.sin(np.radians(degrees)) / scale
+        inverse = np.array([[cos, -sin], [sin, cos]])  # of rows, which count downwards
+        offset = 15.5 - inverse @ (15.5, 15.5)
+        moved = [ndimage.affine_transform(image, inverse, offset, order=1) for image in straight]
+        variants.append(torch.from_numpy(np.array(moved)[:, 2:-2, 2:-2]).float())
+    for shift in ((0, 1), (0, -1), (1, 0), (-1, 0)):
+        shifted = np.roll(padded, shift, axis=(1, 2))[:, 2:-2, 2:-2]
+        variants.append(torch.from_numpy(shifted).float())
+    with torch.inference_mode():
+        logits = torch.stack(
+            [torch.stack([network(x) for x in variants]) for network in three_networks()]
+        )
+    expected = np.log(softmax(logits.double().numpy(), axis=3).mean(axis=1))
+    found = Bundle.load(folder).member_log_probabilities(tiny_digits.images)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)

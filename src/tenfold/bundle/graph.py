@@ -6,7 +6,7 @@ written node by node from the bundle's config: a tracer would turn the fused ker
 that is neither small nor stable.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,23 +15,22 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from tenfold.bundle.format import BundleConfig, Weights, member_weights
+from tenfold.bundle.format import IMAGES, MEMBERS, PROBABILITIES, BundleConfig
 from tenfold.bundle.test_time_augmentation import (
     VARIANTS,
     TestTimeAugmentation,
     interpolation_weights,
 )
+from tenfold.bundle.weights import Weights, member_weights
 from tenfold.data.mnist import CLASSES, SIDE
 from tenfold.model.config import NetworkConfig, PoolKind
 
-INPUT, OUTPUT, MEMBERS = "images", "probabilities", "members"
-
 Array = npt.NDArray[Any]
 
-_OPSET = 21
-_IR = 10  # the format that goes with it
-_POOL: dict[str, Any] = {"kernel_shape": [2, 2], "strides": [2, 2]}
-_LEAST = 1e-38  # of a probability whose logarithm is taken
+_OPSET_VERSION = 21
+_IR_VERSION = 10  # the format of ONNX files that goes with the opset
+_WINDOW: dict[str, Any] = {"kernel_shape": [2, 2], "strides": [2, 2]}
+_LEAST_PROBABILITY = 1e-38  # keeps the logarithm finite
 _BATCH_NORM_EPSILON = 1e-5  # torch's
 
 
@@ -55,31 +54,24 @@ class _Graph:
         return name
 
     def floats(self, name: str, value: npt.ArrayLike) -> str:
-        """Keep float32 numbers under a name, and return it."""
+        """Keep a float32 constant under a name, and return the name."""
         array = np.ascontiguousarray(value, np.float32)
         self.constants[name] = numpy_helper.from_array(array, name)
         return name
 
     def integers(self, name: str, *values: npt.ArrayLike) -> str:
-        """Keep int64 numbers under a name, and return it."""
+        """Keep an int64 constant under a name, and return the name."""
         self.constants[name] = numpy_helper.from_array(np.array(values, np.int64), name)
         return name
 
 
-def build_graph(
-    config: BundleConfig,
-    weights: Weights,
-    *,
-    batch: int | None = None,
-    facts: Mapping[str, str] | None = None,
-) -> onnx.ModelProto:
+def build_graph(config: BundleConfig, weights: Weights, card: str = "") -> onnx.ModelProto:
     """Write a bundle as an ONNX model.
 
     Args:
         config: of the bundle.
-        weights: float32, as `read_package` returns them.
-        batch: images a call; any number if None.
-        facts: what travels in the file's metadata.
+        weights: float32, as `read_weights` returns them.
+        card: travels in the model's metadata, as does the config.
 
     Returns:
         a model of one input, `images` uint8[n, 28, 28], and two outputs: `probabilities`
@@ -87,45 +79,50 @@ def build_graph(
         before the temperature.
     """
     graph = _Graph()
-    pixels = graph.add("Cast", [INPUT], to=TensorProto.FLOAT)
+    pixels = graph.add("Cast", [IMAGES], to=TensorProto.FLOAT)
     pixels = graph.add("Div", [pixels, graph.floats("white", 255)])
     variants = _variants(graph, pixels, config.test_time_augmentation)
-    count = VARIANTS[config.test_time_augmentation]
-    shape = graph.integers("by_variant", count, -1, CLASSES)
-    graph.integers("zero", 0)
-    graph.integers("one", 1)
-    every = []
-    for index, member in enumerate(config.members):
-        logits = _network(graph, variants, member, member_weights(weights, index), f"{index:02}.")
-        apart = graph.add("Reshape", [graph.add("Softmax", [logits], axis=1), shape])
-        mean = graph.add("ReduceMean", [apart, "zero"], keepdims=0)
-        every.append(graph.add("Unsqueeze", [mean, "one"]))
-    members = graph.add("Concat", every, MEMBERS, axis=1)
-    mean = graph.add("ReduceMean", [members, "one"], keepdims=0)
-    log_p = graph.add("Log", [graph.add("Max", [mean, graph.floats("least", _LEAST)])])
-    scaled = graph.add("Div", [log_p, graph.floats("temperature", config.temperature)])
-    graph.add("Softmax", [scaled], OUTPUT, axis=1)
-
-    n: int | str = "n" if batch is None else batch
-    probabilities = {OUTPUT: [n, CLASSES], MEMBERS: [n, len(config.members), CLASSES]}
+    logits = [
+        _network(graph, variants, member, member_weights(weights, index), f"{index:02}.")
+        for index, member in enumerate(config.members)
+    ]
+    _average(graph, logits, config)
+    inputs = [helper.make_tensor_value_info(IMAGES, TensorProto.UINT8, ["n", SIDE, SIDE])]
+    outputs = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", *shape])
+        for name, shape in ((PROBABILITIES, [CLASSES]), (MEMBERS, [len(logits), CLASSES]))
+    ]
+    constants = list(graph.constants.values())
     model = helper.make_model(
-        helper.make_graph(
-            graph.nodes,
-            config.name,
-            [helper.make_tensor_value_info(INPUT, TensorProto.UINT8, [n, SIDE, SIDE])],
-            [
-                helper.make_tensor_value_info(name, TensorProto.FLOAT, dims)
-                for name, dims in probabilities.items()
-            ],
-            list(graph.constants.values()),
-        ),
+        helper.make_graph(graph.nodes, config.name, inputs, outputs, constants),
         producer_name="tenfold",
-        opset_imports=[helper.make_opsetid("", _OPSET)],
-        ir_version=_IR,
+        opset_imports=[helper.make_opsetid("", _OPSET_VERSION)],
+        ir_version=_IR_VERSION,
     )
-    helper.set_model_props(model, dict(facts or {}))
+    described = config.model_dump_json(exclude={"model_sha256", "weights_sha256"})
+    threshold = str(config.rejection_threshold)
+    metadata = {"bundle": described, "card": card, "rejection_threshold": threshold}
+    helper.set_model_props(model, metadata)
     onnx.checker.check_model(model, full_check=True)
     return model
+
+
+def _average(graph: _Graph, logits_of_members: Sequence[str], config: BundleConfig) -> None:
+    """Add the average over variants, then over members, then the temperature."""
+    by_variant = graph.integers("by_variant", VARIANTS[config.test_time_augmentation], -1, CLASSES)
+    graph.integers("zero", 0)
+    graph.integers("one", 1)
+    members = []
+    for logits in logits_of_members:
+        p = graph.add("Reshape", [graph.add("Softmax", [logits], axis=1), by_variant])
+        mean = graph.add("ReduceMean", [p, "zero"], keepdims=0)
+        members.append(graph.add("Unsqueeze", [mean, "one"]))
+    together = graph.add("Concat", members, MEMBERS, axis=1)
+    mean = graph.add("ReduceMean", [together, "one"], keepdims=0)
+    least = graph.floats("least", _LEAST_PROBABILITY)
+    log_p = graph.add("Log", [graph.add("Max", [mean, least])])
+    scaled = graph.add("Div", [log_p, graph.floats("temperature", config.temperature)])
+    graph.add("Softmax", [scaled], PROBABILITIES, axis=1)
 
 
 def _variants(graph: _Graph, pixels: str, augmentation: TestTimeAugmentation) -> str:
@@ -146,8 +143,8 @@ def _variants(graph: _Graph, pixels: str, augmentation: TestTimeAugmentation) ->
 def _deskewed(graph: _Graph, pixels: str) -> str:
     """Add `tenfold.data.deskew.deskewed`, [n, 28, 28] to as many.
 
-    A pixel is the sum over its row, weighted by 1 less the distance to where it is read, so that
-    no index depends on the image.
+    A pixel is a sum over its row, weighted by 1 less the distance to the place that it is read
+    from. So no index depends on the image.
     """
     axis = np.arange(SIDE)
     columns, rows = graph.floats("columns", axis), graph.floats("rows", axis[:, None])
@@ -236,10 +233,10 @@ def _pooled(graph: _Graph, x: str, kind: PoolKind, side: int) -> tuple[str, floa
         and pooling alike, and halve its speed.
     """
     pads = [0, 0, side % 2, side % 2]
-    largest = graph.add("MaxPool", [x], pads=pads, **_POOL) if kind != "average" else ""
+    largest = graph.add("MaxPool", [x], pads=pads, **_WINDOW) if kind != "average" else ""
     if kind == "max":
         return largest, 1.0
-    mean = graph.add("AveragePool", [x], pads=pads, count_include_pad=0, **_POOL)
+    mean = graph.add("AveragePool", [x], pads=pads, count_include_pad=0, **_WINDOW)
     if kind == "average":
         return mean, 1.0
     return graph.add("Add", [largest, mean]), 0.5

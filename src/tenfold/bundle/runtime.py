@@ -1,8 +1,9 @@
-"""Inference of a bundle by ONNX Runtime. It needs neither torch nor safetensors."""
+"""Inference of a bundle by ONNX Runtime. It needs neither torch, safetensors nor onnx."""
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,13 +12,30 @@ import numpy.typing as npt
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime
 
-from tenfold.bundle.format import SHIPPED, BundleConfig, read_package
-from tenfold.bundle.graph import INPUT, MEMBERS, OUTPUT, build_graph
-from tenfold.data.mnist import SIDE
+from tenfold.bundle.format import (
+    CONFIG_FILE,
+    IMAGES,
+    MEMBERS,
+    MODEL_FILE,
+    PROBABILITIES,
+    SHIPPED,
+    BundleConfig,
+    find_bundle,
+    read_model,
+)
+from tenfold.data.mnist import CLASSES, SIDE
+from tenfold.errors import BundleError
 
 BATCH = 32  # images in one pass: larger passes leave the near caches, smaller ones starve threads
 
 Probabilities = npt.NDArray[np.float32]
+
+_SILENT = 4  # log only what ends the process: other errors are raised
+_SESSION_CONFIG = {
+    "session.load_model_format": "ONNX",
+    # A model's external data is looked for in this folder. There is none: no other file is read.
+    "session.model_external_initializers_file_folder_path": os.devnull,
+}
 
 
 class OnnxClassifier:
@@ -27,17 +45,39 @@ class OnnxClassifier:
         config: the bundle's.
         model: the bytes of its ONNX file.
         threads: CPU threads that one call uses.
+        name: of the file, for messages.
+
+    Raises:
+        BundleError: ONNX Runtime cannot load the model, or it does not fit the config.
     """
 
-    def __init__(self, config: BundleConfig, model: bytes, threads: int = 1) -> None:
+    def __init__(
+        self, config: BundleConfig, model: bytes, threads: int = 1, name: str = MODEL_FILE
+    ) -> None:
         self.config = config
+        self._name = name
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        options.log_severity_level = 3  # errors
-        self._session = onnxruntime.InferenceSession(
-            model, options, providers=["CPUExecutionProvider"]
+        options.log_severity_level = _SILENT
+        for key, value in _SESSION_CONFIG.items():
+            options.add_session_config_entry(key, value)
+        try:
+            self._session = onnxruntime.InferenceSession(
+                model, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # its exceptions share no other base class
+            raise self._error("cannot be loaded", error) from error
+        found = (_signature(self._session.get_inputs()), _signature(self._session.get_outputs()))
+        expected = (
+            [(IMAGES, "tensor(uint8)", [SIDE, SIDE])],
+            [
+                (PROBABILITIES, "tensor(float)", [CLASSES]),
+                (MEMBERS, "tensor(float)", [len(config.members), CLASSES]),
+            ],
         )
+        if found != expected:
+            raise BundleError(f"{name}: inputs and outputs do not fit {CONFIG_FILE}")
 
     @classmethod
     def load(cls, path: str | Path = SHIPPED, threads: int = 1) -> "OnnxClassifier":
@@ -46,16 +86,17 @@ class OnnxClassifier:
         Raises:
             BundleError: a file is missing, damaged, or does not fit the others.
         """
-        config, weights = read_package(path)
-        return cls(config, build_graph(config, weights).SerializeToString(), threads)
+        config, model = read_model(path)
+        return cls(config, model, threads, str(find_bundle(path) / MODEL_FILE))
 
     def probabilities(self, images_nhw: npt.NDArray[np.uint8]) -> Probabilities:
         """Map images uint8[n, 28, 28] to calibrated probabilities float32[n, 10].
 
         Raises:
+            BundleError: the model gives no probabilities.
             ValueError: the images have another dtype or shape.
         """
-        return self._run(images_nhw, (OUTPUT,))[0]
+        return self._run(images_nhw, (PROBABILITIES,))[0]
 
     def member_probabilities(self, images_nhw: npt.NDArray[np.uint8]) -> Probabilities:
         """Map images uint8[n, 28, 28] to each member's probabilities float32[n, members, 10].
@@ -63,6 +104,7 @@ class OnnxClassifier:
         They are not calibrated: the temperature applies to the members' average.
 
         Raises:
+            BundleError: the model gives no probabilities.
             ValueError: the images have another dtype or shape.
         """
         return self._run(images_nhw, (MEMBERS,))[0]
@@ -71,9 +113,10 @@ class OnnxClassifier:
         """Return `probabilities` and `member_probabilities` of one computation.
 
         Raises:
+            BundleError: the model gives no probabilities.
             ValueError: the images have another dtype or shape.
         """
-        calibrated, members = self._run(images_nhw, (OUTPUT, MEMBERS))
+        calibrated, members = self._run(images_nhw, (PROBABILITIES, MEMBERS))
         return calibrated, members
 
     def _run(
@@ -83,8 +126,22 @@ class OnnxClassifier:
             given = f"{images_nhw.dtype}{list(images_nhw.shape)}"
             raise ValueError(f"images are {given}, not uint8[n, {SIDE}, {SIDE}]")
         starts = range(0, max(len(images_nhw), 1), BATCH)  # an empty batch is run too, for shapes
-        parts = [
-            self._session.run(outputs, {INPUT: images_nhw[start : start + BATCH]})
-            for start in starts
-        ]
-        return [np.concatenate(part) for part in zip(*parts, strict=True)]
+        try:
+            parts = [
+                self._session.run(outputs, {IMAGES: images_nhw[start : start + BATCH]})
+                for start in starts
+            ]
+        except Exception as error:
+            raise self._error("failed", error) from error
+        found = [np.concatenate(part) for part in zip(*parts, strict=True)]
+        if not all(len(p) == len(images_nhw) and np.isfinite(p).all() for p in found):
+            raise BundleError(f"{self._name}: gives no finite probabilities; its weights are wrong")
+        return found
+
+    def _error(self, what: str, error: Exception) -> BundleError:
+        return BundleError(f"{self._name}: {what}: {' '.join(str(error).split())}")
+
+
+def _signature(values: Sequence[Any]) -> list[tuple[str, str, list[int]]]:
+    """Return name, type and shape, but for the batch, of ONNX Runtime's inputs or outputs."""
+    return [(value.name, value.type, value.shape[1:]) for value in values]

@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from tenfold.bundle.format import SHIPPED, BundleConfig, Weights, member_weights, read_package
+from tenfold.bundle.format import SHIPPED, BundleConfig
 from tenfold.bundle.test_time_augmentation import (
     VARIANTS,
     TestTimeAugmentation,
     interpolation_weights,
 )
+from tenfold.bundle.weights import Weights, member_weights, read_weights
 from tenfold.data.deskew import deskewed
 from tenfold.data.mnist import CLASSES, SIDE
 from tenfold.model.config import NetworkConfig
@@ -38,7 +39,7 @@ class Bundle:
         Raises:
             BundleError: a file is missing, damaged, or does not fit the others.
         """
-        config, weights = read_package(path)
+        config, weights = read_weights(path)
         networks = (
             _network(member, member_weights(weights, index))
             for index, member in enumerate(config.members)

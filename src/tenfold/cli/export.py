@@ -8,90 +8,100 @@ import typer
 from tenfold.cli.output import JsonFlag, bundle_of, console, print_json
 from tenfold.errors import MissingExtraError, TenfoldError
 
+Format = Literal["onnx", "web", "bundle"]
+
+_SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "web": "-web", "bundle": "-bundle"}
+
 
 def export(  # noqa: PLR0913 - a command line
     source: Annotated[
-        Path,
-        typer.Argument(help="A run or bundle folder, a shipped bundle's name, or the word web."),
+        Path, typer.Argument(help="A run or bundle folder, or a shipped bundle's name.")
     ],
-    folder: Annotated[
-        Path | None, typer.Argument(help="Of web: where the page and all it needs is written.")
-    ] = None,
     *,
-    model: Annotated[
-        Path, typer.Option(help="Of web: a run or bundle folder, or a shipped bundle's name.")
-    ] = Path("field"),
-    out: Annotated[Path | None, typer.Option(help="The file [default: NAME.onnx].")] = None,
     format_: Annotated[
-        Literal["onnx", "safetensors"],
-        typer.Option("--format", help="A graph for any runtime, or the bundle in one file."),
+        Format,
+        typer.Option(
+            "--format",
+            help="A model file for any ONNX runtime; a folder with the page, which reads in the "
+            "browser; a bundle folder, also from one of an older format.",
+        ),
     ] = "onnx",
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The file or folder [default: NAME.onnx, NAME-web, NAME-bundle]."),
+    ] = None,
     int8: Annotated[bool, typer.Option("--int8", help="ONNX: weights of eight bits.")] = False,
     batch: Annotated[
-        str, typer.Option(metavar="dynamic|N", help="ONNX: images a call.")
+        str, typer.Option(metavar="dynamic|N", help="ONNX: images in one call.")
     ] = "dynamic",
     json_: JsonFlag = False,
 ) -> None:
-    """Write a bundle as one file: uint8 images in, calibrated probabilities out.
+    """Write a trained classifier for other programs.
 
-    An ONNX file is compared with PyTorch on MNIST's test images before it takes its name.
-    `export web FOLDER` writes a page to draw on that reads in the browser, with no server behind.
+    The ONNX model takes uint8 images and gives calibrated probabilities. A model of eight bits is
+    compared with the original on test images before it is written.
     """
-    if source == Path("web"):
-        _web(model, folder, as_json=json_)
-        return
-    if folder:
-        raise TenfoldError(f"{folder}: one bundle at a time; a file is named by --out")
     if format_ != "onnx" and (int8 or batch != "dynamic"):
         raise TenfoldError("--int8 and --batch go with --format onnx")
-    source = bundle_of(source)
-    suffix = ".int8.onnx" if int8 else f".{format_}"
-    out = out or Path(f"{source.parent.name if source.name == 'bundle' else source.stem}{suffix}")
-    try:
-        from tenfold.evaluation.export import export_onnx, export_safetensors
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("export", "onnx") from error
-    if format_ == "safetensors":
-        result = export_safetensors(source, out)
+    bundle = bundle_of(source)
+    name = bundle.resolve().parent.name if bundle != source else source.resolve().name
+    out = out or Path(f"{name}{'.int8' if int8 else ''}{_SUFFIXES[format_]}")
+    if format_ == "onnx":
+        _export_onnx(bundle, out, _batch(batch), int8=int8, as_json=json_)
+    elif format_ == "web":
+        _export_web(source, bundle, out, as_json=json_)
     else:
-        from tenfold.data.sources import load_digits
+        _export_bundle(bundle, out, as_json=json_)
 
-        result = export_onnx(
-            source,
-            out,
-            load_digits("mnist", "test"),
-            batch=_size(batch),
-            calibration=load_digits("mnist", "train") if int8 else None,
-        )
-    if json_:
-        print_json(result)
+
+def _export_onnx(bundle: Path, out: Path, batch: int | None, *, int8: bool, as_json: bool) -> None:
+    from tenfold.evaluation.export import export_onnx
+
+    result = export_onnx(bundle, out, batch=batch, int8=int8)
+    if as_json:
+        print_json(result.model_dump(exclude_none=True))
         return
-    console().print(f"{result['file']}  {result['bytes']:,} bytes", highlight=False, soft_wrap=True)
-    if "agreement" in result:
-        console().print(
-            f"{result['images']:,} test images beside PyTorch: probabilities differ by at most "
-            f"{result['max_difference']:.2g}, {result['agreement']:.2%} of digits are the same, "
-            f"accuracy {result['accuracy']:.2%} ({result['torch_accuracy']:.2%} in PyTorch)",
-            highlight=False,
+    _print(f"{result.file}  {result.bytes:,} bytes")
+    if found := result.int8:
+        _print(
+            f"{found.images:,} test images: probabilities differ from float32 by at most "
+            f"{found.max_difference:.2g}, {found.agreement:.2%} of digits are the same, "
+            f"accuracy {found.accuracy:.2%} (float32: {found.float32_accuracy:.2%})"
         )
 
 
-def _web(model: Path, folder: Path | None, *, as_json: bool) -> None:
+def _export_web(source: Path, bundle: Path, out: Path, *, as_json: bool) -> None:
     from tenfold.serving.web import write_site
 
-    if folder is None:
-        raise TenfoldError("export web: name the folder, as in `tenfold export web site`")
-    report = model / "report.html"
-    page = write_site(bundle_of(model), folder, report=report if report.is_file() else None)
+    report = source / "report.html"
+    page = write_site(bundle, out, report=report if report.is_file() else None)
     if as_json:
         print_json({"page": str(page)})
     else:
-        console().print(f"{page}: see it with `python -m http.server -d {folder}`", soft_wrap=True)
+        _print(f"{page}: see it with `python -m http.server -d {out}`")
 
 
-def _size(batch: str) -> int | None:
-    if batch == "dynamic":
+def _export_bundle(bundle: Path, out: Path, *, as_json: bool) -> None:
+    try:
+        from tenfold.bundle.save import copy_bundle
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("export --format bundle", "train") from error
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise TenfoldError(f"--out {out}: is not an empty folder; name a new one")
+    copy_bundle(bundle, out)
+    if as_json:
+        print_json({"folder": str(out)})
+    else:
+        _print(f"{out}: a bundle of the current format")
+
+
+def _batch(text: str) -> int | None:
+    if text == "dynamic":
         return None
-    if batch.isascii() and batch.isdigit() and int(batch):
-        return int(batch)
-    raise TenfoldError(f"--batch {batch}: use dynamic or a number of images")
+    if text.isascii() and text.isdigit() and int(text):
+        return int(text)
+    raise TenfoldError(f"--batch {text}: use dynamic or a number of images")
+
+
+def _print(line: str) -> None:
+    console().print(line, highlight=False, soft_wrap=True)

@@ -9,7 +9,8 @@ from typing import Any, Literal, get_args
 
 import torch
 
-from tenfold.bundle.format import save_bundle, save_config
+from tenfold.bundle.format import BundleConfig, BundleFacts
+from tenfold.bundle.save import recalibrate_bundle, save_bundle
 from tenfold.cpu import available_cores
 from tenfold.data.digits import Digits
 from tenfold.data.seeds import derive_seed
@@ -207,12 +208,14 @@ def _make_bundle(run: Run) -> None:
     recipe = run.recipe
     save_bundle(
         run.path / "bundle",
-        name=recipe.name,
-        configs=[recipe.network] * recipe.members,
-        states=states,
-        test_time_augmentation=recipe.test_time_augmentation,
-        facts={"recipe": recipe.name, "seed": recipe.seed, "data": recipe.data.spec},
-        card=CARD.format(recipe=recipe, networks="s" if recipe.members > 1 else ""),
+        BundleConfig(
+            name=recipe.name,
+            members=(recipe.network,) * recipe.members,
+            test_time_augmentation=recipe.test_time_augmentation,
+            facts=BundleFacts(recipe=recipe.name, seed=recipe.seed, data=recipe.data.spec),
+        ),
+        states,
+        CARD.format(recipe=recipe, networks="s" if recipe.members > 1 else ""),
     )
 
 
@@ -235,8 +238,7 @@ def _calibrate(run: Run, validation: Digits) -> None:
         labels,
         apply_temperature(bundle.combine(bundle.member_log_probabilities(strangers)), temperature),
     )
-    found = {"temperature": temperature, "rejection_threshold": accept}
-    save_config(run.path / "bundle", bundle.config.model_copy(update=found))
+    recalibrate_bundle(run.path / "bundle", temperature=temperature, rejection_threshold=accept)
 
 
 def _evaluate(run: Run, monitored: Digits) -> None:

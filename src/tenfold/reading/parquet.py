@@ -21,7 +21,7 @@ from typing import Any
 
 import cv2
 
-from tenfold.bundle.format import find_bundle
+from tenfold.bundle.format import CONFIG_FILE, MODEL_FILE, find_bundle
 from tenfold.errors import DataError, MissingExtraError, TenfoldError
 from tenfold.files import write_atomically
 from tenfold.reading.partitions import Shard, in_chunks, pictures_of
@@ -48,8 +48,7 @@ class Request:
         """
         Reader.load(model, accept)
         bundle = find_bundle(model)
-        paths = [bundle] if bundle.is_file() else sorted(bundle.iterdir())
-        files = ((path.name, path.read_bytes()) for path in paths if path.is_file())
+        files = ((name, (bundle / name).read_bytes()) for name in (CONFIG_FILE, MODEL_FILE))
         return cls(layout, accept, tuple(files))
 
 
@@ -152,8 +151,6 @@ def _reader(request: Request) -> Reader:
         bundle = Path(name)
         for file, contents in request.bundle:
             (bundle / file).write_bytes(contents)
-        if len(request.bundle) == 1:  # in one file
-            bundle /= request.bundle[0][0]
         return Reader.load(bundle, request.accept)
 
 

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from tenfold.bundle.format import BUNDLES, SHIPPED, card_of, find_bundle
+from tenfold.bundle.format import BUNDLES, SHIPPED, find_bundle, read_card
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.serving import kserve, schema
 from tenfold.serving.errors import Refusal
@@ -101,9 +101,9 @@ def _add_model(app: FastAPI, session: OnnxClassifier, folder: Path) -> None:
         "test_time_augmentation": config.test_time_augmentation,
         "accept": config.rejection_threshold,
         "temperature": config.temperature,
-        "facts": config.facts,
+        "facts": config.facts.model_dump(exclude_none=True),
         "weights_sha256": config.weights_sha256,
-        "card": card_of(folder),
+        "card": read_card(folder),
     }
 
     @app.get("/v1/model", **schema.MODEL)

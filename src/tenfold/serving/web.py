@@ -5,10 +5,10 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from tenfold.bundle.format import card_of, read_package
+from tenfold.bundle.format import MODEL_FILE, read_card, read_model
 from tenfold.data.download import download, file_sha256
 from tenfold.data.sources import cache_folder
-from tenfold.errors import DataError, MissingExtraError, TenfoldError
+from tenfold.errors import DataError, TenfoldError
 from tenfold.files import write_atomically
 
 PAGE = Path(__file__).parents[1] / "page"
@@ -47,14 +47,9 @@ def write_site(
     Raises:
         BundleError: no bundle, or a damaged one.
         DataError: ONNX Runtime's files cannot be fetched, or are not the expected ones.
-        MissingExtraError: onnx is not installed.
         TenfoldError: a file cannot be read or written.
     """
-    try:
-        from tenfold.bundle.graph import build_graph
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("export web", "onnx") from error
-    config, weights = read_package(bundle_path)
+    config, graph = read_model(bundle_path)
     runtime = fetch_runtime(cache)
     try:
         model = {
@@ -62,15 +57,15 @@ def write_site(
             "accept": config.rejection_threshold,
             "members": len(config.members),
             "test_time_augmentation": config.test_time_augmentation,
-            "facts": config.facts,
-            "card": card_of(bundle_path),
+            "facts": config.facts.model_dump(exclude_none=True),
+            "card": read_card(bundle_path),
             "report": report and "report.html",
         }
         written = {path.relative_to(PAGE): path.read_bytes() for path in _files(PAGE)}
         written |= {Path("runtime", path.name): path.read_bytes() for path in runtime}
         if report:
             written[Path("report.html")] = report.read_bytes()
-        written[Path("model.onnx")] = build_graph(config, weights).SerializeToString()
+        written[Path(MODEL_FILE)] = graph
         written[Path("model.json")] = (json.dumps(model, indent=2) + "\n").encode()
         page = written.pop(Path("index.html"))
         for name, content in written.items():

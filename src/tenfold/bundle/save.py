@@ -1,0 +1,131 @@
+"""Write bundles: of trained networks, of other calibration, of an older format."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors.numpy import save
+
+from tenfold.bundle.format import (
+    CARD_FILE,
+    CONFIG_FILE,
+    MODEL_FILE,
+    WEIGHTS_FILE,
+    BundleConfig,
+    find_bundle,
+    parse_config,
+    read_card,
+    read_config,
+    read_hashed,
+)
+from tenfold.bundle.graph import build_graph
+from tenfold.bundle.test_time_augmentation import VARIANTS
+from tenfold.bundle.weights import parse_weights
+from tenfold.errors import BundleError
+from tenfold.files import write_atomically
+
+# Keys of a network in format 1 that format 2 has not, and the only value that can be converted.
+_REMOVED_NETWORK_KEYS: dict[str, Any] = {"convolutions": 1, "convolution_slope": 0}
+
+
+def save_bundle(
+    folder: Path, config: BundleConfig, states: Sequence[Mapping[str, npt.ArrayLike]], card: str
+) -> None:
+    """Write a bundle of trained networks.
+
+    Args:
+        folder: where its files are written.
+        config: without hashes.
+        states: the state dict of each member: NumPy arrays, or what NumPy reads as one, such as
+            torch's tensors on the CPU.
+        card: Markdown.
+
+    Raises:
+        BundleError: the tensors do not fit the config, or are not finite.
+    """
+    tensors = {
+        f"{index:02}.{key}": np.asarray(value, order="C")
+        for index, state in enumerate(states)
+        for key, value in state.items()
+    }
+    _write(folder, config, save(tensors), card)
+
+
+def recalibrate_bundle(folder: Path, *, temperature: float, rejection_threshold: float) -> None:
+    """Give a bundle folder another temperature and rejection threshold.
+
+    Raises:
+        BundleError: the bundle is damaged.
+    """
+    config = read_config(folder)
+    weights = read_hashed(folder / WEIGHTS_FILE, config.weights_sha256)
+    found = {"temperature": temperature, "rejection_threshold": rejection_threshold}
+    _write(folder, config.model_copy(update=found), weights, read_card(folder))
+
+
+def copy_bundle(path: str | Path, folder: Path) -> None:
+    """Write a bundle of this format or of format 1 as one of this format.
+
+    Args:
+        path: the folder of the original, or the name of a shipped bundle.
+        folder: where the files are written.
+
+    Raises:
+        BundleError: the original is damaged, or holds a network that this version cannot compute.
+    """
+    original = find_bundle(path)
+    try:
+        document = json.loads((original / CONFIG_FILE).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        document = None
+    if isinstance(document, dict) and document.get("format") == 1:
+        config = parse_config(original / CONFIG_FILE, _from_format_1(document))
+    else:
+        config = read_config(original)
+    weights = read_hashed(original / WEIGHTS_FILE, config.weights_sha256)
+    _write(folder, config, weights, read_card(original))
+
+
+def _from_format_1(document: dict[str, Any]) -> dict[str, Any]:
+    """Give a `bundle.json` of format 1 the keys of this format. The result is not checked."""
+    converted = document | {"format": 2}
+    if "accept" in converted:
+        converted["rejection_threshold"] = converted.pop("accept")
+    views = converted.pop("views", 1)
+    names = [name for name, count in VARIANTS.items() if count == views]
+    converted["test_time_augmentation"] = names[0] if names else views
+    members = document.get("members")
+    if isinstance(members, list):
+        converted["members"] = [
+            {key: v for key, v in member.items() if _REMOVED_NETWORK_KEYS.get(key, member) != v}
+            for member in members
+            if isinstance(member, dict)
+        ]
+    return converted
+
+
+def _write(folder: Path, config: BundleConfig, weights: bytes, card: str) -> None:
+    """Write all files, `bundle.json` last: a half-written bundle is none.
+
+    Raises:
+        BundleError: the weights do not fit the config, or are not finite.
+    """
+    tensors = parse_weights(folder / WEIGHTS_FILE, weights, config)
+    model = build_graph(config, tensors, card).SerializeToString()
+    config = config.model_copy(
+        update={
+            "model_sha256": hashlib.sha256(model).hexdigest(),
+            "weights_sha256": hashlib.sha256(weights).hexdigest(),
+        }
+    )
+    try:
+        write_atomically(folder / WEIGHTS_FILE, weights)
+        write_atomically(folder / MODEL_FILE, model)
+        write_atomically(folder / CARD_FILE, card)
+        write_atomically(folder / CONFIG_FILE, config.to_json())
+    except OSError as error:
+        raise BundleError(f"{folder}: cannot be written ({error.strerror})") from error
