@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tenfold.data.digits import Digits
     from tenfold.data.sources import load_digits
     from tenfold.errors import TenfoldError
+    from tenfold.execution.config import Execution
     from tenfold.execution.run import Run
     from tenfold.execution.train import resume, train
     from tenfold.model.config import NetworkConfig
@@ -25,6 +26,7 @@ __all__ = [
     "DigitClassifier",
     "DigitNetwork",
     "Digits",
+    "Execution",
     "NetworkConfig",
     "Reader",
     "Reading",
@@ -44,6 +46,7 @@ _HOMES = {
     "DigitClassifier": "tenfold.training.estimator",
     "DigitNetwork": "tenfold.model.network",
     "Digits": "tenfold.data.digits",
+    "Execution": "tenfold.execution.config",
     "NetworkConfig": "tenfold.model.config",
     "Reader": "tenfold.reading.reader",
     "Reading": "tenfold.reading.reader",

@@ -26,3 +26,8 @@ def write_atomically(path: Path, data: bytes | str) -> Path:
         finally:
             os.close(folder)
     return path
+
+
+def is_temporary(path: Path) -> bool:
+    """Tell whether a file is what `write_atomically` leaves behind when its process is killed."""
+    return path.name.startswith(".") and path.suffix == ".tmp"

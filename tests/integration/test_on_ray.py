@@ -101,10 +101,10 @@ def test_a_killed_worker_and_ctrl_c_change_no_byte(tmp_path: Path, start: Start)
 
 
 def test_a_cluster_of_our_own_keeps_to_itself() -> None:
-    told = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", LOOPBACK], capture_output=True, text=True, timeout=60, check=True
     )
-    assert told.stdout.split() == ["open", "refused", "b''"]
+    assert done.stdout.split() == ["open", "refused", "b''"]
 
 
 def test_a_cluster_reads_what_this_machine_reads(tmp_path: Path, start: Start) -> None:
@@ -137,6 +137,6 @@ def test_a_cluster_sweeps(tmp_path: Path, start: Start) -> None:
     process = start("sweep", *words, *(word for s in settings for word in ("--set", s)))
     _, stderr = process.communicate(timeout=180)
     assert process.returncode == 0, stderr
-    told = json.loads((out / "sweep.json").read_text())
-    assert [trial["state"] for trial in told["trials"]] == ["complete"] * 2
+    result = json.loads((out / "sweep.json").read_text())
+    assert [trial["state"] for trial in result["trials"]] == ["complete"] * 2
     assert (out / "best.toml").exists()

@@ -12,13 +12,15 @@ from typer.testing import CliRunner, Result
 
 from tenfold.cli import app
 from tenfold.errors import RunError
+from tenfold.execution.config import Execution
 from tenfold.execution.train import train
 from tenfold.report.runset import compare, read_set
-from tenfold.studies.repeat import lay, train_all
+from tenfold.studies.repeat import create_runs, train_runs
 from tenfold.training.recipe import load_recipe
 
 pytestmark = pytest.mark.processes
 
+ONE_THREAD = Execution(threads=1)
 SMALL = ("training.stages.0.iterations=6", "training.stages.1.iterations=6", "members=1")
 
 
@@ -28,7 +30,7 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("sets")
     for name, seeds, pooling in (("a", 3, "mixed"), ("b", 2, "max")):
         recipe = load_recipe("smoke", [*SMALL, f"network.pooling={pooling}"])
-        train_all(lay(recipe, range(seeds), folder / name), workers=1)
+        train_runs(create_runs(recipe, range(seeds), folder / name, ONE_THREAD), ONE_THREAD)
     return folder / "a", folder / "b"
 
 
@@ -47,7 +49,9 @@ def command(*words: object) -> Any:
 
 
 def test_each_seed_is_the_run_that_train_makes(sets: tuple[Path, Path], tmp_path: Path) -> None:
-    alone = train("smoke", overrides=[*SMALL, "seed=2"], out=tmp_path / "alone", threads=1)
+    alone = train(
+        "smoke", overrides=[*SMALL, "seed=2"], out=tmp_path / "alone", execution=ONE_THREAD
+    )
     weights = "bundle/weights.safetensors"
     assert (alone.path / weights).read_bytes() == (sets[0] / "seed-2" / weights).read_bytes()
     assert alone.evaluation == json.loads((sets[0] / "seed-2/evaluation.json").read_text())
@@ -83,8 +87,9 @@ def test_the_command_continues_and_summarises(sets: tuple[Path, Path], tmp_path:
 
 
 def test_another_recipe_is_refused(sets: tuple[Path, Path]) -> None:
-    with pytest.raises(RunError, match=r"seed-0: made with another recipe; name another --out"):
-        lay(load_recipe("smoke"), range(1), sets[0])
+    message = r"seed-0: its run has members = 1, not 2; name another --out"
+    with pytest.raises(RunError, match=message):
+        create_runs(load_recipe("smoke"), range(1), sets[0], ONE_THREAD)
 
 
 def test_compare_pairs_the_seeds_that_both_have(sets: tuple[Path, Path]) -> None:

@@ -18,11 +18,13 @@ from typer.testing import CliRunner
 from tenfold.cli import app
 from tenfold.data.digits import Digits
 from tenfold.errors import RecipeError, RunError
-from tenfold.execution.local import Job, Local, OnEvent, TrainJob
+from tenfold.execution.config import Execution
+from tenfold.execution.job import Job, OnEvent, TrainJob
+from tenfold.execution.local import LocalExecutor
 from tenfold.execution.run import Run
 from tenfold.studies.space import load_space
 from tenfold.studies.sweep import FINISHED, open_sweep
-from tenfold.studies.trial import attempt
+from tenfold.studies.trial import train_trial
 from tenfold.training.journal import Journal
 from tenfold.training.member import Event, Interrupted
 from tenfold.training.recipe import load_recipe
@@ -71,7 +73,7 @@ def study_of(folder: Path) -> optuna.Study:
 
 
 class Scripted:
-    """A launcher that trains nothing: the k-th job's evaluations have the k-th list of losses."""
+    """An executor that trains nothing: the k-th job's evaluations have the k-th list of losses."""
 
     def __init__(self, *losses: Sequence[float], then: Exception | None = None) -> None:
         self.losses = list(losses)
@@ -79,8 +81,8 @@ class Scripted:
         self.jobs: list[Job] = []
         self.seen: list[int] = []
 
-    def __call__(self, jobs: Iterable[Job], on_event: OnEvent, train: TrainJob = attempt) -> None:
-        assert train is attempt
+    def __call__(self, jobs: Iterable[Job], on_event: OnEvent, train: TrainJob) -> None:
+        assert train is train_trial
         waiting = iter(self.losses)
         for job in jobs:
             self.jobs.append(job)
@@ -125,7 +127,7 @@ def on_validation(run: Run) -> float:
 
 
 @pytest.mark.processes
-def test_the_command_trains_reruns_and_reports(space: Path, tmp_path: Path) -> None:
+def test_the_command_runs_trials_and_finals_and_reports(space: Path, tmp_path: Path) -> None:
     folder = tmp_path / "sweep"
     words = ["sweep", "smoke", "--space", space, "--trials", 4, "--seeds", 2, "--out", folder]
     result = CliRunner().invoke(app, [str(w) for w in [*words, *SET, "--threads", 1, "--json"]])
@@ -181,21 +183,21 @@ def test_the_command_trains_reruns_and_reports(space: Path, tmp_path: Path) -> N
 
 def test_a_trial_worse_than_the_median_is_pruned(opened: Callable[[], Any], tmp_path: Path) -> None:
     good = [[9.0, 8.0, value] for value in (5.0, 4.0, 3.0, 4.0, 5.0)]
-    launcher = Scripted(*good, [10.0, 9.0, 1.0], [8.0, 7.0, 6.0])
-    told: list[int] = []
+    executor = Scripted(*good, [10.0, 9.0, 1.0], [8.0, 7.0, 6.0])
+    ended: list[int] = []
     with opened() as sweep:
-        sweep.run(7, launcher=launcher, on_trial=lambda trial: told.append(trial.number))
+        sweep.run(7, Execution(executor=executor), lambda trial: ended.append(trial.number))
         trial = sweep.study.best_trial
-    assert launcher.seen == [3, 3, 3, 3, 3, 1, 3]  # at the first evaluation, above the median
+    assert executor.seen == [3, 3, 3, 3, 3, 1, 3]  # at the first evaluation, above the median
     trials = study_of(tmp_path / "sweep").trials
     assert [t.state.name for t in trials] == ["COMPLETE"] * 5 + ["PRUNED", "COMPLETE"]
     assert trial.number == 2
-    assert told == list(range(7))
+    assert ended == list(range(7))
 
 
 def test_what_a_dead_process_left_is_begun_again(opened: Callable[[], Any], tmp_path: Path) -> None:
     with opened() as sweep:
-        sweep.run(2, launcher=Scripted([3.0, 2.0, 1.0], [3.0, 2.0, 2.0]))
+        sweep.run(2, Execution(executor=Scripted([3.0, 2.0, 1.0], [3.0, 2.0, 2.0])))
         # As a process killed in its third trial leaves it, half a line in the journal included.
         dead = sweep.study.ask(sweep.space.distributions)
         dead.set_user_attr("owner", sweep.owner)
@@ -205,10 +207,10 @@ def test_what_a_dead_process_left_is_begun_again(opened: Callable[[], Any], tmp_
     with (tmp_path / "sweep/journal.log").open("a") as file:
         file.write('{"op_code":6,"worker_id":"')
     (tmp_path / "sweep/journal.log.lock").symlink_to("journal.log")
-    launcher = Scripted([3.5, 1.5, 0.5], [3.0, 2.5, 2.0])
+    executor = Scripted([3.5, 1.5, 0.5], [3.0, 2.5, 2.0])
     with opened() as sweep:
-        sweep.run(4, launcher=launcher)
-    assert [job.run.name for job in launcher.jobs] == ["0002", "0005"]
+        sweep.run(4, Execution(executor=executor))
+    assert [job.run.name for job in executor.jobs] == ["0002", "0005"]
     trials = study_of(tmp_path / "sweep").trials
     states = [t.state.name for t in trials]
     assert states == ["COMPLETE", "COMPLETE", "FAIL", "FAIL", "COMPLETE", "COMPLETE"]
@@ -220,31 +222,31 @@ def test_what_a_dead_process_left_is_begun_again(opened: Callable[[], Any], tmp_
 
 def test_a_stopped_sweep_goes_on_with_its_trial(opened: Callable[[], Any], tmp_path: Path) -> None:
     with opened() as sweep, pytest.raises(Interrupted):
-        sweep.run(3, launcher=Scripted([3.0, 2.0, 1.0], then=Interrupted()))
+        sweep.run(3, Execution(executor=Scripted([3.0, 2.0, 1.0], then=Interrupted())))
     for loss in (5.0, 4.0):
         write(tmp_path / "sweep/trials/0001/members/00", loss)
-    launcher = Scripted([0.5])
+    executor = Scripted([0.5])
     with opened() as sweep:
-        sweep.run(2, launcher=launcher)
+        sweep.run(2, Execution(executor=executor))
         trial = sweep.study.best_trial
         assert [t.state.name for t in sweep.trials()] == ["COMPLETE", "FAIL", "COMPLETE"]
-    assert [job.run.name for job in launcher.jobs] == ["0001"]
+    assert [job.run.name for job in executor.jobs] == ["0001"]
     assert trial.number == 2
     assert trial.intermediate_values == {4: 5.0, 8: 4.0, 12: 0.5}
 
 
-def test_a_run_that_had_ended_is_told_without_training(
+def test_a_trial_that_had_ended_is_reported_without_training(
     opened: Callable[[], Any], tmp_path: Path
 ) -> None:
     with opened() as sweep, pytest.raises(Interrupted):
-        sweep.run(1, launcher=Scripted(then=Interrupted()))
+        sweep.run(1, Execution(executor=Scripted(then=Interrupted())))
     for loss in (5.0, 2.0, 4.0):
         write(tmp_path / "sweep/trials/0000/members/00", loss)
-    launcher = Scripted()
+    executor = Scripted()
     with opened() as sweep:
-        sweep.run(1, launcher=launcher)
+        sweep.run(1, Execution(executor=executor))
         assert sweep.study.best_value == 2.0
-    assert not launcher.jobs
+    assert not executor.jobs
 
 
 def test_one_that_diverges_counts_as_pruned(tmp_path: Path) -> None:
@@ -254,7 +256,7 @@ def test_one_that_diverges_counts_as_pruned(tmp_path: Path) -> None:
     space = load_space(tmp_path / "space.toml", load_recipe("smoke", SMALL))
     with open_sweep(space, tmp_path / "sweep") as sweep:
         with pytest.raises(RunError, match="no trial came to its end; narrow the space"):
-            sweep.run(2, launcher=Local(1))
+            sweep.run(2, Execution(threads=1))
         trials = sweep.trials()
     assert [t.state for t in trials] == [TrialState.PRUNED] * 2
     assert all("training diverged by iteration" in t.user_attrs["reason"] for t in trials)
@@ -289,8 +291,8 @@ def test_killed_and_continued_by_the_same_command(
 def test_one_process_a_folder_and_one_sweep_a_folder(
     opened: Callable[[], Any], space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tenfold.studies.sweep.DYING_SECONDS", 0.0)
-    with opened(), pytest.raises(RunError, match="another process is sweeping there"), opened():
+    monkeypatch.setattr("tenfold.execution.folder.LOCK_TIMEOUT_SECONDS", 0.0)
+    with opened(), pytest.raises(RunError, match="another process is at work there"), opened():
         pass
     with (
         pytest.raises(RunError, match=r"recipe\.toml: of another sweep; name another --out"),
@@ -305,7 +307,9 @@ def test_one_process_a_folder_and_one_sweep_a_folder(
         pass
     assert not (tmp_path / "other").exists()
     with (
-        pytest.raises(RunError, match=r"space\.toml: cannot be written \(File exists\)"),
+        pytest.raises(
+            RunError, match=r"space\.toml: cannot be written \((File exists|Not a directory)\)"
+        ),
         open_sweep(load_space(space, load_recipe("smoke")), space),
     ):
         pass
@@ -316,10 +320,10 @@ def test_machines_share_a_storage(space: Path, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'shared.db'}"
     loaded = load_space(space, load_recipe("smoke", SMALL))
     with open_sweep(loaded, tmp_path / "a", url) as a, open_sweep(loaded, tmp_path / "b", url) as b:
-        a.run(2, launcher=Scripted([3.0, 2.0, 1.0], [3.0, 2.0, 2.0]))
+        a.run(2, Execution(executor=Scripted([3.0, 2.0, 1.0], [3.0, 2.0, 2.0])))
         running = a.study.ask(loaded.distributions)
         running.set_user_attr("owner", a.owner)
-        b.run(4, launcher=Scripted([3.0, 2.0, 0.5]))  # the fourth is running elsewhere
+        b.run(4, Execution(executor=Scripted([3.0, 2.0, 0.5])))  # the fourth is running elsewhere
         assert b.study.best_value == 0.5
         assert len(b.trials(TrialState.RUNNING)) == 1
     with (
@@ -332,7 +336,7 @@ def test_machines_share_a_storage(space: Path, tmp_path: Path) -> None:
 def count(
     job: Job,
     stop: Callable[[], bool],
-    digits: tuple[Digits, Digits] | None = None,  # noqa: ARG001 - part of what a launcher calls
+    digits: tuple[Digits, Digits] | None = None,  # noqa: ARG001 - part of what an executor calls
 ) -> Iterator[Event]:
     """Stand in for a job that trains: three events, or no end if it is member 1."""
     for step in itertools.count() if job.member == 1 else range(3):
@@ -346,8 +350,8 @@ def jobs(folder: Path, members: int) -> list[Job]:
 
 
 # These workers compute nothing, so that they may be forked.
-@pytest.mark.parametrize("local", [Local(1), Local(2, "fork")])
-def test_a_launcher_ends_a_job_that_it_is_told_to(local: Local, tmp_path: Path) -> None:
+@pytest.mark.parametrize("local", [LocalExecutor(1), LocalExecutor(2, "fork")])
+def test_an_executor_ends_a_job_on_request(local: LocalExecutor, tmp_path: Path) -> None:
     steps: list[list[int]] = [[], [], []]
 
     def on_event(job: Job, event: Event) -> bool:
@@ -358,7 +362,7 @@ def test_a_launcher_ends_a_job_that_it_is_told_to(local: Local, tmp_path: Path) 
     assert steps == [[0, 1, 2], [0, 1, 2, 3, 4], [0, 1, 2]]
 
 
-def test_jobs_are_taken_when_there_is_room(tmp_path: Path) -> None:
+def test_jobs_are_taken_when_there_is_capacity(tmp_path: Path) -> None:
     ended: list[int] = []
 
     def lazily() -> Iterator[Job]:
@@ -371,5 +375,5 @@ def test_jobs_are_taken_when_there_is_room(tmp_path: Path) -> None:
             ended.append(job.member)
         return bool(event["step"] == 2)
 
-    Local(2, "fork")(lazily(), on_event, count)
+    LocalExecutor(2, "fork")(lazily(), on_event, count)
     assert sorted(ended) == list(range(5))

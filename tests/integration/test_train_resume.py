@@ -16,6 +16,9 @@ from safetensors.torch import load_file
 
 from tenfold.data.digits import Digits
 from tenfold.errors import RunError
+from tenfold.execution import train as execution
+from tenfold.execution.config import Execution
+from tenfold.execution.create import open_or_create
 from tenfold.training.member import Event, Interrupted, MemberRun, train_member
 from tenfold.training.recipe import Recipe, load_recipe
 from tenfold.training.trainer import Placement, Trainer
@@ -284,10 +287,8 @@ def test_ctrl_c_says_how_to_resume_and_changes_nothing(
 
 
 def test_a_recipe_that_was_changed_is_not_resumed(tmp_path: Path) -> None:
-    from tenfold.execution import train as training
-
-    run = training.prepare(small(), out=tmp_path / "run", device="cpu", threads=1)
+    run = open_or_create(small(), tmp_path / "run", Execution(device="cpu", threads=1))
     path = run.path / "recipe.toml"
     path.write_text(path.read_text().replace("seed = 0", "seed = 1"))
     with pytest.raises(RunError, match=r"recipe\.toml: changed since the run began"):
-        training.resume(run)
+        execution.resume(run)

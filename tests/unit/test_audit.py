@@ -8,19 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from tenfold.data.digits import Digits, synthetic_digits
 from tenfold.errors import MissingExtraError
+from tenfold.execution.config import Execution
 from tenfold.report.audit import write_audit
 from tenfold.studies import audit as module
 from tenfold.studies.audit import audit, deal, rank
 from tenfold.training.recipe import load_recipe
-from tenfold.training.trainer import Placement
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-WHERE = Placement(torch.device("cpu"), torch.float32)
+EXECUTION = Execution(device="cpu", precision="float32", threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +40,7 @@ def test_flipped_labels_are_found(
     digits, wrong = spoilt
     seen: list[tuple[int, int]] = []
     recipe = load_recipe("smoke", ["members=1", "training.stages.1.iterations=120"])
-    result = audit(digits, recipe, WHERE, folds=3, on_step=lambda a, b: seen.append((a, b)))
+    result = audit(digits, recipe, EXECUTION, folds=3, on_step=lambda a, b: seen.append((a, b)))
     found = {suspect["index"] for suspect in result["suspects"]}
     assert len(found & wrong) >= 0.9 * len(found)  # by chance 2 %
     assert len(found & wrong) >= 20  # of 30
@@ -83,4 +82,4 @@ def test_without_cleanlab_the_extra_is_named(
 ) -> None:
     monkeypatch.setattr(module, "find_spec", lambda _name: None)
     with pytest.raises(MissingExtraError, match=r"tenfold\[audit\]"):
-        audit(spoilt[0], load_recipe("smoke"), WHERE)
+        audit(spoilt[0], load_recipe("smoke"), EXECUTION)

@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 
 from tenfold.errors import RecipeError
-from tenfold.execution.train import prepare
+from tenfold.execution.config import THIS_MACHINE
+from tenfold.execution.create import open_or_create
 from tenfold.training.recipe import Recipe, load_recipe, shipped
 
 
@@ -275,9 +276,9 @@ def test_further_folders_are_added_to_what_is_trained_on(
     folder.mkdir(parents=True)
     Image.fromarray(np.full((28, 28), 9, np.uint8)).save(folder / "0.png")
     recipe = load_recipe("smoke", ['data.also=["corrections"]'])
-    run = prepare(recipe, out=tmp_path / "run")
+    run = open_or_create(recipe, tmp_path / "run", THIS_MACHINE)
     training, monitored = run.digits()
-    plain, same = prepare(load_recipe("smoke"), out=tmp_path / "plain").digits()
+    plain, same = open_or_create(load_recipe("smoke"), tmp_path / "plain", THIS_MACHINE).digits()
     assert len(training) == len(plain) + 1
     assert int(training.labels[-1]) == 7
     assert torch.equal(monitored.images, same.images)  # what is measured stays as it was

@@ -1,7 +1,7 @@
 """`tenfold audit`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,9 +10,14 @@ from tenfold.cli.output import (
     JsonFlag,
     PrecisionOption,
     console,
-    precision_of,
+    execution_of,
     print_json,
 )
+
+if TYPE_CHECKING:
+    from tenfold.data.digits import Digits
+    from tenfold.execution.config import Execution
+    from tenfold.training.recipe import Recipe
 
 
 def audit(  # noqa: PLR0913 - a command line
@@ -30,44 +35,44 @@ def audit(  # noqa: PLR0913 - a command line
     json_: JsonFlag = False,
 ) -> None:
     """Rank likely label errors, each image judged by a network that never saw it (extra audit)."""
-    from rich.progress import Progress
-
     from tenfold.data.digits import concatenate
     from tenfold.data.sources import load_digits
-    from tenfold.model.kernels.functional import tune_process
     from tenfold.report.audit import write_audit
-    from tenfold.studies.audit import audit as judge
-    from tenfold.training.hardware import choose_device, choose_dtype
     from tenfold.training.recipe import load_recipe
-    from tenfold.training.trainer import Placement
 
-    tune_process()
-    chosen = choose_device(device)
-    where = Placement(chosen, choose_dtype(precision_of(precision), chosen))
+    execution = execution_of(device, precision)
     splits = {part.sha256: part for part in (load_digits(data, "train"), load_digits(data, "test"))}
     digits = concatenate(list(splits.values()))
+    result = _audit(digits, load_recipe(recipe), execution, folds)
+    page = write_audit(result, out / "audit.html")
+    if not json_:
+        typer.echo(f"{len(result['suspects'])} labels to look at · {page}")
+        return
+    suspects = [{k: v for k, v in one.items() if k != "image"} for one in result["suspects"]]
+    print_json(
+        {
+            **{key: result[key] for key in ("data", "recipe", "folds", "accuracy")},
+            "suspects": suspects,
+            "json": str(page.with_suffix(".json")),
+            "report": str(page),
+        }
+    )
+
+
+def _audit(
+    digits: "Digits", recipe: "Recipe", execution: "Execution", folds: int
+) -> dict[str, Any]:
+    """Audit with a progress bar."""
+    from rich.progress import Progress
+
+    from tenfold.studies.audit import audit
+
     with Progress(console=console(stderr=True)) as progress:
         task = progress.add_task("training")
-        result = judge(
+        return audit(
             digits,
-            load_recipe(recipe),
-            where,
+            recipe,
+            execution,
             folds=folds,
-            on_step=lambda done, every: progress.update(task, completed=done, total=every),
+            on_step=lambda done, total: progress.update(task, completed=done, total=total),
         )
-    page = write_audit(result, out / "audit.html")
-    if json_:
-        short = {key: result[key] for key in ("data", "recipe", "folds", "accuracy")}
-        suspects = [
-            {k: v for k, v in suspect.items() if k != "image"} for suspect in result["suspects"]
-        ]
-        print_json(
-            {
-                **short,
-                "suspects": suspects,
-                "json": str(page.with_suffix(".json")),
-                "report": str(page),
-            }
-        )
-        return
-    typer.echo(f"{len(result['suspects'])} labels to look at · {page}")

@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,8 +14,7 @@ from tenfold.errors import TenfoldError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tenfold.execution.remote import Remote
-    from tenfold.training.hardware import Precision
+    from tenfold.execution.config import Execution
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="End with one JSON object on stdout.")]
 DataOption = Annotated[
@@ -45,9 +44,6 @@ OnOption = Annotated[
 
 EXPLAINED = 100  # pictures on a page that explains readings
 
-# Workers may be forked: a verb computes nothing with torch before it trains.
-START_METHOD: Literal["fork", "spawn"] = "fork" if sys.platform == "linux" else "spawn"
-
 
 def overrides_of(
     set_: list[str] | None,
@@ -72,23 +68,42 @@ def bundle_of(path: Path) -> Path:
     return inner if (inner / "bundle.json").is_file() else path
 
 
-def precision_of(option: str) -> "Precision":
-    """Check --precision."""
-    if option not in {"auto", "float32", "bfloat16"}:
-        raise TenfoldError(f"--precision {option}: use auto, float32 or bfloat16")
-    return option  # type: ignore[return-value]  # checked above
+def execution_of(
+    device: str, precision: str, threads: int | None = None, on: str | None = None
+) -> "Execution":
+    """Return what --device, --precision, --threads and --on describe.
+
+    Raises:
+        TenfoldError: there is no such precision.
+    """
+    import torch
+
+    from tenfold.execution.config import Execution
+
+    if precision not in {"auto", "float32", "bfloat16"}:
+        raise TenfoldError(f"--precision {precision}: use auto, float32 or bfloat16")
+    # Commands compute nothing with torch before they train, so workers may be forked; threads
+    # of this process would not survive in them.
+    torch.set_num_threads(1)
+    return Execution(
+        device=device,
+        precision=precision,  # type: ignore[arg-type]  # checked above
+        threads=threads,
+        cluster=on,
+        start_method="fork" if sys.platform == "linux" else "spawn",
+    )
 
 
 @contextlib.contextmanager
-def launcher_on(on: str | None) -> "Iterator[Remote | None]":
-    """Yield where --on says that members are trained; None is this machine."""
-    if on is None:
-        yield None
-        return
-    from tenfold.execution.ray import on_ray
+def on_interrupt(message: str) -> Iterator[None]:
+    """Print how to continue and exit with 130 when Ctrl-C stops the training in a `with`."""
+    from tenfold.training.member import Interrupted
 
-    with on_ray(on) as launcher:
-        yield launcher
+    try:
+        yield
+    except (Interrupted, KeyboardInterrupt):
+        typer.echo(f"stopped; {message}", err=True)
+        raise typer.Exit(130) from None
 
 
 def print_models(evaluation: dict[str, Any]) -> None:

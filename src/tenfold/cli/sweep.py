@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tenfold.cli.output import (
-    START_METHOD,
     DataOption,
     DeviceOption,
     JsonFlag,
@@ -17,9 +16,9 @@ from tenfold.cli.output import (
     SetOption,
     ThreadsOption,
     console,
-    launcher_on,
+    execution_of,
+    on_interrupt,
     overrides_of,
-    precision_of,
     print_json,
 )
 from tenfold.errors import MissingExtraError
@@ -27,7 +26,8 @@ from tenfold.errors import MissingExtraError
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-    from tenfold.execution.local import Job
+    from tenfold.execution.job import Job
+    from tenfold.report.sweep import Beside
     from tenfold.studies.sweep import Sweep
     from tenfold.training.member import Event
 
@@ -53,43 +53,34 @@ def sweep(  # noqa: PLR0913 - a command line
     json_: JsonFlag = False,
 ) -> None:
     """Search a recipe's values, a trial a core; the same command continues it (extra tune)."""
-    if find_spec("optuna") is None or find_spec("filelock") is None:
+    if find_spec("optuna") is None:
         raise MissingExtraError("tenfold sweep", "tune")
-    import torch
-
     from tenfold.report.sweep import write_sweep
-    from tenfold.studies.finals import FINAL_SEEDS, Again, choose, finish_sweep
+    from tenfold.studies.finals import FINAL_SEEDS, choose, finalize_sweep
     from tenfold.studies.space import load_space
     from tenfold.studies.sweep import open_sweep
-    from tenfold.training.member import Interrupted
     from tenfold.training.recipe import load_recipe
 
-    torch.set_num_threads(1)  # threads of this process would not survive in forked workers
     loaded = load_recipe(recipe, overrides_of(set_, data=data))
     folder = out or Path("runs") / f"{loaded.name}-sweep"
-    where: Any = {"device": device, "precision": precision_of(precision)}
-    # A connection does not survive in forked workers either.
-    how: Any = {"workers": threads, "start_method": "spawn" if storage else START_METHOD}
-    try:
-        with (
-            open_sweep(load_space(space, loaded), folder, storage) as opened,
-            launcher_on(on) as launcher,
-        ):
-            how["launcher"] = launcher
-            typer.echo(f"sweeping {loaded.name} in {folder}", err=True)
-            opened.run(trials, **where, **how, on_trial=_Teller(opened, trials).on_trial)
-            typer.echo(f"finals: the best trials and {loaded.name}, {FINAL_SEEDS} seeds", err=True)
-            again = Again(**where, **how, on_end=_tell_end)
-            chosen = choose(opened, again)
-            typer.echo(f"{seeds} fresh seeds of trial {chosen[0].number}, {loaded.name}", err=True)
-            result = finish_sweep(opened, chosen, seeds, again)
-    except (Interrupted, KeyboardInterrupt):
-        typer.echo("stopped; the same command continues", err=True)
-        raise typer.Exit(130) from None
-    _finish(result, folder, write_sweep(result, folder / "report.html"), as_json=json_)
+    execution = execution_of(device, precision, threads, on)
+    if storage:  # its connection would not survive in forked workers
+        execution = dataclasses.replace(execution, start_method="spawn")
+    with (
+        on_interrupt("the same command continues"),
+        open_sweep(load_space(space, loaded), folder, storage) as opened,
+        execution.connected() as connected,
+    ):
+        typer.echo(f"sweeping {loaded.name} in {folder}", err=True)
+        opened.run(trials, connected, _TrialPrinter(opened, trials).on_trial)
+        typer.echo(f"finals: the best trials and {loaded.name}, {FINAL_SEEDS} seeds", err=True)
+        chosen = choose(opened, connected, _print_trained)
+        typer.echo(f"{seeds} fresh seeds of trial {chosen[0].number}, {loaded.name}", err=True)
+        result = finalize_sweep(opened, chosen, seeds, connected, _print_trained)
+    _print_result(result, folder, write_sweep(result, folder / "report.html"), as_json=json_)
 
 
-class _Teller:
+class _TrialPrinter:
     """Prints a line a trial."""
 
     def __init__(self, opened: "Sweep", trials: int) -> None:
@@ -97,7 +88,7 @@ class _Teller:
         self.trials = trials
 
     def on_trial(self, trial: "FrozenTrial") -> None:
-        """Say how a trial ended, and how many have."""
+        """Print how a trial ended, and how many have."""
         from tenfold.studies.sweep import FINISHED
 
         finished = self.opened.trials(*FINISHED)
@@ -109,16 +100,14 @@ class _Teller:
         typer.echo(f"{len(finished)}/{self.trials} · trial {trial.number}: {what}{best}", err=True)
 
 
-def _tell_end(job: "Job", event: "Event") -> None:
+def _print_trained(job: "Job", event: "Event") -> None:
     """Print a line for each member that was trained with another seed."""
     where = f"{job.run.parent.name}/{job.run.name}, member {job.member + 1}"
     typer.echo(f"{where}: nll_sum {event['nll_sum']:.1f}", err=True)
 
 
-def _finish(result: dict[str, Any], folder: Path, page: Path, *, as_json: bool) -> None:
-    """Print what the sweep came to."""
-    from rich.table import Table
-
+def _print_result(result: dict[str, Any], folder: Path, page: Path, *, as_json: bool) -> None:
+    """Print the result of a sweep."""
     from tenfold.report.sweep import compare_reruns
 
     compared = compare_reruns(result)
@@ -130,6 +119,14 @@ def _finish(result: dict[str, Any], folder: Path, page: Path, *, as_json: bool) 
         paths = {"recipe": str(best), "folder": str(folder), "report": str(page)}
         print_json({"trials": counts, "best": result["best"], "fresh_seeds": beside, **paths})
         return
+    _print_fresh_seeds(result, compared)
+    typer.echo(f"{counts['complete']} trials complete, {counts['pruned']} pruned · {best} · {page}")
+
+
+def _print_fresh_seeds(result: dict[str, Any], compared: "dict[str, Beside]") -> None:
+    """Print a table: the best recipe beside the one that the sweep began with."""
+    from rich.table import Table
+
     seeds = len(result["seeds"])
     table = Table(
         title=f"{seeds} fresh seed{'s' if seeds > 1 else ''}", title_justify="left", box=None
@@ -146,4 +143,3 @@ def _finish(result: dict[str, Any], folder: Path, page: Path, *, as_json: bool) 
         p = "–" if gap.p is None else f"{gap.p:.2g}"
         table.add_row(name.replace("_", " ", 1), *means, show(gap.mean), p)
     console().print(table)
-    typer.echo(f"{counts['complete']} trials complete, {counts['pruned']} pruned · {best} · {page}")

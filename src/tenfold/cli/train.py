@@ -2,12 +2,11 @@
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tenfold.cli.output import (
-    START_METHOD,
     DataOption,
     DeviceOption,
     JsonFlag,
@@ -17,16 +16,17 @@ from tenfold.cli.output import (
     SetOption,
     ThreadsOption,
     console,
-    launcher_on,
+    execution_of,
+    on_interrupt,
     overrides_of,
-    precision_of,
     print_json,
     print_models,
 )
-from tenfold.errors import TenfoldError
 
 if TYPE_CHECKING:
+    from tenfold.execution.config import Execution
     from tenfold.execution.run import Run
+    from tenfold.execution.tensorboard import TensorBoard
 
 
 def train(  # noqa: PLR0913 - a command line
@@ -49,83 +49,72 @@ def train(  # noqa: PLR0913 - a command line
     ] = False,
     json_: JsonFlag = False,
 ) -> None:
-    """Train a recipe, measure it, write its report."""
-    from tenfold.execution import train as training
-    from tenfold.execution.progress import ProgressView
+    """Train a recipe, measure it, write its report; the same command continues it."""
     from tenfold.execution.tensorboard import TensorBoard
-    from tenfold.model.kernels.functional import why_not
-    from tenfold.training.member import Event, Interrupted
 
     board = TensorBoard() if tensorboard else None
     overrides = overrides_of(set_, seed=seed, members=members, data=data)
-    with launcher_on(on) as launcher:
-        if resume:
-            if recipe or overrides or threads or (device, precision) != ("auto", "auto"):
-                raise TenfoldError(
-                    "--resume: goes on as the run began; of options it takes only --out and --on"
-                )
-            run = training.unfinished(out)
-        else:
-            run = _lay(recipe or "default", overrides, out, device, precision, threads)
-        typer.echo(
-            f"{'resuming' if resume else 'training'} {run.recipe.name} in {run.path}", err=True
-        )
-        if slower := why_not():
-            typer.echo(slower, err=True)
-        view = ProgressView(run.recipe, console(stderr=True))
-
-        def on_event(member: int, event: Event) -> None:
-            view.on_event(member, event)
-            if board:
-                board.on_event(run.path / "tensorboard", member, event)
-
-        try:
-            with view:
-                training.resume(
-                    run,
-                    launcher=launcher,
-                    start_method=START_METHOD,
-                    on_event=on_event,
-                )
-        except (Interrupted, KeyboardInterrupt):
-            folder = shlex.quote(str(run.path))
-            typer.echo(f"stopped; continue with: tenfold train --resume --out {folder}", err=True)
-            raise typer.Exit(130) from None
-    _finish(run.path, run.evaluation, run.manifest, as_json=json_)
+    with execution_of(device, precision, threads, on).connected() as execution:
+        open_run = _resumed if resume else _started
+        run = open_run(recipe, overrides, out, execution)
+        _train(run, execution, board)
+    _print_results(run, as_json=json_)
 
 
-def _lay(  # noqa: PLR0913, PLR0917 - the options that make a new run
-    recipe: str,
-    overrides: list[str],
-    out: Path | None,
-    device: str,
-    precision: str,
-    threads: int | None,
+def _started(
+    recipe: str | None, overrides: list[str], out: Path | None, execution: "Execution"
 ) -> "Run":
-    """Lay the folder of a new run."""
-    import torch
-
-    from tenfold.execution.train import prepare
+    """Create the run of a recipe, or open it if it is there."""
+    from tenfold.execution.create import open_or_create
     from tenfold.training.recipe import load_recipe
 
-    torch.set_num_threads(1)  # threads of this process would not survive in forked workers
-    return prepare(
-        load_recipe(recipe, overrides),
-        out=out,
-        device=device,
-        precision=precision_of(precision),
-        threads=threads,
-    )
+    return open_or_create(load_recipe(recipe or "default", overrides), out, execution)
 
 
-def _finish(
-    path: Path, evaluation: dict[str, Any], manifest: dict[str, Any], *, as_json: bool
-) -> None:
-    """Write the report and print what a run came to."""
+def _resumed(
+    recipe: str | None, overrides: list[str], out: Path | None, execution: "Execution"
+) -> "Run":
+    """Open the run that --resume names; the other options must agree with it."""
+    from tenfold.execution.create import newest_unfinished, open_or_create
+    from tenfold.execution.run import Run
+    from tenfold.training.recipe import load_recipe
+
+    loaded = load_recipe(recipe, overrides) if recipe else None
+    run = Run.open(out) if out else newest_unfinished(loaded)
+    wanted = loaded or load_recipe(run.path / "recipe.toml", overrides)
+    return open_or_create(wanted, run.path, execution)
+
+
+def _train(run: "Run", execution: "Execution", board: "TensorBoard | None") -> None:
+    """Train and measure what is left of a run, and show its progress."""
+    from tenfold.execution.progress import ProgressView
+    from tenfold.execution.train import resume
+    from tenfold.model.kernels.functional import why_not
+    from tenfold.training.member import Event
+
+    state = "done:" if run.finished else "resuming" if run.begun else "training"
+    typer.echo(f"{state} {run.recipe.name} in {run.path}", err=True)
+    if not run.finished and (slower := why_not()):
+        typer.echo(slower, err=True)
+    view = ProgressView(run.recipe, console(stderr=True))
+
+    def on_event(member: int, event: Event) -> None:
+        view.on_event(member, event)
+        if board:
+            board.on_event(run.path / "tensorboard", member, event)
+
+    command = f"tenfold train --resume --out {shlex.quote(str(run.path))}"
+    with on_interrupt(f"continue with: {command}"), view:
+        resume(run, execution=execution, on_event=on_event)
+
+
+def _print_results(run: "Run", *, as_json: bool) -> None:
+    """Write the report and print the results of a run."""
     from tenfold.report.page import write_report
 
-    page = write_report([path])
-    seconds = sum(manifest["timings"].values())
+    evaluation = run.evaluation
+    page = write_report([run.path])
+    seconds = sum(run.manifest["timings"].values())
     if not as_json:
         print_models(evaluation)
         typer.echo(f"{seconds:.0f} s · report: {page}")
@@ -136,7 +125,7 @@ def _finish(
         {
             **{key: headline[key] for key in ("accuracy", "nll_sum", "nll")},
             "seconds": round(seconds, 2),
-            "run": str(path),
+            "run": str(run.path),
             "report": str(page),
             "members": [{key: model[key] for key in figures} for model in evaluation["models"]],
             "selected_on": evaluation["kept"]["selected_on"],

@@ -1,101 +1,23 @@
-"""Launching members: jobs that share nothing but the run folder, on some backend.
+"""This machine: members one after the other in this process, or several worker processes."""
 
-A `Launcher` takes jobs and calls back with their events; `local` is the one for this
-machine. A job is plain data and `run_job` needs only the run folder, so a backend for
-other machines ships the two and forwards the events.
-"""
-
-import contextlib
 import multiprocessing
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkContext, SpawnContext
-from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
-from pathlib import Path
-from types import FrameType
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal
 
-import torch
-
-from tenfold.data.digits import Digits
 from tenfold.errors import RunError, TenfoldError
-from tenfold.execution.run import Run
-from tenfold.model.kernels.functional import tune_process
-from tenfold.training.hardware import Precision, choose_device, choose_dtype
-from tenfold.training.member import Event as MemberEvent
-from tenfold.training.member import Interrupted, MemberRun, train_member
-from tenfold.training.trainer import Placement, Trainer
+from tenfold.execution.job import Job, OnEvent, TrainJob, interruptible, run_job
+from tenfold.training.member import Interrupted
 
-OnEvent = Callable[["Job", MemberEvent], bool | None]
-
-PATIENCE_SECONDS = 10  # for a worker to write its checkpoint
+CHECKPOINT_TIMEOUT_SECONDS = 10  # for a worker that is asked to stop to write its checkpoint
 
 
-@dataclass(frozen=True)
-class Job:
-    """One member to train."""
-
-    run: Path
-    member: int
-    device: str
-    precision: Precision
-    threads: int
-
-
-class TrainJob(Protocol):
-    """Train one job, as `run_job` does; a function that can be pickled."""
-
-    def __call__(  # noqa: D102
-        self, job: Job, stop: Callable[[], bool], digits: tuple[Digits, Digits] | None = None
-    ) -> Iterator[MemberEvent]: ...
-
-
-class Launcher(Protocol):
-    """Train every job to its end, reporting `(job, event)` on the way.
-
-    The next job is taken when there is room for it. A job ends early when `on_event` returns true.
-
-    Raises:
-        Interrupted: the user asked to stop; every member has written a checkpoint.
-    """
-
-    def __call__(self, jobs: Iterable[Job], on_event: OnEvent) -> None: ...  # noqa: D102
-
-
-# A launcher that can be told what trains.
-LaunchBy = Callable[[Iterable[Job], OnEvent, TrainJob], None]
-Context = ForkContext | SpawnContext
-
-
-def run_job(
-    job: Job, stop: Callable[[], bool], digits: tuple[Digits, Digits] | None = None
-) -> Iterator[MemberEvent]:
-    """Train one member where it stands, resuming if it has a checkpoint.
-
-    Args:
-        job: the member.
-        stop: asked after each step.
-        digits: what `Run.digits` would load.
-    """
-    tune_process()
-    torch.set_num_threads(job.threads)
-    run = Run.open(job.run)
-    folder = run.members[job.member]
-    if (folder / "weights.safetensors").exists():
-        return
-    device = choose_device(job.device)
-    training, monitored = digits or run.digits()
-    where = Placement(device, choose_dtype(job.precision, device))
-    trainer = Trainer(run.recipe, job.member, training, where)
-    yield from train_member(MemberRun(trainer, folder, monitored), stop)
-
-
-class Local:
+class LocalExecutor:
     """This machine: members one after the other in this process, or `workers` processes.
 
     Two members on one core each train 13 % (report's network) to 27 % (a small one) more
@@ -112,18 +34,17 @@ class Local:
         self.start_method = start_method
 
     def __call__(self, jobs: Iterable[Job], on_event: OnEvent, train: TrainJob = run_job) -> None:
-        """See `Launcher`."""
-        if self.workers == 1:
-            with interruptible() as stop:
-                for job in jobs:
-                    for event in train(job, stop):
-                        if on_event(job, event):
-                            break
-            return
+        """See `Executor`."""
         with interruptible() as stop:
-            self._share(iter(jobs), on_event, train, stop)
+            if self.workers > 1:
+                self._run_workers(iter(jobs), on_event, train, stop)
+                return
+            for job in jobs:
+                for event in train(job, stop):
+                    if on_event(job, event):
+                        break
 
-    def _share(
+    def _run_workers(
         self, waiting: Iterator[Job], on_event: OnEvent, train: TrainJob, stop: Callable[[], bool]
     ) -> None:
         """Keep `workers` processes busy until no job waits, or the user stops them all."""
@@ -136,70 +57,63 @@ class Local:
             while True:
                 if stop():
                     waiting = iter(())
-                    _tell_to_stop(running.values())
+                    _ask_to_stop(running.values())
                 while not stop() and len(running) < self.workers and (job := next(waiting, None)):
-                    receiver, worker = _started(context, train, job)
-                    running[receiver] = worker
+                    worker = _Worker(context, train, job)
+                    running[worker.receiver] = worker
                 if not running:
                     break
                 ready = wait(list(running), timeout=1)
                 for receiver in [known for known in running if known in ready]:
-                    if _forward(receiver, running[receiver], on_event):
+                    if running[receiver].forward(on_event):
                         running.pop(receiver).process.join()
         finally:
-            _tell_to_stop(running.values())
+            _ask_to_stop(running.values())
             for worker in running.values():
-                worker.process.join(PATIENCE_SECONDS)
+                worker.process.join(CHECKPOINT_TIMEOUT_SECONDS)
                 worker.process.kill()
         if stop():
             raise Interrupted
 
 
-class _Worker(NamedTuple):
+class _Worker:
     """A process that trains a job.
 
     Its flag is its own: a process that is killed while it looks at a shared one keeps the lock.
     """
 
-    job: Job
-    process: BaseProcess
-    stopping: Event
+    def __init__(self, context: ForkContext | SpawnContext, train: TrainJob, job: Job) -> None:
+        self.job = job
+        self.stopping = context.Event()
+        self.receiver, sender = context.Pipe(duplex=False)
+        self.process = context.Process(target=_work, args=(train, job, sender, self.stopping))
+        self.process.start()
+        sender.close()
+
+    def forward(self, on_event: OnEvent) -> bool:
+        """Pass one event on; true when the worker is done, or was ended early."""
+        try:
+            event = self.receiver.recv()
+        except EOFError:
+            raise RunError(
+                f"member {self.job.member}: its process died; continue with: "
+                f"tenfold train --resume --out {self.job.run}"
+            ) from None
+        if isinstance(event, RunError):
+            raise event
+        if event is not None and on_event(self.job, event):
+            self.process.kill()
+            return True
+        return event is None
 
 
-def _started(context: Context, train: TrainJob, job: Job) -> tuple[Connection, _Worker]:
-    """Start a process; return where it is heard."""
-    stopping = context.Event()
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(train, job, sender, stopping))
-    process.start()
-    sender.close()
-    return receiver, _Worker(job, process, stopping)
-
-
-def _tell_to_stop(workers: Iterable[_Worker]) -> None:
+def _ask_to_stop(workers: Iterable[_Worker]) -> None:
     for worker in workers:
         worker.stopping.set()
 
 
-def _forward(receiver: Connection, worker: _Worker, on_event: OnEvent) -> bool:
-    """Pass one message on; true when the worker is done, or was ended early."""
-    job = worker.job
-    try:
-        kind, content = receiver.recv()
-    except EOFError:
-        raise RunError(
-            f"member {job.member}: its process died; continue with --resume --out {job.run}"
-        ) from None
-    if kind == "error":
-        raise content
-    if kind == "event" and on_event(job, content):
-        worker.process.kill()
-        return True
-    return bool(kind == "done")
-
-
 def _work(train: TrainJob, job: Job, sender: Connection, stopping: Event) -> None:
-    """Run a job in a process of its own, which stops when told to and ends with its parent.
+    """Run a job in this process, which ends with its parent; send its events, then None.
 
     Ctrl-C reaches every process of a terminal; only the parent listens to it.
     """
@@ -207,36 +121,16 @@ def _work(train: TrainJob, job: Job, sender: Connection, stopping: Event) -> Non
     parent = multiprocessing.parent_process()
     assert parent is not None  # noqa: S101 - this is a child
 
-    def follow() -> None:
+    def end_with_parent() -> None:
         wait([parent.sentinel])
         os._exit(1)
 
-    threading.Thread(target=follow, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     try:
         for event in train(job, stopping.is_set):
-            sender.send(("event", event))
-        sender.send(("done", None))
+            sender.send(event)
+        sender.send(None)
     except Interrupted:
-        sender.send(("done", None))
+        sender.send(None)
     except TenfoldError as error:
-        sender.send(("error", RunError(str(error))))
-
-
-@contextlib.contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C into a flag; the second one interrupts as usual."""
-    flag = threading.Event()
-
-    def note(signum: int, frame: FrameType | None) -> None:
-        if flag.is_set():
-            signal.default_int_handler(signum, frame)
-        flag.set()
-
-    if threading.current_thread() is not threading.main_thread():
-        yield flag.is_set
-        return
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield flag.is_set
-    finally:
-        signal.signal(signal.SIGINT, before)
+        sender.send(RunError(str(error)))

@@ -8,90 +8,92 @@ from typing import Any
 
 from tenfold.data.digits import Digits
 from tenfold.errors import RunError
-from tenfold.execution.local import PATIENCE_SECONDS
-from tenfold.execution.remote import Letter, Parcel, Remote, train_parcel
+from tenfold.execution.remote import Message, RemoteExecutor, Task, train_task
 from tenfold.ray_cluster import connected
 
-LISTEN_SECONDS = 0.2
-UNANSWERED = 20  # letters of a member that may be on their way
-SILENCE_SECONDS = 60  # of a head that may be gone
+POLL_SECONDS = 0.2
+HEAD_TIMEOUT_SECONDS = 60  # for an answer of the cluster's head
+STOP_TIMEOUT_SECONDS = 10  # for the head to take in that all is to stop
+MAX_UNACKNOWLEDGED = 20  # messages of a member that may be on their way
 
 
 @contextlib.contextmanager
-def on_ray(on: str) -> Iterator[Remote]:
-    """Yield a launcher for a Ray cluster; see `cluster.connected` for `on` and what is raised."""
-    with connected(on) as ray:
-        yield Remote(RayMachines(ray))
+def ray_executor(cluster: str) -> Iterator[RemoteExecutor]:
+    """Yield the executor of a Ray cluster; see `ray_cluster.connected`."""
+    with connected(cluster) as ray:
+        yield RemoteExecutor(RayMachines(ray))
 
 
-class Mailbox:
-    """An actor on the head: letters wait here, and whoever brings one is told whether to stop."""
+class MessageQueue:
+    """An actor on the head that holds messages; a sender is answered whether to stop."""
 
     def __init__(self) -> None:
-        self.letters: list[Letter] = []
-        self.over: set[int] = set()
+        self.messages: list[Message] = []
+        self.ended: set[int] = set()
         self.stopping = False
 
-    def post(self, number: int, kind: str, content: Any) -> bool:  # noqa: ANN401 - a letter's
-        """Leave a letter; true asks the sender to end."""
-        if number not in self.over:
-            self.letters.append((number, kind, content))
-        return self.stopping or number in self.over
+    def put(self, number: int, kind: str, content: Any) -> bool:  # noqa: ANN401 - a message's
+        """Add a message; true asks the sender to end."""
+        if number not in self.ended:
+            self.messages.append((number, kind, content))
+        return self.stopping or number in self.ended
 
-    def take(self) -> list[Letter]:
-        """Return the letters since the last time."""
-        letters, self.letters = self.letters, []
-        return letters
+    def take(self) -> list[Message]:
+        """Return the messages since the last time."""
+        messages, self.messages = self.messages, []
+        return messages
 
     def end(self, number: int) -> None:
-        """Tell one when it comes by."""
-        self.over.add(number)
+        """Ask one sender to end."""
+        self.ended.add(number)
 
     def stop(self) -> None:
-        """Tell everyone who comes by."""
+        """Ask every sender to end."""
         self.stopping = True
 
 
-def _train(number: int, parcel: Parcel, digits: tuple[Digits, Digits], mailbox: Any) -> None:  # noqa: ANN401 - Ray's handle
+def _train(number: int, task: Task, digits: tuple[Digits, Digits], queue: Any) -> None:  # noqa: ANN401 - Ray's handle
     """Be a Ray task.
 
-    Letters are sent without waiting for the answer: a task that waits lends its core to another.
+    Messages are sent without waiting for the answer: a task that waits lends its core to another.
     """
     import ray
 
     answers: deque[Any] = deque()
 
-    def post(kind: str, content: object) -> bool:
-        answers.append(mailbox.post.remote(number, kind, content))
+    def send(kind: str, content: object) -> bool:
+        answers.append(queue.put.remote(number, kind, content))
         stop = False
-        while answers and (len(answers) > UNANSWERED or ray.wait([answers[0]], timeout=0)[0]):
+        while answers and (
+            len(answers) > MAX_UNACKNOWLEDGED or ray.wait([answers[0]], timeout=0)[0]
+        ):
             stop = ray.get(answers.popleft()) or stop
         return stop
 
-    post("begun", None)
-    train_parcel(parcel, digits, post)
+    send("begun", None)
+    train_task(task, digits, send)
     ray.get(list(answers))
 
 
 class RayMachines:
     """`remote.Machines` on a cluster that the module `ray` is connected to.
 
-    Ray's own retries are off: they would begin again with the parcel's first checkpoint.
+    Ray's own retries are off: they would begin again with the task's first checkpoint.
     """
 
     def __init__(self, ray: Any) -> None:  # noqa: ANN401 - a module
         self.ray = ray
         # The head is where the cluster ends anyway.
         head = {"node:__internal_head__": 0.001}
-        self.mailbox = ray.remote(Mailbox).options(num_cpus=0, resources=head).remote()
-        self.task = ray.remote(_train)
+        self.queue = ray.remote(MessageQueue).options(num_cpus=0, resources=head).remote()
+        self.train = ray.remote(_train)
         self.running: dict[Any, int] = {}
         self.begun: set[int] = set()
-        self.needs = (1, 0)  # cores and GPUs of the parcel that was sent last
-        self.sent = 0
+        self.needs = (1, 0)  # cores and GPUs of the task that was submitted last
+        self.submitted = 0
 
-    def room(self) -> int:
-        """Return how many like the last can train at a time; nodes come and go.
+    def capacity(self) -> int:
+        """Return how many tasks like the last can run at a time; nodes come and go.
 
         Raises:
             RunError: the head does not answer.
@@ -99,41 +101,41 @@ class RayMachines:
         cores, gpus = self.needs
         with self._answering():
             nodes = self._nodes()
-        rooms = [
+        fitting = [
             int(min(node.get("CPU", 0) // cores, node.get("GPU", 0) // gpus if gpus else inf))
             for node in nodes
         ]
-        return max(sum(rooms), 1)
+        return max(sum(fitting), 1)
 
-    def share(self, digits: tuple[Digits, Digits]) -> object:
+    def upload(self, digits: tuple[Digits, Digits]) -> object:
         """Put digits into the object store, from which each node fetches them once."""
         return self.ray.put(digits)
 
-    def send(self, parcel: Parcel, digits: object) -> int:
+    def submit(self, task: Task, digits: object) -> int:
         """See `Machines`.
 
         Raises:
             RunError: no node has that many cores.
         """
-        job = parcel.job
-        self.needs = (job.threads, int(job.device.startswith("cuda")))
-        self._check(*self.needs)
-        self.sent += 1
-        task = self.task.options(num_cpus=job.threads, num_gpus=self.needs[1], max_retries=0)
-        self.running[task.remote(self.sent, parcel, digits, self.mailbox)] = self.sent
-        return self.sent
+        job = task.job
+        self.needs = cores, gpus = job.threads, int(job.device.startswith("cuda"))
+        self._check(cores, gpus)
+        self.submitted += 1
+        train = self.train.options(num_cpus=cores, num_gpus=gpus, max_retries=0)
+        self.running[train.remote(self.submitted, task, digits, self.queue)] = self.submitted
+        return self.submitted
 
     def _check(self, cores: int, gpus: int) -> None:
         """Refuse what Ray would let wait for ever; a cluster without any node waits for some."""
         nodes = [node for node in self._nodes() if node.get("CPU", 0)]
         if nodes and not any(n.get("CPU", 0) >= cores and n.get("GPU", 0) >= gpus for n in nodes):
-            largest = max((int(node.get("CPU", 0)) for node in nodes), default=0)
+            largest = max(int(node.get("CPU", 0)) for node in nodes)
             raise RunError(
                 f"a member needs {cores} cores{' and a GPU' * gpus}, the largest node has "
                 f"{largest}; begin the run with fewer --threads"
             )
 
-    def listen(self) -> tuple[list[Letter], dict[int, str]]:
+    def receive(self) -> tuple[list[Message], dict[int, str]]:
         """See `Machines`.
 
         Raises:
@@ -141,11 +143,11 @@ class RayMachines:
         """
         tasks = list(self.running)
         with self._answering():
-            done, _ = self.ray.wait(tasks, num_returns=len(tasks), timeout=LISTEN_SECONDS)
-            letters = self.ray.get(self.mailbox.take.remote(), timeout=SILENCE_SECONDS)
-        self.begun.update(number for number, kind, _ in letters if kind == "begun")
+            done, _ = self.ray.wait(tasks, num_returns=len(tasks), timeout=POLL_SECONDS)
+            messages = self.ray.get(self.queue.take.remote(), timeout=HEAD_TIMEOUT_SECONDS)
+        self.begun.update(number for number, kind, _ in messages if kind == "begun")
         ended = {self.running.pop(task): self._why_lost(task) for task in done}
-        return [letter for letter in letters if letter[1] != "begun"], ended
+        return [message for message in messages if message[1] != "begun"], ended
 
     def _nodes(self) -> list[dict[str, float]]:
         """Return what each node that is there has."""
@@ -176,11 +178,11 @@ class RayMachines:
 
     def end(self, number: int) -> None:
         """See `Machines`."""
-        self.mailbox.end.remote(number)
+        self.queue.end.remote(number)
 
     def stop(self) -> None:
         """See `Machines`."""
-        self.ray.get(self.mailbox.stop.remote(), timeout=PATIENCE_SECONDS)
+        self.ray.get(self.queue.stop.remote(), timeout=STOP_TIMEOUT_SECONDS)
         for task, number in self.running.items():
             if number not in self.begun:
                 self.ray.cancel(task)

@@ -1,16 +1,16 @@
 """Members trained on machines that share no folder with this one, and may go away.
 
-A member leaves as a `Parcel`: recipe, job, and what its folder holds. It comes back in letters:
-events, and the folder's files whenever there is a new checkpoint. Only this side writes into
-the run folder, so that whatever happens elsewhere it holds a member's last checkpoint, which is
-what the next machine is given.
+A member leaves as a `Task`: recipe, job, and what its folder holds. Messages come back: events,
+and the folder's files whenever there is a new checkpoint. Only this side writes into the run
+folder, so that whatever happens elsewhere it holds a member's last checkpoint, which is what the
+next machine is given.
 """
 
 import platform
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,13 +18,7 @@ from typing import Any, Protocol
 
 from tenfold.data.digits import Digits
 from tenfold.errors import RunError, TenfoldError
-from tenfold.execution.local import (
-    Job,
-    OnEvent,
-    TrainJob,
-    interruptible,
-    run_job,
-)
+from tenfold.execution.job import Job, OnEvent, TrainJob, interruptible, run_job
 from tenfold.execution.run import Run
 from tenfold.files import write_atomically
 from tenfold.training.member import Interrupted
@@ -32,13 +26,13 @@ from tenfold.training.member import Interrupted
 LOSSES = 3  # in a row, of one member, without a checkpoint between them
 
 Files = dict[str, bytes]
-Letter = tuple[int, str, Any]  # (number of the parcel, "event" | "files" | "error", content)
+Message = tuple[int, str, Any]  # (number of the task, "event" | "files" | "error", content)
 # Delivers (kind, content); True asks the sender to stop.
-Post = Callable[[str, Any], bool]
+Send = Callable[[str, Any], bool]
 
 
 @dataclass(frozen=True)
-class Parcel:
+class Task:
     """All that a machine needs to train a member, but the digits."""
 
     train: TrainJob
@@ -49,151 +43,143 @@ class Parcel:
 
 
 class Machines(Protocol):
-    """Somewhere to train: `on_ray.RayMachines`, or a fake in tests."""
+    """Somewhere to train: `ray.RayMachines`, or a fake in tests."""
 
-    def room(self) -> int:
-        """Return how many parcels can be under way at a time, at least one."""
+    def capacity(self) -> int:
+        """Return how many tasks can run at a time, at least one."""
 
-    def share(self, digits: tuple[Digits, Digits]) -> object:
-        """Bring digits near every machine; return what `send` knows them by."""
+    def upload(self, digits: tuple[Digits, Digits]) -> object:
+        """Bring digits near every machine; return what `submit` takes for them."""
 
-    def send(self, parcel: Parcel, digits: object) -> int:
-        """Have `train_parcel` called somewhere, some time; return the parcel's number."""
+    def submit(self, task: Task, digits: object) -> int:
+        """Have `train_task` called somewhere, some time; return the task's number."""
 
-    def listen(self) -> tuple[list[Letter], dict[int, str]]:
-        """Wait a moment; return the letters that came, in order, and the parcels that ended.
+    def receive(self) -> tuple[list[Message], dict[int, str]]:
+        """Wait a moment; return the messages that came, in order, and the tasks that ended.
 
-        The text of one that ended is why its machine was lost, or empty. Its letters are
+        The text of one that ended is why its machine was lost, or empty. Its messages are
         among these or earlier ones.
         """
 
     def end(self, number: int) -> None:
-        """Ask for the end of one parcel; nothing more is heard of it."""
+        """Ask for the end of one task; its further messages are dropped."""
 
     def stop(self) -> None:
-        """Ask what trains to write a checkpoint and end; what waits never begins."""
+        """Ask running tasks to write a checkpoint and end; those that wait never begin."""
 
 
-def train_parcel(parcel: Parcel, digits: tuple[Digits, Digits], post: Post) -> None:
+def train_task(task: Task, digits: tuple[Digits, Digits], send: Send) -> None:
     """Train a member on the machine where this is called, in a folder that is gone afterwards."""
-    if differing := _differing(parcel.versions):
-        post("error", f"{platform.node()}: {differing}; install the same versions everywhere")
+    if differing := _differing(task.versions):
+        send("error", f"{platform.node()}: {differing}; install the same versions everywhere")
         return
     with tempfile.TemporaryDirectory(prefix="tenfold-") as name:
         run = Run(Path(name))
-        write_atomically(run.path / "recipe.toml", parcel.recipe)
-        run.write_manifest({})  # it stays with the run folder
-        folder = run.members[parcel.job.member]
-        store(folder, parcel.files)
+        write_atomically(run.path / "recipe.toml", task.recipe)
+        folder = run.members[task.job.member]
+        store(folder, task.files)
         stopping = threading.Event()
-        sent = _written(folder)
+        sent = _checkpoint_state(folder)
         try:
-            for event in parcel.train(replace(parcel.job, run=run.path), stopping.is_set, digits):
-                if (written := _written(folder)) != sent:
-                    sent = written
-                    post("files", contents(folder))
-                if post("event", event):
+            for event in task.train(replace(task.job, run=run.path), stopping.is_set, digits):
+                if (state := _checkpoint_state(folder)) != sent:
+                    sent = state
+                    send("files", contents(folder))
+                if send("event", event):
                     stopping.set()
         except Interrupted:
             pass
         except TenfoldError as error:
-            post("error", str(error).replace(str(run.path), str(parcel.job.run)))
+            send("error", str(error).replace(str(run.path), str(task.job.run)))
             return
-        post("files", contents(folder))
+        send("files", contents(folder))
 
 
-class Remote:
-    """A `Launcher` that sends members to machines, again if one is lost."""
+class RemoteExecutor:
+    """An `Executor` that submits members to machines, again if one is lost."""
 
     def __init__(self, machines: Machines) -> None:
         self.machines = machines
 
     def __call__(self, jobs: Iterable[Job], on_event: OnEvent, train: TrainJob = run_job) -> None:
-        """See `Launcher`.
+        """See `Executor`.
 
         Raises:
             RunError: a member cannot be trained, or loses its machine time and again.
         """
-        waiting: Iterator[Job] = (job for job in jobs if not _trained(job))
-        away = _Away(self.machines, train)
-        asked = False
+        waiting = iter(jobs)
+        submitted = _Submitted(self.machines, train)
+        stopping = False
         with interruptible() as stop:
             while True:
-                if stop() and not asked:
-                    asked = True
+                if stop() and not stopping:
+                    stopping = True
                     waiting = iter(())
                     self.machines.stop()
                 while (
                     not stop()
-                    and len(away.jobs) < self.machines.room()
+                    and len(submitted.jobs) < self.machines.capacity()
                     and (job := next(waiting, None))
                 ):
-                    away.send(job)
-                if not away.jobs:
-                    asked = asked or stop()
+                    submitted.submit(job)
+                if not submitted.jobs:
                     break
-                letters, ended = self.machines.listen()
-                away.take_in(letters, on_event)
-                for job, why in away.ended(ended):
-                    if not asked:
-                        away.send_again(job, why)
-        if asked:
-            raise Interrupted
+                messages, ended = self.machines.receive()
+                submitted.take_in(messages, on_event)
+                for job, reason in submitted.remove(ended):
+                    if not stopping:
+                        submitted.submit_again(job, reason)
+            if stop():
+                raise Interrupted
 
 
-class _Away:
-    """The members that are elsewhere, by their parcels' numbers."""
+class _Submitted:
+    """The jobs that are elsewhere, by their tasks' numbers."""
 
     def __init__(self, machines: Machines, train: TrainJob) -> None:
         self.machines = machines
         self.train = train
         self.jobs: dict[int, Job] = {}
-        self.shared: dict[str, object] = {}
+        self.uploaded: dict[str, object] = {}
         self.losses: Counter[Job] = Counter()
 
-    def send(self, job: Job) -> None:
+    def submit(self, job: Job) -> None:
         run = Run.open(job.run)
         data = run.recipe.data.model_dump_json()
-        if data not in self.shared:
-            self.shared[data] = self.machines.share(run.digits())
+        if data not in self.uploaded:
+            self.uploaded[data] = self.machines.upload(run.digits())
         recipe = (job.run / "recipe.toml").read_text(encoding="utf-8")
-        parcel = Parcel(self.train, job, recipe, contents(_folder(job)), _versions())
-        self.jobs[self.machines.send(parcel, self.shared[data])] = job
+        task = Task(self.train, job, recipe, contents(_folder(job)), _versions())
+        self.jobs[self.machines.submit(task, self.uploaded[data])] = job
 
-    def take_in(self, letters: Iterable[Letter], on_event: OnEvent) -> None:
-        for number, kind, content in letters:
-            if number not in self.jobs:  # given up for lost, or ended
+    def take_in(self, messages: Iterable[Message], on_event: OnEvent) -> None:
+        for number, kind, content in messages:
+            job = self.jobs.get(number)
+            if job is None:  # lost, or ended
                 continue
-            job = self.jobs[number]
-            self.losses[job] *= kind != "files"
-            if _take_in(job, kind, content, on_event):
+            if kind == "error":
+                raise RunError(f"member {job.member}: {content}")
+            if kind == "files":
+                self.losses[job] = 0
+                store(_folder(job), content)
+            elif on_event(job, content):
                 del self.jobs[number]
                 self.machines.end(number)
 
-    def ended(self, ended: dict[int, str]) -> list[tuple[Job, str]]:
-        """Forget what has ended; return those that lost their machine, and why."""
-        lost = []
-        for number, why in ended.items():
-            job = self.jobs.pop(number, None)
-            if job and why:
-                lost.append((job, why))
-        return lost
+    def remove(self, ended: dict[int, str]) -> list[tuple[Job, str]]:
+        """Forget the tasks that ended; return the jobs that lost their machine, and why."""
+        jobs = {number: self.jobs.pop(number, None) for number in ended}
+        return [(job, ended[number]) for number, job in jobs.items() if job and ended[number]]
 
-    def send_again(self, job: Job, why: str) -> None:
+    def submit_again(self, job: Job, reason: str) -> None:
         self.losses[job] += 1
         if self.losses[job] == LOSSES:
-            raise RunError(_lost(job, why))
-        self.send(job)
-
-
-def _take_in(job: Job, kind: str, content: Any, on_event: OnEvent) -> bool:  # noqa: ANN401 - by kind
-    """Take a letter in; true if the member is to end."""
-    if kind == "error":
-        raise RunError(f"member {job.member}: {content}")
-    if kind == "files":
-        store(_folder(job), content)
-        return False
-    return bool(on_event(job, content))
+            raise RunError(
+                f"member {job.member}: lost its machine {LOSSES} times before it wrote a "
+                f"checkpoint ({reason}); lower training.checkpoint_seconds, or continue with: "
+                f"tenfold train --resume --out {job.run}"
+            )
+        self.submit(job)
 
 
 def contents(folder: Path) -> Files:
@@ -221,24 +207,13 @@ def _folder(job: Job) -> Path:
     return Run.open(job.run).members[job.member]
 
 
-def _trained(job: Job) -> bool:
-    return (_folder(job) / "weights.safetensors").exists()
-
-
-def _written(folder: Path) -> tuple[int, int] | None:
+def _checkpoint_state(folder: Path) -> tuple[int, int] | None:
     """Tell one checkpoint from the next."""
     try:
         state = (folder / "checkpoint.safetensors").stat()
     except FileNotFoundError:
         return None
     return state.st_ino, state.st_mtime_ns
-
-
-def _lost(job: Job, why: str) -> str:
-    return (
-        f"member {job.member}: lost its machine {LOSSES} times before it wrote a checkpoint "
-        f"({why}); lower training.checkpoint_seconds, or continue with --resume --out {job.run}"
-    )
 
 
 def _versions() -> dict[str, str]:

@@ -7,6 +7,7 @@
 All of it is readable without the code that made it.
 """
 
+import hashlib
 import json
 from functools import cached_property
 from pathlib import Path
@@ -41,25 +42,6 @@ class Run:
             raise RunError(f"{path}: no recipe.toml; name a run folder that `tenfold train` made")
         return run
 
-    @classmethod
-    def create(cls, path: Path, recipe: Recipe, manifest: dict[str, Any]) -> "Run":
-        """Lay a new run folder.
-
-        Raises:
-            RunError: the folder holds something already, or cannot be written.
-        """
-        run = cls(path)
-        try:
-            if path.exists() and any(path.iterdir()):
-                raise RunError(f"--out {path}: not empty; name another folder, or add --resume")
-            run.write_manifest(manifest)
-            write_atomically(path / "recipe.toml", recipe.to_toml())
-        except OSError as error:
-            raise RunError(
-                f"--out {path}: cannot be written ({error.strerror}); name another folder"
-            ) from error
-        return run
-
     @cached_property
     def recipe(self) -> Recipe:
         """The resolved recipe."""
@@ -83,6 +65,11 @@ class Run:
     def finished(self) -> bool:
         """Whether the run was trained and evaluated to its end."""
         return (self.path / "evaluation.json").is_file()
+
+    @property
+    def begun(self) -> bool:
+        """Whether a member has been trained, if only a little."""
+        return (self.path / "members").is_dir()
 
     @property
     def members(self) -> list[Path]:
@@ -140,3 +127,8 @@ def measure(path: Path | None = None, data: str | None = None) -> dict[str, Any]
     if path is None or bundle.is_file() or (bundle / "bundle.json").is_file():
         return evaluate_bundle(Bundle.load(bundle), load_digits(data or "mnist", "test"))
     return Run.open(path).evaluate(data)
+
+
+def sha256_of(data: bytes) -> str:
+    """Return a SHA-256 in hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()

@@ -1,4 +1,4 @@
-"""Which labels are likely wrong: every image judged by a network that never saw it.
+"""Likely label errors: every image is judged by a network that never saw it.
 
 Confident learning (Northcutt, Jiang & Chuang 2021), by cleanlab (extra `audit`).
 """
@@ -12,11 +12,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from tenfold.cpu import available_cores
 from tenfold.data.digits import Digits
 from tenfold.errors import MissingExtraError
 from tenfold.evaluation.calibration import apply_temperature, fit_temperature
+from tenfold.execution.config import Execution
+from tenfold.execution.job import placement_of
+from tenfold.model.kernels.functional import tune_process
 from tenfold.training.recipe import Recipe
-from tenfold.training.trainer import Placement, Trainer
+from tenfold.training.trainer import Trainer
 
 FORMAT = 1
 OnStep = Callable[[int, int], None]
@@ -25,7 +29,7 @@ OnStep = Callable[[int, int], None]
 def audit(
     digits: Digits,
     recipe: Recipe,
-    where: Placement,
+    execution: Execution,
     *,
     folds: int = 5,
     on_step: OnStep = lambda _done, _all: None,
@@ -35,7 +39,7 @@ def audit(
     Args:
         digits: what to audit, at least `folds` images of each digit.
         recipe: trained once a fold, on the other folds; its members and validation do not count.
-        where: device and precision.
+        execution: its device, precision and threads; cluster and workers do not count.
         folds: parts that the images are dealt into, each digit evenly.
         on_step: called with (iterations done, iterations in all).
 
@@ -49,14 +53,7 @@ def audit(
     if find_spec("cleanlab") is None:
         raise MissingExtraError("tenfold audit", "audit")
     labels = digits.labels.numpy()
-    log_p = np.empty((len(digits), 10))
-    for number, (training, held_out) in enumerate(deal(labels, folds, recipe.seed)):
-        trainer = Trainer(recipe, number, digits.subset(training), where)
-        iterations = trainer.schedule.iterations
-        while trainer.step_count < iterations:
-            trainer.step()
-            on_step(number * iterations + trainer.step_count, folds * iterations)
-        log_p[held_out] = trainer.log_probabilities(digits.images[held_out]).numpy()
+    log_p = _held_out_log_probabilities(digits, recipe, execution, folds, on_step)
     temperature = fit_temperature(log_p, labels)
     p = np.exp(apply_temperature(log_p, temperature))
     return {
@@ -78,6 +75,25 @@ def audit(
             for index in rank(labels, p)
         ],
     }
+
+
+def _held_out_log_probabilities(
+    digits: Digits, recipe: Recipe, execution: Execution, folds: int, on_step: OnStep
+) -> npt.NDArray[np.float64]:
+    """Train once a fold; return log p [n, 10] of each image by the network that never saw it."""
+    tune_process()
+    torch.set_num_threads(execution.threads or available_cores())
+    where = placement_of(execution.device, execution.precision)
+    log_p = np.empty((len(digits), 10))
+    parts = deal(digits.labels.numpy(), folds, recipe.seed)
+    for number, (training, held_out) in enumerate(parts):
+        trainer = Trainer(recipe, number, digits.subset(training), where)
+        iterations = trainer.schedule.iterations
+        while trainer.step_count < iterations:
+            trainer.step()
+            on_step(number * iterations + trainer.step_count, folds * iterations)
+        log_p[held_out] = trainer.log_probabilities(digits.images[held_out]).numpy()
+    return log_p
 
 
 def deal(

@@ -1,88 +1,70 @@
-"""What a sweep came to: finals between its best trials, and the best beside the one it began with.
+"""The result of a sweep: finals between its best trials, and the winner beside the first recipe.
 
 The best of many trials owes a part of its score to luck: the least of 60 scored 24 where five other
-seeds scored 34 ± 5. So the best few are trained with other seeds before one is chosen, and
-seeds that have chosen nothing tell what it is worth.
+seeds scored 34 ± 5. So the best few are trained with other seeds before one is chosen. Fresh
+seeds, which chose nothing, then measure what it is worth.
 """
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Literal
+from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from tenfold.evaluation.evaluate import evaluate_bundle
-from tenfold.execution.local import Job, Launcher
+from tenfold.execution.config import Execution
+from tenfold.execution.job import Job
 from tenfold.execution.run import Run
 from tenfold.files import write_atomically
-from tenfold.studies.repeat import lay, train_all
+from tenfold.studies.repeat import create_runs, train_runs
 from tenfold.studies.sweep import Sweep
-from tenfold.training.hardware import Precision
 from tenfold.training.member import Event
 from tenfold.training.recipe import Recipe
 
 FORMAT = 2
-FINALISTS = 4  # trials, beside the recipe itself
+MAX_FINALISTS = 4  # trials, beside the recipe itself
 FINAL_SEEDS = 3
-
-FEW = 4  # complete trials, below which importances mean nothing
+MIN_TRIALS_FOR_IMPORTANCE = 4
 
 Scores = dict[str, list[float]]  # by what was measured, a figure a seed
 Finals = dict[int, list[float]]  # nll_sum on validation by trial, a figure a seed
+OnTrained = Callable[[Job, Event], None]  # called with the last evaluation of each member
 
 
-@dataclass(frozen=True, kw_only=True)
-class Again:
-    """How recipes are trained with other seeds: what `lay` and `train_all` take.
+def train_with_seeds(
+    recipes: Mapping[Path, Recipe],
+    seeds: Sequence[int],
+    execution: Execution,
+    on_trained: OnTrained,
+) -> dict[Path, Scores]:
+    """Train each recipe in its folder with every seed; return what the bundles score.
 
-    Attributes:
-        on_end: called with the last evaluation of each member.
+    Raises:
+        Interrupted: stopped by Ctrl-C; calling it again continues.
     """
+    runs = {
+        folder: create_runs(recipe, seeds, folder, execution) for folder, recipe in recipes.items()
+    }
+    every = list(chain.from_iterable(runs.values()))
+    ends = {run.path: run.recipe.schedule.iterations for run in every}
 
-    device: str = "auto"
-    precision: Precision = "auto"
-    workers: int | None = None
-    launcher: Launcher | None = None
-    start_method: Literal["fork", "spawn"] = "spawn"
-    on_end: Callable[[Job, Event], None] = lambda _job, _event: None
+    def on_event(job: Job, event: Event) -> None:
+        if event["kind"] == "evaluation" and event["step"] == ends[job.run]:
+            on_trained(job, event)
 
-    def scores(self, recipes: Mapping[Path, Recipe], seeds: Sequence[int]) -> dict[Path, Scores]:
-        """Train each recipe in its folder with every seed; return what the bundles score.
-
-        Raises:
-            Interrupted: stopped by Ctrl-C; calling it again continues.
-        """
-        runs = {
-            folder: lay(recipe, seeds, folder, device=self.device, precision=self.precision)
-            for folder, recipe in recipes.items()
-        }
-        every = list(chain.from_iterable(runs.values()))
-        ends = {run.path: run.recipe.schedule.iterations for run in every}
-
-        def on_event(job: Job, event: Event) -> None:
-            if event["kind"] == "evaluation" and event["step"] == ends[job.run]:
-                self.on_end(job, event)
-
-        train_all(
-            every,
-            workers=self.workers,
-            launcher=self.launcher,
-            start_method=self.start_method,
-            on_event=on_event,
-        )
-        return {folder: _scores(some) for folder, some in runs.items()}
+    train_runs(every, execution, on_event=on_event)
+    return {folder: _scores(some) for folder, some in runs.items()}
 
 
-def choose(sweep: Sweep, again: Again) -> tuple[FrozenTrial, Finals]:
+def choose(sweep: Sweep, execution: Execution, on_trained: OnTrained) -> tuple[FrozenTrial, Finals]:
     """Train the best few trials, and the recipe itself, with more seeds; return what is best then.
 
     Raises:
-        Interrupted: see `Again.scores`.
+        Interrupted: see `train_with_seeds`.
     """
     trials = _finalists(sweep)
     if len(trials) == 1:
@@ -90,7 +72,8 @@ def choose(sweep: Sweep, again: Again) -> tuple[FrozenTrial, Finals]:
     first = sweep.space.recipe.seed + 1
     folders = {trial.number: sweep.folder / "finals" / f"{trial.number:04}" for trial in trials}
     recipes = {folders[trial.number]: sweep.recipe_of(trial) for trial in trials}
-    scores = again.scores(recipes, range(first, first + FINAL_SEEDS))
+    seeds = range(first, first + FINAL_SEEDS)
+    scores = train_with_seeds(recipes, seeds, execution, on_trained)
     finals = {number: scores[folder]["validation_nll_sum"] for number, folder in folders.items()}
     return min(trials, key=lambda trial: fmean(finals[trial.number])), finals
 
@@ -98,12 +81,16 @@ def choose(sweep: Sweep, again: Again) -> tuple[FrozenTrial, Finals]:
 def _finalists(sweep: Sweep) -> list[FrozenTrial]:
     """Return the best one in five, a few at most, and the recipe itself if it was tried."""
     complete = sorted(sweep.trials(TrialState.COMPLETE), key=lambda trial: trial.value or 0)
-    best = complete[: max(1, min(FINALISTS, len(complete) // 5))]
+    best = complete[: max(1, min(MAX_FINALISTS, len(complete) // 5))]
     return best + [t for t in complete if sweep.is_own(t) and t not in best]
 
 
-def finish_sweep(
-    sweep: Sweep, chosen: tuple[FrozenTrial, Finals], seeds: int, again: Again
+def finalize_sweep(
+    sweep: Sweep,
+    chosen: tuple[FrozenTrial, Finals],
+    seeds: int,
+    execution: Execution,
+    on_trained: OnTrained,
 ) -> dict[str, Any]:
     """Train what `choose` chose with fresh seeds, and the sweep's own recipe beside it.
 
@@ -111,7 +98,7 @@ def finish_sweep(
         what `sweep.json` then holds; `best.toml` is the recipe.
 
     Raises:
-        Interrupted: see `Again.scores`.
+        Interrupted: see `train_with_seeds`.
     """
     (trial, finals), own = chosen, sweep.space.recipe
     best = sweep.recipe_of(trial)
@@ -119,8 +106,8 @@ def finish_sweep(
     first = own.seed + 1 + FINAL_SEEDS
     fresh = range(first, first + seeds)
     baseline = sweep.folder / "baseline"
-    rerun = baseline if best == own else sweep.folder / f"best-{trial.number:04}"
-    scores = again.scores({baseline: own, rerun: best}, fresh)
+    folder = baseline if best == own else sweep.folder / f"best-{trial.number:04}"
+    scores = train_with_seeds({baseline: own, folder: best}, fresh, execution, on_trained)
     result = {
         "format": FORMAT,
         "recipe": own.name,
@@ -136,7 +123,7 @@ def finish_sweep(
         "importance": _importance(sweep),
         "seeds": list(fresh),
         "validation_images": own.data.validation,
-        "reruns": {"baseline": scores[baseline], "best": scores[rerun]},
+        "reruns": {"baseline": scores[baseline], "best": scores[folder]},
     }
     write_atomically(sweep.folder / "sweep.json", json.dumps(result) + "\n")
     return result
@@ -161,7 +148,7 @@ def _describe(trial: FrozenTrial, sweep: Sweep) -> dict[str, Any]:
 def _importance(sweep: Sweep) -> dict[str, float]:
     """Return each key's share of what separates good trials from the rest (PED-ANOVA)."""
     values = {trial.value for trial in sweep.trials(TrialState.COMPLETE)}
-    if len(values) < FEW:
+    if len(values) < MIN_TRIALS_FOR_IMPORTANCE:
         return {}
     return dict(optuna.importance.get_param_importances(sweep.study))
 

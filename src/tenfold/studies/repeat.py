@@ -1,82 +1,68 @@
-"""One recipe with many seeds: a folder of runs, trained side by side, resumable."""
+"""One recipe with many seeds: a folder of runs whose members are trained at the same time."""
 
+import contextlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import torch
 
 from tenfold.cpu import available_cores
-from tenfold.errors import RunError
-from tenfold.execution.local import Launcher, Local, OnEvent
+from tenfold.execution.config import Execution
+from tenfold.execution.create import open_or_create
+from tenfold.execution.finalize import finalize_run
+from tenfold.execution.folder import exclusive
+from tenfold.execution.job import OnEvent, jobs_of
 from tenfold.execution.run import Run
-from tenfold.execution.train import finish, jobs_of, prepare
-from tenfold.training.hardware import Precision
-from tenfold.training.journal import Journal
+from tenfold.execution.train import journaled_seconds
 from tenfold.training.recipe import Recipe
 
 
-def lay(
-    recipe: Recipe,
-    seeds: Sequence[int],
-    out: Path,
-    *,
-    device: str = "auto",
-    precision: Precision = "auto",
-) -> list[Run]:
-    """Lay `out/seed-K` for each seed, or open what is there already.
+def create_runs(recipe: Recipe, seeds: Sequence[int], out: Path, execution: Execution) -> list[Run]:
+    """Create `out/seed-K` for each seed, or open the run that is there already.
 
     Raises:
-        RunError: a folder holds a run of another recipe.
+        RunError: a folder holds another run, or another process is at work in it.
     """
-    runs = []
-    for seed in seeds:
-        folder = out / f"seed-{seed}"
-        wanted = recipe.model_copy(update={"seed": seed})
-        if (folder / "recipe.toml").exists():
-            run = Run.open(folder)
-            if run.recipe != wanted:
-                raise RunError(f"{folder}: made with another recipe; name another --out")
-        else:
-            run = prepare(wanted, out=folder, device=device, precision=precision, threads=1)
-        runs.append(run)
-    return runs
+    one_thread = replace(execution, threads=1)
+    with exclusive(out):
+        return [
+            open_or_create(
+                recipe.model_copy(update={"seed": seed}), out / f"seed-{seed}", one_thread
+            )
+            for seed in seeds
+        ]
 
 
-def train_all(  # noqa: PLR0913 - who trains, how, and who is told
+def train_runs(
     runs: Sequence[Run],
+    execution: Execution,
     *,
-    workers: int | None = None,
-    launcher: Launcher | None = None,
-    start_method: Literal["fork", "spawn"] = "spawn",
     on_event: OnEvent = lambda _job, _event: None,
-    on_measured: Callable[[Run], None] = lambda _run: None,
+    on_finalized: Callable[[Run], None] = lambda _run: None,
 ) -> None:
-    """Train and measure what is unfinished: a member a core, whichever run it belongs to.
+    """Train and measure what is unfinished: a member a thread, whichever run it belongs to.
 
     Args:
         runs: all of them.
-        workers: members at a time on this machine; one a core by default.
-        launcher: where members are trained instead.
-        start_method: see `Local`.
+        execution: where and how; `threads` members are trained at a time, one a core by default.
         on_event: called with (job, event) as training goes on.
-        on_measured: called with each run when it is measured, after all are trained.
+        on_finalized: called with each run once it is measured, after all are trained.
 
     Raises:
         Interrupted: stopped by Ctrl-C; calling it again continues.
     """
-    waiting = [run for run in runs if not run.finished]
-    workers = workers or available_cores()
-    jobs = [job for run in waiting for job in jobs_of(run)]
-    on_cpu = all(job.device == "cpu" for job in jobs)
-    launch = launcher or Local(workers if on_cpu else 1, start_method)
-    launch(jobs, on_event)
-    torch.set_num_threads(workers)
-    for run in waiting:
-        finish(run, {"training_seconds": round(_seconds(run), 2), "side_by_side": workers})
-        on_measured(run)
-
-
-def _seconds(run: Run) -> float:
-    """Return the training time of the slowest member, as its journal has it."""
-    return max(float(Journal(folder).records()[-1]["seconds"]) for folder in run.members)
+    workers = execution.threads or available_cores()
+    with contextlib.ExitStack() as folders:
+        for run in runs:
+            folders.enter_context(exclusive(run.path))
+        unfinished = [run for run in runs if not run.finished]
+        jobs = [job for run in unfinished for job in jobs_of(run)]
+        on_cpu = all(job.device == "cpu" for job in jobs)
+        execution.run(jobs, on_event, workers=workers if on_cpu else 1)
+        torch.set_num_threads(workers)
+        for run in unfinished:
+            seconds = journaled_seconds(run, workers=run.recipe.members)
+            timings = {"training_seconds": round(seconds, 2), "side_by_side": workers}
+            finalize_run(run, timings)
+            on_finalized(run)

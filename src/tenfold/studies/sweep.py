@@ -12,11 +12,10 @@ import hashlib
 import platform
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-import filelock
 import optuna
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
@@ -25,20 +24,20 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from tenfold.cpu import available_cores
 from tenfold.data.seeds import derive_seed
 from tenfold.errors import RecipeError, RunError
-from tenfold.execution.local import Job, LaunchBy, Local
+from tenfold.execution.config import Execution
+from tenfold.execution.create import open_or_create
+from tenfold.execution.folder import exclusive
+from tenfold.execution.job import Job, jobs_of
 from tenfold.execution.run import Run
-from tenfold.execution.train import jobs_of, prepare
 from tenfold.files import write_atomically
 from tenfold.studies.space import Space
-from tenfold.studies.trial import attempt, evaluations
+from tenfold.studies.trial import evaluations, train_trial
 from tenfold.training.curves import selected_rows
-from tenfold.training.hardware import Precision
 from tenfold.training.member import Event
 from tenfold.training.recipe import Recipe
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 WARM_UP = 0.25  # share of the schedule before which curves say too little to prune by
-DYING_SECONDS = 3.0  # for the workers of a process that was just killed, which hold its lock
 
 OnTrial = Callable[[FrozenTrial], None]
 
@@ -67,33 +66,33 @@ class Sweep:
         """Return the trials in these states, or all."""
         return self.study.get_trials(deepcopy=False, states=states or None)
 
-    def run(  # noqa: PLR0913 - each is an option of the command line
-        self,
-        trials: int,
-        *,
-        workers: int | None = None,
-        device: str = "auto",
-        precision: Precision = "auto",
-        launcher: LaunchBy | None = None,
-        start_method: Literal["fork", "spawn"] = "spawn",
-        on_trial: OnTrial = lambda _trial: None,
+    def run(
+        self, trials: int, execution: Execution, on_trial: OnTrial = lambda _trial: None
     ) -> None:
         """Go on until `trials` of the study are complete or pruned, or running elsewhere.
+
+        Args:
+            trials: how many, those of earlier calls included.
+            execution: where and how; `threads` trials run at a time, one a core by default.
+            on_trial: called with each trial that has ended.
 
         Raises:
             Interrupted: stopped by Ctrl-C; trials that were running go on with the next call.
             RunError: none was completed.
         """
-        self._pick_up()
+        self._requeue_abandoned()
         if not self.trials() and (own := self.space.own()):
             self.study.enqueue_trial(own)
-        launch = launcher or Local(workers or available_cores(), start_method)
         try:
-            jobs = self._jobs(trials, device, precision, on_trial)
-            launch(jobs, lambda job, event: self._on_event(job, event, on_trial), attempt)
+            execution.run(
+                self._jobs(trials, execution, on_trial),
+                lambda job, event: self._on_event(job.run, event, on_trial),
+                workers=execution.threads or available_cores(),
+                train=train_trial,
+            )
         finally:
             for running in self.running.values():
-                self._again(running.trial)
+                self._requeue(running.trial)
             self.running.clear()
         if not self.trials(TrialState.COMPLETE):
             raise RunError(f"{self.folder}: no trial came to its end; narrow the space")
@@ -109,10 +108,8 @@ class Sweep:
         recipe = self.space.applied(trial.params)
         return recipe.model_copy(update={"name": f"{recipe.name}-swept"})
 
-    def _jobs(
-        self, trials: int, device: str, precision: Precision, on_trial: OnTrial
-    ) -> Iterator[Job]:
-        """Ask for the next trial whenever there is room for one, until there are enough."""
+    def _jobs(self, trials: int, execution: Execution, on_trial: OnTrial) -> Iterator[Job]:
+        """Ask for the next trial whenever there is capacity for one, until there are enough."""
         while len(self.trials(*FINISHED, TrialState.RUNNING)) < trials:
             number = len(self.trials())
             seed = derive_seed(self.space.recipe.seed, "sweep", number) % 2**32
@@ -126,34 +123,33 @@ class Sweep:
             except RecipeError as error:
                 self._tell(trial, "failed", str(error), on_trial)
                 continue
-            run = self._lay(recipe, self.folder / "trials" / name, device, precision)
+            run = _trial_run(recipe, self.folder / "trials" / name, execution)
             self.running[run.path] = _Running(trial, recipe)
-            job = jobs_of(run)[0]
             for event in evaluations(run):  # of a trial that was stopped
-                self._on_event(job, event, on_trial)
+                self._on_event(run.path, event, on_trial)
             if run.path in self.running:
-                yield job
+                yield from jobs_of(run)
 
-    def _on_event(self, job: Job, event: Event, on_trial: OnTrial) -> bool:
-        """Report an evaluation to the study; true if the trial is to be pruned."""
-        if job.run not in self.running or event["kind"] == "progress":
+    def _on_event(self, path: Path, event: Event, on_trial: OnTrial) -> bool:
+        """Report an evaluation in the run at `path`; true if its trial is to be pruned."""
+        if path not in self.running or event["kind"] == "progress":
             return False
-        running = self.running[job.run]
+        running = self.running[path]
         trial, recipe, evaluated = running.trial, running.recipe, running.evaluated
         if event["kind"] == "failed":
-            del self.running[job.run]
+            del self.running[path]
             self._tell(trial, "failed", event["reason"], on_trial)
             return False
         step = event["step"]
-        if step not in evaluated:  # else a machine that was lost had told it
+        if step not in evaluated:  # else a machine that was lost had reported it
             evaluated[step] = event
             trial.report(event["calibrated"], step)
         if step == recipe.schedule.iterations:
-            del self.running[job.run]
+            del self.running[path]
             kept = kept_step(recipe.training.keep, list(evaluated.values()))
             self._tell(trial, "complete", evaluated[kept]["calibrated"], on_trial)
         elif trial.should_prune():
-            del self.running[job.run]
+            del self.running[path]
             self._tell(trial, "pruned", None, on_trial)
             return True
         return False
@@ -177,22 +173,13 @@ class Sweep:
     def _frozen(self, trial: Trial) -> FrozenTrial:
         return self.trials()[trial.number]
 
-    def _lay(self, recipe: Recipe, folder: Path, device: str, precision: Precision) -> Run:
-        """Return a trial's run: the one that was begun, else a new one."""
-        if (folder / "recipe.toml").exists():
-            run = Run.open(folder)
-            if run.recipe == recipe:
-                return run
-        shutil.rmtree(folder, ignore_errors=True)  # half laid, or of another study
-        return prepare(recipe, out=folder, device=device, precision=precision, threads=1)
-
-    def _pick_up(self) -> None:
-        """Start again what a process left running that is dead, since this one has the folder."""
+    def _requeue_abandoned(self) -> None:
+        """Requeue trials of a dead process: while this one holds the folder, none else is alive."""
         for trial in self.trials(TrialState.RUNNING):
             if self.alone or trial.user_attrs.get("owner") == self.owner:
-                self._again(trial)
+                self._requeue(trial)
 
-    def _again(self, trial: Trial | FrozenTrial) -> None:
+    def _requeue(self, trial: Trial | FrozenTrial) -> None:
         """Mark a trial failed and queue its parameters, with the run that it had begun.
 
         In this order: dying in between forgets a trial, the other would count it twice. One that
@@ -206,7 +193,7 @@ class Sweep:
 
 @contextlib.contextmanager
 def open_sweep(space: Space, folder: Path, storage: str | None = None) -> Iterator[Sweep]:
-    """Lay a sweep's folder, or open it to go on; no other process may at the same time.
+    """Create a sweep's folder, or open it to go on; no other process may at the same time.
 
     Args:
         space: recipe and ranges.
@@ -224,32 +211,30 @@ def open_sweep(space: Space, folder: Path, storage: str | None = None) -> Iterat
             "set data.monitor=validation and data.validation"
         )
     texts = {"recipe.toml": space.recipe.to_toml(), "space.toml": space.text}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(
-            f"--out {folder}: cannot be written ({error.strerror}); name another"
-        ) from error
-    try:
-        with filelock.FileLock(folder / "sweep.lock", timeout=DYING_SECONDS):
-            for name, text in texts.items():
-                path = folder / name
-                if path.exists() and path.read_text(encoding="utf-8") != text:
-                    raise RunError(f"{path}: of another sweep; name another --out")
-                write_atomically(path, text)
-            optuna.logging.set_verbosity(optuna.logging.ERROR)
-            digest = hashlib.sha256("".join(texts.values()).encode()).hexdigest()
-            iterations = space.recipe.schedule.iterations
-            study = optuna.create_study(
-                storage=_storage(storage) if storage else _journal(folder / "journal.log"),
-                study_name=f"{space.recipe.name}-{digest[:12]}",
-                pruner=optuna.pruners.MedianPruner(n_warmup_steps=int(WARM_UP * iterations)),
-                direction="minimize",
-                load_if_exists=True,
-            )
-            yield Sweep(folder, space, study, alone=storage is None)
-    except filelock.Timeout:
-        raise RunError(f"{folder}: another process is sweeping there; name another --out") from None
+    with exclusive(folder):
+        for name, text in texts.items():
+            path = folder / name
+            if path.exists() and path.read_text(encoding="utf-8") != text:
+                raise RunError(f"{path}: of another sweep; name another --out")
+            write_atomically(path, text)
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        digest = hashlib.sha256("".join(texts.values()).encode()).hexdigest()
+        iterations = space.recipe.schedule.iterations
+        study = optuna.create_study(
+            storage=_storage(storage) if storage else _journal(folder / "journal.log"),
+            study_name=f"{space.recipe.name}-{digest[:12]}",
+            pruner=optuna.pruners.MedianPruner(n_warmup_steps=int(WARM_UP * iterations)),
+            direction="minimize",
+            load_if_exists=True,
+        )
+        yield Sweep(folder, space, study, alone=storage is None)
+
+
+def _trial_run(recipe: Recipe, folder: Path, execution: Execution) -> Run:
+    """Return a trial's run: the one that was begun, or a new one in place of another study's."""
+    if (folder / "recipe.toml").exists() and Run(folder).recipe != recipe:
+        shutil.rmtree(folder)
+    return open_or_create(recipe, folder, replace(execution, threads=1))
 
 
 def kept_step(keep: str, evaluated: Sequence[Event]) -> int:

@@ -9,16 +9,16 @@ from tenfold.data.digits import Digits
 from tenfold.errors import TenfoldError
 from tenfold.evaluation.calibration import apply_temperature, fit_temperature
 from tenfold.evaluation.metrics import measure
-from tenfold.execution.local import Job, run_job
+from tenfold.execution.job import Job, run_job
 from tenfold.execution.run import Run
 from tenfold.training.journal import Journal
 from tenfold.training.member import Event
 
 
-def attempt(
+def train_trial(
     job: Job, stop: Callable[[], bool], digits: tuple[Digits, Digits] | None = None
 ) -> Iterator[Event]:
-    """Do as `run_job` does, but end with an event where training diverges: the others go on."""
+    """Do as `run_job` does; where training diverges, end with a `failed` event, not an error."""
     run = Run.open(job.run)
     digits = digits or run.digits()
     labels, folder = digits[1].labels.numpy(), run.members[job.member]
@@ -47,10 +47,10 @@ def evaluations(run: Run) -> list[Event]:
 
 
 def calibrated_loss(run: Run, index: int, labels_n: npt.NDArray[np.int64]) -> float:
-    """Return nll_sum on validation of a trial's evaluation, at the temperature that suits it.
+    """Return nll_sum on validation of a trial's evaluation, at the temperature that fits it best.
 
-    A bundle is calibrated last, too. Without that a sweep gives up label smoothing, which makes
-    probabilities timid and digits right.
+    Bundles are calibrated, too. Without calibration a sweep would drop label smoothing, which
+    lowers the probabilities of right answers but makes more answers right.
     """
     journal = Journal(run.members[0])
     log_p = journal.log_probabilities(index, len(labels_n)).astype(np.float64)

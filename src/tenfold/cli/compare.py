@@ -1,0 +1,45 @@
+"""`tenfold compare`."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tenfold.cli.output import JsonFlag, console, print_json
+
+
+def compare(
+    *,
+    a: Annotated[Path, typer.Argument(help="A run, or a folder of runs.")],
+    b: Annotated[Path, typer.Argument(help="Another, with the same seeds.")],
+    json_: JsonFlag = False,
+) -> None:
+    """Compare two sets of runs, seed by seed; two single runs, image by image."""
+    from rich.table import Table
+
+    from tenfold.report.runset import compare as paired
+    from tenfold.report.runset import read_set
+    from tenfold.report.tables import FORMATS
+
+    result = paired(read_set(a), read_set(b))
+    if json_:
+        print_json(dataclasses.asdict(result))
+        return
+    many = len(result.seeds)
+    table = Table(
+        title=f"{b} less {a}, {many} seed{'s' if many > 1 else ''}", title_justify="left", box=None
+    )
+    for heading in ("", "A", "B", "B - A", "95 % interval", "p, paired t-test"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for name, gap in result.differences.items():
+        show = FORMATS[name].format
+        interval = "–"
+        if gap.low is not None and gap.high is not None:
+            interval = f"{show(gap.low)} … {show(gap.high)}"
+        p = "–" if gap.p is None else f"{gap.p:.2g}"
+        values = (show(result.a[name].mean), show(result.b[name].mean), show(gap.mean))
+        table.add_row(name, *values, interval, p)
+    console().print(table)
+    if result.mcnemar is not None:
+        typer.echo(f"same images right? McNemar's exact p = {result.mcnemar:.2g}")

@@ -1,0 +1,117 @@
+"""Finalizing a run whose members are trained: its bundle, calibration and evaluation."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tenfold.bundle.format import BundleConfig, BundleFacts
+from tenfold.bundle.save import recalibrate_bundle, save_bundle
+from tenfold.data.digits import Digits
+from tenfold.data.seeds import derive_seed
+from tenfold.evaluation.calibration import apply_temperature, fit_acceptance, fit_temperature
+from tenfold.execution.run import Run
+from tenfold.files import write_atomically
+from tenfold.training.checkpoint import load_checkpoint
+from tenfold.training.curves import curves, selected_rows
+from tenfold.training.journal import Journal
+
+NON_DIGITS = 2_000  # fresh pictures that the rejection threshold is fitted on
+
+
+def finalize_run(run: Run, timings: dict[str, float]) -> None:
+    """Bundle, calibrate and evaluate a run whose members are trained.
+
+    `evaluation.json` is written last: a run that has it is finished.
+
+    Args:
+        run: what `torch.get_num_threads` threads work on.
+        timings: of the training; they go into the manifest beside those of this function.
+    """
+    begun = time.monotonic()
+    monitored = run.digits()[1]
+    _make_bundle(run)
+    if run.recipe.data.monitor == "validation":
+        _calibrate(run, monitored)
+    evaluation = _evaluate(run, monitored)
+    for folder in run.members:  # of a process that was killed between the two files
+        (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+    spent = {"evaluation_seconds": round(time.monotonic() - begun, 2)}
+    run.write_manifest({**run.manifest, "timings": {**timings, **spent}})
+    write_atomically(run.path / "evaluation.json", json.dumps(evaluation) + "\n")
+
+
+def _make_bundle(run: Run) -> None:
+    """Put the kept weights of all members into `bundle/`."""
+    states: list[dict[str, torch.Tensor]] = [
+        load_checkpoint(folder / "weights.safetensors")[0] for folder in run.members
+    ]
+    recipe = run.recipe
+    save_bundle(
+        run.path / "bundle",
+        BundleConfig(
+            name=recipe.name,
+            members=(recipe.network,) * recipe.members,
+            test_time_augmentation=recipe.test_time_augmentation,
+            facts=BundleFacts(recipe=recipe.name, seed=recipe.seed, data=recipe.data.spec),
+        ),
+        states,
+        CARD.format(recipe=recipe, networks="s" if recipe.members > 1 else ""),
+    )
+
+
+def _calibrate(run: Run, validation: Digits) -> None:
+    """Fit the bundle's temperature, then the probability below which it rejects a reading.
+
+    Both are fitted on the validation images; the second also on fresh pictures without a digit
+    if the recipe trains with such pictures.
+    """
+    bundle = run.bundle()
+    log_p = bundle.combine(bundle.member_log_probabilities(validation.images))
+    labels = validation.labels.numpy()
+    temperature = fit_temperature(log_p, labels)
+    outliers = validation.images[:0]
+    if run.recipe.outlier_exposure.non_digits:
+        from tenfold.rendering.non_digits import non_digits
+
+        outliers = non_digits(NON_DIGITS, derive_seed("validation"))
+    threshold = fit_acceptance(
+        apply_temperature(log_p, temperature),
+        labels,
+        apply_temperature(bundle.combine(bundle.member_log_probabilities(outliers)), temperature),
+    )
+    recalibrate_bundle(run.path / "bundle", temperature=temperature, rejection_threshold=threshold)
+
+
+def _evaluate(run: Run, monitored: Digits) -> dict[str, Any]:
+    """Measure the kept weights on test; add the curves on the monitored set."""
+    recipe = run.recipe
+    evaluation: dict[str, Any] = run.evaluate()
+    kept = [_kept_step(folder) for folder in run.members]
+    for model, step in zip(evaluation["models"], kept, strict=False):
+        model["step"] = step
+    if recipe.members > 1:
+        evaluation["models"][-1]["step"] = max(kept)
+    drawn = curves([Journal(folder) for folder in run.members], monitored.labels.numpy())
+    return evaluation | {
+        "kept": {"rule": recipe.training.keep, "selected_on": recipe.selected_on},
+        "selection": [row for curve in drawn for row in selected_rows(curve)],
+        "curves": {"on": recipe.data.monitor, "images": len(monitored), "models": drawn},
+    }
+
+
+def _kept_step(folder: Path) -> int:
+    return int(load_checkpoint(folder / "weights.safetensors")[1]["step"])
+
+
+CARD = """# tenfold bundle: {recipe.name}
+
+{recipe.description}
+
+{recipe.members} network{networks} of 28×28 grey digits, white on black as in MNIST: uint8 in,
+probabilities out. Trained on {recipe.data.spec} with seed {recipe.seed}; weights kept by rule
+"{recipe.training.keep}", selected on {recipe.selected_on}. MNIST is CC BY-SA 3.0
+(Yann LeCun and Corinna Cortes). Figures: evaluation.json of the run; `bundle.json` has the rest.
+"""

@@ -1,0 +1,134 @@
+"""Jobs: the members that are still to be trained, and what an executor does with them.
+
+A job is plain data and `run_job` needs only the run folder. An executor for other machines
+ships the two and forwards the events.
+"""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Protocol
+
+import torch
+
+from tenfold.data.digits import Digits
+from tenfold.errors import RunError
+from tenfold.execution.run import Run, sha256_of
+from tenfold.model.kernels.functional import tune_process
+from tenfold.training.hardware import Precision, choose_device, choose_dtype
+from tenfold.training.member import Event, MemberRun, train_member
+from tenfold.training.trainer import Placement, Trainer
+
+OnEvent = Callable[["Job", Event], bool | None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One member to train.
+
+    Attributes:
+        run: the run folder.
+        member: its number, from 0.
+        device: cpu, cuda or mps.
+        precision: of convolutions and matrix multiplies.
+        threads: CPU threads that train it.
+    """
+
+    run: Path
+    member: int
+    device: str
+    precision: Precision
+    threads: int
+
+
+class TrainJob(Protocol):
+    """Train one job, as `run_job` does; a function that can be pickled."""
+
+    def __call__(  # noqa: D102
+        self, job: Job, stop: Callable[[], bool], digits: tuple[Digits, Digits] | None = None
+    ) -> Iterator[Event]: ...
+
+
+class Executor(Protocol):
+    """Trains every job to its end and reports `(job, event)` on the way.
+
+    It takes the next job when there is capacity for it. A job ends early when `on_event`
+    returns true.
+
+    Raises:
+        Interrupted: the user asked to stop; every member has written a checkpoint.
+    """
+
+    def __call__(self, jobs: Iterable[Job], on_event: OnEvent, train: TrainJob) -> None: ...  # noqa: D102
+
+
+def run_job(
+    job: Job, stop: Callable[[], bool], digits: tuple[Digits, Digits] | None = None
+) -> Iterator[Event]:
+    """Train one member in its run folder, from its checkpoint if it has one.
+
+    Args:
+        job: the member.
+        stop: asked after each step.
+        digits: what `Run.digits` would load.
+    """
+    tune_process()
+    torch.set_num_threads(job.threads)
+    run = Run.open(job.run)
+    training, monitored = digits or run.digits()
+    where = placement_of(job.device, job.precision)
+    trainer = Trainer(run.recipe, job.member, training, where)
+    yield from train_member(MemberRun(trainer, run.members[job.member], monitored), stop)
+
+
+def placement_of(device: str, precision: Precision) -> Placement:
+    """Return the device and the dtype that these names stand for on this machine.
+
+    Raises:
+        RecipeError: the device is not available here.
+    """
+    chosen = choose_device(device)
+    return Placement(chosen, choose_dtype(precision, chosen))
+
+
+def jobs_of(run: Run) -> list[Job]:
+    """Return the jobs of a run's members that are not trained yet.
+
+    Raises:
+        RunError: the recipe is not the one that the run began with.
+    """
+    manifest, recipe = run.manifest, run.path / "recipe.toml"
+    if sha256_of(recipe.read_bytes()) != manifest["recipe_sha256"]:
+        raise RunError(f"{recipe}: changed since the run began; start another with it")
+    threads = manifest["threads"]
+    if manifest["device"] == "cpu":
+        threads //= min(run.recipe.members, threads)
+    return [
+        Job(run.path, member, manifest["device"], manifest["precision"], threads)
+        for member, folder in enumerate(run.members)
+        if not (folder / "weights.safetensors").exists()
+    ]
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Turn the first Ctrl-C into a flag; the second one interrupts as usual."""
+    flag = threading.Event()
+
+    def on_signal(signum: int, frame: FrameType | None) -> None:
+        if flag.is_set():
+            signal.default_int_handler(signum, frame)
+        flag.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield flag.is_set
+        return
+    before = signal.signal(signal.SIGINT, on_signal)
+    try:
+        yield flag.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
