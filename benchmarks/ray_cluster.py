@@ -152,14 +152,13 @@ def cluster(nodes: int) -> Iterator[Cluster]:
 
 def drive(folder: Path, on: str | None) -> None:
     """Train a run, noting every event in `FOLDER/../NAME.events`."""
-    from tenfold.cli.output import launcher_on
-    from tenfold.execution.run import Run
+    from tenfold.execution.config import Execution
     from tenfold.execution.train import resume
 
     begun = time.monotonic()
     with (
         folder.with_suffix(".events").open("a") as events,
-        launcher_on(on) as launcher,
+        Execution(cluster=on).connected() as execution,
     ):
         events.write(json.dumps({"connected": time.monotonic() - begun}) + "\n")
 
@@ -169,17 +168,18 @@ def drive(folder: Path, on: str | None) -> None:
             events.write(json.dumps(told) + "\n")
             events.flush()
 
-        resume(Run.open(folder), launcher=launcher, on_event=note)
+        resume(folder, execution=execution, on_event=note)
 
 
-def lay(folder: Path, iterations: int) -> Path:
-    """Lay a run of eight members, to be trained by one thread each."""
-    from tenfold.execution.train import prepare
+def create(folder: Path, iterations: int) -> Path:
+    """Create a run of eight members, to be trained by one thread each."""
+    from tenfold.execution.config import Execution
+    from tenfold.execution.create import open_or_create
     from tenfold.training.recipe import load_recipe
 
     settings = [f"members={MEMBERS}", f"training.stages.1.iterations={iterations}"]
     settings += ["training.evaluate_every=200", f"training.checkpoint_seconds={CHECKPOINT_SECONDS}"]
-    prepare(load_recipe("smoke", settings), out=folder, threads=1)
+    open_or_create(load_recipe("smoke", settings), folder, Execution(threads=1))
     return folder
 
 
@@ -218,7 +218,7 @@ def lives(folder: Path) -> dict[str, Any]:
 def between_members(folder: Path) -> float:
     """Return the median seconds from a member's last event to the next one's first, on one core.
 
-    What a launcher costs is in them; how fast members train on a busy machine is not.
+    What an executor costs is in them; how fast members train on a busy machine is not.
     """
     events = [event for event in events_of(folder) if "member" in event]
     gaps = [
@@ -270,12 +270,12 @@ def on_one_core(folder: Path) -> "subprocess.Popen[bytes]":
 def measure(folder: Path, iterations: int) -> dict[str, Any]:
     """Run everything; see the top."""
     found: dict[str, Any] = {"members": MEMBERS, "iterations": iterations}
-    local = lay(folder / "local", iterations)
+    local = create(folder / "local", iterations)
     found["local, one core"] = timed(local, on_one_core)
     wanted = hashes(local)
     for nodes in (1, 2):
         with cluster(nodes) as made:
-            remote = lay(folder / f"nodes-{nodes}", iterations)
+            remote = create(folder / f"nodes-{nodes}", iterations)
             row = timed(remote, made.drive)
             found[f"{nodes} nodes"] = {**row, "same_bytes": hashes(remote) == wanted}
             if nodes == 1:
@@ -284,9 +284,9 @@ def measure(folder: Path, iterations: int) -> dict[str, Any]:
                     "ray": between_members(remote),
                 }
             print(json.dumps(found), flush=True)
-    found["two nodes killed"] = kill_nodes(lay(folder / "killed", iterations), wanted)
+    found["two nodes killed"] = kill_nodes(create(folder / "killed", iterations), wanted)
     print(json.dumps(found["two nodes killed"]), flush=True)
-    found["head killed"] = kill_head(lay(folder / "headless", iterations), wanted)
+    found["head killed"] = kill_head(create(folder / "headless", iterations), wanted)
     return found
 
 

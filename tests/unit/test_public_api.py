@@ -17,11 +17,7 @@ def test_the_public_names_are_these() -> None:
         "DigitClassifier",
         "DigitNetwork",
         "Digits",
-<<<<<<< HEAD
-=======
         "Execution",
-        "MixedPool",
->>>>>>> ca73c9d (One Execution object; the same command creates, continues or reports a run; one process a folder)
         "NetworkConfig",
         "Reader",
         "Reading",
