@@ -8,6 +8,7 @@ release = importlib.metadata.version("tenfold")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["images"]
+napoleon_use_ivar = True
 default_role = "code"  # docstrings put code in single backticks, as Markdown does
 nitpicky = False
 
