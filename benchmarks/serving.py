@@ -36,15 +36,15 @@ from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.decoding import decode
 from tenfold.data.sources import load_digits
 from tenfold.reading.reader import Reader, find_digits, images_of
-from tenfold.serving.responses import answer, result
+from tenfold.serving.responses import picture_result, response_body
 
 RATE = 200  # requests a second
 CLIENTS = 64
 # As it would be if each request were classified on the event loop, alone.
 ALONE = """
-from tenfold.serving.micro_batcher import Gatherer
-async def opinions(self, images): return self._session.classify(images)
-Gatherer.opinions = opinions
+from tenfold.serving.micro_batcher import MicroBatcher
+async def classify(self, images): return self._classifier.classify(images)
+MicroBatcher.classify = classify
 """
 
 
@@ -201,8 +201,8 @@ def stopped(picture: Path) -> dict[str, Any]:
 def parts(bodies: list[bytes]) -> dict[str, float]:
     """Return the microseconds of processor time that each part of a request takes."""
     cv2.setNumThreads(1)
-    session = OnnxClassifier.load()
-    reader = Reader(session)
+    classifier = OnnxClassifier.load()
+    reader = Reader(classifier)
     pixels = [decode(body) for body in bodies]
     slots = [find_digits(one, "line") for one in pixels]
     images = np.concatenate([images_of(some) for some in slots])
@@ -223,7 +223,7 @@ def parts(bodies: list[bytes]) -> dict[str, float]:
         "find_single": microseconds(lambda: [find_digits(one, "single") for one in pixels], n),
         "say": microseconds(
             lambda: [
-                answer("field", [result(None, r, explain=False)], alone_must_do=True)
+                response_body("field", [picture_result(None, r, explain=False)], batch=False)
                 for r in readings
             ],
             n,
@@ -233,7 +233,7 @@ def parts(bodies: list[bytes]) -> dict[str, float]:
         starts = range(0, len(images) - batch + 1, batch)
         figures[f"classify_{batch}"] = microseconds(
             lambda starts=starts, batch=batch: [  # type: ignore[misc]
-                session.classify(images[start : start + batch]) for start in starts
+                classifier.classify(images[start : start + batch]) for start in starts
             ],
             batch * len(starts),
         )

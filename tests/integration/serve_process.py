@@ -1,4 +1,4 @@
-"""`tenfold serve` as a process, and what a connection to it brings."""
+"""`tenfold serve` as a process, and a helper for raw connections."""
 
 import contextlib
 import http.client
@@ -19,7 +19,7 @@ SOURCE = str(Path(tenfold.__file__).parents[1])
 
 
 class Service:
-    """The command in a process of its own, with nothing but an empty folder around it."""
+    """The command in a process of its own, in an empty home folder."""
 
     def __init__(self, home: Path, *arguments: object, prelude: str = "", port: int = 0) -> None:
         self.home = home
@@ -55,7 +55,7 @@ class Service:
             return client.getresponse().status
 
     def stop(self, number: int = signal.SIGTERM) -> str:
-        """End it as an operator does; return what it wrote to its log."""
+        """Stop it by a signal; return its log."""
         self.process.send_signal(number)
         _, log = self.process.communicate(timeout=40)
         assert self.process.returncode == 0, log
@@ -65,8 +65,8 @@ class Service:
 Start = Callable[..., Service]
 
 
-def whole_answer(connection: socket.socket) -> bytes:
-    """Return what comes until the other side hangs up."""
+def receive_all(connection: socket.socket) -> bytes:
+    """Return all bytes until the other side closes the connection."""
     parts = []
     with contextlib.suppress(ConnectionResetError):
         while part := connection.recv(65536):

@@ -1,4 +1,4 @@
-"""`tenfold serve` as a process: limits, patience, clients of others."""
+"""`tenfold serve` as a process: limits, time-outs, and a client of another project."""
 
 import contextlib
 import http.client
@@ -18,39 +18,39 @@ import pytest
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.digits import Digits
 
-from .serve_process import Service, Start, whole_answer
+from .serve_process import Service, Start, receive_all
 
-IMPATIENT = """
+SHORT_TIMEOUTS = """
 from tenfold.serving import protocol
-protocol.HEAD_SECONDS, protocol.BODY_SECONDS, protocol.MAX_CONNECTIONS = 0.5, 0.7, 20
+protocol.HEAD_TIMEOUT_S, protocol.BODY_TIMEOUT_S, protocol.MAX_CONNECTIONS = 0.5, 0.7, 20
 """
 
 
 @pytest.fixture(scope="module")
 def service(launch: Start) -> Service:
-    return launch(prelude=IMPATIENT)
+    return launch(prelude=SHORT_TIMEOUTS)
 
 
 def test_a_digit_is_read(service: Service, digit: bytes) -> None:
-    status, told = service.post(digit)
-    assert (status, told["results"][0]["readings"][0]["digit"]) == (200, 1)
+    status, content = service.post(digit)
+    assert (status, content["results"][0]["readings"][0]["digit"]) == (200, 1)
 
 
 @pytest.mark.parametrize(
-    ("begun", "drip"),
+    ("first_bytes", "drip"),
     [
         (b"", b""),
         (b"POST /v1/read HTTP/1.1\r\nHost: x\r\n", b"X-A: b\r\n"),
         (b"POST /v1/read HTTP/1.1\r\nContent-Type: image/png\r\nContent-Length: 900\r\n\r\n", b"x"),
         (b"POST /v1/read HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
-        # Of another request before: what is patient with it is patient with this.
+        # The head of a second request, after one that was answered.
         (b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /heal", b"t"),
     ],
     ids=["nothing", "head", "body", "chunks", "second"],
 )
-def test_who_dawdles_is_cut_off(service: Service, begun: bytes, drip: bytes) -> None:
+def test_slow_requests_time_out(service: Service, first_bytes: bytes, drip: bytes) -> None:
     with service.connect() as connection:
-        connection.sendall(begun)
+        connection.sendall(first_bytes)
         beginning = time.monotonic()
         with contextlib.suppress(OSError):
             for _ in range(100):
@@ -62,13 +62,13 @@ def test_who_dawdles_is_cut_off(service: Service, begun: bytes, drip: bytes) -> 
                 if b" 408 " in connection.recv(65536, socket.MSG_PEEK):
                     break
         connection.settimeout(10)
-        answer = whole_answer(connection)
+        answer = receive_all(connection)
         assert time.monotonic() - beginning < 5
-        assert (b" 408 " in answer) == (begun != b"")
+        assert (b" 408 " in answer) == (first_bytes != b"")
     assert service.get("/healthz") == 200
 
 
-def test_a_connection_in_use_lasts(service: Service, digit: bytes) -> None:
+def test_a_connection_in_use_does_not_time_out(service: Service, digit: bytes) -> None:
     client = http.client.HTTPConnection("127.0.0.1", service.port, timeout=20)
     client.connect()
     own = client.sock
@@ -82,7 +82,7 @@ def test_a_connection_in_use_lasts(service: Service, digit: bytes) -> None:
     client.close()
 
 
-def test_slow_ones_do_not_hold_up_others(service: Service, digit: bytes) -> None:
+def test_slow_requests_do_not_delay_others(service: Service, digit: bytes) -> None:
     slow = [service.connect() for _ in range(10)]
     for connection in slow:
         connection.sendall(b"POST /v1/read HTTP/1.1\r\n")
@@ -90,22 +90,22 @@ def test_slow_ones_do_not_hold_up_others(service: Service, digit: bytes) -> None
     assert service.post(digit)[0] == 200
     assert time.monotonic() - beginning < 0.4
     for connection in slow:
-        assert b" 408 " in whole_answer(connection)
+        assert b" 408 " in receive_all(connection)
         connection.close()
 
 
-def test_a_full_house_says_so(service: Service) -> None:
-    inside = [service.connect() for _ in range(20)]
+def test_too_many_connections_are_rejected(service: Service) -> None:
+    connections = [service.connect() for _ in range(20)]
     time.sleep(0.1)
     with service.connect() as late:
-        assert b" 503 " in whole_answer(late)
-    for connection in inside:
+        assert b" 503 " in receive_all(late)
+    for connection in connections:
         connection.close()
     time.sleep(0.2)
     assert service.get("/healthz") == 200
 
 
-def test_an_endless_head_is_refused(service: Service) -> None:
+def test_an_endless_head_is_rejected(service: Service) -> None:
     with service.connect() as connection:
         connection.sendall(b"GET / HTTP/1.1\r\n")
         sent = 0
@@ -115,7 +115,7 @@ def test_an_endless_head_is_refused(service: Service) -> None:
         assert sent < 20_000  # what the system keeps on the way is all that went
     with service.connect() as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nX: " + b"y" * 33_000)
-        assert b" 431 " in whole_answer(connection)
+        assert b" 431 " in receive_all(connection)
     assert service.get("/healthz") == 200
 
 
@@ -126,15 +126,15 @@ def memory(service: Service) -> int:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("announced", [True, False])
-def test_a_gigabyte_is_refused_at_once(service: Service, announced: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize("has_length", [True, False])
+def test_a_gigabyte_is_rejected_at_once(service: Service, has_length: bool) -> None:  # noqa: FBT001
     before = memory(service)
     head = b"POST /v1/read HTTP/1.1\r\nContent-Type: image/png\r\n"
-    head += b"Content-Length: 1073741824\r\n" if announced else b"Transfer-Encoding: chunked\r\n"
+    head += b"Content-Length: 1073741824\r\n" if has_length else b"Transfer-Encoding: chunked\r\n"
     sent = 0
     with service.connect() as connection:
         connection.sendall(head + b"\r\n")
-        piece = bytes(2**20) if announced else b"100000\r\n" + bytes(2**20) + b"\r\n"
+        piece = bytes(2**20) if has_length else b"100000\r\n" + bytes(2**20) + b"\r\n"
         with contextlib.suppress(OSError):
             while sent < 1024:
                 connection.sendall(piece)
@@ -148,7 +148,7 @@ def test_a_gigabyte_is_refused_at_once(service: Service, announced: bool) -> Non
     assert service.get("/healthz") == 200
 
 
-def test_a_thousand_damaged_pictures_are_each_answered(service: Service, digit: bytes) -> None:
+def test_damaged_pictures_are_each_answered(service: Service, digit: bytes) -> None:
     random = np.random.default_rng(0)
     client = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
     statuses = []
@@ -178,15 +178,15 @@ def test_a_thousand_damaged_pictures_are_each_answered(service: Service, digit: 
         b"GET /%2e%2e/%00 HTTP/1.1\r\nConnection: close\r\n\r\n",
     ],
 )
-def test_what_is_no_request_is_refused(service: Service, raw: bytes) -> None:
+def test_malformed_requests_are_rejected(service: Service, raw: bytes) -> None:
     with service.connect() as connection:
         connection.sendall(raw)
-        answer = whole_answer(connection)
+        answer = receive_all(connection)
     assert re.match(rb"HTTP/1.1 4\d\d ", answer), answer
     assert service.get("/healthz") == 200
 
 
-def test_clients_of_the_protocol_work(
+def test_a_client_of_the_kserve_protocol_works(
     service: Service, tiny_digits: Digits, require_module: Callable[[str], Any]
 ) -> None:
     client_of = require_module("tritonclient.http")
@@ -198,18 +198,18 @@ def test_clients_of_the_protocol_work(
     assert client.is_model_ready("field")
     assert client.get_model_metadata("field")["inputs"][0]["shape"] == [-1, 28, 28]
     for binary in (True, False):
-        given = client_of.InferInput("images", list(images.shape), "UINT8")
-        given.set_data_from_numpy(images, binary_data=binary)
+        tensor = client_of.InferInput("images", list(images.shape), "UINT8")
+        tensor.set_data_from_numpy(images, binary_data=binary)
         wanted = [
             client_of.InferRequestedOutput(name, binary_data=binary)
             for name in ("probabilities", "digits")
         ]
-        found = client.infer("field", [given], outputs=wanted)
+        found = client.infer("field", [tensor], outputs=wanted)
         np.testing.assert_allclose(found.as_numpy("probabilities"), expected, atol=1e-5)
         np.testing.assert_array_equal(found.as_numpy("digits"), expected.argmax(axis=1))
     client.close()
 
 
-def test_nothing_was_written_and_nothing_went_wrong(service: Service) -> None:
+def test_no_file_was_written_and_no_error_logged(service: Service) -> None:
     assert list(service.home.iterdir()) == []
     assert service.stop() == ""

@@ -1,4 +1,4 @@
-"""`tenfold serve` starts or says why not in a line, and loses no request when it stops."""
+"""`tenfold serve` starts or prints one line why not, and loses no request when it stops."""
 
 import contextlib
 import functools
@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from .serve_process import Start, whole_answer
+from .serve_process import Start, receive_all
 
 pytestmark = pytest.mark.processes
 
 
-def hammer(port: int, digit: bytes, answers: list[int], lost: list[str]) -> None:
-    """Send digits over one connection after the other until nobody listens."""
+def send_until_closed(port: int, digit: bytes, answers: list[int], lost: list[str]) -> None:
+    """Send digits over one connection after the other until the port is closed."""
     while True:
         try:
             connection = socket.create_connection(("127.0.0.1", port), timeout=20)
@@ -49,11 +49,13 @@ def test_stopping_under_load_loses_nothing_and_the_port_is_free_again(
     service = launch("--workers", workers)
     answers: list[int] = []
     lost: list[str] = []
-    while not answers:  # workers take a moment to come up
+    while not answers:  # workers take a moment to start
         with contextlib.suppress(OSError):
             answers.append(service.post(digit)[0])
     threads = [
-        threading.Thread(target=functools.partial(hammer, service.port, digit, answers, lost))
+        threading.Thread(
+            target=functools.partial(send_until_closed, service.port, digit, answers, lost)
+        )
         for _ in range(16)
     ]
     for thread in threads:
@@ -73,26 +75,26 @@ def test_stopping_under_load_loses_nothing_and_the_port_is_free_again(
 
 def test_a_request_that_is_arriving_is_still_answered(launch: Start, digit: bytes) -> None:
     service = launch()
-    quiet, begun = service.connect(), service.connect()
+    idle, started = service.connect(), service.connect()
     head = b"POST /v1/read HTTP/1.1\r\nContent-Type: image/png\r\nContent-Length: %d\r\n\r\n"
-    begun.sendall(head % len(digit) + digit[:10])
+    started.sendall(head % len(digit) + digit[:10])
     time.sleep(0.2)
     service.process.send_signal(signal.SIGTERM)
     time.sleep(0.5)
     with pytest.raises(ConnectionRefusedError):
         service.connect()
-    quiet.sendall(head % len(digit) + digit)  # on a connection that was open before
-    begun.sendall(digit[10:])
-    for connection in (quiet, begun):
-        answer = whole_answer(connection)
+    idle.sendall(head % len(digit) + digit)  # on a connection that was open before
+    started.sendall(digit[10:])
+    for connection in (idle, started):
+        answer = receive_all(connection)
         assert answer.startswith(b"HTTP/1.1 200 ")
         assert b"connection: close" in answer
         connection.close()
     assert service.process.wait(10) == 0
 
 
-def failing(*arguments: object, **variables: str) -> str:
-    """Run the command, which is to end at once with a line."""
+def error_of(*arguments: object, **variables: str) -> str:
+    """Run the command, which must fail with one line; return the line."""
     done = subprocess.run(
         [sys.executable, "-m", "tenfold", "serve", *map(str, arguments)],
         capture_output=True,
@@ -107,17 +109,17 @@ def failing(*arguments: object, **variables: str) -> str:
     return done.stderr
 
 
-def test_what_cannot_be_served_is_said_in_a_line(tmp_path: Path) -> None:
+def test_a_failure_to_start_is_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         message = f"127.0.0.1:{port}: cannot listen there (Address already in use)"
-        assert message in failing("--port", port)
-    assert "cannot be read" in failing("--model", tmp_path / "nothing")
-    assert "report.html" in failing("--report", tmp_path)
-    assert "no such" in failing("--token-file", tmp_path / "none").lower()
+        assert message in error_of("--port", port)
+    assert "cannot be read" in error_of("--model", tmp_path / "nothing")
+    assert "report.html" in error_of("--report", tmp_path)
+    assert "no such" in error_of("--token-file", tmp_path / "none").lower()
     (tmp_path / "token").write_text(" \n")
-    assert "token: a token is one word" in failing("--token-file", tmp_path / "token")
-    assert "TENFOLD_TOKEN: a token is one word" in failing(TENFOLD_TOKEN="a b")
+    assert "token: a token is one word" in error_of("--token-file", tmp_path / "token")
+    assert "TENFOLD_TOKEN: a token is one word" in error_of(TENFOLD_TOKEN="a b")
 
 
 def test_a_missing_extra_is_named() -> None:

@@ -23,9 +23,9 @@ def test_the_server_and_its_models_are_described(client: TestClient) -> None:
     assert client.get("/v2/health/live").json() == {"live": True}
     assert client.get("/v2/health/ready").json() == {"ready": True}
     for name in ("field", "single"):
-        told = client.get(f"/v2/models/{name}").json()
-        assert told["name"] == name
-        assert told["inputs"] == [{"name": "images", "datatype": "UINT8", "shape": [-1, 28, 28]}]
+        content = client.get(f"/v2/models/{name}").json()
+        assert content["name"] == name
+        assert content["inputs"] == [{"name": "images", "datatype": "UINT8", "shape": [-1, 28, 28]}]
         assert client.get(f"/v2/models/{name}/ready").json() == {"name": name, "ready": True}
     for path in ("", "/ready", "/infer"):
         for name in ("nothing", "%2e%2e%2fbundles", "field%00"):
@@ -36,19 +36,19 @@ def test_the_server_and_its_models_are_described(client: TestClient) -> None:
 
 @pytest.mark.parametrize("model", ["field", "single"])
 @pytest.mark.parametrize("count", [0, 1, 2, 70])
-def test_probabilities_are_the_predictor_s(
+def test_probabilities_are_the_classifier_s(
     client: TestClient, tiny_digits: Digits, model: str, count: int
 ) -> None:
     images = tiny_digits.images[:count].numpy()
     expected = OnnxClassifier.load(model).probabilities(images)
     nested, flat = images.tolist(), images.ravel().tolist()
     for data in (nested, flat):
-        asked = {"id": "7", "inputs": [tensor(data, [count, 28, 28])]}
-        response = client.post(f"/v2/models/{model}/infer", json=asked)
+        request_json = {"id": "7", "inputs": [tensor(data, [count, 28, 28])]}
+        response = client.post(f"/v2/models/{model}/infer", json=request_json)
         assert response.status_code == 200, response.text
-        told = response.json()
-        assert (told["model_name"], told["id"]) == (model, "7")
-        p, digits = told["outputs"]
+        content = response.json()
+        assert (content["model_name"], content["id"]) == (model, "7")
+        p, digits = content["outputs"]
         assert (p["name"], p["datatype"], p["shape"]) == ("probabilities", "FP32", [count, 10])
         assert (digits["name"], digits["datatype"], digits["shape"]) == ("digits", "INT64", [count])
         np.testing.assert_allclose(np.reshape(p["data"], (-1, 10)), expected, atol=1e-5)
@@ -58,22 +58,22 @@ def test_probabilities_are_the_predictor_s(
 def test_tensors_may_be_binary(client: TestClient, tiny_digits: Digits) -> None:
     images = tiny_digits.images[:3].numpy()
     size = {"binary_data_size": images.nbytes}
-    asked = {
+    request_json = {
         "inputs": [tensor(None, [3, 28, 28], parameters=size)],
         "outputs": [
             {"name": "digits"},
             {"name": "probabilities", "parameters": {"binary_data": True}},
         ],
     }
-    head = json.dumps(asked).encode()
-    headers = {kserve.LENGTH: str(len(head))}
+    head = json.dumps(request_json).encode()
+    headers = {kserve.JSON_LENGTH_HEADER: str(len(head))}
     response = client.post(INFER, content=head + images.tobytes(), headers=headers)
-    length = int(response.headers[kserve.LENGTH])
-    told = json.loads(response.content[:length])
+    length = int(response.headers[kserve.JSON_LENGTH_HEADER])
+    content = json.loads(response.content[:length])
     expected = OnnxClassifier.load().probabilities(images)
-    assert [output["name"] for output in told["outputs"]] == ["digits", "probabilities"]
-    assert told["outputs"][0]["data"] == expected.argmax(axis=1).tolist()
-    assert told["outputs"][1]["parameters"] == {"binary_data_size": 120}
+    assert [output["name"] for output in content["outputs"]] == ["digits", "probabilities"]
+    assert content["outputs"][0]["data"] == expected.argmax(axis=1).tolist()
+    assert content["outputs"][1]["parameters"] == {"binary_data_size": 120}
     found = np.frombuffer(response.content[length:], "<f4").reshape(3, 10)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
@@ -82,7 +82,7 @@ ZEROS = [0] * 784
 
 
 @pytest.mark.parametrize(
-    ("asked", "status", "message"),
+    ("request_json", "status", "message"),
     [
         ({}, 422, "inputs: Field required"),
         ({"inputs": []}, 422, "inputs: give one tensor named images"),
@@ -112,17 +112,17 @@ ZEROS = [0] * 784
         ),
     ],
 )
-def test_what_does_not_fit_is_said(
-    client: TestClient, asked: dict[str, Any], status: int, message: str
+def test_a_request_that_does_not_fit_is_answered_by_one_line(
+    client: TestClient, request_json: dict[str, Any], status: int, message: str
 ) -> None:
-    response = client.post(INFER, json=asked)
+    response = client.post(INFER, json=request_json)
     assert response.status_code == status, response.text
     assert response.json().keys() == {"error"}
     assert message in response.json()["error"]
 
 
 @pytest.mark.parametrize("length", ["-1", "99999", "x", "1e2", "²"])
-def test_a_header_s_length_must_lie_within_the_body(client: TestClient, length: str) -> None:
-    headers = {kserve.LENGTH.encode(): length.encode()}
+def test_the_json_s_length_must_be_within_the_body(client: TestClient, length: str) -> None:
+    headers = {kserve.JSON_LENGTH_HEADER.encode(): length.encode()}
     response = client.post(INFER, content=b"{}", headers=headers)
     assert response.status_code == 400

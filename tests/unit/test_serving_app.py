@@ -1,4 +1,4 @@
-"""The service around its answers: health, metrics, who may ask, pages, and its description."""
+"""The service apart from reading: health, metrics, tokens, pages and the OpenAPI document."""
 
 import json
 import re
@@ -13,18 +13,14 @@ from starlette.testclient import TestClient
 
 from tenfold.errors import RunError
 from tenfold.reading.reader import Reader
-from tenfold.serving import kserve, page, protocol, server
-from tenfold.serving import requests as receive
-from tenfold.serving import responses as answering
+from tenfold.serving import kserve, page, protocol, requests, responses, server
 from tenfold.serving.app import Settings, create_app
-from tenfold.serving.queue import Queue
-from tenfold.serving.read import ReadingRoute
-
-# Around it
+from tenfold.serving.queue import WorkQueue
+from tenfold.serving.read import ReadEndpoints
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/v1/read", "/v1/read/", "/docs", "/redoc", "/"])
-def test_what_is_not_there(client: TestClient, path: str) -> None:
+def test_unknown_paths_are_answered_by_json(client: TestClient, path: str) -> None:
     response = client.get(path)
     assert response.status_code in {404, 405} or path == "/"
     if path != "/":
@@ -34,20 +30,20 @@ def test_what_is_not_there(client: TestClient, path: str) -> None:
 def test_health_and_model(client: TestClient, reader: Reader) -> None:
     assert client.get("/healthz").json() == {"status": "ok"}
     assert client.get("/readyz").json() == {"ready": True}
-    told = client.get("/v1/model").json()
-    assert told["name"] == "field"
-    assert told["accept"] == reader.accept
-    assert told["members"] == 1
-    assert "tenfold bundle: field" in told["card"]
+    model = client.get("/v1/model").json()
+    assert model["name"] == "field"
+    assert model["rejection_threshold"] == reader.accept
+    assert model["members"] == 1
+    assert "tenfold bundle: field" in model["card"]
 
 
-def test_the_model_is_the_one_named() -> None:
+def test_another_model_is_served() -> None:
     client = TestClient(create_app(Settings(model="single")))
     assert client.get("/v1/model").json()["name"] == "single"
     assert send(client, SMALL).json()["model"] == "single"
 
 
-def test_metrics_count_answers_by_route_and_status(client: TestClient) -> None:
+def test_metrics_count_responses_by_route_and_status(client: TestClient) -> None:
     def count(route: str, status: int) -> float:
         pattern = rf'^tenfold_requests_total{{route="{route}",status="{status}"}} (\S+)$'
         found = re.search(pattern, client.get("/metrics").text, re.MULTILINE)
@@ -66,7 +62,7 @@ def test_metrics_count_answers_by_route_and_status(client: TestClient) -> None:
     assert "tenfold_waiting 0.0" in client.get("/metrics").text
 
 
-def test_the_token_is_asked_for_but_not_for_health() -> None:
+def test_a_token_is_required_except_for_health() -> None:
     client = TestClient(create_app(Settings(token="open sesame".replace(" ", "-"))))
     for path in ("/v1/model", "/metrics", "/report", "/v2", "/v2/models/field", "/nowhere"):
         response = client.get(path)
@@ -83,7 +79,7 @@ def test_the_token_is_asked_for_but_not_for_health() -> None:
     assert client.post("/v1/read", content=SMALL, headers=right).status_code == 200
 
 
-def test_other_origins_may_call_only_if_named() -> None:
+def test_other_origins_may_call_only_if_configured() -> None:
     origin = {"Origin": "https://a.example"}
     preflight = origin | {"Access-Control-Request-Method": "POST"}
     closed = TestClient(create_app(Settings()))
@@ -95,12 +91,12 @@ def test_other_origins_may_call_only_if_named() -> None:
     assert allowed.headers["Access-Control-Allow-Origin"] == "https://a.example"
     other = {"Origin": "https://b.example"}
     assert "Access-Control-Allow-Origin" not in opened.get("/healthz", headers=other).headers
-    refused = opened.get("/v1/model", headers=origin)
-    assert refused.status_code == 401
-    assert refused.headers["Access-Control-Allow-Origin"] == "https://a.example"
+    rejected = opened.get("/v1/model", headers=origin)
+    assert rejected.status_code == 401
+    assert rejected.headers["Access-Control-Allow-Origin"] == "https://a.example"
 
 
-def test_every_answer_has_the_headers(client: TestClient) -> None:
+def test_every_response_has_the_security_headers(client: TestClient) -> None:
     for response in (client.get("/v1/model"), client.get("/nowhere"), send(client, b"?")):
         assert response.headers["X-Content-Type-Options"] == "nosniff"
         assert response.headers["Cache-Control"] == "no-store"
@@ -108,7 +104,7 @@ def test_every_answer_has_the_headers(client: TestClient) -> None:
         assert "server" not in response.headers
 
 
-def test_a_report_is_shown_if_there_is_one(client: TestClient, tmp_path: Path) -> None:
+def test_a_report_is_served_if_configured(client: TestClient, tmp_path: Path) -> None:
     missing = client.get("/report")
     assert (missing.status_code, missing.json()["error"]) == (
         404,
@@ -149,11 +145,7 @@ def test_the_page_is_served_from_memory(tmp_path: Path, monkeypatch: pytest.Monk
         assert client.get(path).status_code in {401, 404}
 
 
-def test_no_page_no_routes(tmp_path: Path) -> None:
-    assert page.page_routes(tmp_path / "missing") == []
-
-
-# What is described
+# The OpenAPI document
 
 
 def _examples(document: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -163,7 +155,7 @@ def _examples(document: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             yield path, example["value"]
 
 
-def test_the_examples_of_the_description_work(client: TestClient) -> None:
+def test_the_examples_of_the_openapi_document_work(client: TestClient) -> None:
     examples = list(_examples(client.get("/openapi.json").json()))
     assert len(examples) == 5
     for path, value in examples:
@@ -171,7 +163,7 @@ def test_the_examples_of_the_description_work(client: TestClient) -> None:
         assert response.status_code == 200, (path, response.text)
 
 
-def test_what_the_description_refers_to_is_in_it(client: TestClient) -> None:
+def test_every_reference_of_the_openapi_document_resolves(client: TestClient) -> None:
     document = client.get("/openapi.json").json()
     names = set(re.findall(r'"\$ref": "#/components/schemas/(\w+)"', json.dumps(document)))
     assert len(names) > 8
@@ -179,32 +171,34 @@ def test_what_the_description_refers_to_is_in_it(client: TestClient) -> None:
     assert json.dumps(document).count('"$ref"') == json.dumps(document).count("#/components/")
 
 
-def test_the_description_and_the_quick_way_are_of_the_same_paths(client: TestClient) -> None:
+def test_the_endpoints_that_the_middleware_calls_are_described(client: TestClient) -> None:
     described = client.get("/openapi.json").json()["paths"]
-    quick: dict[str, Callable[..., Any]] = {"/v1/read": ReadingRoute.read}
-    assert quick.keys() <= described.keys()
-    assert described["/v1/read"]["post"]["description"] == ReadingRoute.read.__doc__
+    direct: dict[str, Callable[..., Any]] = {"/v1/read": ReadEndpoints.read}
+    assert direct.keys() <= described.keys()
+    assert described["/v1/read"]["post"]["description"] == ReadEndpoints.read.__doc__
 
 
-def test_the_limits_of_the_documentation_are_those_of_the_code() -> None:
+def test_the_documented_limits_are_the_code_s() -> None:
     text = (Path(__file__).parents[2] / "docs" / "reference" / "http.md").read_text()
     rows = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \| [^|]+ \|$", text, re.MULTILINE))
-    queue = Queue()
+    queue = WorkQueue()
     limits = {
-        "body": f"{receive.MAX_BODY // 2**20} MiB",
-        "pixels, of a request's pictures together": f"{answering.MAX_PIXELS // 10**6} million",
-        "pictures a request": f"{receive.MAX_PICTURES}",
-        "points of strokes": f"{receive.MAX_POINTS:,}",
+        "body": f"{requests.MAX_BODY_BYTES // 2**20} MiB",
+        "pixels, of a request's pictures together": f"{responses.MAX_PIXELS // 10**6} million",
+        "pictures a request": f"{requests.MAX_PICTURES}",
+        "points of strokes": f"{requests.MAX_STROKE_POINTS:,}",
         "images of a KServe request": f"{kserve.MAX_IMAGES:,}",
-        "request line and headers": f"{protocol.MAX_HEAD // 1024} KiB, {protocol.HEAD_SECONDS:g} s",
-        "body's arrival": f"{protocol.BODY_SECONDS:g} s",
-        "a quiet connection": f"{server.KEEP_ALIVE} s",
+        "request line and headers": (
+            f"{protocol.MAX_HEAD_BYTES // 1024} KiB, {protocol.HEAD_TIMEOUT_S:g} s"
+        ),
+        "body's arrival": f"{protocol.BODY_TIMEOUT_S:g} s",
+        "a quiet connection": f"{server.KEEP_ALIVE_S} s",
         "connections": f"{protocol.MAX_CONNECTIONS} a worker",
         "small requests under way or waiting": f"{queue.free['small']} a worker",
         "other requests under way or waiting, their arrival included": (
             f"{queue.free['large']} a worker"
         ),
-        "what is under way after SIGTERM": f"{server.GRACE} s",
+        "what is under way after SIGTERM": f"{server.SHUTDOWN_TIMEOUT_S} s",
     }
     assert limits.items() <= rows.items()
-    assert f"{receive.SMALL_BODY // 1024} KiB" in text
+    assert f"{requests.SMALL_BODY_BYTES // 1024} KiB" in text

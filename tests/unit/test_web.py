@@ -13,55 +13,56 @@ import pytest
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.errors import BundleError, DataError, TenfoldError
 from tenfold.serving import web
+from tenfold.serving.page import PAGE_FOLDER
 
 FILES = {"ort.wasm.min.mjs": b"one", "ort.wasm": b"two"}
 
 
 @pytest.fixture
 def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Stand in for the registry; returns what was asked of it."""
+    """Replace the npm registry; give the list of URLs that were requested."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
         for name, content in {**FILES, "ort.webgpu.wasm": b"large"}.items():
             entry = tarfile.TarInfo(f"package/dist/{name}")
             entry.size = len(content)
             archive.addfile(entry, io.BytesIO(content))
-    asked: list[str] = []
+    requested: list[str] = []
 
     def download(url: str, path: Path, _: str) -> None:
-        asked.append(url)
+        requested.append(url)
         path.write_bytes(packed.getvalue())
 
     monkeypatch.setenv("TENFOLD_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(web, "download", download)
-    monkeypatch.setattr(web, "_TARBALL_SHA256", hashlib.sha256(packed.getvalue()).hexdigest())
+    monkeypatch.setattr(web, "TARBALL_SHA256", hashlib.sha256(packed.getvalue()).hexdigest())
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}
-    monkeypatch.setattr(web, "_RUNTIME_SHA256", hashes)
-    return asked
+    monkeypatch.setattr(web, "RUNTIME_SHA256", hashes)
+    return requested
 
 
-def test_a_site_has_all_that_it_needs(registry: list[str], tmp_path: Path) -> None:
+def test_a_site_has_all_its_files(registry: list[str], tmp_path: Path) -> None:
     site = tmp_path / "site"
     assert web.write_site("field", site) == site / "index.html"
     written = {p.relative_to(site).as_posix() for p in site.rglob("*") if p.is_file()}
-    page = {p.relative_to(web.PAGE).as_posix() for p in web.PAGE.rglob("*") if p.is_file()}
+    page = {p.relative_to(PAGE_FOLDER).as_posix() for p in PAGE_FOLDER.rglob("*") if p.is_file()}
     assert written == page | {"model.json", "model.onnx", *(f"runtime/{name}" for name in FILES)}
     assert (site / "runtime" / "ort.wasm").read_bytes() == b"two"
 
-    told = json.loads((site / "model.json").read_text())
+    model = json.loads((site / "model.json").read_text())
     classifier = OnnxClassifier.load("field")
-    assert told["accept"] == classifier.config.rejection_threshold
-    assert told["report"] is None
+    assert model["rejection_threshold"] == classifier.config.rejection_threshold
+    assert model["report"] is None
     images = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)
     session = onnxruntime.InferenceSession(str(site / "model.onnx"))
     [found] = session.run(["probabilities"], {"images": images})
     np.testing.assert_allclose(found, classifier.probabilities(images), atol=1e-5)
 
     web.write_site("field", tmp_path / "again")
-    assert len(registry) == 1, "the second time it comes from the cache"
+    assert len(registry) == 1, "the second time the files come from the cache"
 
 
-def test_a_report_goes_along(registry: list[str], tmp_path: Path) -> None:
+def test_a_report_is_copied(registry: list[str], tmp_path: Path) -> None:
     del registry
     report = tmp_path / "report.html"
     report.write_text("<h1>r</h1>")
@@ -73,11 +74,11 @@ def test_a_report_goes_along(registry: list[str], tmp_path: Path) -> None:
     assert not (tmp_path / "other").exists()
 
 
-def test_wrong_bytes_go_nowhere(
+def test_files_with_another_hash_are_rejected(
     registry: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(web, "_TARBALL_SHA256", "0" * 64)
+        patch.setattr(web, "TARBALL_SHA256", "0" * 64)
         with pytest.raises(DataError, match="expected SHA-256 0000"):
             web.write_site("field", tmp_path / "site")
     assert not (tmp_path / "site").exists()
@@ -89,7 +90,7 @@ def test_wrong_bytes_go_nowhere(
     assert len(registry) == 3
 
 
-def test_what_stands_in_the_way_is_told(registry: list[str], tmp_path: Path) -> None:
+def test_an_unusable_path_is_named(registry: list[str], tmp_path: Path) -> None:
     del registry
     with pytest.raises(BundleError, match="nowhere"):
         web.write_site(tmp_path / "nowhere", tmp_path / "site")
@@ -98,7 +99,9 @@ def test_what_stands_in_the_way_is_told(registry: list[str], tmp_path: Path) -> 
         web.write_site("field", tmp_path / "file" / "site")
 
 
-def test_without_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_network_the_error_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def download(*_: object) -> None:
         raise DataError("could not be reached")
 

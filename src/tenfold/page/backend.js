@@ -1,6 +1,6 @@
 // Who reads: this browser, where a model lies beside the page, or the server that the page is from.
 //
-// A backend has `model` {name, members, accept}, `layouts`, `report` (an address or null), `privacy`
+// A backend has `model` {name, members, rejection_threshold}, `layouts`, `report` (an address or null), `privacy`
 // (a sentence) and `read(sheet, layout)`, which gives readings: see reader/reader.js.
 
 export async function findBackend() {
@@ -29,7 +29,7 @@ async function here(model) {
     for (const { reject } of waiting.values()) reject(new Error("this browser cannot run the reader"));
     waiting.clear();
   };
-  await ask({ accept: model.accept });
+  await ask({ accept: model.rejection_threshold });
   return {
     model,
     layouts: ["line", "single"],

@@ -1,4 +1,4 @@
-"""Images of many requests, classified together while the event loop goes on."""
+"""Images of concurrent requests, classified in one batch while the event loop goes on."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -8,54 +8,55 @@ import numpy.typing as npt
 
 from tenfold.bundle.runtime import OnnxClassifier
 
-Opinions = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
+Images = npt.NDArray[np.uint8]
+Probabilities = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
 
-class Gatherer:
-    """Classifies in one thread, outside Python's lock, whatever came since it last began.
+class MicroBatcher:
+    """Classifies in one thread, which runs ONNX Runtime outside Python's lock.
 
-    Nothing waits for company: the first image begins a batch of its own, those that come
-    meanwhile make up the next.
+    No image waits for others. The first one starts a batch of its own; those that arrive while it
+    runs form the next batch.
     """
 
-    def __init__(self, session: OnnxClassifier) -> None:
-        self._session = session
+    def __init__(self, classifier: OnnxClassifier) -> None:
+        self._classifier = classifier
         self._thread = ThreadPoolExecutor(1, "tenfold-onnx")
-        self._waiting: list[tuple[npt.NDArray[np.uint8], asyncio.Future[Opinions]]] = []
-        self._busy = False
+        self._pending: list[tuple[Images, asyncio.Future[Probabilities]]] = []
+        self._running = False
 
-    async def opinions(self, images_nhw: npt.NDArray[np.uint8]) -> Opinions:
-        """Return `OnnxClassifier.classify` of uint8 images [n, 28, 28]."""
-        done: asyncio.Future[Opinions] = asyncio.get_running_loop().create_future()
-        self._waiting.append((images_nhw, done))
-        if not self._busy:
-            self._begin()
-        return await done
+    async def classify(self, images_nhw: Images) -> Probabilities:
+        """Return `OnnxClassifier.classify` of images uint8[n, 28, 28]."""
+        result: asyncio.Future[Probabilities] = asyncio.get_running_loop().create_future()
+        self._pending.append((images_nhw, result))
+        if not self._running:
+            self._start_batch()
+        return await result
 
-    def _begin(self) -> None:
-        batch, self._waiting = self._waiting, []
-        self._busy = True
+    def _start_batch(self) -> None:
+        batch, self._pending = self._pending, []
+        self._running = True
         images = np.concatenate([images for images, _ in batch])
         loop = asyncio.get_running_loop()
-        running = loop.run_in_executor(self._thread, self._session.classify, images)
-        running.add_done_callback(lambda found: self._end(batch, found))
+        run = loop.run_in_executor(self._thread, self._classifier.classify, images)
+        run.add_done_callback(lambda done: self._finish_batch(batch, done))
 
-    def _end(
+    def _finish_batch(
         self,
-        batch: list[tuple[npt.NDArray[np.uint8], asyncio.Future[Opinions]]],
-        found: asyncio.Future[Opinions],
+        batch: list[tuple[Images, asyncio.Future[Probabilities]]],
+        done: asyncio.Future[Probabilities],
     ) -> None:
-        self._busy = False
-        if self._waiting:
-            self._begin()
+        self._running = False
+        if self._pending:
+            self._start_batch()
         start = 0
-        for images, done in batch:
-            chosen = slice(start, start + len(images))
+        for images, result in batch:
+            rows = slice(start, start + len(images))
             start += len(images)
-            if done.cancelled():
+            if result.cancelled():
                 continue
-            if error := found.exception():
-                done.set_exception(error)
+            if error := done.exception():
+                result.set_exception(error)
             else:
-                p, members = found.result()
-                done.set_result((p[chosen], members[chosen]))
+                calibrated, members = done.result()
+                result.set_result((calibrated[rows], members[rows]))

@@ -1,4 +1,4 @@
-"""What every request passes: the token, the headers of every answer, the count, errors."""
+"""Middleware of every request: authentication, security headers, metrics and error responses."""
 
 import hmac
 import logging
@@ -12,156 +12,149 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tenfold.serving.errors import Refusal
-from tenfold.serving.queue import Queue
+from tenfold.serving.queue import WorkQueue
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
-_OPEN = frozenset({"/healthz", "/readyz", "/v2/health/live", "/v2/health/ready", "/openapi.json"})
-_POLICY = b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-_HEADERS = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
+PATHS_WITHOUT_TOKEN = frozenset(
+    {"/healthz", "/readyz", "/v2/health/live", "/v2/health/ready", "/openapi.json"}
 )
-_UNLESS_SAID = (
+SECURITY_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
+DEFAULT_HEADERS = [
     (b"cache-control", b"no-store"),
-    (b"content-security-policy", _POLICY),
-)
-_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5)
-_GONE = 499  # the caller went away
+    (
+        b"content-security-policy",
+        b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    ),
+]
+LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5)
+STATUS_CLIENT_GONE = 499  # no standard status; nginx logs this one
 
 _log = logging.getLogger("tenfold.serving")
 
 
 class Metrics:
-    """What /metrics tells of this process."""
+    """The metrics of this process that /metrics shows to Prometheus."""
 
-    def __init__(self, queue: Queue) -> None:
+    def __init__(self, queue: WorkQueue) -> None:
         self.registry = CollectorRegistry()
-        self.requests = Counter(
+        self._requests = Counter(
             "tenfold_requests", "Requests answered.", ("route", "status"), registry=self.registry
         )
-        self.seconds = Histogram(
+        self._seconds = Histogram(
             "tenfold_request_seconds",
-            "From a request's headers to the end of its answer.",
+            "From a request's headers to the end of its response.",
             ("route",),
-            buckets=_SECONDS,
+            buckets=LATENCY_BUCKETS_S,
             registry=self.registry,
         )
-        waiting = Gauge("tenfold_waiting", "Jobs under way or waiting.", registry=self.registry)
-        waiting.set_function(lambda: queue.waiting)
+        pending = Gauge("tenfold_waiting", "Requests running or waiting.", registry=self.registry)
+        pending.set_function(lambda: queue.pending)
 
-    def note(self, route: str, status: int, seconds: float) -> None:
-        """Count an answer."""
-        self.requests.labels(route, str(status)).inc()
-        self.seconds.labels(route).observe(seconds)
+    def count(self, route: str, status: int, seconds: float) -> None:
+        """Count a response."""
+        self._requests.labels(route, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
 
 
-class Guard:
-    """What every request passes first.
+class ServiceMiddleware:
+    """Checks the token, sets headers, counts, and calls the endpoint.
 
-    The paths that must be fast are answered from here: FastAPI's way to them takes a tenth of the
-    time in which a digit is read.
+    The endpoints in `direct` are called from here: FastAPI's routing would add a tenth to the time
+    in which a digit is read.
 
     Args:
-        app: what is guarded.
-        short: endpoints of POST requests by path.
-        token: that callers must bear, but for `public` paths and those that tell of health.
-        metrics: where answers are counted.
-        public: paths of the page.
+        app: the application.
+        direct: endpoints of POST requests by path.
+        token: the bearer token that requests must have, if any.
+        public: paths that need no token, besides those of health and the OpenAPI document.
+        metrics: counts the responses.
     """
 
     def __init__(
         self,
         app: ASGIApp,
         *,
-        short: Mapping[str, Endpoint],
+        direct: Mapping[str, Endpoint],
         token: str | None,
-        metrics: Metrics,
         public: frozenset[str],
+        metrics: Metrics,
     ) -> None:
-        self._app, self._short, self._metrics = app, short, metrics
-        self._expected = None if token is None else f"Bearer {token}".encode()
-        self._open = public | _OPEN
+        self._app, self._direct, self._metrics = app, direct, metrics
+        self._authorization = None if token is None else f"Bearer {token}".encode()
+        self._public = public | PATHS_WITHOUT_TOKEN
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begun = time.perf_counter()
+        start = time.perf_counter()
         status = 0
 
-        async def send_on(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = _completed(message["headers"])
+                message["headers"] = _with_headers(message["headers"])
             await send(message)
 
         path = scope["path"]
-        endpoint = self._short.get(path) if scope["method"] == "POST" else None
+        endpoint = self._direct.get(path) if scope["method"] == "POST" else None
         try:
-            if not self._admits(scope):
-                await _unauthorised(scope, receive, send_on)
+            if not self._is_authorized(scope):
+                await UNAUTHORIZED(scope, receive, send_with_headers)
             elif endpoint:
-                response = await _answered(endpoint, Request(scope, receive))
-                await response(scope, receive, send_on)
+                response = await _call(endpoint, Request(scope, receive))
+                await response(scope, receive, send_with_headers)
             else:
-                await self._app(scope, receive, send_on)
+                await self._app(scope, receive, send_with_headers)
         except ClientDisconnect:
-            status = _GONE
+            status = STATUS_CLIENT_GONE
         except Exception:
-            if not status:  # else FastAPI has answered, by `failed`, and raised it again
+            if not status:  # otherwise FastAPI has sent `internal_error` and raises once more
                 raise
         finally:
             route = path if endpoint else getattr(scope.get("route"), "path", "other")
-            self._metrics.note(route, status, time.perf_counter() - begun)
+            self._metrics.count(route, status, time.perf_counter() - start)
 
-    def _admits(self, scope: Scope) -> bool:
-        if self._expected is None or scope["path"] in self._open:
+    def _is_authorized(self, scope: Scope) -> bool:
+        if self._authorization is None or scope["path"] in self._public:
             return True
-        given = next((v for k, v in scope["headers"] if k == b"authorization"), b"")
-        return hmac.compare_digest(given, self._expected)
+        given = next((value for key, value in scope["headers"] if key == b"authorization"), b"")
+        return hmac.compare_digest(given, self._authorization)
 
 
-async def _answered(endpoint: Endpoint, request: Request) -> Response:
+async def _call(endpoint: Endpoint, request: Request) -> Response:
     try:
         return await endpoint(request)
-    except Refusal as refusal:
-        return await refused(request, refusal)
     except ClientDisconnect:
         raise
-    except Exception as error:  # noqa: BLE001 - a bug, of which the caller learns nothing
-        return await failed(request, error)
+    except HTTPException as error:
+        return await http_error(request, error)
+    except Exception as error:  # noqa: BLE001 - a bug; its details go to the log only
+        return await internal_error(request, error)
 
 
-async def refused(_: Request, refusal: Exception) -> JSONResponse:
-    """Answer what is not served."""
-    assert isinstance(refusal, Refusal)  # noqa: S101 - registered for it
-    return JSONResponse({"error": str(refusal)}, refusal.status, refusal.headers)
-
-
-async def not_found(_: Request, error: Exception) -> JSONResponse:
-    """Answer what the router says no to."""
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
+async def http_error(_: Request, error: Exception) -> JSONResponse:
+    """Respond with an HTTP error's status and one line."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - the handler is registered for it
     return JSONResponse({"error": error.detail}, error.status_code, error.headers)
 
 
-async def failed(_: Request, error: Exception) -> JSONResponse:
-    """Answer a bug with an identifier that the log has."""
-    identity = secrets.token_hex(6)
-    _log.error("error %s", identity, exc_info=error)
-    return JSONResponse({"error": f"internal error {identity}"}, 500)
+async def internal_error(_: Request, error: Exception) -> JSONResponse:
+    """Respond to a bug with an identifier, under which the log has the traceback."""
+    identifier = secrets.token_hex(6)
+    _log.error("error %s", identifier, exc_info=error)
+    return JSONResponse({"error": f"internal error {identifier}"}, 500)
 
 
-def _completed(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    said = {name for name, _ in headers}
-    return [*headers, *_HEADERS, *(pair for pair in _UNLESS_SAID if pair[0] not in said)]
+def _with_headers(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    present = {name for name, _ in headers}
+    missing = [header for header in DEFAULT_HEADERS if header[0] not in present]
+    return [*headers, *SECURITY_HEADERS, *missing]
 
 
-_unauthorised = JSONResponse(
-    {"error": "a token is needed: Authorization: Bearer …"},
-    401,
-    {"WWW-Authenticate": "Bearer"},
+UNAUTHORIZED = JSONResponse(
+    {"error": "a token is needed: Authorization: Bearer …"}, 401, {"WWW-Authenticate": "Bearer"}
 )

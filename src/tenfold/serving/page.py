@@ -1,4 +1,4 @@
-"""The page and a run's report, read into memory once: no path is ever made of a caller's words."""
+"""The page and a run's report, read into memory once: no request can name a path."""
 
 import hashlib
 import mimetypes
@@ -10,33 +10,43 @@ from starlette.routing import Route
 
 from tenfold.errors import RunError
 
-FOLDER = Path(__file__).parents[1] / "page"
+PAGE_FOLDER = Path(__file__).parents[1] / "page"
+SERVED_SUFFIXES = frozenset({".html", ".js", ".css", ".svg"})
 
-_SERVED = frozenset({".html", ".js", ".mjs", ".css", ".svg", ".png", ".ico", ".webmanifest"})
-_POLICY = (
-    "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; object-src 'none'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-# A report is one file with its styles and figures inside, and may stand in a frame of the page.
-_REPORT_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
-)
+PAGE_HEADERS = {
+    "Cache-Control": "no-cache",
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; "
+    "media-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+# A report is one file with its styles and figures inside, shown in a frame of the page.
+REPORT_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+    "font-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+}
 
 
-def page_routes(folder: Path = FOLDER) -> list[Route]:
-    """Return a route for each file of the page, none if there is no page."""
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix in _SERVED)
-    routes = [_file_route(f"/{file.relative_to(folder).as_posix()}", file) for file in files]
-    index = folder / "index.html"
-    return [*routes, *([_file_route("/", index)] if index in files else [])]
+def page_files(folder: Path = PAGE_FOLDER) -> dict[str, bytes]:
+    """Return the files of the page by their path in its folder, `index.html` last."""
+    paths = [path for path in folder.rglob("*") if path.suffix in SERVED_SUFFIXES]
+    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(paths)}
+    return files | {"index.html": files.pop("index.html")}
+
+
+def page_routes(folder: Path = PAGE_FOLDER) -> list[Route]:
+    """Return a route for each file of the page, and `/` for its `index.html`."""
+    files = page_files(folder)
+    routes = [_route(f"/{name}", content) for name, content in files.items()]
+    return [*routes, _route("/", files["index.html"], "text/html")]
 
 
 def read_report(run: Path) -> bytes:
     """Return a run's report.
 
     Raises:
-        RunError: there is none.
+        RunError: the run has no report.
     """
     try:
         return (run / "report.html").read_bytes()
@@ -46,28 +56,14 @@ def read_report(run: Path) -> bytes:
         ) from error
 
 
-def report_response(report: bytes) -> Response:
-    """Return a report as an answer that a frame of the page may show."""
-    return Response(
-        report, media_type="text/html", headers={"Content-Security-Policy": _REPORT_POLICY}
-    )
+def _route(path: str, content: bytes, media_type: str | None = None) -> Route:
+    etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    media_type = media_type or mimetypes.guess_type(path)[0]
+    headers = PAGE_HEADERS | {"ETag": etag}
 
-
-def _file_route(path: str, file: Path) -> Route:
-    content = file.read_bytes()
-    tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-    headers = {
-        "ETag": tag,
-        "Cache-Control": "no-cache",
-        "Content-Security-Policy": _POLICY,
-        "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
-        "Cross-Origin-Opener-Policy": "same-origin",
-    }
-
-    async def answer(request: Request) -> Response:
-        if request.headers.get("if-none-match") == tag:
+    async def send_file(request: Request) -> Response:
+        if request.headers.get("if-none-match") == etag:
             return Response(status_code=304, headers=headers)
-        return Response(content, media_type=kind, headers=headers)
+        return Response(content, media_type=media_type, headers=headers)
 
-    return Route(path, answer, include_in_schema=False)
+    return Route(path, send_file, include_in_schema=False)

@@ -1,4 +1,4 @@
-"""Bounded work: what cannot be answered soon is refused at once."""
+"""A bounded queue of work: requests beyond its capacity are rejected at once."""
 
 import asyncio
 import time
@@ -8,74 +8,79 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
+from starlette.exceptions import HTTPException
+
 from tenfold.cpu import available_cores
-from tenfold.serving.errors import busy
 
 T = TypeVar("T")
 Size = Literal["small", "large"]
 
-_STRETCH = 0.005  # seconds of jobs between two looks: refusing the many must not starve the few
+# The event loop runs jobs for this long before it looks for new connections again. Without the
+# limit, rejecting many clients would starve the requests that were accepted.
+LOOP_SLICE_S = 0.005
 
 
-class Queue:
-    """Computes small jobs on the event loop, a few between two looks at it, others in threads.
+class WorkQueue:
+    """Runs small jobs on the event loop and large jobs in threads.
 
-    A small digit is found in less time than two threads take to settle who may run Python.
+    A small digit is found in less time than it takes to hand Python's lock to another thread.
 
     Args:
-        small: small requests that may be under way or wait.
-        large: others, their bodies' arrival included.
+        small: how many small requests may run or wait.
+        large: how many large requests may run or wait; receiving the body counts.
     """
 
     def __init__(self, small: int = 128, large: int = 16) -> None:
         self.free: dict[Size, int] = {"small": small, "large": large}
-        self._all = small + large
+        self._capacity = small + large
         self._jobs: deque[tuple[Callable[[], Any], asyncio.Future[Any]]] = deque()
         self._threads = ThreadPoolExecutor(available_cores(), "tenfold")
 
     @property
-    def waiting(self) -> int:
-        """Requests that are under way or wait."""
-        return self._all - sum(self.free.values())
+    def pending(self) -> int:
+        """How many requests run or wait."""
+        return self._capacity - sum(self.free.values())
 
     @contextmanager
-    def place(self, size: Size) -> Iterator[None]:
-        """Take a place for a request.
+    def admit(self, size: Size) -> Iterator[None]:
+        """Count a request as pending.
 
         Raises:
-            Refusal: there is none.
+            HTTPException: the queue is full (503).
         """
         if not self.free[size]:
-            raise busy()
+            raise HTTPException(
+                503, "too many requests wait already; try again", {"Retry-After": "1"}
+            )
         self.free[size] -= 1
         try:
             yield
         finally:
             self.free[size] += 1
 
-    async def in_turn(self, job: Callable[[], T]) -> T:
-        """Compute a small job on the event loop."""
+    async def run_on_loop(self, job: Callable[[], T]) -> T:
+        """Run a small job on the event loop."""
         loop = asyncio.get_running_loop()
-        done: asyncio.Future[T] = loop.create_future()
-        self._jobs.append((job, done))
+        result: asyncio.Future[T] = loop.create_future()
+        self._jobs.append((job, result))
         if len(self._jobs) == 1:
-            loop.call_soon(self._some)
-        return await done
+            loop.call_soon(self._run_jobs)
+        return await result
 
-    async def in_thread(self, job: Callable[[], T]) -> T:
-        """Compute a large job in a thread."""
+    async def run_in_thread(self, job: Callable[[], T]) -> T:
+        """Run a large job in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, job)
 
-    def _some(self) -> None:
-        until = time.perf_counter() + _STRETCH
+    def _run_jobs(self) -> None:
+        end = time.perf_counter() + LOOP_SLICE_S
         while self._jobs:
-            job, done = self._jobs.popleft()
-            if not done.cancelled():
+            job, result = self._jobs.popleft()
+            if not result.cancelled():
                 try:
-                    done.set_result(job())
-                except Exception as error:  # noqa: BLE001 - it belongs to who waits for the job
-                    done.set_exception(error)
-            if time.perf_counter() >= until:
+                    result.set_result(job())
+                except Exception as error:  # noqa: BLE001 - raised where the result is awaited
+                    result.set_exception(error)
+            if time.perf_counter() >= end:
                 break
         if self._jobs:
-            asyncio.get_running_loop().call_soon(self._some)
+            asyncio.get_running_loop().call_soon(self._run_jobs)

@@ -1,4 +1,4 @@
-"""The paths that read: what is small goes the quick way, all else through threads."""
+"""The endpoints that read: small PNGs on the event loop, everything else in threads."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -9,96 +9,95 @@ from starlette.responses import Response
 
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.errors import DataError
-from tenfold.reading.reader import Reader, Slot, find_digits, images_of
-from tenfold.serving.micro_batcher import Gatherer
-from tenfold.serving.query import Asked, asked_of
-from tenfold.serving.queue import Queue
-from tenfold.serving.requests import SMALL_BODY, announced, is_small, receive, unpack
-from tenfold.serving.responses import answer, decoded, read_all, result
+from tenfold.reading.reader import Layout, Reader, Reading, find_digits, images_of
+from tenfold.serving.micro_batcher import MicroBatcher
+from tenfold.serving.query import parse_query
+from tenfold.serving.queue import WorkQueue
+from tenfold.serving.requests import (
+    SMALL_BODY_BYTES,
+    content_length,
+    is_small_png,
+    parse_body,
+    receive_body,
+)
+from tenfold.serving.responses import decode_picture, picture_result, read_items, response_body
 
 T = TypeVar("T")
 
 
-async def computed(
-    queue: Queue,
+async def run_job(
+    queue: WorkQueue,
     request: Request,
     job: Callable[[bytes], T],
-    quick: Callable[[bytes], Callable[[], Awaitable[T]] | None],
+    small_job: Callable[[bytes], Awaitable[T]],
+    is_small: Callable[[bytes], bool] = lambda _: True,
 ) -> T:
-    """Receive a body and compute what is asked of it.
+    """Receive a body and compute the response to it.
 
     Args:
-        queue: where it waits.
-        request: whose body it is.
-        job: computes the answer, in a thread.
-        quick: returns how a small body is answered sooner, if it can be.
+        queue: runs the job.
+        request: whose body is received.
+        job: computes the response in a thread.
+        small_job: computes the response to a small body on the event loop.
+        is_small: whether a body of at most `SMALL_BODY_BYTES` is small.
 
     Raises:
-        Refusal: the body is too long, or too many wait.
-        ClientDisconnect: it never came.
+        HTTPException: the body is too long (413) or the queue is full (503).
+        ClientDisconnect: the client went away.
     """
-    length = announced(request)
-    if length is None or length > SMALL_BODY:
-        with queue.place("large"):
-            body = await receive(request)
-            return await queue.in_thread(partial(job, body))
-    body = await receive(request)
-    soon = quick(body)
-    if soon is not None:
-        with queue.place("small"):
-            return await soon()
-    with queue.place("large"):
-        return await queue.in_thread(partial(job, body))
+    length = content_length(request)
+    if length is None or length > SMALL_BODY_BYTES:
+        with queue.admit("large"):
+            body = await receive_body(request)
+            return await queue.run_in_thread(partial(job, body))
+    body = await receive_body(request)
+    if is_small(body):
+        with queue.admit("small"):
+            return await small_job(body)
+    with queue.admit("large"):
+        return await queue.run_in_thread(partial(job, body))
 
 
-class ReadingRoute:
+class ReadEndpoints:
     """POST /v1/read and /v1/read/batch."""
 
-    def __init__(self, session: OnnxClassifier, queue: Queue) -> None:
-        self._reader, self._queue = Reader(session), queue
-        self._gatherer = Gatherer(session)
-        self._name = session.config.name
+    def __init__(self, classifier: OnnxClassifier, queue: WorkQueue) -> None:
+        self._reader, self._queue = Reader(classifier), queue
+        self._batcher = MicroBatcher(classifier)
+        self._model = classifier.config.name
 
     async def read(self, request: Request) -> Response:
-        """Read the digits in a picture, in several, or in strokes."""
-        return await self._read(request, batch=False)
+        """Read the digits in a picture, in several pictures, or in strokes."""
+        return await self._respond(request, batch=False)
 
     async def read_batch(self, request: Request) -> Response:
-        """Read the digits in many pictures; each that cannot be read has its own error."""
-        return await self._read(request, batch=True)
+        """Read the digits in many pictures. Each that cannot be read has an error of its own."""
+        return await self._respond(request, batch=True)
 
-    async def _read(self, request: Request, *, batch: bool) -> Response:
-        asked = asked_of(request.scope["query_string"])
-        kind = request.headers.get("content-type", "")
+    async def _respond(self, request: Request, *, batch: bool) -> Response:
+        options = parse_query(request.scope["query_string"])
+        content_type = request.headers.get("content-type", "")
 
-        def large(body: bytes) -> bytes:
-            sent = unpack(kind, body)
-            results = read_all(self._reader, sent, asked.layout, explain=asked.explain)
-            return answer(self._name, results, alone_must_do=not batch)
+        def job(body: bytes) -> bytes:
+            items = parse_body(content_type, body)
+            results = read_items(self._reader, items, options.layout, explain=options.explain)
+            return response_body(self._model, results, batch=batch)
 
-        def quick(body: bytes) -> Callable[[], Awaitable[bytes]] | None:
-            return partial(self._small, kind, body, asked) if is_small(body) else None
+        async def small_job(png: bytes) -> bytes:
+            (item,) = parse_body(content_type, png)
+            outcome = await self._read_small_png(png, options.layout or "line")
+            results = [picture_result(item.name, outcome, explain=options.explain)]
+            return response_body(self._model, results, batch=batch)
 
-        found = await computed(self._queue, request, large, quick)
-        return Response(found, media_type="application/json")
+        body = await run_job(self._queue, request, job, small_job, is_small_png)
+        return Response(body, media_type="application/json")
 
-    async def _small(self, kind: str, body: bytes, asked: Asked) -> bytes:
-        (sent,) = unpack(kind, body)
-
-        def find() -> list[Slot] | DataError:
-            try:
-                return find_digits(decoded(body), asked.layout or "line")
-            except DataError as error:
-                return error
-
-        slots = await self._queue.in_turn(find)
-        if isinstance(slots, DataError):
-            results = [result(sent.name, slots, explain=False)]
-        else:
-            ways = []
-            if slots:
-                opinions = await self._gatherer.opinions(images_of(slots))
-                ways = self._reader.settled(slots, *opinions)
-            readings = [reading for way in ways for reading in way]
-            results = [result(sent.name, readings, explain=asked.explain)]
-        return answer(self._name, results, alone_must_do=True)
+    async def _read_small_png(self, png: bytes, layout: Layout) -> list[Reading] | DataError:
+        try:
+            slots = await self._queue.run_on_loop(lambda: find_digits(decode_picture(png), layout))
+        except DataError as error:
+            return error
+        if not slots:
+            return []
+        probabilities = await self._batcher.classify(images_of(slots))
+        return [r for way in self._reader.settled(slots, *probabilities) for r in way]

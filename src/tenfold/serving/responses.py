@@ -1,4 +1,4 @@
-"""What the service says of pictures: the same words as `tenfold read --json`, and more."""
+"""Response bodies: the fields of `tenfold read --json`, and each network's probabilities."""
 
 import base64
 from collections.abc import Sequence
@@ -8,140 +8,147 @@ import cv2
 import numpy.typing as npt
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
+from starlette.exceptions import HTTPException
 
 from tenfold.data.decoding import FORMATS, Pixels, decode
 from tenfold.errors import DataError
 from tenfold.reading.reader import Layout, Reader, Reading
-from tenfold.serving.errors import Refusal
-from tenfold.serving.requests import Sent
+from tenfold.serving.requests import Item
 
-MAX_PIXELS = 25_000_000  # of a request's pictures: half a gigabyte while they are taken apart
-_PLACES = 6  # decimals of a probability
+# Of all pictures of a request together; decoding that many takes half a gigabyte.
+MAX_PIXELS = 25_000_000
+PROBABILITY_DECIMALS = 6
 
 
-class Told(BaseModel):
-    """A digit."""
+class DigitResult(BaseModel):
+    """One digit."""
 
     index: int = Field(description="Its place in reading order.", examples=[0])
     box: tuple[int, int, int, int] | None = Field(
         description="Left, top, right, bottom in pixels; null on a blank picture.",
         examples=[[55, 103, 130, 206]],
     )
-    digit: int = Field(ge=0, le=9, description="The likeliest, even where it is rejected.")
+    digit: int = Field(ge=0, le=9, description="The most probable, even if it is rejected.")
     probability: float = Field(ge=0, le=1, description="Calibrated.", examples=[0.999623])
-    runner_up: int = Field(ge=0, le=9)
-    rejected: bool = Field(description="Whether `reason` speaks against it.")
+    runner_up: int = Field(ge=0, le=9, description="The second most probable.")
+    rejected: bool = Field(description="Whether there is a `reason` to reject the digit.")
     reason: str | None = Field(description="blank, not a digit, unsure, or null.")
-    row: int | None = Field(default=None, description="Of its cell; only in a grid.")
-    column: int | None = Field(default=None, description="Of its cell; only in a grid.")
+    row: int | None = Field(default=None, description="Row of its cell; only in a grid.")
+    column: int | None = Field(default=None, description="Column of its cell; only in a grid.")
     probabilities: list[float] = Field(min_length=10, max_length=10)
-    members: list[list[float]] = Field(description="Each network's own, before the temperature.")
+    members: list[list[float]] = Field(
+        description="Each network's own probabilities, before calibration."
+    )
     image: str | None = Field(
         default=None, description="What the network saw, a PNG in base64; only with ?explain."
     )
 
 
-class Result(BaseModel):
-    """A picture."""
+class PictureResult(BaseModel):
+    """One picture, or one set of strokes."""
 
-    name: str | None = Field(description="The file's name, where it came with one.")
-    readings: list[Told]
-    error: str | None = Field(description="Why it could not be read.")
+    name: str | None = Field(description="The file's name, if it was sent with one.")
+    readings: list[DigitResult]
+    error: str | None = Field(description="Why it could not be read, or null.")
 
 
-class Answer(BaseModel):
+class ReadResponse(BaseModel):
     """What was read."""
 
     model: str = Field(examples=["field"])
-    results: list[Result]
+    results: list[PictureResult]
 
 
-class Refused(BaseModel):
-    """Why not."""
+class ErrorResponse(BaseModel):
+    """Why the request was not served."""
 
     error: str = Field(examples=["body is above 16 MiB"])
 
 
-def read_all(
-    reader: Reader, sent: Sequence[Sent], layout: Layout | None, *, explain: bool
+def read_items(
+    reader: Reader, items: Sequence[Item], layout: Layout | None, *, explain: bool
 ) -> list[dict[str, Any]]:
-    """Read what was sent; what cannot be read has its own error.
+    """Read pictures and strokes; one that cannot be read has an error of its own.
 
     Args:
-        reader: by which.
-        sent: pictures and strokes.
-        layout: None is "line", of strokes "single".
-        explain: whether the images go along that the network saw.
+        reader: reads them.
+        items: pictures and strokes.
+        layout: None means "line" for pictures and "single" for strokes.
+        explain: whether to add the images that the network saw.
 
     Returns:
-        what `Result` describes, one for each of `sent`.
+        a `PictureResult` as a dictionary for each item.
     """
-    left = MAX_PIXELS
+    pixels_left = MAX_PIXELS
     results = []
-    for one in sent:
-        readings: list[Reading] | DataError
+    for item in items:
+        outcome: list[Reading] | DataError
         try:
-            if isinstance(one.content, bytes):
-                pixels = decoded(one.content, left)
-                left -= pixels.shape[0] * pixels.shape[1]
-                readings = reader.read(pixels, layout or "line")
+            if isinstance(item.content, bytes):
+                pixels = decode_picture(item.content, pixels_left)
+                pixels_left -= pixels.shape[0] * pixels.shape[1]
+                outcome = reader.read(pixels, layout or "line")
             else:
-                readings = reader.read_strokes(one.content, layout or "single")
+                outcome = reader.read_strokes(item.content, layout or "single")
         except DataError as error:
-            readings = error
-        results.append(result(one.name, readings, explain=explain))
+            outcome = error
+        results.append(picture_result(item.name, outcome, explain=explain))
     return results
 
 
-def result(
+def picture_result(
     name: str | None, outcome: Sequence[Reading] | DataError, *, explain: bool
 ) -> dict[str, Any]:
-    """Return what `Result` describes."""
+    """Return a `PictureResult` as a dictionary."""
     if isinstance(outcome, DataError):
         return {"name": name, "readings": [], "error": str(outcome)}
-    told = [_told(reading, index, explain=explain) for index, reading in enumerate(outcome)]
-    return {"name": name, "readings": told, "error": None}
+    digits = [
+        _digit_result(reading, index, explain=explain) for index, reading in enumerate(outcome)
+    ]
+    return {"name": name, "readings": digits, "error": None}
 
 
-def answer(name: str, results: list[dict[str, Any]], *, alone_must_do: bool) -> bytes:
-    """Return the JSON of an `Answer`.
+def response_body(model: str, results: list[dict[str, Any]], *, batch: bool) -> bytes:
+    """Return a `ReadResponse` as JSON.
 
     Args:
-        name: of the model.
-        results: see `result`.
-        alone_must_do: whether the error of a sole picture is the request's.
+        model: its name.
+        results: see `picture_result`.
+        batch: whether a single picture that cannot be read is reported in its result, as one of
+            several is; otherwise it is an error of the request.
 
     Raises:
-        Refusal: it is.
+        HTTPException: a single picture could not be read (422).
     """
-    if alone_must_do and len(results) == 1 and results[0]["error"]:
-        raise Refusal(422, results[0]["error"])
-    return to_json({"model": name, "results": results})
+    if not batch and len(results) == 1 and results[0]["error"]:
+        raise HTTPException(422, results[0]["error"])
+    return to_json({"model": model, "results": results})
 
 
-def decoded(content: bytes, most: int = MAX_PIXELS) -> Pixels:
+def decode_picture(content: bytes, max_pixels: int = MAX_PIXELS) -> Pixels:
     """Decode a picture; see `decode`.
 
     Raises:
-        DataError: one line that tells nothing of how it is done.
+        DataError: one line that does not show which library failed.
     """
     try:
-        return decode(content, most)
+        return decode(content, max_pixels)
     except DataError as error:
         if error.__cause__ is None:
             raise
         raise DataError(f"not a readable picture; send {', '.join(FORMATS)}") from error
 
 
-def _told(reading: Reading, index: int, *, explain: bool) -> dict[str, Any]:
-    told = reading.described(index) | {
+def _digit_result(reading: Reading, index: int, *, explain: bool) -> dict[str, Any]:
+    result = reading.described(index) | {
         "probabilities": _rounded(reading.probabilities),
         "members": _rounded(reading.members),
     }
     if explain:
-        told["image"] = base64.b64encode(cv2.imencode(".png", reading.image)[1].tobytes()).decode()
-    return told
+        png = cv2.imencode(".png", reading.image)[1].tobytes()
+        result["image"] = base64.b64encode(png).decode()
+    return result
 
 
 def _rounded(probabilities: npt.NDArray[Any]) -> Any:  # noqa: ANN401 - lists of its shape
-    return probabilities.astype(float).round(_PLACES).tolist()
+    return probabilities.astype(float).round(PROBABILITY_DECIMALS).tolist()

@@ -1,4 +1,4 @@
-"""What OpenAPI says of each path, beyond its words."""
+"""The OpenAPI description of each path, beyond the docstring of its endpoint."""
 
 from typing import Any
 
@@ -8,57 +8,85 @@ from pydantic.json_schema import models_json_schema
 from starlette.responses import HTMLResponse, PlainTextResponse
 
 from tenfold.data.mnist import SIDE
-from tenfold.serving.kserve import Inference
-from tenfold.serving.requests import MAX_PICTURES, Drawn, ManyImages, OneImage
-from tenfold.serving.responses import Answer, Refused
+from tenfold.serving.kserve import InferenceRequest
+from tenfold.serving.requests import MAX_PICTURES, ImageRequest, ImagesRequest, StrokesRequest
+from tenfold.serving.responses import ErrorResponse, ReadResponse
 
-# A white picture of one pixel, for trying out.
-_PNG = (
+REFERENCE = "#/components/schemas/{model}"
+WHITE_PIXEL_PNG = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTqPhQAAAABJRU5ErkJggg=="
 )
-_WHERE = "#/components/schemas/{model}"
-_SEVEN = [[[5, 5], [35, 5], [15, 60]]]
+SEVEN_STROKES = [[[5, 5], [35, 5], [15, 60]]]
+ERRORS = {
+    400: "The body is not of the type that the request states.",
+    401: "The request needs a token.",
+    404: "There is no such model or report.",
+    408: "The request did not arrive in time.",
+    413: "The request is too large, or has too many pictures.",
+    415: "The body's type is not supported.",
+    422: "The request does not fit the schema, or its picture cannot be read.",
+    503: "Too many requests wait already.",
+}
 
 
 def add_models(app: FastAPI) -> None:
-    """Add the models to the description that FastAPI does not know of: it sees no bodies here."""
-    models: list[type[BaseModel]] = [OneImage, ManyImages, Drawn, Inference, Refused]
-    _, found = models_json_schema([(m, "validation") for m in models], ref_template=_WHERE)
-    app.openapi()["components"]["schemas"] |= found["$defs"]
+    """Add the models that FastAPI does not know: the endpoints parse their bodies themselves."""
+    models: list[type[BaseModel]] = [ImageRequest, ImagesRequest, StrokesRequest]
+    models += [InferenceRequest, ErrorResponse]
+    _, schema = models_json_schema(
+        [(model, "validation") for model in models], ref_template=REFERENCE
+    )
+    app.openapi()["components"]["schemas"] |= schema["$defs"]
 
 
 def _reference(model: type[BaseModel]) -> dict[str, str]:
-    return {"$ref": _WHERE.format(model=model.__name__)}
+    return {"$ref": REFERENCE.format(model=model.__name__)}
 
 
-def _flag(name: str, description: str) -> dict[str, Any]:
+def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    content = {"application/json": {"schema": _reference(ErrorResponse)}}
+    return {status: {"description": ERRORS[status], "content": content} for status in statuses}
+
+
+def _json_body(models: list[type[BaseModel]], examples: dict[str, Any]) -> dict[str, Any]:
     return {
-        "name": name,
-        "in": "query",
-        "description": description,
-        "schema": {"type": "string", "enum": ["", "1", "true", "0", "false"]},
+        "application/json": {
+            "schema": {"anyOf": [_reference(model) for model in models]},
+            "examples": {name: {"value": value} for name, value in examples.items()},
+        }
     }
 
 
-def _json(schemas: list[type[BaseModel]], examples: dict[str, Any]) -> dict[str, Any]:
+def _query(name: str, description: str, values: list[str], **default: str) -> dict[str, Any]:
+    schema = {"type": "string", "enum": values, **default}
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+def _read(content: dict[str, Any]) -> dict[str, Any]:
+    flag = ["", "1", "true", "0", "false"]
     return {
-        "schema": {"anyOf": [_reference(model) for model in schemas]},
-        "examples": {name: {"value": value} for name, value in examples.items()},
+        "tags": ["reading"],
+        "response_model": ReadResponse,
+        "responses": _errors(400, 401, 408, 413, 415, 422, 503),
+        "openapi_extra": {
+            "parameters": [
+                _query(
+                    "layout",
+                    "line: any number of digits, in lines; single: one digit; grid: the cells of a "
+                    "printed grid. For strokes the default is single.",
+                    ["line", "single", "grid"],
+                    default="line",
+                ),
+                _query("grid", "The same as layout=grid.", flag),
+                _query("single", "The same as layout=single.", flag),
+                _query("explain", "Return the images that the network saw, too.", flag),
+            ],
+            "requestBody": {"required": True, "content": content},
+        },
     }
 
 
-_PARAMETERS = [
-    {
-        "name": "layout",
-        "in": "query",
-        "description": "line: any number of digits, in lines; single: one; grid: cells of a "
-        "printed grid. Of strokes the default is single.",
-        "schema": {"type": "string", "enum": ["line", "single", "grid"], "default": "line"},
-    },
-    _flag("grid", "The same as layout=grid."),
-    _flag("single", "The same as layout=single."),
-    _flag("explain", "Send the images along that the network saw."),
-]
+_FILE = {"schema": {"type": "string", "format": "binary"}}
 _FORM = {
     "schema": {
         "type": "object",
@@ -73,102 +101,45 @@ _FORM = {
         "required": ["file"],
     }
 }
-_ONE = {"image": _PNG}
-_MANY = {"images": [_PNG, _PNG]}
-
-
-def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    words = {
-        400: "The body is not what it says it is.",
-        401: "A token is needed.",
-        404: "There is none.",
-        408: "The request did not arrive in time.",
-        413: "Too large, or too many.",
-        415: "Of another type.",
-        422: "Cannot be read.",
-        503: "Too much waits already.",
-    }
-    content = {"application/json": {"schema": _reference(Refused)}}
-    return {status: {"description": words[status], "content": content} for status in statuses}
-
-
-_READ_BODIES = {
-    "image/*": {"schema": {"type": "string", "format": "binary"}},
-    "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
-    "multipart/form-data": _FORM,
+_ONE_IMAGE = {"image": WHITE_PIXEL_PNG}
+_TWO_IMAGES = {"images": [WHITE_PIXEL_PNG, WHITE_PIXEL_PNG]}
+_TENSOR = {
+    "name": "images",
+    "datatype": "UINT8",
+    "shape": [1, SIDE, SIDE],
+    "data": [0] * SIDE**2,
 }
-_REFUSED = _refusals(400, 401, 408, 413, 415, 422, 503)
 
-READ: dict[str, Any] = {
-    "tags": ["reading"],
-    "response_model": Answer,
-    "responses": _REFUSED,
-    "openapi_extra": {
-        "parameters": _PARAMETERS,
-        "requestBody": {
-            "required": True,
-            "content": _READ_BODIES
-            | {
-                "application/json": _json(
-                    [OneImage, ManyImages, Drawn],
-                    {"image": _ONE, "images": _MANY, "strokes": {"strokes": _SEVEN}},
-                )
-            },
-        },
-    },
-}
-READ_BATCH: dict[str, Any] = {
-    "tags": ["reading"],
-    "response_model": Answer,
-    "responses": _REFUSED,
-    "openapi_extra": {
-        "parameters": _PARAMETERS,
-        "requestBody": {
-            "required": True,
-            "content": {
-                "multipart/form-data": _FORM,
-                "application/json": _json([ManyImages], {"images": _MANY}),
-            },
-        },
-    },
-}
-MODEL: dict[str, Any] = {"tags": ["reading"], "responses": _refusals(401)}
+READ = _read(
+    {"image/*": _FILE, "application/octet-stream": _FILE, "multipart/form-data": _FORM}
+    | _json_body(
+        [ImageRequest, ImagesRequest, StrokesRequest],
+        {"image": _ONE_IMAGE, "images": _TWO_IMAGES, "strokes": {"strokes": SEVEN_STROKES}},
+    )
+)
+READ_BATCH = _read(
+    {"multipart/form-data": _FORM} | _json_body([ImagesRequest], {"images": _TWO_IMAGES})
+)
+MODEL: dict[str, Any] = {"tags": ["reading"], "responses": _errors(401)}
 KSERVE: dict[str, Any] = {"tags": ["KServe v2"]}
-KSERVE_MODEL: dict[str, Any] = KSERVE | {"responses": _refusals(401, 404)}
+KSERVE_MODEL: dict[str, Any] = KSERVE | {"responses": _errors(401, 404)}
 INFER: dict[str, Any] = KSERVE | {
-    "responses": _refusals(400, 401, 404, 408, 413, 422, 503),
+    "responses": _errors(400, 401, 404, 408, 413, 422, 503),
     "openapi_extra": {
         "requestBody": {
             "required": True,
-            "content": {
-                "application/json": _json(
-                    [Inference],
-                    {
-                        "one image": {
-                            "inputs": [
-                                {
-                                    "name": "images",
-                                    "datatype": "UINT8",
-                                    "shape": [1, SIDE, SIDE],
-                                    "data": [0] * SIDE**2,
-                                }
-                            ]
-                        }
-                    },
-                )
-            },
+            "content": _json_body([InferenceRequest], {"one image": {"inputs": [_TENSOR]}}),
         }
     },
 }
 HEALTH: dict[str, Any] = {"tags": ["health"]}
-READY: dict[str, Any] = {"tags": ["health"], "responses": {503: {"description": "Stopping."}}}
-METRICS: dict[str, Any] = {
-    "tags": ["health"],
+READY: dict[str, Any] = HEALTH | {"responses": {503: {"description": "The service is stopping."}}}
+METRICS: dict[str, Any] = HEALTH | {
     "response_class": PlainTextResponse,
-    "responses": _refusals(401),
+    "responses": _errors(401),
 }
 REPORT: dict[str, Any] = {
     "tags": ["page"],
     "response_class": HTMLResponse,
-    "responses": _refusals(401, 404),
+    "responses": _errors(401, 404),
 }

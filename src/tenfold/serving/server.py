@@ -1,4 +1,4 @@
-"""The service as processes that listen."""
+"""The service as processes that listen on a port."""
 
 import asyncio
 import gc
@@ -18,23 +18,24 @@ from tenfold.errors import TenfoldError
 from tenfold.serving.app import Settings, create_app
 from tenfold.serving.protocol import Protocol
 
-KEEP_ALIVE = 30  # seconds that a connection may stay quiet
-GRACE = 30  # seconds for what is under way when the service is to stop
-_SWITCH = 0.0005  # seconds after which a thread that has a result may ask for Python's lock
-_BACKLOG = 1024  # connections that the system keeps for us
+KEEP_ALIVE_S = 30
+SHUTDOWN_TIMEOUT_S = 30
+# How soon a thread that has a result may take Python's lock; the default is ten times as long.
+THREAD_SWITCH_S = 0.0005
+MAX_UNACCEPTED_CONNECTIONS = 1024
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that is bound, 0 being any free port.
+    """Return a socket that listens; port 0 is any free one.
 
     Raises:
-        TenfoldError: it cannot be.
+        TenfoldError: the address or the port is not available.
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        return socket.create_server(address, family=family, backlog=_BACKLOG)
+        return socket.create_server(address, family=family, backlog=MAX_UNACCEPTED_CONNECTIONS)
     except OSError as error:
         reason = (error.strerror or str(error)).partition(" (")[0]
         raise TenfoldError(
@@ -45,42 +46,42 @@ def listen(host: str, port: int) -> socket.socket:
 def serve(
     settings: Settings, host: str, port: int, workers: int, announce: Callable[[str], None]
 ) -> None:
-    """Serve until SIGTERM or Ctrl-C, then finish what is under way and return.
+    """Serve until SIGTERM or Ctrl-C, finish the current requests and return.
 
     Args:
-        settings: of the application.
+        settings: the application's.
         host: an address of this machine.
         port: 0 is any free one.
         workers: processes that share the port.
-        announce: told the URL once the port is ours.
+        announce: called with the URL once the socket listens.
 
     Raises:
         BundleError, RunError: see `create_app`.
-        TenfoldError: the port cannot be had.
+        TenfoldError: see `listen`.
     """
-    app = create_app(settings)  # also where only workers serve: an error is told here, once
-    bound = listen(host, port)
-    # What uvicorn hears while it serves, it raises again when it is done.
+    app = create_app(settings)  # even if only workers serve: errors are raised here, once
+    listening = listen(host, port)
+    # uvicorn raises the signals that it caught again once it has stopped.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     name = f"[{host}]" if ":" in host else host
-    announce(f"http://{name}:{bound.getsockname()[1]}")
+    announce(f"http://{name}:{listening.getsockname()[1]}")
     if workers == 1:
-        _Server(_config(partial(_settled, app))).run([bound])
+        _Server(_config(partial(_prepare_process, app))).run([listening])
         return
-    multiprocess.Process = _Process  # type: ignore[misc]  # by this name workers are made
-    _Workers(_config(partial(_worker, settings), workers), [bound]).run()
+    multiprocess.Process = _Process  # type: ignore[misc]  # uvicorn makes workers of this name
+    _Supervisor(_config(partial(_create_worker_app, settings), workers), [listening]).run()
 
 
 class _Server(Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take in whoever stands at the door, close it, and see all of them off."""
+        """Accept the connections that wait, stop listening, and finish all requests."""
         self.lifespan.state["draining"] = True
-        waiting = [connection for bound in sockets or () for connection in _at_the_door(bound)]
-        for server in self.servers:  # at once: who came now would be cut off
+        accepted = [connection for bound in sockets or () for connection in _accept_waiting(bound)]
+        for server in self.servers:  # at once: a connection made from now on would be cut off
             server.close()
         loop = asyncio.get_running_loop()
-        for connection in waiting:
+        for connection in accepted:
             await loop.connect_accepted_socket(self._protocol, connection)
         await super().shutdown(sockets)
 
@@ -88,8 +89,8 @@ class _Server(Server):
         return Protocol(self.config, self.server_state, self.lifespan.state)
 
 
-def _at_the_door(bound: socket.socket) -> Iterator[socket.socket]:
-    """Accept the connections that the system has made and nobody has taken yet."""
+def _accept_waiting(bound: socket.socket) -> Iterator[socket.socket]:
+    """Accept the connections that the system has made and uvicorn has not accepted yet."""
     with suppress(BlockingIOError):
         while True:
             yield bound.accept()[0]
@@ -98,32 +99,32 @@ def _at_the_door(bound: socket.socket) -> Iterator[socket.socket]:
 class _Process(multiprocess.Process):
     @property
     def server(self) -> Server:
-        """Make a server of our kind."""
+        """Return a `_Server` instead of uvicorn's."""
         if self._server is None:
             self._server = _Server(self.config)
         return self._server
 
 
-class _Workers(multiprocess.Multiprocess):
+class _Supervisor(multiprocess.Multiprocess):
     def terminate_all(self) -> None:
-        for bound in self.sockets:  # or connections would wait for nobody
+        for bound in self.sockets:  # otherwise connections would wait in vain
             bound.close()
         super().terminate_all()
 
 
-def _worker(settings: Settings) -> ASGIApp:
-    return _settled(create_app(settings))
+def _create_worker_app(settings: Settings) -> ASGIApp:
+    return _prepare_process(create_app(settings))
 
 
-def _settled(app: ASGIApp) -> ASGIApp:
-    """Prepare this process for a long life."""
+def _prepare_process(app: ASGIApp) -> ASGIApp:
+    """Set up logging, thread switching and garbage collection for a long-lived process."""
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # callers' mistakes are not ours
-    sys.setswitchinterval(_SWITCH)
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # clients' mistakes are not logged
+    sys.setswitchinterval(THREAD_SWITCH_S)
     gc.collect()
-    gc.freeze()  # what is loaded stays; looking through it would be a pause
+    gc.freeze()  # later collections skip what is loaded now
     return app
 
 
@@ -139,7 +140,7 @@ def _config(factory: Callable[[], ASGIApp], workers: int = 1) -> Config:
         proxy_headers=False,
         server_header=False,
         workers=workers,
-        backlog=_BACKLOG,
-        timeout_keep_alive=KEEP_ALIVE,
-        timeout_graceful_shutdown=GRACE,
+        backlog=MAX_UNACCEPTED_CONNECTIONS,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
     )

@@ -1,4 +1,4 @@
-"""The page as static files: a browser reads digits with no server behind it."""
+"""The page as static files, for any web server: the browser reads the digits."""
 
 import json
 import tarfile
@@ -10,15 +10,14 @@ from tenfold.data.download import download, file_sha256
 from tenfold.data.sources import cache_folder
 from tenfold.errors import DataError, TenfoldError
 from tenfold.files import write_atomically
+from tenfold.serving.page import page_files
 
-PAGE = Path(__file__).parents[1] / "page"
-
-_RUNTIME = "onnxruntime-web-1.30.0"
-_TARBALL = f"https://registry.npmjs.org/onnxruntime-web/-/{_RUNTIME}.tgz"
-_TARBALL_SHA256 = "d2228df7e4616bc3348bf504ee888f3bec43789a273f0a63f3e68d203ce3bf71"
-# The build for WebAssembly alone; on one thread it needs no special headers.
-_RUNTIME_SHA256 = {
-    "ort.wasm.min.mjs": ("219e6a1fc8a9938268d18efca3c91d310bd2f4a59bbd13744df5b2b7fc6cee3b"),
+RUNTIME = "onnxruntime-web-1.30.0"
+TARBALL_URL = f"https://registry.npmjs.org/onnxruntime-web/-/{RUNTIME}.tgz"
+TARBALL_SHA256 = "d2228df7e4616bc3348bf504ee888f3bec43789a273f0a63f3e68d203ce3bf71"
+# The build for WebAssembly only. On one thread it needs no special headers from the web server.
+RUNTIME_SHA256 = {
+    "ort.wasm.min.mjs": "219e6a1fc8a9938268d18efca3c91d310bd2f4a59bbd13744df5b2b7fc6cee3b",
     "ort-wasm-simd-threaded.mjs": (
         "e13f7f94fc51b4ca72b12faeb1ee95f4ace6dfbc8939bc718aabdc0a27c4299b"
     ),
@@ -31,91 +30,88 @@ _RUNTIME_SHA256 = {
 def write_site(
     bundle_path: str | Path, folder: Path, *, report: Path | None = None, cache: Path | None = None
 ) -> Path:
-    """Write the page, a model and what runs it into a folder that any web server can serve.
+    """Write the page, a model and ONNX Runtime into a folder for any web server.
 
     ONNX Runtime's files come from the npm registry once, and then from the cache.
 
     Args:
-        bundle_path: a bundle folder, or a shipped one's name.
-        folder: new, or written before; `index.html` comes last.
+        bundle_path: a bundle folder, or a shipped bundle's name.
+        folder: a new folder, or one written before.
         report: a run's `report.html`, for the page's second tab.
         cache: see `tenfold.data.sources.cache_folder`.
 
     Returns:
-        the page.
+        the path of `index.html`, which is written last.
 
     Raises:
-        BundleError: no bundle, or a damaged one.
-        DataError: ONNX Runtime's files cannot be fetched, or are not the expected ones.
+        BundleError: there is no bundle, or it is damaged.
+        DataError: see `fetch_runtime`.
         TenfoldError: a file cannot be read or written.
     """
     config, graph = read_model(bundle_path)
     runtime = fetch_runtime(cache)
+    model = {
+        "name": config.name,
+        "rejection_threshold": config.rejection_threshold,
+        "members": len(config.members),
+        "test_time_augmentation": config.test_time_augmentation,
+        "facts": config.facts.model_dump(exclude_none=True),
+        "card": read_card(bundle_path),
+        "report": report and "report.html",
+    }
     try:
-        model = {
-            "name": config.name,
-            "accept": config.rejection_threshold,
-            "members": len(config.members),
-            "test_time_augmentation": config.test_time_augmentation,
-            "facts": config.facts.model_dump(exclude_none=True),
-            "card": read_card(bundle_path),
-            "report": report and "report.html",
-        }
-        written = {path.relative_to(PAGE): path.read_bytes() for path in _files(PAGE)}
-        written |= {Path("runtime", path.name): path.read_bytes() for path in runtime}
+        files = {f"runtime/{path.name}": path.read_bytes() for path in runtime}
+        files[MODEL_FILE] = graph
+        files["model.json"] = (json.dumps(model, indent=2) + "\n").encode()
         if report:
-            written[Path("report.html")] = report.read_bytes()
-        written[Path(MODEL_FILE)] = graph
-        written[Path("model.json")] = (json.dumps(model, indent=2) + "\n").encode()
-        page = written.pop(Path("index.html"))
-        for name, content in written.items():
+            files["report.html"] = report.read_bytes()
+        for name, content in (files | page_files()).items():
             write_atomically(folder / name, content)
-        return write_atomically(folder / "index.html", page)
     except OSError as error:
         raise TenfoldError(f"{error.filename or folder}: {error.strerror}; name another") from error
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
+    return folder / "index.html"
 
 
 def fetch_runtime(cache: Path | None = None) -> list[Path]:
-    """Bring ONNX Runtime for browsers into the cache.
+    """Download ONNX Runtime for browsers into the cache, unless it is there.
 
     Returns:
-        its files, checked.
+        its files, with the expected SHA-256.
 
     Raises:
-        DataError: they cannot be fetched or kept, or are not the expected ones.
+        DataError: they cannot be downloaded or written, or have another SHA-256.
     """
-    folder = cache_folder(cache) / _RUNTIME
-    paths = [folder / name for name in _RUNTIME_SHA256]
+    folder = cache_folder(cache) / RUNTIME
     try:
-        if not all(map(_is_right, paths)):
-            _unpack_runtime(folder)
+        if not all(_is_intact(folder / name) for name in RUNTIME_SHA256):
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as staging:
+                _unpack_runtime(_download_tarball(Path(staging)), folder)
     except OSError as error:
         raise DataError(f"{folder}: cannot be written: {error.strerror or error}") from error
-    return paths
+    return [folder / name for name in RUNTIME_SHA256]
 
 
-def _unpack_runtime(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as staging:
-        tarball = Path(staging) / "runtime.tgz"
-        try:
-            download(_TARBALL, tarball, "onnxruntime-web")
-        except DataError as error:
-            raise DataError(f"{_TARBALL}: {error}; connect to the network once") from error
-        actual = file_sha256(tarball)
-        if actual != _TARBALL_SHA256:
-            raise DataError(f"{_TARBALL}: expected SHA-256 {_TARBALL_SHA256}, found {actual}")
-        with tarfile.open(tarball) as archive:
-            for name in _RUNTIME_SHA256:
-                file = archive.extractfile(f"package/dist/{name}")
-                if file is None:
-                    raise DataError(f"{_TARBALL}: has no {name}")
-                write_atomically(folder / name, file.read())
+def _is_intact(path: Path) -> bool:
+    return path.exists() and file_sha256(path) == RUNTIME_SHA256[path.name]
 
 
-def _is_right(path: Path) -> bool:
-    return path.exists() and file_sha256(path) == _RUNTIME_SHA256[path.name]
+def _download_tarball(folder: Path) -> Path:
+    tarball = folder / "runtime.tgz"
+    try:
+        download(TARBALL_URL, tarball, "onnxruntime-web")
+    except DataError as error:
+        raise DataError(f"{TARBALL_URL}: {error}; connect to the network once") from error
+    actual = file_sha256(tarball)
+    if actual != TARBALL_SHA256:
+        raise DataError(f"{TARBALL_URL}: expected SHA-256 {TARBALL_SHA256}, found {actual}")
+    return tarball
+
+
+def _unpack_runtime(tarball: Path, folder: Path) -> None:
+    with tarfile.open(tarball) as archive:
+        for name in RUNTIME_SHA256:
+            file = archive.extractfile(f"package/dist/{name}")
+            if file is None:
+                raise DataError(f"{TARBALL_URL}: has no {name}")
+            write_atomically(folder / name, file.read())

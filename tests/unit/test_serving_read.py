@@ -1,4 +1,4 @@
-"""The service's answers: those of the reader, or one line that says why not."""
+"""POST /v1/read: the reader's readings, or one line that says why there are none."""
 
 import base64
 import io
@@ -15,10 +15,9 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from tenfold.reading.reader import Reader
-from tenfold.serving import requests as receive
-from tenfold.serving import responses as answering
+from tenfold.serving import requests, responses
 from tenfold.serving.app import Settings, create_app
-from tenfold.serving.queue import Queue
+from tenfold.serving.queue import WorkQueue
 
 STROKES = [[(5.0, 5.0), (35.0, 5.0), (15.0, 60.0)]]
 OCTETS = "application/octet-stream"
@@ -30,29 +29,29 @@ def text(data: bytes) -> str:
 
 def results(response: Any) -> list[dict[str, Any]]:
     assert response.status_code == 200, response.text
-    told: dict[str, Any] = response.json()
-    assert told["model"] == "field"
-    found: list[dict[str, Any]] = told["results"]
+    content: dict[str, Any] = response.json()
+    assert content["model"] == "field"
+    found: list[dict[str, Any]] = content["results"]
     return found
 
 
 def same(result: dict[str, Any], readings: list[Any]) -> None:
-    """Compare what was answered with what a reader of another make says."""
+    """Compare a result of the service with the reader's readings."""
     assert result["error"] is None
     assert len(result["readings"]) == len(readings)
-    for index, (told, reading) in enumerate(zip(result["readings"], readings, strict=True)):
-        assert told["index"] == index
-        assert told["box"] == (reading.box and list(reading.box))
-        assert (told["digit"], told["reason"]) == (reading.digit, reading.reason)
-        assert told["rejected"] == (reading.reason is not None)
-        assert told["runner_up"] == reading.runner_up
-        assert told["probability"] == pytest.approx(reading.probability, abs=1e-4)
-        np.testing.assert_allclose(told["probabilities"], reading.probabilities, atol=1e-4)
-        np.testing.assert_allclose(told["members"], reading.members, atol=1e-4)
-        assert told.get("row") == reading.row
+    for index, (digit, reading) in enumerate(zip(result["readings"], readings, strict=True)):
+        assert digit["index"] == index
+        assert digit["box"] == (reading.box and list(reading.box))
+        assert (digit["digit"], digit["reason"]) == (reading.digit, reading.reason)
+        assert digit["rejected"] == (reading.reason is not None)
+        assert digit["runner_up"] == reading.runner_up
+        assert digit["probability"] == pytest.approx(reading.probability, abs=1e-4)
+        np.testing.assert_allclose(digit["probabilities"], reading.probabilities, atol=1e-4)
+        np.testing.assert_allclose(digit["members"], reading.members, atol=1e-4)
+        assert digit.get("row") == reading.row
 
 
-# What is read
+# Pictures and strokes that can be read
 
 
 @pytest.mark.parametrize("query", ["", "?layout=line", "?single", "?single=true", "?grid=0"])
@@ -65,19 +64,19 @@ def test_a_raw_picture_is_read_as_the_reader_does(
     same(result, reader.read(body, "single" if "single" in query else "line"))
 
 
-def test_the_quick_way_and_the_long_one_say_the_same(client: TestClient) -> None:
+def test_the_event_loop_and_a_thread_give_the_same_result(client: TestClient) -> None:
     bitmap = encoded(np.asarray(Image.open(io.BytesIO(SMALL))), "BMP")
-    assert receive.is_small(SMALL)
-    assert not receive.is_small(bitmap)
+    assert requests.is_small_png(SMALL)
+    assert not requests.is_small_png(bitmap)
     for query in ("", "?single&explain"):
         assert results(send(client, SMALL, query=query)) == results(
             send(client, bitmap, OCTETS, query)
         )
 
 
-def test_every_way_to_send_a_picture_gives_the_same(client: TestClient) -> None:
+def test_every_body_type_gives_the_same_result(client: TestClient) -> None:
     (raw,) = results(send(client, LINE))
-    assert [told["digit"] for told in raw["readings"]] == [3, 8, 0, 5]
+    assert [digit["digit"] for digit in raw["readings"]] == [3, 8, 0, 5]
     one = client.post("/v1/read", json={"image": text(LINE)})
     form = client.post("/v1/read", files={"file": ("../n.png", LINE)})
     assert results(one) == [raw]
@@ -85,17 +84,15 @@ def test_every_way_to_send_a_picture_gives_the_same(client: TestClient) -> None:
     for path in ("/v1/read", "/v1/read/batch"):
         many = client.post(path, json={"images": [text(LINE), text(SMALL)]})
         files = client.post(path, files=[("file", ("a", LINE)), ("file", ("b", SMALL))])
-        assert [told["name"] for told in results(files)] == ["a", "b"]
-        assert [told["readings"] for told in results(files)] == [
-            told["readings"] for told in results(many)
+        assert [one["name"] for one in results(files)] == ["a", "b"]
+        assert [one["readings"] for one in results(files)] == [
+            one["readings"] for one in results(many)
         ]
         assert results(many)[0] == raw
 
 
 @pytest.mark.parametrize("query", ["", "?layout=line", "?single"])
-def test_strokes_are_one_digit_unless_said_otherwise(
-    client: TestClient, reader: Reader, query: str
-) -> None:
+def test_strokes_are_one_digit_by_default(client: TestClient, reader: Reader, query: str) -> None:
     (result,) = results(client.post(f"/v1/read{query}", json={"strokes": STROKES}))
     same(result, reader.read_strokes(STROKES, "line" if "line" in query else "single"))
     assert result["readings"][0]["digit"] == 7
@@ -109,27 +106,29 @@ def test_a_grid_has_rows_and_columns(client: TestClient, reader: Reader) -> None
     sheet[90 : 90 + ink.shape[0], 90 : 90 + ink.shape[1]] = 255 - ink * 255
     (result,) = results(send(client, encoded(sheet), query="?grid"))
     same(result, reader.read(sheet, "grid"))
-    assert {(told["row"], told["column"]) for told in result["readings"]} >= {(0, 0), (3, 3)}
+    assert {(digit["row"], digit["column"]) for digit in result["readings"]} >= {(0, 0), (3, 3)}
 
 
-def test_explained_is_what_the_network_saw(client: TestClient, reader: Reader) -> None:
+def test_explain_returns_the_images_that_the_network_saw(
+    client: TestClient, reader: Reader
+) -> None:
     (result,) = results(send(client, LINE, query="?explain"))
-    for told, reading in zip(result["readings"], reader.read(LINE), strict=True):
-        seen = np.asarray(Image.open(io.BytesIO(base64.b64decode(told["image"]))))
+    for digit, reading in zip(result["readings"], reader.read(LINE), strict=True):
+        seen = np.asarray(Image.open(io.BytesIO(base64.b64decode(digit["image"]))))
         np.testing.assert_array_equal(seen, reading.image)
     assert "image" not in results(send(client, LINE))[0]["readings"][0]
 
 
-def test_of_several_one_that_cannot_be_read_has_its_own_error(client: TestClient) -> None:
+def test_of_several_pictures_each_has_its_own_error(client: TestClient) -> None:
     given = {"images": [text(LINE), text(b"<svg/>"), text(SMALL)]}
     found = results(client.post("/v1/read", json=given))
-    assert [told["error"] and told["error"][:22] for told in found] == [
+    assert [one["error"] and one["error"][:22] for one in found] == [
         None,
         "not a readable picture",
         None,
     ]
-    assert [bool(told["readings"]) for told in found] == [True, False, True]
-    # In a batch a sole one does too.
+    assert [bool(one["readings"]) for one in found] == [True, False, True]
+    # In a batch a single picture has its own error too.
     (alone,) = results(client.post("/v1/read/batch", json={"images": [text(b"?")]}))
     assert alone["error"]
 
@@ -140,7 +139,7 @@ def test_a_blank_picture_has_no_digits(client: TestClient) -> None:
     assert results(send(client, blank, query="?single"))[0]["readings"][0]["reason"] == "blank"
 
 
-# What is not
+# Requests that are rejected
 
 
 BAD: list[tuple[bytes, str, str, int, str]] = [
@@ -182,17 +181,17 @@ BAD: list[tuple[bytes, str, str, int, str]] = [
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_what_cannot_be_read_is_said_in_one_line(
+def test_a_bad_request_is_answered_by_one_line(
     client: TestClient, case: tuple[bytes, str, str, int, str]
 ) -> None:
     body, kind, query, status, message = case
     response = send(client, body, kind, query)
     assert response.status_code == status, response.text
-    told = response.json()
-    assert told.keys() == {"error"}
-    assert message in told["error"]
-    assert "\n" not in told["error"]
-    assert not re.search(r"Error\b|Traceback|tenfold/|\.py", told["error"])
+    content = response.json()
+    assert content.keys() == {"error"}
+    assert message in content["error"]
+    assert "\n" not in content["error"]
+    assert not re.search(r"Error\b|Traceback|tenfold/|\.py", content["error"])
 
 
 @pytest.mark.parametrize("field", ["picture", ""])
@@ -205,25 +204,25 @@ def test_a_form_has_files_in_one_field(client: TestClient, field: str) -> None:
     assert response.status_code == 422
 
 
-def test_too_much_is_refused(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert send(client, bytes(receive.MAX_BODY + 1)).status_code == 413
-    images = [text(SMALL)] * (receive.MAX_PICTURES + 1)
+def test_too_much_is_rejected(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert send(client, bytes(requests.MAX_BODY_BYTES + 1)).status_code == 413
+    images = [text(SMALL)] * (requests.MAX_PICTURES + 1)
     for path in ("/v1/read", "/v1/read/batch"):
         assert client.post(path, json={"images": images}).status_code == 413
-        files = [("file", ("a", b"?"))] * (receive.MAX_PICTURES + 1)
+        files = [("file", ("a", b"?"))] * (requests.MAX_PICTURES + 1)
         assert client.post(path, files=files).status_code == 413
-    strokes = [[[0, 0]] * receive.MAX_POINTS]
+    strokes = [[[0, 0]] * requests.MAX_STROKE_POINTS]
     assert client.post("/v1/read", json={"strokes": strokes}).status_code == 413
-    monkeypatch.setattr(answering, "MAX_PIXELS", 5_000)
+    monkeypatch.setattr(responses, "MAX_PIXELS", 5_000)
     large, small = text(encoded(np.zeros((71, 71), np.uint8))), text(SMALL)
     response = client.post("/v1/read", json={"image": large})
     assert response.status_code == 422
     assert "71 x 71 is above" in response.json()["error"]
     found = results(client.post("/v1/read", json={"images": [small] * 3 + [large]}))
-    assert [bool(told["error"]) for told in found] == [False, False, True, True]
+    assert [bool(one["error"]) for one in found] == [False, False, True, True]
 
 
-def test_a_body_that_is_not_announced_is_bounded_as_it_comes(client: TestClient) -> None:
+def test_a_body_without_a_content_length_is_bounded_as_it_arrives(client: TestClient) -> None:
     given: list[int] = []
 
     def endless() -> Iterator[bytes]:
@@ -250,8 +249,8 @@ def test_a_picture_of_too_many_pixels_is_not_decoded(client: TestClient) -> None
 
 
 @pytest.mark.parametrize("body", [SMALL, LINE, json.dumps({"strokes": STROKES}).encode()])
-def test_a_full_queue_says_when_to_come_back(body: bytes) -> None:
-    full = TestClient(create_app(Settings(), Queue(small=0, large=0)))
+def test_a_full_queue_answers_when_to_retry(body: bytes) -> None:
+    full = TestClient(create_app(Settings(), WorkQueue(small=0, large=0)))
     response = send(full, body, JSON if body.startswith(b"{") else PNG)
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "1"
@@ -261,7 +260,7 @@ def test_a_full_queue_says_when_to_come_back(body: bytes) -> None:
 
 @pytest.mark.parametrize("body", [SMALL, LINE])
 @pytest.mark.parametrize("path", ["/v1/read", "/v1/read/batch"])
-def test_a_bug_shows_nothing_but_a_number_that_the_log_has(
+def test_a_bug_is_answered_by_an_identifier_that_is_in_the_log(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, body: bytes, path: str
 ) -> None:
     def broken(*_: object) -> None:
@@ -280,7 +279,7 @@ def test_a_bug_shows_nothing_but_a_number_that_the_log_has(
     assert "500" in client.get("/metrics").text
 
 
-def test_a_bug_elsewhere_shows_no_more(
+def test_a_bug_of_another_endpoint_shows_no_more(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(_: object) -> None:
