@@ -13,8 +13,9 @@ The test set is not looked at.
 
 import argparse
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -24,46 +25,51 @@ from record_runs import write_record
 from torch import Tensor
 from views import PLAIN, SETS, averaged
 
-from tenfold.augmentation.geometric import Augmentation, augment
+from tenfold.augmentation.batches import DigitBatches
 from tenfold.data.digits import Digits
 from tenfold.evaluation.metrics import measure
 from tenfold.execution.run import Run
 from tenfold.model.network import DigitNetwork
-from tenfold.training import trainer as loop
-from tenfold.training.loss import nll_sum
+from tenfold.training.digits import digit_task
 from tenfold.training.recipe import load_recipe
+from tenfold.training.task import Batches, Task
 
 # At which the average of networks smoothed by 0.03 is about as sure as it should be.
 TEMPERATURE = 0.55
-Loss = Callable[[Tensor, Tensor, float], Tensor]
-Augment = Callable[[Tensor, Augmentation, torch.Generator], Tensor]
 UNSMOOTHED = "training.label_smoothing=0.0"
 
 
-class Lesson:
-    """What teachers say of the images that were augmented last."""
+class TaughtBatches:
+    """Batches whose labels are what teachers say of the same, moved images."""
 
-    def __init__(self, teachers: list[DigitNetwork]) -> None:
+    def __init__(self, batches: Batches, teachers: list[DigitNetwork]) -> None:
+        self.batches = batches
         self.teachers = teachers
-        self.pixels = torch.empty(0)
 
-    def augment(self, images: Tensor, config: Augmentation, generator: torch.Generator) -> Tensor:
-        """Augment, and remember."""
-        self.pixels = augment(images, config, generator)
-        return self.pixels
-
-    def loss(self, logits: Tensor, _labels: Tensor, _smoothing: float) -> Tensor:
-        """Return the cross entropy with the teachers' average, summed over the batch."""
+    def at(self, step: int) -> tuple[Tensor, Tensor]:
+        """Return pixels and the teachers' average, float32[n, 10]."""
+        pixels, _ = self.batches.at(step)
         with torch.no_grad():
-            said = torch.stack([net(self.pixels).float().softmax(1) for net in self.teachers])
-            targets = torch.softmax(said.mean(0).log() / TEMPERATURE, 1)
-        return cross_entropy(logits, targets, 0)
+            each = torch.stack([net(pixels).float().softmax(1) for net in self.teachers])
+            return pixels, torch.softmax(each.mean(0).log() / TEMPERATURE, 1)
 
 
-def cross_entropy(logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+def cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
     """Return -Σ t log p over a batch; `targets` float32[n, 10] are smoothed first."""
     smoothed = torch.lerp(targets, torch.full_like(targets, 0.1), smoothing)
     return -(smoothed * torch.log_softmax(logits.float(), 1)).sum()
+
+
+def taught(task: Task, teachers: list[DigitNetwork]) -> Task:
+    """Let teachers label each batch."""
+    return replace(task, batches=TaughtBatches(task.batches, teachers), loss=cross_entropy)
+
+
+def with_targets(task: Task, targets: Tensor, smoothing: float) -> Task:
+    """Put targets float32[n, 10] in place of the labels."""
+    assert isinstance(task.batches, DigitBatches)  # noqa: S101 - of a digit task
+    task.batches.labels = targets
+    return replace(task, loss=partial(cross_entropy, smoothing=smoothing))
 
 
 def students(
@@ -73,23 +79,22 @@ def students(
     teachers = [Run.open(path).bundle().networks[0] for path in given.teachers]
     for network in teachers:
         network.set_compute_dtype(torch.bfloat16)
-    lesson = Lesson(teachers)
     log_ps, indices = out_of_fold(WITHOUT, training, given.folds, {PLAIN: SETS[PLAIN]})
     said = calibrated(log_ps[PLAIN], training.labels[indices].numpy())
     targets = torch.empty(len(training), 10)
     targets[indices] = torch.from_numpy(said).exp().float()
-    kinds: dict[str, tuple[list[str], Loss, Augment, Tensor | None]] = {
-        "labels": ([], nll_sum, augment, None),
-        "others, of the moved image": ([], lesson.loss, lesson.augment, None),
-        "one that never saw it": ([], cross_entropy, augment, targets),
-        "the same, unsmoothed": ([UNSMOOTHED], cross_entropy, augment, targets),
+    smoothing = load_recipe("single").training.label_smoothing
+    kinds: dict[str, tuple[list[str], Callable[[Task], Task]]] = {
+        "labels": ([], lambda task: task),
+        "others, of the moved image": ([], lambda task: taught(task, teachers)),
+        "one that never saw it": ([], lambda task: with_targets(task, targets, smoothing)),
+        "the same, unsmoothed": ([UNSMOOTHED], lambda task: with_targets(task, targets, 0)),
     }
-    for kind, (changes, loss, augmented, taught) in kinds.items():
+    for kind, (changes, changed) in kinds.items():
         for seed in range(given.seeds):
             path = given.root / f"{kind.replace(' ', '-')}-seed-{seed}.safetensors"
-            with patch.multiple(loop, nll_sum=loss, augment=augmented):
-                recipe = load_recipe("single", [f"seed={seed}", *AS_IT_WAS, *changes])
-                yield kind, seed, train(recipe, training, path, taught)
+            recipe = load_recipe("single", [f"seed={seed}", *AS_IT_WAS, *changes])
+            yield kind, seed, train(recipe, changed(digit_task(recipe, 0, training)), path)
 
 
 def main() -> None:

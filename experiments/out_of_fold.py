@@ -12,9 +12,9 @@ looked at.
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
-from unittest.mock import patch
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,7 @@ from torch.nn.functional import pad
 from tqdm import trange
 from views import CHOSEN, DESKEWED, PLAIN, SETS, SHIFTS, View, averaged
 
+from tenfold.augmentation.batches import DigitBatches
 from tenfold.augmentation.geometric import Augmentation, augment, draw_inverses, warp
 from tenfold.data.digits import Digits, stratified_split
 from tenfold.data.seeds import derive_seed
@@ -36,9 +37,11 @@ from tenfold.model.config import NetworkConfig
 from tenfold.model.kernels.functional import tune_process
 from tenfold.model.network import DigitNetwork
 from tenfold.studies.audit import deal
-from tenfold.training import trainer as loop
-from tenfold.training.hardware import choose_dtype
+from tenfold.training.digits import digit_task
+from tenfold.training.hardware import choose_placement
 from tenfold.training.recipe import Recipe, load_recipe
+from tenfold.training.task import Task
+from tenfold.training.trainer import Trainer
 
 LogP = npt.NDArray[np.float64]
 HELD_OUT = 10_000
@@ -65,11 +68,14 @@ def _uniform(n: int, generator: torch.Generator) -> Tensor:
     return torch.rand(n, 1, 1, generator=generator) * 2 - 1
 
 
+Augment = Callable[[Tensor, Augmentation, torch.Generator], Tensor]
+
+
 class Variant(NamedTuple):
     """What differs from `single`: overrides, augmentation, the network, and images: every nth."""
 
     changes: Sequence[str] = ()
-    augment: Callable[..., Tensor] = augment
+    augment: Augment = augment
     network: Callable[[NetworkConfig], DigitNetwork] = DigitNetwork
     every: int = 1
 
@@ -88,23 +94,30 @@ def split() -> tuple[Digits, Digits]:
     return stratified_split(load_digits("mnist", "train"), HELD_OUT, derive_seed("validation"))
 
 
-def train(
-    recipe: Recipe, digits: Digits, path: Path, targets: Tensor | None = None
-) -> DigitNetwork:
-    """Train one network, or read the one that was; `targets` float32[n, 10] replace labels."""
+def train(recipe: Recipe, task: Task, path: Path) -> DigitNetwork:
+    """Train a task's network on the CPU, or read the one that was trained."""
+    network = task.network
+    assert isinstance(network, DigitNetwork)  # noqa: S101 - of a digit task
     if not path.exists():
         tune_process()
-        cpu = torch.device("cpu")
-        trainer = loop.Trainer(recipe, 0, digits, loop.Placement(cpu, choose_dtype("auto", cpu)))
-        if targets is not None:
-            trainer.labels = targets
+        trainer = Trainer(task, recipe.training, recipe.ema, choose_placement("cpu").dtype)
         for _ in trange(trainer.schedule.iterations, desc=path.stem):
             trainer.step()
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(trainer.state_dict(trainer.evaluated_state()), path)
-    network = loop.DigitNetwork(recipe.network)  # or what a variant has in its place
-    network.load_state_dict(load_file(path))
+        save_file(trainer.state_dict(), path)
+    network.set_compute_dtype(torch.float32).load_state_dict(load_file(path))
     return network.eval()
+
+
+def task_of(recipe: Recipe, variant: Variant, training: Digits) -> Task:
+    """Return the task of a recipe, with a variant's network and augmentation."""
+    task = digit_task(recipe, 0, training)
+    assert isinstance(task.batches, DigitBatches)  # noqa: S101 - of a digit task
+    task.batches.augment = variant.augment
+    if variant.network is DigitNetwork:
+        return task
+    weights = torch.Generator().manual_seed(derive_seed(task.seed, "weights"))
+    return replace(task, network=variant.network(recipe.network).initialise(weights))
 
 
 def networks(
@@ -113,9 +126,9 @@ def networks(
     """Yield, for each of five folds, a network, what it never saw, and indices of that."""
     recipe = load_recipe("single", variant.changes)
     for number, (others, own) in enumerate(deal(training.labels.numpy(), 5, 0)):
-        with patch.multiple(loop, augment=variant.augment, DigitNetwork=variant.network):
-            path = root / name.replace(" ", "-") / f"fold-{number}.safetensors"
-            network = train(recipe, training.subset(others[:: variant.every]), path)
+        path = root / name.replace(" ", "-") / f"fold-{number}.safetensors"
+        task = task_of(recipe, variant, training.subset(others[:: variant.every]))
+        network = train(recipe, task, path)
         yield network, training.subset(own), own
 
 

@@ -24,9 +24,11 @@ from tqdm import trange
 from tenfold.data.digits import Digits
 from tenfold.data.sources import load_digits
 from tenfold.evaluation.metrics import ensemble_log_probabilities, measure
+from tenfold.training.digits import digit_task, log_probabilities
 from tenfold.training.optimizer import Optimizer
 from tenfold.training.recipe import Recipe, load_recipe
-from tenfold.training.trainer import Placement, Trainer
+from tenfold.training.schedule import Hyperparameters
+from tenfold.training.trainer import Trainer
 
 RECORD = Path("experiments/records/report-interpretation.json")
 Row = dict[str, Any]
@@ -56,7 +58,8 @@ def member(recipe: Recipe, number: int, reading: str, train: Digits, test: Digit
     """Train one network; return log p float32 [evaluations, n, 10] of stage 2."""
     if reading == FEWER:
         train = train.subset(range(55_000))
-    trainer = Trainer(recipe, number, train, Placement(torch.device("cpu"), torch.bfloat16))
+    task = digit_task(recipe, number, train)
+    trainer = Trainer(task, recipe.training, recipe.ema, torch.bfloat16)
     rows = []
     for step in trange(1, STAGE1 + SEEN + 1, desc=f"{reading}, network {number + 1}"):
         trainer.step()
@@ -66,13 +69,15 @@ def member(recipe: Recipe, number: int, reading: str, train: Digits, test: Digit
             optimizer.moment2.zero_()
             optimizer.step = partial(afresh, optimizer)  # type: ignore[method-assign]
         if step >= STAGE1 and step % EVERY == 0:
-            rows.append(trainer.log_probabilities(test.images).numpy())
+            rows.append(log_probabilities(trainer.evaluated_network(), test.images).numpy())
     return np.stack(rows)
 
 
-def afresh(optimizer: Optimizer, gradients: Sequence[Tensor], step: int, *knobs: float) -> None:
+def afresh(
+    optimizer: Optimizer, gradients: Sequence[Tensor], step: int, hyper: Hyperparameters
+) -> None:
     """Count the steps of Adam's bias correction from the start of stage 2."""
-    Optimizer.step(optimizer, gradients, step - STAGE1, *knobs)
+    Optimizer.step(optimizer, gradients, step - STAGE1, hyper)
 
 
 def run(reading: str, seed: int) -> Row:

@@ -25,6 +25,7 @@ from held_out import open_trials
 from record_runs import write_record
 from tqdm import tqdm
 
+from tenfold.augmentation.batches import deskew_images
 from tenfold.augmentation.geometric import warp
 from tenfold.bundle.test_time_augmentation import RELATIVE_SCALING as STRETCH
 from tenfold.bundle.test_time_augmentation import ROTATION_DEGREES as DEGREES
@@ -35,7 +36,6 @@ from tenfold.evaluation.calibration import apply_temperature, fit_temperature
 from tenfold.evaluation.metrics import ensemble_log_probabilities, measure
 from tenfold.evaluation.statistics import paired
 from tenfold.model.network import DigitNetwork
-from tenfold.training.trainer import upright
 
 
 class View(NamedTuple):
@@ -105,7 +105,9 @@ def averaged(
 ) -> dict[str, npt.NDArray[np.float64]]:
     """Return log p [n, 10] averaged over each set of views; each view is read once."""
     views = set[View]().union(*sets.values())
-    shown = {kind: upright(images) if kind else images for kind in {v.deskewed for v in views}}
+    shown = {
+        kind: deskew_images(images) if kind else images for kind in {v.deskewed for v in views}
+    }
     log_ps = {view: read(network, shown[view.deskewed], view) for view in views}
     return {
         name: ensemble_log_probabilities(np.stack([log_ps[view] for view in views]))

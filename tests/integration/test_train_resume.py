@@ -19,9 +19,10 @@ from tenfold.errors import RunError
 from tenfold.execution import train as execution
 from tenfold.execution.config import Execution
 from tenfold.execution.create import open_or_create
+from tenfold.training.digits import digit_task
 from tenfold.training.member import Event, Interrupted, MemberRun, train_member
 from tenfold.training.recipe import Recipe, load_recipe
-from tenfold.training.trainer import Placement, Trainer
+from tenfold.training.trainer import Trainer
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX")
 
@@ -104,9 +105,9 @@ def train(
 ) -> list[Event]:
     """Train what is left of a member, as a fresh process would; stop after `steps` (0: never)."""
     torch.manual_seed(random.SystemRandom().getrandbits(32))  # nothing may depend on it
-    where = Placement(torch.device("cpu"), dtype)
-    member = MemberRun(Trainer(recipe, 0, digits, where), folder, digits.subset(range(100)))
-    return list(train_member(member, Stopper(steps)))
+    task = digit_task(recipe, 0, digits, digits.subset(range(100)))
+    trainer = Trainer(task, recipe.training, recipe.ema, dtype)
+    return list(train_member(MemberRun(trainer, folder), Stopper(steps)))
 
 
 @pytest.mark.parametrize("settings", SETTINGS)
@@ -183,10 +184,10 @@ def test_events_tell_of_every_evaluation(tmp_path: Path, tiny_digits: Digits) ->
 
 
 def test_members_differ_and_a_member_is_decided_by_seed_and_number(tiny_digits: Digits) -> None:
-    recipe, where = small(), Placement(torch.device("cpu"), torch.float32)
-    masters = []
+    recipe, masters = small(), []
     for number in (0, 1, 0):
-        trainer = Trainer(recipe, number, tiny_digits, where)
+        task = digit_task(recipe, number, tiny_digits)
+        trainer = Trainer(task, recipe.training, recipe.ema)
         for _ in range(3):
             trainer.step()
         masters.append(trainer.optimizer.master.clone())

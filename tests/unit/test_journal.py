@@ -30,30 +30,28 @@ def test_records_and_predictions_come_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kept", range(4))
-def test_keeping_the_first_evaluations_gives_the_bytes_of_a_shorter_run(
-    kept: int, tmp_path: Path
-) -> None:
-    (tmp_path / "long").mkdir()
-    (tmp_path / "short").mkdir()
+def test_a_truncated_journal_has_the_bytes_of_a_shorter_run(kept: int, tmp_path: Path) -> None:
+    for name in ("long", "short"):
+        (tmp_path / name).mkdir()
+    short, _ = filled(tmp_path / "short", kept)
     journal, _ = filled(tmp_path / "long", 3)
     # A killed run may end anywhere: within a record, within an array.
     with journal.path.open("a") as file:
         file.write('{"step": 40, "acc')
     with journal.probabilities_path.open("ab") as file:
         file.write(b"torn")
-    journal.keep(kept, IMAGES)
-    short, log_p = Journal(tmp_path / "short"), filled(tmp_path / "other", 0)[1]
-    short.keep(0, IMAGES)
-    log_p = -np.random.default_rng(0).exponential(3, (3, IMAGES, 10)).astype(np.float32)
+    journal.truncate(short.sizes())
+    assert journal.records() == [{"step": 10 * i, "accuracy": 0.1 + i / 3} for i in range(kept)]
+    assert len(journal.probabilities_path.read_bytes()) == kept * IMAGES * 10 * 2
+    assert journal.sizes() == {"journal.jsonl": 0, "log_probabilities.f16": 0} | short.sizes()
     for index in range(kept):
-        short.append({"step": 10 * index, "accuracy": 0.1 + index / 3}, log_p[index])
-    assert journal.path.read_bytes() == short.path.read_bytes()
-    assert journal.probabilities_path.read_bytes() == short.probabilities_path.read_bytes()
+        same = journal.log_probabilities(index, IMAGES) == short.log_probabilities(index, IMAGES)
+        assert same.all()
 
 
-def test_keeping_nothing_starts_empty_files(tmp_path: Path) -> None:
+def test_truncating_to_nothing_starts_empty_files(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
-    journal.keep(0, IMAGES)
+    journal.truncate()
     assert journal.records() == []
     assert journal.probabilities_path.read_bytes() == b""
 
@@ -61,10 +59,19 @@ def test_keeping_nothing_starts_empty_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["journal.jsonl", "log_probabilities.f16"])
 def test_a_journal_shorter_than_its_checkpoint_is_refused(name: str, tmp_path: Path) -> None:
     journal, _ = filled(tmp_path, 3)
+    sizes = journal.sizes()
     content = (tmp_path / name).read_bytes()
     (tmp_path / name).write_bytes(content[: len(content) // 2])
-    with pytest.raises(RunError, match="journal shorter than its checkpoint says; delete this"):
-        journal.keep(3, IMAGES)
+    with pytest.raises(RunError, match=rf"{name}: shorter than at the last checkpoint; delete its"):
+        journal.truncate(sizes)
+
+
+def test_an_evaluation_without_predictions_is_recorded(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.truncate()
+    journal.append({"step": 5})
+    assert journal.records() == [{"step": 5}]
+    assert journal.sizes()["log_probabilities.f16"] == 0
 
 
 def test_damage_is_told_in_one_line_with_the_file(tmp_path: Path) -> None:

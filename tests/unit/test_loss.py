@@ -11,6 +11,7 @@ from tenfold.model.config import NetworkConfig
 from tenfold.model.network import DigitNetwork
 from tenfold.training.loss import nll_sum, weight_loss
 from tenfold.training.optimizer import Optimizer, OptimizerConfig
+from tenfold.training.schedule import Hyperparameters
 
 
 def batch(scale: float, rows: int = 64) -> tuple[Tensor, Tensor]:
@@ -147,7 +148,7 @@ def test_the_l2_term_in_adam_is_autograd_s_of_the_explicit_loss(coefficient: flo
     before = [p.detach().clone() for p in reference.parameters()]
     for step in range(3):
         slopes = [torch.randn_like(p) for p in network.parameters()]
-        optimizer.step(slopes, step, 0.003, coefficient)
+        optimizer.step(slopes, step, Hyperparameters(0, 0.003, 1, coefficient))
         loss_w = reference.filters.weight.square().mean() + reference.matrix.weight.square().mean()
         loss = coefficient * loss_w
         for slope, parameter in zip(slopes, reference.parameters(), strict=True):
@@ -161,7 +162,7 @@ def test_the_l2_term_in_adam_is_autograd_s_of_the_explicit_loss(coefficient: flo
 
 def test_the_report_s_network_penalises_its_five_hidden_layers() -> None:
     # input → 3 convolutions → 2 fully connected → output: the output is not penalised.
-    shapes = [tuple(w.weight.shape) for w in DigitNetwork(NetworkConfig()).penalised_layers()]
+    shapes = [tuple(w.shape) for w in DigitNetwork(NetworkConfig()).hidden_weights()]
     assert shapes == [
         (32, 1, 3, 3),
         (64, 32, 3, 3),

@@ -8,6 +8,7 @@ from torch import nn
 
 from tenfold.training.muon import muon_step, orthogonalise
 from tenfold.training.optimizer import Optimizer, OptimizerConfig
+from tenfold.training.schedule import Hyperparameters
 
 
 def draw(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -82,10 +83,9 @@ def test_hidden_layers_follow_muon_and_the_rest_adam() -> None:
     adam = Optimizer(twin, [], OptimizerConfig())
     network[0].to(torch.bfloat16)
     slopes = [draw(*p.shape) for p in twin.parameters()]
-    muon.step(
-        [s.to(p.dtype) for s, p in zip(slopes, network.parameters(), strict=True)], 0, 0.01, 0
-    )
-    adam.step(slopes, 0, 0.01, 0)
+    hyper = Hyperparameters(0, learning_rate=0.01, batch_size=1, l2_coefficient=0)
+    muon.step([s.to(p.dtype) for s, p in zip(slopes, network.parameters(), strict=True)], 0, hyper)
+    adam.step(slopes, 0, hyper)
     moved = orthogonalise(slopes[0].bfloat16().float().view(3, 18), torch.bfloat16)
     expected = before - 0.01 * 10 * moved.view_as(before)
     torch.testing.assert_close(muon.master[:54].view_as(before), expected, rtol=1e-5, atol=1e-6)

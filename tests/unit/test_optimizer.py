@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from tenfold.training.optimizer import Optimizer, OptimizerConfig, write_parameters
+from tenfold.training.schedule import Hyperparameters
 
 
 def networks() -> tuple[nn.Sequential, nn.Sequential]:
@@ -16,6 +17,10 @@ def networks() -> tuple[nn.Sequential, nn.Sequential]:
     theirs = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.Linear(6, 4))
     theirs.load_state_dict(ours.state_dict())
     return ours, theirs.double()
+
+
+def hyper(learning_rate: float, l2_coefficient: float = 0) -> Hyperparameters:
+    return Hyperparameters(0, learning_rate, 1, l2_coefficient)
 
 
 def gradients(network: nn.Module, step: int) -> list[Tensor]:
@@ -42,7 +47,7 @@ def test_it_is_adam(settings: dict[str, float]) -> None:
         theirs.parameters(), lr=0.01, betas=(config.beta1, config.beta2), eps=config.epsilon
     )
     for step in range(8):
-        optimizer.step(gradients(ours, step), step, 0.01, l2_coefficient=7)
+        optimizer.step(gradients(ours, step), step, hyper(0.01, 7))
     for mine, expected in zip(ours.parameters(), judged(judge, theirs, 8), strict=True):
         torch.testing.assert_close(mine.detach().double(), expected, rtol=1e-5, atol=1e-6)
 
@@ -55,7 +60,7 @@ def test_weight_decay_is_decoupled_and_spares_biases_and_norms() -> None:
         {"params": [p for p in theirs.parameters() if p.ndim == 1], "weight_decay": 0, "lr": 0.04},
     ]
     for step in range(8):
-        optimizer.step(gradients(ours, step), step, 0.01, l2_coefficient=0)
+        optimizer.step(gradients(ours, step), step, hyper(0.01))
     expected = judged(torch.optim.AdamW(groups), theirs, 8)
     for mine, theirs_now in zip(ours.parameters(), expected, strict=True):
         torch.testing.assert_close(mine.detach().double(), theirs_now, rtol=1e-5, atol=1e-6)
@@ -66,7 +71,7 @@ def test_the_first_step_moves_each_weight_by_the_learning_rate() -> None:
     network = nn.Linear(3, 2)
     before = network.weight.detach().clone()
     gradient = torch.tensor([[1.0, -2.0, 30.0], [-0.5, 4.0, -1.0]])
-    Optimizer(network, [], OptimizerConfig()).step([gradient, torch.ones(2)], 0, 0.125, 0.0)
+    Optimizer(network, [], OptimizerConfig()).step([gradient, torch.ones(2)], 0, hyper(0.125))
     torch.testing.assert_close(network.weight.detach(), before - 0.125 * gradient.sign())
 
 
@@ -78,7 +83,7 @@ def test_working_copies_are_the_rounded_master() -> None:
         mixed = [
             g.to(p.dtype) for g, p in zip(gradients(ours, step), ours.parameters(), strict=True)
         ]
-        optimizer.step(mixed, step, 1e-4, 0.0)
+        optimizer.step(mixed, step, hyper(1e-4))
     flat = torch.cat([p.detach().float().reshape(-1) for p in ours.parameters()])
     filters = sum(p.numel() for p in ours[0].parameters())
     assert torch.equal(flat[:filters], optimizer.master[:filters].bfloat16().float())
@@ -92,7 +97,7 @@ def test_gradients_of_another_memory_layout_are_read_in_order() -> None:
         given = gradients(network, 0)
         given[0] = given[0].contiguous(memory_format=form)
         Optimizer(network, [network[0].get_parameter("weight")], OptimizerConfig()).step(
-            given, 0, 0.01, 1.0
+            given, 0, hyper(0.01, 1)
         )
     for mine, theirs in zip(ours.parameters(), other.parameters(), strict=True):
         assert torch.equal(mine, theirs)
@@ -109,7 +114,7 @@ def test_state_round_trip_continues_to_the_same_bytes(dtype: torch.dtype) -> Non
     def advance(network: nn.Module, optimizer: Optimizer, steps: range) -> None:
         for step in steps:
             given = zip(gradients(network, step), network.parameters(), strict=True)
-            optimizer.step([g.to(p.dtype) for g, p in given], step, 0.01, 0.5)
+            optimizer.step([g.to(p.dtype) for g, p in given], step, hyper(0.01, 0.5))
 
     whole, optimizer = start()
     advance(whole, optimizer, range(6))
@@ -117,7 +122,9 @@ def test_state_round_trip_continues_to_the_same_bytes(dtype: torch.dtype) -> Non
     advance(nn.ParameterList(first_half.parameters), first_half, range(3))
     saved = {name: tensor.clone() for name, tensor in first_half.state().items()}
     resumed, second_half = start()
-    second_half.load_state(saved)
+    for name, tensor in second_half.state().items():
+        tensor.copy_(saved[name])
+    second_half.write_working_copies()
     advance(resumed, second_half, range(3, 6))
     for mine, theirs in zip(resumed.parameters(), whole.parameters(), strict=True):
         assert torch.equal(mine, theirs)

@@ -1,26 +1,21 @@
-"""The training step, against plain float64 PyTorch; the averages, against their formula."""
+"""The training step of digits, against plain float64 PyTorch."""
 
+import copy
 from collections.abc import Iterator
-from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from tenfold.augmentation.degradations import degrade
-from tenfold.augmentation.geometric import Augmentation, augment
-from tenfold.augmentation.outlier_exposure import replace_images
-from tenfold.data.deskew import deskewed
+from tenfold.augmentation.batches import DigitBatches
 from tenfold.data.digits import Digits
 from tenfold.data.sampling import IndexStream
 from tenfold.data.seeds import derive_seed
 from tenfold.model.network import DigitNetwork
-from tenfold.training import trainer as loop
+from tenfold.training.digits import digit_task, log_probabilities
 from tenfold.training.recipe import Recipe, load_recipe
-from tenfold.training.trainer import Placement, Trainer
+from tenfold.training.trainer import Trainer
 
-CPU = Placement(torch.device("cpu"), torch.float32)
 PLAIN = (  # nothing random but the weights, nothing averaged
     "network.dropout=0",
     "augmentation={}",
@@ -40,7 +35,13 @@ def one_thread() -> Iterator[None]:
 
 
 def trainer(digits: Digits, *settings: str) -> Trainer:
-    return Trainer(load_recipe("smoke", [*PLAIN, *settings]), 0, digits, CPU)
+    recipe = load_recipe("smoke", [*PLAIN, *settings])
+    return Trainer(digit_task(recipe, 0, digits), recipe.training, recipe.ema)
+
+
+def batches_of(trainer: Trainer) -> DigitBatches:
+    assert isinstance(trainer.task.batches, DigitBatches)
+    return trainer.task.batches
 
 
 def plainly(recipe: Recipe, initial: dict[str, Tensor], digits: Digits, steps: int) -> Tensor:
@@ -61,8 +62,8 @@ def plainly(recipe: Recipe, initial: dict[str, Tensor], digits: Digits, steps: i
         loss = -(p + 1e-23).log().sum()
         if recipe.training.nll_reduction == "mean":
             loss = loss / hyper.batch_size
-        for layer in network.penalised_layers():
-            loss = loss + hyper.l2_coefficient * layer.weight.square().mean()
+        for weight in network.hidden_weights():
+            loss = loss + hyper.l2_coefficient * weight.square().mean()
         optimizer.param_groups[0]["lr"] = hyper.learning_rate
         optimizer.zero_grad()
         torch.autograd.backward(loss)
@@ -75,54 +76,43 @@ def plainly(recipe: Recipe, initial: dict[str, Tensor], digits: Digits, steps: i
 def test_steps_are_those_of_the_report_in_float64(
     reduction: str, normalisation: str, tiny_digits: Digits
 ) -> None:
-    ours = trainer(
-        tiny_digits,
+    settings = (
         f"training.nll_reduction={reduction}",
         f"network.normalisation={normalisation}",
         "network.pooling=average",  # its gradient does not jump where two pixels are close
     )
+    ours, recipe = trainer(tiny_digits, *settings), load_recipe("smoke", [*PLAIN, *settings])
     initial = {name: tensor.double() for name, tensor in ours.network.state_dict().items()}
     start = ours.optimizer.master.clone()
     for _ in range(5):
         ours.step()
-    expected = plainly(ours.recipe, initial, tiny_digits, 5)
+    expected = plainly(recipe, initial, tiny_digits, 5)
     moved = (expected - start).abs().max()
     assert (ours.optimizer.master.double() - expected).abs().max() < 0.02 * moved
     assert (ours.optimizer.master.double() - expected).abs().mean() < 1e-4 * moved
-
-
-def test_averages_follow_their_formula(tiny_digits: Digits) -> None:
-    ours = trainer(tiny_digits, "ema.decay=0.9", "ema.every=3")
-    average = ours.optimizer.master.double()
-    for step in range(1, 13):
-        ours.step()
-        if step % 3 == 0:
-            update = step // 3
-            decay = min(0.9, (1 + update) / (10 + update))  # 2/11, 3/12, 4/13, 5/14
-            average = decay * average + (1 - decay) * ours.optimizer.master.double()
-        torch.testing.assert_close(ours.ema.averages[0].double(), average, rtol=1e-5, atol=1e-7)
-    assert ours.evaluated_state() is ours.ema.averages
 
 
 def test_what_is_evaluated_is_the_averaged_network(tiny_digits: Digits) -> None:
     ours = trainer(tiny_digits, "ema.decay=0.9")
     for _ in range(7):
         ours.step()
-    network = DigitNetwork(ours.recipe.network).eval()
-    network.load_state_dict(ours.state_dict(ours.evaluated_state()))
+    network = copy.deepcopy(ours.network).eval()
+    network.load_state_dict(ours.state_dict())
     flat = torch.cat([p.detach().reshape(-1) for p in network.parameters()])
     assert torch.equal(flat, ours.ema.averages[0])
     assert not torch.equal(flat, ours.optimizer.master)
     with torch.inference_mode():
         expected = network(tiny_digits.images.float() / 255).double().log_softmax(dim=1)
-    log_p = ours.log_probabilities(tiny_digits.images.repeat(2, 1, 1))  # more than one batch
+    log_p = log_probabilities(
+        ours.evaluated_network(), tiny_digits.images.repeat(2, 1, 1)
+    )  # more than one batch
     assert log_p.dtype == torch.float32
     torch.testing.assert_close(log_p[400:].double(), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_the_training_loss_is_summed_over_images(tiny_digits: Digits) -> None:
     ours = trainer(tiny_digits, "network.normalisation=none")
-    images = ours.stream.indices(0, 32)
+    images = batches_of(ours).stream.indices(0, 32)
     with torch.inference_mode():
         logits = ours.network(tiny_digits.images[images].float() / 255)
     ours.step()
@@ -144,43 +134,6 @@ def test_a_step_leaves_no_trace_in_how_the_next_is_drawn(tiny_digits: Digits) ->
     for _ in range(4):
         still.step()
     assert not torch.equal(one.optimizer.master, still.optimizer.master)
-
-
-def test_images_that_are_deskewed_are_trained_on_as_if_they_had_been_given(
-    tiny_digits: Digits,
-) -> None:
-    levels = tiny_digits.images.numpy().astype(np.float32)
-    moved = torch.from_numpy(deskewed(levels).round().astype(np.uint8))
-    given = replace(tiny_digits, images=moved)
-    ours, theirs = trainer(tiny_digits, "augmentation={deskew = 1.0}"), trainer(given)
-    for _ in range(4):
-        ours.step()
-        theirs.step()
-    assert torch.equal(ours.optimizer.master, theirs.optimizer.master)
-
-
-def test_the_share_of_images_that_are_deskewed(
-    tiny_digits: Digits, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    batches: list[Tensor] = []
-
-    def spy(images: Tensor, config: Augmentation, generator: torch.Generator) -> Tensor:
-        batches.append(images)
-        return augment(images, config, generator)
-
-    monkeypatch.setattr(loop, "augment", spy)
-    ours = trainer(tiny_digits, "augmentation={deskew = 0.25}")
-    drawn = [ours.stream.indices(32 * step, 32) for step in range(12)]
-    for _ in drawn:
-        ours.step()
-    upright = ours.images[len(tiny_digits) :]
-    moved = 0
-    for images, indices in zip(batches, drawn, strict=True):
-        for image, index in zip(images, indices, strict=True):
-            if not torch.equal(image, tiny_digits.images[index]):
-                assert torch.equal(image, upright[index])
-                moved += 1
-    assert 0.15 < moved / (32 * len(drawn)) < 0.35
 
 
 DEGRADED = (
@@ -206,21 +159,12 @@ def test_degradations_train_reproducibly(normalisation: str, tiny_digits: Digits
     assert torch.equal(one.loss_total, other.loss_total)
     assert one.optimizer.master.isfinite().all()
     assert not torch.equal(one.optimizer.master, start)
-    reseeded = Trainer(one.recipe.model_copy(update={"seed": 1}), 0, tiny_digits, CPU)
-    assert not torch.equal(reseeded.banks[0].images, one.banks[0].images)
 
 
-def test_a_step_learns_from_replaced_augmented_and_degraded_images(tiny_digits: Digits) -> None:
-    """The loss of the first step, from the parts that it is made of, in float64."""
+def test_a_step_learns_from_its_batch(tiny_digits: Digits) -> None:
+    """The loss of the first step, in float64."""
     ours = trainer(tiny_digits, *DEGRADED, "network.normalisation=none")
-    images = ours.stream.indices(0, 32)
-    generator = torch.Generator().manual_seed(derive_seed(ours.seed, "step", 0))
-    joined, labels = replace_images(
-        tiny_digits.images[images], tiny_digits.labels[images], ours.banks, generator
-    )
-    assert labels.tolist().count(-1) == round(0.2 * 32)
-    moved = augment(joined, ours.recipe.augmentation, generator)
-    pixels = degrade(moved, ours.recipe.degradations, generator)
+    pixels, labels = ours.task.batches.at(0)
     with torch.inference_mode():
         log_p = ours.network(pixels).double().log_softmax(dim=1)
     targets = torch.zeros(32, 10, dtype=torch.float64)

@@ -22,9 +22,10 @@ from tenfold.data.digits import Digits
 from tenfold.data.mnist import CLASSES, SIDE
 from tenfold.model.config import NetworkConfig
 from tenfold.model.kernels.functional import tune_process
+from tenfold.training.digits import digit_task
 from tenfold.training.hardware import choose_dtype, fast_bfloat16
 from tenfold.training.recipe import load_recipe
-from tenfold.training.trainer import Placement, Trainer
+from tenfold.training.trainer import Trainer
 
 PACKAGES = ("torch",)
 CPU = torch.device("cpu")
@@ -81,8 +82,9 @@ def _trainer(folder: Path, batch: int) -> Trainer:
     stages = len(load_recipe(RECIPE).training.stages)
     overrides = [f"training.stages.{stage}.batch_size={batch}" for stage in range(stages)]
     digits = Digits(_read(folder, "images"), _read(folder, "labels"), "bench", str(folder))
-    where = Placement(CPU, choose_dtype("auto", CPU))
-    return Trainer(load_recipe(RECIPE, overrides), 0, digits, where)
+    recipe = load_recipe(RECIPE, overrides)
+    task = digit_task(recipe, 0, digits)
+    return Trainer(task, recipe.training, recipe.ema, choose_dtype("auto", CPU))
 
 
 def _read(folder: Path, name: str) -> Tensor:

@@ -19,9 +19,10 @@ from tenfold.data.digits import Digits
 from tenfold.errors import RunError
 from tenfold.execution.run import Run, sha256_of
 from tenfold.model.kernels.functional import tune_process
-from tenfold.training.hardware import Precision, choose_device, choose_dtype
+from tenfold.training.digits import digit_task
+from tenfold.training.hardware import Precision, choose_placement
 from tenfold.training.member import Event, MemberRun, train_member
-from tenfold.training.trainer import Placement, Trainer
+from tenfold.training.trainer import Trainer
 
 OnEvent = Callable[["Job", Event], bool | None]
 
@@ -80,19 +81,10 @@ def run_job(
     torch.set_num_threads(job.threads)
     run = Run.open(job.run)
     training, monitored = digits or run.digits()
-    where = placement_of(job.device, job.precision)
-    trainer = Trainer(run.recipe, job.member, training, where)
-    yield from train_member(MemberRun(trainer, run.members[job.member], monitored), stop)
-
-
-def placement_of(device: str, precision: Precision) -> Placement:
-    """Return the device and the dtype that these names stand for on this machine.
-
-    Raises:
-        RecipeError: the device is not available here.
-    """
-    chosen = choose_device(device)
-    return Placement(chosen, choose_dtype(precision, chosen))
+    where = choose_placement(job.device, job.precision)
+    task = digit_task(run.recipe, job.member, training, monitored, where.device)
+    trainer = Trainer(task, run.recipe.training, run.recipe.ema, where.dtype)
+    yield from train_member(MemberRun(trainer, run.members[job.member]), stop)
 
 
 def jobs_of(run: Run) -> list[Job]:

@@ -5,6 +5,7 @@ Legend of shapes: n images, h × w pixels, c channels, k classes.
 
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from tenfold.model.kernels.functional import (
     convolve_relu_pool,
     relu_pool,
 )
+from tenfold.model.trainable import TrainableNetwork
 
 
 class Dropout(nn.Module):
@@ -86,7 +88,7 @@ class DenseBlock(nn.Module):
         return dropped
 
 
-class DigitNetwork(nn.Module):
+class DigitNetwork(TrainableNetwork):
     """A classifier of 28×28 digits, from pixels in [0, 1] to logits.
 
     conv3×3(c₁) → pool → … → fully connected → output 10 (seed report, section "Network").
@@ -96,7 +98,6 @@ class DigitNetwork(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        self.compute_dtype = torch.float32
         self.blocks = nn.ModuleList(
             ConvolutionBlock(a, b, config) for a, b in pairwise((1, *config.widths))
         )
@@ -126,27 +127,30 @@ class DigitNetwork(nn.Module):
         assert isinstance(block, ConvolutionBlock)  # noqa: S101 - narrows ModuleList's item type
         return block
 
-    def set_compute_dtype(self, dtype: torch.dtype) -> "DigitNetwork":
+    def set_compute_dtype(self, dtype: torch.dtype) -> Self:
         """Choose the precision of matrix multiplies, and cast their weights.
 
         The first filters, normalisation and the output stay float32: they cost little.
         """
         self.compute_dtype = dtype
-        for layer in self.penalised_layers():
+        for layer in self._hidden_layers():
             if layer is not self.first.convolution:
                 layer.to(dtype)
         return self
 
-    def penalised_layers(self) -> Iterator[nn.Conv2d | nn.Linear]:
-        """Yield the convolutions and fully connected layers: those of the report's `loss_w`."""
+    def hidden_weights(self) -> Iterator[Tensor]:
+        """Yield the weights of convolutions and fully connected layers, as in `loss_w`."""
+        return (layer.weight for layer in self._hidden_layers())
+
+    def _hidden_layers(self) -> Iterator[nn.Conv2d | nn.Linear]:
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear) and module is not self.output:
                 yield module
 
-    def initialise(self, generator: torch.Generator) -> "DigitNetwork":
+    def initialise(self, generator: torch.Generator) -> Self:
         """Draw the weights on the CPU, so that they are the same whatever device trains them."""
         config = self.config
-        for layer in (*self.penalised_layers(), self.output):
+        for layer in (*self._hidden_layers(), self.output):
             weight = torch.empty(layer.weight.shape)
             if config.initialisation == "he":
                 nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=generator)

@@ -140,7 +140,7 @@ def decode_picture(content: bytes, max_pixels: int = MAX_PIXELS) -> Pixels:
 
 
 def _digit_result(reading: Reading, index: int, *, explain: bool) -> dict[str, Any]:
-    result = reading.to_dict(index) | {
+    result = reading.described(index) | {
         "probabilities": _rounded(reading.probabilities),
         "members": _rounded(reading.members),
     }

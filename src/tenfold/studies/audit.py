@@ -17,8 +17,9 @@ from tenfold.data.digits import Digits
 from tenfold.errors import MissingExtraError
 from tenfold.evaluation.calibration import apply_temperature, fit_temperature
 from tenfold.execution.config import Execution
-from tenfold.execution.job import placement_of
 from tenfold.model.kernels.functional import tune_process
+from tenfold.training.digits import digit_task, log_probabilities
+from tenfold.training.hardware import choose_placement
 from tenfold.training.recipe import Recipe
 from tenfold.training.trainer import Trainer
 
@@ -83,16 +84,18 @@ def _held_out_log_probabilities(
     """Train once a fold; return log p [n, 10] of each image by the network that never saw it."""
     tune_process()
     torch.set_num_threads(execution.threads or available_cores())
-    where = placement_of(execution.device, execution.precision)
+    where = choose_placement(execution.device, execution.precision)
     log_p = np.empty((len(digits), 10))
     parts = deal(digits.labels.numpy(), folds, recipe.seed)
     for number, (training, held_out) in enumerate(parts):
-        trainer = Trainer(recipe, number, digits.subset(training), where)
+        task = digit_task(recipe, number, digits.subset(training), device=where.device)
+        trainer = Trainer(task, recipe.training, recipe.ema, where.dtype)
         iterations = trainer.schedule.iterations
         while trainer.step_count < iterations:
             trainer.step()
             on_step(number * iterations + trainer.step_count, folds * iterations)
-        log_p[held_out] = trainer.log_probabilities(digits.images[held_out]).numpy()
+        network = trainer.evaluated_network()
+        log_p[held_out] = log_probabilities(network, digits.images[held_out]).numpy()
     return log_p
 
 

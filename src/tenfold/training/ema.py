@@ -29,6 +29,11 @@ class EMA:
         self._tensors = list(tensors)
         self.averages = [t.clone() for t in self._tensors] if config.decay else self._tensors
 
+    def state(self) -> dict[str, Tensor]:
+        """Return the averages by name for a checkpoint; none where they are the tensors."""
+        averages = self.averages if self.config.decay else []
+        return {f"average.{index}": tensor for index, tensor in enumerate(averages)}
+
     def update(self, step: int) -> None:
         """Take in what iteration `step`, counted from 0, has left, if it is one of the `every`.
 

@@ -13,11 +13,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tenfold.data.digits import Digits
 from tenfold.data.mnist import CLASSES, SIDE
-from tenfold.data.normalization import resize_matrix
+from tenfold.data.normalization import resample
 from tenfold.model.network import DigitNetwork
-from tenfold.training.hardware import choose_device, choose_dtype
+from tenfold.training.digits import digit_task
+from tenfold.training.hardware import choose_placement
 from tenfold.training.recipe import Recipe, load_recipe
-from tenfold.training.trainer import Placement, Trainer
+from tenfold.training.trainer import Trainer
 
 _BATCH = 500
 _WHITE = 255
@@ -79,11 +80,12 @@ class DigitClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         images = torch.from_numpy(self._images(features))
         digits = Digits(images, torch.from_numpy(codes.astype(np.int64)), "X", "an array")
         recipe = self._recipe()
-        device = choose_device(self.device)
-        trainer = Trainer(recipe, 0, digits, Placement(device, choose_dtype("auto", device)))
+        where = choose_placement(self.device)
+        task = digit_task(recipe, 0, digits, device=where.device)
+        trainer = Trainer(task, recipe.training, recipe.ema, where.dtype)
         while trainer.step_count < recipe.schedule.iterations:
             trainer.step()
-        state = trainer.state_dict(trainer.evaluated_state())
+        state = trainer.state_dict()
         self._config = recipe.network
         self._state = {name: tensor.cpu().numpy() for name, tensor in state.items()}
         return self
@@ -133,7 +135,7 @@ class DigitClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         side = math.isqrt(given - 1) + 1
         square = np.zeros((n, side * side))
         square[:, :given] = scaled.clip(0, _WHITE)
-        stretch = resize_matrix(SIDE, side)
+        stretch = resample(SIDE, side)
         stretched = stretch @ square.reshape(n, side, side) @ stretch.T
         images: npt.NDArray[np.uint8] = np.rint(stretched).clip(0, _WHITE).astype(np.uint8)
         return images

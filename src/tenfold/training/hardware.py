@@ -3,7 +3,7 @@
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 
@@ -52,6 +52,23 @@ def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     if precision == "auto":
         precision = "bfloat16" if fast_bfloat16(device) else "float32"
     return torch.bfloat16 if precision == "bfloat16" else torch.float32
+
+
+class Placement(NamedTuple):
+    """Where and in which precision a network is trained."""
+
+    device: torch.device
+    dtype: torch.dtype
+
+
+def choose_placement(device: str = "auto", precision: Precision = "auto") -> Placement:
+    """Return the device and the dtype that these names stand for on this machine.
+
+    Raises:
+        RecipeError: the device is unknown or not present.
+    """
+    chosen = choose_device(device)
+    return Placement(chosen, choose_dtype(precision, chosen))
 
 
 def describe_machine(device: torch.device) -> dict[str, Any]:

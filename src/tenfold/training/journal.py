@@ -1,4 +1,4 @@
-"""A member's journal: one JSON line an evaluation, and what was predicted at each.
+"""A member's journal: one JSON line for each evaluation, and what was predicted at each.
 
     journal.jsonl           the records
     log_probabilities.f16   float16 log p of every monitored image: [evaluations, n, 10], raw
@@ -6,9 +6,9 @@
 Float16 keeps log p to 0.05 %, so that any subset of members can be averaged afterwards.
 """
 
-import itertools
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,35 +22,37 @@ Record = dict[str, Any]
 
 
 class Journal:
-    """Append-only; `keep(count)` drops what a killed run wrote after its last checkpoint."""
+    """Append-only; `truncate` drops what a killed run wrote after its last checkpoint."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "journal.jsonl"
         self.probabilities_path = folder / "log_probabilities.f16"
 
-    def append(self, record: Record, log_probabilities_nk: npt.NDArray[np.float32]) -> None:
-        """Add one evaluation: a flat record and log p float32 [n, 10]."""
-        _append(self.probabilities_path, log_probabilities_nk.astype(np.float16).tobytes())
+    def append(self, record: Record, predictions_nk: npt.NDArray[np.float32] | None = None) -> None:
+        """Add one evaluation: a flat record, and predictions of the same shape each time."""
+        if predictions_nk is not None:
+            _append(self.probabilities_path, predictions_nk.astype(np.float16).tobytes())
         _append(self.path, (json.dumps(record) + "\n").encode())
 
-    def keep(self, count: int, images: int) -> None:
-        """Cut both files back to their first `count` evaluations of `images` images.
+    def sizes(self) -> dict[str, int]:
+        """Return the length of each file in bytes, for `truncate`."""
+        return {path.name: path.stat().st_size for path in self._paths if path.exists()}
+
+    def truncate(self, sizes: Mapping[str, int] | None = None) -> None:
+        """Cut the files back to what `sizes` once returned; to nothing without it.
 
         Raises:
-            RunError: one of them holds fewer.
+            RunError: one of them is shorter.
         """
-        self.path.touch()
-        self.probabilities_path.touch()
-        with self.path.open("rb") as file:
-            lines = list(itertools.islice(file, count))
-        size = count * images * CLASSES * 2
-        if len(lines) < count or self.probabilities_path.stat().st_size < size:
-            raise RunError(
-                f"{self.path.parent}: journal shorter than its checkpoint says; "
-                "delete this folder to train the member again"
-            )
-        os.truncate(self.path, sum(map(len, lines)))
-        os.truncate(self.probabilities_path, size)
+        for path in self._paths:
+            path.touch()
+            size = (sizes or {}).get(path.name, 0)
+            if path.stat().st_size < size:
+                raise RunError(
+                    f"{path}: shorter than at the last checkpoint; "
+                    "delete its folder to train the member again"
+                )
+            os.truncate(path, size)
 
     def records(self) -> list[Record]:
         """Return every evaluation, oldest first.
@@ -67,7 +69,11 @@ class Journal:
             raise RunError(f"{self.path}: not a journal: {error}") from error
 
     def log_probabilities(self, index: int, images: int) -> npt.NDArray[np.float16]:
-        """Return log p float16 [n, 10] of the `index`-th evaluation over `images` images."""
+        """Return log p float16 [n, 10] of the `index`-th evaluation over `images` images.
+
+        Raises:
+            RunError: it is not in the file.
+        """
         block = images * CLASSES
         try:
             return np.fromfile(
@@ -77,6 +83,10 @@ class Journal:
             raise RunError(
                 f"{self.probabilities_path}: evaluation {index} cannot be read; train the run again"
             ) from error
+
+    @property
+    def _paths(self) -> tuple[Path, Path]:
+        return self.path, self.probabilities_path
 
 
 def _append(path: Path, data: bytes) -> None:

@@ -1,17 +1,19 @@
 """A member's folder while it trains: journal, checkpoints, exact resumption, kept weights."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
-from tenfold.data.digits import Digits
 from tenfold.errors import RunError
 from tenfold.training.checkpoint import load_checkpoint, save_checkpoint
 from tenfold.training.journal import Journal, Record
-from tenfold.training.loss import nll_sum, weight_loss
+from tenfold.training.loss import weight_loss
+from tenfold.training.task import Measurement
 from tenfold.training.trainer import Trainer
 
 PROGRESS_SECONDS = 0.25
@@ -26,14 +28,12 @@ class Interrupted(Exception):  # noqa: N818 - it is no error
 class MemberRun:
     """A trainer with its folder: journal, checkpoint, kept weights."""
 
-    def __init__(self, trainer: Trainer, folder: Path, monitored: Digits) -> None:
+    def __init__(self, trainer: Trainer, folder: Path) -> None:
         self.trainer = trainer
         self.folder = folder
-        self.monitored = monitored
         self.journal = Journal(folder)
         self.checkpoint_path = folder / "checkpoint.safetensors"
         self.weights_path = folder / "weights.safetensors"
-        self.evaluations = 0
         self.seconds = 0.0
         self.recorded_images = 0
         self.recorded_seconds = 0.0
@@ -41,56 +41,41 @@ class MemberRun:
         self.best_state: list[Tensor] = []
 
     def resume(self) -> None:
-        """Continue at the checkpoint, or start: journal and probabilities are cut to match."""
+        """Continue at the checkpoint, or start: the journal is cut to match."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        sizes = None
         if self.checkpoint_path.exists():
             tensors, values = load_checkpoint(self.checkpoint_path)
-            trainer = self.trainer
-            trainer.optimizer.load_state(tensors)
-            for name, group in self._groups().items():
-                for index, tensor in enumerate(group):
-                    tensor.copy_(tensors[f"{name}.{index}"])
-            trainer.loss_total.copy_(tensors["loss_total"])
-            trainer.step_count = values["step"]
+            self.trainer.restore(tensors, values["step"])
             self.best_state = [tensors[f"best.{i}"] for i in range(values["best_tensors"])]
-            for name in ("evaluations", "seconds", "recorded_images", "recorded_seconds", "best"):
+            for name in ("seconds", "recorded_images", "recorded_seconds", "best"):
                 setattr(self, name, values[name])
-        self.journal.keep(self.evaluations, len(self.monitored))
+            sizes = values["journal_sizes"]
+        self.journal.truncate(sizes)
 
     def save_checkpoint(self) -> None:
         """Write everything that the rest of this member's training depends on."""
-        tensors = {**self.trainer.optimizer.state(), "loss_total": self.trainer.loss_total}
-        for name, group in {**self._groups(), "best": self.best_state}.items():
-            tensors |= {f"{name}.{index}": tensor for index, tensor in enumerate(group)}
+        best = {f"best.{index}": tensor for index, tensor in enumerate(self.best_state)}
         values = {
             "step": self.trainer.step_count,
-            "evaluations": self.evaluations,
             "seconds": self.seconds,
             "recorded_images": self.recorded_images,
             "recorded_seconds": self.recorded_seconds,
             "best": self.best,
             "best_tensors": len(self.best_state),
+            "journal_sizes": self.journal.sizes(),
         }
-        save_checkpoint(self.checkpoint_path, tensors, values)
-
-    def _groups(self) -> dict[str, list[Tensor]]:
-        trainer = self.trainer
-        return {"buffer": list(trainer.network.buffers()), "average": trainer.ema.averages}
+        save_checkpoint(self.checkpoint_path, self.trainer.checkpoint() | best, values)
 
     def evaluate(self) -> Record:
-        """Measure on the monitored set, write the record, keep the weights if they are best.
+        """Measure, write the record, keep the weights if they are the best.
 
         Raises:
             RunError: the network's outputs are no longer numbers.
         """
         trainer = self.trainer
-        log_p = trainer.log_probabilities(self.monitored.images)
         step = trainer.step_count
-        if not log_p.isfinite().all():
-            raise RunError(
-                f"{self.folder}: training diverged by iteration {step}; "
-                "lower training.stages.*.learning_rate"
-            )
+        measured = self._measure()
         images = trainer.schedule.images_before(step)
         new_images = images - self.recorded_images
         new_seconds = self.seconds - self.recorded_seconds
@@ -99,33 +84,39 @@ class MemberRun:
             **trainer.schedule.at(step - 1)._asdict(),
             "images": images,
             "train_nll": float(trainer.loss_total) / new_images,
-            "weight_loss": weight_loss(
-                layer.weight for layer in trainer.network.penalised_layers()
-            ),
-            "nll_sum": float(nll_sum(log_p, self.monitored.labels)),
-            "accuracy": float((log_p.argmax(1) == self.monitored.labels).double().mean()),
+            "weight_loss": weight_loss(trainer.network.hidden_weights()),
+            **measured.metrics,
             "seconds": round(self.seconds, 3),
             "images_per_second": round(new_images / new_seconds, 1) if new_seconds else None,
         }
-        self.journal.append(record, log_p.numpy())
-        self.evaluations += 1
+        self.journal.append(record, measured.predictions)
         self.recorded_images, self.recorded_seconds = images, self.seconds
         trainer.loss_total.zero_()
-        self._keep(record)
+        if score := trainer.task.score:
+            self._keep(score(measured.metrics), step)
         return record
 
-    def _keep(self, record: Record) -> None:
-        keep = self.trainer.recipe.training.keep
-        if keep == "last":
-            return
-        score = -record["nll_sum"] if keep == "min-nll" else record["accuracy"]
+    def _measure(self) -> Measurement:
+        measure = self.trainer.task.measure
+        measured = measure(self.trainer.evaluated_network()) if measure else Measurement({})
+        finite = all(map(math.isfinite, measured.metrics.values()))
+        if measured.predictions is not None:
+            finite = finite and bool(np.isfinite(measured.predictions).all())
+        if not finite:
+            raise RunError(
+                f"{self.folder}: training diverged by iteration {self.trainer.step_count}; "
+                "lower training.stages.*.learning_rate"
+            )
+        return measured
+
+    def _keep(self, score: float, step: int) -> None:
         if not self.best or score > self.best["score"]:
-            self.best = {"score": score, "step": record["step"]}
-            self.best_state = [t.clone() for t in self.trainer.evaluated_state()]
+            self.best = {"score": score, "step": step}
+            self.best_state = [tensor.clone() for tensor in self.trainer.ema.averages]
 
     def finish(self) -> None:
         """Write the kept weights; their presence says that this member is trained."""
-        state = self.best_state or self.trainer.evaluated_state()
+        state = self.best_state or None
         step = self.best.get("step", self.trainer.step_count)
         save_checkpoint(self.weights_path, self.trainer.state_dict(state), {"step": step})
         self.checkpoint_path.unlink(missing_ok=True)
@@ -136,20 +127,20 @@ def train_member(run: MemberRun, stop: Callable[[], bool]) -> Iterator[Event]:
 
     Raises:
         Interrupted: `stop()` became true; the checkpoint is written.
+        RunError: training diverged, or the checkpoint or the journal is damaged.
     """
     if run.weights_path.exists():
         return
     run.resume()
-    trainer, settings = run.trainer, run.trainer.recipe.training
+    trainer, settings = run.trainer, run.trainer.settings
+    last = trainer.schedule.iterations
     checkpointed = reported = begun = time.monotonic()
-    while trainer.step_count < trainer.schedule.iterations:
+    while trainer.step_count < last:
         trainer.step()
         now = time.monotonic()
         run.seconds += now - begun
         begun = now
-        if trainer.step_count % settings.evaluate_every == 0 or (
-            trainer.step_count == trainer.schedule.iterations
-        ):
+        if trainer.step_count % settings.evaluate_every == 0 or trainer.step_count == last:
             record = run.evaluate()
             begun = time.monotonic()
             yield {"kind": "evaluation", **record}

@@ -1,6 +1,6 @@
 """Adam, and Muon for hidden layers, on flat buffers of master weights and moments."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from tenfold.model.kernels.functional import adam_step
 from tenfold.training.muon import muon_step
+from tenfold.training.schedule import Hyperparameters
 
 
 class OptimizerConfig(BaseModel):
@@ -59,9 +60,7 @@ class Optimizer:
             view.copy_(parameter.detach().reshape(-1))
             parameter.data = view.view(parameter.shape)
 
-    def step(
-        self, gradients: Sequence[Tensor], step: int, learning_rate: float, l2_coefficient: float
-    ) -> None:
+    def step(self, gradients: Sequence[Tensor], step: int, hyper: Hyperparameters) -> None:
         """Update every parameter; `step` counts from 0."""
         config = self.config
         for parameter, gradient, master, first, second in zip(
@@ -69,7 +68,7 @@ class Optimizer:
         ):
             matrix, hidden = parameter.ndim > 1, id(parameter) in self._hidden
             gradient = gradient.contiguous().view(-1)  # noqa: PLW2901 - the same, flat
-            l2 = 2 * l2_coefficient / parameter.numel() if hidden else 0.0
+            l2 = 2 * hyper.l2_coefficient / parameter.numel() if hidden else 0.0
             decay = config.weight_decay if matrix else 0.0
             copy = None if parameter.dtype == torch.float32 else parameter.detach().view(-1)
             if hidden and config.muon:
@@ -78,7 +77,7 @@ class Optimizer:
                     first,
                     gradient,
                     rows=parameter.shape[0],
-                    learning_rate=learning_rate * config.muon,
+                    learning_rate=hyper.learning_rate * config.muon,
                     momentum=config.momentum,
                     l2=l2,
                     weight_decay=decay,
@@ -94,7 +93,7 @@ class Optimizer:
                 gradient,
                 copy,
                 step=step + 1,
-                learning_rate=learning_rate * (1.0 if matrix else config.bias_learning_rate),
+                learning_rate=hyper.learning_rate * (1.0 if matrix else config.bias_learning_rate),
                 betas=(config.beta1, config.beta2),
                 epsilon=config.epsilon,
                 l2=l2,
@@ -102,13 +101,11 @@ class Optimizer:
             )
 
     def state(self) -> dict[str, Tensor]:
-        """Return the tensors that `load_state` restores: float32, flat."""
+        """Return master weights and moments: float32, flat."""
         return {"master": self.master, "moment1": self.moment1, "moment2": self.moment2}
 
-    def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Restore, and bring the network's working copies up to date."""
-        for name, tensor in self.state().items():
-            tensor.copy_(state[name])
+    def write_working_copies(self) -> None:
+        """Bring the network's parameters up to date with the master weights."""
         write_parameters(self.parameters, self.master)
 
 

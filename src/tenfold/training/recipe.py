@@ -19,10 +19,8 @@ from tenfold.bundle.test_time_augmentation import TestTimeAugmentation
 from tenfold.errors import RecipeError
 from tenfold.model.config import NetworkConfig
 from tenfold.training.ema import EMAConfig
-from tenfold.training.optimizer import OptimizerConfig
-from tenfold.training.schedule import Schedule, Stage
-
-Rule = Literal["last", "min-nll", "max-accuracy"]
+from tenfold.training.schedule import Schedule
+from tenfold.training.settings import TrainingConfig
 
 
 class Frozen(BaseModel):
@@ -50,21 +48,6 @@ class DataConfig(Frozen):
         return self
 
 
-class TrainingConfig(Frozen):
-    """Objective, optimiser and schedule."""
-
-    stages: tuple[Stage, ...] = Field(min_length=1)
-    update_every: int = Field(
-        default=1, gt=0, description="iterations between changes of the hyperparameters"
-    )
-    evaluate_every: int = Field(gt=0, description="iterations between evaluations")
-    nll_reduction: Literal["mean", "sum"] = "mean"
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    optimizer: OptimizerConfig = OptimizerConfig()
-    keep: Rule = Field(default="last", description="which weights are kept, on the monitored set")
-    checkpoint_seconds: float = Field(default=20, ge=0, description="between checkpoints, at least")
-
-
 class Recipe(Frozen):
     """Data, network, augmentation, objective, optimizer, schedule, EMA and ensemble size."""
 
@@ -88,7 +71,7 @@ class Recipe(Frozen):
     @property
     def schedule(self) -> Schedule:
         """The schedule that the stages make."""
-        return Schedule(self.training.stages, self.training.update_every)
+        return self.training.schedule
 
     @property
     def selected_on(self) -> Literal["nothing", "validation", "test"]:

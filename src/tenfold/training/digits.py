@@ -1,0 +1,84 @@
+"""The task of a recipe: classify digits."""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from tenfold.artifacts.evaluation import KeepRule
+from tenfold.augmentation.batches import DigitBatches
+from tenfold.data.digits import Digits
+from tenfold.data.seeds import derive_seed
+from tenfold.model.network import DigitNetwork
+from tenfold.model.trainable import TrainableNetwork
+from tenfold.training.loss import nll_sum
+from tenfold.training.recipe import Recipe
+from tenfold.training.task import Measurement, Metrics, Task
+
+EVALUATION_BATCH = 500
+
+SCORES: dict[KeepRule, Callable[[Metrics], float] | None] = {
+    "last": None,
+    "min-nll": lambda metrics: -metrics["nll_sum"],
+    "max-accuracy": lambda metrics: metrics["accuracy"],
+}
+
+
+def digit_task(
+    recipe: Recipe,
+    member: int,
+    training: Digits,
+    monitored: Digits | None = None,
+    device: torch.device | str = "cpu",
+) -> Task:
+    """Return what a member of a recipe's ensemble is trained on.
+
+    Args:
+        recipe: network, data preparation, loss.
+        member: its number, from 0; with the recipe's seed it decides everything random.
+        training: images to train on.
+        monitored: images that evaluations measure, if there are any.
+        device: where it is trained.
+    """
+    device = torch.device(device)
+    seed = derive_seed(recipe.seed, "member", member)
+    weights = torch.Generator().manual_seed(derive_seed(seed, "weights"))
+    batches = DigitBatches(
+        training,
+        recipe.schedule.images_before,
+        augmentation=recipe.augmentation,
+        degradations=recipe.degradations,
+        outlier_exposure=recipe.outlier_exposure,
+        seed=seed,
+        device=device,
+    )
+    return Task(
+        network=DigitNetwork(recipe.network).initialise(weights).to(device),
+        batches=batches,
+        loss=partial(nll_sum, label_smoothing=recipe.training.label_smoothing),
+        seed=seed,
+        measure=partial(measure, digits=monitored) if monitored else None,
+        score=SCORES[recipe.training.keep],
+    )
+
+
+def measure(network: TrainableNetwork, digits: Digits) -> Measurement:
+    """Measure summed negative log-likelihood and accuracy; predictions are log p [n, 10]."""
+    log_p = log_probabilities(network, digits.images)
+    metrics = {
+        "nll_sum": float(nll_sum(log_p, digits.labels)),
+        "accuracy": float((log_p.argmax(1) == digits.labels).double().mean()),
+    }
+    return Measurement(metrics, log_p.numpy())
+
+
+def log_probabilities(network: TrainableNetwork, images_nhw: Tensor) -> Tensor:
+    """Return log p float32 [n, 10] of uint8 images [n, 28, 28], on the CPU."""
+    device = next(network.parameters()).device
+    with torch.inference_mode():
+        logits = [
+            network(chunk.to(device).float() / 255)
+            for chunk in torch.split(images_nhw, EVALUATION_BATCH)
+        ]
+        return torch.log_softmax(torch.cat(logits), dim=1).cpu()
