@@ -69,8 +69,8 @@ def main() -> None:
             "baseline": baseline(plain, pictures),
         }
         print(row(name, result, found[name]["baseline"]), flush=True)
-    bundle = reader.predictor.config.model_dump(mode="json")
-    save(given.out, bundle=bundle, accept=reader.accept, sets=found)
+    bundle = reader.classifier.config.model_dump(mode="json")
+    save(given.out, bundle=bundle, rejection_threshold=reader.rejection_threshold, sets=found)
 
 
 if __name__ == "__main__":

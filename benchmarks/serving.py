@@ -35,7 +35,7 @@ from PIL import Image
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.decoding import decode
 from tenfold.data.sources import load_digits
-from tenfold.reading.reader import Reader, find_digits, images_of
+from tenfold.reading.reader import Reader, find_digits, stack_images
 from tenfold.serving.responses import picture_result, response_body
 
 RATE = 200  # requests a second
@@ -205,7 +205,7 @@ def parts(bodies: list[bytes]) -> dict[str, float]:
     reader = Reader(classifier)
     pixels = [decode(body) for body in bodies]
     slots = [find_digits(one, "line") for one in pixels]
-    images = np.concatenate([images_of(some) for some in slots])
+    images = np.concatenate([stack_images(some) for some in slots])
     readings = [reader.read(one) for one in pixels]
 
     def microseconds(work: Callable[[], object], count: int) -> float:

@@ -13,11 +13,11 @@ A message is one line that names the file, the field and the fix.
 
 # The extra that brings a module: the command line turns a failed import into one line.
 EXTRA_OF_MODULE = {
-    **dict.fromkeys(("jinja2", "matplotlib", "onnx", "platformdirs", "pooch"), "train"),
+    **dict.fromkeys(("filelock", "jinja2", "matplotlib", "onnx", "platformdirs", "pooch"), "train"),
     **dict.fromkeys(("safetensors", "scipy", "tomli_w", "torch"), "train"),
     **dict.fromkeys(("fastapi", "httptools", "prometheus_client"), "serve"),
     **dict.fromkeys(("python_multipart", "starlette", "uvicorn", "uvloop"), "serve"),
-    **dict.fromkeys(("filelock", "optuna"), "tune"),
+    "optuna": "tune",
     "cleanlab": "audit",
     "pyarrow": "bulk",
     "ray": "ray",

@@ -5,35 +5,41 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as stn
 
-from tenfold.data.normalization import BOX, Ink, ink_box, resample, to_form
+from tenfold.data.normalization import (
+    DIGIT_SIDE,
+    Foreground,
+    foreground_box,
+    normalize_digit,
+    resize_matrix,
+)
 
 # Grey levels: paper, or ink so dark that no edge of it fades when it is scaled down threefold.
 LEVELS = st.just(0) | st.integers(64, 255)
 
 
-def pictures(longest: int = 60) -> st.SearchStrategy[Ink]:
+def pictures(longest: int = 60) -> st.SearchStrategy[Foreground]:
     """Draw pictures of any proportions, float32 in [0, 1]."""
     shapes = st.tuples(st.integers(1, longest), st.integers(1, longest))
     arrays = stn.arrays(np.uint8, shapes, elements=LEVELS, fill=st.just(0))
     return arrays.map(ink_of)
 
 
-def ink_of(pixels: np.ndarray) -> Ink:
-    ink: Ink = np.divide(pixels, 255, dtype=np.float32)
+def ink_of(pixels: np.ndarray) -> Foreground:
+    ink: Foreground = np.divide(pixels, 255, dtype=np.float32)
     return ink
 
 
 @given(pictures())
-def test_any_ink_is_brought_to_the_form(ink: Ink) -> None:
-    image = to_form(ink)
+def test_any_ink_is_brought_to_the_form(ink: Foreground) -> None:
+    image = normalize_digit(ink)
     assert image.shape == (28, 28)
     assert image.dtype == np.uint8
     assert image.any() == ink.any()
     if not ink.any():
         return
-    top, left, bottom, right = ink_box(ink_of(image))
+    top, left, bottom, right = foreground_box(ink_of(image))
     assert image.max() == 255
-    assert max(bottom - top, right - left) == BOX
+    assert max(bottom - top, right - left) == DIGIT_SIDE
     for axis, first, end in ((0, top, bottom), (1, left, right)):
         mass = image.sum(axis=1 - axis, dtype=np.int64)
         centre = mass @ np.arange(28) / mass.sum()
@@ -42,22 +48,24 @@ def test_any_ink_is_brought_to_the_form(ink: Ink) -> None:
 
 
 @given(pictures())
-def test_what_is_in_form_stays_as_it_is(ink: Ink) -> None:
-    image = to_form(ink)
-    np.testing.assert_array_equal(to_form(ink_of(image)), image)
+def test_what_is_in_form_stays_as_it_is(ink: Foreground) -> None:
+    image = normalize_digit(ink)
+    np.testing.assert_array_equal(normalize_digit(ink_of(image)), image)
 
 
 @given(pictures(30), *[st.integers(0, 50) for _ in range(4)])
 def test_paper_around_the_ink_does_not_matter(
-    ink: Ink, top: int, left: int, bottom: int, right: int
+    ink: Foreground, top: int, left: int, bottom: int, right: int
 ) -> None:
     padded = np.pad(ink, ((top, bottom), (left, right)))
-    np.testing.assert_array_equal(to_form(padded), to_form(ink))
+    np.testing.assert_array_equal(normalize_digit(padded), normalize_digit(ink))
 
 
 @given(pictures(40))
-def test_rows_and_columns_are_treated_alike(ink: Ink) -> None:
-    np.testing.assert_array_equal(to_form(np.ascontiguousarray(ink.T)), to_form(ink).T)
+def test_rows_and_columns_are_treated_alike(ink: Foreground) -> None:
+    np.testing.assert_array_equal(
+        normalize_digit(np.ascontiguousarray(ink.T)), normalize_digit(ink).T
+    )
 
 
 @given(
@@ -67,15 +75,15 @@ def test_rows_and_columns_are_treated_alike(ink: Ink) -> None:
 )
 def test_enlarging_thick_strokes_changes_nothing(cells: np.ndarray, size: int, factor: int) -> None:
     ink = ink_of(np.kron(cells, np.ones((size, size), np.uint8)))
-    top, left, bottom, right = ink_box(ink)
-    assume(max(bottom - top, right - left) >= BOX)  # smaller ones are enlarged smoothly
-    large: Ink = np.kron(ink, np.ones((factor, factor), np.float32))
-    np.testing.assert_array_equal(to_form(large), to_form(ink))
+    top, left, bottom, right = foreground_box(ink)
+    assume(max(bottom - top, right - left) >= DIGIT_SIDE)  # smaller ones are enlarged smoothly
+    large: Foreground = np.kron(ink, np.ones((factor, factor), np.float32))
+    np.testing.assert_array_equal(normalize_digit(large), normalize_digit(ink))
 
 
 @given(st.integers(1, 40), st.integers(1, 400))
 def test_resampling_averages(outputs: int, inputs: int) -> None:
-    matrix = resample(outputs, inputs)
+    matrix = resize_matrix(outputs, inputs)
     assert matrix.shape == (outputs, inputs)
     assert matrix.dtype == np.float32
     assert (matrix >= 0).all()

@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tenfold.data.normalization import to_form
-from tenfold.reading.foreground import WORKING_SIDE
+from tenfold.data.normalization import normalize_digit
+from tenfold.reading.foreground import MAX_SIDE_PX
 from tenfold.reading.reader import Layout, Picture, Reader
 from tenfold.rendering.strokes import STROKE_TEMPLATES, catmull_rom, parse_template
 
@@ -138,8 +138,8 @@ def test_a_picture_says_nothing_but_its_digit(
     layouts: tuple[Layout, ...] = ("single", "line")
     for layout in layouts:
         (reading,) = reader.read(EXACT[name](ink), layout)
-        bound = LOSSLESS if max(ink.shape) <= WORKING_SIDE else SCALED
-        assert apart(reading.image, to_form(ink)) <= bound
+        bound = LOSSLESS if max(ink.shape) <= MAX_SIDE_PX else SCALED
+        assert apart(reading.image, normalize_digit(ink)) <= bound
         assert (reading.digit, reading.rejected) == (drawing.digit, False)
 
 
@@ -172,7 +172,7 @@ def test_lossy_files_come_close(reader: Reader, drawing: Drawing, name: str) -> 
     layouts: tuple[Layout, ...] = ("single", "line")
     for layout in layouts:
         (reading,) = reader.read(ROUGH[name](ink), layout)
-        assert apart(reading.image, to_form(ink)) <= LOSSY
+        assert apart(reading.image, normalize_digit(ink)) <= LOSSY
         assert (reading.digit, reading.rejected) == (drawing.digit, False)
 
 

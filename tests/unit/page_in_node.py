@@ -32,7 +32,10 @@ def read_in_node(
     script = Path(__file__).with_name("read_pictures.mjs")
     command = [node, str(script), str(PAGE / "reader" / "reader.js"), str(given)]
     with subprocess.Popen(
-        [*command, str(reader.accept)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [*command, str(reader.rejection_threshold)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdin
         assert process.stdout
@@ -40,7 +43,7 @@ def read_in_node(
             said = json.loads(line)
             if "ask" in said:
                 images = np.frombuffer(base64.b64decode(said["images"]), np.uint8)
-                p = reader.predictor.probabilities(images.reshape(said["ask"], 28, 28))
+                p = reader.classifier.probabilities(images.reshape(said["ask"], 28, 28))
                 process.stdin.write(json.dumps(p.tolist()) + "\n")
                 process.stdin.flush()
                 continue

@@ -126,7 +126,7 @@ def test_a_grid_needs_all_nine_digits() -> None:
         list(grid_documents(rings, 1))
 
 
-# Ink
+# Foreground
 
 
 @pytest.mark.parametrize("tall", [20, 60, 250])

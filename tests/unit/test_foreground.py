@@ -1,4 +1,4 @@
-"""Ink: against pictures whose ink is known, because it was laid on the paper here."""
+"""Foreground: against pictures whose ink is known, because it was laid on the paper here."""
 
 from typing import Any
 
@@ -21,17 +21,17 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as stn
 
 from tenfold.data.digits import synthetic_digits
-from tenfold.data.normalization import to_form
+from tenfold.data.normalization import normalize_digit
 from tenfold.reading.foreground import (
-    WORKING_SIDE,
-    contrast,
-    find_ink,
-    fit,
-    grain,
-    levels,
-    light_ink,
+    MAX_SIDE_PX,
+    downscale,
+    find_foreground,
+    is_foreground_light,
+    noise_deviation,
+    stretch_levels,
+    subtract_background,
 )
-from tenfold.reading.line_removal import lines, without
+from tenfold.reading.line_removal import find_lines, remove_lines
 from tenfold.rendering.strokes import STROKE_TEMPLATES, draw_digit
 
 PENS: list[tuple[Colour, Colour]] = [  # pen, paper
@@ -90,7 +90,7 @@ def noisy(picture: npt.NDArray[Any], deviation: float, seed: int = 0) -> Pixels:
 def test_ink_of_any_colour_on_flat_paper(pen: Colour, paper: Colour, height: int) -> None:
     for digit in range(10):
         drawn = clear_digit(digit, height)
-        found = find_ink(on_paper(drawn, pen, paper)).ink
+        found = find_foreground(on_paper(drawn, pen, paper)).foreground
         assert overlap(found, drawn) > 0.98
         assert abs(found - drawn).mean() < 0.001
         assert not found[drawn == 0].any()
@@ -99,11 +99,11 @@ def test_ink_of_any_colour_on_flat_paper(pen: Colour, paper: Colour, height: int
 def test_contrast_is_the_part_of_the_paper_s_light_that_is_missing() -> None:
     picture = np.full((40, 40), 200, np.uint8)
     picture[10:30, 18:22] = 50
-    found = contrast(picture)
+    found = subtract_background(picture)
     np.testing.assert_allclose(found[10:30, 18:22], 1 - 50 / 200, atol=1e-6)
     assert np.count_nonzero(found) == 20 * 4
     # Of light ink the picture's negative is taken: 255 - 55 = 200 is paper there, 255 - 205 ink.
-    np.testing.assert_allclose(contrast(255 - picture), found, atol=1e-6)
+    np.testing.assert_allclose(subtract_background(255 - picture), found, atol=1e-6)
 
 
 @pytest.mark.parametrize("paper", [*range(0, 256, 15), 65, 67, 69, 131])
@@ -111,23 +111,23 @@ def test_contrast_is_the_part_of_the_paper_s_light_that_is_missing() -> None:
 def test_flat_paper_is_exactly_0(paper: int, away: int) -> None:
     picture = np.full((40, 40), paper, np.uint8)
     picture[10:30, 18:22] = paper + away if 0 <= paper + away <= 255 else paper - away
-    assert np.count_nonzero(find_ink(picture).ink) == 20 * 4
+    assert np.count_nonzero(find_foreground(picture).foreground) == 20 * 4
 
 
 def test_colours_count_by_the_square() -> None:
     picture = np.full((40, 40, 3), (200, 240, 100), np.uint8)
     picture[10:30, 18:22] = (100, 240, 25)
     expected = np.sqrt((0.5**2 + 0 + 0.75**2) / 3)
-    np.testing.assert_allclose(contrast(picture)[10:30, 18:22], expected, rtol=1e-5)
+    np.testing.assert_allclose(subtract_background(picture)[10:30, 18:22], expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("light", [False, True])
 def test_ink_is_the_minority(light: bool) -> None:  # noqa: FBT001
     drawn = clear_digit(8, 60, pen=0.2, margin=0.05)
     grey = drawn if light else 1 - drawn
-    assert light_ink(grey, flat=True) is light
+    assert is_foreground_light(grey, flat=True) is light
     photographed = (0.1 + 0.8 * grey) * shaded(grey.shape, 0.3, 0.2)
-    assert light_ink(photographed.astype(np.float32), flat=False) is light
+    assert is_foreground_light(photographed.astype(np.float32), flat=False) is light
 
 
 @pytest.mark.parametrize("angle", np.arange(0, 2 * np.pi, np.pi / 3))
@@ -137,7 +137,7 @@ def test_light_that_falls_away_evenly(angle: float, depth: float, light: bool) -
     for digit in (0, 1, 5, 8):
         drawn = clear_digit(digit, 80, margin=0.5)
         picture = on_paper(drawn, 30, 230) * shaded(drawn.shape, angle, depth)
-        found = find_ink(noisy(255 - picture if light else picture, 2)).ink
+        found = find_foreground(noisy(255 - picture if light else picture, 2)).foreground
         assert overlap(found, drawn) > 0.95
 
 
@@ -148,7 +148,7 @@ def test_levels_stretch_to_the_body_of_the_ink() -> None:
     found = np.zeros((50, 50), np.float32)
     found[5:45, 20:28] = 0.5  # the body
     found[5:45, 28] = 0.25  # its soft edge
-    stretched = levels(found)
+    stretched = stretch_levels(found)
     np.testing.assert_allclose(stretched[5:45, 20:28], 1, atol=0.01)
     np.testing.assert_allclose(stretched[5:45, 28], 0.5, atol=0.01)
     assert np.count_nonzero(stretched) == 40 * 9
@@ -157,7 +157,7 @@ def test_levels_stretch_to_the_body_of_the_ink() -> None:
 @pytest.mark.parametrize(("strength", "seen"), [(0.04, False), (0.08, True), (1.0, True)])
 def test_the_faintest_ink(strength: float, seen: bool) -> None:  # noqa: FBT001
     found = strength * clear_digit(3)
-    assert levels(found).any() == seen
+    assert stretch_levels(found).any() == seen
 
 
 @pytest.mark.parametrize("deviation", [0.5, 3, 8])
@@ -167,12 +167,12 @@ def test_blank_paper_has_no_ink(deviation: float, shape: tuple[int, int], depth:
     for seed in range(4):
         for brightness in (240, 110):
             blank = brightness * shaded(shape, seed, depth)
-            assert not find_ink(noisy(blank, deviation, seed)).ink.any()
+            assert not find_foreground(noisy(blank, deviation, seed)).foreground.any()
 
 
 def test_faint_strokes_are_seen_through_noise() -> None:
     drawn = clear_digit(5, 120)
-    found = find_ink(noisy(on_paper(drawn, 190, 230), 4)).ink
+    found = find_foreground(noisy(on_paper(drawn, 190, 230), 4)).foreground
     assert overlap(found, drawn) > 0.9
 
 
@@ -183,8 +183,8 @@ def test_grain_is_the_noise_s_deviation(shading: float, digit: int | None) -> No
     picture = shading * shaded(shape, 1, 0.9) + (0 if digit is None else clear_digit(digit, 150))
     noise = np.random.default_rng(0).normal(0, 0.05, shape)
     # Every fifth pixel or so is near a stroke, and half of the others are below the median.
-    assert grain((picture + noise).astype(np.float32)) == pytest.approx(0.05, rel=0.3)
-    assert grain(picture.astype(np.float32)) < 0.002
+    assert noise_deviation((picture + noise).astype(np.float32)) == pytest.approx(0.05, rel=0.3)
+    assert noise_deviation(picture.astype(np.float32)) < 0.002
 
 
 # Printed lines
@@ -198,19 +198,19 @@ def test_printed_lines_go_and_strokes_stay(degrees: float, squared: bool, darkne
         drawn = clear_digit(digit, 150, pen=0.1)
         printed = ruled(drawn.shape, degrees, squared=squared)
         picture = on_paper(np.maximum(drawn, darkness * printed), 35, 255)
-        found = find_ink(picture)
+        found = find_foreground(picture)
         # Where a stroke runs along a line for long, it cannot be told from the line.
-        assert overlap(found.ink, drawn) > (0.9 if squared else 0.95)
+        assert overlap(found.foreground, drawn) > (0.9 if squared else 0.95)
         away = cv2.dilate(drawn, np.ones((7, 7))) == 0
-        assert np.mean(found.ink[away] > 0.25) < 0.005
-        assert np.mean(found.levelled[away] > 0.25) > 0.02
+        assert np.mean(found.foreground[away] > 0.25) < 0.005
+        assert np.mean(found.stretched[away] > 0.25) > 0.02
 
 
 @pytest.mark.parametrize("degrees", SLOPES)
 def test_many_lines_as_dark_as_the_pen_are_lines_all_the_same(degrees: float) -> None:
     drawn = clear_digit(0, 150, pen=0.1)
     printed = ruled(drawn.shape, degrees, squared=True)
-    found = find_ink(on_paper(np.maximum(drawn, 0.9 * printed), 35, 255)).ink
+    found = find_foreground(on_paper(np.maximum(drawn, 0.9 * printed), 35, 255)).foreground
     assert np.mean(found[cv2.dilate(drawn, np.ones((7, 7))) == 0] > 0.25) < 0.005
 
 
@@ -218,14 +218,14 @@ def test_two_pale_lines_that_cross_in_a_digit_are_lines() -> None:
     drawn = clear_digit(6, 100)
     printed = np.zeros_like(drawn)
     printed[70:72] = printed[:, 60:62] = 0.4
-    found = find_ink(on_paper(np.maximum(drawn, printed), 20, 235)).ink
+    found = find_foreground(on_paper(np.maximum(drawn, printed), 20, 235)).foreground
     assert overlap(found, drawn) > 0.97
     assert not (found[cv2.dilate(drawn, np.ones((5, 5))) == 0] > 0.25).any()
 
 
 def test_a_line_in_the_mask_is_whole() -> None:
     printed = ruled((200, 300), 5, squared=False)
-    assert (lines(printed)[printed > 0.5] == 1).all()
+    assert (find_lines(printed)[printed > 0.5] == 1).all()
 
 
 @pytest.mark.parametrize("gap", [0.05, 0.5])
@@ -235,7 +235,7 @@ def test_digits_that_stand_close_together_on_a_line(gap: float, row: int) -> Non
     printed = np.zeros_like(drawn)
     printed[row : row + 2] = 1
     printed = np.maximum(drawn, 0.5 * cv2.GaussianBlur(printed, (0, 0), 0.8))
-    found = find_ink(on_paper(printed, 20, 235)).ink
+    found = find_foreground(on_paper(printed, 20, 235)).foreground
     assert overlap(found, drawn) > 0.97
     assert np.mean(found[drawn == 0] > 0.25) < 0.01
 
@@ -244,22 +244,22 @@ def test_strokes_that_end_inside_are_no_lines() -> None:
     ink = np.zeros((100, 200), np.float32)
     ink[50:53, 10:190] = 1  # nearly across
     ink[10:90, 100:103] = 1
-    assert not lines(ink).any()
+    assert not find_lines(ink).any()
 
 
 def test_in_small_pictures_nothing_is_a_line() -> None:
     ink = np.zeros((28, 28), np.float32)
     ink[3:5] = 1
-    assert not lines(ink).any()
-    assert lines(np.kron(ink, np.ones((2, 2), np.float32))).any()
+    assert not find_lines(ink).any()
+    assert find_lines(np.kron(ink, np.ones((2, 2), np.float32))).any()
 
 
 @pytest.mark.parametrize("thickness", [9, 20, 30])
 def test_thick_bars_are_no_lines(thickness: int) -> None:
     ink = np.zeros((100, 200), np.float32)
     ink[40 : 40 + thickness] = 1
-    assert not lines(ink).any()
-    assert not lines(np.ascontiguousarray(ink.T)).any()
+    assert not find_lines(ink).any()
+    assert not find_lines(np.ascontiguousarray(ink.T)).any()
 
 
 @pytest.mark.parametrize("height", [60, 100, 200])
@@ -270,7 +270,7 @@ def test_a_digit_that_fills_its_picture_has_no_lines(height: int, pen: float) ->
             drawn = cropped(clear_digit(digit, height, way=way, pen=pen))
             if (drawn > 0.5).mean() > 0.9:
                 continue  # an upright 1 leaves no paper
-            found = find_ink(on_paper(drawn, 20, 235)).ink
+            found = find_foreground(on_paper(drawn, 20, 235)).foreground
             assert overlap(found, drawn) > 0.95
 
 
@@ -280,7 +280,7 @@ def test_a_stroke_from_edge_to_edge_is_no_line(digit: int, pen: float) -> None:
     drawn = clear_digit(digit, 100, pen=pen)
     columns = np.flatnonzero(drawn.any(axis=0))
     drawn = np.ascontiguousarray(drawn[:, columns[0] : columns[-1] + 1])
-    assert overlap(find_ink(on_paper(drawn, 20, 235)).ink, drawn) > 0.97
+    assert overlap(find_foreground(on_paper(drawn, 20, 235)).foreground, drawn) > 0.97
 
 
 def test_without_keeps_what_is_darker_and_what_crosses() -> None:
@@ -290,7 +290,7 @@ def test_without_keeps_what_is_darker_and_what_crosses() -> None:
     ink[10:31, 8:11] = 1.0  # clearly darker
     ink[10:31, 28:31] = 0.4  # as pale as the line, but with ink above and below
     ink[20, 28:31] = 0.3
-    kept = without(ink, mask)
+    kept = remove_lines(ink, mask)
     expected = ink.copy()
     expected[20, [*range(8), *range(11, 28), *range(31, 41)]] = 0
     np.testing.assert_array_equal(kept, expected)
@@ -298,7 +298,7 @@ def test_without_keeps_what_is_darker_and_what_crosses() -> None:
 
 def test_without_lines_nothing_changes() -> None:
     ink = clear_digit(4)
-    np.testing.assert_array_equal(without(ink, lines(ink)), ink)
+    np.testing.assert_array_equal(remove_lines(ink, find_lines(ink)), ink)
 
 
 # Any picture
@@ -309,7 +309,7 @@ def test_without_lines_nothing_changes() -> None:
 )
 @pytest.mark.parametrize("grey", [0, 128, 255])
 def test_one_grey_all_over_is_blank(shape: tuple[int, ...], grey: int) -> None:
-    for step in find_ink(np.full(shape, grey, np.uint8)):
+    for step in find_foreground(np.full(shape, grey, np.uint8)):
         assert step.shape == shape[:2]
         assert not step.any()
 
@@ -327,7 +327,7 @@ def test_every_step_of_any_picture_is_between_0_and_1(
 ) -> None:
     greys = np.random.default_rng(seed).integers(0, levels_of_grey, shape)
     picture = (low + greys).clip(0, 255).astype(np.uint8)
-    for step in find_ink(picture):
+    for step in find_foreground(picture):
         assert step.dtype == np.float32
         assert step.shape == shape[:2]
         assert np.isfinite(step).all()
@@ -338,28 +338,28 @@ def test_every_step_of_any_picture_is_between_0_and_1(
 @settings(max_examples=40)
 @given(stn.arrays(np.uint8, stn.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=9)))
 def test_turning_a_small_picture_turns_its_ink(picture: npt.NDArray[np.uint8]) -> None:
-    turned = find_ink(np.ascontiguousarray(picture.T)).ink
-    np.testing.assert_allclose(turned, find_ink(picture).ink.T, atol=1e-4)
+    turned = find_foreground(np.ascontiguousarray(picture.T)).foreground
+    np.testing.assert_allclose(turned, find_foreground(picture).foreground.T, atol=1e-4)
 
 
 def test_what_is_in_mnist_s_form_is_nearly_its_own_ink() -> None:
     generator = np.random.default_rng(0)
     for digit in range(10):
-        image = to_form(np.asarray(draw_digit(digit, generator) / 255, np.float32))
-        assert abs(find_ink(image).ink * 255 - image.astype(float)).mean() < 1
+        image = normalize_digit(np.asarray(draw_digit(digit, generator) / 255, np.float32))
+        assert abs(find_foreground(image).foreground * 255 - image.astype(float)).mean() < 1
     for image in synthetic_digits(20, 0).images.numpy():  # with noise of 20 grey levels
-        found = find_ink(image).ink
+        found = find_foreground(image).foreground
         assert np.corrcoef(found.ravel(), image.ravel())[0, 1] > 0.9
 
 
 def test_large_pictures_are_scaled_down_and_others_left() -> None:
-    small, factor = fit(np.zeros((30, 40), np.uint8))
+    small, factor = downscale(np.zeros((30, 40), np.uint8))
     assert (small.shape, factor) == ((30, 40), 1.0)
-    large = np.zeros((10, 4 * WORKING_SIDE, 3), np.uint8)
-    large[:, : 2 * WORKING_SIDE] = 200
-    small, factor = fit(large)
-    assert small.shape == (2, WORKING_SIDE, 3)
+    large = np.zeros((10, 4 * MAX_SIDE_PX, 3), np.uint8)
+    large[:, : 2 * MAX_SIDE_PX] = 200
+    small, factor = downscale(large)
+    assert small.shape == (2, MAX_SIDE_PX, 3)
     assert factor == 0.25
-    assert (small[:, : WORKING_SIDE // 2] == 200).all()
-    assert not small[:, WORKING_SIDE // 2 :].any()
-    assert fit(np.zeros((1, 3 * WORKING_SIDE), np.uint8))[0].shape == (1, WORKING_SIDE)
+    assert (small[:, : MAX_SIDE_PX // 2] == 200).all()
+    assert not small[:, MAX_SIDE_PX // 2 :].any()
+    assert downscale(np.zeros((1, 3 * MAX_SIDE_PX), np.uint8))[0].shape == (1, MAX_SIDE_PX)

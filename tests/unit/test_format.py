@@ -157,7 +157,7 @@ DAMAGED_CONFIGS: Damage = {
     "deep json": (lambda b: (b / "bundle.json").write_text("[" * 10**5), "Invalid JSON: recursion"),
     "not text": (lambda b: (b / "bundle.json").write_bytes(b"\xff" * 9), "Invalid JSON"),
     "newer": (lambda b: change(b, format=3, x=1), "format: Input should be 2; a newer tenfold"),
-    "older": (lambda b: change(b, format=1), "format: Input should be 2; `tenfold export "),
+    "older": (lambda b: change(b, format=1), "format: 1 is old; convert: `tenfold export "),
     "unknown key": (lambda b: change(b, code="x"), "code: Extra inputs are not permitted"),
     "unknown network key": (
         lambda b: change(b, members=[{"hook": "os.system"}]),

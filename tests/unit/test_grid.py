@@ -6,7 +6,7 @@ import pytest
 from clear_digits import Floats, clear_digit, cropped, overlap
 
 from tenfold.errors import DataError
-from tenfold.reading.grid import Cell, cells_of, find_frame, rules
+from tenfold.reading.grid import Cell, find_cells, find_frame, rules
 
 SIDE = 44  # pixels of a cell
 MARGIN = 40
@@ -64,7 +64,7 @@ def test_every_cell_is_found_with_what_is_in_it(size: tuple[int, int], view: str
         if (row + 2 * column) % 3
     }
     ink, projection = seen(drawn_grid(rows, columns, digits), view)
-    cells = list(cells_of(ink))
+    cells = list(find_cells(ink))
     expected = [(row, column) for row in range(rows) for column in range(columns)]
     assert [(cell.row, cell.column) for cell in cells] == expected
     assert {(cell.row, cell.column) for cell in cells if cell.ink.any()} == digits.keys()
@@ -82,7 +82,7 @@ def test_every_cell_is_found_with_what_is_in_it(size: tuple[int, int], view: str
 
 def test_a_cell_s_ink_is_its_digit_alone() -> None:
     digits = {(row, column): 3 * row + column for row in range(3) for column in range(3)}
-    cells = list(cells_of(drawn_grid(3, 3, digits)))
+    cells = list(find_cells(drawn_grid(3, 3, digits)))
     for cell in cells:
         drawn = cropped(clear_digit(digits[cell.row, cell.column], 22))
         found = cropped(cell.ink)
@@ -96,7 +96,7 @@ def test_dirt_in_a_cell_is_none() -> None:
         x, y = MARGIN + 2 * SIDE + 20, MARGIN + row * SIDE + 20
         ink[y : y + 5, x : x + 5] = 1  # a dot
         ink[y : y + 2, x - SIDE - 16 : x - SIDE - 14] = 1
-    assert [(c.row, c.column) for c in cells_of(ink) if c.ink.any()] == [(1, 1)]
+    assert [(c.row, c.column) for c in find_cells(ink) if c.ink.any()] == [(1, 1)]
 
 
 def test_pale_rules_in_a_dark_frame() -> None:
@@ -104,7 +104,7 @@ def test_pale_rules_in_a_dark_frame() -> None:
     inside = np.zeros_like(ink)
     inside[MARGIN + 5 : -MARGIN - 5, MARGIN + 5 : -MARGIN - 5] = 1
     pale = np.where(inside > 0, 0.4 * ink, ink).astype(np.float32)
-    assert [cell[:2] for cell in cells_of(pale)] == [(r, c) for r in range(9) for c in range(9)]
+    assert [cell[:2] for cell in find_cells(pale)] == [(r, c) for r in range(9) for c in range(9)]
 
 
 def test_corners_are_the_frame_s() -> None:
@@ -130,16 +130,16 @@ def test_rules_are_equally_far_apart(cells: int) -> None:
 def test_without_a_grid(digit: int | None) -> None:
     ink = np.zeros((90, 90), np.float32) if digit is None else clear_digit(digit)
     with pytest.raises(DataError, match="no grid in this picture; leave out --grid"):
-        list(cells_of(ink))
+        list(find_cells(ink))
 
 
 def test_a_grid_that_is_a_small_part_of_the_picture_is_none() -> None:
     ink = np.pad(drawn_grid(2, 2, {}), 200)
     with pytest.raises(DataError, match="no grid"):
-        next(cells_of(ink))
+        next(find_cells(ink))
 
 
 def test_cells_are_in_the_picture_s_own_pixels() -> None:
-    cell = next(cells_of(drawn_grid(2, 2, {(0, 0): 7})))
+    cell = next(find_cells(drawn_grid(2, 2, {(0, 0): 7})))
     assert isinstance(cell, Cell)
     np.testing.assert_allclose(cell.box, (MARGIN, MARGIN, MARGIN + SIDE, MARGIN + SIDE), atol=4)

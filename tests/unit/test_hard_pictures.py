@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tenfold.data.normalization import ink_box
+from tenfold.data.normalization import foreground_box
 from tenfold.reading.reader import Reader
 from tenfold.rendering.strokes import draw_digit
 
@@ -15,7 +15,7 @@ Picture = npt.NDArray[np.uint8]
 
 
 def cropped(drawing: Picture) -> Picture:
-    top, left, bottom, right = ink_box(drawing.astype(np.float32))
+    top, left, bottom, right = foreground_box(drawing.astype(np.float32))
     return drawing[top:bottom, left:right]
 
 

@@ -10,7 +10,7 @@ from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 
 from tenfold.bundle.torch_bundle import Bundle
-from tenfold.data.normalization import to_form
+from tenfold.data.normalization import normalize_digit
 from tenfold.rendering import non_digits as module
 from tenfold.rendering.non_digits import (
     LETTERS,
@@ -89,7 +89,7 @@ def test_printed_digits_show_their_labels() -> None:
     for digit in range(10):
         picture = Image.new("L", (80, 80))
         ImageDraw.Draw(picture).text((20, 5), str(digit), fill=255, font=font)
-        shown.append(to_form(np.divide(np.asarray(picture), 255, dtype=np.float32)).ravel())
+        shown.append(normalize_digit(np.divide(np.asarray(picture), 255, dtype=np.float32)).ravel())
     means = [images[labels == digit].double().mean(0).numpy().ravel() for digit in range(10)]
     likeness = np.corrcoef(means, shown)[:10, 10:]
     assert likeness.argmax(axis=1).tolist() == list(range(10))

@@ -8,7 +8,15 @@ from torch.nn import functional
 
 from tenfold.data import normalization as form
 from tenfold.data.digits import synthetic_digits
-from tenfold.data.normalization import BOX, Ink, centred, ink_box, keep_strokes, resample, to_form
+from tenfold.data.normalization import (
+    DIGIT_SIDE,
+    Foreground,
+    center_by_mass,
+    foreground_box,
+    normalize_digit,
+    resize_matrix,
+    widen_thin_strokes,
+)
 
 # Digits as polylines in a frame of 12 x 16.
 DRAWN: dict[int, list[tuple[int, int]]] = {
@@ -20,7 +28,7 @@ DRAWN: dict[int, list[tuple[int, int]]] = {
 }
 
 
-def draw(digit: int, scale: float, pen: float = 1.5) -> Ink:
+def draw(digit: int, scale: float, pen: float = 1.5) -> Foreground:
     """Draw a digit at `scale` pixels a unit, with round ends and soft edges."""
     canvas = np.zeros((round(16 * scale), round(12 * scale)), np.uint8)
     points = np.rint((np.array(DRAWN[digit]) * scale - 0.5) * 16).astype(np.int32)
@@ -29,14 +37,14 @@ def draw(digit: int, scale: float, pen: float = 1.5) -> Ink:
     return ink_of(canvas)
 
 
-def ink_of(pixels: np.ndarray) -> Ink:
-    ink: Ink = np.divide(pixels, 255, dtype=np.float32)
+def ink_of(pixels: np.ndarray) -> Foreground:
+    ink: Foreground = np.divide(pixels, 255, dtype=np.float32)
     return ink
 
 
-def enlarged(ink: Ink, factor: int) -> Ink:
+def enlarged(ink: Foreground, factor: int) -> Foreground:
     """Make each pixel a square of `factor` pixels a side."""
-    large: Ink = np.kron(ink, np.ones((factor, factor), np.float32))
+    large: Foreground = np.kron(ink, np.ones((factor, factor), np.float32))
     return large
 
 
@@ -45,7 +53,7 @@ def difference(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.abs(a.astype(int) - b.astype(int)).mean())
 
 
-def some_digits(n: int = 60) -> list[Ink]:
+def some_digits(n: int = 60) -> list[Foreground]:
     """Synthetic digits on clean paper."""
     images = synthetic_digits(n, seed=2).images.numpy()
     return [ink_of(np.where(image > 80, image, 0)) for image in images]
@@ -53,12 +61,12 @@ def some_digits(n: int = 60) -> list[Ink]:
 
 def test_digits_fill_the_box_around_their_centre_of_mass() -> None:
     for ink in some_digits():
-        image = to_form(ink)
+        image = normalize_digit(ink)
         assert image.shape == (28, 28)
         assert image.dtype == np.uint8
         assert image.max() == 255
-        top, left, bottom, right = ink_box(ink_of(image))
-        assert max(bottom - top, right - left) == BOX
+        top, left, bottom, right = foreground_box(ink_of(image))
+        assert max(bottom - top, right - left) == DIGIT_SIDE
         for axis in (0, 1):
             mass = image.sum(axis=1 - axis, dtype=np.int64)
             assert 13.5 <= mass @ np.arange(28) / mass.sum() < 14.5
@@ -66,8 +74,8 @@ def test_digits_fill_the_box_around_their_centre_of_mass() -> None:
 
 def test_proportions_stay() -> None:
     for h, w in ((60, 30), (31, 62), (100, 9), (20, 20), (7, 14)):
-        image = to_form(np.ones((h, w), np.float32))
-        top, left, bottom, right = ink_box(ink_of(image))
+        image = normalize_digit(np.ones((h, w), np.float32))
+        top, left, bottom, right = foreground_box(ink_of(image))
         scale = 20 / max(h, w)
         assert (bottom - top, right - left) == (round(h * scale), round(w * scale))
         assert (image[top:bottom, left:right] == 255).all()
@@ -75,8 +83,8 @@ def test_proportions_stay() -> None:
 
 def test_what_is_in_form_stays_as_it_is() -> None:
     for ink in some_digits():
-        image = to_form(ink)
-        np.testing.assert_array_equal(to_form(ink_of(image)), image)
+        image = normalize_digit(ink)
+        np.testing.assert_array_equal(normalize_digit(ink_of(image)), image)
 
 
 def test_symmetric_digits_stay_where_they_are() -> None:
@@ -85,37 +93,40 @@ def test_symmetric_digits_stay_where_they_are() -> None:
         for w in range(1, 45, 3):
             frame = np.ones((h, w), np.float32)
             frame[h // 4 : h - h // 4, w // 4 : w - w // 4] = 0
-            image = to_form(frame)
-            np.testing.assert_array_equal(to_form(ink_of(image)), image)
-            np.testing.assert_array_equal(to_form(frame[::-1]), image)
-            np.testing.assert_array_equal(to_form(frame[:, ::-1]), image)
+            image = normalize_digit(frame)
+            np.testing.assert_array_equal(normalize_digit(ink_of(image)), image)
+            np.testing.assert_array_equal(normalize_digit(frame[::-1]), image)
+            np.testing.assert_array_equal(normalize_digit(frame[:, ::-1]), image)
 
 
 @pytest.mark.parametrize("factor", [3, 7])
 @pytest.mark.parametrize("digit", DRAWN)
 def test_enlarging_pixels_changes_nothing(digit: int, factor: int) -> None:
     ink = draw(digit, scale=4)
-    np.testing.assert_array_equal(to_form(enlarged(ink, factor)), to_form(ink))
+    np.testing.assert_array_equal(normalize_digit(enlarged(ink, factor)), normalize_digit(ink))
 
 
 @pytest.mark.parametrize("factor", [3, 7])
 @pytest.mark.parametrize("digit", DRAWN)
 def test_a_larger_drawing_gives_nearly_the_same(digit: int, factor: int) -> None:
-    small, large = to_form(draw(digit, scale=8)), to_form(draw(digit, scale=8 * factor))
+    small, large = (
+        normalize_digit(draw(digit, scale=8)),
+        normalize_digit(draw(digit, scale=8 * factor)),
+    )
     # The centre of mass may be just at the border between two places.
     moves = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1)]
     assert min(difference(np.roll(large, move, (0, 1)), small) for move in moves) < 8
-    others = (to_form(draw(other, scale=8)) for other in DRAWN if other != digit)
+    others = (normalize_digit(draw(other, scale=8)) for other in DRAWN if other != digit)
     assert all(difference(small, other) > 20 for other in others)
 
 
 @pytest.mark.parametrize("digit", DRAWN)
 def test_the_place_on_the_canvas_does_not_matter(digit: int) -> None:
     ink = draw(digit, scale=5)
-    expected = to_form(ink)
+    expected = normalize_digit(ink)
     for top, left, bottom, right in ((0, 0, 9, 9), (13, 2, 0, 40), (300, 100, 50, 1)):
         np.testing.assert_array_equal(
-            to_form(np.pad(ink, ((top, bottom), (left, right)))), expected
+            normalize_digit(np.pad(ink, ((top, bottom), (left, right)))), expected
         )
 
 
@@ -124,8 +135,8 @@ def test_the_place_on_the_canvas_does_not_matter(digit: int) -> None:
 def test_faint_ink_is_as_good_as_dark(darkness: float, pen: float) -> None:
     for digit in DRAWN:
         ink = draw(digit, scale=10, pen=pen)
-        faint = to_form(ink * np.float32(darkness))
-        np.testing.assert_allclose(faint, to_form(ink), atol=1)
+        faint = normalize_digit(ink * np.float32(darkness))
+        np.testing.assert_allclose(faint, normalize_digit(ink), atol=1)
 
 
 @pytest.mark.parametrize("thickness", [1, 2, 5])
@@ -142,31 +153,31 @@ def test_thin_strokes_survive(
         length = (360 + float(np.hypot(end[0] - 20, end[1] - 50))) / 360 * 20
         return float(image.sum(dtype=np.int64)) / 255 / length
 
-    image = to_form(ink_of(canvas))
+    image = normalize_digit(ink_of(canvas))
     assert image.max() == 255
     pieces = cv2.connectedComponents((image > 127).astype(np.uint8), connectivity=8)[0] - 1
     assert pieces == 1
     assert 1.3 < width(image) < 2
-    monkeypatch.setattr(form, "keep_strokes", lambda ink: ink)
-    assert width(to_form(ink_of(canvas))) < 1.2
+    monkeypatch.setattr(form, "widen_thin_strokes", lambda ink: ink)
+    assert width(normalize_digit(ink_of(canvas))) < 1.2
 
 
 def test_strokes_are_widened_to_the_thinnest_that_lasts() -> None:
     for width in (4, 6, 10, 16):
         line = np.ones((400, width), np.float32)
-        grown = keep_strokes(line)
+        grown = widen_thin_strokes(line)
         by = max(0, round((1.7 * 400 / 20 - width) / 2))  # on either side
         assert grown.shape == (400 + 2 * by, width + 2 * by)
         assert (grown[200] == 1).all()
     wide = np.ones((400, 40), np.float32)
-    assert keep_strokes(wide) is wide
+    assert widen_thin_strokes(wide) is wide
     small = np.eye(20, dtype=np.float32)
-    assert keep_strokes(small) is small  # nothing is scaled down
+    assert widen_thin_strokes(small) is small  # nothing is scaled down
 
 
 def test_a_half_is_rounded_up_however_it_was_summed() -> None:
     for noise in (-1e-4, 0, 1e-4):
-        image = centred(np.array([[255, 126.5 + noise], [127.5 - noise, 0.3]], np.float32))
+        image = center_by_mass(np.array([[255, 126.5 + noise], [127.5 - noise, 0.3]], np.float32))
         rows, columns = np.nonzero(image)
         assert image[rows, columns].tolist() == [255, 127, 128]
         assert (rows.min(), columns.min()) == (14, 14)
@@ -174,7 +185,7 @@ def test_a_half_is_rounded_up_however_it_was_summed() -> None:
 
 def test_blank_paper_stays_blank() -> None:
     for shape in ((28, 28), (1, 1), (300, 5), (0, 0), (0, 4)):
-        image = to_form(np.zeros(shape, np.float32))
+        image = normalize_digit(np.zeros(shape, np.float32))
         assert image.shape == (28, 28)
         assert image.dtype == np.uint8
         assert not image.any()
@@ -184,9 +195,9 @@ def test_blank_paper_stays_blank() -> None:
 def test_a_single_pixel_is_a_square(value: float) -> None:
     ink = np.zeros((40, 30), np.float32)
     ink[31, 7] = value
-    image = to_form(ink)
+    image = normalize_digit(ink)
     if value > 1e-6:
-        assert ink_box(ink_of(image)) == (4, 4, 24, 24)
+        assert foreground_box(ink_of(image)) == (4, 4, 24, 24)
         assert (image[4:24, 4:24] == 255).all()
     else:
         assert not image.any()
@@ -194,16 +205,16 @@ def test_a_single_pixel_is_a_square(value: float) -> None:
 
 def test_ink_boxes_are_exclusive() -> None:
     ink = np.zeros((12, 15), np.float32)
-    assert ink_box(ink) == (0, 0, 0, 0)
+    assert foreground_box(ink) == (0, 0, 0, 0)
     ink[3, 4] = ink[8, 2] = 0.01
-    assert ink_box(ink) == (3, 2, 9, 5)
+    assert foreground_box(ink) == (3, 2, 9, 5)
 
 
 @pytest.mark.parametrize(("outputs", "factor"), [(20, 1), (20, 3), (7, 5), (1, 28)])
 def test_whole_ratios_give_block_means(outputs: int, factor: int) -> None:
     line = np.random.default_rng(0).random(outputs * factor, np.float32)
     expected = line.reshape(outputs, factor).astype(np.float64).mean(axis=1)
-    np.testing.assert_allclose(resample(outputs, outputs * factor) @ line, expected, atol=1e-6)
+    np.testing.assert_allclose(resize_matrix(outputs, outputs * factor) @ line, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(("outputs", "inputs"), [(20, 28), (13, 20), (20, 333), (3, 4)])
@@ -211,7 +222,7 @@ def test_other_ratios_give_means_of_areas(outputs: int, inputs: int) -> None:
     line = np.random.default_rng(1).random(inputs)
     # On a line so fine that both grids fit into it, an area is a block.
     fine = np.repeat(line, outputs).reshape(outputs, inputs)
-    np.testing.assert_allclose(resample(outputs, inputs) @ line, fine.mean(axis=1), atol=1e-6)
+    np.testing.assert_allclose(resize_matrix(outputs, inputs) @ line, fine.mean(axis=1), atol=1e-6)
 
 
 @pytest.mark.parametrize(("outputs", "inputs"), [(20, 7), (20, 19), (20, 1), (5, 2)])
@@ -219,5 +230,5 @@ def test_enlarging_is_torch_s_bilinear(outputs: int, inputs: int) -> None:
     line = torch.rand(1, 1, inputs, generator=torch.Generator().manual_seed(0))
     expected = functional.interpolate(line, outputs, mode="linear", align_corners=False)
     np.testing.assert_allclose(
-        resample(outputs, inputs) @ line[0, 0].numpy(), expected[0, 0], atol=1e-6
+        resize_matrix(outputs, inputs) @ line[0, 0].numpy(), expected[0, 0], atol=1e-6
     )

@@ -19,8 +19,14 @@ from tenfold.bundle.format import SHIPPED
 from tenfold.cli import app
 from tenfold.errors import DataError
 from tenfold.reading import partitions as shards_module
-from tenfold.reading.parquet import Numbered, Request, in_processes, read_into, read_shard
-from tenfold.reading.partitions import Shard, in_chunks, pictures_of, shards_of
+from tenfold.reading.parquet import (
+    NumberedPartition,
+    ReadingRequest,
+    in_processes,
+    read_partition,
+    write_readings,
+)
+from tenfold.reading.partitions import Partition, in_chunks, partition_inputs, pictures_in
 from tenfold.reading.reader import Reader
 from tenfold.rendering.strokes import draw_digit
 
@@ -51,14 +57,16 @@ def inputs(drawings: list[bytes], tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.fixture(scope="module")
-def request_() -> Request:
-    return Request.of(SHIPPED, "single", None)
+def request_() -> ReadingRequest:
+    return ReadingRequest.of(SHIPPED, "single", None)
 
 
-def here(shards: Sequence[Numbered], request: Request) -> Iterator[tuple[int, bytes]]:
+def here(
+    shards: Sequence[NumberedPartition], request: ReadingRequest
+) -> Iterator[tuple[int, bytes]]:
     """Work without a process."""
     for number, shard in shards:
-        yield number, read_shard(shard, request)
+        yield number, read_partition(shard, request)
 
 
 def rows(out: Path) -> list[dict[str, Any]]:
@@ -69,14 +77,14 @@ def rows(out: Path) -> list[dict[str, Any]]:
 def test_every_kind_of_shard_gives_the_same_pictures(inputs: Path, drawings: list[bytes]) -> None:
     names = [str(inputs / name) for name in ("a.parquet", "a.tar")]
     names += [str(inputs / f"pictures/{index:02}.png") for index in range(12)]
-    shards = shards_of(names)
+    shards = partition_inputs(names)
     assert [(s.kind, s.group) for s in shards] == [
         ("parquet", 0),
         ("parquet", 1),
         ("tar", 0),
         ("files", 0),
     ]
-    found = [pair for shard in shards for pair in pictures_of(shard)]
+    found = [pair for shard in shards for pair in pictures_in(shard)]
     assert len({name for name, _ in found}) == 36
     contents = [p.read_bytes() if isinstance(p, Path) else p for _, p in found]
     assert contents == drawings * 3
@@ -93,19 +101,19 @@ def test_hugging_face_pictures_and_large_columns_are_found(
     ):
         path = tmp_path / f"{kind.num_fields}.parquet"
         parquet.write_table(pa.table({"scan": pa.array(values, kind), "label": [1]}), path)
-        assert [p for s in shards_of([str(path)]) for _, p in pictures_of(s)] == drawings[:1]
+        assert [p for s in partition_inputs([str(path)]) for _, p in pictures_in(s)] == drawings[:1]
 
 
 def test_readings_are_those_of_the_reader(
-    inputs: Path, drawings: list[bytes], request_: Request, tmp_path: Path
+    inputs: Path, drawings: list[bytes], request_: ReadingRequest, tmp_path: Path
 ) -> None:
     out = tmp_path / "readings.parquet"
-    shards = shards_of([str(inputs / "a.parquet"), str(inputs / "a.tar")])
-    assert list(read_into(out, shards, request_, here)) == [0, 1, 2, 3]
+    shards = partition_inputs([str(inputs / "a.parquet"), str(inputs / "a.tar")])
+    assert list(write_readings(out, shards, request_, here)) == [0, 1, 2, 3]
     expected = [r for some in Reader.load().read_all(drawings, "single") for r in some]
     found = rows(out)
     for row, reading in zip(found, expected * 2, strict=True):
-        told = reading.described(0)
+        told = reading.to_dict(0)
         assert row["probability"] == pytest.approx(told["probability"], abs=1e-5)
         for column in ("index", "digit", "runner_up", "rejected", "reason", "box"):
             assert row[column] == told[column], column
@@ -116,55 +124,59 @@ def test_a_picture_that_cannot_be_read_has_its_row(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     blank = cv2.imencode(".png", np.full((40, 40), 255, np.uint8))[1].tobytes()
     parquet.write_table(pa.table({"image": [b"no picture", None, blank]}), path)
-    line = Request.of(SHIPPED, "line", None)
-    list(read_into(tmp_path / "out", shards_of([str(path)]), line, here))
+    line = ReadingRequest.of(SHIPPED, "line", None)
+    list(write_readings(tmp_path / "out", partition_inputs([str(path)]), line, here))
     found = rows(tmp_path / "out")
     assert [row["file"] for row in found] == [f"{path}#{n}" for n in range(3)]
     assert [bool(row["error"]) for row in found] == [True, True, False]
 
 
 def test_interrupted_anywhere_it_goes_on_and_reads_nothing_twice(
-    inputs: Path, request_: Request, tmp_path: Path
+    inputs: Path, request_: ReadingRequest, tmp_path: Path
 ) -> None:
-    shards = shards_of([str(inputs / "a.parquet"), str(inputs / "a.tar")])
+    shards = partition_inputs([str(inputs / "a.parquet"), str(inputs / "a.tar")])
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    list(read_into(whole, shards, request_, here))
+    list(write_readings(whole, shards, request_, here))
     asked: list[int] = []
 
-    def noted(missing: Sequence[Numbered], request: Request) -> Iterator[tuple[int, bytes]]:
+    def noted(
+        missing: Sequence[NumberedPartition], request: ReadingRequest
+    ) -> Iterator[tuple[int, bytes]]:
         for number, shard in reversed(missing):  # parts come in any order
             asked.append(number)
-            yield number, read_shard(shard, request)
+            yield number, read_partition(shard, request)
 
     for _ in shards:
-        progress = read_into(broken, shards, request_, noted)
+        progress = write_readings(broken, shards, request_, noted)
         next(progress)
         next(progress)
         progress.close()  # type: ignore[attr-defined]  # a generator
     assert asked == [2, 1, 0]
-    assert list(read_into(broken, shards, request_, noted)) == [3]
+    assert list(write_readings(broken, shards, request_, noted)) == [3]
     assert rows(broken) == rows(whole)
 
 
-def test_another_plan_is_refused(inputs: Path, request_: Request, tmp_path: Path) -> None:
+def test_another_plan_is_refused(inputs: Path, request_: ReadingRequest, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    shards = shards_of([str(inputs / "a.tar")])
-    list(read_into(out, shards, request_, here))
-    other = Request.of(SHIPPED, "line", None)
+    shards = partition_inputs([str(inputs / "a.tar")])
+    list(write_readings(out, shards, request_, here))
+    other = ReadingRequest.of(SHIPPED, "line", None)
     for changed, request in ((shards, other), (shards * 2, request_)):
         with pytest.raises(DataError, match=r"--out .*: holds something else, or readings of"):
-            next(read_into(out, changed, request, here))
+            next(write_readings(out, changed, request, here))
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/letter.txt").write_text("dear")
     with pytest.raises(DataError, match="name another folder"):
-        next(read_into(tmp_path / "mine", shards, request_, here))
+        next(write_readings(tmp_path / "mine", shards, request_, here))
     assert not (tmp_path / "mine/_plan.json").exists()
 
 
-def test_processes_read_what_one_reads(inputs: Path, request_: Request, tmp_path: Path) -> None:
-    shards = shards_of([str(inputs / "a.parquet"), str(inputs / "a.tar")])
-    list(read_into(tmp_path / "one", shards, request_, here))
-    assert list(read_into(tmp_path / "two", shards, request_, in_processes(2))) == [0, 1, 2, 3]
+def test_processes_read_what_one_reads(
+    inputs: Path, request_: ReadingRequest, tmp_path: Path
+) -> None:
+    shards = partition_inputs([str(inputs / "a.parquet"), str(inputs / "a.tar")])
+    list(write_readings(tmp_path / "one", shards, request_, here))
+    assert list(write_readings(tmp_path / "two", shards, request_, in_processes(2))) == [0, 1, 2, 3]
     assert rows(tmp_path / "one") == rows(tmp_path / "two")
 
 
@@ -172,14 +184,14 @@ def test_damaged_containers_are_named(tmp_path: Path) -> None:
     torn = tmp_path / "torn.tar"
     torn.write_bytes(b"x" * 700)
     with pytest.raises(DataError, match=r"torn\.tar: cannot be read"):
-        list(pictures_of(Shard("tar", (str(torn),))))
+        list(pictures_in(Partition("tar", (str(torn),))))
     (tmp_path / "torn.parquet").write_bytes(b"PAR1")
     with pytest.raises(DataError, match=r"torn\.parquet: no Parquet file"):
-        shards_of([str(tmp_path / "torn.parquet")])
+        partition_inputs([str(tmp_path / "torn.parquet")])
     vague = tmp_path / "vague.parquet"
     parquet.write_table(pa.table({"a": [b""], "b": [b""]}), vague)
     with pytest.raises(DataError, match=r"vague\.parquet: 2 columns of bytes; name .* `image`"):
-        list(pictures_of(Shard("parquet", (str(vague),))))
+        list(pictures_in(Partition("parquet", (str(vague),))))
 
 
 @given(st.lists(st.integers(), max_size=50), st.integers(1, 9))

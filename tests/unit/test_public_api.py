@@ -70,3 +70,17 @@ def test_help_is_fast_without_torch() -> None:
     assert "Usage: tenfold" in output
     assert output.endswith("[]\n")
     assert seconds < 3 * 0.7
+
+
+def test_the_service_needs_no_module_of_the_extra_train() -> None:
+    code = (
+        "import sys\n"
+        "from tenfold.cli import app\n"
+        "from tenfold.serving import server\n"
+        "from tenfold.serving.app import Settings, create_app\n"
+        "create_app(Settings())\n"
+        "from tenfold.errors import EXTRA_OF_MODULE\n"
+        "heavy = [m for m, extra in EXTRA_OF_MODULE.items() if extra == 'train']\n"
+        "print([m for m in heavy if m in sys.modules], 'torch' in heavy)"
+    )
+    assert run(code)[0] == "[] True\n"

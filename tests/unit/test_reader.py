@@ -17,7 +17,7 @@ from stub_network import BLANK, EVEN, INK, Stub, stub_reader
 
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.errors import DataError
-from tenfold.reading.reader import Reader, pixels_of
+from tenfold.reading.reader import Reader, load_pixels
 from tenfold.rendering.strokes import STROKE_TEMPLATES, catmull_rom, parse_template
 
 
@@ -97,12 +97,14 @@ def test_what_cannot_be_decoded_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", [np.int8, np.int64, np.uint16])
 def test_integers_are_grey_levels(kind: type) -> None:
     given: npt.NDArray[Any] = np.array([[0, 1, 100, 127]]).astype(kind)
-    np.testing.assert_array_equal(pixels_of(given), [[0, 1, 100, 127]])
+    np.testing.assert_array_equal(load_pixels(given), [[0, 1, 100, 127]])
 
 
 def test_floats_and_bits_are_shares_of_white() -> None:
-    np.testing.assert_array_equal(pixels_of(np.array([[0.0, 0.5, 0.2, 1.0]])), [[0, 128, 51, 255]])
-    np.testing.assert_array_equal(pixels_of(np.array([[False, True]])), [[0, 255]])
+    np.testing.assert_array_equal(
+        load_pixels(np.array([[0.0, 0.5, 0.2, 1.0]])), [[0, 128, 51, 255]]
+    )
+    np.testing.assert_array_equal(load_pixels(np.array([[False, True]])), [[0, 255]])
 
 
 def test_an_unknown_layout_is_refused() -> None:

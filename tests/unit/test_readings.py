@@ -5,8 +5,8 @@ import pytest
 from clear_digits import clear_digit, cropped, number, on_paper
 from stub_network import BLANK, EVEN, INK, stub_reader
 
-from tenfold.data.normalization import to_form
-from tenfold.reading.reader import Layout, Reader, Reading, likeliest, locate
+from tenfold.data.normalization import normalize_digit
+from tenfold.reading.reader import Layout, Reader, Reading, best_candidate, crop_digits
 from tenfold.rendering.strokes import STROKE_TEMPLATES
 
 # Layouts
@@ -140,7 +140,7 @@ def test_reasons(probabilities: list[float], reason: str | None) -> None:
 
 
 def test_a_blank_picture_is_rejected_however_sure_the_network_is() -> None:
-    (reading,) = stub_reader(between((3, 0.99)), accept=0.0).read(BLANK, "single")
+    (reading,) = stub_reader(between((3, 0.99)), 0.0).read(BLANK, "single")
     assert (reading.reason, reading.rejected, reading.box) == ("blank", True, None)
     assert not reading.image.any()
 
@@ -175,13 +175,13 @@ def readings(*probabilities: float) -> list[Reading]:
 )
 def test_the_likeliest_cut(ways: list[tuple[float, ...]], chosen: int) -> None:
     given = [readings(*way) for way in ways]
-    assert likeliest(given) is given[chosen]
+    assert best_candidate(given) is given[chosen]
 
 
 def test_touching_digits_are_cut_by_the_network_s_word(reader: Reader) -> None:
     ink, _ = number("80", 60, gap=-0.06)
     picture = on_paper(ink, 0, 255)
-    (slot,) = locate(ink, "line", 1.0, ink.shape)
+    (slot,) = crop_digits(ink, "line", 1.0, ink.shape)
     assert [len(way) for way in slot] == [1, 2]
     assert [reading.digit for reading in reader.read(picture)] == [8, 0]
     # One that is as sure of anything leaves it whole.
@@ -191,6 +191,6 @@ def test_touching_digits_are_cut_by_the_network_s_word(reader: Reader) -> None:
 def test_the_image_is_what_the_network_sees(reader: Reader) -> None:
     ink = clear_digit(2, 100)
     (reading,) = reader.read(on_paper(ink, 0, 255), "single")
-    np.testing.assert_allclose(reading.image.astype(int), to_form(ink), atol=1)
-    again = reader.predictor.probabilities(reading.image[None])[0]
+    np.testing.assert_allclose(reading.image.astype(int), normalize_digit(ink), atol=1)
+    again = reader.classifier.probabilities(reading.image[None])[0]
     np.testing.assert_allclose(again, reading.probabilities, atol=1e-5)

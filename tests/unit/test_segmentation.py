@@ -9,7 +9,13 @@ from clear_digits import Box, Floats, Pixels, clear_digit, cropped, number, stac
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tenfold.reading.segmentation import Piece, digits_of, into_lines, parted, usual_height
+from tenfold.reading.segmentation import (
+    Piece,
+    group_into_lines,
+    parted,
+    segment_digits,
+    typical_height,
+)
 from tenfold.rendering.strokes import draw_digit
 
 GAP = 30  # pixels between lines and around what a test composes
@@ -17,7 +23,7 @@ GAP = 30  # pixels between lines and around what a test composes
 
 def boxes_of(ink: Floats) -> list[Box]:
     """Return the boxes of digits that are not cut, in reading order."""
-    found = digits_of(ink)
+    found = segment_digits(ink)
     assert all(len(ways[0]) == 1 for ways in found)
     return [ways[0][0][0] for ways in found]
 
@@ -101,7 +107,7 @@ def test_the_ink_in_a_box_is_the_digit_s_own() -> None:
     shear = np.array([[1, -0.7, 110], [0, 1, 0]])  # until boxes reach into their neighbours
     wide = (ink.shape[1] + 120, ink.shape[0])
     leaning = np.asarray(cv2.warpAffine(ink, shear, wide), np.float32)
-    found = [ways[0][0] for ways in digits_of(leaning)]
+    found = [ways[0][0] for ways in segment_digits(leaning)]
     assert len(found) == 4
     assert any(a[0][2] > b[0][0] + 10 for a, b in itertools.pairwise(found))
     whole = np.zeros_like(leaning)
@@ -146,7 +152,7 @@ def test_a_bar_beside_its_five_may_be_its_own() -> None:
     ink = np.zeros((160, 260), np.float32)
     five = put(ink, cropped(clear_digit(5, 80)), 40, 50)
     bar = put(ink, np.ones((30, 40), np.float32), five[2] - 12, 18)
-    (ways,) = digits_of(ink)
+    (ways,) = segment_digits(ink)
     whole, apart = ([box for box, _ in way] for way in ways)
     assert near(whole, [(five[0], bar[1], bar[2], five[3])])
     assert near(apart, [five, bar])
@@ -165,14 +171,14 @@ def test_ink_that_surrounds_is_a_frame_only_if_it_lies_around() -> None:
     middle = (boxes[1][0] + boxes[1][2]) // 2
     ink[boxes[1][1] + 30 : boxes[1][1] + 36, boxes[0][2] - 20 : boxes[2][0] + 20] = 1
     put(ink, np.ones((22, 6), np.float32), middle - 3, boxes[1][1] + 45)
-    assert digits_of(ink)  # the three that a dash joins, though ink lies inside one of them
+    assert segment_digits(ink)  # the three that a dash joins, though ink lies inside one of them
 
 
 def test_a_broken_stroke_is_one_digit() -> None:
     ink, boxes = number("808", 80)
     middle = (boxes[1][1] + boxes[1][3]) // 2
     ink[middle - 2 : middle + 2, boxes[1][0] : boxes[1][2]] = 0
-    found = digits_of(ink)
+    found = segment_digits(ink)
     assert near([ways[0][0][0] for ways in found], boxes)
 
 
@@ -204,8 +210,8 @@ def test_a_digit_may_fill_the_picture() -> None:
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 200), (60, 80)])
 def test_no_ink_no_digits(shape: tuple[int, int]) -> None:
-    assert digits_of(np.zeros(shape, np.float32)) == []
-    assert digits_of(np.full(shape, 0.2, np.float32)) == []
+    assert segment_digits(np.zeros(shape, np.float32)) == []
+    assert segment_digits(np.full(shape, 0.2, np.float32)) == []
 
 
 @pytest.mark.parametrize("height", [40, 80])
@@ -213,7 +219,7 @@ def test_touching_digits_may_be_cut_where_they_touch(height: int) -> None:
     met = 0
     for pair in itertools.product("023456789", repeat=2):  # a 1 hardly widens its neighbour
         ink, (one, other) = number("".join(pair), height, gap=-0.04)
-        found = digits_of(ink)
+        found = segment_digits(ink)
         if len(found) == 2:
             continue  # round shapes that miss each other
         met += 1
@@ -231,7 +237,7 @@ def test_touching_digits_may_be_cut_where_they_touch(height: int) -> None:
 
 def test_many_that_touch_are_never_taken_for_one() -> None:
     ink, boxes = number("0000000", 60, gap=-0.04)
-    (ways,) = digits_of(ink)
+    (ways,) = segment_digits(ink)
     counts = [len(way) for way in ways]
     assert min(counts) > 1
     cuts = [box[2] for box, _ in ways[counts.index(7)]][:-1]
@@ -243,8 +249,8 @@ def test_the_usual_height_is_that_of_most_ink() -> None:
     def piece(height: int, area: int) -> Piece:
         return Piece((0, 0, 5, height), (1,), area)
 
-    assert usual_height([piece(40, 300), *(piece(3, 9) for _ in range(20))]) == 40
-    assert usual_height([piece(10, 4), piece(20, 5), piece(30, 4)]) == 20
+    assert typical_height([piece(40, 300), *(piece(3, 9) for _ in range(20))]) == 40
+    assert typical_height([piece(10, 4), piece(20, 5), piece(30, 4)]) == 20
 
 
 def test_lines_are_what_overlaps() -> None:
@@ -254,7 +260,7 @@ def test_lines_are_what_overlaps() -> None:
     one = [piece(0, 4), piece(20, 0), piece(40, 9)]
     other = [piece(5, 30), piece(30, 34)]
     mixed = [other[1], one[2], one[0], other[0], one[1]]
-    assert into_lines(mixed) == [one, other]
+    assert group_into_lines(mixed) == [one, other]
 
 
 @given(st.integers(1, 8), st.integers(4, 12), st.integers(0, 2**32))
@@ -274,7 +280,7 @@ def test_boxes_of_any_ink_are_in_the_picture(h: int, w: int, seed: int, share: f
     noise = np.random.default_rng(seed).random((h, w)).astype(np.float32)
     ink = np.asarray(cv2.GaussianBlur(noise, (0, 0), 1 + 3 * share), np.float32)
     ink = np.where(ink > np.quantile(ink, share), ink, 0).astype(np.float32)
-    for ways in digits_of(ink):
+    for ways in segment_digits(ink):
         assert [len(way) for way in ways] == list(range(len(ways[0]), len(ways[-1]) + 1))
         for (left, top, right, bottom), content in itertools.chain.from_iterable(ways):
             assert 0 <= left < right <= w

@@ -32,7 +32,7 @@ def test_health_and_model(client: TestClient, reader: Reader) -> None:
     assert client.get("/readyz").json() == {"ready": True}
     model = client.get("/v1/model").json()
     assert model["name"] == "field"
-    assert model["rejection_threshold"] == reader.accept
+    assert model["rejection_threshold"] == reader.rejection_threshold
     assert model["members"] == 1
     assert "tenfold bundle: field" in model["card"]
 

@@ -94,12 +94,12 @@ def parse_config(file: Path, document: bytes | dict[str, Any]) -> BundleConfig:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"])) or CONFIG_FILE
-        advice = ""
+        reason = first["msg"]
         if field == "format" and first["input"] == 1:
-            advice = f"; `tenfold export {file.parent} --format bundle --out NEW` converts it"
+            reason = f"1 is old; convert: `tenfold export {file.parent} --format bundle --out NEW`"
         elif field == "format":
-            advice = "; a newer tenfold may read it"
-        raise BundleError(f"{file}: {field}: {first['msg']}{advice}") from error
+            reason += "; a newer tenfold may read it"
+        raise BundleError(f"{file}: {field}: {reason}") from error
 
 
 def read_model(path: str | Path) -> tuple[BundleConfig, bytes]:

@@ -52,7 +52,7 @@ def save_bundle(
         for index, state in enumerate(states)
         for key, value in state.items()
     }
-    _write(folder, config, save(tensors), card)
+    _write(folder, config, save(tensors), folder, card)
 
 
 def recalibrate_bundle(folder: Path, *, temperature: float, rejection_threshold: float) -> None:
@@ -64,7 +64,7 @@ def recalibrate_bundle(folder: Path, *, temperature: float, rejection_threshold:
     config = read_config(folder)
     weights = read_hashed(folder / WEIGHTS_FILE, config.weights_sha256)
     found = {"temperature": temperature, "rejection_threshold": rejection_threshold}
-    _write(folder, config.model_copy(update=found), weights, read_card(folder))
+    _write(folder, config.model_copy(update=found), weights, folder, read_card(folder))
 
 
 def copy_bundle(path: str | Path, folder: Path) -> None:
@@ -87,7 +87,7 @@ def copy_bundle(path: str | Path, folder: Path) -> None:
     else:
         config = read_config(original)
     weights = read_hashed(original / WEIGHTS_FILE, config.weights_sha256)
-    _write(folder, config, weights, read_card(original))
+    _write(folder, config, weights, original, read_card(original))
 
 
 def _from_format_1(document: dict[str, Any]) -> dict[str, Any]:
@@ -108,13 +108,15 @@ def _from_format_1(document: dict[str, Any]) -> dict[str, Any]:
     return converted
 
 
-def _write(folder: Path, config: BundleConfig, weights: bytes, card: str) -> None:
+def _write(folder: Path, config: BundleConfig, weights: bytes, origin: Path, card: str) -> None:
     """Write all files, `bundle.json` last: a half-written bundle is none.
+
+    The weights come from the folder `origin`.
 
     Raises:
         BundleError: the weights do not fit the config, or are not finite.
     """
-    tensors = parse_weights(folder / WEIGHTS_FILE, weights, config)
+    tensors = parse_weights(origin / WEIGHTS_FILE, weights, config)
     model = build_graph(config, tensors, card).SerializeToString()
     config = config.model_copy(
         update={

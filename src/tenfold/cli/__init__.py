@@ -1,4 +1,4 @@
-"""The `tenfold` command: each verb parses, calls one function and prints."""
+"""The `tenfold` command: each subcommand parses its options, calls one function and prints."""
 
 import sys
 from typing import Annotated, NoReturn
@@ -21,14 +21,13 @@ from tenfold.errors import EXTRA_OF_MODULE, MissingExtraError, TenfoldError
 app = typer.Typer(
     name="tenfold",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # plain help starts faster, and keeps [brackets]
+    rich_markup_mode=None,  # plain help starts faster and keeps [brackets] as they are
 )
 
 
-def _say_version(*, asked: bool) -> None:
-    if asked:
+def _print_version(*, requested: bool) -> None:
+    if requested:
         from importlib.metadata import version
 
         typer.echo(f"tenfold {version('tenfold')}")
@@ -40,14 +39,26 @@ def options(
     *,
     _: Annotated[
         bool,
-        typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version."),
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     """Handwritten digits: train in minutes, measure honestly, report."""
 
 
-for verb in (train, read, serve, repeat, sweep, compare, evaluate, report, export, audit, recipes):
-    app.command()(verb)
+for command in (
+    train,
+    read,
+    serve,
+    repeat,
+    sweep,
+    compare,
+    evaluate,
+    report,
+    export,
+    audit,
+    recipes,
+):
+    app.command()(command)
 app.add_typer(data_app, name="data")
 app.add_typer(bench_app, name="bench")
 

@@ -12,17 +12,21 @@ bench_app = typer.Typer(help="Measure speed on this machine.", no_args_is_help=T
 @bench_app.command("train")
 def bench_train(  # noqa: PLR0913 - a command line
     *,
-    batch: Annotated[int, typer.Option(min=1, help="Images a step.")] = 400,
-    seconds: Annotated[float, typer.Option(min=0.01, help="Measured for each variant.")] = 3,
+    batch: Annotated[int, typer.Option(min=1, help="Images in a step.")] = 400,
+    seconds: Annotated[
+        float, typer.Option(min=0.01, help="Seconds measured for each candidate.")
+    ] = 3,
     compile_: Annotated[
-        bool, typer.Option("--compile", help="Add torch.compile; compiles for up to minutes.")
+        bool, typer.Option("--compile", help="Add torch.compile, which may compile for minutes.")
     ] = False,
     peers: Annotated[bool, typer.Option(help="Add Keras and JAX where installed.")] = True,
     sweep: Annotated[bool, typer.Option("--sweep", help="Add batch sizes 32 to 2048.")] = False,
-    phases: Annotated[bool, typer.Option("--phases", help="Add where a step's time goes.")] = False,
+    phases: Annotated[
+        bool, typer.Option("--phases", help="Add the time of each part of a step.")
+    ] = False,
     json_: JsonFlag = False,
 ) -> None:
-    """Measure training beside PyTorch, Keras and JAX, in turns."""
+    """Measure the speed of training, in turns with PyTorch, Keras and JAX."""
     from tenfold.benchmark.bench import bench
     from tenfold.benchmark.result_table import standings
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from tenfold.cli.output import JsonFlag, bundle_of, console, print_json
-from tenfold.errors import MissingExtraError, TenfoldError
+from tenfold.errors import TenfoldError
 
 Format = Literal["onnx", "web", "bundle"]
 
@@ -82,10 +82,8 @@ def _export_web(source: Path, bundle: Path, out: Path, *, as_json: bool) -> None
 
 
 def _export_bundle(bundle: Path, out: Path, *, as_json: bool) -> None:
-    try:
-        from tenfold.bundle.save import copy_bundle
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("export --format bundle", "train") from error
+    from tenfold.bundle.save import copy_bundle
+
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise TenfoldError(f"--out {out}: is not an empty folder; name a new one")
     copy_bundle(bundle, out)

@@ -96,7 +96,7 @@ class _Request(NamedTuple):
 
     model: Path
     layout: "Layout"
-    accept: float | None
+    rejection_threshold: float | None
 
 
 def _in_bulk(request: _Request, sources: Sequence[str], out: Path, on: str | None) -> None:
@@ -105,16 +105,16 @@ def _in_bulk(request: _Request, sources: Sequence[str], out: Path, on: str | Non
 
     from tenfold.cpu import available_cores
     from tenfold.errors import MissingExtraError
-    from tenfold.reading.parquet import Request, in_processes, read_into
-    from tenfold.reading.partitions import CONTAINERS, shards_of
+    from tenfold.reading.parquet import ReadingRequest, in_processes, write_readings
+    from tenfold.reading.partitions import CONTAINERS, partition_inputs
 
     try:
         from pyarrow import dataset
     except ModuleNotFoundError as error:
         raise MissingExtraError("--out", "bulk") from error
     names = [name for source in sources for name in _files(source, CONTAINERS)]
-    shards = shards_of(list(dict.fromkeys(names)))
-    carried = Request.of(*request)
+    shards = partition_inputs(list(dict.fromkeys(names)))
+    carried = ReadingRequest.of(*request)
     with contextlib.ExitStack() as stack:
         work = in_processes(available_cores())
         if on:
@@ -124,7 +124,7 @@ def _in_bulk(request: _Request, sources: Sequence[str], out: Path, on: str | Non
         bar = stack.enter_context(Progress(console=console(stderr=True), transient=True))
         task = bar.add_task("reading", total=len(shards))
         try:
-            for done in read_into(out, shards, carried, work):
+            for done in write_readings(out, shards, carried, work):
                 bar.update(task, completed=done)
         except KeyboardInterrupt:
             typer.echo("stopped; the same command continues", err=True)
@@ -154,7 +154,11 @@ def _readings(
     pictures = [standard if name == "-" else Path(name) for name in names]
     workers = available_cores() if len(names) > _MANY else 1
     outcomes = read_in_bulk(
-        pictures, request.model, request.layout, accept=request.accept, workers=workers
+        pictures,
+        request.model,
+        request.layout,
+        rejection_threshold=request.rejection_threshold,
+        workers=workers,
     )
     for name, picture, outcome in zip(names, _shown(pictures), outcomes, strict=True):
         if isinstance(outcome, DataError):
@@ -213,7 +217,7 @@ def _fail(failures: list[str], error: DataError) -> None:
 def _json_lines(read: "Iterator[tuple[str, list[Reading]]]") -> None:
     for name, readings in read:
         for index, reading in enumerate(readings):
-            typer.echo(json.dumps({"file": name} | reading.described(index)))
+            typer.echo(json.dumps({"file": name} | reading.to_dict(index)))
 
 
 def _csv_lines(read: "Iterator[tuple[str, list[Reading]]]") -> None:
@@ -221,7 +225,7 @@ def _csv_lines(read: "Iterator[tuple[str, list[Reading]]]") -> None:
     writer.writerow(COLUMNS)
     for name, readings in read:
         for index, reading in enumerate(readings):
-            row = {"file": name} | reading.described(index)
+            row = {"file": name} | reading.to_dict(index)
             row["box"] = " ".join(map(str, row["box"] or ()))
             writer.writerow([row.get(column) for column in COLUMNS])
 

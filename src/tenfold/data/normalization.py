@@ -1,7 +1,9 @@
-"""MNIST's form: a digit scaled into a box of 20 pixels, its centre of mass in the middle of 28.
+"""MNIST normalisation: scale a digit into a box of 20 pixels, then centre its mass in 28 x 28.
 
-LeCun, Bottou, Bengio & Haffner (1998), section III.A. Written as two small matrix products, so that
-another language can do just the same.
+Source: LeCun, Bottou, Bengio & Haffner (1998), section III.A. Resizing is written as two small
+matrix products, so that the page's JavaScript computes the same.
+
+Shapes: `foreground_hw` is float32[h, w], 1 on a stroke and exactly 0 on paper.
 """
 
 import functools
@@ -13,83 +15,82 @@ import numpy.typing as npt
 
 from tenfold.data.mnist import SIDE
 
-BOX = 20
-THINNEST = 1.7  # pixels in MNIST's form: a thinner stroke would fade away when it is scaled down
+DIGIT_SIDE = 20  # pixels of the longer side of a normalised digit
+MIN_STROKE_WIDTH_PX = 1.7  # after scaling; thinner strokes would fade away
+STROKE_BODY_OF_MAX = 0.4  # pixels darker than this share of the darkest are a stroke's body
 
-_HALF = 0.5 + 1e-3  # grey levels: a half is rounded up, also when a sum of floats falls short of it
-_PLACES = np.arange(SIDE)
+# Half a grey level rounds up, also when a sum of floats falls slightly short of the half.
+_ROUND_HALF_UP = 0.5 + 1e-3
+_PIXEL_INDICES = np.arange(SIDE)
 
-Ink = npt.NDArray[np.float32]
+Foreground = npt.NDArray[np.float32]
 
 
-def to_form(ink_hw: Ink) -> npt.NDArray[np.uint8]:
-    """Bring the ink of one digit to MNIST's form.
+def normalize_digit(foreground_hw: Foreground) -> npt.NDArray[np.uint8]:
+    """Normalise one digit as MNIST's digits are.
 
     Args:
-        ink_hw: float32[h, w] in [0, 1], ink is 1 and paper exactly 0.
+        foreground_hw: float32[h, w] in [0, 1]; a stroke is 1, paper is exactly 0.
 
     Returns:
-        uint8[28, 28], white on black; all 0 where there is no ink.
+        uint8[28, 28], white on black; all 0 where there is no foreground.
     """
-    top, left, bottom, right = ink_box(ink_hw)
-    return cropped_to_form(ink_hw[top:bottom, left:right])
-
-
-def cropped_to_form(ink_hw: Ink) -> npt.NDArray[np.uint8]:
-    """Do as `to_form` does with ink that has been cropped to its `ink_box`."""
-    if ink_hw.size == 0:
+    top, left, bottom, right = foreground_box(foreground_hw)
+    if bottom == 0:
         return np.zeros((SIDE, SIDE), np.uint8)
-    ink = keep_strokes(ink_hw)
-    h, w = ink.shape
-    scale = BOX / max(h, w)
+    digit = widen_thin_strokes(foreground_hw[top:bottom, left:right])
+    h, w = digit.shape
+    scale = DIGIT_SIDE / max(h, w)
     rows, columns = max(1, round(h * scale)), max(1, round(w * scale))
-    small = resample(rows, h) @ ink @ resample(columns, w).T
+    small = resize_matrix(rows, h) @ digit @ resize_matrix(columns, w).T
     small *= 255 / max(float(small.max()), 1e-6)
-    return centred(small.astype(np.float32, copy=False))
+    return center_by_mass(small.astype(np.float32, copy=False))
 
 
-def ink_box(ink_hw: Ink) -> tuple[int, int, int, int]:
-    """Return top, left, bottom, right of what is not 0, the last two exclusive; 0s if all is 0."""
-    left, top, w, h = cv2.boundingRect((ink_hw > 0).view(np.uint8))
+def foreground_box(foreground_hw: Foreground) -> tuple[int, int, int, int]:
+    """Return top, left, bottom, right of the pixels above 0, the ends exclusive; 0s if none is."""
+    left, top, w, h = cv2.boundingRect((foreground_hw > 0).view(np.uint8))
     return top, left, top + h, left + w
 
 
-def keep_strokes(ink_hw: Ink) -> Ink:
-    """Widen strokes that would be thinner than `THINNEST` once scaled down."""
-    scale = BOX / max(ink_hw.shape)
+def widen_thin_strokes(foreground_hw: Foreground) -> Foreground:
+    """Widen strokes that would be thinner than `MIN_STROKE_WIDTH_PX` once scaled down."""
+    scale = DIGIT_SIDE / max(foreground_hw.shape)
     if scale >= 1:
-        return ink_hw
-    width = stroke_width(ink_hw > 0.4 * ink_hw.max())  # the body of a stroke
-    grow = round((THINNEST / scale - width) / 2)
-    if grow < 1:
-        return ink_hw
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * grow + 1, 2 * grow + 1))
-    padded = np.pad(ink_hw, grow)
-    grown: Ink = cv2.dilate(padded, kernel).astype(np.float32, copy=False)
-    return grown
+        return foreground_hw
+    width = stroke_width(foreground_hw > STROKE_BODY_OF_MAX * foreground_hw.max())
+    radius = round((MIN_STROKE_WIDTH_PX / scale - width) / 2)
+    if radius < 1:
+        return foreground_hw
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    return np.asarray(cv2.dilate(np.pad(foreground_hw, radius), kernel), np.float32)
 
 
 def stroke_width(strokes_hw: npt.NDArray[np.bool_]) -> float:
-    """Measure strokes: of length l and width w one covers l·w pixels and has an outline of 2·l."""
+    """Return the mean width of strokes in pixels.
+
+    A stroke of length l and width w covers l * w pixels and has an outline of 2 * l pixels.
+    """
     strokes = strokes_hw.astype(np.uint8)
     area = int(strokes.sum())
     inner = cv2.erode(strokes, np.ones((3, 3), np.uint8), borderValue=0)
     return 2 * area / max(area - int(inner.sum()), 1)
 
 
-def centred(small_hw: Ink) -> npt.NDArray[np.uint8]:
-    """Lay an image of at most 20 pixels a side into 28, its centre of mass in the middle.
+def center_by_mass(small_hw: Foreground) -> npt.NDArray[np.uint8]:
+    """Place an image of at most 20 x 20 grey levels into 28 x 28 by its centre of mass.
 
-    By whole pixels, as MNIST's own were: none is blurred by a move of half a pixel. MNIST's centres
-    of mass lie in [13.5, 14.5), counting pixels from 0, and so do these. A symmetric digit's is
-    often right at 13.5, so it is found in whole numbers: no rounding error moves a digit.
+    The image moves by whole pixels, as MNIST's digits did, so nothing is blurred. The centre of
+    mass falls in [13.5, 14.5), counting pixels from 0, as in MNIST. A symmetric digit's centre is
+    often exactly 13.5; it is computed from integers, so that no rounding error moves the digit.
     """
     h, w = small_hw.shape
-    pixels = (small_hw + _HALF).clip(0, 255).astype(np.int64)  # which rounds down
-    down, across = pixels.sum(axis=1), pixels.sum(axis=0)
-    mass = max(int(down.sum()), 1)
-    y, x = int(down @ _PLACES[:h]) / mass, int(across @ _PLACES[:w]) / mass
-    top, left = (math.ceil((SIDE - 1) / 2 - centre) for centre in (y, x))
+    pixels = (small_hw + _ROUND_HALF_UP).clip(0, 255).astype(np.int64)  # truncates
+    row_mass, column_mass = pixels.sum(axis=1), pixels.sum(axis=0)
+    mass = max(int(row_mass.sum()), 1)
+    y = int(row_mass @ _PIXEL_INDICES[:h]) / mass
+    x = int(column_mass @ _PIXEL_INDICES[:w]) / mass
+    top, left = (math.ceil((SIDE - 1) / 2 - center) for center in (y, x))
     top, left = min(max(top, 0), SIDE - h), min(max(left, 0), SIDE - w)
     image = np.zeros((SIDE, SIDE), np.uint8)
     image[top : top + h, left : left + w] = pixels
@@ -97,8 +98,11 @@ def centred(small_hw: Ink) -> npt.NDArray[np.uint8]:
 
 
 @functools.lru_cache(maxsize=4096)
-def resample(outputs: int, inputs: int) -> Ink:
-    """Return the matrix [outputs, inputs] that resizes a line: areas down, bilinear up."""
+def resize_matrix(outputs: int, inputs: int) -> npt.NDArray[np.float32]:
+    """Return the matrix float32[outputs, inputs] that resizes one axis.
+
+    It averages areas to make the axis shorter, and interpolates linearly to make it longer.
+    """
     ratio = inputs / outputs
     if ratio >= 1:
         edges = np.arange(outputs + 1) * ratio
@@ -106,7 +110,7 @@ def resample(outputs: int, inputs: int) -> Ink:
         pixels = np.arange(inputs)[None]
         weights = (np.minimum(high, pixels + 1) - np.maximum(low, pixels)).clip(0) / ratio
     else:
-        centres = ((np.arange(outputs) + 0.5) * ratio - 0.5).clip(0, inputs - 1)[:, None]
-        weights = (1 - np.abs(centres - np.arange(inputs)[None])).clip(0)
-    matrix: Ink = weights.astype(np.float32)
+        centers = ((np.arange(outputs) + 0.5) * ratio - 0.5).clip(0, inputs - 1)[:, None]
+        weights = (1 - np.abs(centers - np.arange(inputs)[None])).clip(0)
+    matrix: npt.NDArray[np.float32] = weights.astype(np.float32)
     return matrix

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from tenfold.bundle.format import CONFIG_FILE, BundleConfig, find_bundle, read_model
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.cpu import available_cores
-from tenfold.errors import BundleError, MissingExtraError
+from tenfold.errors import BundleError
 from tenfold.files import write_atomically
 
 CALIBRATION_IMAGES = 1_000
@@ -61,17 +61,13 @@ def export_onnx(
     Raises:
         BundleError: the bundle is damaged, or INT8 loses too much accuracy; no file is written.
         DataError: the data set cannot be had.
-        MissingExtraError: `batch` or `int8` is given, and the extra `train` is not installed.
     """
     config, model = read_model(bundle)
     comparison = None
-    try:
-        if int8:
-            model, comparison = _quantized(config, model, bundle)
-        if batch is not None:
-            model = _with_batch(model, batch)
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("export with --int8 or --batch", "train") from error
+    if int8:
+        model, comparison = _quantized(config, model, bundle)
+    if batch is not None:
+        model = _with_batch(model, batch)
     write_atomically(out, model)
     return ExportResult(file=str(out), bytes=len(model), int8=comparison)
 

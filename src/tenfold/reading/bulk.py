@@ -26,7 +26,7 @@ def read_in_bulk(
     model: Path,
     layout: Layout = "line",
     *,
-    accept: float | None = None,
+    rejection_threshold: float | None = None,
     workers: int = 1,
 ) -> Iterator[Outcome]:
     """Read pictures in `workers` processes; yield what `Reader.outcomes` would, as it would.
@@ -37,21 +37,21 @@ def read_in_bulk(
         pictures: paths are decoded in the workers.
         model: the bundle folder, read once a worker.
         layout: see `Reader.read`.
-        accept: see `Reader`.
+        rejection_threshold: see `Reader`.
         workers: processes; 1 reads in this one.
 
     Raises:
         BundleError: see `Reader.load`.
         TenfoldError: a worker died.
     """
-    reader = Reader.load(model, accept)
+    reader = Reader.load(model, rejection_threshold)
     if workers == 1:
         yield from reader.outcomes(pictures, layout)
         return
     context = multiprocessing.get_context("spawn")
     waiting = iter(pictures)
     running: deque[Future[list[Outcome]]] = deque()
-    pool = ProcessPoolExecutor(workers, context, _begin, (model, accept))
+    pool = ProcessPoolExecutor(workers, context, _begin, (model, rejection_threshold))
     try:
         while True:
             while len(running) < workers * _AHEAD and (chunk := list(islice(waiting, BATCH))):
@@ -67,11 +67,11 @@ def read_in_bulk(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _begin(model: Path, accept: float | None) -> None:
+def _begin(model: Path, rejection_threshold: float | None) -> None:
     global _reader  # noqa: PLW0603 - a worker has one for its life
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     cv2.setNumThreads(1)
-    _reader = Reader.load(model, accept)
+    _reader = Reader.load(model, rejection_threshold)
 
 
 def _read(chunk: list[Picture], layout: Layout) -> list[Outcome]:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tenfold.data.normalization import Ink
+from tenfold.data.normalization import Foreground
 from tenfold.errors import DataError
 from tenfold.reading.line_removal import BODY, with_edge
 from tenfold.rendering.strokes import draw_polylines
@@ -21,7 +21,7 @@ _FAR = 1e100  # no point is farther out, no drawing smaller than its inverse: pr
 _PEN = 31  # pixels: a ninth of that, like MNIST's pen
 
 
-def one_digit(ink: Ink) -> Ink:
+def isolate_digit(ink: Foreground) -> Foreground:
     """Keep what belongs to the one digit of a picture: no specks, no shadows along an edge.
 
     The main piece is the largest, pieces that touch an edge counting less. Another piece stays if
@@ -52,7 +52,7 @@ def one_digit(ink: Ink) -> Ink:
     return np.where(with_edge(kept[labels]), ink, 0).astype(np.float32, copy=False)
 
 
-def draw_strokes(strokes: Sequence[Sequence[Point]]) -> Ink:
+def draw_strokes(strokes: Sequence[Sequence[Point]]) -> Foreground:
     """Draw polylines with a pen like MNIST's: float32[h, w], as a canvas would show them.
 
     Args:

@@ -1,8 +1,8 @@
 """From the pixels of any picture to its ink: paper exactly 0, the darkest strokes 1.
 
-Nothing is binarised: a stroke keeps its soft edge. Steps, each a function of its own: `contrast`
-finds what stands out from the paper and in which direction, `levels` sets the two ends; printed
-lines are found and taken out in `lines.py`.
+Nothing is binarised: a stroke keeps its soft edge. Steps, each a function of its own:
+`subtract_background` finds what stands out from the paper and in which direction, `stretch_levels`
+sets the two ends; `line_removal.py` finds printed lines and removes them.
 """
 
 from typing import Any, NamedTuple, TypeVar
@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tenfold.reading.line_removal import SMALLEST, Counts, Floats, lines, without
+from tenfold.reading.line_removal import SMALLEST, Counts, Floats, find_lines, remove_lines
 
-WORKING_SIDE = 1600  # pixels: larger pictures are scaled down first, which also averages noise out
+MAX_SIDE_PX = 1600  # pixels: larger pictures are scaled down first, which also averages noise out
 
 T = TypeVar("T", np.uint8, np.float32)
 Pixels = npt.NDArray[np.uint8]
@@ -27,26 +27,26 @@ _FAINTEST = 0.06  # of full contrast: fainter ink is none
 _VISIBLE = 5.0  # standard deviations of noise: fainter ink is none
 
 
-class Found(NamedTuple):
-    """Ink and the steps to it, all float32[h, w]."""
+class ForegroundSteps(NamedTuple):
+    """Foreground and the steps to it, all float32[h, w]."""
 
-    contrast: Floats
-    levelled: Floats
-    ink: Floats
+    subtracted: Floats
+    stretched: Floats
+    foreground: Floats
 
 
-def find_ink(picture: Pixels) -> Found:
+def find_foreground(picture: Pixels) -> ForegroundSteps:
     """Find the ink in uint8[h, w] or uint8[h, w, 3].
 
     Returns:
         contrast, the same between the two ends, and that without printed lines; in [0, 1].
     """
-    found = contrast(picture)
-    levelled = levels(found)
-    return Found(found, levelled, without(levelled, lines(levelled)))
+    found = subtract_background(picture)
+    levelled = stretch_levels(found)
+    return ForegroundSteps(found, levelled, remove_lines(levelled, find_lines(levelled)))
 
 
-def fit(picture: npt.NDArray[T], longest: int = WORKING_SIDE) -> tuple[npt.NDArray[T], float]:
+def downscale(picture: npt.NDArray[T], longest: int = MAX_SIDE_PX) -> tuple[npt.NDArray[T], float]:
     """Scale a picture down until its longer side is `longest`; return it and the factor."""
     factor = min(1.0, longest / max(picture.shape[:2]))
     if factor == 1:
@@ -56,11 +56,11 @@ def fit(picture: npt.NDArray[T], longest: int = WORKING_SIDE) -> tuple[npt.NDArr
     return np.asarray(small, picture.dtype), factor
 
 
-def contrast(picture: Pixels) -> Floats:
+def subtract_background(picture: Pixels) -> Floats:
     """Return how far each pixel is from the paper around it, 0 … 1, in the direction of the ink."""
     flat = _is_flat(picture)
     planes, grey = _planes(picture)
-    if light_ink(grey, flat=flat):
+    if is_foreground_light(grey, flat=flat):
         planes, grey = _planes(255 - picture)
     common = _flat_paper(grey) if flat else None
     if planes.shape[2] == 1:
@@ -82,7 +82,7 @@ def _away(plane: Floats, paper: Floats | float) -> Floats:
     return darker
 
 
-def light_ink(grey: Floats, *, flat: bool) -> bool:
+def is_foreground_light(grey: Floats, *, flat: bool) -> bool:
     """Whether the ink is lighter than the paper.
 
     Ink is the minority. On flat paper that is counted, with the border and the corners, where
@@ -102,7 +102,7 @@ def light_ink(grey: Floats, *, flat: bool) -> bool:
     return bool(sum(shares) < 1.5)  # noqa: PLR2004 - half of three
 
 
-def levels(found: Floats) -> Floats:
+def stretch_levels(found: Floats) -> Floats:
     """Stretch contrast so that paper and its noise are 0 and the body of the ink is 1.
 
     All 0 where nothing stands out.
@@ -115,14 +115,14 @@ def levels(found: Floats) -> Floats:
     paper = _quantile(counts[:split], 0.5)
     away = np.abs(np.arange(split) - round(paper * _GREYS))
     noise = paper + 4 * _quantile(np.bincount(away, weights=counts[:split]), 0.5)
-    if high < max(_FAINTEST, 1.5 * noise, paper + _VISIBLE * grain(found)):
+    if high < max(_FAINTEST, 1.5 * noise, paper + _VISIBLE * noise_deviation(found)):
         return np.zeros_like(found)
     low = min(noise, 0.45 * high)
     stretched: Floats = ((found - low) / (high - low)).clip(0, 1)
     return stretched
 
 
-def grain(found: Floats) -> float:
+def noise_deviation(found: Floats) -> float:
     """Return the standard deviation of the paper's noise, in spite of strokes (Immerkær 1996).
 
     A second difference both ways knows nothing of slow shading. Its pixels are a few apart, where
@@ -187,7 +187,7 @@ def _shaded_paper(plane: Floats) -> Floats:
 
 def _shrunk(plane: Floats) -> tuple[Floats, int]:
     """Return a small copy without its noise, and an odd number of its pixels wider than strokes."""
-    small = cv2.medianBlur(fit(plane, _COPY)[0], 3)
+    small = cv2.medianBlur(downscale(plane, _COPY)[0], 3)
     wider = min(
         max(small.shape) / 5, min(small.shape) / 2.5
     )  # than strokes; a number is much longer than high

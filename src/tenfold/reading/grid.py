@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tenfold.data.normalization import Ink
+from tenfold.data.normalization import Foreground
 from tenfold.errors import DataError
-from tenfold.reading.crops import Box, one_digit
+from tenfold.reading.crops import Box, isolate_digit
 
 _SIDE = 576  # pixels of the longer side of a straightened grid
 _INSET = 0.1  # of a cell: printed lines and their shadows
@@ -26,10 +26,10 @@ class Cell(NamedTuple):
     row: int
     column: int
     box: Box
-    ink: Ink
+    ink: Foreground
 
 
-def cells_of(ink: Ink) -> Iterator[Cell]:
+def find_cells(ink: Foreground) -> Iterator[Cell]:
     """Find the grid in ink float32[h, w], straighten it, and go through its cells row by row.
 
     Raises:
@@ -52,7 +52,7 @@ def cells_of(ink: Ink) -> Iterator[Cell]:
             yield Cell(row, column, box, _content(flat[top:bottom, left:right]))
 
 
-def find_frame(ink: Ink) -> npt.NDArray[np.float32]:
+def find_frame(ink: Foreground) -> npt.NDArray[np.float32]:
     """Return the corners float32[4, 2] of the largest frame: clockwise from top left.
 
     Raises:
@@ -75,7 +75,7 @@ def find_frame(ink: Ink) -> npt.NDArray[np.float32]:
     return frame
 
 
-def rules(flat: Ink) -> list[int]:
+def rules(flat: Foreground) -> list[int]:
     """Return the positions of the vertical rules of a straightened grid, left edge to right edge.
 
     Rules are equally far apart; of the numbers of cells at which there is a rule at nearly every
@@ -96,11 +96,11 @@ def rules(flat: Ink) -> list[int]:
     return [int(place) for place in np.rint(np.linspace(0, side, cells + 1))]
 
 
-def _content(cell: Ink) -> Ink:
+def _content(cell: Foreground) -> Foreground:
     """Return a cell's ink inside its rules; all 0 if there is too little for a digit."""
     h, w = cell.shape
     y, x = round(_INSET * h), round(_INSET * w)
-    inner = one_digit(np.ascontiguousarray(cell[y : h - y, x : w - x]))
+    inner = isolate_digit(np.ascontiguousarray(cell[y : h - y, x : w - x]))
     inked = inner > 0.3  # noqa: PLR2004
     rows = np.flatnonzero(inked.any(axis=1))
     at_rules_only = not inked[y:-y, x:-x].any()

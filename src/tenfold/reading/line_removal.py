@@ -1,6 +1,6 @@
 """Printed lines: straight, thin, from one edge of a picture to the other.
 
-`lines` finds them, `without` takes them out and mends the strokes that cross them.
+`find_lines` finds them, `remove_lines` takes them out and mends the strokes that cross them.
 """
 
 import cv2
@@ -33,7 +33,7 @@ _PARTS = 12  # of the width, looked at apart
 _CORNER_PARTS = 3  # of a line that leaves through a corner, at least
 
 
-def lines(ink: Floats) -> Mask:
+def find_lines(ink: Floats) -> Mask:
     """Return a mask of printed lines: straight, thin, from one edge of the picture to the other.
 
     The strokes of a digit that fills its picture are no lines.
@@ -62,7 +62,7 @@ def _thickest(ink: Floats) -> int:
     return max(2, round(0.05 * shorter)) + 2
 
 
-def without(ink: Floats, mask: Mask) -> Floats:
+def remove_lines(ink: Floats, mask: Mask) -> Floats:
     """Take lines out of ink, but not the strokes that cross them.
 
     What is clearly darker than its line and near other ink is a stroke, and so is what has ink on

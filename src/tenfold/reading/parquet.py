@@ -24,7 +24,7 @@ import cv2
 from tenfold.bundle.format import CONFIG_FILE, MODEL_FILE, find_bundle
 from tenfold.errors import DataError, MissingExtraError, TenfoldError
 from tenfold.files import write_atomically
-from tenfold.reading.partitions import Shard, in_chunks, pictures_of
+from tenfold.reading.partitions import Partition, in_chunks, pictures_in
 from tenfold.reading.reader import Layout, Reader, Reading
 
 _AHEAD = 2  # shards a worker that wait for it
@@ -32,32 +32,34 @@ _TOGETHER = 2_000  # pictures whose readings are held before they are compressed
 
 
 @dataclass(frozen=True)
-class Request:
+class ReadingRequest:
     """How pictures are to be read, on any machine: the bundle travels along."""
 
     layout: Layout
-    accept: float | None
+    rejection_threshold: float | None
     bundle: tuple[tuple[str, bytes], ...]
 
     @classmethod
-    def of(cls, model: Path, layout: Layout, accept: float | None) -> "Request":
+    def of(cls, model: Path, layout: Layout, rejection_threshold: float | None) -> "ReadingRequest":
         """Read the bundle.
 
         Raises:
             BundleError: see `Reader.load`.
         """
-        Reader.load(model, accept)
+        Reader.load(model, rejection_threshold)
         bundle = find_bundle(model)
         files = ((name, (bundle / name).read_bytes()) for name in (CONFIG_FILE, MODEL_FILE))
-        return cls(layout, accept, tuple(files))
+        return cls(layout, rejection_threshold, tuple(files))
 
 
-Numbered = tuple[int, Shard]
+NumberedPartition = tuple[int, Partition]
 # Makes parts of shards, in any order; ends or raises when nothing is left to do.
-Work = Callable[[Sequence[Numbered], Request], Iterator[tuple[int, bytes]]]
+Work = Callable[[Sequence[NumberedPartition], ReadingRequest], Iterator[tuple[int, bytes]]]
 
 
-def read_into(out: Path, shards: Sequence[Shard], request: Request, work: Work) -> Iterator[int]:
+def write_readings(
+    out: Path, shards: Sequence[Partition], request: ReadingRequest, work: Work
+) -> Iterator[int]:
     """Read shards into the folder `out`; yield the parts that are there, at first and as they come.
 
     Interrupted at any point, calling it again goes on: what has been read is kept.
@@ -81,9 +83,9 @@ def read_into(out: Path, shards: Sequence[Shard], request: Request, work: Work) 
         yield done
 
 
-def _settle(out: Path, shards: Sequence[Shard], request: Request) -> None:
+def _settle(out: Path, shards: Sequence[Partition], request: ReadingRequest) -> None:
     """Write the plan, or compare it with the one that is there."""
-    described = [[shard.described() for shard in shards], request.layout, request.accept]
+    described = [[shard.to_dict() for shard in shards], request.layout, request.rejection_threshold]
     digest = hashlib.sha256(json.dumps(described).encode())
     for name, contents in request.bundle:
         digest.update(name.encode() + contents)
@@ -102,7 +104,7 @@ def _settle(out: Path, shards: Sequence[Shard], request: Request) -> None:
         raise DataError(f"--out {out}: cannot be used ({error}); name another folder") from error
 
 
-def read_shard(shard: Shard, request: Request) -> bytes:
+def read_partition(shard: Partition, request: ReadingRequest) -> bytes:
     """Read all pictures of a shard; return a Parquet file, a row a digit.
 
     A picture without digits, or one that cannot be read, has a row too: every name is there.
@@ -117,7 +119,7 @@ def read_shard(shard: Shard, request: Request) -> bytes:
     buffer = io.BytesIO()
     schema = _schema()
     with parquet.ParquetWriter(buffer, schema, compression="zstd") as writer:
-        for chunk in in_chunks(pictures_of(shard), _TOGETHER):
+        for chunk in in_chunks(pictures_in(shard), _TOGETHER):
             outcomes = reader.outcomes((picture for _, picture in chunk), request.layout)
             named = zip((name for name, _ in chunk), outcomes, strict=True)
             rows = list(chain.from_iterable(_rows(*pair) for pair in named))
@@ -128,7 +130,7 @@ def read_shard(shard: Shard, request: Request) -> bytes:
 def _rows(name: str, outcome: list[Reading] | DataError) -> list[dict[str, Any]]:
     if isinstance(outcome, DataError):
         return [{"file": name, "error": str(outcome)}]
-    rows = [{"file": name} | reading.described(i) for i, reading in enumerate(outcome)]
+    rows = [{"file": name} | reading.to_dict(i) for i, reading in enumerate(outcome)]
     return rows or [{"file": name}]
 
 
@@ -144,27 +146,29 @@ def _schema() -> Any:  # noqa: ANN401 - pyarrow has no types
 
 
 @functools.lru_cache(maxsize=1)
-def _reader(request: Request) -> Reader:
+def _reader(request: ReadingRequest) -> Reader:
     """Return this process's reader."""
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory(prefix="tenfold-") as name:
         bundle = Path(name)
         for file, contents in request.bundle:
             (bundle / file).write_bytes(contents)
-        return Reader.load(bundle, request.accept)
+        return Reader.load(bundle, request.rejection_threshold)
 
 
 def in_processes(workers: int) -> Work:
     """Return the work of this machine: a shard a process."""
 
-    def work(shards: Sequence[Numbered], request: Request) -> Iterator[tuple[int, bytes]]:
+    def work(
+        shards: Sequence[NumberedPartition], request: ReadingRequest
+    ) -> Iterator[tuple[int, bytes]]:
         waiting = iter(shards)
         running: dict[Future[bytes], int] = {}
         pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin)
         try:
             while True:
                 for number, shard in islice(waiting, workers * _AHEAD - len(running)):
-                    running[pool.submit(read_shard, shard, request)] = number
+                    running[pool.submit(read_partition, shard, request)] = number
                 if not running:
                     return
                 for future in wait(running, return_when=FIRST_COMPLETED).done:

@@ -22,7 +22,7 @@ _ROWS = 512  # of a Parquet file that are in memory at a time
 
 
 @dataclass(frozen=True)
-class Shard:
+class Partition:
     """Pictures that are read together.
 
     Attributes:
@@ -35,31 +35,31 @@ class Shard:
     paths: tuple[str, ...]
     group: int = 0
 
-    def described(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return this for JSON."""
         return asdict(self)
 
 
-def shards_of(names: Sequence[str]) -> list[Shard]:
+def partition_inputs(names: Sequence[str]) -> list[Partition]:
     """Part files into shards, in their order: containers by themselves, pictures by thousands.
 
     Raises:
         DataError: a Parquet file cannot be read.
     """
-    shards: list[Shard] = []
+    shards: list[Partition] = []
     pictures = []
     for name in names:
         suffix = Path(name).suffix.lower()
         if suffix == ".tar":
-            shards.append(Shard("tar", (name,)))
+            shards.append(Partition("tar", (name,)))
         elif suffix == ".parquet":
-            shards += [Shard("parquet", (name,), group) for group in range(_groups(name))]
+            shards += [Partition("parquet", (name,), group) for group in range(_groups(name))]
         else:
             pictures.append(name)
-    return shards + [Shard("files", paths) for paths in in_chunks(pictures, FILES)]
+    return shards + [Partition("files", paths) for paths in in_chunks(pictures, FILES)]
 
 
-def pictures_of(shard: Shard) -> Iterator[tuple[str, bytes | Path]]:
+def pictures_in(shard: Partition) -> Iterator[tuple[str, bytes | Path]]:
     """Yield each picture of a shard, undecoded, with a name that no other has.
 
     Raises:

@@ -11,8 +11,8 @@ from typing import Any
 
 from tenfold.errors import DataError, TenfoldError
 from tenfold.ray_cluster import connected
-from tenfold.reading.parquet import Numbered, Request, Work, read_shard
-from tenfold.reading.partitions import Shard
+from tenfold.reading.parquet import NumberedPartition, ReadingRequest, Work, read_partition
+from tenfold.reading.partitions import Partition
 
 _AHEAD = 2  # shards a core that wait for it
 _PATIENCE_SECONDS = 5.0
@@ -23,13 +23,19 @@ def on_ray(on: str) -> Iterator[Work]:
     """Yield the work of a Ray cluster; see `cluster.connected` for `on` and what is raised."""
     with connected(on) as ray:
 
-        def work(shards: Sequence[Numbered], request: Request) -> Iterator[tuple[int, bytes]]:
+        def work(
+            shards: Sequence[NumberedPartition], request: ReadingRequest
+        ) -> Iterator[tuple[int, bytes]]:
             return _work(ray, shards, request)
 
         yield work
 
 
-def _work(ray: Any, shards: Sequence[Numbered], request: Request) -> Iterator[tuple[int, bytes]]:  # noqa: ANN401 - a module
+def _work(
+    ray: Any,  # noqa: ANN401 - a module
+    shards: Sequence[NumberedPartition],
+    request: ReadingRequest,
+) -> Iterator[tuple[int, bytes]]:
     task = ray.remote(_read).options(num_cpus=1, max_retries=-1)
     shared = ray.put(request)
     waiting = iter(shards)
@@ -56,9 +62,9 @@ def _work(ray: Any, shards: Sequence[Numbered], request: Request) -> Iterator[tu
             yield number, part
 
 
-def _read(shard: Shard, request: Request) -> bytes | str:
+def _read(shard: Partition, request: ReadingRequest) -> bytes | str:
     """Be a Ray task; an error of the input is returned in words."""
     try:
-        return read_shard(shard, request)
+        return read_partition(shard, request)
     except DataError as error:
         return str(error)

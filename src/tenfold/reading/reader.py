@@ -14,13 +14,13 @@ from tenfold.bundle.format import SHIPPED
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.decoding import decode, pixels_of_image
 from tenfold.data.mnist import SIDE
-from tenfold.data.normalization import Ink, cropped_to_form, ink_box, to_form
+from tenfold.data.normalization import Foreground, foreground_box, normalize_digit
 from tenfold.errors import DataError
-from tenfold.reading.crops import Box, Point, draw_strokes, one_digit, scaled
-from tenfold.reading.foreground import Pixels, contrast, fit, levels
-from tenfold.reading.grid import cells_of
-from tenfold.reading.line_removal import lines, without
-from tenfold.reading.segmentation import digits_of
+from tenfold.reading.crops import Box, Point, draw_strokes, isolate_digit, scaled
+from tenfold.reading.foreground import Pixels, downscale, stretch_levels, subtract_background
+from tenfold.reading.grid import find_cells
+from tenfold.reading.line_removal import find_lines, remove_lines
+from tenfold.reading.segmentation import segment_digits
 
 Layout = Literal["line", "single", "grid"]
 Reason = Literal["blank", "not a digit", "unsure"]
@@ -65,7 +65,7 @@ class Reading:
         """Whether the reader would rather not say."""
         return self.reason is not None
 
-    def described(self, index: int) -> dict[str, Any]:
+    def to_dict(self, index: int) -> dict[str, Any]:
         """Return what is told of the `index`-th reading of a picture, for JSON."""
         told = {
             "index": index,
@@ -82,7 +82,7 @@ class Reading:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class Crop:
     """A digit before it is read: its form uint8[28, 28], its box, its cell."""
 
     image: npt.NDArray[np.uint8]
@@ -90,29 +90,36 @@ class Found:
     cell: tuple[int, int] | None = None
 
 
-Slot = list[list[Found]]  # the ways to cut one piece of ink, mostly a single one
+Region = list[list[Crop]]  # the ways to cut one piece of ink, mostly a single one
 
 
 class Reader:
     """Reads digits from pictures.
 
     Args:
-        predictor: what classifies 28×28 images.
-        accept: readings less probable than this are rejected; by default as the bundle says.
+        classifier: classifies 28 x 28 images.
+        rejection_threshold: readings less probable than this are rejected; by default
+            those that the bundle rejects.
     """
 
-    def __init__(self, predictor: OnnxClassifier, accept: float | None = None) -> None:
-        self.predictor = predictor
-        self.accept = predictor.config.rejection_threshold if accept is None else accept
+    def __init__(
+        self, classifier: OnnxClassifier, rejection_threshold: float | None = None
+    ) -> None:
+        self.classifier = classifier
+        self.rejection_threshold = (
+            classifier.config.rejection_threshold
+            if rejection_threshold is None
+            else rejection_threshold
+        )
 
     @classmethod
-    def load(cls, path: str | Path = SHIPPED, accept: float | None = None) -> "Reader":
+    def load(cls, path: str | Path = SHIPPED, rejection_threshold: float | None = None) -> "Reader":
         """Read a bundle folder, by default the one that is shipped.
 
         Raises:
             BundleError: a file is missing, damaged, or does not fit the others.
         """
-        return cls(OnnxClassifier.load(path), accept)
+        return cls(OnnxClassifier.load(path), rejection_threshold)
 
     def read(self, picture: Picture, layout: Layout = "line") -> list[Reading]:
         """Read one picture.
@@ -140,7 +147,7 @@ class Reader:
             DataError: what is no list of finite points; no grid in it.
         """
         ink = draw_strokes(strokes)
-        ways = self._judged(locate(ink, layout, 1.0, ink.shape))
+        ways = self._classify(crop_digits(ink, layout, 1.0, ink.shape))
         return [reading for way in ways for reading in way]
 
     def read_all(
@@ -161,33 +168,35 @@ class Reader:
         waiting = iter(pictures)
         while found := [_try(picture, layout) for picture in islice(waiting, BATCH)]:
             slots = [slot for some in found if not isinstance(some, DataError) for slot in some]
-            judged = iter(self._judged(slots))
+            judged = iter(self._classify(slots))
             for some in found:
                 if isinstance(some, DataError):
                     yield some
                 else:
                     yield [reading for way in islice(judged, len(some)) for reading in way]
 
-    def _judged(self, slots: Sequence[Slot]) -> list[list[Reading]]:
+    def _classify(self, slots: Sequence[Region]) -> list[list[Reading]]:
         """Predict all digits together, and settle how each slot is cut."""
-        return self.settled(slots, *self.predictor.classify(images_of(slots))) if slots else []
+        return self.resolve(slots, *self.classifier.classify(stack_images(slots))) if slots else []
 
-    def settled(
+    def resolve(
         self,
-        slots: Sequence[Slot],
+        slots: Sequence[Region],
         p: npt.NDArray[np.float32],
         members: npt.NDArray[np.float32],
     ) -> list[list[Reading]]:
-        """Settle how each slot is cut, by the classifier's opinions of `images_of(slots)`."""
+        """Settle how each slot is cut, by the classifier's opinions of `stack_images(slots)`."""
         digits = [digit for slot in slots for way in slot for digit in way]
         order = np.argsort(p, axis=1)[:, :-3:-1]
         best = np.take_along_axis(p, order, axis=1).tolist()
         readings = map(self._reading, digits, p, members, order.tolist(), best)
-        return [likeliest([list(islice(readings, len(way))) for way in slot]) for slot in slots]
+        return [
+            best_candidate([list(islice(readings, len(way))) for way in slot]) for slot in slots
+        ]
 
     def _reading(
         self,
-        found: Found,
+        found: Crop,
         p: npt.NDArray[np.float32],
         members: npt.NDArray[np.float32],
         order: Sequence[int],
@@ -196,7 +205,7 @@ class Reader:
         reason: Reason | None = None
         if not found.image.any():
             reason = "blank"
-        elif best[0] < self.accept:
+        elif best[0] < self.rejection_threshold:
             reason = "unsure" if sum(best) > _TWO else "not a digit"
         row, column = found.cell or (None, None)
         return Reading(
@@ -213,7 +222,7 @@ class Reader:
         )
 
 
-def pixels_of(picture: Picture) -> Pixels:
+def load_pixels(picture: Picture) -> Pixels:
     """Return a picture's pixels, uint8[h, w] or uint8[h, w, 3].
 
     Raises:
@@ -246,10 +255,10 @@ def pixels_of(picture: Picture) -> Pixels:
     return pixels
 
 
-def _try(picture: Picture, layout: Layout) -> list[Slot] | DataError:
+def _try(picture: Picture, layout: Layout) -> list[Region] | DataError:
     """Find a picture's digits, or return the error that names it."""
     try:
-        pixels = pixels_of(picture)
+        pixels = load_pixels(picture)
     except DataError as error:
         return error
     try:
@@ -258,7 +267,7 @@ def _try(picture: Picture, layout: Layout) -> list[Slot] | DataError:
         return DataError(f"{picture}: {error}") if isinstance(picture, Path | str) else error
 
 
-def likeliest(ways: list[list[Reading]]) -> list[Reading]:
+def best_candidate(ways: list[list[Reading]]) -> list[Reading]:
     """Choose how a piece of ink is cut: by its least probable digit, whole if that is as good."""
 
     def doubt(way: list[Reading]) -> float:
@@ -267,33 +276,46 @@ def likeliest(ways: list[list[Reading]]) -> list[Reading]:
     return min(ways, key=doubt)
 
 
-def images_of(slots: Sequence[Slot]) -> npt.NDArray[np.uint8]:
+def stack_images(slots: Sequence[Region]) -> npt.NDArray[np.uint8]:
     """Return what of these is to be classified, uint8[n, 28, 28]; there must be a slot."""
     return np.stack([digit.image for slot in slots for way in slot for digit in way])
 
 
-def find_digits(picture: Pixels, layout: Layout) -> list[Slot]:
+def find_digits(picture: Pixels, layout: Layout) -> list[Region]:
     """Find the digits of a picture and bring each to MNIST's form."""
-    small, factor = fit(picture)
-    ink = levels(contrast(small))
+    small, factor = downscale(picture)
+    ink = stretch_levels(subtract_background(small))
     if layout != "grid":  # whose rules are wanted
-        ink = without(ink, lines(ink))
-    return locate(ink, layout, 1 / factor, picture.shape)
+        ink = remove_lines(ink, find_lines(ink))
+    return crop_digits(ink, layout, 1 / factor, picture.shape)
 
 
-def locate(ink: Ink, layout: Layout, factor: float, shape: Sequence[int]) -> list[Slot]:
+def crop_digits(
+    ink: Foreground, layout: Layout, factor: float, shape: Sequence[int]
+) -> list[Region]:
     """Part ink into digits; boxes are scaled by `factor` into a picture of `shape`."""
     if layout == "grid":
         return [
-            [[Found(to_form(cell.ink), scaled(cell.box, factor, shape), (cell.row, cell.column))]]
-            for cell in cells_of(ink)
+            [
+                [
+                    Crop(
+                        normalize_digit(cell.ink),
+                        scaled(cell.box, factor, shape),
+                        (cell.row, cell.column),
+                    )
+                ]
+            ]
+            for cell in find_cells(ink)
         ]
     if layout == "line":
         return [
-            [[Found(to_form(own), scaled(box, factor, shape)) for box, own in way] for way in ways]
-            for ways in digits_of(ink)
+            [
+                [Crop(normalize_digit(own), scaled(box, factor, shape)) for box, own in way]
+                for way in ways
+            ]
+            for ways in segment_digits(ink)
         ]
-    own = one_digit(ink)
-    top, left, bottom, right = ink_box(own)
+    own = isolate_digit(ink)
+    top, left, bottom, right = foreground_box(own)
     box = scaled((left, top, right, bottom), factor, shape) if bottom else None
-    return [[[Found(cropped_to_form(own[top:bottom, left:right]), box)]]]
+    return [[[Crop(normalize_digit(own), box)]]]

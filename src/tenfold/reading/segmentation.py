@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tenfold.data.normalization import Ink, ink_box, stroke_width
+from tenfold.data.normalization import Foreground, foreground_box, stroke_width
 from tenfold.reading.crops import Box
 from tenfold.reading.line_removal import BODY, with_edge
 
@@ -29,7 +29,7 @@ _BAR = 0.25  # of the usual height: so far above its line a part may be
 _NEIGHBOURS = 3  # by which a piece's line is known
 _LOWEST_LINE = 0.4  # of the usual height of all lines
 
-Cut = list[tuple[Box, Ink]]
+Cut = list[tuple[Box, Foreground]]
 
 
 @dataclass(frozen=True)
@@ -51,20 +51,20 @@ class Piece:
         return self.box[2] - self.box[0]
 
 
-def digits_of(ink: Ink) -> list[list[Cut]]:
+def segment_digits(ink: Foreground) -> list[list[Cut]]:
     """Part ink float32[h, w] into digits, line by line, left to right.
 
     Returns:
         for each piece of ink the ways to cut it, each a list of boxes with the ink in them: one
         way for most, more for a piece so wide that it may be several digits.
     """
-    pieces, labels = find_pieces(ink)
+    pieces, labels = find_components(ink)
     if not pieces:
         return []
-    tallest = usual_height(pieces)
+    tallest = typical_height(pieces)
     found = []
-    for line in into_lines(pieces):
-        usual = usual_height(line)
+    for line in group_into_lines(pieces):
+        usual = typical_height(line)
         alone = len(line) == 1 and usual < _PART * tallest
         if alone or usual < _LOWEST_LINE * tallest:
             continue  # what is left of printed lines
@@ -87,18 +87,18 @@ def _may_be_one(a: Piece, b: Piece, usual: float) -> bool:
     return low and near and b.box[2] - a.box[0] < _WIDEST * usual
 
 
-def _own(piece: Piece, ink: Ink, labels: npt.NDArray[np.int32]) -> tuple[Ink, Box]:
+def _own(piece: Piece, ink: Foreground, labels: npt.NDArray[np.int32]) -> tuple[Foreground, Box]:
     """Return a piece's ink, with the soft edge that lies around it, and the box of both."""
     left, top = max(piece.box[0] - 1, 0), max(piece.box[1] - 1, 0)
     window = np.s_[top : piece.box[3] + 1, left : piece.box[2] + 1]
     body = np.logical_or.reduce([labels[window] == label for label in piece.labels])
     own = body | (with_edge(body) & (labels[window] == 0))
     content = np.where(own, ink[window], 0).astype(np.float32)
-    y, x, bottom, right = ink_box(content)
+    y, x, bottom, right = foreground_box(content)
     return content[y:bottom, x:right], (left + x, top + y, left + right, top + bottom)
 
 
-def _ways(content: Ink, box: Box, usual: float) -> list[Cut]:
+def _ways(content: Foreground, box: Box, usual: float) -> list[Cut]:
     """Cut a piece into as many digits as it may hold, from the fewest to the most."""
     left, top, _, bottom = box
     h, w = content.shape
@@ -111,7 +111,7 @@ def _ways(content: Ink, box: Box, usual: float) -> list[Cut]:
     ]
 
 
-def find_pieces(ink: Ink) -> tuple[list[Piece], npt.NDArray[np.int32]]:
+def find_components(ink: Foreground) -> tuple[list[Piece], npt.NDArray[np.int32]]:
     """Connect ink to pieces, without specks; return them and the map of their labels."""
     mask = (ink > BODY).astype(np.uint8)
     _, marked, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
@@ -126,7 +126,7 @@ def find_pieces(ink: Ink) -> tuple[list[Piece], npt.NDArray[np.int32]]:
     if not pieces:
         return [], labels
     # The height of what carries most ink: dots and noise are many, but light.
-    tallest = usual_height(pieces)
+    tallest = typical_height(pieces)
     # Measured only where something lies at an edge.
     edge = any(_at_edge(p.box, h, w) for p in pieces)
     thinnest = _HAIR * stroke_width(mask > 0) if edge else 0.0
@@ -157,20 +157,20 @@ def _frames(piece: Piece, pieces: list[Piece], labels: npt.NDArray[np.int32]) ->
     return bool(inner.sum() < piece.area / 2)
 
 
-def usual_height(pieces: list[Piece]) -> float:
+def typical_height(pieces: list[Piece]) -> float:
     """Return the median height of pieces, each as often as it has ink."""
     order = sorted(pieces, key=lambda piece: piece.height)
     weight = np.cumsum([piece.area for piece in order])
     return float(order[int(np.searchsorted(weight, weight[-1] / 2))].height)
 
 
-def into_lines(pieces: list[Piece]) -> list[list[Piece]]:
+def group_into_lines(pieces: list[Piece]) -> list[list[Piece]]:
     """Group pieces whose vertical extents overlap with a line's; top to bottom, left to right.
 
     Whole digits go first, from the left, and each is held against its neighbours alone: a line
     may climb. Of what is lower, the bar of a 5 may lie above its line.
     """
-    usual = usual_height(pieces)
+    usual = typical_height(pieces)
     lines: list[list[Piece]] = []
     for piece in sorted(pieces, key=lambda piece: (piece.height < _PART * usual, piece.box[0])):
         middle = (piece.box[1] + piece.box[3]) / 2
@@ -213,7 +213,7 @@ def _joined(a: Piece, b: Piece) -> Piece:
     return Piece(box, a.labels + b.labels, a.area + b.area)
 
 
-def parted(ink: Ink, count: int) -> list[tuple[int, int]]:
+def parted(ink: Foreground, count: int) -> list[tuple[int, int]]:
     """Part one piece into `count` columns [from, to), near equal ones, where it is thinnest."""
     w = ink.shape[1]
     column = ink.sum(axis=0) + 0.3 * np.count_nonzero(np.diff(ink > BODY, axis=0), axis=0)

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from tenfold.data.mnist import SIDE
-from tenfold.data.normalization import to_form
+from tenfold.data.normalization import normalize_digit
 from tenfold.data.seeds import derive_seed
 from tenfold.rendering.strokes import Canvas, catmull_rom, draw_digit, draw_polylines
 
@@ -58,7 +58,7 @@ def drawn_digits(n: int, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def _formed(canvases: Iterable[Canvas]) -> Tensor:
-    images = [to_form(np.divide(canvas, 255, dtype=np.float32)) for canvas in canvases]
+    images = [normalize_digit(np.divide(canvas, 255, dtype=np.float32)) for canvas in canvases]
     return torch.from_numpy(np.stack(images) if images else np.empty((0, SIDE, SIDE), np.uint8))
 
 

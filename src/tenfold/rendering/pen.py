@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tenfold.data.normalization import ink_box, stroke_width
+from tenfold.data.normalization import foreground_box, stroke_width
 
 Field = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -115,7 +115,7 @@ def set_line(
 
 def cut(ink_hw: Field) -> Field:
     """Cut a page to where there is ink; a pixel of 0 if there is none."""
-    top, left, bottom, right = ink_box(ink_hw)
+    top, left, bottom, right = foreground_box(ink_hw)
     return ink_hw[top:bottom, left:right] if bottom else np.zeros((1, 1), np.float32)
 
 

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from tenfold.errors import DataError, RunError
 from tenfold.files import write_atomically
-from tenfold.reading.foreground import find_ink, fit
-from tenfold.reading.reader import Layout, Picture, Reader, pixels_of
+from tenfold.reading.foreground import downscale, find_foreground
+from tenfold.reading.reader import Layout, Picture, Reader, load_pixels
 from tenfold.report.page import data_uri, render
 
 _SHOWN = 640  # pixels: the longer side of a step's picture
@@ -19,13 +19,13 @@ _SHOWN = 640  # pixels: the longer side of a step's picture
 def write_explanation(
     pictures: Sequence[tuple[str, Picture]], reader: Reader, layout: Layout, page: Path
 ) -> Path:
-    """Write the page: picture, contrast, ink, and each digit as the network saw it.
+    """Write a page with each picture, the steps to its foreground, and the network's inputs.
 
     Raises:
         RunError: it cannot be written.
     """
     shown = [_explained(name, given, reader, layout) for name, given in pictures]
-    text = render("reading.html", pictures=shown, accept=reader.accept)
+    text = render("reading.html", pictures=shown, rejection_threshold=reader.rejection_threshold)
     try:
         return write_atomically(page, text)
     except OSError as error:
@@ -33,14 +33,14 @@ def write_explanation(
 
 
 def _explained(name: str, given: Picture, reader: Reader, layout: Layout) -> dict[str, Any]:
-    pixels = pixels_of(given)
-    small, _ = fit(pixels)
-    found = find_ink(small)
+    pixels = load_pixels(given)
+    small, _ = downscale(pixels)
+    found = find_foreground(small)
     steps: dict[str, npt.NDArray[Any]] = {
         "The picture": small,
-        "What stands out from the paper": found.contrast,
-        "Stretched: paper 0, ink 1": found.levelled,
-        "Printed lines taken out": found.ink,
+        "What stands out from the paper": found.subtracted,
+        "Stretched: paper 0, strokes 1": found.stretched,
+        "Printed lines taken out": found.foreground,
     }
     try:
         readings = reader.read(pixels, layout)
@@ -59,4 +59,4 @@ def _small(step: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """Make a step's picture small enough for a page."""
     if step.dtype != np.uint8:
         step = np.rint(255 - 255 * step.clip(0, 1)).astype(np.uint8)
-    return fit(step, _SHOWN)[0]
+    return downscale(step, _SHOWN)[0]

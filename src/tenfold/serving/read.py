@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.errors import DataError
-from tenfold.reading.reader import Layout, Reader, Reading, find_digits, images_of
+from tenfold.reading.reader import Layout, Reader, Reading, find_digits, stack_images
 from tenfold.serving.micro_batcher import MicroBatcher
 from tenfold.serving.query import parse_query
 from tenfold.serving.queue import WorkQueue
@@ -99,5 +99,5 @@ class ReadEndpoints:
             return error
         if not slots:
             return []
-        probabilities = await self._batcher.classify(images_of(slots))
-        return [r for way in self._reader.settled(slots, *probabilities) for r in way]
+        probabilities = await self._batcher.classify(stack_images(slots))
+        return [r for way in self._reader.resolve(slots, *probabilities) for r in way]

@@ -140,7 +140,7 @@ def decode_picture(content: bytes, max_pixels: int = MAX_PIXELS) -> Pixels:
 
 
 def _digit_result(reading: Reading, index: int, *, explain: bool) -> dict[str, Any]:
-    result = reading.described(index) | {
+    result = reading.to_dict(index) | {
         "probabilities": _rounded(reading.probabilities),
         "members": _rounded(reading.members),
     }

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tenfold.data.digits import Digits
 from tenfold.data.mnist import CLASSES, SIDE
-from tenfold.data.normalization import resample
+from tenfold.data.normalization import resize_matrix
 from tenfold.model.network import DigitNetwork
 from tenfold.training.digits import digit_task
 from tenfold.training.hardware import choose_placement
@@ -135,7 +135,7 @@ class DigitClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         side = math.isqrt(given - 1) + 1
         square = np.zeros((n, side * side))
         square[:, :given] = scaled.clip(0, _WHITE)
-        stretch = resample(SIDE, side)
+        stretch = resize_matrix(SIDE, side)
         stretched = stretch @ square.reshape(n, side, side) @ stretch.T
         images: npt.NDArray[np.uint8] = np.rint(stretched).clip(0, _WHITE).astype(np.uint8)
         return images

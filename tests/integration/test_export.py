@@ -1,0 +1,82 @@
+"""`tenfold export`: a run in every format, under its own name."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tenfold.bundle.runtime import OnnxClassifier
+from tenfold.evaluation import export
+from tenfold.serving import web
+
+from .conftest import Finished
+from .drawn_pictures import Tenfold
+
+
+@pytest.fixture
+def run(finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Copy the finished run to a folder called `web`, and go there."""
+    shutil.copytree(finished.path, tmp_path / "web")
+    (tmp_path / "web" / "report.html").write_text("<h1>report</h1>")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(web, "fetch_runtime", lambda _cache: [])
+    return Path("web")
+
+
+def test_the_model_is_the_bundle_s(run: Path, tenfold: Tenfold) -> None:
+    ended = tenfold("export", run)
+    assert ended.code == 0, ended.err
+    model = Path("web.onnx").read_bytes()
+    assert model == (run / "bundle" / "model.onnx").read_bytes()
+    assert ended.out == f"web.onnx  {len(model):,} bytes\n"
+
+
+def test_a_run_called_web_is_exported_as_a_page(run: Path, tenfold: Tenfold) -> None:
+    ended = tenfold("export", run, "--format", "web", "--json")
+    assert json.loads(ended.out) == {"page": "web-web/index.html"}
+    assert Path("web-web/report.html").read_text() == "<h1>report</h1>"
+    model = Path("web-web/model.onnx").read_bytes()
+    assert model == (run / "bundle" / "model.onnx").read_bytes()
+
+
+def test_int8_is_calibrated_on_the_data_of_the_run(
+    run: Path, tenfold: Tenfold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "MAX_ACCURACY_LOSS", 1)  # the run is too short to be accurate
+    ended = tenfold("export", run / "bundle", "--int8", "--batch", 4, "--json")
+    assert ended.code == 0, ended.err
+    result = json.loads(ended.out)
+    assert result["file"] == "web.int8.onnx"
+    assert result["int8"]["images"] == 1_000  # of the synthetic test images; MNIST has 10,000
+    words = tenfold("export", run, "--int8").out
+    assert "1,000 test images: probabilities differ from float32 by at most" in words
+
+
+def test_a_bundle_is_written_to_an_empty_folder_only(run: Path, tenfold: Tenfold) -> None:
+    assert tenfold("export", run, "--format", "bundle").code == 0
+    images = np.zeros((1, 28, 28), np.uint8)
+    original, copy = (OnnxClassifier.load(f) for f in (run / "bundle", Path("web-bundle")))
+    np.testing.assert_array_equal(copy.probabilities(images), original.probabilities(images))
+    ended = tenfold("export", run, "--format", "bundle")
+    assert ended.code == 2
+    assert ended.err == ("tenfold: --out web-bundle: is not an empty folder; name a new one\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--format", "web", "--int8"], "--int8 and --batch go with --format onnx"),
+        (["--format", "bundle", "--batch", 3], "--int8 and --batch go with --format onnx"),
+        (["--batch", "0"], "--batch 0: use dynamic or a number of images"),
+        (["--batch", "٣"], "--batch ٣: use dynamic or a number of images"),
+    ],
+    ids=str,
+)
+def test_options_that_do_not_fit_are_refused(
+    arguments: list[object], message: str, run: Path, tenfold: Tenfold
+) -> None:
+    ended = tenfold("export", run, *arguments)
+    assert (ended.code, ended.err) == (2, f"tenfold: {message}\n")
+    assert [path.name for path in Path().iterdir()] == ["web"]
