@@ -11,7 +11,7 @@ SOURCES = pyproject.toml setup.py src/tenfold/model/kernels/kernels.c
 # Asked first: pip itself retries an index that does not answer for minutes.
 ANSWERS = import sys, urllib.request as web; web.urlopen(sys.argv[1] + "/torch/", timeout=5)
 
-.PHONY: train test processes lint command-line docs build clean
+.PHONY: train test processes lint command-line docs build wheel clean
 
 train: $(VENV)/.train
 	$(VENV)/bin/tenfold train
@@ -37,6 +37,9 @@ docs: $(VENV)/.docs
 
 build: $(VENV)/.dev
 	$(VENV)/bin/python -m build --installer uv
+
+wheel: $(VENV)/.dev
+	$(VENV)/bin/python -m pytest -m network tests/integration/test_wheel.py
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
