@@ -62,7 +62,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|")
     for name in given.sets:
         pictures = load_pictures(name)
-        result = evaluate_reader(reader, pictures)
+        result = evaluate_reader(reader, pictures).model_dump()
         mistakes = result["mistakes"]
         found[name] = result | {
             "mistakes": {key: [m[key] for m in mistakes] for key in ("index", "label", "read")},

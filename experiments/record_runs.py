@@ -79,7 +79,7 @@ def recipe_of(run: Run) -> dict[str, Json]:
 
 def curves_of(run: Run) -> dict[str, Json]:
     """Return the curves of every member, and of the ensemble, over one list of steps."""
-    measured = run.evaluation["curves"]
+    measured = run.evaluation.model_dump(mode="json")["curves"]
     curves = {"on": measured["on"], "step": measured["models"][0]["step"]}
     for number, curve in enumerate(measured["models"]):
         journal = {}
@@ -93,7 +93,7 @@ def curves_of(run: Run) -> dict[str, Json]:
 
 def result_of(run: Run) -> dict[str, Json]:
     """Return what a run scored: the headline model, each member, the mistakes, the curves."""
-    evaluation = run.evaluation
+    evaluation = run.evaluation.model_dump(mode="json")
     models = evaluation["models"]
     result = {"seed": run.recipe.seed, **rounded(models[-1], SCORES)}
     if calibration := evaluation.get("calibration"):

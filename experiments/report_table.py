@@ -15,6 +15,7 @@ from typing import Any
 
 from record_runs import groups_of
 
+from tenfold.artifacts.evaluation import Curve, Selection
 from tenfold.evaluation.statistics import spread
 from tenfold.report.seed_report import seed_method
 from tenfold.report.tables import RULES
@@ -36,12 +37,12 @@ def reported(recipe: str) -> str:
     return f"{accuracy:.2%}, {loss:.1f}"
 
 
-def selections(run: Row) -> Iterator[Row]:
+def selections(run: Row) -> Iterator[Selection]:
     """Yield the rows that each curve of a run selects, the headline model's last."""
     step = run["curves"]["step"]
     for name, curve in run["curves"].items():
         if isinstance(curve, dict):
-            yield from selected_rows({"name": name, "step": step, **curve})
+            yield from selected_rows(Curve.model_validate({"name": name, "step": step, **curve}))
 
 
 def interval(values: Sequence[float], digits: int) -> str:
@@ -54,9 +55,9 @@ def interval(values: Sequence[float], digits: int) -> str:
 def summary(recipe: str, runs: Sequence[Row]) -> str:
     """Return a line of the first table."""
     # Later rows replace earlier ones, so that the headline model's remain.
-    chosen = [{row["rule"]: row for row in selections(run)} for run in runs]
-    accuracies = [100 * rows["max-accuracy"]["accuracy"] for rows in chosen]
-    losses = [rows["min-nll"]["nll_sum"] for rows in chosen]
+    chosen = [{row.rule: row for row in selections(run)} for run in runs]
+    accuracies = [100 * rows["max-accuracy"].accuracy for rows in chosen]
+    losses = [rows["min-nll"].nll_sum for rows in chosen]
     cells = [
         f"`{recipe}`",
         str(len(runs)),
@@ -64,7 +65,7 @@ def summary(recipe: str, runs: Sequence[Row]) -> str:
         interval(accuracies, 3),
         interval(losses, 1),
         f"{max(accuracies):.2f} %, {min(losses):.1f}",
-        interval([100 * rows["last"]["accuracy"] for rows in chosen], 3),
+        interval([100 * rows["last"].accuracy for rows in chosen], 3),
     ]
     return "| " + " | ".join(cells) + " |"
 
@@ -86,8 +87,8 @@ def main() -> None:
         for run in group["runs"]:
             for row in selections(run):
                 print(
-                    f"| `{recipe}` | {run['seed']} | {row['model']} | {RULES[row['rule']]} "
-                    f"| {row['step']:,} | {row['accuracy']:.2%} | {row['nll_sum']:.1f} |"
+                    f"| `{recipe}` | {run['seed']} | {row.model} | {RULES[row.rule]} "
+                    f"| {row.step:,} | {row.accuracy:.2%} | {row.nll_sum:.1f} |"
                 )
 
 

@@ -31,7 +31,7 @@ def main() -> None:
     save_bundle(target, config, halved, read_card(run / "bundle"))
     test = load_digits("mnist", "test")
     for name, bundle in (("run", original), ("shipped", Bundle.load(target))):
-        best = evaluate_bundle(bundle, test)["models"][-1]
+        best = evaluate_bundle(bundle, test).headline.model_dump()
         print(f"{name}: {best['errors']} mistakes, nll_sum {best['nll_sum']:.2f}")
     print(f"{sum(file.stat().st_size for file in target.iterdir()):,} bytes")
 

@@ -87,7 +87,7 @@ def main() -> None:
     trials = trials_of(folder)
     counted = finished(trials)
     result = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
-    scores = result["reruns"]
+    scores = result["fresh_seeds"]
     baseline, best = (scores[name]["validation_nll_sum"] for name in ("baseline", "best"))
     finals = {f["number"]: spread(f["validation_nll_sum"]).mean for f in result["finals"]}
     checks = {

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tenfold.report.runset import compare, read_set
 from typer.testing import CliRunner, Result
 
 from tenfold.cli import app
 from tenfold.errors import RunError
 from tenfold.execution.config import Execution
 from tenfold.execution.train import train
-from tenfold.report.runset import compare, read_set
 from tenfold.studies.repeat import create_runs, train_runs
 from tenfold.training.recipe import load_recipe
 

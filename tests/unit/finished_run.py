@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from tenfold.artifacts.base import ImageSet
+from tenfold.artifacts.training import Hardware, Manifest, Timings
 from tenfold.evaluation.metrics import ensemble_log_probabilities, measure
 
 IMAGES = 2000
@@ -30,11 +32,11 @@ def predictions() -> tuple[np.ndarray, np.ndarray]:
 def evaluation(*, members: int, on: str, kept: dict[str, str]) -> dict[str, Any]:
     """Build an evaluation.json from those predictions, with noisy falling curves."""
     members_mnk, labels = predictions()
-    together = ensemble_log_probabilities(members_mnk)
-    parts = [*members_mnk[:members], *([together] if members > 1 else [])]
+    ensemble = ensemble_log_probabilities(members_mnk)
+    parts = [*members_mnk[:members], *([ensemble] if members > 1 else [])]
     names = [f"member {k}" for k in range(1, members + 1)] + ["ensemble"] * (members > 1)
     models = [
-        {"name": name, "step": 7400, **measure(log_p, labels).as_dict()}
+        {"name": name, "step": 7400, **measure(log_p, labels).model_dump()}
         for name, log_p in zip(names, parts, strict=True)
     ]
     generator = np.random.default_rng(1)
@@ -118,18 +120,27 @@ def make_run(  # noqa: PLR0913 - each is a way in which runs differ
         }
         for step in facts["curves"]["models"][0]["step"]
     ]
-    manifest = {
-        "hardware": {"cpu": "A CPU <fast & cheap>", "cores": 2, "memory_gb": 8.0},
-        "seeds": [1, 2],
-        "timings": {"training_seconds": 321.4},
-    }
+    manifest = Manifest(
+        hardware=Hardware(
+            cpu="A CPU <fast & cheap>", cores=2, bfloat16=False, device="cpu", kernels="avx2"
+        ),
+        versions={"python": "3.11"},
+        recipe_sha256="ab" * 32,
+        data={"train": ImageSet(images=60_000, sha256="cd" * 32)},
+        device="cpu",
+        precision="float32",
+        threads=2,
+        seed=0,
+        started="2026-01-01T00:00:00+0000",
+        timings=Timings(training_seconds=321.4),
+    )
     for member in range(members):
         folder = path / f"members/{member:02}"
         folder.mkdir(parents=True)
         text = "".join(json.dumps(record) + "\n" for record in journal)
         (folder / "journal.jsonl").write_text(text)
     (path / "evaluation.json").write_text(json.dumps(facts))
-    (path / "manifest.json").write_text(json.dumps(manifest))
+    manifest.write_file(path / "manifest.json", indent=2)
     (path / "recipe.toml").write_text(f'name = "{recipe}"\nmembers = {members}\n')
     return path
 

@@ -1,11 +1,15 @@
-"""Temperature and acceptance: a known distribution, arithmetic spelled out, laws."""
+"""Temperature and rejection threshold: a known distribution, arithmetic spelled out, laws."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenfold.evaluation.calibration import apply_temperature, fit_acceptance, fit_temperature
+from tenfold.evaluation.calibration import (
+    apply_temperature,
+    fit_rejection_threshold,
+    fit_temperature,
+)
 
 
 def sample(n: int, temperature: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -56,38 +60,54 @@ def sure(*confidences: float) -> np.ndarray:
     return np.log(p)
 
 
-NOBODY = np.empty((0, 10))
+NO_NON_DIGITS = np.empty((0, 10))
 
 
-def test_acceptance_makes_the_accepted_right_enough() -> None:
+def test_the_threshold_makes_the_accepted_right_enough() -> None:
     log_p = sure(0.99, 0.95, 0.9, 0.8, 0.7, 0.6)
     labels = np.array([3, 3, 3, 1, 3, 3])  # the fourth is wrong
     # Of the surest 1, 2, … 6 the share that is right: 1, 1, 1, 3/4, 4/5, 5/6.
     for accuracy, expected in ((1.0, 0.9), (0.9, 0.9), (0.83, 0.6), (0.8, 0.6), (0.7, 0.6)):
-        accept = fit_acceptance(log_p, labels, NOBODY, accuracy=accuracy, lost=1)
-        assert accept == pytest.approx(expected)
+        threshold = fit_rejection_threshold(
+            log_p, labels, NO_NON_DIGITS, min_accuracy=accuracy, max_rejected_digits=1
+        )
+        assert threshold == pytest.approx(expected)
 
 
-def test_acceptance_refuses_strangers() -> None:
+def test_the_threshold_rejects_non_digits() -> None:
     log_p, labels = sure(*[0.99] * 10), np.full(10, 3)
-    strangers = sure(*np.arange(0.2, 0.95, 0.05))  # 15 of them
-    for refused, expected in ((0.5, 0.55), (1.0, 0.9), (0.0, 0.2)):
-        accept = fit_acceptance(log_p, labels, strangers, accuracy=0, refused=refused, lost=1)
-        # Here the digits themselves would accept from 0.99 on: nothing is learnt below.
-        assert accept == pytest.approx(max(expected, 0.99))
+    non_digits = sure(*np.arange(0.2, 0.95, 0.05))  # 15 of them
+    for rejected, expected in ((0.5, 0.55), (1.0, 0.9), (0.0, 0.2)):
+        threshold = fit_rejection_threshold(
+            log_p,
+            labels,
+            non_digits,
+            min_accuracy=0,
+            min_rejected_non_digits=rejected,
+            max_rejected_digits=1,
+        )
+        # Here the digits alone set 0.99: non-digits cannot lower it.
+        assert threshold == pytest.approx(max(expected, 0.99))
     log_p = sure(0.99, *[0.15] * 9)
-    for refused, expected in ((0.5, 0.55), (1.0, 0.9), (0.0, 0.2)):
-        accept = fit_acceptance(log_p, labels, strangers, accuracy=0, refused=refused, lost=1)
-        assert accept == pytest.approx(expected)
+    for rejected, expected in ((0.5, 0.55), (1.0, 0.9), (0.0, 0.2)):
+        threshold = fit_rejection_threshold(
+            log_p,
+            labels,
+            non_digits,
+            min_accuracy=0,
+            min_rejected_non_digits=rejected,
+            max_rejected_digits=1,
+        )
+        assert threshold == pytest.approx(expected)
 
 
-def test_acceptance_never_loses_too_many_digits() -> None:
+def test_the_threshold_never_rejects_too_many_digits() -> None:
     log_p, labels = sure(*np.linspace(0.5, 0.9, 101)), np.full(101, 1)  # all wrong
-    strangers = sure(0.95, 0.97)
+    non_digits = sure(0.95, 0.97)
     for lost in (0.0, 0.1, 0.25, 1.0):
-        accept = fit_acceptance(log_p, labels, strangers, lost=lost)
-        assert accept == pytest.approx(0.5 + 0.4 * lost)
-        assert (np.exp(log_p.max(axis=1)) < accept - 1e-12).mean() <= lost
+        threshold = fit_rejection_threshold(log_p, labels, non_digits, max_rejected_digits=lost)
+        assert threshold == pytest.approx(0.5 + 0.4 * lost)
+        assert (np.exp(log_p.max(axis=1)) < threshold - 1e-12).mean() <= lost
 
 
 def test_equally_sure_digits_are_accepted_together_or_not_at_all() -> None:
@@ -95,17 +115,21 @@ def test_equally_sure_digits_are_accepted_together_or_not_at_all() -> None:
     for wrong in (1, 2, 3):
         labels = np.full(5, 3)
         labels[wrong] = 1
-        assert fit_acceptance(log_p, labels, NOBODY, accuracy=1, lost=1) == pytest.approx(0.9)
+        assert fit_rejection_threshold(
+            log_p, labels, NO_NON_DIGITS, min_accuracy=1, max_rejected_digits=1
+        ) == pytest.approx(0.9)
 
 
 @given(st.integers(0, 50), st.floats(0.9, 1), st.floats(0, 0.2))
-def test_acceptance_keeps_its_word(seed: int, accuracy: float, lost: float) -> None:
+def test_the_threshold_keeps_its_promises(seed: int, accuracy: float, lost: float) -> None:
     log_p, labels = sample(300, 1.5, seed)
     confidence = np.exp(log_p.max(axis=1))
-    accept = fit_acceptance(log_p, labels, NOBODY, accuracy=accuracy, lost=lost)
-    accepted = confidence >= accept
+    threshold = fit_rejection_threshold(
+        log_p, labels, NO_NON_DIGITS, min_accuracy=accuracy, max_rejected_digits=lost
+    )
+    accepted = confidence >= threshold
     right = log_p.argmax(axis=1) == labels
     assert (~accepted).mean() <= lost + 1e-9
     enough = right[accepted].mean() >= accuracy - 1e-9
-    one_more = (confidence <= accept).mean()  # refused, were it any higher
+    one_more = (confidence <= threshold).mean()  # rejected, were it any higher
     assert enough or one_more > lost - 1 / 300

@@ -1,6 +1,5 @@
 """Metrics against scikit-learn, and against arithmetic spelled out."""
 
-import json
 import math
 
 import numpy as np
@@ -8,8 +7,8 @@ import pytest
 from scipy.special import logsumexp
 from sklearn import metrics as oracle
 
+from tenfold.artifacts.evaluation import DigitMetrics
 from tenfold.evaluation.metrics import (
-    Evaluation,
     ensemble_log_probabilities,
     measure,
     reliability,
@@ -33,12 +32,12 @@ def predicted() -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def measured(predicted: tuple[np.ndarray, np.ndarray]) -> Evaluation:
+def measured(predicted: tuple[np.ndarray, np.ndarray]) -> DigitMetrics:
     return measure(*predicted)
 
 
 def test_likelihood_brier_and_confusion_agree_with_scikit_learn(
-    predicted: tuple[np.ndarray, np.ndarray], measured: Evaluation
+    predicted: tuple[np.ndarray, np.ndarray], measured: DigitMetrics
 ) -> None:
     log_p, labels = predicted
     p, guess = np.exp(log_p), log_p.argmax(axis=1)
@@ -55,7 +54,7 @@ def test_likelihood_brier_and_confusion_agree_with_scikit_learn(
 
 
 def test_calibration_agrees_with_a_slow_loop(
-    predicted: tuple[np.ndarray, np.ndarray], measured: Evaluation
+    predicted: tuple[np.ndarray, np.ndarray], measured: DigitMetrics
 ) -> None:
     log_p, labels = predicted
     gap = 0.0
@@ -94,7 +93,7 @@ def test_wilson_interval_is_its_formula(right: int, n: int) -> None:
     assert wilson(right, n) == pytest.approx((centre - half, centre + half), abs=1e-9)
 
 
-def test_the_interval_is_that_of_the_accuracy(measured: Evaluation) -> None:
+def test_the_interval_is_that_of_the_accuracy(measured: DigitMetrics) -> None:
     low, high = measured.accuracy_interval
     assert (low, high) == wilson(N - measured.errors, N)
     assert low < measured.accuracy < high
@@ -114,17 +113,6 @@ def test_a_perfect_and_a_clueless_classifier() -> None:
 def test_a_class_without_images_has_no_recall() -> None:
     evaluation = measure(np.log(np.full((3, 10), 0.1)), np.array([0, 0, 4]))
     assert evaluation.recall == (1.0, None, None, None, 0.0, *[None] * 5)
-
-
-def test_as_dict_survives_json(measured: Evaluation) -> None:
-    facts = json.loads(json.dumps(measured.as_dict(), allow_nan=False))
-    assert facts["nll_sum"] == measured.nll_sum
-    assert facts["confusion"] == [list(row) for row in measured.confusion]
-    assert facts["reliability"][-1]["count"] == measured.reliability[-1].count
-    assert set(facts) == {
-        *("accuracy", "accuracy_interval", "errors", "nll_sum", "nll", "ece", "brier"),
-        *("recall", "confusion", "reliability"),
-    }
 
 
 def test_float16_is_summed_in_float64() -> None:

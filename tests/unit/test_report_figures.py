@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from finished_run import make_run
 
-from tenfold.report import figures
-from tenfold.report.folder import Curve, read_run
+from tenfold.artifacts.evaluation import Curve
+from tenfold.artifacts.finished_run import read_run
+from tenfold.report.curves import comparison_figure, curve_figure, visible_range
+from tenfold.report.figures import schedule_figure
 from tenfold.report.page import run_figures
 
 
@@ -21,8 +23,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_curves_on_different_numbers_of_images_are_compared_by_their_mean(run: Path) -> None:
     curve = read_run(run).evaluation.curves.models[0]
-    assert "nll_sum" in figures.comparison_figure("c", [curve, curve], [500, 500]).svg
-    mixed = figures.comparison_figure("c", [curve, curve], [500, 1000]).svg
+    assert "nll_sum" in comparison_figure("c", [curve, curve], [500, 500]).svg
+    mixed = comparison_figure("c", [curve, curve], [500, 1000]).svg
     assert "nll_sum" not in mixed
     assert "mean NLL" in mixed
 
@@ -38,7 +40,7 @@ def test_early_values_do_not_squash_the_rest(best: Any) -> None:
     sign = 1 if best == "low" else -1
     late = np.linspace(100, 110, 90)
     values = sign * np.concatenate([np.linspace(5000, 500, 10), late])
-    low, high = figures.visible_range(list(values), best=best)
+    low, high = visible_range(list(values), best=best)
     assert low < sign * 100 < high
     assert low < sign * 110 < high
     assert high - low < 60
@@ -46,20 +48,19 @@ def test_early_values_do_not_squash_the_rest(best: Any) -> None:
 
 @pytest.mark.parametrize("values", [[3.0], [float("nan")] * 3, [0.0, 0.0], [2.0, float("inf")]])
 def test_a_range_has_a_width_whatever_the_values(values: list[float]) -> None:
-    low, high = figures.visible_range(values, best="low")
+    low, high = visible_range(values, best="low")
     assert low < high
 
 
 @pytest.mark.parametrize("points", [1, 3])
-def test_short_and_diverged_curves_are_drawn(points: int) -> None:
-    nan = float("nan")
+def test_short_curves_are_drawn(points: int) -> None:
     curve = Curve(
         name="member 1",
-        step=[100, 200, 300][:points],
-        nll_sum=[nan, 300.0, nan][:points],
-        accuracy=[0.1, 0.98, 0.5][:points],
+        step=(100, 200, 300)[:points],
+        nll_sum=(400.0, 300.0, 350.0)[:points],
+        accuracy=(0.1, 0.98, 0.5)[:points],
     )
-    drawn = figures.curve_figure("c", curve, "9 test images", [150])
+    drawn = curve_figure("c", curve, "9 test images", [150])
     best = "at iteration 200" if points > 1 else "at iteration 100"
     assert drawn.svg.count(best) == 2
     assert drawn.svg.count("<use") >= points  # each evaluation is marked
@@ -71,4 +72,4 @@ def test_a_schedule_is_drawn_though_the_weights_diverged(size: list[float], run:
         record.model_copy(update={"weight_loss": value})
         for record, value in zip(read_run(run).journal, size, strict=False)
     ]
-    assert "weight_loss (loss_w)" in figures.schedule_figure("s", journal).svg
+    assert "weight_loss (loss_w)" in schedule_figure("s", journal).svg

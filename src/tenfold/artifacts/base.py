@@ -82,13 +82,17 @@ class Artifact(BaseModel):
         lines = read_text(path, fix).splitlines()
         return [cls.parse(line, path, f"line {n}; {fix}") for n, line in enumerate(lines, 1)]
 
-    def write_file(self, path: Path, *, indent: int | None = None) -> Path:
-        """Write this as the JSON file `path`, whole or not at all.
+    def to_json(self, indent: int | None = None) -> str:
+        """Return the text of a JSON file, a line break at its end."""
+        return self.model_dump_json(indent=indent) + "\n"
+
+    def write_file(self, path: Path, indent: int | None = None) -> Path:
+        """Write this as a JSON file, whole or not at all.
 
         Raises:
             OSError: it cannot be written.
         """
-        return write_atomically(path, self.model_dump_json(indent=indent) + "\n")
+        return write_atomically(path, self.to_json(indent))
 
 
 def read_text(path: Path, fix: str) -> str:

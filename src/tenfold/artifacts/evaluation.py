@@ -15,6 +15,7 @@ from tenfold.artifacts.base import (
     PerClass,
     Pixels,
 )
+from tenfold.data.pictures import Kind
 
 KeepRule = Literal["last", "min-nll", "max-accuracy"]
 SelectedOn = Literal["test", "validation", "nothing"]
@@ -176,9 +177,7 @@ class PictureSet(Artifact):
     """The pictures that a reader was measured on."""
 
     name: str
-    kind: Literal["single", "number", "grid", "negative"] = Field(
-        description="how they are labelled and read"
-    )
+    kind: Kind = Field(description="how they are labelled and read")
     pictures: Count = Field(description="how many")
     sha256: str = Field(description="SHA-256 of pictures and labels")
 

@@ -6,6 +6,8 @@ from pydantic import Field, JsonValue
 
 from tenfold.artifacts.base import Artifact, Count, Digit, Finite, Fraction, NamedImageSet, Pixels
 
+TrialStateName = Literal["complete", "pruned", "fail", "running", "waiting"]
+
 
 class Spread(Artifact):
     """A figure over n independent runs; what one run cannot tell is None."""
@@ -63,7 +65,7 @@ class TrialResult(Artifact):
     """A trial of a sweep."""
 
     number: Count
-    state: Literal["complete", "pruned", "fail", "running", "waiting"]
+    state: TrialStateName
     nll_sum: float | None = Field(
         description="calibrated, on validation images; of a pruned trial its last evaluation's"
     )
@@ -106,6 +108,14 @@ class FreshSeeds(Artifact):
     best: Scores
 
 
+class PairedScores(Artifact):
+    """One figure of both recipes, in pairs of one seed."""
+
+    baseline: Spread
+    best: Spread
+    difference: Difference
+
+
 class SweepResult(Artifact):
     """`sweep.json`: what a sweep found."""
 
@@ -121,6 +131,10 @@ class SweepResult(Artifact):
     seeds: tuple[int, ...] = Field(description="the fresh ones")
     validation_images: Count
     fresh_seeds: FreshSeeds
+
+    def count(self, state: TrialStateName) -> int:
+        """Return how many trials ended in this state."""
+        return sum(trial.state == state for trial in self.trials)
 
 
 class Suspect(Artifact):

@@ -8,7 +8,7 @@ from tenfold.artifacts.base import Artifact, Count, Finite, Fraction, ImageSet
 
 
 class Hardware(Artifact):
-    """The machine that created a run."""
+    """A machine."""
 
     cpu: str = Field(description="the processor's name")
     cores: int = Field(description="cores that this process may use")
@@ -31,11 +31,16 @@ class Timings(Artifact):
         return (self.training_seconds or 0) + (self.evaluation_seconds or 0)
 
 
-class Manifest(Artifact):
-    """`manifest.json`: machine, versions, data and settings that a run began with."""
+class Machine(Artifact):
+    """Where something was trained or measured."""
 
     hardware: Hardware
     versions: dict[str, str] = Field(description="of tenfold, Python, libraries, the system")
+
+
+class Manifest(Machine):
+    """`manifest.json`: machine, versions, data and settings that a run began with."""
+
     recipe_sha256: str = Field(description="SHA-256 of recipe.toml")
     data: dict[str, ImageSet] = Field(description='by split; "also NAME" for added training sets')
     device: str = Field(description="cpu, cuda or mps")

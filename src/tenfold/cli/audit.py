@@ -15,6 +15,7 @@ from tenfold.cli.output import (
 )
 
 if TYPE_CHECKING:
+    from tenfold.artifacts.studies import AuditResult
     from tenfold.data.digits import Digits
     from tenfold.execution.config import Execution
     from tenfold.training.recipe import Recipe
@@ -46,22 +47,14 @@ def audit(  # noqa: PLR0913 - a command line
     result = _audit(digits, load_recipe(recipe), execution, folds)
     page = write_audit(result, out / "audit.html")
     if not json_:
-        typer.echo(f"{len(result['suspects'])} labels to look at · {page}")
+        typer.echo(f"{len(result.suspects)} labels to look at · {page}")
         return
-    suspects = [{k: v for k, v in one.items() if k != "image"} for one in result["suspects"]]
-    print_json(
-        {
-            **{key: result[key] for key in ("data", "recipe", "folds", "accuracy")},
-            "suspects": suspects,
-            "json": str(page.with_suffix(".json")),
-            "report": str(page),
-        }
-    )
+    left_out: Any = {"format": True, "temperature": True, "suspects": {"__all__": {"image"}}}
+    paths = {"json": str(page.with_suffix(".json")), "report": str(page)}
+    print_json(result.model_dump(mode="json", exclude=left_out) | paths)
 
 
-def _audit(
-    digits: "Digits", recipe: "Recipe", execution: "Execution", folds: int
-) -> dict[str, Any]:
+def _audit(digits: "Digits", recipe: "Recipe", execution: "Execution", folds: int) -> "AuditResult":
     """Audit with a progress bar."""
     from rich.progress import Progress
 

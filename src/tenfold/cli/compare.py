@@ -1,6 +1,5 @@
 """`tenfold compare`."""
 
-import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -18,22 +17,22 @@ def compare(
     """Compare two sets of runs, seed by seed; two single runs, image by image."""
     from rich.table import Table
 
-    from tenfold.report.runset import compare as paired
-    from tenfold.report.runset import read_set
-    from tenfold.report.tables import FORMATS
+    from tenfold.artifacts.finished_run import read_runs
+    from tenfold.studies.compare import METRICS
+    from tenfold.studies.compare import compare as paired
 
-    result = paired(read_set(a), read_set(b))
+    result = paired(read_runs(a), read_runs(b))
     if json_:
-        print_json(dataclasses.asdict(result))
+        print_json(result.model_dump())
         return
     many = len(result.seeds)
     table = Table(
-        title=f"{b} less {a}, {many} seed{'s' if many > 1 else ''}", title_justify="left", box=None
+        title=f"{b} minus {a}, {many} seed{'s' if many > 1 else ''}", title_justify="left", box=None
     )
     for heading in ("", "A", "B", "B - A", "95 % interval", "p, paired t-test"):
         table.add_column(heading, justify="right" if heading else "left")
     for name, gap in result.differences.items():
-        show = FORMATS[name].format
+        show = METRICS[name].format.format
         interval = "–"
         if gap.low is not None and gap.high is not None:
             interval = f"{show(gap.low)} … {show(gap.high)}"

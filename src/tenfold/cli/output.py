@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,7 @@ from tenfold.errors import TenfoldError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from tenfold.artifacts.evaluation import Evaluation, ReaderEvaluation
     from tenfold.execution.config import Execution
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="End with one JSON object on stdout.")]
@@ -106,59 +107,55 @@ def on_interrupt(message: str) -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def print_models(evaluation: dict[str, Any]) -> None:
+def print_models(evaluation: "Evaluation") -> None:
     """Print a table: a row a model."""
     from rich.table import Table
 
-    measured = evaluation["data"]
+    data = evaluation.data
     table = Table(
-        title=f"{measured['images']:,} {measured['split']} images of {measured['name']}",
-        title_justify="left",
-        box=None,
+        title=f"{data.images:,} {data.split} images of {data.name}", title_justify="left", box=None
     )
     for heading in ("", "accuracy", "95 % interval", "mistakes", "nll_sum", "ECE"):
         table.add_column(heading, justify="right" if heading else "left")
-    for model in evaluation["models"]:
-        low, high = model["accuracy_interval"]
+    for model in evaluation.models:
+        low, high = model.accuracy_interval
         table.add_row(
-            model["name"],
-            f"{100 * model['accuracy']:.2f} %",
+            model.name,
+            f"{100 * model.accuracy:.2f} %",
             f"{100 * low:.2f}–{100 * high:.2f} %",
-            str(model["errors"]),
-            f"{model['nll_sum']:.1f}",
-            f"{model['ece']:.4f}",
+            str(model.errors),
+            f"{model.nll_sum:.1f}",
+            f"{model.ece:.4f}",
         )
     console().print(table)
-    if disputed := evaluation.get("disputed"):
+    if disputed := evaluation.disputed:
         console().print(
-            f"Without the {disputed['labels']} labels that human raters dispute: "
-            f"{100 * disputed['accuracy_without']:.2f} % "
-            f"({disputed['mistakes']} of them are among the mistakes)",
+            f"Without the {disputed.labels} labels that human raters dispute: "
+            f"{100 * disputed.accuracy_without:.2f} % "
+            f"({disputed.mistakes} of them are among the mistakes)",
             highlight=False,
         )
 
 
-def print_reading(evaluation: dict[str, Any]) -> None:
-    """Print what a reader made of a set of pictures."""
-    data = evaluation["data"]
+def print_reader_evaluation(evaluation: "ReaderEvaluation") -> None:
+    """Print how a reader read a set of pictures."""
+    data = evaluation.data
     what = {
         "single": "digits right",
         "number": "whole numbers right",
         "grid": "cells right",
         "non-digit": "rejected",
-    }[data["kind"]]
-    low, high = evaluation["accuracy_interval"]
-    console().print(
-        f"{data['name']}: {data['pictures']:,} pictures · {what}: {evaluation['right']:,} of "
-        f"{evaluation['of']:,}, {100 * evaluation['accuracy']:.2f} % "
-        f"({100 * low:.2f}–{100 * high:.2f} %)",
-        highlight=False,
-    )
-    if evaluation.get("accepted"):
-        accepted, right = evaluation["accepted"], evaluation["right_of_accepted"]
+    }[data.kind]
+    line = f"{data.name}: {data.pictures:,} pictures · {what}: "
+    line += f"{evaluation.right:,} of {evaluation.of:,}"
+    if evaluation.accuracy is not None and evaluation.accuracy_interval is not None:
+        low, high = evaluation.accuracy_interval
+        line += f", {100 * evaluation.accuracy:.2f} % ({100 * low:.2f}–{100 * high:.2f} %)"
+    console().print(line, highlight=False)
+    if (accepted := evaluation.accepted) and evaluation.right_of_accepted is not None:
         console().print(
-            f"accepted: {100 * accepted / data['pictures']:.2f} %, of these right: "
-            f"{100 * right / accepted:.2f} %",
+            f"accepted: {100 * accepted / data.pictures:.2f} %, of these right: "
+            f"{100 * evaluation.right_of_accepted / accepted:.2f} %",
             highlight=False,
         )
 

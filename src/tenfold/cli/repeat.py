@@ -1,6 +1,5 @@
 """`tenfold repeat`."""
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,7 +22,7 @@ from tenfold.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from tenfold.evaluation.statistics import Spread
+    from tenfold.artifacts.studies import Spread
     from tenfold.execution.config import Execution
     from tenfold.execution.run import Run
 
@@ -45,8 +44,10 @@ def repeat(  # noqa: PLR0913 - a command line
     json_: JsonFlag = False,
 ) -> None:
     """Train a recipe with several seeds, a member a core; the same command continues it."""
+    from tenfold.artifacts.finished_run import read_runs
+    from tenfold.artifacts.studies import RepeatSummary
     from tenfold.report.page import write_report
-    from tenfold.report.runset import read_set, summarise
+    from tenfold.studies.compare import summarise
     from tenfold.studies.repeat import create_runs
     from tenfold.training.recipe import load_recipe
 
@@ -55,12 +56,12 @@ def repeat(  # noqa: PLR0913 - a command line
     with execution_of(device, precision, threads, on).connected() as execution:
         runs = create_runs(loaded, range(seeds), folder, execution)
         _train(runs, execution)
-    finished = read_set(folder)
+    finished = read_runs(folder)
     page = write_report([folder], folder / "report.html")
     spreads = summarise(finished)
     if json_:
-        summary = {name: dataclasses.asdict(spread) for name, spread in spreads.items()}
-        print_json({"runs": len(finished), **summary, "folder": str(folder), "report": str(page)})
+        facts = {"runs": len(finished), "folder": str(folder), "report": str(page)}
+        print_json(RepeatSummary.model_validate(facts | spreads).model_dump())
         return
     _print_spreads(spreads, f"{len(finished)} runs of {loaded.name}")
     typer.echo(f"report: {page}")
@@ -83,8 +84,8 @@ def _train(runs: "list[Run]", execution: "Execution") -> None:
         view.on_event(waiting.index((job.run, job.member)), event)
 
     def on_finalized(run: "Run") -> None:
-        headline = run.evaluation["models"][-1]
-        figures = f"{headline['accuracy']:.2%}, nll_sum {headline['nll_sum']:,.1f}"
+        headline = run.evaluation.headline
+        figures = f"{headline.accuracy:.2%}, nll_sum {headline.nll_sum:,.1f}"
         view.console.print(f"{run.path.name} on test images: {figures}", highlight=False)
 
     with on_interrupt("the same command continues"), view:
@@ -94,13 +95,13 @@ def _train(runs: "list[Run]", execution: "Execution") -> None:
 def _print_spreads(spreads: "dict[str, Spread]", title: str) -> None:
     from rich.table import Table
 
-    from tenfold.report.tables import FORMATS
+    from tenfold.studies.compare import METRICS
 
     table = Table(title=title, title_justify="left", box=None)
     for heading in ("", "mean", "± (95 %)", "deviation", "least", "most"):
         table.add_column(heading, justify="right" if heading else "left")
     for name, spread in spreads.items():
-        show = FORMATS[name].format
+        show = METRICS[name].format.format
         values: tuple[Any, ...] = (spread.half, spread.deviation, spread.least, spread.most)
         table.add_row(name, show(spread.mean), *("–" if v is None else show(v) for v in values))
     console().print(table)

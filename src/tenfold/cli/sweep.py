@@ -3,7 +3,7 @@
 import dataclasses
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,8 +26,8 @@ from tenfold.errors import MissingExtraError
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
+    from tenfold.artifacts.studies import PairedScores, SweepResult, TrialStateName
     from tenfold.execution.job import Job
-    from tenfold.report.sweep import Beside
     from tenfold.studies.sweep import Sweep
     from tenfold.training.member import Event
 
@@ -106,35 +106,38 @@ def _print_trained(job: "Job", event: "Event") -> None:
     typer.echo(f"{where}: nll_sum {event['nll_sum']:.1f}", err=True)
 
 
-def _print_result(result: dict[str, Any], folder: Path, page: Path, *, as_json: bool) -> None:
+def _print_result(result: "SweepResult", folder: Path, page: Path, *, as_json: bool) -> None:
     """Print the result of a sweep."""
-    from tenfold.report.sweep import compare_reruns
+    from tenfold.studies.compare import compare_fresh_seeds
 
-    compared = compare_reruns(result)
-    states = [trial["state"] for trial in result["trials"]]
-    counts = {state: states.count(state) for state in ("complete", "pruned", "fail")}
+    compared = compare_fresh_seeds(result)
+    states: tuple[TrialStateName, ...] = ("complete", "pruned", "fail")
+    counts = {state: result.count(state) for state in states}
     best = folder / "best.toml"
     if as_json:
-        beside = {name: dataclasses.asdict(found) for name, found in compared.items()}
+        fresh = {name: found.model_dump() for name, found in compared.items()}
+        chosen = result.best.model_dump()
         paths = {"recipe": str(best), "folder": str(folder), "report": str(page)}
-        print_json({"trials": counts, "best": result["best"], "fresh_seeds": beside, **paths})
+        print_json({"trials": counts, "best": chosen, "fresh_seeds": fresh, **paths})
         return
     _print_fresh_seeds(result, compared)
     typer.echo(f"{counts['complete']} trials complete, {counts['pruned']} pruned · {best} · {page}")
 
 
-def _print_fresh_seeds(result: dict[str, Any], compared: "dict[str, Beside]") -> None:
+def _print_fresh_seeds(result: "SweepResult", compared: "dict[str, PairedScores]") -> None:
     """Print a table: the best recipe beside the one that the sweep began with."""
     from rich.table import Table
 
-    seeds = len(result["seeds"])
+    from tenfold.studies.compare import METRICS
+
+    seeds = len(result.seeds)
     table = Table(
         title=f"{seeds} fresh seed{'s' if seeds > 1 else ''}", title_justify="left", box=None
     )
-    for heading in ("", result["recipe"], result["best"]["recipe"], "difference", "p"):
+    for heading in ("", result.recipe, result.best.recipe, "difference", "p"):
         table.add_column(heading, justify="right" if heading else "left")
     for name, found in compared.items():
-        show = ("{:.3%}" if name.endswith("accuracy") else "{:,.1f}").format
+        show = METRICS[name.split("_", 1)[1]].format.format
         means = [
             show(s.mean) + (f" ± {show(s.half)}" if s.half is not None else "")
             for s in (found.baseline, found.best)

@@ -114,20 +114,19 @@ def _print_results(run: "Run", *, as_json: bool) -> None:
 
     evaluation = run.evaluation
     page = write_report([run.path])
-    seconds = sum(run.manifest["timings"].values())
+    seconds = run.manifest.timings.total_seconds
     if not as_json:
         print_models(evaluation)
         typer.echo(f"{seconds:.0f} s · report: {page}")
         return
-    headline = evaluation["models"][-1]
-    figures = ("name", "step", "accuracy", "nll_sum", "nll", "ece", "brier", "errors")
+    figures = {"name", "step", "accuracy", "nll_sum", "nll", "ece", "brier", "errors"}
     print_json(
         {
-            **{key: headline[key] for key in ("accuracy", "nll_sum", "nll")},
+            **evaluation.headline.model_dump(include={"accuracy", "nll_sum", "nll"}),
             "seconds": round(seconds, 2),
             "run": str(run.path),
             "report": str(page),
-            "members": [{key: model[key] for key in figures} for model in evaluation["models"]],
-            "selected_on": evaluation["kept"]["selected_on"],
+            "members": [model.model_dump(include=figures) for model in evaluation.models],
+            "selected_on": evaluation.kept.selected_on,
         }
     )

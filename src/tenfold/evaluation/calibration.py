@@ -1,11 +1,11 @@
-"""Temperature scaling (Guo, Pleiss, Sun & Weinberger 2017): one number that sets how sure to be."""
+"""Calibration on validation images: temperature (Guo et al. 2017) and rejection threshold."""
 
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-_RANGE = (0.05, 20.0)
+TEMPERATURE_RANGE = (0.05, 20.0)
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -20,11 +20,15 @@ def apply_temperature(log_probabilities_nk: Floats, temperature: float) -> npt.N
 
 
 def fit_temperature(log_probabilities_nk: Floats, labels_n: npt.NDArray[np.int64]) -> float:
-    """Return the temperature in 0.05 … 20 at which the labels are likeliest.
+    """Return the temperature in 0.05 … 20 that maximises the likelihood of the labels.
 
-    Above 1 it makes predictions less sure, below 1 surer. The mean log likelihood is concave in
-    1 / temperature, so the search is of one peak. Where every label is the likeliest class, the
-    best would be never to doubt; so few images say nothing, and the answer is 1.
+    A temperature above 1 makes predictions less confident, one below 1 more confident. The mean
+    log likelihood is concave in 1 / temperature, so it has one maximum. Where every prediction is
+    right, the maximum lies at infinite confidence. Such a set says nothing: the result is 1.
+
+    Args:
+        log_probabilities_nk: float[n, 10].
+        labels_n: int64[n].
     """
     from scipy.optimize import minimize_scalar
 
@@ -36,43 +40,43 @@ def fit_temperature(log_probabilities_nk: Floats, labels_n: npt.NDArray[np.int64
         log_p = apply_temperature(log_probabilities_nk, 1 / inverse)
         return float(-log_p[rows, labels_n].mean())
 
-    low, high = _RANGE
+    low, high = TEMPERATURE_RANGE
     best = minimize_scalar(loss, bounds=(1 / high, 1 / low), method="bounded")
     return float(1 / best.x)
 
 
-def fit_acceptance(  # noqa: PLR0913 - three operating points
+def fit_rejection_threshold(  # noqa: PLR0913 - three operating points
     log_probabilities_nk: Floats,
     labels_n: npt.NDArray[np.int64],
-    strangers_mk: Floats,
+    non_digits_mk: Floats,
     *,
-    accuracy: float = 0.999,
-    refused: float = 0.95,
-    lost: float = 0.015,
+    min_accuracy: float = 0.999,
+    min_rejected_non_digits: float = 0.95,
+    max_rejected_digits: float = 0.015,
 ) -> float:
-    """Return the least probability at which a reading is accepted.
+    """Return the probability below which a reading is rejected.
 
-    It is the larger of two: what makes `accuracy` of the accepted digits right, and what refuses
-    the share `refused` of pictures that are no digit; but never so large that more than the share
-    `lost` of the digits is refused.
+    It is the larger of two: the one that makes enough of the accepted digits right, and the one
+    that rejects enough non-digits. It is lowered where it would reject too many digits.
 
     Args:
         log_probabilities_nk: of validation digits, float[n, 10], calibrated.
         labels_n: int64[n].
-        strangers_mk: of pictures that are no digit, float[m, 10]; m may be 0.
-        accuracy: of what is accepted.
-        refused: share of the pictures that are no digit.
-        lost: share of the digits.
+        non_digits_mk: of pictures without a digit, float[m, 10], calibrated; m may be 0.
+        min_accuracy: fraction of the accepted digits that is right.
+        min_rejected_non_digits: fraction of the non-digits.
+        max_rejected_digits: fraction of the digits.
     """
     confidence = np.exp(np.max(log_probabilities_nk, axis=1))
     wrong = np.argmax(log_probabilities_nk, axis=1) != labels_n
     order = np.argsort(-confidence, kind="stable")
-    share_wrong = np.cumsum(wrong[order]) / np.arange(1, len(order) + 1)
+    fraction_wrong = np.cumsum(wrong[order]) / np.arange(1, len(order) + 1)
     sorted_p = confidence[order]
-    together = np.append(sorted_p[1:] == sorted_p[:-1], False)  # with the next: both or neither
-    good = np.flatnonzero((share_wrong <= 1 - accuracy) & ~together)
-    surest = float(sorted_p[good[-1]]) if len(good) else 1.0
-    if len(strangers_mk):
-        strangers = np.exp(np.max(strangers_mk, axis=1))
-        surest = max(surest, float(np.quantile(strangers, refused)))
-    return min(surest, float(np.quantile(confidence, lost, method="lower")))
+    # Equal probabilities are accepted together or not at all: a threshold cannot part them.
+    tied_with_next = np.append(sorted_p[1:] == sorted_p[:-1], False)
+    accurate = np.flatnonzero((fraction_wrong <= 1 - min_accuracy) & ~tied_with_next)
+    threshold = float(sorted_p[accurate[-1]]) if len(accurate) else 1.0
+    if len(non_digits_mk):
+        non_digits = np.exp(np.max(non_digits_mk, axis=1))
+        threshold = max(threshold, float(np.quantile(non_digits, min_rejected_non_digits)))
+    return min(threshold, float(np.quantile(confidence, max_rejected_digits, method="lower")))

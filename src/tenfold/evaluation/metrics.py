@@ -1,14 +1,14 @@
-"""What a set of predictions is worth: accuracy, likelihood, calibration, confusion.
+"""Metrics of a set of predictions: accuracy, likelihood, calibration, confusion.
 
 Shapes: n images, k = 10 classes, m members; log probabilities float[n, 10], labels int[n].
 """
 
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tenfold.artifacts.evaluation import DigitMetrics, ReliabilityBin
 from tenfold.data.mnist import CLASSES
 
 BINS = 15
@@ -16,50 +16,7 @@ Floats = npt.NDArray[np.floating[Any]]
 Labels = npt.NDArray[np.integer[Any]]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Bin:
-    """The images whose top probability lies in one bin: a bar of the reliability diagram."""
-
-    low: float
-    high: float
-    count: int
-    confidence: float | None
-    accuracy: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evaluation:
-    """Figures of one classifier on one labelled set.
-
-    Attributes:
-        accuracy: fraction right; `accuracy_interval` is Wilson's 95 % interval (1927).
-        errors: images wrong.
-        nll_sum: -Σ log p of the true class, the seed report's `loss_p`; `nll` is its mean.
-        ece: expected calibration error over 15 equal bins of the top probability
-            (Naeini, Cooper & Hauskrecht 2015).
-        brier: mean over images of Σ over classes of (p - [true])² (Brier 1950).
-        recall: fraction right of each true class, None for a class without images.
-        confusion: counts, rows true, columns predicted.
-        reliability: the bins behind `ece`.
-    """
-
-    accuracy: float
-    accuracy_interval: tuple[float, float]
-    errors: int
-    nll_sum: float
-    nll: float
-    ece: float
-    brier: float
-    recall: tuple[float | None, ...]
-    confusion: tuple[tuple[int, ...], ...]
-    reliability: tuple[Bin, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values, ready for JSON."""
-        return asdict(self)
-
-
-def measure(log_probabilities_nk: Floats, labels_n: Labels) -> Evaluation:
+def measure(log_probabilities_nk: Floats, labels_n: Labels) -> DigitMetrics:
     """Measure predictions against labels, in float64.
 
     Raises:
@@ -78,7 +35,7 @@ def measure(log_probabilities_nk: Floats, labels_n: Labels) -> Evaluation:
     np.add.at(confusion, (labels, predicted), 1)
     of_class = confusion.sum(axis=1)
     bins = reliability(p.max(axis=1), right)
-    return Evaluation(
+    return DigitMetrics(
         accuracy=float(right.mean()),
         accuracy_interval=wilson(int(right.sum()), n),
         errors=int(n - right.sum()),
@@ -98,7 +55,7 @@ def measure(log_probabilities_nk: Floats, labels_n: Labels) -> Evaluation:
     )
 
 
-def reliability(confidence_n: Floats, right_n: npt.NDArray[np.bool_]) -> tuple[Bin, ...]:
+def reliability(confidence_n: Floats, right_n: npt.NDArray[np.bool_]) -> tuple[ReliabilityBin, ...]:
     """Sort images into equal bins of confidence: (0, 1/15], (1/15, 2/15], and so on."""
     edges = np.linspace(0, 1, BINS + 1)
     index = np.clip(np.searchsorted(edges, confidence_n, side="left") - 1, 0, BINS - 1)
@@ -107,7 +64,7 @@ def reliability(confidence_n: Floats, right_n: npt.NDArray[np.bool_]) -> tuple[B
         inside = index == b
         count = int(inside.sum())
         bins.append(
-            Bin(
+            ReliabilityBin(
                 low=float(edges[b]),
                 high=float(edges[b + 1]),
                 count=count,

@@ -1,8 +1,8 @@
-"""Measuring a reader on labelled pictures: single digits, numbers, grids, and what is no digit."""
+"""Measuring a reader on labelled pictures: single digits, numbers, grids and non-digits."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
+from tenfold.artifacts.evaluation import MisreadPicture, PictureSet, ReaderEvaluation
 from tenfold.data.pictures import Pictures
 from tenfold.errors import DataError
 from tenfold.evaluation.metrics import wilson
@@ -19,22 +19,18 @@ LAYOUTS: dict[str, Layout] = {
 
 def evaluate_reader(
     reader: Reader, pictures: Pictures, on_picture: Callable[[int], None] = lambda _done: None
-) -> dict[str, Any]:
-    """Return a JSON-ready evaluation of a reader.
-
-    Of single digits `right` counts the pictures whose digit is read, rejected or not; of numbers,
-    those read to the last digit; of grids, the cells; of non-digits, those that are rejected.
-    `accepted` and `right_of_accepted` say what rejection does to single digits.
+) -> ReaderEvaluation:
+    """Read every picture and compare it with its label; see `ReaderEvaluation`.
 
     Args:
         reader: what is measured.
         pictures: labelled; their `kind` says how they are to be read.
-        on_picture: called with how many are done.
+        on_picture: called with the number of pictures done.
     """
     right = of = accepted = right_of_accepted = 0
-    mistakes: list[dict[str, Any]] = []
-    layout = LAYOUTS[pictures.kind]
-    for index, outcome in enumerate(reader.outcomes(pictures.pictures, layout)):
+    mistakes = []
+    outcomes = reader.outcomes(pictures.pictures, LAYOUTS[pictures.kind])
+    for index, outcome in enumerate(outcomes):
         readings = [] if isinstance(outcome, DataError) else outcome  # such as: no grid found
         label = pictures.labels[index]
         wanted, found = _compared(pictures.kind, label, readings)
@@ -45,32 +41,31 @@ def evaluate_reader(
             accepted += 1
             right_of_accepted += good
         if good < len(wanted):
-            mistakes.append({"index": index, "label": label, "read": "".join(found)})
+            mistakes.append(MisreadPicture(index=index, label=label, read="".join(found)))
         on_picture(index + 1)
-    measured: dict[str, Any] = {
-        "data": {
-            "name": pictures.name,
-            "kind": pictures.kind,
-            "pictures": len(pictures.pictures),
-            "sha256": pictures.sha256,
-        },
-        "right": right,
-        "of": of,
-        "accuracy": right / of if of else None,
-        "accuracy_interval": wilson(right, of) if of else None,
-        "mistakes": mistakes,
-    }
-    if pictures.kind == "single":
-        measured |= {"accepted": accepted, "right_of_accepted": right_of_accepted}
-    return measured
+    single = pictures.kind == "single"
+    return ReaderEvaluation(
+        data=PictureSet(
+            name=pictures.name,
+            kind=pictures.kind,
+            pictures=len(pictures.pictures),
+            sha256=pictures.sha256,
+        ),
+        right=right,
+        of=of,
+        accuracy=right / of if of else None,
+        accuracy_interval=wilson(right, of) if of else None,
+        mistakes=tuple(mistakes),
+        accepted=accepted if single else None,
+        right_of_accepted=right_of_accepted if single else None,
+    )
 
 
 def _compared(kind: str, label: str, readings: Sequence[Reading]) -> tuple[list[str], list[str]]:
-    """Return what is compared of one picture: wanted and found, item by item."""
+    """Return what is compared of one picture, wanted and found, item by item."""
     if kind == "non-digit":
         return ["rejected"], ["rejected" if all(r.rejected for r in readings) else "accepted"]
     read = [BLANK if r.reason == "blank" else str(r.digit) for r in readings]
     if kind == "number":
-        kept = [digit for digit in read if digit != BLANK]
-        return [label], ["".join(kept)]
+        return [label], ["".join(digit for digit in read if digit != BLANK)]
     return list(label), read

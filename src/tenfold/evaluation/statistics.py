@@ -1,40 +1,12 @@
-"""How sure several runs make us: intervals of a mean, paired differences, McNemar's test."""
+"""Statistics of several runs: interval of a mean, paired differences, McNemar's test."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from tenfold.artifacts.studies import Difference, Spread
+
 CONFIDENCE = 0.95
-
-
-@dataclass(frozen=True, kw_only=True)
-class Spread:
-    """A figure over n runs: `low` to `high` is the mean's 95 % interval, None for one run."""
-
-    n: int
-    mean: float
-    low: float | None
-    high: float | None
-    deviation: float | None
-    least: float
-    most: float
-
-    @property
-    def half(self) -> float | None:
-        """Half of the interval: what stands after ±."""
-        return None if self.high is None else self.high - self.mean
-
-
-@dataclass(frozen=True, kw_only=True)
-class Difference:
-    """Mean of b - a over n pairs, its 95 % interval, and p of the paired t-test; None for one."""
-
-    n: int
-    mean: float
-    low: float | None
-    high: float | None
-    p: float | None
 
 
 def spread(values: Sequence[float]) -> Spread:

@@ -6,6 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
+import torch
+
+from tenfold.artifacts.base import ImageSet
+from tenfold.artifacts.training import Manifest
 from tenfold.cpu import available_cores
 from tenfold.data.digits import Digits
 from tenfold.data.sources import Split, load_digits
@@ -14,7 +18,12 @@ from tenfold.execution.config import Execution
 from tenfold.execution.folder import LOCK_NAME, cannot_be_written, exclusive
 from tenfold.execution.run import Run, sha256_of
 from tenfold.files import is_temporary, write_atomically
-from tenfold.training.hardware import choose_device, choose_dtype, describe_machine
+from tenfold.training.hardware import (
+    choose_device,
+    choose_dtype,
+    describe_hardware,
+    describe_versions,
+)
 from tenfold.training.recipe import Recipe
 
 
@@ -75,7 +84,7 @@ def _checked(run: Run, recipe: Recipe, execution: Execution) -> Run:
     for name in ("device", "precision", "threads"):
         value = getattr(execution, name)
         if value not in {"auto", None}:
-            found[name] = run.manifest[name]
+            found[name] = getattr(run.manifest, name)
             wanted[name] = str(choose_device(value)) if name == "device" else value
     for key in found | wanted:
         if found.get(key) != wanted.get(key):
@@ -129,23 +138,24 @@ def _new_folder(name: str) -> Path:
             return folder
 
 
-def _new_manifest(recipe: Recipe, execution: Execution) -> dict[str, Any]:
+def _new_manifest(recipe: Recipe, execution: Execution) -> Manifest:
     """Describe this machine, and the data, which is loaded."""
     device = choose_device(execution.device)
-    return {
-        **describe_machine(device),
-        "recipe_sha256": sha256_of(recipe.to_toml().encode()),
-        "data": _describe_data(recipe),
-        "device": str(device),
-        "precision": str(choose_dtype(execution.precision, device)).removeprefix("torch."),
-        "threads": execution.threads or available_cores(),
-        "seed": recipe.seed,
-        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "timings": {},
-    }
+    bfloat16 = choose_dtype(execution.precision, device) == torch.bfloat16
+    return Manifest(
+        hardware=describe_hardware(device),
+        versions=describe_versions(),
+        recipe_sha256=sha256_of(recipe.to_toml().encode()),
+        data=_describe_data(recipe),
+        device=str(device),
+        precision="bfloat16" if bfloat16 else "float32",
+        threads=execution.threads or available_cores(),
+        seed=recipe.seed,
+        started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    )
 
 
-def _describe_data(recipe: Recipe) -> dict[str, Any]:
+def _describe_data(recipe: Recipe) -> dict[str, ImageSet]:
     """Load what will be trained and measured on; return sizes and hashes by split."""
     splits: dict[str, Digits] = {
         split: load_digits(recipe.data.spec, split) for split in get_args(Split)
@@ -155,5 +165,5 @@ def _describe_data(recipe: Recipe) -> dict[str, Any]:
         raise RecipeError(f"data.validation: {held_out} of {images} images leave none to train on")
     splits |= {f"also {spec}": load_digits(spec, "train") for spec in recipe.data.also}
     return {
-        name: {"images": len(digits), "sha256": digits.sha256} for name, digits in splits.items()
+        name: ImageSet(images=len(digits), sha256=digits.sha256) for name, digits in splits.items()
     }

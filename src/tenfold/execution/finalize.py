@@ -1,19 +1,22 @@
 """Finalizing a run whose members are trained: its bundle, calibration and evaluation."""
 
-import json
 import time
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from tenfold.artifacts.evaluation import Curves, Kept, RunEvaluation
+from tenfold.artifacts.training import Timings
 from tenfold.bundle.format import BundleConfig, BundleFacts
 from tenfold.bundle.save import recalibrate_bundle, save_bundle
 from tenfold.data.digits import Digits
 from tenfold.data.seeds import derive_seed
-from tenfold.evaluation.calibration import apply_temperature, fit_acceptance, fit_temperature
+from tenfold.evaluation.calibration import (
+    apply_temperature,
+    fit_rejection_threshold,
+    fit_temperature,
+)
 from tenfold.execution.run import Run
-from tenfold.files import write_atomically
 from tenfold.training.checkpoint import load_checkpoint
 from tenfold.training.curves import curves, selected_rows
 from tenfold.training.journal import Journal
@@ -21,14 +24,15 @@ from tenfold.training.journal import Journal
 NON_DIGITS = 2_000  # fresh pictures that the rejection threshold is fitted on
 
 
-def finalize_run(run: Run, timings: dict[str, float]) -> None:
+def finalize_run(run: Run, training_seconds: float, workers: int) -> None:
     """Bundle, calibrate and evaluate a run whose members are trained.
 
     `evaluation.json` is written last: a run that has it is finished.
 
     Args:
         run: what `torch.get_num_threads` threads work on.
-        timings: of the training; they go into the manifest beside those of this function.
+        training_seconds: wall-clock time of the training; it goes into the manifest.
+        workers: members that were trained at a time, those of other runs included.
     """
     begun = time.monotonic()
     monitored = run.digits()[1]
@@ -38,9 +42,13 @@ def finalize_run(run: Run, timings: dict[str, float]) -> None:
     evaluation = _evaluate(run, monitored)
     for folder in run.members:  # of a process that was killed between the two files
         (folder / "checkpoint.safetensors").unlink(missing_ok=True)
-    spent = {"evaluation_seconds": round(time.monotonic() - begun, 2)}
-    run.write_manifest({**run.manifest, "timings": {**timings, **spent}})
-    write_atomically(run.path / "evaluation.json", json.dumps(evaluation) + "\n")
+    timings = Timings(
+        training_seconds=round(training_seconds, 2),
+        evaluation_seconds=round(time.monotonic() - begun, 2),
+    )
+    manifest = run.manifest.model_copy(update={"timings": timings, "parallel_members": workers})
+    run.write_manifest(manifest)
+    evaluation.write_file(run.path / "evaluation.json")
 
 
 def _make_bundle(run: Run) -> None:
@@ -77,7 +85,7 @@ def _calibrate(run: Run, validation: Digits) -> None:
         from tenfold.rendering.non_digits import non_digits
 
         outliers = non_digits(NON_DIGITS, derive_seed("validation"))
-    threshold = fit_acceptance(
+    threshold = fit_rejection_threshold(
         apply_temperature(log_p, temperature),
         labels,
         apply_temperature(bundle.combine(bundle.member_log_probabilities(outliers)), temperature),
@@ -85,21 +93,23 @@ def _calibrate(run: Run, validation: Digits) -> None:
     recalibrate_bundle(run.path / "bundle", temperature=temperature, rejection_threshold=threshold)
 
 
-def _evaluate(run: Run, monitored: Digits) -> dict[str, Any]:
+def _evaluate(run: Run, monitored: Digits) -> RunEvaluation:
     """Measure the kept weights on test; add the curves on the monitored set."""
     recipe = run.recipe
-    evaluation: dict[str, Any] = run.evaluate()
+    measured = run.evaluate()
     kept = [_kept_step(folder) for folder in run.members]
-    for model, step in zip(evaluation["models"], kept, strict=False):
-        model["step"] = step
-    if recipe.members > 1:
-        evaluation["models"][-1]["step"] = max(kept)
+    steps = kept if recipe.members == 1 else [*kept, max(kept)]
+    models = tuple(
+        model.model_copy(update={"step": step})
+        for model, step in zip(measured.models, steps, strict=True)
+    )
     drawn = curves([Journal(folder) for folder in run.members], monitored.labels.numpy())
-    return evaluation | {
-        "kept": {"rule": recipe.training.keep, "selected_on": recipe.selected_on},
-        "selection": [row for curve in drawn for row in selected_rows(curve)],
-        "curves": {"on": recipe.data.monitor, "images": len(monitored), "models": drawn},
-    }
+    return RunEvaluation(
+        **dict(measured) | {"models": models},
+        kept=Kept(rule=recipe.training.keep, selected_on=recipe.selected_on),
+        selection=tuple(row for curve in drawn for row in selected_rows(curve)),
+        curves=Curves(on=recipe.data.monitor, images=len(monitored), models=tuple(drawn)),
+    )
 
 
 def _kept_step(folder: Path) -> int:

@@ -94,13 +94,13 @@ def jobs_of(run: Run) -> list[Job]:
         RunError: the recipe is not the one that the run began with.
     """
     manifest, recipe = run.manifest, run.path / "recipe.toml"
-    if sha256_of(recipe.read_bytes()) != manifest["recipe_sha256"]:
+    if sha256_of(recipe.read_bytes()) != manifest.recipe_sha256:
         raise RunError(f"{recipe}: changed since the run began; start another with it")
-    threads = manifest["threads"]
-    if manifest["device"] == "cpu":
+    threads = manifest.threads
+    if manifest.device == "cpu":
         threads //= min(run.recipe.members, threads)
     return [
-        Job(run.path, member, manifest["device"], manifest["precision"], threads)
+        Job(run.path, member, manifest.device, manifest.precision, threads)
         for member, folder in enumerate(run.members)
         if not (folder / "weights.safetensors").exists()
     ]

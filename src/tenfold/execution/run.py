@@ -8,11 +8,11 @@ All of it is readable without the code that made it.
 """
 
 import hashlib
-import json
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
+from tenfold.artifacts.evaluation import Evaluation, RunEvaluation
+from tenfold.artifacts.training import Manifest
 from tenfold.bundle.format import SHIPPED, find_bundle
 from tenfold.bundle.torch_bundle import Bundle
 from tenfold.data.digits import Digits, concatenate, stratified_split
@@ -20,7 +20,6 @@ from tenfold.data.seeds import derive_seed
 from tenfold.data.sources import load_digits
 from tenfold.errors import RunError
 from tenfold.evaluation.evaluate import evaluate_bundle
-from tenfold.files import write_atomically
 from tenfold.training.recipe import Recipe, load_recipe
 
 
@@ -48,18 +47,20 @@ class Run:
         return load_recipe(self.path / "recipe.toml")
 
     @property
-    def manifest(self) -> dict[str, Any]:
+    def manifest(self) -> Manifest:
         """Versions, hardware, data hashes, seeds and timings."""
-        return self._json("manifest.json")
+        fix = "copy it from a backup, or train another run"
+        return Manifest.read_file(self.path / "manifest.json", fix)
 
-    def write_manifest(self, manifest: dict[str, Any]) -> None:
+    def write_manifest(self, manifest: Manifest) -> None:
         """Replace the manifest."""
-        write_atomically(self.path / "manifest.json", json.dumps(manifest, indent=2) + "\n")
+        manifest.write_file(self.path / "manifest.json", indent=2)
 
     @property
-    def evaluation(self) -> dict[str, Any]:
+    def evaluation(self) -> RunEvaluation:
         """What the run scored: see `Run.evaluate`."""
-        return self._json("evaluation.json")
+        fix = f"`tenfold train --resume --out {self.path}` writes it anew"
+        return RunEvaluation.read_file(self.path / "evaluation.json", fix)
 
     @property
     def finished(self) -> bool:
@@ -97,23 +98,13 @@ class Run:
             return training, load_digits(config.spec, "test")
         return training, validation
 
-    def evaluate(self, data: str | None = None) -> dict[str, Any]:
+    def evaluate(self, data: str | None = None) -> Evaluation:
         """Measure the run's bundle on the test images of `data` (default: what it trained on)."""
         digits = load_digits(data or self.recipe.data.spec, "test")
         return evaluate_bundle(self.bundle(), digits)
 
-    def _json(self, name: str) -> dict[str, Any]:
-        path = self.path / name
-        try:
-            value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise RunError(f"{path}: cannot be read ({error.strerror})") from error
-        except ValueError as error:
-            raise RunError(f"{path}: not valid JSON: {error}") from error
-        return value
 
-
-def measure(path: Path | None = None, data: str | None = None) -> dict[str, Any]:
+def measure(path: Path | None = None, data: str | None = None) -> Evaluation:
     """Measure a run or a bundle on the test images of `data`; see `evaluate_bundle`.
 
     Args:

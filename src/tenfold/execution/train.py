@@ -81,12 +81,12 @@ def resume(
         if run.finished:
             return run
         manifest, jobs = run.manifest, jobs_of(run)
-        workers = manifest["threads"] // jobs[0].threads if jobs else 1
+        workers = manifest.threads // jobs[0].threads if jobs else 1
         begun = time.monotonic()
         execution.run(jobs, lambda job, event: on_event(job.member, event), workers=workers)
         seconds = max(time.monotonic() - begun, journaled_seconds(run, workers))
-        torch.set_num_threads(manifest["threads"])
-        finalize_run(run, {"training_seconds": round(seconds, 2)})
+        torch.set_num_threads(manifest.threads)
+        finalize_run(run, seconds, workers)
     return run
 
 

@@ -2,31 +2,26 @@
 
 import base64
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from tenfold.artifacts.evaluation import Mistake, RunEvaluation
+from tenfold.artifacts.finished_run import FinishedRun, read_runs
+from tenfold.data.mnist import SIDE
 from tenfold.errors import RunError
 from tenfold.files import write_atomically
 from tenfold.report import figures, tables
+from tenfold.report.curves import comparison_figure, curve_figure, members_figure
 from tenfold.report.drawing import Drawing
-from tenfold.report.folder import Evaluation, Mistake, RunFolder
-from tenfold.report.runset import only_seeds_differ, read_set, summarise
 from tenfold.report.seed_report import seed_method
+from tenfold.studies.compare import METRICS, only_seeds_differ, summarise
 
-SHOWN = 1000  # mistakes drawn: more are no longer looked at, and weigh a kilobyte each
-
-
-@dataclass(frozen=True)
-class Misread:
-    """A mistake and its image as a data URI: dark ink on white."""
-
-    mistake: Mistake
-    source: str
+MAX_MISTAKES_SHOWN = 1000
+"""Nobody looks at more, and each adds a kilobyte to the page."""
 
 
 def write_report(runs: Sequence[Path], out: Path | None = None) -> Path:
@@ -43,46 +38,42 @@ def write_report(runs: Sequence[Path], out: Path | None = None) -> Path:
     Raises:
         RunError: a run is not finished, a file of it is damaged, or the page cannot be written.
     """
-    read = [run for path in dict.fromkeys(runs) for run in read_set(path)]
+    read = [run for path in dict.fromkeys(runs) for run in read_runs(path)]
     if not read:
         raise RunError("no run given; name at least one run folder")
-    drawings: list[Drawing] = []
-    if len(read) == 1:
-        drawings = run_figures(read[0])
-        html = render_run(read[0], drawings)
-    else:
-        html = render_comparison(read)
-    page = out or (read[0].path / "report.html" if len(read) == 1 else Path("comparison.html"))
-    try:
-        for drawing in drawings if out is None else []:
-            write_atomically(page.parent / "figures" / f"{drawing.name}.svg", drawing.svg)
-        return write_atomically(page, html)
-    except OSError as error:
-        raise RunError(f"{page}: cannot be written ({error.strerror}); use --out") from error
+    if len(read) > 1:
+        return write_page(out or Path("comparison.html"), render_comparison(read))
+    [run] = read
+    drawings = run_figures(run)
+    html = render_run(run, drawings)
+    if out:
+        return write_page(out, html)
+    svgs = {run.path / "figures" / f"{drawing.name}.svg": drawing.svg for drawing in drawings}
+    return write_page(run.path / "report.html", html, svgs)
 
 
-def run_figures(run: RunFolder) -> list[Drawing]:
+def run_figures(run: FinishedRun) -> list[Drawing]:
     """Draw the seed's figures for this run, then confusion, reliability and schedule."""
     evaluation = run.evaluation
     where = tables.where(evaluation)
     curves = evaluation.curves.models
     drawn = [
-        figures.curve_figure(f"curve-{index}", curve, where, run.stages)
+        curve_figure(f"curve-{index}", curve, where, run.stage_starts)
         for index, curve in enumerate(curves, 1)
     ]
     if len(curves) > 1:
-        drawn.append(figures.loss_together("loss-together", curves, where))
-        drawn.append(figures.accuracy_together("accuracy-together", curves, where))
+        drawn.append(members_figure("loss-members", curves, "nll_sum", where))
+        drawn.append(members_figure("accuracy-members", curves, "accuracy", where))
     best = evaluation.headline
     return [
         *drawn,
-        figures.confusion_figure("confusion", best.confusion),
+        figures.confusion_figure("confusion", best),
         figures.reliability_figure("reliability", best.reliability, best.ece),
         figures.schedule_figure("schedule", run.journal),
     ]
 
 
-def render_run(run: RunFolder, drawings: Sequence[Drawing]) -> str:
+def render_run(run: FinishedRun, drawings: Sequence[Drawing]) -> str:
     """Return the page of one run."""
     return render(
         "report.html",
@@ -95,43 +86,42 @@ def render_run(run: RunFolder, drawings: Sequence[Drawing]) -> str:
     )
 
 
-def render_comparison(runs: list[RunFolder]) -> str:
+def render_comparison(runs: Sequence[FinishedRun]) -> str:
     """Return a page that sets several runs side by side."""
     names = unique_names(runs)
-    last = [run.evaluation.curves for run in runs]
-    together = figures.comparison_figure(
-        "comparison",
-        [c.models[-1].model_copy(update={"name": n}) for c, n in zip(last, names, strict=True)],
-        [c.images for c in last],
-    )
+    curves = [run.evaluation.curves for run in runs]
+    named = [
+        c.models[-1].model_copy(update={"name": n}) for c, n in zip(curves, names, strict=True)
+    ]
     sections = [
         (
             name,
             run,
-            figures.curve_figure(
+            curve_figure(
                 f"run-{index}-curve",
                 run.evaluation.curves.models[-1],
                 tables.where(run.evaluation),
-                run.stages,
+                run.stage_starts,
             ),
         )
         for index, (run, name) in enumerate(zip(runs, names, strict=True), 1)
     ]
     spreads = summarise(runs) if only_seeds_differ(runs) else None
+    best = [run.evaluation.headline for run in runs]
     return render(
         "comparison.html",
         spreads=spreads,
-        spreading=figures.spread_figure("spread", runs, spreads) if spreads else None,
+        spread_figure=figures.spread_figure("spread", best, spreads) if spreads else None,
         names={run.path: name for run, name in zip(runs, names, strict=True)},
         anchors={run.path: f"run-{index}" for index, run in enumerate(runs, 1)},
         groups=tables.run_groups(runs),
-        together=together,
+        all_curves=comparison_figure("comparison", named, [c.images for c in curves]),
         sections=sections,
-        measured={(c.on, c.images) for c in last},
+        measured={(c.on, c.images) for c in curves},
     )
 
 
-def unique_names(runs: Sequence[RunFolder]) -> list[str]:
+def unique_names(runs: Sequence[FinishedRun]) -> list[str]:
     """Name each run after its folder; after its whole path where two folders share a name."""
     names = [run.name for run in runs]
     return [
@@ -140,15 +130,15 @@ def unique_names(runs: Sequence[RunFolder]) -> list[str]:
     ]
 
 
-def gallery(evaluation: Evaluation) -> list[Misread]:
-    """Return the misread images, the most confident mistakes first."""
-    surest = sorted(evaluation.mistakes, key=lambda m: (-m.confidence, m.index))
-    return [Misread(mistake, picture(mistake.image)) for mistake in surest[:SHOWN]]
+def gallery(evaluation: RunEvaluation) -> list[tuple[Mistake, str]]:
+    """Return misread images with their data URIs, the most confident mistakes first."""
+    most_confident = sorted(evaluation.mistakes, key=lambda m: (-m.confidence, m.index))
+    return [(m, digit_uri(m.image)) for m in most_confident[:MAX_MISTAKES_SHOWN]]
 
 
-def picture(pixels: bytes) -> str:
-    """Turn uint8[784], 255 the ink, into a data URI: dark ink on white."""
-    return data_uri(255 - np.frombuffer(pixels, np.uint8).reshape(28, 28))
+def digit_uri(pixels: bytes) -> str:
+    """Turn uint8[784], white on black, into a data URI of a PNG, black on white."""
+    return data_uri(255 - np.frombuffer(pixels, np.uint8).reshape(SIDE, SIDE))
 
 
 def data_uri(pixels: npt.NDArray[np.uint8]) -> str:
@@ -170,5 +160,19 @@ def render(template: str, **values: object) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": tables.percent, "interval": tables.interval}
-    environment.globals["tables"] = tables
+    environment.globals |= {"tables": tables, "metrics": METRICS}
     return environment.get_template(template).render(**values)
+
+
+def write_page(page: Path, html: str, beside: Mapping[Path, str] | None = None) -> Path:
+    """Write a page, after the files that belong to it.
+
+    Raises:
+        RunError: one cannot be written.
+    """
+    try:
+        for path, text in (beside or {}).items():
+            write_atomically(path, text)
+        return write_atomically(page, html)
+    except OSError as error:
+        raise RunError(f"{page}: cannot be written ({error.strerror}); use --out") from error

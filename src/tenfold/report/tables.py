@@ -3,19 +3,14 @@
 What was selected on test and what was selected without it stand in groups of their own.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tenfold.report.folder import Evaluation, RunFolder
+from tenfold.artifacts.evaluation import RunEvaluation
+from tenfold.artifacts.finished_run import FinishedRun
 
 RULES = {"min-nll": "min loss", "max-accuracy": "max accuracy", "last": "end of training"}
-FORMATS = {
-    "accuracy": "{:.3%}",
-    "accuracy_without_disputed": "{:.3%}",
-    "nll_sum": "{:,.1f}",
-    "ece": "{:.4f}",
-    "training_seconds": "{:,.1f}",
-}
 
 
 @dataclass(frozen=True)
@@ -46,12 +41,12 @@ def images(count: int, split: str) -> str:
     return f"{count:,} {split} image{'' if count == 1 else 's'}"
 
 
-def where(evaluation: Evaluation) -> str:
+def where(evaluation: RunEvaluation) -> str:
     """Say what the curves were measured on."""
     return images(evaluation.curves.images, evaluation.curves.on)
 
 
-def headline(evaluation: Evaluation) -> str:
+def headline(evaluation: RunEvaluation) -> str:
     """Say in one sentence what the run came to."""
     best, data = evaluation.headline, evaluation.data
     mistakes = f"{best.errors:,} mistake{'' if best.errors == 1 else 's'}"
@@ -61,7 +56,7 @@ def headline(evaluation: Evaluation) -> str:
     )
 
 
-def kept_words(evaluation: Evaluation) -> str:
+def kept_words(evaluation: RunEvaluation) -> str:
     """Say which weights were kept, and what that was decided on."""
     kept = evaluation.kept
     if kept.selected_on == "nothing":
@@ -69,7 +64,7 @@ def kept_words(evaluation: Evaluation) -> str:
     return f"{RULES[kept.rule]}, chosen on {kept.selected_on}"
 
 
-def groups(evaluation: Evaluation) -> list[Group]:
+def groups(evaluation: RunEvaluation) -> list[Group]:
     """Sort every row of a run by the images that it was measured and selected on."""
     kept, curves = evaluation.kept, evaluation.curves
     measured = images(evaluation.data.images, evaluation.data.split)
@@ -112,7 +107,7 @@ def groups(evaluation: Evaluation) -> list[Group]:
     return [group for group in every if group.rows]
 
 
-def run_groups(runs: list[RunFolder]) -> list[tuple[str, str, list[RunFolder]]]:
+def run_groups(runs: Sequence[FinishedRun]) -> list[tuple[str, str, list[FinishedRun]]]:
     """Sort runs into those that selected on test and those that did not."""
     on_test = [run for run in runs if run.evaluation.kept.selected_on == "test"]
     without = [run for run in runs if run.evaluation.kept.selected_on != "test"]

@@ -3,17 +3,18 @@
 Confident learning (Northcutt, Jiang & Chuang 2021), by cleanlab (extra `audit`).
 """
 
-import base64
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from tenfold.artifacts.base import NamedImageSet
+from tenfold.artifacts.studies import AuditResult, Suspect
 from tenfold.cpu import available_cores
 from tenfold.data.digits import Digits
+from tenfold.data.mnist import CLASSES
 from tenfold.errors import MissingExtraError
 from tenfold.evaluation.calibration import apply_temperature, fit_temperature
 from tenfold.execution.config import Execution
@@ -23,7 +24,6 @@ from tenfold.training.hardware import choose_placement
 from tenfold.training.recipe import Recipe
 from tenfold.training.trainer import Trainer
 
-FORMAT = 1
 OnStep = Callable[[int, int], None]
 
 
@@ -34,7 +34,7 @@ def audit(
     *,
     folds: int = 5,
     on_step: OnStep = lambda _done, _all: None,
-) -> dict[str, Any]:
+) -> AuditResult:
     """Rank the labels that confident learning doubts.
 
     Args:
@@ -43,10 +43,6 @@ def audit(
         execution: its device, precision and threads; cluster and workers do not count.
         folds: parts that the images are dealt into, each digit evenly.
         on_step: called with (iterations done, iterations in all).
-
-    Returns:
-        JSON-ready: `format`, `data`, `recipe`, `folds`, out-of-fold `accuracy`, `temperature`, and
-        `suspects`, the likeliest error first: index, label, suggestion, both probabilities, pixels.
 
     Raises:
         MissingExtraError: cleanlab is not installed.
@@ -57,25 +53,24 @@ def audit(
     log_p = _held_out_log_probabilities(digits, recipe, execution, folds, on_step)
     temperature = fit_temperature(log_p, labels)
     p = np.exp(apply_temperature(log_p, temperature))
-    return {
-        "format": FORMAT,
-        "data": {"name": digits.name, "images": len(digits), "sha256": digits.sha256},
-        "recipe": recipe.name,
-        "folds": folds,
-        "accuracy": float((p.argmax(axis=1) == labels).mean()),
-        "temperature": temperature,
-        "suspects": [
-            {
-                "index": int(index),
-                "label": int(labels[index]),
-                "suggestion": int(p[index].argmax()),
-                "p_label": float(p[index, labels[index]]),
-                "p_suggestion": float(p[index].max()),
-                "image": base64.b64encode(digits.images[index].numpy().tobytes()).decode(),
-            }
+    return AuditResult(
+        data=NamedImageSet(name=digits.name, images=len(digits), sha256=digits.sha256),
+        recipe=recipe.name,
+        folds=folds,
+        accuracy=float((p.argmax(axis=1) == labels).mean()),
+        temperature=temperature,
+        suspects=tuple(
+            Suspect(
+                index=int(index),
+                label=int(labels[index]),
+                suggestion=int(p[index].argmax()),
+                p_label=float(p[index, labels[index]]),
+                p_suggestion=float(p[index].max()),
+                image=digits.images[index].numpy().tobytes(),
+            )
             for index in rank(labels, p)
-        ],
-    }
+        ),
+    )
 
 
 def _held_out_log_probabilities(
@@ -85,7 +80,7 @@ def _held_out_log_probabilities(
     tune_process()
     torch.set_num_threads(execution.threads or available_cores())
     where = choose_placement(execution.device, execution.precision)
-    log_p = np.empty((len(digits), 10))
+    log_p = np.empty((len(digits), CLASSES))
     parts = deal(digits.labels.numpy(), folds, recipe.seed)
     for number, (training, held_out) in enumerate(parts):
         task = digit_task(recipe, number, digits.subset(training), device=where.device)

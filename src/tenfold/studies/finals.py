@@ -5,16 +5,23 @@ seeds scored 34 ± 5. So the best few are trained with other seeds before one is
 seeds, which chose nothing, then measure what it is worth.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from tenfold.artifacts.studies import (
+    BestTrial,
+    Final,
+    FreshSeeds,
+    Scores,
+    SweepResult,
+    TrialResult,
+    TrialStateName,
+)
 from tenfold.evaluation.evaluate import evaluate_bundle
 from tenfold.execution.config import Execution
 from tenfold.execution.job import Job
@@ -25,12 +32,19 @@ from tenfold.studies.sweep import Sweep
 from tenfold.training.member import Event
 from tenfold.training.recipe import Recipe
 
-FORMAT = 2
 MAX_FINALISTS = 4  # trials, beside the recipe itself
 FINAL_SEEDS = 3
 MIN_TRIALS_FOR_IMPORTANCE = 4
 
-Scores = dict[str, list[float]]  # by what was measured, a figure a seed
+STATES: dict[TrialState, TrialStateName] = {
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "fail",
+    TrialState.RUNNING: "running",
+    TrialState.WAITING: "waiting",
+}
+
+SeedScores = dict[str, list[float]]  # by what was measured, a figure a seed
 Finals = dict[int, list[float]]  # nll_sum on validation by trial, a figure a seed
 OnTrained = Callable[[Job, Event], None]  # called with the last evaluation of each member
 
@@ -40,7 +54,7 @@ def train_with_seeds(
     seeds: Sequence[int],
     execution: Execution,
     on_trained: OnTrained,
-) -> dict[Path, Scores]:
+) -> dict[Path, SeedScores]:
     """Train each recipe in its folder with every seed; return what the bundles score.
 
     Raises:
@@ -91,11 +105,10 @@ def finalize_sweep(
     seeds: int,
     execution: Execution,
     on_trained: OnTrained,
-) -> dict[str, Any]:
+) -> SweepResult:
     """Train what `choose` chose with fresh seeds, and the sweep's own recipe beside it.
 
-    Returns:
-        what `sweep.json` then holds; `best.toml` is the recipe.
+    `sweep.json` then holds the result, and `best.toml` the recipe.
 
     Raises:
         Interrupted: see `train_with_seeds`.
@@ -108,41 +121,42 @@ def finalize_sweep(
     baseline = sweep.folder / "baseline"
     folder = baseline if best == own else sweep.folder / f"best-{trial.number:04}"
     scores = train_with_seeds({baseline: own, folder: best}, fresh, execution, on_trained)
-    result = {
-        "format": FORMAT,
-        "recipe": own.name,
-        "study": sweep.study.study_name,
-        "trials": [_describe(trial, sweep) for trial in sweep.trials()],
-        "finals": [{"number": n, "validation_nll_sum": nlls} for n, nlls in finals.items()],
-        "best": {
-            "number": trial.number,
-            "nll_sum": trial.value,
-            "values": sweep.space.values(trial.params),
-            "recipe": best.name,
-        },
-        "importance": _importance(sweep),
-        "seeds": list(fresh),
-        "validation_images": own.data.validation,
-        "reruns": {"baseline": scores[baseline], "best": scores[folder]},
-    }
-    write_atomically(sweep.folder / "sweep.json", json.dumps(result) + "\n")
+    result = SweepResult(
+        recipe=own.name,
+        study=sweep.study.study_name,
+        trials=tuple(_describe(trial, sweep) for trial in sweep.trials()),
+        finals=tuple(Final(number=n, validation_nll_sum=tuple(v)) for n, v in finals.items()),
+        best=BestTrial(
+            number=trial.number,
+            nll_sum=trial.value,
+            values=sweep.space.values(trial.params),
+            recipe=best.name,
+        ),
+        importance=_importance(sweep),
+        seeds=tuple(fresh),
+        validation_images=own.data.validation,
+        fresh_seeds=FreshSeeds(
+            baseline=Scores.model_validate(scores[baseline]),
+            best=Scores.model_validate(scores[folder]),
+        ),
+    )
+    result.write_file(sweep.folder / "sweep.json")
     return result
 
 
-def _describe(trial: FrozenTrial, sweep: Sweep) -> dict[str, Any]:
-    """Return a trial as JSON; `nll_sum` of one that was pruned is its last evaluation's."""
+def _describe(trial: FrozenTrial, sweep: Sweep) -> TrialResult:
     curve = trial.intermediate_values
     value = trial.value if trial.state == TrialState.COMPLETE else None
-    return {
-        "number": trial.number,
-        "state": trial.state.name.lower(),
-        "nll_sum": curve[max(curve)] if value is None and curve else value,
-        "step": max(curve, default=None),
-        "values": sweep.space.values(trial.params),
-        "seconds": None if trial.duration is None else round(trial.duration.total_seconds(), 2),
-        "run": trial.user_attrs.get("run"),
-        "reason": trial.user_attrs.get("reason"),
-    }
+    return TrialResult(
+        number=trial.number,
+        state=STATES[trial.state],
+        nll_sum=curve[max(curve)] if value is None and curve else value,
+        step=max(curve, default=None),
+        values=sweep.space.values(trial.params),
+        seconds=None if trial.duration is None else round(trial.duration.total_seconds(), 2),
+        run=trial.user_attrs.get("run"),
+        reason=trial.user_attrs.get("reason"),
+    )
 
 
 def _importance(sweep: Sweep) -> dict[str, float]:
@@ -153,9 +167,9 @@ def _importance(sweep: Sweep) -> dict[str, float]:
     return dict(optuna.importance.get_param_importances(sweep.study))
 
 
-def _scores(runs: Sequence[Run]) -> Scores:
+def _scores(runs: Sequence[Run]) -> SeedScores:
     """Return what the bundles score, by seed: on validation, and on test."""
-    scores: Scores = {
+    scores: SeedScores = {
         "validation_nll_sum": [],
         "validation_accuracy": [],
         "test_nll_sum": [],
@@ -165,5 +179,5 @@ def _scores(runs: Sequence[Run]) -> Scores:
         validation = evaluate_bundle(run.bundle(), run.digits()[1], "validation")
         for split, evaluation in (("validation", validation), ("test", run.evaluation)):
             for figure in ("nll_sum", "accuracy"):
-                scores[f"{split}_{figure}"].append(evaluation["models"][-1][figure])
+                scores[f"{split}_{figure}"].append(getattr(evaluation.headline, figure))
     return scores

@@ -63,6 +63,5 @@ def train_runs(
         torch.set_num_threads(workers)
         for run in unfinished:
             seconds = journaled_seconds(run, workers=run.recipe.members)
-            timings = {"training_seconds": round(seconds, 2), "side_by_side": workers}
-            finalize_run(run, timings)
+            finalize_run(run, seconds, workers)
             on_finalized(run)

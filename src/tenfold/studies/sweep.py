@@ -21,6 +21,7 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from tenfold.artifacts.evaluation import Curve
 from tenfold.cpu import available_cores
 from tenfold.data.seeds import derive_seed
 from tenfold.errors import RecipeError, RunError
@@ -239,9 +240,13 @@ def _trial_run(recipe: Recipe, folder: Path, execution: Execution) -> Run:
 
 def kept_step(keep: str, evaluated: Sequence[Event]) -> int:
     """Return the iteration whose weights a trial's recipe keeps."""
-    curve = {key: [e[key] for e in evaluated] for key in ("step", "nll_sum", "accuracy")}
-    rows = selected_rows({"name": "trial", **curve})
-    return int(next(row["step"] for row in rows if row["rule"] == keep))
+    curve = Curve(
+        name="trial",
+        step=tuple(event["step"] for event in evaluated),
+        nll_sum=tuple(event["nll_sum"] for event in evaluated),
+        accuracy=tuple(event["accuracy"] for event in evaluated),
+    )
+    return next(row.step for row in selected_rows(curve) if row.rule == keep)
 
 
 def _journal(path: Path) -> BaseStorage:

@@ -3,10 +3,11 @@
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 
+from tenfold.artifacts.training import Hardware, Machine
 from tenfold.cpu import available_cores
 from tenfold.errors import RecipeError
 from tenfold.model.kernels.functional import available
@@ -71,25 +72,25 @@ def choose_placement(device: str = "auto", precision: Precision = "auto") -> Pla
     return Placement(chosen, choose_dtype(precision, chosen))
 
 
-def describe_machine(device: torch.device) -> dict[str, Any]:
-    """Return hardware and versions for a manifest."""
+def describe_machine(device: torch.device) -> Machine:
+    """Describe this machine, the device that it trains on, and versions of software."""
     flags = torch.cpu.get_capabilities()
-    hardware: dict[str, Any] = {
-        "cpu": _cpu_name(),
-        "cores": available_cores(),
-        "bfloat16": "amx" if flags.get("amx_bf16") else bool(flags.get("avx512_bf16")),
-        "device": str(device),
-        "kernels": available() or "none",
-    }
+    memory_gb = None
     if hasattr(os, "sysconf"):
         pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        hardware["memory_gb"] = round(pages / 2**30, 1)
-    if device.type == "cuda":
-        hardware["gpu"] = torch.cuda.get_device_name(device)
+        memory_gb = round(pages / 2**30, 1)
+    hardware = Hardware(
+        cpu=_cpu_name(),
+        cores=available_cores(),
+        bfloat16="amx" if flags.get("amx_bf16") else bool(flags.get("avx512_bf16")),
+        device=str(device),
+        kernels=available() or "none",
+        memory_gb=memory_gb,
+        gpu=torch.cuda.get_device_name(device) if device.type == "cuda" else None,
+    )
     versions = {name: _version(name) for name in ("tenfold", "torch", "numpy", "safetensors")}
-    versions["python"] = platform.python_version()
-    versions["system"] = platform.platform()
-    return {"hardware": hardware, "versions": versions}
+    versions |= {"python": platform.python_version(), "system": platform.platform()}
+    return Machine(hardware=hardware, versions=versions)
 
 
 def _version(package: str) -> str:

@@ -1,4 +1,4 @@
-"""`tenfold evaluate` and `tenfold report`."""
+"""`tenfold evaluate`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +12,7 @@ from tenfold.cli.output import (
     console,
     print_json,
     print_models,
-    print_reading,
+    print_reader_evaluation,
 )
 from tenfold.errors import TenfoldError
 
@@ -46,8 +46,8 @@ def evaluate(
 
     evaluation = measure(path, data)
     if json_:
-        shown = ("data", "models", "disputed", "mistakes")
-        print_json({key: evaluation[key] for key in shown})
+        shown = {"data", "models", "disputed", "mistakes"}
+        print_json(evaluation.model_dump(mode="json", include=shown))
     else:
         print_models(evaluation)
 
@@ -74,21 +74,11 @@ def _evaluate_reader(path: Path | None, data: str, page: Path | None, *, as_json
         from tenfold.report.explanation import write_explanation
 
         misread = [
-            (f"{m['index']}, labelled {m['label'] or 'no digit'}", pictures.pictures[m["index"]])
-            for m in result["mistakes"][:EXPLAINED]
+            (f"{m.index}, labelled {m.label or 'no digit'}", pictures.pictures[m.index])
+            for m in result.mistakes[:EXPLAINED]
         ]
         typer.echo(write_explanation(misread, reader, LAYOUTS[pictures.kind], page), err=True)
     if as_json:
-        print_json(result)
+        print_json(result.model_dump())
     else:
-        print_reading(result)
-
-
-def report(
-    runs: Annotated[list[Path], typer.Argument(help="One run, or several to compare.")],
-    out: Annotated[Path | None, typer.Option(help="The HTML file to write.")] = None,
-) -> None:
-    """Write the report of a run, or one page that compares several."""
-    from tenfold.report.page import write_report
-
-    typer.echo(write_report(runs, out))
+        print_reader_evaluation(result)

@@ -1,0 +1,80 @@
+"""A finished run, or several, read from their files alone: no torch, and no code that trained."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tenfold.artifacts.base import read_text
+from tenfold.artifacts.evaluation import RunEvaluation
+from tenfold.artifacts.training import JournalRecord, Manifest
+from tenfold.errors import RunError
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """What reports and comparisons read of a run; `journal` is the first member's."""
+
+    path: Path
+    recipe_toml: str
+    recipe: Mapping[str, object]
+    manifest: Manifest
+    evaluation: RunEvaluation
+    journal: list[JournalRecord]
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.path.resolve().name
+
+    @property
+    def seed(self) -> int:
+        """The seed of everything random."""
+        return self.manifest.seed
+
+    @property
+    def stage_starts(self) -> list[int]:
+        """The iterations at which a new stage begins."""
+        pairs = zip(self.journal, self.journal[1:], strict=False)
+        return [a.step for a, b in pairs if a.stage != b.stage]
+
+
+def read_run(path: Path) -> FinishedRun:
+    """Read a finished run.
+
+    Raises:
+        RunError: a file is missing or not what it should be.
+    """
+    if not path.is_dir():
+        raise RunError(f"{path}: no such folder; name a run that `tenfold train` made")
+    toml = read_text(path / "recipe.toml", "name a run folder that `tenfold train` made")
+    try:
+        recipe = tomllib.loads(toml)
+    except tomllib.TOMLDecodeError as error:
+        raise RunError(f"{path / 'recipe.toml'}: not valid TOML: {error}") from error
+    fix = f"`tenfold train --resume --out {path}` writes it anew"
+    member = path / "members/00/journal.jsonl"
+    fix_member = "delete members/00 and train the member again"
+    journal = JournalRecord.read_lines(member, fix_member)
+    if not journal:
+        raise RunError(f"{member}: empty; {fix_member}")
+    return FinishedRun(
+        path=path,
+        recipe_toml=toml,
+        recipe=recipe,
+        manifest=Manifest.read_file(path / "manifest.json", fix),
+        evaluation=RunEvaluation.read_file(path / "evaluation.json", fix),
+        journal=journal,
+    )
+
+
+def read_runs(path: Path) -> list[FinishedRun]:
+    """Read a run folder, or every finished run in a folder of runs, by seed.
+
+    Raises:
+        RunError: there is none, or one is damaged.
+    """
+    finished = [found.parent for found in path.glob("*/evaluation.json")]
+    if (path / "recipe.toml").is_file() or not finished:
+        return [read_run(path)]
+    return sorted(map(read_run, finished), key=lambda run: (run.seed, run.path))
