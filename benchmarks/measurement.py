@@ -18,7 +18,7 @@ def save(path: Path | None, **figures: Any) -> None:  # noqa: ANN401 - JSON
     record = {
         "command": shlex.join(["python", *sys.argv]),
         "date": time.strftime("%Y-%m-%d"),
-        "machine": describe_machine(choose_device("cpu")),
+        "machine": describe_machine(choose_device("cpu")).model_dump(),
         **figures,
     }
     write_atomically(path, json.dumps(record, indent=1) + "\n")

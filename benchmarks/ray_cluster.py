@@ -256,7 +256,7 @@ def timed(folder: Path, start: Callable[[Path], "subprocess.Popen[bytes]"]) -> d
 
     return {
         "seconds": round(whole, 1),
-        "training_seconds": Run.open(folder).manifest["timings"]["training_seconds"],
+        "training_seconds": Run.open(folder).manifest.timings.training_seconds,
     }
 
 

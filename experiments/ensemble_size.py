@@ -54,7 +54,7 @@ def score(chosen: list[int], data: Data) -> tuple[float, float, float]:
 def rows(runs: list[Run]) -> list[dict[str, float | int | None]]:
     """Return a row for each size from one to all runs."""
     data, n = predictions(runs), len(runs)
-    minutes = np.mean([run.manifest["timings"]["training_seconds"] for run in runs]) / 60
+    minutes = np.mean([run.manifest.timings.training_seconds for run in runs]) / 60
     found: list[dict[str, float | int | None]] = []
     for k in range(1, n + 1):
         apart = [score(list(range(i, i + k)), data) for i in range(0, n - k + 1, k)]

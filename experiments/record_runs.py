@@ -107,7 +107,7 @@ def result_of(run: Run) -> dict[str, Json]:
 
 def group_of(name: str, runs: Sequence[Run], **facts: Json) -> Group:
     """Return the group of finished runs that differ in their seed alone."""
-    manifests = [run.manifest for run in runs]
+    manifests = [run.manifest.model_dump() for run in runs]
     for manifest in manifests:
         del manifest["seed"], manifest["recipe_sha256"]
     shared = {k: v for k, v in manifests[0].items() if all(m.get(k) == v for m in manifests)}

@@ -110,7 +110,7 @@ def main() -> None:
         }
         for name in scores["baseline"]
     }
-    machine = describe_machine(choose_device("cpu"))
+    machine = describe_machine(choose_device("cpu")).model_dump()
     machine["versions"] |= {"optuna": version("optuna"), "python": platform.python_version()}
     summary = {
         "command": " ".join(["tenfold", *command(Path("runs/sweep-swift"))[3:]]),

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tenfold.report.runset import compare, read_set
 from typer.testing import CliRunner, Result
 
+from tenfold.artifacts.finished_run import read_runs
 from tenfold.cli import app
 from tenfold.errors import RunError
 from tenfold.execution.config import Execution
 from tenfold.execution.train import train
+from tenfold.studies.compare import compare
 from tenfold.studies.repeat import create_runs, train_runs
 from tenfold.training.recipe import load_recipe
 
@@ -54,7 +55,7 @@ def test_each_seed_is_the_run_that_train_makes(sets: tuple[Path, Path], tmp_path
     )
     weights = "bundle/weights.safetensors"
     assert (alone.path / weights).read_bytes() == (sets[0] / "seed-2" / weights).read_bytes()
-    assert alone.evaluation == json.loads((sets[0] / "seed-2/evaluation.json").read_text())
+    assert alone.evaluation == read_runs(sets[0])[2].evaluation
 
 
 def test_the_command_continues_and_summarises(sets: tuple[Path, Path], tmp_path: Path) -> None:
@@ -128,10 +129,10 @@ def test_two_single_runs_are_compared_image_by_image(sets: tuple[Path, Path]) ->
 def test_what_cannot_be_compared_is_told(sets: tuple[Path, Path], tmp_path: Path) -> None:
     a, b = sets
     with pytest.raises(RunError, match="share no seed"):
-        compare(read_set(a / "seed-2"), read_set(b))
+        compare(read_runs(a / "seed-2"), read_runs(b))
     with pytest.raises(RunError, match="seed 0 is there twice"):
-        compare(read_set(a / "seed-0") * 2, read_set(b))
+        compare(read_runs(a / "seed-0") * 2, read_runs(b))
     with pytest.raises(RunError, match=r"recipe\.toml: cannot be read"):
-        read_set(tmp_path)
+        read_runs(tmp_path)
     with pytest.raises(RunError, match="no such folder"):
-        read_set(tmp_path / "none")
+        read_runs(tmp_path / "none")

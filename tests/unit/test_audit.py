@@ -1,6 +1,5 @@
 """The audit finds labels that were flipped on purpose, and judges nobody it has seen."""
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tenfold.artifacts.studies import AuditResult
 from tenfold.data.digits import Digits, synthetic_digits
 from tenfold.errors import MissingExtraError
 from tenfold.execution.config import Execution
@@ -41,17 +41,17 @@ def test_flipped_labels_are_found(
     seen: list[tuple[int, int]] = []
     recipe = load_recipe("smoke", ["members=1", "training.stages.1.iterations=120"])
     result = audit(digits, recipe, EXECUTION, folds=3, on_step=lambda a, b: seen.append((a, b)))
-    found = {suspect["index"] for suspect in result["suspects"]}
+    found = {suspect.index for suspect in result.suspects}
     assert len(found & wrong) >= 0.9 * len(found)  # by chance 2 %
     assert len(found & wrong) >= 20  # of 30
     right = synthetic_digits(1_500, 3).labels
-    agreed = [s["suggestion"] == int(right[s["index"]]) for s in result["suspects"][:20]]
+    agreed = [s.suggestion == int(right[s.index]) for s in result.suspects[:20]]
     assert sum(agreed) >= 18  # what it suggests is what was flipped
     assert seen[-1][0] == seen[-1][1] == len(seen)
-    assert json.loads(json.dumps(result)) == result
     page = write_audit(result, tmp_path / "audit.html").read_text()
+    assert AuditResult.read_file(tmp_path / "audit.json", "audit again") == result
     shown = [int(number) for number in re.findall(r"no\. (\d+)", page)]
-    assert shown == [suspect["index"] for suspect in result["suspects"]][:300]
+    assert shown == [suspect.index for suspect in result.suspects][:300]
 
 
 def test_every_image_is_held_out_once_and_never_trained_on_then() -> None:

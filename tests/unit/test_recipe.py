@@ -282,4 +282,4 @@ def test_further_folders_are_added_to_what_is_trained_on(
     assert len(training) == len(plain) + 1
     assert int(training.labels[-1]) == 7
     assert torch.equal(monitored.images, same.images)  # what is measured stays as it was
-    assert run.manifest["data"]["also corrections"]["images"] == 1
+    assert run.manifest.data["also corrections"].images == 1

@@ -49,7 +49,7 @@ class Manifest(Machine):
     seed: int = Field(description="seed of everything random")
     started: str = Field(description="local time with zone, ISO 8601")
     parallel_members: int | None = Field(
-        default=None, description="members trained at the same time by `tenfold repeat`"
+        default=None, description="members trained at the same time, those of other runs included"
     )
     timings: Timings = Timings()
 

@@ -73,7 +73,8 @@ def bench(  # noqa: PLR0913 - each is an option of the command line
         }
         ceiling = 1e9 * max(filter(None, peak.values())) / training_flops(NetworkConfig())
         result["rows"] = [_row(contestant, ceiling) for contestant in raced]
-        result |= {"skipped": skipped, "peak": peak, **describe_machine(torch.device("cpu"))}
+        result |= {"skipped": skipped, "peak": peak}
+        result |= describe_machine(torch.device("cpu")).model_dump()
         result["ceiling_images_per_second"] = ceiling
         if sweep:
             sizes, _ = race([(TENFOLD, size) for size in SWEEP], folder, seconds, tell)

@@ -21,8 +21,7 @@ from tenfold.files import is_temporary, write_atomically
 from tenfold.training.hardware import (
     choose_device,
     choose_dtype,
-    describe_hardware,
-    describe_versions,
+    describe_machine,
 )
 from tenfold.training.recipe import Recipe
 
@@ -143,8 +142,7 @@ def _new_manifest(recipe: Recipe, execution: Execution) -> Manifest:
     device = choose_device(execution.device)
     bfloat16 = choose_dtype(execution.precision, device) == torch.bfloat16
     return Manifest(
-        hardware=describe_hardware(device),
-        versions=describe_versions(),
+        **dict(describe_machine(device)),
         recipe_sha256=sha256_of(recipe.to_toml().encode()),
         data=_describe_data(recipe),
         device=str(device),
