@@ -1,12 +1,12 @@
 """Every exception that tenfold raises on purpose.
 
-    TenfoldError            what the user can mend; the command line exits with 2
+    TenfoldError            the user can mend it; the command line exits with 2
     ├── DataError           a data set, an IDX file or an image folder is not what it should be
-    │   └── ChecksumError   a file's bytes are not the expected ones
+    │   └── ChecksumError   a file has other bytes than expected
     ├── RecipeError         a recipe has an unknown key, a wrong type or an impossible value
     ├── RunError            a run folder is missing, incomplete, or belongs to another recipe
-    ├── BundleError         a bundle is missing, damaged or of a newer format
-    └── MissingExtraError   a command needs an optional dependency that is not installed
+    ├── BundleError         a bundle is missing, damaged or of another format
+    └── MissingExtraError   an optional dependency is not installed
 
 A message is one line that names the file, the field and the fix.
 """
@@ -35,13 +35,17 @@ class DataError(TenfoldError):
 
 
 class ChecksumError(DataError):
-    """A file's bytes are not the expected ones."""
+    """A file has other bytes than expected.
 
-    def __init__(self, path: object, expected: str, actual: str) -> None:
-        super().__init__(
-            f"{path}: expected SHA-256 {expected}, found {actual}; "
-            "delete the file and run `tenfold data fetch`"
-        )
+    Args:
+        file: path or name of the file.
+        expected: SHA-256, 64 hexadecimal digits.
+        actual: SHA-256 of what was found.
+        advice: what became of the file, or what the user can do.
+    """
+
+    def __init__(self, file: object, expected: str, actual: str, advice: str) -> None:
+        super().__init__(f"{file}: expected SHA-256 {expected}, found {actual}; {advice}")
         self.expected = expected
         self.actual = actual
 
@@ -55,11 +59,11 @@ class RunError(TenfoldError):
 
 
 class BundleError(TenfoldError):
-    """A bundle is missing, damaged or of a newer format."""
+    """A bundle is missing, damaged or of another format."""
 
 
 class MissingExtraError(TenfoldError):
-    """A command needs an optional dependency that is not installed."""
+    """An optional dependency is not installed."""
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what} needs an extra: pip install 'tenfold[{extra}]'")

@@ -74,7 +74,7 @@ def test_a_flipped_bit_in_the_cache(name: str, mnist: Path, fail: Fail) -> None:
     (mnist / name).write_bytes(data)
     message = fail("train", *SMALL, "--out", "run")
     assert message.startswith(f"{mnist / name}: expected SHA-256 ")
-    assert message.endswith("; delete the file and run `tenfold data fetch`")
+    assert message.endswith("; delete the file and run `tenfold data fetch mnist`")
 
 
 @pytest.mark.parametrize("name", IDX)

@@ -147,7 +147,9 @@ def test_a_bomb_is_not_unpacked(
     cache: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("tenfold.data.download.MAX_BYTES", 5_000)  # the images are 9,424 bytes
+    monkeypatch.setattr(
+        "tenfold.data.download.MAX_UNPACKED_BYTES", 5_000
+    )  # the images are 9,424 bytes
     install(LocalFolder(originals))
     with pytest.raises(DataError, match="unpacks to more than 5000 bytes"):
         fetch("mnist", cache)

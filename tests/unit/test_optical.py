@@ -34,5 +34,5 @@ def test_the_first_few_are_those_of_the_whole() -> None:
 
 def test_without_scikit_learn_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    with pytest.raises(MissingExtraError, match=r"optical digits needs? .*tenfold\[sets\]"):
+    with pytest.raises(MissingExtraError, match=r"optical digits needs .*tenfold\[sets\]"):
         list(optical_digits())

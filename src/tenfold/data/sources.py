@@ -1,8 +1,7 @@
 """Named data sets and folders of the user's own: fetched once, checked at every load.
 
-The cache holds each data set's four IDX files unpacked, so that they can be memory-mapped. Its
-folder is, in this order: the argument, the environment variable TENFOLD_CACHE, the user's cache
-folder. A file enters the cache only with the SHA-256 that is written here.
+The cache holds the four IDX files of each data set, unpacked, so that they can be memory-mapped.
+A file enters the cache only with the SHA-256 that is written here.
 """
 
 import os
@@ -26,8 +25,8 @@ if TYPE_CHECKING:
 Split = Literal["train", "test"]
 State = Literal["ok", "missing", "wrong"]
 
-_PREFIX: dict[Split, str] = {"train": "train", "test": "t10k"}
-_SYNTHETIC = {"train": (6_000, 1), "test": (1_000, 2)}  # images, seed
+_FILE_PREFIX: dict[Split, str] = {"train": "train", "test": "t10k"}
+_SYNTHETIC_COUNT_AND_SEED: dict[Split, tuple[int, int]] = {"train": (6_000, 1), "test": (1_000, 2)}
 
 
 @dataclass(frozen=True)
@@ -36,8 +35,8 @@ class Dataset:
 
     Args:
         description: one line for lists.
-        sha256: of each unpacked IDX file, by name.
-        sources: tried in order.
+        sha256: the hash of each unpacked IDX file, by the file's name.
+        sources: where the files can be had; they are tried in this order.
     """
 
     description: str
@@ -102,12 +101,12 @@ DATASETS: dict[str, Dataset] = {
 
 def datasets() -> dict[str, str]:
     """Describe the data sets that `load_digits` knows by name, one line each."""
-    known = {name: entry.description for name, entry in DATASETS.items()}
+    known = {name: dataset.description for name, dataset in DATASETS.items()}
     return known | {"synthetic": "6,000 + 1,000 drawn seven-segment digits, made on the spot"}
 
 
 def cache_folder(cache: Path | None = None) -> Path:
-    """Find the cache: the argument, else TENFOLD_CACHE, else the user's cache folder."""
+    """Return the cache: the argument, else TENFOLD_CACHE, else the user's cache folder."""
     if cache is not None:
         return cache
     if chosen := os.environ.get("TENFOLD_CACHE"):
@@ -123,12 +122,13 @@ def load_digits(spec: str = "mnist", split: Split = "train", cache: Path | None 
     Args:
         spec: a name in `datasets`, or the path of a folder: of IDX files under MNIST's names
             (plain or ``.gz``), or of images as `load_folder` takes them. A folder of images with
-            ``train`` and ``test`` sub-folders has two splits; any other is both splits itself.
+            ``train`` and ``test`` sub-folders has two splits. In any other folder of images,
+            both splits are the same.
         split: ``train`` or ``test``.
         cache: see `cache_folder`.
 
     Raises:
-        ChecksumError: a cached file's bytes are not the expected ones; checked at every load.
+        ChecksumError: a cached file has other bytes than expected. This is checked at every load.
         DataError: no such data set or folder, no source could be reached, or bad contents.
     """
     import torch
@@ -136,16 +136,17 @@ def load_digits(spec: str = "mnist", split: Split = "train", cache: Path | None 
     from tenfold.data.digits import Digits, synthetic_digits
 
     if spec == "synthetic":
-        return replace(synthetic_digits(*_SYNTHETIC[split]), name=f"synthetic/{split}")
+        made = synthetic_digits(*_SYNTHETIC_COUNT_AND_SEED[split])
+        return replace(made, name=f"synthetic/{split}")
     if spec in DATASETS:
-        folder = cache_folder(cache) / spec
+        name, folder = spec, cache_folder(cache) / spec
         images, labels = _load_cached(spec, split, folder)
     else:
         folder = Path(spec)
+        name = folder.resolve().name
         images, labels = _load_own(folder, split)
-    name = spec if spec in DATASETS else folder.resolve().name
     return Digits(
-        # Copies: torch has no read-only tensors, and a mapped file may change under us.
+        # Copies: torch has no read-only tensors, and another process may change a mapped file.
         images=torch.from_numpy(np.array(images)),
         labels=torch.from_numpy(np.array(labels, dtype=np.int64)),
         name=f"{name}/{split}",
@@ -154,53 +155,50 @@ def load_digits(spec: str = "mnist", split: Split = "train", cache: Path | None 
 
 
 def fetch(name: str, cache: Path | None = None) -> list[Path]:
-    """Bring a data set's missing files into the cache, from the first source that has them.
+    """Bring the missing files of a data set into the cache, from the first source that has them.
 
-    One line on standard error tells of each source that failed.
+    Each source that fails gives one line on standard error.
 
     Returns:
         The data set's files in the cache, checked.
 
     Raises:
-        ChecksumError: a file in the cache is wrong, or a source sent wrong bytes and no other
-            source could help.
+        ChecksumError: a file in the cache is wrong; or a source sent wrong bytes, and no other
+            source could deliver.
         DataError: no such data set, or no source could deliver.
     """
-    entry = _entry(name)
-    folder = cache_folder(cache) / name
-    paths = {file: folder / file for file in entry.sha256}
-    failures: list[DataError] = []
+    dataset, folder = _dataset(name), cache_folder(cache) / name
+    wrong_bytes: ChecksumError | None = None
     tried: list[str] = []
-    for source in entry.sources:
-        missing = [file for file, path in paths.items() if not path.exists()]
-        if not missing:
+    for source in dataset.sources:
+        if not (missing := _missing(dataset, folder)):
             break
         try:
-            _take(source, missing, folder, entry.sha256)
+            _fetch_from(source, missing, folder, dataset.sha256)
         except DataError as error:
-            failures.append(error)
+            wrong_bytes = wrong_bytes or (error if isinstance(error, ChecksumError) else None)
             reason = "sent wrong bytes" if isinstance(error, ChecksumError) else error
             tried.append(f"{source.label} {reason}")
-            following = "trying the next source" if source != entry.sources[-1] else "none is left"
+            following = (
+                "trying the next source" if source != dataset.sources[-1] else "none is left"
+            )
             sys.stderr.write(f"{name}: {tried[-1]}; {following}\n")
         except OSError as error:
             raise DataError(f"{folder}: cannot be written: {error.strerror or error}") from error
-    missing = [file for file, path in paths.items() if not path.exists()]
-    if missing:
-        for failure in failures:
-            if isinstance(failure, ChecksumError):
-                raise failure
+    if missing := _missing(dataset, folder):
+        if wrong_bytes:
+            raise wrong_bytes
         raise DataError(
             f"{name}: no source could deliver ({', '.join(tried)}); connect to the network, or "
             f"put {', '.join(missing)} (unpacked) into {folder}"
         )
-    for file, path in paths.items():
-        _check(path, entry.sha256[file])
-    return list(paths.values())
+    for file in dataset.sha256:
+        _check(name, folder / file)
+    return [folder / file for file in dataset.sha256]
 
 
 def verify(name: str, cache: Path | None = None) -> list[tuple[Path, State, str | None]]:
-    """Compare a data set's files in the cache with the expected SHA-256.
+    """Compare the files of a data set in the cache with the expected SHA-256.
 
     Returns:
         For each file its path, its state and its actual SHA-256 (None when it is missing).
@@ -210,7 +208,7 @@ def verify(name: str, cache: Path | None = None) -> list[tuple[Path, State, str 
     """
     folder = cache_folder(cache) / name
     rows: list[tuple[Path, State, str | None]] = []
-    for file, expected in _entry(name).sha256.items():
+    for file, expected in _dataset(name).sha256.items():
         path = folder / file
         actual = file_sha256(path) if path.exists() else None
         state: State = "missing" if actual is None else "ok" if actual == expected else "wrong"
@@ -218,37 +216,45 @@ def verify(name: str, cache: Path | None = None) -> list[tuple[Path, State, str 
     return rows
 
 
-def _entry(name: str) -> Dataset:
+def _dataset(name: str) -> Dataset:
     if name not in DATASETS:
         raise DataError(f"{name}: nothing to fetch; data sets: {', '.join(DATASETS)}")
     return DATASETS[name]
 
 
-def _take(source: Source, missing: list[str], folder: Path, sha256: Mapping[str, str]) -> None:
+def _missing(dataset: Dataset, folder: Path) -> list[str]:
+    return [file for file in dataset.sha256 if not (folder / file).exists()]
+
+
+def _fetch_from(source: Source, files: list[str], folder: Path, sha256: Mapping[str, str]) -> None:
+    """Move each file that the source delivers into the folder once its hash is right."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as staging:
-        for path in source.deliver(missing, Path(staging)):
-            actual = file_sha256(path)
-            if actual != sha256[path.name]:
-                raise ChecksumError(f"{path.name} from {source.label}", sha256[path.name], actual)
+        for path in source.deliver(files, Path(staging)):
+            expected, actual = sha256[path.name], file_sha256(path)
+            if actual != expected:
+                advice = f"it was not kept; fetch again later, or put {path.name} into {folder}"
+                raise ChecksumError(f"{path.name} from {source.label}", expected, actual, advice)
             path.replace(folder / path.name)
 
 
-def _check(path: Path, expected: str) -> None:
-    actual = file_sha256(path)
+def _check(name: str, path: Path) -> None:
+    expected, actual = DATASETS[name].sha256[path.name], file_sha256(path)
     if actual != expected:
-        raise ChecksumError(path, expected, actual)
+        advice = f"delete the file and run `tenfold data fetch {name}`"
+        raise ChecksumError(path, expected, actual, advice)
 
 
 def _load_cached(name: str, split: Split, folder: Path) -> tuple[Bytes, Bytes]:
-    files = [file for file in DATASETS[name].sha256 if file.startswith(_PREFIX[split])]
-    if not all((folder / file).exists() for file in files):
+    paths = [
+        folder / file for file in DATASETS[name].sha256 if file.startswith(_FILE_PREFIX[split])
+    ]
+    if not all(path.exists() for path in paths):
         fetch(name, folder.parent)
-    # All bytes, at every load: 35 ms for MNIST's training images against a training run on
-    # data that a disk or a hand has changed.
-    for file in files:
-        _check(folder / file, DATASETS[name].sha256[file])
-    images, labels = (read_idx(folder / file) for file in files)
+    # The check takes 35 ms for MNIST, and keeps a run from training on damaged data.
+    for path in paths:
+        _check(name, path)
+    images, labels = map(read_idx, paths)
     return images, labels
 
 
@@ -256,10 +262,10 @@ def _load_own(folder: Path, split: Split) -> tuple[Bytes, Bytes | np.ndarray]:
     if not folder.is_dir():
         raise DataError(f"{folder}: no such data set or folder; data sets: {', '.join(datasets())}")
     if any(folder.glob("*-images?idx3-ubyte*")):
-        prefix = _PREFIX[split]
+        prefix = _FILE_PREFIX[split]
         return (
-            read_idx(_find(folder, f"{prefix}-images", "idx3-ubyte")),
-            read_idx(_find(folder, f"{prefix}-labels", "idx1-ubyte")),
+            read_idx(_find_idx(folder, f"{prefix}-images", "idx3-ubyte")),
+            read_idx(_find_idx(folder, f"{prefix}-labels", "idx1-ubyte")),
         )
     if (folder / "train").is_dir() and (folder / "test").is_dir():
         folder = folder / split
@@ -267,8 +273,8 @@ def _load_own(folder: Path, split: Split) -> tuple[Bytes, Bytes | np.ndarray]:
     return images, labels
 
 
-def _find(folder: Path, stem: str, kind: str) -> Path:
-    names = [f"{stem}{mark}{kind}{suffix}" for suffix in ("", ".gz") for mark in "-."]
+def _find_idx(folder: Path, stem: str, kind: str) -> Path:
+    names = [f"{stem}{separator}{kind}{suffix}" for suffix in ("", ".gz") for separator in "-."]
     for name in names:
         if (folder / name).is_file():
             return folder / name
