@@ -8,7 +8,7 @@ import pytest
 
 import tenfold
 
-HEAVY = ("torch", "matplotlib", "scipy", "pydantic", "PIL", "pooch", "safetensors", "numpy")
+HEAVY = ("torch", "matplotlib", "scipy", "pydantic", "PIL", "requests", "safetensors", "numpy")
 
 
 def test_the_public_names_are_these() -> None:

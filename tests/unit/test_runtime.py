@@ -77,7 +77,7 @@ def test_reading_needs_no_extra() -> None:
         "import numpy as np\n"
         "from tenfold.bundle.runtime import OnnxClassifier\n"
         "print(OnnxClassifier.load().probabilities(np.zeros((2, 28, 28), np.uint8)).shape)\n"
-        "extras = ('torch', 'onnx', 'safetensors', 'scipy', 'PIL', 'pooch')\n"
+        "extras = ('torch', 'onnx', 'safetensors', 'scipy', 'PIL', 'requests')\n"
         "print([name for name in extras if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

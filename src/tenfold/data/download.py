@@ -147,15 +147,26 @@ def download(url: str, path: Path, label: str) -> None:
     Raises:
         DataError: the host cannot be reached, or it answers with an error.
     """
-    from pooch import HTTPDownloader
+    import requests
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-    bar, timeout = _ProgressBar(label), (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn()
+    hidden = not console.is_terminal
     try:
-        HTTPDownloader(progressbar=bar, chunk_size=1 << 16, timeout=timeout)(url, str(path), None)
-    except OSError as error:  # the base of the exceptions of requests
+        with (
+            requests.get(url, stream=True, timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S)) as response,
+            Progress(*columns, console=console, disable=hidden, transient=True) as progress,
+            path.open("wb") as file,
+        ):
+            response.raise_for_status()
+            size = int(response.headers.get("content-length", 0))
+            task = progress.add_task(label, total=size or None)
+            for chunk in response.iter_content(1 << 16):
+                progress.advance(task, file.write(chunk))
+    except requests.RequestException as error:
         raise DataError(_reason(error)) from error
-    finally:
-        bar.close()
 
 
 def file_sha256(path: Path) -> str:
@@ -193,7 +204,7 @@ def _unpack(packed: Path, path: Path) -> Path:
     return path
 
 
-def _reason(error: OSError) -> str:
+def _reason(error: Exception) -> str:
     kind = type(error).__name__
     if "Connection refused" in str(error):
         return "refused the connection"
@@ -204,29 +215,3 @@ def _reason(error: OSError) -> str:
         "ConnectTimeout": f"did not answer within {CONNECT_TIMEOUT_S} s",
         "ReadTimeout": f"sent nothing for {READ_TIMEOUT_S} s",
     }.get(kind, f"failed ({kind})")
-
-
-class _ProgressBar:
-    """A progress bar of rich with the attributes that pooch expects (those of tqdm)."""
-
-    total = 0
-
-    def __init__(self, label: str) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
-
-        console = Console(stderr=True)
-        columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn()
-        hidden = not console.is_terminal
-        self._progress = Progress(*columns, console=console, disable=hidden, transient=True)
-        self._task = self._progress.add_task(label, total=None)
-
-    def update(self, amount: int) -> None:
-        self._progress.start()
-        self._progress.update(self._task, total=self.total or None, advance=amount)
-
-    def reset(self) -> None:
-        self._progress.reset(self._task)
-
-    def close(self) -> None:
-        self._progress.stop()
