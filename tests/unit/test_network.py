@@ -33,7 +33,7 @@ def test_parameters_of_the_report_s_network(capsys: pytest.CaptureFixture[str]) 
     }
     assert sum(layers.values()) == 2_720_778
     assert count_parameters(NetworkConfig()) == 2_720_778
-    print(f"the report's network has {count_parameters(NetworkConfig()):,} parameters")  # noqa: T201
+    print(f"the report's network has {count_parameters(NetworkConfig()):,} parameters")
     assert "2,720,778 parameters" in capsys.readouterr().out
 
 
