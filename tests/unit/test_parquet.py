@@ -156,6 +156,25 @@ def test_interrupted_anywhere_it_goes_on_and_reads_nothing_twice(
     assert rows(broken) == rows(whole)
 
 
+def test_a_temporary_file_of_a_killed_process_is_no_obstacle(
+    inputs: Path, request_: ReadingRequest, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "._plan.json.123.tmp").write_bytes(b"{")
+    assert (
+        list(write_readings(out, partition_inputs([str(inputs / "a.tar")]), request_, here))[-1] > 0
+    )
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / ".hidden").write_bytes(b"")
+    with pytest.raises(DataError, match="holds something else"):
+        list(
+            write_readings(
+                tmp_path / "other", partition_inputs([str(inputs / "a.tar")]), request_, here
+            )
+        )
+
+
 def test_another_plan_is_refused(inputs: Path, request_: ReadingRequest, tmp_path: Path) -> None:
     out = tmp_path / "out"
     shards = partition_inputs([str(inputs / "a.tar")])

@@ -23,7 +23,7 @@ import cv2
 
 from tenfold.bundle.format import CONFIG_FILE, MODEL_FILE, find_bundle
 from tenfold.errors import DataError, MissingExtraError, TenfoldError
-from tenfold.files import write_atomically
+from tenfold.files import is_temporary, write_atomically
 from tenfold.reading.partitions import Partition, in_chunks, pictures_in
 from tenfold.reading.reader import Layout, Reader, Reading
 
@@ -94,7 +94,7 @@ def _settle(out: Path, shards: Sequence[Partition], request: ReadingRequest) -> 
     try:
         if path.exists() and json.loads(path.read_text(encoding="utf-8")) == plan:
             return
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        if out.exists() and (not out.is_dir() or not all(map(is_temporary, out.iterdir()))):
             raise DataError(
                 f"--out {out}: holds something else, or readings of other inputs or settings; "
                 "name another folder"
