@@ -49,7 +49,6 @@ def plainly(recipe: Recipe, initial: dict[str, Tensor], digits: Digits, steps: i
     network = DigitNetwork(recipe.network).double().train()
     network.compute_dtype = torch.float64
     network.load_state_dict(initial)
-    network.output.register_forward_pre_hook(lambda _, x: (x[0].double(),))
     optimizer = torch.optim.Adam(network.parameters())
     order = IndexStream(len(digits), derive_seed(derive_seed(recipe.seed, "member", 0), "order"))
     seen = 0

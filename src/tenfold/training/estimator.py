@@ -20,9 +20,10 @@ from tenfold.training.hardware import choose_placement
 from tenfold.training.recipe import Recipe, load_recipe
 from tenfold.training.trainer import Trainer
 
-_BATCH = 500
-_WHITE = 255
-_BRIGHT = 128  # the largest value of pixels that go to 255
+PREDICTION_BATCH = 500
+WHITE = 255
+MIN_WHITE = 128
+"""Features whose largest value lies between this and 255 are taken for pixels of 0 … 255."""
 
 
 class DigitClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # has no types
@@ -30,17 +31,16 @@ class DigitClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     X is [n, features]: the pixels of square images, row by row, as `load_digits(flatten=True)` of
     other libraries has them. 784 features in 0 … 255 are MNIST's images and are taken as they are;
-    other numbers of features are laid into the smallest square that holds them, stretched to
-    28×28, and from the least to the largest training value to black and white. Labels may be of
-    any kind, at most ten different ones.
+    other numbers of features are put into the smallest square that holds them, which is resized to
+    28×28; the least training value becomes black and the largest white. Labels may be of any kind,
+    at most ten different ones.
 
-    All of scikit-learn's own checks pass with a small network. With `swift` one does not,
-    `check_methods_subset_invariance`: a probability may differ in its seventh digit with the
-    number of rows that are predicted together.
+    All of scikit-learn's own checks pass. Probabilities are computed in float64: in float32 their
+    seventh digit depends on the number of rows that are predicted together.
 
     Args:
-        recipe: a shipped recipe's name or a TOML file; its ensemble and its data set do not count.
-        iterations: steps in all, the recipe's stages being scaled; its own if None.
+        recipe: a shipped recipe's name or a TOML file; its ensemble size and data set are ignored.
+        iterations: of all stages together, which are scaled to fit; the recipe's own if None.
         device: auto, cpu, cuda or mps.
         random_state: seed of weights, order and augmentation.
 
@@ -99,28 +99,29 @@ class DigitClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         """
         check_is_fitted(self)
         images = torch.from_numpy(self._images(validate_data(self, X, reset=False)))
-        network = DigitNetwork(self._config).eval()
+        network = DigitNetwork(self._config).double().set_compute_dtype(torch.float64).eval()
         network.load_state_dict({k: torch.from_numpy(v) for k, v in self._state.items()})
         with torch.inference_mode():
-            logits = [network(chunk.float() / _WHITE) for chunk in torch.split(images, _BATCH)]
-            known = torch.cat(logits)[:, : len(self.classes_)].double()
-        found: npt.NDArray[np.float64] = known.softmax(dim=1).numpy()
-        return found
+            chunks = torch.split(images, PREDICTION_BATCH)
+            logits = torch.cat([network(chunk.double() / WHITE) for chunk in chunks])
+            known = logits[:, : len(self.classes_)]
+        probabilities: npt.NDArray[np.float64] = known.softmax(dim=1).numpy()
+        return probabilities
 
     def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:  # noqa: N803
-        """Return the likeliest label of each row of X."""
+        """Return the most probable label of each row of X."""
         check_is_fitted(self)  # before `classes_` is asked for
         probabilities = self.predict_proba(X)
-        found: npt.NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]
-        return found
+        labels: npt.NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]
+        return labels
 
     def _recipe(self) -> Recipe:
         """Return the recipe with this seed and this length."""
         seed = int(check_random_state(self.random_state).randint(2**31))
         recipe = load_recipe(self.recipe)
-        share = (self.iterations or recipe.schedule.iterations) / recipe.schedule.iterations
+        scale = (self.iterations or recipe.schedule.iterations) / recipe.schedule.iterations
         lengths = {
-            f"training.stages.{k}.iterations": max(1, round(share * stage.iterations))
+            f"training.stages.{k}.iterations": max(1, round(scale * stage.iterations))
             for k, stage in enumerate(recipe.training.stages)
         }
         return recipe.changed({"seed": seed, **lengths})
@@ -128,14 +129,18 @@ class DigitClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     def _images(self, features: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         """Turn rows of features into images uint8 [n, 28, 28]."""
         n, given = features.shape
-        if given == SIDE * SIDE and self._low >= 0 and _BRIGHT <= self._low + self._range <= _WHITE:
-            whole: npt.NDArray[np.uint8] = np.rint(features).clip(0, _WHITE).astype(np.uint8)
+        if (
+            given == SIDE * SIDE
+            and self._low >= 0
+            and MIN_WHITE <= self._low + self._range <= WHITE
+        ):
+            whole: npt.NDArray[np.uint8] = np.rint(features).clip(0, WHITE).astype(np.uint8)
             return whole.reshape(n, SIDE, SIDE)
-        scaled = (features - self._low) * (_WHITE / (self._range or 1))
+        scaled = (features - self._low) * (WHITE / (self._range or 1))
         side = math.isqrt(given - 1) + 1
         square = np.zeros((n, side * side))
-        square[:, :given] = scaled.clip(0, _WHITE)
+        square[:, :given] = scaled.clip(0, WHITE)
         stretch = resize_matrix(SIDE, side)
         stretched = stretch @ square.reshape(n, side, side) @ stretch.T
-        images: npt.NDArray[np.uint8] = np.rint(stretched).clip(0, _WHITE).astype(np.uint8)
+        images: npt.NDArray[np.uint8] = np.rint(stretched).clip(0, WHITE).astype(np.uint8)
         return images
