@@ -35,7 +35,8 @@ from PIL import Image
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.decoding import decode
 from tenfold.data.sources import load_digits
-from tenfold.reading.reader import Reader, find_digits, stack_images
+from tenfold.reading.crops import find_digits, stack_images
+from tenfold.reading.reader import Reader
 from tenfold.serving.responses import picture_result, response_body
 
 RATE = 200  # requests a second

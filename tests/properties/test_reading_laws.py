@@ -18,9 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from tenfold.data.decoding import Picture
 from tenfold.data.normalization import normalize_digit
-from tenfold.reading.foreground import MAX_SIDE_PX
-from tenfold.reading.reader import Layout, Picture, Reader
+from tenfold.reading.crops import Layout
+from tenfold.reading.foreground import CONFIG
+from tenfold.reading.reader import Reader
 from tenfold.rendering.strokes import STROKE_TEMPLATES, catmull_rom, parse_template
 
 Floats = npt.NDArray[np.float32]
@@ -138,7 +140,7 @@ def test_a_picture_says_nothing_but_its_digit(
     layouts: tuple[Layout, ...] = ("single", "line")
     for layout in layouts:
         (reading,) = reader.read(EXACT[name](ink), layout)
-        bound = LOSSLESS if max(ink.shape) <= MAX_SIDE_PX else SCALED
+        bound = LOSSLESS if max(ink.shape) <= CONFIG.max_side_px else SCALED
         assert apart(reading.image, normalize_digit(ink)) <= bound
         assert (reading.digit, reading.rejected) == (drawing.digit, False)
 

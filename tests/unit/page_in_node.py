@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 import tenfold
-from tenfold.reading.reader import Layout, Reader
+from tenfold.reading.crops import Layout
+from tenfold.reading.reader import Reader
 
 PAGE = Path(tenfold.__file__).parent / "page"
 Pixels = npt.NDArray[np.uint8]

@@ -6,9 +6,10 @@ import numpy.typing as npt
 import pytest
 
 from tenfold.bundle.format import SHIPPED
+from tenfold.data.decoding import Picture
 from tenfold.errors import BundleError, DataError
 from tenfold.reading.bulk import read_in_bulk
-from tenfold.reading.reader import Picture, Reader, Reading
+from tenfold.reading.reader import Reader, Reading
 from tenfold.rendering.strokes import draw_digit
 
 

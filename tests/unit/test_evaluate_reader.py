@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from tenfold.artifacts.evaluation import MisreadPicture, PictureSet, ReaderEvaluation
+from tenfold.data.decoding import Picture
 from tenfold.data.pictures import Kind, Pictures
 from tenfold.errors import DataError
 from tenfold.evaluation.reader import evaluate_reader
-from tenfold.reading.reader import Layout, Picture, Reader, Reading, Reason
+from tenfold.reading.crops import Layout
+from tenfold.reading.reader import Reader, Reading, Reason
 
 Said = str | DataError  # a character a reading: its digit, and how it is marked
 

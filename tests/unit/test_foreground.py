@@ -23,7 +23,7 @@ from hypothesis.extra import numpy as stn
 from tenfold.data.digits import synthetic_digits
 from tenfold.data.normalization import normalize_digit
 from tenfold.reading.foreground import (
-    MAX_SIDE_PX,
+    CONFIG,
     downscale,
     find_foreground,
     is_foreground_light,
@@ -355,11 +355,14 @@ def test_what_is_in_mnist_s_form_is_nearly_its_own_ink() -> None:
 def test_large_pictures_are_scaled_down_and_others_left() -> None:
     small, factor = downscale(np.zeros((30, 40), np.uint8))
     assert (small.shape, factor) == ((30, 40), 1.0)
-    large = np.zeros((10, 4 * MAX_SIDE_PX, 3), np.uint8)
-    large[:, : 2 * MAX_SIDE_PX] = 200
+    large = np.zeros((10, 4 * CONFIG.max_side_px, 3), np.uint8)
+    large[:, : 2 * CONFIG.max_side_px] = 200
     small, factor = downscale(large)
-    assert small.shape == (2, MAX_SIDE_PX, 3)
+    assert small.shape == (2, CONFIG.max_side_px, 3)
     assert factor == 0.25
-    assert (small[:, : MAX_SIDE_PX // 2] == 200).all()
-    assert not small[:, MAX_SIDE_PX // 2 :].any()
-    assert downscale(np.zeros((1, 3 * MAX_SIDE_PX), np.uint8))[0].shape == (1, MAX_SIDE_PX)
+    assert (small[:, : CONFIG.max_side_px // 2] == 200).all()
+    assert not small[:, CONFIG.max_side_px // 2 :].any()
+    assert downscale(np.zeros((1, 3 * CONFIG.max_side_px), np.uint8))[0].shape == (
+        1,
+        CONFIG.max_side_px,
+    )

@@ -6,7 +6,7 @@ import pytest
 from clear_digits import Floats, clear_digit, cropped, overlap
 
 from tenfold.errors import DataError
-from tenfold.reading.grid import Cell, find_cells, find_frame, rules
+from tenfold.reading.grid import Cell, find_cells, find_frame, find_rules
 
 SIDE = 44  # pixels of a cell
 MARGIN = 40
@@ -67,7 +67,7 @@ def test_every_cell_is_found_with_what_is_in_it(size: tuple[int, int], view: str
     cells = list(find_cells(ink))
     expected = [(row, column) for row in range(rows) for column in range(columns)]
     assert [(cell.row, cell.column) for cell in cells] == expected
-    assert {(cell.row, cell.column) for cell in cells if cell.ink.any()} == digits.keys()
+    assert {(cell.row, cell.column) for cell in cells if cell.foreground.any()} == digits.keys()
     for cell in cells:
         left, top, right, bottom = cell.box
         x = MARGIN + (cell.column + 0.5) * SIDE
@@ -85,7 +85,7 @@ def test_a_cell_s_ink_is_its_digit_alone() -> None:
     cells = list(find_cells(drawn_grid(3, 3, digits)))
     for cell in cells:
         drawn = cropped(clear_digit(digits[cell.row, cell.column], 22))
-        found = cropped(cell.ink)
+        found = cropped(cell.foreground)
         stretched = cv2.resize(drawn, found.shape[::-1], interpolation=cv2.INTER_LINEAR)
         assert overlap(found, np.asarray(stretched, np.float32)) > 0.7
 
@@ -96,7 +96,7 @@ def test_dirt_in_a_cell_is_none() -> None:
         x, y = MARGIN + 2 * SIDE + 20, MARGIN + row * SIDE + 20
         ink[y : y + 5, x : x + 5] = 1  # a dot
         ink[y : y + 2, x - SIDE - 16 : x - SIDE - 14] = 1
-    assert [(c.row, c.column) for c in find_cells(ink) if c.ink.any()] == [(1, 1)]
+    assert [(c.row, c.column) for c in find_cells(ink) if c.foreground.any()] == [(1, 1)]
 
 
 def test_pale_rules_in_a_dark_frame() -> None:
@@ -123,7 +123,7 @@ def test_rules_are_equally_far_apart(cells: int) -> None:
     flat = np.zeros((side, side), np.float32)
     for place in np.linspace(0, side - 1, cells + 1).round().astype(int):
         flat[:, max(0, place - 1) : place + 1] = 1
-    assert rules(flat) == [round(k * side / cells) for k in range(cells + 1)]
+    assert find_rules(flat) == [round(k * side / cells) for k in range(cells + 1)]
 
 
 @pytest.mark.parametrize("digit", [None, *range(10)])

@@ -14,7 +14,8 @@ from page_in_node import PAGE, Pixels, read_in_node
 from PIL import Image
 
 from tenfold.data.digits import Digits
-from tenfold.reading.reader import Layout, Reader
+from tenfold.reading.crops import Layout
+from tenfold.reading.reader import Reader
 from tenfold.rendering.documents import digit_documents, number_documents
 from tenfold.rendering.picture_sets import load_pictures
 from tenfold.rendering.strokes import draw_polylines

@@ -16,8 +16,9 @@ from PIL import Image
 from stub_network import BLANK, EVEN, INK, Stub, stub_reader
 
 from tenfold.bundle.runtime import OnnxClassifier
+from tenfold.data.decoding import load_pixels
 from tenfold.errors import DataError
-from tenfold.reading.reader import Reader, load_pixels
+from tenfold.reading.reader import Reader
 from tenfold.rendering.strokes import STROKE_TEMPLATES, catmull_rom, parse_template
 
 
@@ -61,7 +62,7 @@ def test_a_picture_may_be_given_in_any_way(reader: Reader, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("array", "complaint"),
     [
-        (np.zeros(4, np.uint8), r"shape \(4,\) is no picture; give \[h, w\] or \[h, w, 3\]"),
+        (np.zeros(4, np.uint8), r"shape \(4,\) is not a picture; give \[h, w\] or \[h, w, 3\]"),
         (np.zeros((2, 3, 4), np.uint8), r"shape \(2, 3, 4\)"),
         (np.zeros((5, 28, 28), np.uint8), r"shape \(5, 28, 28\) is a stack; give it to read_all"),
         (np.zeros((2, 2, 2, 3), np.uint8), r"shape \(2, 2, 2, 3\)"),

@@ -6,7 +6,8 @@ from clear_digits import clear_digit, cropped, number, on_paper
 from stub_network import BLANK, EVEN, INK, stub_reader
 
 from tenfold.data.normalization import normalize_digit
-from tenfold.reading.reader import Layout, Reader, Reading, best_candidate, crop_digits
+from tenfold.reading.crops import Layout, crop_digits
+from tenfold.reading.reader import Reader, Reading, best_candidate
 from tenfold.rendering.strokes import STROKE_TEMPLATES
 
 # Layouts

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tenfold.reading.segmentation import (
-    Piece,
+    Component,
     group_into_lines,
-    parted,
     segment_digits,
+    split_columns,
     typical_height,
 )
 from tenfold.rendering.strokes import draw_digit
@@ -246,16 +246,16 @@ def test_many_that_touch_are_never_taken_for_one() -> None:
 
 
 def test_the_usual_height_is_that_of_most_ink() -> None:
-    def piece(height: int, area: int) -> Piece:
-        return Piece((0, 0, 5, height), (1,), area)
+    def piece(height: int, area: int) -> Component:
+        return Component((0, 0, 5, height), (1,), area)
 
     assert typical_height([piece(40, 300), *(piece(3, 9) for _ in range(20))]) == 40
     assert typical_height([piece(10, 4), piece(20, 5), piece(30, 4)]) == 20
 
 
 def test_lines_are_what_overlaps() -> None:
-    def piece(left: int, top: int) -> Piece:
-        return Piece((left, top, left + 10, top + 20), (1,), 1)
+    def piece(left: int, top: int) -> Component:
+        return Component((left, top, left + 10, top + 20), (1,), 1)
 
     one = [piece(0, 4), piece(20, 0), piece(40, 9)]
     other = [piece(5, 30), piece(30, 34)]
@@ -267,7 +267,7 @@ def test_lines_are_what_overlaps() -> None:
 def test_parts_are_all_of_the_piece(count: int, each: int, seed: int) -> None:
     generator = np.random.default_rng(seed)
     ink = generator.random((20, count * each)).astype(np.float32)
-    parts = parted(ink, count)
+    parts = split_columns(ink, count)
     assert len(parts) == count
     assert [start for start, _ in parts] == [0, *(end for _, end in parts[:-1])]
     assert parts[-1][1] == count * each

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from rich.text import Text
 
-    from tenfold.reading.reader import Layout, Picture, Reading
+    from tenfold.data.decoding import Picture
+    from tenfold.reading.crops import Layout
+    from tenfold.reading.reader import Reading
 
 _SHORT: dict[str | None, str] = {"blank": "·", "not a digit": "?", "unsure": "?"}
 COLUMNS = (

@@ -6,7 +6,8 @@ from tenfold.artifacts.evaluation import MisreadPicture, PictureSet, ReaderEvalu
 from tenfold.data.pictures import Pictures
 from tenfold.errors import DataError
 from tenfold.evaluation.metrics import wilson
-from tenfold.reading.reader import Layout, Reader, Reading
+from tenfold.reading.crops import Layout
+from tenfold.reading.reader import Reader, Reading
 
 BLANK = "."
 LAYOUTS: dict[str, Layout] = {

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import cv2
 
+from tenfold.data.decoding import Picture
 from tenfold.errors import DataError, TenfoldError
-from tenfold.reading.reader import BATCH, Layout, Picture, Reader, Reading
+from tenfold.reading.crops import Layout
+from tenfold.reading.reader import BATCH, Reader, Reading
 
 Outcome = list[Reading] | DataError
 

@@ -1,54 +1,70 @@
-"""From the pixels of any picture to its ink: paper exactly 0, the darkest strokes 1.
+"""From the pixels of any picture to its foreground: paper exactly 0, the darkest strokes 1.
 
-Nothing is binarised: a stroke keeps its soft edge. Steps, each a function of its own:
-`subtract_background` finds what stands out from the paper and in which direction, `stretch_levels`
-sets the two ends; `line_removal.py` finds printed lines and removes them.
+Nothing is binarised: a stroke keeps its soft edge. `subtract_background` finds what stands out from
+the paper, `stretch_levels` sets the two ends, and `line_removal.py` removes printed lines.
 """
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tenfold.reading.line_removal import SMALLEST, Counts, Floats, find_lines, remove_lines
-
-MAX_SIDE_PX = 1600  # pixels: larger pictures are scaled down first, which also averages noise out
+from tenfold.reading.components import Floats
+from tenfold.reading.line_removal import find_lines, remove_lines
 
 T = TypeVar("T", np.uint8, np.float32)
 Pixels = npt.NDArray[np.uint8]
 
-_GREYS = 255
-_UNIT = np.arange(256, dtype=np.float32) / np.float32(_GREYS)  # of each grey
-_COPY = 128  # pixels: paper changes slowly, and is looked at on a small copy
+_MAX_GREY = 255
+_UNIT_LEVELS = np.arange(256, dtype=np.float32) / np.float32(_MAX_GREY)
 
-_FLAT = 0.25  # share of pixels of one and the same grey that makes a paper flat
-_FAINTEST = 0.06  # of full contrast: fainter ink is none
-_VISIBLE = 5.0  # standard deviations of noise: fainter ink is none
+
+@dataclass(frozen=True, kw_only=True)
+class ForegroundConfig:
+    """Sizes and thresholds of background subtraction and level stretching.
+
+    Contrast is the share of the paper's brightness by which a pixel differs from the paper.
+    """
+
+    max_side_px: int = 1600  # larger pictures are scaled down, which also averages noise out
+    background_side_px: int = 128  # shading is slow, so a small copy shows it
+    min_share_of_flat_paper: float = 0.25  # pixels of one grey, in drawings and clean scans
+    min_paper_brightness: float = 0.2
+    min_contrast: float = 0.06
+    min_contrast_of_noise: float = 5.0  # in standard deviations
+    min_contrast_of_paper_spread: float = 1.5
+    paper_spread_deviations: float = 4.0  # in median absolute deviations
+    max_paper_level_of_stroke: float = 0.45
+    stroke_quantile: float = 0.9
+    min_noise_side_px: int = 36  # smaller pictures have strokes nearly everywhere
+
+
+CONFIG = ForegroundConfig()
 
 
 class ForegroundSteps(NamedTuple):
-    """Foreground and the steps to it, all float32[h, w]."""
+    """The steps to the foreground, all float32[h, w] in [0, 1]."""
 
     subtracted: Floats
     stretched: Floats
     foreground: Floats
 
 
-def find_foreground(picture: Pixels) -> ForegroundSteps:
-    """Find the ink in uint8[h, w] or uint8[h, w, 3].
-
-    Returns:
-        contrast, the same between the two ends, and that without printed lines; in [0, 1].
-    """
-    found = subtract_background(picture)
-    levelled = stretch_levels(found)
-    return ForegroundSteps(found, levelled, remove_lines(levelled, find_lines(levelled)))
+def find_foreground(picture: Pixels, *, keep_lines: bool = False) -> ForegroundSteps:
+    """Find the foreground of uint8[h, w] or uint8[h, w, 3]; printed lines stay if `keep_lines`."""
+    subtracted = subtract_background(picture)
+    stretched = stretch_levels(subtracted)
+    lines_removed = stretched if keep_lines else remove_lines(stretched, find_lines(stretched))
+    return ForegroundSteps(subtracted, stretched, lines_removed)
 
 
-def downscale(picture: npt.NDArray[T], longest: int = MAX_SIDE_PX) -> tuple[npt.NDArray[T], float]:
-    """Scale a picture down until its longer side is `longest`; return it and the factor."""
-    factor = min(1.0, longest / max(picture.shape[:2]))
+def downscale(
+    picture: npt.NDArray[T], max_side: int = CONFIG.max_side_px
+) -> tuple[npt.NDArray[T], float]:
+    """Scale a picture down until its longer side is `max_side` pixels; return it and the factor."""
+    factor = min(1.0, max_side / max(picture.shape[:2]))
     if factor == 1:
         return picture, 1.0
     size = tuple(max(1, round(side * factor)) for side in picture.shape[1::-1])
@@ -57,165 +73,165 @@ def downscale(picture: npt.NDArray[T], longest: int = MAX_SIDE_PX) -> tuple[npt.
 
 
 def subtract_background(picture: Pixels) -> Floats:
-    """Return how far each pixel is from the paper around it, 0 … 1, in the direction of the ink."""
-    flat = _is_flat(picture)
-    planes, grey = _planes(picture)
+    """Return the contrast of each pixel to the paper around it, float32[h, w] in [0, 1].
+
+    Only differences in the direction of the strokes count, darker or lighter than the paper. In
+    colour pictures it is the root mean square over the channels.
+    """
+    flat = _has_flat_paper(picture)
+    channels, grey = _to_unit(picture)
     if is_foreground_light(grey, flat=flat):
-        planes, grey = _planes(255 - picture)
-    common = _flat_paper(grey) if flat else None
-    if planes.shape[2] == 1:
-        return _away(grey, _shaded_paper(grey) if common is None else common)
-    bare = None if common is None else np.abs(grey - common) < 1 / _GREYS
-    away = np.empty_like(planes)
-    for channel in range(planes.shape[2]):
-        plane = planes[..., channel]
-        paper = _shaded_paper(plane) if bare is None else _commonest(plane[bare])
-        away[..., channel] = _away(plane, paper)
-    strongest: Floats = np.sqrt(np.square(away).mean(axis=2))
-    return strongest
+        channels, grey = _to_unit(255 - picture)
+    paper = _flat_paper_level(grey) if flat else None
+    if channels.shape[2] == 1:
+        return _contrast(grey, _shaded_paper(grey) if paper is None else paper)
+    is_paper = None if paper is None else np.abs(grey - paper) < 1 / _MAX_GREY
+    contrasts = np.empty_like(channels)
+    for index in range(channels.shape[2]):
+        channel = channels[..., index]
+        level = _shaded_paper(channel) if is_paper is None else _most_common(channel[is_paper])
+        contrasts[..., index] = _contrast(channel, level)
+    root_mean_square: Floats = np.sqrt(np.square(contrasts).mean(axis=2))
+    return root_mean_square
 
 
-def _away(plane: Floats, paper: Floats | float) -> Floats:
-    """Return by what share of the paper's brightness a channel is darker than the paper."""
-    bright: Floats = np.asarray(paper, np.float32)
-    darker: Floats = np.maximum(bright - plane, 0) / np.maximum(bright, np.float32(0.2))
-    return darker
+def _contrast(channel: Floats, paper: Floats | float) -> Floats:
+    brightness: Floats = np.asarray(paper, np.float32)
+    least = np.float32(CONFIG.min_paper_brightness)
+    contrast: Floats = np.maximum(brightness - channel, 0) / np.maximum(brightness, least)
+    return contrast
 
 
 def is_foreground_light(grey: Floats, *, flat: bool) -> bool:
-    """Whether the ink is lighter than the paper.
+    """Return whether strokes are lighter than the paper.
 
-    Ink is the minority. On flat paper that is counted, with the border and the corners, where
-    digits seldom are, counting as much as all the rest. On shaded paper the side decides on which
-    pixels lie far from the median of what is around them.
+    Strokes are the minority. On flat paper light pixels are counted; the border and the corners,
+    where digits seldom are, count as much as the whole picture. On shaded paper the side decides
+    on which pixels lie far from the median of their surroundings.
     """
     h, w = grey.shape
     if not flat:
-        small, k = _shrunk(grey)
+        small, k = _small_copy(grey)
         away = small - _median(small, 2 * k + 1)
         return float(np.mean(away * away * away)) > 0  # pow() of negative numbers is slow
     light = grey > _otsu(grey)[0]
     border = np.concatenate([light[0], light[-1], light[:, 0], light[:, -1]])
     k = max(1, min(h, w) // 8)
     corners = np.concatenate([light[:k, :k], light[:k, -k:], light[-k:, :k], light[-k:, -k:]])
-    shares = [np.count_nonzero(part) / part.size for part in (light, border, corners)]
-    return bool(sum(shares) < 1.5)  # noqa: PLR2004 - half of three
+    parts = (light, border, corners)
+    return bool(sum(np.count_nonzero(part) / part.size for part in parts) < len(parts) / 2)
 
 
-def stretch_levels(found: Floats) -> Floats:
-    """Stretch contrast so that paper and its noise are 0 and the body of the ink is 1.
+def stretch_levels(contrast: Floats) -> Floats:
+    """Stretch contrast until paper and its noise are 0 and the body of a stroke is 1.
 
-    All 0 where nothing stands out.
+    All is 0 where nothing stands out from the noise.
     """
-    middle, counts = _otsu(found)
-    split = int(middle * _GREYS) + 1
+    threshold, counts = _otsu(contrast)
+    split = int(threshold * _MAX_GREY) + 1
     if not counts[split:].any():
-        return np.zeros_like(found)
-    high = split / _GREYS + _quantile(counts[split:], 0.9)
+        return np.zeros_like(contrast)
+    high = split / _MAX_GREY + _quantile(counts[split:], CONFIG.stroke_quantile)
     paper = _quantile(counts[:split], 0.5)
-    away = np.abs(np.arange(split) - round(paper * _GREYS))
-    noise = paper + 4 * _quantile(np.bincount(away, weights=counts[:split]), 0.5)
-    if high < max(_FAINTEST, 1.5 * noise, paper + _VISIBLE * noise_deviation(found)):
-        return np.zeros_like(found)
-    low = min(noise, 0.45 * high)
-    stretched: Floats = ((found - low) / (high - low)).clip(0, 1)
+    deviations = np.abs(np.arange(split) - round(paper * _MAX_GREY))
+    median_deviation = _quantile(np.bincount(deviations, weights=counts[:split]), 0.5)
+    spread = paper + CONFIG.paper_spread_deviations * median_deviation
+    visible = paper + CONFIG.min_contrast_of_noise * noise_deviation(contrast)
+    if high < max(CONFIG.min_contrast, CONFIG.min_contrast_of_paper_spread * spread, visible):
+        return np.zeros_like(contrast)
+    low = min(spread, CONFIG.max_paper_level_of_stroke * high)
+    stretched: Floats = ((contrast - low) / (high - low)).clip(0, 1)
     return stretched
 
 
-def noise_deviation(found: Floats) -> float:
-    """Return the standard deviation of the paper's noise, in spite of strokes (Immerkær 1996).
+def noise_deviation(contrast: Floats) -> float:
+    """Return the standard deviation of the paper's noise, in spite of strokes.
 
-    A second difference both ways knows nothing of slow shading. Its pixels are a few apart, where
-    noise that has been blurred is new; half of them have no stroke near. In a small picture most
-    have, and its noise counts as 0.
+    Source: Immerkær (1996). A second difference in both directions ignores slow shading. Its
+    pixels are up to 3 apart, so that blurred noise is independent. Half of the pixels have no
+    stroke nearby; in a small picture they do, and its noise counts as 0.
     """
-    if min(found.shape) < SMALLEST:
+    if min(contrast.shape) < CONFIG.min_noise_side_px:
         return 0.0
-    k = min(max(1, min(found.shape) // 16), 3)
+    k = min(max(1, min(contrast.shape) // 16), 3)
     kernel = np.zeros((2 * k + 1, 2 * k + 1), np.float32)
     kernel[::k, ::k] = np.outer([1, -2, 1], [1, -2, 1])
-    differences = np.abs(cv2.filter2D(found, cv2.CV_32F, kernel))
-    return float(np.median(differences)) / (6 * 0.6745)  # 6²: the sum of the squared weights
+    differences = np.abs(cv2.filter2D(contrast, cv2.CV_32F, kernel))
+    # 0.6745 is the median of a normal's absolute value; the kernel's squared weights sum to 6².
+    return float(np.median(differences)) / (6 * 0.6745)
 
 
-def _planes(picture: Pixels) -> tuple[Floats, Floats]:
+def _to_unit(picture: Pixels) -> tuple[Floats, Floats]:
     """Return the channels float32[h, w, c] in [0, 1], and their mean; equal greys stay equal."""
-    planes = _UNIT[picture]
-    if planes.ndim == 2:  # noqa: PLR2004
-        return planes[..., None], planes
-    return planes, np.asarray(planes.mean(axis=2), np.float32)
+    channels = _UNIT_LEVELS[picture]
+    if channels.ndim == 2:  # noqa: PLR2004
+        return channels[..., None], channels
+    return channels, np.asarray(channels.mean(axis=2), np.float32)
 
 
-def _is_flat(picture: Pixels) -> bool:
-    """Whether the paper is one and the same grey all over, as in drawings and clean scans."""
+def _has_flat_paper(picture: Pixels) -> bool:
+    """Return whether paper has the same grey everywhere, as in drawings and clean scans."""
     grey = picture if picture.ndim == 2 else picture[..., 1]  # noqa: PLR2004
     counts = np.bincount(grey.ravel(), minlength=256)
-    return bool(counts.max() >= _FLAT * grey.size)
+    return bool(counts.max() >= CONFIG.min_share_of_flat_paper * grey.size)
 
 
-def _flat_paper(plane: Floats) -> float:
-    """Return the commonest brightness above the ink's."""
-    middle, counts = _otsu(plane)
-    split = int(middle * _GREYS) + 1
+def _flat_paper_level(grey: Floats) -> float:
+    """Return the most common brightness above that of the strokes."""
+    threshold, counts = _otsu(grey)
+    split = int(threshold * _MAX_GREY) + 1
     above = counts[split:]
-    return (split + int(above.argmax())) / _GREYS if above.any() else float(plane.max())
+    return (split + int(above.argmax())) / _MAX_GREY if above.any() else float(grey.max())
 
 
-def _commonest(values: Floats) -> float:
-    """Return the commonest of the 256 greys."""
-    return int(np.bincount(np.rint(values * _GREYS).astype(np.uint8)).argmax()) / _GREYS
+def _most_common(values: Floats) -> float:
+    """Return the most common of the 256 greys, as a float in [0, 1]."""
+    return int(np.bincount(np.rint(values * _MAX_GREY).astype(np.uint8)).argmax()) / _MAX_GREY
 
 
-def _shaded_paper(plane: Floats) -> Floats:
-    """Estimate the paper's brightness under the ink: closing, wider than strokes, then smoothing.
+def _shaded_paper(channel: Floats) -> Floats:
+    """Estimate the paper's brightness under the strokes, float32[h, w].
 
-    Worked out on a small copy: paper changes slowly.
+    A closing wider than strokes fills them, a median and a blur smooth the result.
     """
-    h, w = plane.shape
-    small, k = _shrunk(plane)
-    # Light that fades towards an edge goes on fading beyond it.
-    reach = min(k, min(small.shape) - 1)
-    wider = np.pad(small, reach, mode="reflect", reflect_type="odd")
-    kernel = np.ones((k, k), np.uint8)
-    closed = np.asarray(cv2.morphologyEx(wider, cv2.MORPH_CLOSE, kernel), np.float32)
+    h, w = channel.shape
+    small, k = _small_copy(channel)
+    # Light that fades towards an edge continues to fade beyond it.
+    border = min(k, min(small.shape) - 1)
+    padded = np.pad(small, border, mode="reflect", reflect_type="odd")
+    closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, np.ones((k, k), np.uint8))
     # A median, unlike a mean, leaves the edge of a shadow where it is.
-    calm = cv2.GaussianBlur(_median(closed, k), (0, 0), 1)
-    smooth = calm[reach : reach + small.shape[0], reach : reach + small.shape[1]]
-    paper: Floats = np.asarray(cv2.resize(smooth, (w, h), interpolation=cv2.INTER_LINEAR))
-    return paper
+    smooth = cv2.GaussianBlur(_median(np.asarray(closed, np.float32), k), (0, 0), 1)
+    inner = smooth[border : border + small.shape[0], border : border + small.shape[1]]
+    return np.asarray(cv2.resize(inner, (w, h), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-def _shrunk(plane: Floats) -> tuple[Floats, int]:
-    """Return a small copy without its noise, and an odd number of its pixels wider than strokes."""
-    small = cv2.medianBlur(downscale(plane, _COPY)[0], 3)
-    wider = min(
-        max(small.shape) / 5, min(small.shape) / 2.5
-    )  # than strokes; a number is much longer than high
-    return np.asarray(small, np.float32), max(3, round(wider) | 1)
+def _small_copy(channel: Floats) -> tuple[Floats, int]:
+    """Return a small copy without noise, and an odd number of its pixels wider than any stroke."""
+    small = cv2.medianBlur(downscale(channel, CONFIG.background_side_px)[0], 3)
+    # A row of digits is much longer than a digit is high.
+    wider_than_strokes = min(max(small.shape) / 5, min(small.shape) / 2.5)
+    return np.asarray(small, np.float32), max(3, round(wider_than_strokes) | 1)
 
 
-def _median(plane: Floats, k: int) -> Floats:
-    """Return the median of the k × k pixels around each, in steps of a grey."""
-    calm: Floats = _UNIT[cv2.medianBlur(_greys(plane), k)]
-    return calm
+def _median(channel: Floats, k: int) -> Floats:
+    """Return the median of the k x k pixels around each pixel, rounded to one of 256 greys."""
+    median: Floats = _UNIT_LEVELS[cv2.medianBlur(_to_bytes(channel), k)]
+    return median
 
 
-def _greys(plane: Floats) -> Pixels:
-    """Return the nearest of the 256 greys."""
-    return np.asarray(cv2.convertScaleAbs(plane, alpha=_GREYS), np.uint8)
+def _to_bytes(channel: Floats) -> Pixels:
+    return np.asarray(cv2.convertScaleAbs(channel, alpha=_MAX_GREY), np.uint8)
 
 
-def _otsu(plane: Floats) -> tuple[float, Counts]:
-    """Return the threshold between two classes that are each most alike (Otsu 1979).
-
-    And how often each of the 256 greys occurs.
-    """
-    scaled = _greys(plane)
-    level, _ = cv2.threshold(scaled, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    return (float(level) + 0.5) / _GREYS, np.bincount(scaled.ravel(), minlength=256)
+def _otsu(channel: Floats) -> tuple[float, npt.NDArray[np.int64]]:
+    """Return the threshold of Otsu (1979) in [0, 1], and the counts of the 256 greys."""
+    greys = _to_bytes(channel)
+    level, _ = cv2.threshold(greys, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    return (float(level) + 0.5) / _MAX_GREY, np.bincount(greys.ravel(), minlength=256)
 
 
 def _quantile(counts: npt.NDArray[Any], share: float) -> float:
-    """Return the grey, 0 … 1 from the first, below which `share` of the counted pixels lie."""
+    """Return the level, relative to the first, below which `share` of the counted pixels lie."""
     total = counts.cumsum()
-    return float(total.searchsorted(share * total[-1])) / _GREYS
+    return float(total.searchsorted(share * total[-1])) / _MAX_GREY

@@ -24,8 +24,9 @@ import cv2
 from tenfold.bundle.format import CONFIG_FILE, MODEL_FILE, find_bundle
 from tenfold.errors import DataError, MissingExtraError, TenfoldError
 from tenfold.files import is_temporary, write_atomically
+from tenfold.reading.crops import Layout
 from tenfold.reading.partitions import Partition, in_chunks, pictures_in
-from tenfold.reading.reader import Layout, Reader, Reading
+from tenfold.reading.reader import Reader, Reading
 
 _AHEAD = 2  # shards a worker that wait for it
 _TOGETHER = 2_000  # pictures whose readings are held before they are compressed

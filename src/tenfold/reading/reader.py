@@ -8,28 +8,31 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from tenfold.bundle.format import SHIPPED
 from tenfold.bundle.runtime import OnnxClassifier
-from tenfold.data.decoding import decode, pixels_of_image
-from tenfold.data.mnist import SIDE
-from tenfold.data.normalization import Foreground, foreground_box, normalize_digit
+from tenfold.data.decoding import Picture, load_pixels
 from tenfold.errors import DataError
-from tenfold.reading.crops import Box, Point, draw_strokes, isolate_digit, scaled
-from tenfold.reading.foreground import Pixels, downscale, stretch_levels, subtract_background
-from tenfold.reading.grid import find_cells
-from tenfold.reading.line_removal import find_lines, remove_lines
-from tenfold.reading.segmentation import segment_digits
+from tenfold.reading.components import Box
+from tenfold.reading.crops import (
+    Crop,
+    Layout,
+    Region,
+    Strokes,
+    crop_digits,
+    draw_strokes,
+    find_digits,
+    stack_images,
+)
 
-Layout = Literal["line", "single", "grid"]
 Reason = Literal["blank", "not a digit", "unsure"]
-Strokes = Sequence[Sequence[Point]]
-Picture = Path | str | bytes | Image.Image | npt.NDArray[Any]
 
-_TWO = 0.8  # of the probability on two digits: it is one of them, but which
-_CUT = 0.1  # by so much must the parts of a piece be more probable than the whole
-BATCH = 200  # pictures that are predicted together, and travel together in bulk
+BATCH = 200  # pictures that are classified together
+
+# A reading is "unsure", not "not a digit", if two digits have more of the probability than this.
+MIN_PROBABILITY_OF_TWO = 0.8
+# A split is taken if its least probable digit is by more than this more probable than the whole.
+MIN_GAIN_OF_SPLIT = 0.1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,15 +40,15 @@ class Reading:
     """One digit read.
 
     Attributes:
-        digit: the likeliest, given even where it is rejected.
-        probability: calibrated.
-        runner_up: the next likeliest.
+        digit: the most probable digit, given even where it is rejected.
+        probability: of that digit, calibrated.
+        runner_up: the second most probable digit.
         box: left, top, right, bottom in the picture's pixels; None on a blank picture.
         row, column: of its cell, in a grid.
-        image: uint8[28, 28], what the network saw.
-        probabilities: float32[10].
-        members: float32[m, 10], each member's own, before the temperature.
-        rejected: whether `reason` speaks against it.
+        image: uint8[28, 28], what the classifier saw.
+        probabilities: float32[10], calibrated.
+        members: float32[m, 10], each member's probabilities before calibration.
+        rejected: whether there is a reason to reject it.
         reason: blank, not a digit, unsure, or None.
     """
 
@@ -62,12 +65,12 @@ class Reading:
 
     @property
     def rejected(self) -> bool:
-        """Whether the reader would rather not say."""
+        """Whether there is a reason to reject it."""
         return self.reason is not None
 
     def to_dict(self, index: int) -> dict[str, Any]:
-        """Return what is told of the `index`-th reading of a picture, for JSON."""
-        told = {
+        """Return the JSON fields of a picture's reading number `index`."""
+        fields = {
             "index": index,
             "box": None if self.box is None else list(self.box),
             "digit": self.digit,
@@ -77,29 +80,16 @@ class Reading:
             "reason": self.reason,
         }
         if self.row is not None:
-            told |= {"row": self.row, "column": self.column}
-        return told
-
-
-@dataclass(frozen=True, eq=False)
-class Crop:
-    """A digit before it is read: its form uint8[28, 28], its box, its cell."""
-
-    image: npt.NDArray[np.uint8]
-    box: Box | None
-    cell: tuple[int, int] | None = None
-
-
-Region = list[list[Crop]]  # the ways to cut one piece of ink, mostly a single one
+            fields |= {"row": self.row, "column": self.column}
+        return fields
 
 
 class Reader:
     """Reads digits from pictures.
 
     Args:
-        classifier: classifies 28 x 28 images.
-        rejection_threshold: readings less probable than this are rejected; by default
-            those that the bundle rejects.
+        classifier: classifies the crops of digits.
+        rejection_threshold: less probable readings are rejected; by default the bundle's.
     """
 
     def __init__(
@@ -114,7 +104,7 @@ class Reader:
 
     @classmethod
     def load(cls, path: str | Path = SHIPPED, rejection_threshold: float | None = None) -> "Reader":
-        """Read a bundle folder, by default the one that is shipped.
+        """Read a bundle folder, by default the shipped one.
 
         Raises:
             BundleError: a file is missing, damaged, or does not fit the others.
@@ -128,27 +118,26 @@ class Reader:
             picture: a file's path, its bytes, a PIL image, or pixels [h, w] or [h, w, 3]:
                 integers 0 … 255, or floats in [0, 1].
             layout: "line" finds any number of digits, in lines; "single" takes the picture as
-                one digit; "grid" goes through the cells of a printed grid.
+                one digit; "grid" reads the cells of a printed grid.
 
         Returns:
             the readings in reading order; exactly one if "single", one a cell if "grid".
 
         Raises:
-            DataError: no picture, or no grid in it.
+            DataError: the picture cannot be decoded, or has no grid.
         """
         return next(self.read_all([picture], layout))
 
     def read_strokes(self, strokes: Strokes, layout: Layout = "single") -> list[Reading]:
-        """Read what was drawn: polylines of points (x, y), y downwards, in any unit.
+        """Read a drawing: polylines of points (x, y), y downwards, in any unit.
 
         Boxes are in pixels of a drawing whose longer side is 280.
 
         Raises:
-            DataError: what is no list of finite points; no grid in it.
+            DataError: the strokes are not lists of finite points, or have no grid.
         """
-        ink = draw_strokes(strokes)
-        ways = self._classify(crop_digits(ink, layout, 1.0, ink.shape))
-        return [reading for way in ways for reading in way]
+        drawing = draw_strokes(strokes)
+        return self._classify([crop_digits(drawing, layout, 1.0, drawing.shape)])[0]
 
     def read_all(
         self, pictures: Iterable[Picture], layout: Layout = "line"
@@ -166,55 +155,62 @@ class Reader:
         if layout not in get_args(Layout):
             raise DataError(f"layout {layout!r}: use line, single or grid")
         waiting = iter(pictures)
-        while found := [_try(picture, layout) for picture in islice(waiting, BATCH)]:
-            slots = [slot for some in found if not isinstance(some, DataError) for slot in some]
-            judged = iter(self._classify(slots))
-            for some in found:
-                if isinstance(some, DataError):
-                    yield some
-                else:
-                    yield [reading for way in islice(judged, len(some)) for reading in way]
+        while found := [_find(picture, layout) for picture in islice(waiting, BATCH)]:
+            readings = iter(self._classify([f for f in found if not isinstance(f, DataError)]))
+            yield from (f if isinstance(f, DataError) else next(readings) for f in found)
 
-    def _classify(self, slots: Sequence[Region]) -> list[list[Reading]]:
-        """Predict all digits together, and settle how each slot is cut."""
-        return self.resolve(slots, *self.classifier.classify(stack_images(slots))) if slots else []
+    def _classify(self, pictures: Sequence[list[Region]]) -> list[list[Reading]]:
+        """Return the readings of each picture; all digits are classified together."""
+        regions = [region for picture in pictures for region in picture]
+        if not regions:
+            return [[] for _ in pictures]
+        resolved = iter(self.resolve(regions, *self.classifier.classify(stack_images(regions))))
+        return [
+            [reading for split in islice(resolved, len(picture)) for reading in split]
+            for picture in pictures
+        ]
 
     def resolve(
         self,
-        slots: Sequence[Region],
-        p: npt.NDArray[np.float32],
+        regions: Sequence[Region],
+        probabilities: npt.NDArray[np.float32],
         members: npt.NDArray[np.float32],
     ) -> list[list[Reading]]:
-        """Settle how each slot is cut, by the classifier's opinions of `stack_images(slots)`."""
-        digits = [digit for slot in slots for way in slot for digit in way]
-        order = np.argsort(p, axis=1)[:, :-3:-1]
-        best = np.take_along_axis(p, order, axis=1).tolist()
-        readings = map(self._reading, digits, p, members, order.tolist(), best)
+        """Resolve how each region is split.
+
+        Args:
+            regions: n crops in all.
+            probabilities: float32[n, 10] of `stack_images(regions)`.
+            members: float32[n, m, 10], the members' probabilities.
+
+        Returns:
+            the readings of each region's best candidate.
+        """
+        crops = (crop for region in regions for split in region for crop in split)
+        readings = map(self._reading, crops, probabilities, members)
         return [
-            best_candidate([list(islice(readings, len(way))) for way in slot]) for slot in slots
+            best_candidate([list(islice(readings, len(split))) for split in region])
+            for region in regions
         ]
 
     def _reading(
-        self,
-        found: Crop,
-        p: npt.NDArray[np.float32],
-        members: npt.NDArray[np.float32],
-        order: Sequence[int],
-        best: Sequence[float],
+        self, crop: Crop, probabilities: npt.NDArray[np.float32], members: npt.NDArray[np.float32]
     ) -> Reading:
+        digit, runner_up = np.argsort(probabilities)[:-3:-1].tolist()
+        probability, second = float(probabilities[digit]), float(probabilities[runner_up])
         reason: Reason | None = None
-        if not found.image.any():
+        if not crop.image.any():
             reason = "blank"
-        elif best[0] < self.rejection_threshold:
-            reason = "unsure" if sum(best) > _TWO else "not a digit"
-        row, column = found.cell or (None, None)
+        elif probability < self.rejection_threshold:
+            reason = "unsure" if probability + second > MIN_PROBABILITY_OF_TWO else "not a digit"
+        row, column = crop.cell or (None, None)
         return Reading(
-            digit=order[0],
-            probability=best[0],
-            runner_up=order[1],
-            box=found.box,
-            image=found.image,
-            probabilities=p,
+            digit=digit,
+            probability=probability,
+            runner_up=runner_up,
+            box=crop.box,
+            image=crop.image,
+            probabilities=probabilities,
             members=members,
             reason=reason,
             row=row,
@@ -222,41 +218,8 @@ class Reader:
         )
 
 
-def load_pixels(picture: Picture) -> Pixels:
-    """Return a picture's pixels, uint8[h, w] or uint8[h, w, 3].
-
-    Raises:
-        DataError: it cannot be decoded, or the array is no picture.
-    """
-    if isinstance(picture, str):
-        picture = Path(picture)
-    if isinstance(picture, Path | bytes):
-        return decode(picture)
-    if isinstance(picture, Image.Image):
-        return pixels_of_image(picture)
-    try:
-        array = np.asarray(picture)
-    except ValueError as error:
-        raise DataError(f"no picture: {error}") from error
-    if array.ndim == 3 and array.shape[2] == 1:  # noqa: PLR2004
-        array = array[..., 0]
-    if array.ndim == 3 and array.shape[1:] == (SIDE, SIDE):  # noqa: PLR2004
-        raise DataError(f"an array of shape {array.shape} is a stack; give it to read_all")
-    if array.ndim not in {2, 3} or array.size == 0 or (array.ndim == 3 and array.shape[2] != 3):  # noqa: PLR2004
-        raise DataError(f"an array of shape {array.shape} is no picture; give [h, w] or [h, w, 3]")
-    if array.dtype == np.uint8:
-        return array
-    whole = np.issubdtype(array.dtype, np.integer)
-    most = 255 if whole else 1
-    known = whole or array.dtype == bool or np.issubdtype(array.dtype, np.floating)
-    if not known or not ((array >= 0) & (array <= most)).all():
-        raise DataError(f"pixels of {array.dtype}: give integers 0 … 255 or floats in [0, 1]")
-    pixels: Pixels = np.rint(array * (255 / most)).astype(np.uint8)
-    return pixels
-
-
-def _try(picture: Picture, layout: Layout) -> list[Region] | DataError:
-    """Find a picture's digits, or return the error that names it."""
+def _find(picture: Picture, layout: Layout) -> list[Region] | DataError:
+    """Find a picture's digits, or return an error that names the picture."""
     try:
         pixels = load_pixels(picture)
     except DataError as error:
@@ -267,55 +230,11 @@ def _try(picture: Picture, layout: Layout) -> list[Region] | DataError:
         return DataError(f"{picture}: {error}") if isinstance(picture, Path | str) else error
 
 
-def best_candidate(ways: list[list[Reading]]) -> list[Reading]:
-    """Choose how a piece of ink is cut: by its least probable digit, whole if that is as good."""
+def best_candidate(splits: list[list[Reading]]) -> list[Reading]:
+    """Choose a split by its least probable digit; the whole region if that is about as good."""
 
-    def doubt(way: list[Reading]) -> float:
-        return _CUT * (len(way) > 1) - min(reading.probability for reading in way)
+    def cost(split: list[Reading]) -> float:
+        penalty = MIN_GAIN_OF_SPLIT * (len(split) > 1)
+        return penalty - min(reading.probability for reading in split)
 
-    return min(ways, key=doubt)
-
-
-def stack_images(slots: Sequence[Region]) -> npt.NDArray[np.uint8]:
-    """Return what of these is to be classified, uint8[n, 28, 28]; there must be a slot."""
-    return np.stack([digit.image for slot in slots for way in slot for digit in way])
-
-
-def find_digits(picture: Pixels, layout: Layout) -> list[Region]:
-    """Find the digits of a picture and bring each to MNIST's form."""
-    small, factor = downscale(picture)
-    ink = stretch_levels(subtract_background(small))
-    if layout != "grid":  # whose rules are wanted
-        ink = remove_lines(ink, find_lines(ink))
-    return crop_digits(ink, layout, 1 / factor, picture.shape)
-
-
-def crop_digits(
-    ink: Foreground, layout: Layout, factor: float, shape: Sequence[int]
-) -> list[Region]:
-    """Part ink into digits; boxes are scaled by `factor` into a picture of `shape`."""
-    if layout == "grid":
-        return [
-            [
-                [
-                    Crop(
-                        normalize_digit(cell.ink),
-                        scaled(cell.box, factor, shape),
-                        (cell.row, cell.column),
-                    )
-                ]
-            ]
-            for cell in find_cells(ink)
-        ]
-    if layout == "line":
-        return [
-            [
-                [Crop(normalize_digit(own), scaled(box, factor, shape)) for box, own in way]
-                for way in ways
-            ]
-            for ways in segment_digits(ink)
-        ]
-    own = isolate_digit(ink)
-    top, left, bottom, right = foreground_box(own)
-    box = scaled((left, top, right, bottom), factor, shape) if bottom else None
-    return [[[Crop(normalize_digit(own), box)]]]
+    return min(splits, key=cost)

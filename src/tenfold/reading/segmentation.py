@@ -1,40 +1,62 @@
-"""From the ink of a picture with several digits to one box a digit, in reading order.
+"""From the foreground of a picture with several digits to one box a digit, in reading order.
 
-Pieces of ink that stand above each other belong to one digit; pieces much wider than their
-line's digits are several that touch, and are parted where the ink is thinnest.
+Connected components that stand above each other belong to one digit. A component much wider than
+the digits of its line is several digits that touch; it is split where it is thinnest.
 """
 
 from dataclasses import dataclass
 from statistics import median
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 
 from tenfold.data.normalization import Foreground, foreground_box, stroke_width
-from tenfold.reading.crops import Box
-from tenfold.reading.line_removal import BODY, with_edge
+from tenfold.reading.components import (
+    STROKE_BODY_LEVEL,
+    Box,
+    Labels,
+    connected_components,
+    with_soft_edge,
+)
 
-_SMALLEST = 0.28  # of the usual height: lower pieces are specks, dots and dashes
-_NARROW = 0.85  # of the usual height: a piece that is no wider is one digit
-_WIDEST = 1.8  # of the usual height: a piece that is wider is several
-_BESIDE = 0.2  # of the usual height: farther away lies what is no part of a digit
-_MOST = 8  # digits that touch
-_HAIR = 0.5  # of the usual stroke's width: thinner at an edge is what is left of a line
-_RIM = 0.2  # of a frame's sides: there lies most of its ink
-_INSIDE = 0.25  # of a frame's height: what is smaller is dirt
-_OVERLAP = 0.5  # of the narrower piece's width: above each other
-_PART = 0.6  # of the usual height: lower pieces may be parts of a digit
-_BAR = 0.25  # of the usual height: so far above its line a part may be
-_NEIGHBOURS = 3  # by which a piece's line is known
-_LOWEST_LINE = 0.4  # of the usual height of all lines
+Split = list[tuple[Box, Foreground]]  # one way to split a region into digits
 
-Cut = list[tuple[Box, Foreground]]
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentationConfig:
+    """Thresholds of segmentation; `x_of_y` is x as a share of y.
+
+    The line's height is the typical height of its components. A low component may be a part of a
+    digit: the bar of a 5, a broken stroke.
+    """
+
+    min_side_px: int = 4
+    min_side_of_picture: float = 0.015
+    min_side_of_typical_height: float = 0.15
+    min_height_of_line_height: float = 0.28  # lower ones are specks, dots and dashes
+    max_part_height_of_line_height: float = 0.6
+    max_part_distance_of_line_height: float = 0.2  # to the right of its digit
+    max_part_rise_of_line_height: float = 0.25  # above its line
+    min_part_overlap_of_width: float = 0.5
+    min_line_height_of_typical_height: float = 0.4
+    neighbours_of_line: int = 3  # that decide whether a component belongs to the line
+    min_stroke_of_edge_component: float = 0.5  # thinner at an edge is the rest of a line
+    frame_border_of_side: float = 0.2  # holds most of a frame's pixels
+    min_content_height_of_frame: float = 0.25
+    max_single_width_of_height: float = 0.85
+    max_digit_width_of_height: float = 1.8
+    digits_per_width_of_height: float = 1.6
+    max_touching_digits: int = 8
+    min_digit_width_px: int = 4
+    split_reach_of_digit_width: float = 0.35
+    split_cost_of_stroke_px: float = 0.3
+
+
+CONFIG = SegmentationConfig()
 
 
 @dataclass(frozen=True)
-class Piece:
-    """Connected ink: its box, and its label in the map of pieces."""
+class Component:
+    """Connected components taken as one: box, labels, number of pixels."""
 
     box: Box
     labels: tuple[int, ...]
@@ -51,177 +73,184 @@ class Piece:
         return self.box[2] - self.box[0]
 
 
-def segment_digits(ink: Foreground) -> list[list[Cut]]:
-    """Part ink float32[h, w] into digits, line by line, left to right.
+def segment_digits(foreground: Foreground) -> list[list[Split]]:
+    """Divide float32[h, w] into digits, line by line, left to right.
 
     Returns:
-        for each piece of ink the ways to cut it, each a list of boxes with the ink in them: one
-        way for most, more for a piece so wide that it may be several digits.
+        for each region its candidate splits, each a list of boxes and the foreground in them. Most
+        regions have one candidate; a region wide enough for several digits has more.
     """
-    pieces, labels = find_components(ink)
-    if not pieces:
+    components, labels = find_components(foreground)
+    if not components:
         return []
-    tallest = typical_height(pieces)
-    found = []
-    for line in group_into_lines(pieces):
-        usual = typical_height(line)
-        alone = len(line) == 1 and usual < _PART * tallest
-        if alone or usual < _LOWEST_LINE * tallest:
-            continue  # what is left of printed lines
-        waiting = [p for p in merged(line, usual) if p.height >= _SMALLEST * usual]
+    typical = typical_height(components)
+    regions = []
+    for line in group_into_lines(components):
+        height = typical_height(line)
+        alone = len(line) == 1 and height < CONFIG.max_part_height_of_line_height * typical
+        if alone or height < CONFIG.min_line_height_of_typical_height * typical:
+            continue  # the rest of a printed line
+        least = CONFIG.min_height_of_line_height * height
+        waiting = [part for part in _merge_stacked(line, height) if part.height >= least]
         while waiting:
-            piece = waiting.pop(0)
-            ways = _ways(*_own(piece, ink, labels), usual)
-            if waiting and _may_be_one(piece, waiting[0], usual):
+            component = waiting.pop(0)
+            candidates = _split(component, foreground, labels, height)
+            if waiting and _may_be_one(component, waiting[0], height):
                 other = waiting.pop(0)
-                apart = ways[0] + _ways(*_own(other, ink, labels), usual)[0]
-                ways = [*_ways(*_own(_joined(piece, other), ink, labels), usual)[:1], apart]
-            found.append(ways)
-    return found
+                apart = candidates[0] + _split(other, foreground, labels, height)[0]
+                together = _split(_join(component, other), foreground, labels, height)[0]
+                candidates = [together, apart]
+            regions.append(candidates)
+    return regions
 
 
-def _may_be_one(a: Piece, b: Piece, usual: float) -> bool:
-    """Whether a piece and its right neighbour, a low one, may be a digit and a part of it."""
-    low = min(a.height, b.height) < _PART * usual
-    near = b.box[0] - a.box[2] < _BESIDE * usual
-    return low and near and b.box[2] - a.box[0] < _WIDEST * usual
+def _may_be_one(a: Component, b: Component, line_height: float) -> bool:
+    """Return whether a component and its right neighbour may be a digit and a part of it."""
+    low = min(a.height, b.height) < CONFIG.max_part_height_of_line_height * line_height
+    near = b.box[0] - a.box[2] < CONFIG.max_part_distance_of_line_height * line_height
+    return low and near and b.box[2] - a.box[0] < CONFIG.max_digit_width_of_height * line_height
 
 
-def _own(piece: Piece, ink: Foreground, labels: npt.NDArray[np.int32]) -> tuple[Foreground, Box]:
-    """Return a piece's ink, with the soft edge that lies around it, and the box of both."""
-    left, top = max(piece.box[0] - 1, 0), max(piece.box[1] - 1, 0)
-    window = np.s_[top : piece.box[3] + 1, left : piece.box[2] + 1]
-    body = np.logical_or.reduce([labels[window] == label for label in piece.labels])
-    own = body | (with_edge(body) & (labels[window] == 0))
-    content = np.where(own, ink[window], 0).astype(np.float32)
-    y, x, bottom, right = foreground_box(content)
-    return content[y:bottom, x:right], (left + x, top + y, left + right, top + bottom)
-
-
-def _ways(content: Foreground, box: Box, usual: float) -> list[Cut]:
-    """Cut a piece into as many digits as it may hold, from the fewest to the most."""
-    left, top, _, bottom = box
+def _split(
+    component: Component, foreground: Foreground, labels: Labels, line_height: float
+) -> list[Split]:
+    """Split a component into as many digits as it may hold, from the fewest to the most."""
+    content, (left, top, _, bottom) = _crop(component, foreground, labels)
     h, w = content.shape
-    ratio = w / max(h, usual)
-    most = max(1, min(max(2, round(1.6 * ratio)), _MOST, w // 4)) if ratio >= _NARROW else 1
-    fewest = min(most, max(1, int(ratio / _WIDEST)))
+    ratio = w / max(h, line_height)
+    most = 1
+    if ratio >= CONFIG.max_single_width_of_height:
+        by_width = max(2, round(CONFIG.digits_per_width_of_height * ratio))
+        most = max(1, min(by_width, CONFIG.max_touching_digits, w // CONFIG.min_digit_width_px))
+    fewest = min(most, max(1, int(ratio / CONFIG.max_digit_width_of_height)))
     return [
-        [((left + a, top, left + b, bottom), content[:, a:b]) for a, b in parted(content, count)]
+        [
+            ((left + start, top, left + end, bottom), content[:, start:end])
+            for start, end in split_columns(content, count)
+        ]
         for count in range(fewest, most + 1)
     ]
 
 
-def find_components(ink: Foreground) -> tuple[list[Piece], npt.NDArray[np.int32]]:
-    """Connect ink to pieces, without specks; return them and the map of their labels."""
-    mask = (ink > BODY).astype(np.uint8)
-    _, marked, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    labels = np.asarray(marked, np.int32)
-    h, w = ink.shape
-    pieces = []
-    for label, (left, top, width, height, area) in enumerate(stats.tolist()):
-        if label == 0 or max(width, height) < max(4, 0.015 * max(h, w)):
-            continue
-        pieces.append(Piece((left, top, left + width, top + height), (label,), area))
-    pieces = [piece for piece in pieces if not _frames(piece, pieces, labels)]
-    if not pieces:
+def _crop(component: Component, foreground: Foreground, labels: Labels) -> tuple[Foreground, Box]:
+    """Return the foreground of a component with its soft edge, and the box of both."""
+    left, top = max(component.box[0] - 1, 0), max(component.box[1] - 1, 0)
+    window = np.s_[top : component.box[3] + 1, left : component.box[2] + 1]
+    body = np.logical_or.reduce([labels[window] == label for label in component.labels])
+    own = body | (with_soft_edge(body) & (labels[window] == 0))
+    content = np.where(own, foreground[window], 0).astype(np.float32)
+    y, x, bottom, right = foreground_box(content)
+    return content[y:bottom, x:right], (left + x, top + y, left + right, top + bottom)
+
+
+def find_components(foreground: Foreground) -> tuple[list[Component], Labels]:
+    """Return the connected components without specks and frames, and the map of their labels."""
+    mask = foreground > STROKE_BODY_LEVEL
+    labels, stats = connected_components(mask)
+    h, w = foreground.shape
+    least: float = max(CONFIG.min_side_px, CONFIG.min_side_of_picture * max(h, w))
+    found = [Component(tuple(box), (i,), area) for i, (*box, area) in enumerate(stats.tolist())]
+    found = [one for one in found[1:] if max(one.width, one.height) >= least]
+    found = [one for one in found if not _is_frame(one, found, labels)]
+    if not found:
         return [], labels
-    # The height of what carries most ink: dots and noise are many, but light.
-    tallest = typical_height(pieces)
-    # Measured only where something lies at an edge.
-    edge = any(_at_edge(p.box, h, w) for p in pieces)
-    thinnest = _HAIR * stroke_width(mask > 0) if edge else 0.0
+    least = CONFIG.min_side_of_typical_height * typical_height(found)
+    at_edge = [_is_at_edge(one.box, h, w) for one in found]
+    min_width = CONFIG.min_stroke_of_edge_component * stroke_width(mask) if any(at_edge) else 0
     kept = [
-        p
-        for p in pieces
-        if max(p.height, p.width) >= 0.15 * tallest
-        and not (_at_edge(p.box, h, w) and p.area < thinnest * max(p.height, p.width))
+        one
+        for one, edge in zip(found, at_edge, strict=True)
+        if max(one.height, one.width) >= least
+        and not (edge and one.area < min_width * max(one.height, one.width))
     ]
     return kept, labels
 
 
-def _at_edge(box: Box, h: int, w: int) -> bool:
+def _is_at_edge(box: Box, h: int, w: int) -> bool:
     return box[0] == 0 or box[1] == 0 or box[2] == w or box[3] == h
 
 
-def _frames(piece: Piece, pieces: list[Piece], labels: npt.NDArray[np.int32]) -> bool:
-    """Whether a piece has others of some size inside its box: a form's box, a table's edge."""
-    left, top, right, bottom = piece.box
+def _is_frame(component: Component, others: list[Component], labels: Labels) -> bool:
+    """Return whether a component is a form's box or a table's edge: others lie inside it."""
+    left, top, right, bottom = component.box
+    least = CONFIG.min_content_height_of_frame * component.height
     if not any(
         left < p.box[0] and top < p.box[1] and p.box[2] < right and p.box[3] < bottom
-        for p in pieces
-        if p.height >= _INSIDE * piece.height
+        for p in others
+        if p.height >= least
     ):
         return False
-    x, y = int(_RIM * piece.width), int(_RIM * piece.height)
-    inner = labels[top + y : bottom - y, left + x : right - x] == piece.labels[0]
-    return bool(inner.sum() < piece.area / 2)
+    x = int(CONFIG.frame_border_of_side * component.width)
+    y = int(CONFIG.frame_border_of_side * component.height)
+    inner = labels[top + y : bottom - y, left + x : right - x] == component.labels[0]
+    return bool(inner.sum() < component.area / 2)
 
 
-def typical_height(pieces: list[Piece]) -> float:
-    """Return the median height of pieces, each as often as it has ink."""
-    order = sorted(pieces, key=lambda piece: piece.height)
-    weight = np.cumsum([piece.area for piece in order])
+def typical_height(components: list[Component]) -> float:
+    """Return the median height, weighted by area: dots and noise are many, but small."""
+    order = sorted(components, key=lambda component: component.height)
+    weight = np.cumsum([component.area for component in order])
     return float(order[int(np.searchsorted(weight, weight[-1] / 2))].height)
 
 
-def group_into_lines(pieces: list[Piece]) -> list[list[Piece]]:
-    """Group pieces whose vertical extents overlap with a line's; top to bottom, left to right.
+def group_into_lines(components: list[Component]) -> list[list[Component]]:
+    """Group components into lines, top to bottom, each left to right.
 
-    Whole digits go first, from the left, and each is held against its neighbours alone: a line
-    may climb. Of what is lower, the bar of a 5 may lie above its line.
+    Whole digits go first, from the left. Each is compared with its nearest neighbours in the line
+    only, since a line may climb. A low component may lie above its line, as the bar of a 5.
     """
-    usual = typical_height(pieces)
-    lines: list[list[Piece]] = []
-    for piece in sorted(pieces, key=lambda piece: (piece.height < _PART * usual, piece.box[0])):
-        middle = (piece.box[1] + piece.box[3]) / 2
-        reach = _BAR * usual if piece.height < _PART * usual else 0
+    part_height = CONFIG.max_part_height_of_line_height * typical_height(components)
+    rise = CONFIG.max_part_rise_of_line_height * typical_height(components)
+    lines: list[list[Component]] = []
+    for component in sorted(components, key=lambda one: (one.height < part_height, one.box[0])):
+        left, top, _, bottom = component.box
         for line in lines:
-            near = sorted(line, key=lambda other: abs(other.box[0] - piece.box[0]))[:_NEIGHBOURS]
-            top = float(median([p.box[1] for p in near]))
-            bottom = float(median([p.box[3] for p in near]))
-            if top - reach <= middle <= bottom:
-                line.append(piece)
+            by_distance = sorted(line, key=lambda other: abs(other.box[0] - left))
+            near = by_distance[: CONFIG.neighbours_of_line]
+            line_top, line_bottom = (median([p.box[side] for p in near]) for side in (1, 3))
+            reach = rise if component.height < part_height else 0
+            if line_top - reach <= (top + bottom) / 2 <= line_bottom:
+                line.append(component)
                 break
         else:
-            lines.append([piece])
-    lines.sort(key=lambda line: float(median([p.box[1] for p in line])))
-    return [sorted(line, key=lambda piece: piece.box[0]) for line in lines]
+            lines.append([component])
+    lines.sort(key=lambda line: median([p.box[1] for p in line]))
+    return [sorted(line, key=lambda component: component.box[0]) for line in lines]
 
 
-def merged(line: list[Piece], usual: float) -> list[Piece]:
-    """Join pieces of a line that stand above each other: the bar of a 5, broken strokes."""
-    whole: list[Piece] = []
-    for piece in line:
-        if whole:
-            last = whole[-1]
-            shared = min(last.box[2], piece.box[2]) - max(last.box[0], piece.box[0])
-            part = min(last.height, piece.height) < _PART * usual  # two whole digits stay apart
-            if part and shared > _OVERLAP * min(last.width, piece.width):
-                whole[-1] = _joined(last, piece)
+def _merge_stacked(line: list[Component], line_height: float) -> list[Component]:
+    """Join components that stand above each other: the bar of a 5, broken strokes."""
+    merged: list[Component] = []
+    for component in line:
+        if merged:
+            last = merged[-1]
+            overlap = min(last.box[2], component.box[2]) - max(last.box[0], component.box[0])
+            least = CONFIG.min_part_overlap_of_width * min(last.width, component.width)
+            lower = min(last.height, component.height)
+            # Two whole digits stay apart.
+            part = lower < CONFIG.max_part_height_of_line_height * line_height
+            if part and overlap > least:
+                merged[-1] = _join(last, component)
                 continue
-        whole.append(piece)
-    return whole
+        merged.append(component)
+    return merged
 
 
-def _joined(a: Piece, b: Piece) -> Piece:
-    box = (
-        min(a.box[0], b.box[0]),
-        min(a.box[1], b.box[1]),
-        max(a.box[2], b.box[2]),
-        max(a.box[3], b.box[3]),
-    )
-    return Piece(box, a.labels + b.labels, a.area + b.area)
+def _join(a: Component, b: Component) -> Component:
+    low, high = np.minimum(a.box, b.box).tolist(), np.maximum(a.box, b.box).tolist()
+    return Component((*low[:2], *high[2:]), a.labels + b.labels, a.area + b.area)
 
 
-def parted(ink: Foreground, count: int) -> list[tuple[int, int]]:
-    """Part one piece into `count` columns [from, to), near equal ones, where it is thinnest."""
-    w = ink.shape[1]
-    column = ink.sum(axis=0) + 0.3 * np.count_nonzero(np.diff(ink > BODY, axis=0), axis=0)
+def split_columns(foreground: Foreground, count: int) -> list[tuple[int, int]]:
+    """Split float32[h, w] into `count` ranges of columns, nearly equal, where it is thinnest."""
+    w = foreground.shape[1]
+    crossings = np.count_nonzero(np.diff(foreground > STROKE_BODY_LEVEL, axis=0), axis=0)
+    cost = foreground.sum(axis=0) + CONFIG.split_cost_of_stroke_px * crossings
     edges = [0]
     for number in range(1, count):
-        expected, reach = number * w / count, 0.35 * w / count
+        expected, reach = number * w / count, CONFIG.split_reach_of_digit_width * w / count
         low = max(edges[-1] + 1, int(expected - reach))
         high = max(low + 1, min(w - 1, int(expected + reach) + 1))
-        away = np.abs(np.arange(low, high) - expected) / (reach + 1)
-        edges.append(low + int(np.argmin(column[low:high] * (1 + away**2) + away)))
+        distance = np.abs(np.arange(low, high) - expected) / (reach + 1)
+        edges.append(low + int(np.argmin(cost[low:high] * (1 + distance**2) + distance)))
     return list(zip(edges, [*edges[1:], w], strict=True))

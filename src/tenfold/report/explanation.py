@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tenfold.data.decoding import Picture, load_pixels
 from tenfold.errors import DataError, RunError
 from tenfold.files import write_atomically
+from tenfold.reading.crops import Layout
 from tenfold.reading.foreground import downscale, find_foreground
-from tenfold.reading.reader import Layout, Picture, Reader, load_pixels
+from tenfold.reading.reader import Reader
 from tenfold.report.page import data_uri, render
 
 _SHOWN = 640  # pixels: the longer side of a step's picture

@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl
 
 from starlette.exceptions import HTTPException
 
-from tenfold.reading.reader import Layout
+from tenfold.reading.crops import Layout
 
 FLAG_VALUES = {"": True, "1": True, "true": True, "0": False, "false": False}
 

@@ -9,7 +9,8 @@ from starlette.responses import Response
 
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.errors import DataError
-from tenfold.reading.reader import Layout, Reader, Reading, find_digits, stack_images
+from tenfold.reading.crops import Layout, find_digits, stack_images
+from tenfold.reading.reader import Reader, Reading
 from tenfold.serving.micro_batcher import MicroBatcher
 from tenfold.serving.query import parse_query
 from tenfold.serving.queue import WorkQueue

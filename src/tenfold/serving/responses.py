@@ -12,7 +12,8 @@ from starlette.exceptions import HTTPException
 
 from tenfold.data.decoding import FORMATS, Pixels, decode
 from tenfold.errors import DataError
-from tenfold.reading.reader import Layout, Reader, Reading
+from tenfold.reading.crops import Layout
+from tenfold.reading.reader import Reader, Reading
 from tenfold.serving.requests import Item
 
 # Of all pictures of a request together; decoding that many takes half a gigabyte.

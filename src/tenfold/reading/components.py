@@ -1,0 +1,30 @@
+"""Connected components of the foreground."""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+STROKE_BODY_LEVEL = 0.25  # fainter pixels are soft edges: they connect nothing
+
+Floats = npt.NDArray[np.float32]
+Flags = npt.NDArray[np.bool_]
+Labels = npt.NDArray[np.int32]
+Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels; the last two exclusive
+
+
+def connected_components(mask: Flags) -> tuple[Labels, Labels]:
+    """Label connected pixels, diagonal neighbours included.
+
+    Returns:
+        labels int32[h, w], 0 outside the mask; of each label left, top, right, bottom and number of
+        pixels, int32[n, 5]. Row 0 is what lies outside.
+    """
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    boxes: Labels = np.asarray(stats, np.int32)
+    boxes[:, 2:4] += boxes[:, :2]  # width and height become right and bottom
+    return np.asarray(labels, np.int32), boxes
+
+
+def with_soft_edge(body: Flags) -> Flags:
+    """Add the neighbouring pixels of a stroke's body: its soft edge, below the body's level."""
+    return cv2.dilate(body.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
