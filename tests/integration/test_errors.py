@@ -221,7 +221,7 @@ def test_evaluating_a_damaged_bundle(name: str, run: Path, fail: Fail) -> None:
 
 
 def test_evaluating_what_is_nothing(fail: Fail, tmp_path: Path) -> None:
-    assert fail("evaluate", tmp_path).startswith(f"{tmp_path}: no recipe.toml; name a run folder")
+    assert fail("evaluate", tmp_path).startswith(f"{tmp_path}/bundle.json: cannot be read")
 
 
 @pytest.mark.processes

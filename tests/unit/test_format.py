@@ -152,7 +152,7 @@ Damage = dict[str, tuple[Callable[[Path], Any], str]]
 
 DAMAGED_CONFIGS: Damage = {
     "no folder": (lambda b: b.rename(b.parent / "away"), r"bundle\.json: cannot be read"),
-    "no json": (remove("bundle.json"), r"bundle\.json: cannot be read .*name a bundle folder"),
+    "no json": (remove("bundle.json"), r"bundle\.json: cannot be read .*name a run or bundle folder"),
     "not json": (lambda b: (b / "bundle.json").write_text("{"), r"bundle\.json: .*Invalid JSON"),
     "deep json": (lambda b: (b / "bundle.json").write_text("[" * 10**5), "Invalid JSON: recursion"),
     "not text": (lambda b: (b / "bundle.json").write_bytes(b"\xff" * 9), "Invalid JSON"),
@@ -232,7 +232,7 @@ def test_probabilities_that_are_not_finite_are_a_bundle_error(value: float, bund
     bias.raw_data = np.full(10, value, np.float32).tobytes()
     replace_model(model.SerializeToString())(bundle)
     classifier = OnnxClassifier.load(bundle)
-    for read in (classifier.probabilities, classifier.member_probabilities, classifier.classify):
+    for read in (classifier.probabilities, classifier.classify):
         with pytest.raises(BundleError, match=r"model\.onnx: gives no finite probabilities"):
             read(np.zeros((3, 28, 28), np.uint8))
 

@@ -66,13 +66,15 @@ class BundleConfig(BaseModel):
 
 
 def find_bundle(path: str | Path) -> Path:
-    """Return a bundle's folder: the one at `path`, or the shipped bundle of that name."""
-    shipped = BUNDLES / path
-    return shipped if not Path(path).exists() and shipped.is_dir() else Path(path)
+    """Return a bundle's folder: `path`, the bundle of a run folder, or the shipped one named so."""
+    path, shipped = Path(path), BUNDLES / path
+    if not path.exists() and shipped.is_dir():
+        return shipped
+    return path / "bundle" if (path / "bundle" / CONFIG_FILE).is_file() else path
 
 
 def read_config(path: str | Path) -> BundleConfig:
-    """Read `bundle.json` of a bundle folder, or of the shipped bundle of that name.
+    """Read `bundle.json`, wherever `find_bundle` finds it.
 
     Raises:
         BundleError: the file is missing, is no config, or has another format.
@@ -106,7 +108,7 @@ def read_model(path: str | Path) -> tuple[BundleConfig, bytes]:
     """Read a bundle for inference: its config, and the bytes of `model.onnx`.
 
     Args:
-        path: the folder, or the name of a shipped bundle: `field` or `single`.
+        path: see `find_bundle`; the shipped bundles are `field` and `single`.
 
     Raises:
         BundleError: a file is missing or damaged.
@@ -146,5 +148,5 @@ def _read(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise BundleError(
-            f"{file}: cannot be read ({error.strerror}); name a bundle folder"
+            f"{file}: cannot be read ({error.strerror}); name a run or bundle folder"
         ) from error

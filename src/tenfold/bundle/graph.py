@@ -184,14 +184,15 @@ def _network(graph: _Graph, x: str, config: NetworkConfig, weights: Weights, pre
         x, scale = _pooled(graph, graph.add("Relu", [x]), config.pooling, side)
         side = -(-side // 2)
     x = graph.add("Flatten", [x], axis=1)
-    dense = [f"dense.{index}" for index in range(len(config.fully_connected))]
-    layers: dict[str, tuple[Array, Array]] = {
-        name: _folded(weights, name, "linear") for name in dense
+    layers = {
+        name: _folded(weights, name, "linear")
+        for name in (f"dense.{index}" for index in range(len(config.fully_connected)))
     }
     layers["output"] = weights["output.weight"], weights["output.bias"]
     for index, (name, (weight, bias)) in enumerate(layers.items()):
         if index:
-            x = _rectified(graph, x, config.fully_connected_slope)
+            slope = config.fully_connected_slope
+            x = graph.add("LeakyRelu", [x], alpha=slope) if slope else graph.add("Relu", [x])
         read = weight if index else scale * _by_channel(weight, config.widths[-1])
         x = graph.add("Gemm", _inputs(graph, x, prefix + name, read.T, bias))
     return x
@@ -218,10 +219,6 @@ def _by_channel(weight: Array, channels: int) -> Array:
     """Reorder the inputs of a layer [o, inputs] from pixels × channels to channels × pixels."""
     apart = weight.reshape(len(weight), -1, channels)
     return apart.transpose(0, 2, 1).reshape(len(weight), -1)
-
-
-def _rectified(graph: _Graph, x: str, slope: float) -> str:
-    return graph.add("LeakyRelu", [x], alpha=slope) if slope else graph.add("Relu", [x])
 
 
 def _pooled(graph: _Graph, x: str, kind: PoolKind, side: int) -> tuple[str, float]:

@@ -90,42 +90,25 @@ class OnnxClassifier:
         return cls(config, model, threads, str(find_bundle(path) / MODEL_FILE))
 
     def probabilities(self, images_nhw: npt.NDArray[np.uint8]) -> Probabilities:
-        """Map images uint8[n, 28, 28] to calibrated probabilities float32[n, 10].
-
-        Raises:
-            BundleError: the model gives no probabilities.
-            ValueError: the images have another dtype or shape.
-        """
-        return self._run(images_nhw, (PROBABILITIES,))[0]
-
-    def member_probabilities(self, images_nhw: npt.NDArray[np.uint8]) -> Probabilities:
-        """Map images uint8[n, 28, 28] to each member's probabilities float32[n, members, 10].
-
-        They are not calibrated: the temperature applies to the members' average.
-
-        Raises:
-            BundleError: the model gives no probabilities.
-            ValueError: the images have another dtype or shape.
-        """
-        return self._run(images_nhw, (MEMBERS,))[0]
+        """Return only the calibrated probabilities of `classify`."""
+        return self.classify(images_nhw)[0]
 
     def classify(self, images_nhw: npt.NDArray[np.uint8]) -> tuple[Probabilities, Probabilities]:
-        """Return `probabilities` and `member_probabilities` of one computation.
+        """Classify images uint8[n, 28, 28].
+
+        Returns:
+            calibrated probabilities float32[n, 10], and each member's own float32[n, members, 10],
+            which are not calibrated: the temperature applies to the average over members.
 
         Raises:
             BundleError: the model gives no probabilities.
             ValueError: the images have another dtype or shape.
         """
-        calibrated, members = self._run(images_nhw, (PROBABILITIES, MEMBERS))
-        return calibrated, members
-
-    def _run(
-        self, images_nhw: npt.NDArray[np.uint8], outputs: Sequence[str]
-    ) -> list[Probabilities]:
         if images_nhw.dtype != np.uint8 or images_nhw.shape[1:] != (SIDE, SIDE):
             given = f"{images_nhw.dtype}{list(images_nhw.shape)}"
             raise ValueError(f"images are {given}, not uint8[n, {SIDE}, {SIDE}]")
         starts = range(0, max(len(images_nhw), 1), BATCH)  # an empty batch is run too, for shapes
+        outputs = (PROBABILITIES, MEMBERS)
         try:
             parts = [
                 self._session.run(outputs, {IMAGES: images_nhw[start : start + BATCH]})
@@ -133,10 +116,11 @@ class OnnxClassifier:
             ]
         except Exception as error:
             raise self._error("failed", error) from error
-        found = [np.concatenate(part) for part in zip(*parts, strict=True)]
-        if not all(len(p) == len(images_nhw) and np.isfinite(p).all() for p in found):
+        calibrated, members = (np.concatenate(part) for part in zip(*parts, strict=True))
+        finite = np.isfinite(calibrated).all() and np.isfinite(members).all()
+        if not finite or len(calibrated) != len(images_nhw):
             raise BundleError(f"{self._name}: gives no finite probabilities; its weights are wrong")
-        return found
+        return calibrated, members
 
     def _error(self, what: str, error: Exception) -> BundleError:
         return BundleError(f"{self._name}: {what}: {' '.join(str(error).split())}")

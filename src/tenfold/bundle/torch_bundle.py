@@ -51,14 +51,13 @@ class Bundle:
 
         Probabilities are averaged over the variants of test-time augmentation.
         """
-        device = next(self.networks[0].parameters()).device
         with torch.inference_mode():
             count = VARIANTS[self.config.test_time_augmentation]
             chunks = []
             for chunk in torch.split(images_nhw, BATCH):
-                pixels = chunk.to(device).float().div_(255)
+                pixels = chunk.float() / 255
                 variants = _variants(pixels, self.config.test_time_augmentation)
-                logits = torch.stack([network(variants) for network in self.networks]).cpu()
+                logits = torch.stack([network(variants) for network in self.networks])
                 shape = (len(logits), count, len(chunk), CLASSES)
                 log_p = logits.log_softmax(dim=2).view(shape)
                 chunks.append(log_p.logsumexp(dim=1) - np.log(count))
@@ -82,20 +81,13 @@ class Bundle:
         )
         return combined
 
-    def to(self, device: torch.device) -> "Bundle":
-        """Move the networks to `device`."""
-        for network in self.networks:
-            network.to(device)
-        return self
-
 
 def _variants(pixels_nhw: torch.Tensor, augmentation: TestTimeAugmentation) -> torch.Tensor:
     """Return the v variants of images [n, 28, 28]: [v·n, 28, 28], variants first."""
     if augmentation == "none":
         return pixels_nhw
-    device = pixels_nhw.device
-    index, weight = (torch.from_numpy(part).to(device) for part in interpolation_weights())
-    straight = torch.from_numpy(deskewed(pixels_nhw.cpu().numpy())).to(device)
+    index, weight = map(torch.from_numpy, interpolation_weights())
+    straight = torch.from_numpy(deskewed(pixels_nhw.numpy()))
     variants = (torch.cat([pixels_nhw, straight], 1).flatten(1)[:, index] * weight).sum(2)
     return variants.transpose(0, 1).reshape(-1, SIDE, SIDE)
 

@@ -29,7 +29,7 @@ def read_weights(path: str | Path) -> tuple[BundleConfig, Weights]:
     """Read a bundle for torch: its config, and every tensor of its members, as float32.
 
     Args:
-        path: the folder, or the name of a shipped bundle.
+        path: see `find_bundle`.
 
     Raises:
         BundleError: a file is missing, damaged, or does not fit the others.

@@ -8,7 +8,6 @@ import typer
 from tenfold.cli.output import (
     EXPLAINED,
     JsonFlag,
-    bundle_of,
     console,
     print_json,
     print_models,
@@ -60,7 +59,7 @@ def _evaluate_reader(path: Path | None, data: str, page: Path | None, *, as_json
     from tenfold.reading.reader import Reader
     from tenfold.rendering.picture_sets import load_pictures
 
-    reader = Reader.load(bundle_of(path) if path else SHIPPED)
+    reader = Reader.load(path or SHIPPED)
     terminal = console(stderr=True)
     quiet = not terminal.is_terminal  # a log needs no bar
     with Progress(console=terminal, transient=True, disable=quiet) as progress:

@@ -63,12 +63,6 @@ def overrides_of(
     return overrides
 
 
-def bundle_of(path: Path) -> Path:
-    """Return the bundle of a run folder; what is none stays as it is."""
-    inner = path / "bundle"
-    return inner if (inner / "bundle.json").is_file() else path
-
-
 def execution_of(
     device: str, precision: str, threads: int | None = None, on: str | None = None
 ) -> "Execution":

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from tenfold.bundle.format import CONFIG_FILE, BundleConfig, find_bundle, read_model
@@ -36,23 +35,13 @@ class Int8Comparison(BaseModel):
     float32_accuracy: float
 
 
-class ExportResult(BaseModel):
-    """The file that an export wrote."""
-
-    model_config = ConfigDict(frozen=True)
-
-    file: str
-    bytes: int
-    int8: Int8Comparison | None = None
-
-
 def export_onnx(
     bundle: Path, out: Path, *, batch: int | None = None, int8: bool = False
-) -> ExportResult:
+) -> Int8Comparison | None:
     """Write a bundle's ONNX model to a file.
 
     Args:
-        bundle: its folder, or a shipped bundle's name.
+        bundle: see `find_bundle`.
         out: the file.
         batch: images in one call; any number if None.
         int8: quantise the weights. The ranges of activations come from training images of the data
@@ -65,45 +54,38 @@ def export_onnx(
     config, model = read_model(bundle)
     comparison = None
     if int8:
-        model, comparison = _quantized(config, model, bundle)
+        if config.facts.data is None:
+            raise BundleError(
+                f"{find_bundle(bundle) / CONFIG_FILE}: facts.data names no data set; INT8 needs "
+                "images of the one that the bundle was trained on"
+            )
+        model, comparison = _quantized(config, model, config.facts.data)
+        loss = comparison.float32_accuracy - comparison.accuracy
+        if loss > MAX_ACCURACY_LOSS:
+            raise BundleError(
+                f"{bundle}: INT8 loses {loss:.2%} of accuracy; nothing was written; "
+                "export without --int8"
+            )
     if batch is not None:
         model = _with_batch(model, batch)
     write_atomically(out, model)
-    return ExportResult(file=str(out), bytes=len(model), int8=comparison)
+    return comparison
 
 
-def _quantized(config: BundleConfig, model: bytes, bundle: Path) -> tuple[bytes, Int8Comparison]:
-    """Make a model INT8, and compare it with the original on test images."""
+def _quantized(config: BundleConfig, model: bytes, data: str) -> tuple[bytes, Int8Comparison]:
+    """Make a model INT8, and compare it with the original on test images of a data set."""
     from tenfold.data.sources import load_digits
     from tenfold.evaluation.quantization import quantize
 
-    if config.facts.data is None:
-        raise BundleError(
-            f"{find_bundle(bundle) / CONFIG_FILE}: facts.data names no data set; INT8 needs "
-            "images of the one that the bundle was trained on"
-        )
-    calibration, test = (load_digits(config.facts.data, split) for split in ("train", "test"))
+    calibration, test = (load_digits(data, split) for split in ("train", "test"))
     quantized = quantize(model, calibration.images[:CALIBRATION_IMAGES].numpy())
-    images = test.images.numpy()
+    images, labels = test.images.numpy(), test.labels.numpy()
     expected, found = (
-        OnnxClassifier(config, data, available_cores()).probabilities(images)
-        for data in (model, quantized)
+        OnnxClassifier(config, each, available_cores()).probabilities(images)
+        for each in (model, quantized)
     )
-    comparison = _compare(found, expected, test.labels.numpy())
-    loss = comparison.float32_accuracy - comparison.accuracy
-    if loss > MAX_ACCURACY_LOSS:
-        raise BundleError(
-            f"{bundle}: INT8 loses {loss:.2%} of accuracy; nothing was written; "
-            "export without --int8"
-        )
-    return quantized, comparison
-
-
-def _compare(
-    found: npt.NDArray[np.float32], expected: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]
-) -> Int8Comparison:
     digits, float32_digits = found.argmax(axis=1), expected.argmax(axis=1)
-    return Int8Comparison(
+    return quantized, Int8Comparison(
         images=len(labels),
         max_difference=float(np.abs(found - expected).max()),
         agreement=float(np.mean(digits == float32_digits)),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tenfold.artifacts.evaluation import Evaluation, RunEvaluation
 from tenfold.artifacts.training import Manifest
-from tenfold.bundle.format import SHIPPED, find_bundle
+from tenfold.bundle.format import SHIPPED
 from tenfold.bundle.torch_bundle import Bundle
 from tenfold.data.digits import Digits, concatenate, stratified_split
 from tenfold.data.seeds import derive_seed
@@ -108,16 +108,14 @@ def measure(path: Path | None = None, data: str | None = None) -> Evaluation:
     """Measure a run or a bundle on the test images of `data`; see `evaluate_bundle`.
 
     Args:
-        path: the folder, a bundle in one file, or a shipped one's name; by default `field`.
-        data: as `load_digits` takes it; by default what a run trained on, MNIST for a bundle.
+        path: the folder, or a shipped bundle's name; by default `field`.
+        data: as `load_digits` takes it; by default what the bundle was trained on.
 
     Raises:
         TenfoldError: the folder is neither, or the data cannot be had.
     """
-    bundle = find_bundle(path or SHIPPED)
-    if path is None or bundle.is_file() or (bundle / "bundle.json").is_file():
-        return evaluate_bundle(Bundle.load(bundle), load_digits(data or "mnist", "test"))
-    return Run.open(path).evaluate(data)
+    bundle = Bundle.load(path or SHIPPED)
+    return evaluate_bundle(bundle, load_digits(data or bundle.config.facts.data or "mnist", "test"))
 
 
 def sha256_of(data: bytes) -> str:
