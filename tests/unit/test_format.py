@@ -152,7 +152,10 @@ Damage = dict[str, tuple[Callable[[Path], Any], str]]
 
 DAMAGED_CONFIGS: Damage = {
     "no folder": (lambda b: b.rename(b.parent / "away"), r"bundle\.json: cannot be read"),
-    "no json": (remove("bundle.json"), r"bundle\.json: cannot be read .*name a run or bundle folder"),
+    "no json": (
+        remove("bundle.json"),
+        r"bundle\.json: cannot be read .*name a run or bundle folder",
+    ),
     "not json": (lambda b: (b / "bundle.json").write_text("{"), r"bundle\.json: .*Invalid JSON"),
     "deep json": (lambda b: (b / "bundle.json").write_text("[" * 10**5), "Invalid JSON: recursion"),
     "not text": (lambda b: (b / "bundle.json").write_bytes(b"\xff" * 9), "Invalid JSON"),
