@@ -152,6 +152,7 @@ def cluster(nodes: int) -> Iterator[Cluster]:
 
 def drive(folder: Path, on: str | None) -> None:
     """Train a run, noting every event in `FOLDER/../NAME.events`."""
+    from tenfold.artifacts.training import Event
     from tenfold.execution.config import Execution
     from tenfold.execution.train import resume
 
@@ -162,9 +163,9 @@ def drive(folder: Path, on: str | None) -> None:
     ):
         events.write(json.dumps({"connected": time.monotonic() - begun}) + "\n")
 
-        def note(member: int, event: dict[str, Any]) -> None:
+        def note(member: int, event: Event) -> None:
             seconds = round(time.monotonic() - begun, 2)
-            told = {"member": member, "step": event["step"], "seconds": seconds}
+            told = {"member": member, "step": event.state.step, "seconds": seconds}
             events.write(json.dumps(told) + "\n")
             events.flush()
 

@@ -15,6 +15,7 @@ import pytest
 from optuna.trial import TrialState
 from typer.testing import CliRunner
 
+from tenfold.artifacts.training import EvaluationEvent, Event, JournalRecord, TrialEvaluationEvent
 from tenfold.cli import app
 from tenfold.data.digits import Digits
 from tenfold.errors import RecipeError, RunError
@@ -26,7 +27,6 @@ from tenfold.studies.space import load_space
 from tenfold.studies.sweep import FINISHED, open_sweep
 from tenfold.studies.trial import train_trial
 from tenfold.training.journal import Journal
-from tenfold.training.member import Event, Interrupted
 from tenfold.training.recipe import load_recipe
 
 SMALL = (
@@ -53,7 +53,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take losses as journals have them."""
 
     def loss(run: Run, index: int, _: object) -> float:
-        return float(Journal(run.members[0]).records()[index]["nll_sum"])
+        return Journal(run.members[0]).records()[index].nll_sum
 
     monkeypatch.setattr("tenfold.studies.trial.calibrated_loss", loss)
 
@@ -96,15 +96,22 @@ class Scripted:
             for loss in losses:
                 self.seen[-1] += 1
                 record = write(folder, loss)
-                if on_event(job, {"kind": "evaluation", **record, "calibrated": loss}):
+                event = TrialEvaluationEvent(record=record, calibrated_nll_sum=loss)
+                if on_event(job, event):
                     break
 
 
-def write(folder: Path, loss: float) -> dict[str, Any]:
+def record_of(step: int, nll_sum: float = 1.0) -> JournalRecord:
+    """Return a line of a journal."""
+    facts = dict.fromkeys(JournalRecord.model_fields, 0) | {"step": step, "nll_sum": nll_sum}
+    return JournalRecord.model_validate(facts)
+
+
+def write(folder: Path, loss: float) -> JournalRecord:
     """Add an evaluation to a member's journal."""
     journal = Journal(folder)
     done = len(journal.records()) if journal.path.exists() else 0
-    record = {"step": 4 * (done + 1), "nll_sum": loss, "accuracy": 0.5}
+    record = record_of(4 * (done + 1), loss)
     journal.append(record, np.zeros((1, 10), np.float32))
     return record
 
@@ -139,7 +146,7 @@ def test_the_command_runs_trials_and_finals_and_reports(space: Path, tmp_path: P
     assert first["training.stages.1.learning_rate.start"] == 0.005  # smoke's own come first
     for trial in study.trials:
         journal = Journal(folder / "trials" / f"{trial.number:04}" / "members/00")
-        losses = [record["nll_sum"] for record in journal.records()]
+        losses = [record.nll_sum for record in journal.records()]
         calibrated = [coldest(journal, index) for index in range(len(losses))]
         assert list(trial.intermediate_values.values()) == pytest.approx(calibrated, rel=1e-4)
         kept = int(np.argmin(losses))  # smoke keeps the least
@@ -340,7 +347,7 @@ def count(
 ) -> Iterator[Event]:
     """Stand in for a job that trains: three events, or no end if it is member 1."""
     for step in itertools.count() if job.member == 1 else range(3):
-        yield {"kind": "evaluation", "step": step}
+        yield EvaluationEvent(record=record_of(step))
         time.sleep(0.01)
         assert not stop()
 
@@ -355,8 +362,9 @@ def test_an_executor_ends_a_job_on_request(local: LocalExecutor, tmp_path: Path)
     steps: list[list[int]] = [[], [], []]
 
     def on_event(job: Job, event: Event) -> bool:
-        steps[job.member].append(event["step"])
-        return job.member == 1 and event["step"] == 4
+        assert isinstance(event, EvaluationEvent)
+        steps[job.member].append(event.record.step)
+        return job.member == 1 and event.record.step == 4
 
     local(jobs(tmp_path, 3), on_event, count)
     assert steps == [[0, 1, 2], [0, 1, 2, 3, 4], [0, 1, 2]]
@@ -371,9 +379,10 @@ def test_jobs_are_taken_when_there_is_capacity(tmp_path: Path) -> None:
             yield job
 
     def on_event(job: Job, event: Event) -> bool:
-        if event["step"] == 2:
+        assert isinstance(event, EvaluationEvent)
+        if event.record.step == 2:
             ended.append(job.member)
-        return bool(event["step"] == 2)
+        return event.record.step == 2
 
     LocalExecutor(2, "fork")(lazily(), on_event, count)
     assert sorted(ended) == list(range(5))

@@ -14,13 +14,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tenfold.artifacts.training import EvaluationEvent, Event
 from tenfold.data.digits import Digits
 from tenfold.errors import RunError
 from tenfold.execution import train as execution
 from tenfold.execution.config import Execution
 from tenfold.execution.create import open_or_create
 from tenfold.training.digits import digit_task
-from tenfold.training.member import Event, Interrupted, MemberRun, train_member
+from tenfold.training.journal import Journal
+from tenfold.training.member import Interrupted, MemberRun, train_member
 from tenfold.training.recipe import Recipe, load_recipe
 from tenfold.training.trainer import Trainer
 
@@ -175,12 +177,11 @@ def test_a_trained_member_is_left_alone(tmp_path: Path, tiny_digits: Digits) -> 
     assert {f.name: f.stat().st_mtime_ns for f in (tmp_path / "run").iterdir()} == before
 
 
-def test_events_tell_of_every_evaluation(tmp_path: Path, tiny_digits: Digits) -> None:
+def test_every_evaluation_is_an_event(tmp_path: Path, tiny_digits: Digits) -> None:
     events = train(small(), tmp_path / "run", tiny_digits, torch.float32)
-    told = [e for e in events if e["kind"] == "evaluation"]
-    assert [e["step"] for e in told] == [6, 12, 18, 24, 25]
-    records = [json.loads(r) for r in (tmp_path / "run/journal.jsonl").read_text().splitlines()]
-    assert [{k: v for k, v in e.items() if k != "kind"} for e in told] == records
+    found = [event.record for event in events if isinstance(event, EvaluationEvent)]
+    assert [record.step for record in found] == [6, 12, 18, 24, 25]
+    assert Journal(tmp_path / "run").records() == found
 
 
 def test_members_differ_and_a_member_is_decided_by_seed_and_number(tiny_digits: Digits) -> None:

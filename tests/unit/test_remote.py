@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from tenfold.artifacts.training import EvaluationEvent, Event, FailureEvent
 from tenfold.data.digits import Digits
 from tenfold.errors import RunError
 from tenfold.execution import remote
@@ -123,8 +124,8 @@ def create(folder: Path, *more: str) -> Run:
     return open_or_create(load_recipe("smoke", [*SMALL, *more]), folder, Execution(threads=1))
 
 
-def execute(run: Run, machines: Nearby) -> list[tuple[int, dict[str, Any]]]:
-    events: list[tuple[int, dict[str, Any]]] = []
+def execute(run: Run, machines: Nearby) -> list[tuple[int, Event]]:
+    events: list[tuple[int, Event]] = []
     RemoteExecutor(machines)(jobs_of(run), lambda job, event: events.append((job.member, event)))
     return events
 
@@ -146,7 +147,11 @@ def test_machines_elsewhere_train_the_same_bytes(tmp_path: Path, local: Path) ->
     events = execute(run, machines)
     assert_same(run.path, local)
     assert machines.uploads == 1  # both members train on the same digits
-    assert [e["step"] for m, e in events if m == 1 and e["kind"] == "evaluation"] == [10, 20, 24]
+    assert [e.record.step for m, e in events if m == 1 and isinstance(e, EvaluationEvent)] == [
+        10,
+        20,
+        24,
+    ]
     assert execute(run, machines) == []  # a trained member is not submitted again
     assert len(machines.tasks) == 2
 
@@ -247,8 +252,9 @@ def test_jobs_are_taken_when_there_is_capacity_and_end_on_request(tmp_path: Path
 
     ended: list[tuple[str, int]] = []
 
-    def on_event(job: Job, event: dict[str, Any]) -> bool:
-        ended.append((job.run.name, event["step"]))
+    def on_event(job: Job, event: Event) -> bool:
+        assert not isinstance(event, FailureEvent)
+        ended.append((job.run.name, event.state.step))
         return job.run.name == "run-1"  # at its first evaluation
 
     RemoteExecutor(machines)(lazily(), on_event)

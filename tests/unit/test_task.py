@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tenfold.artifacts.training import EvaluationEvent, TrainingRecord
 from tenfold.data.seeds import derive_seed
 from tenfold.model.trainable import TrainableNetwork
 from tenfold.training.checkpoint import load_checkpoint
@@ -66,6 +67,12 @@ class Line(TrainableNetwork):
         return self
 
 
+class LineRecord(TrainingRecord):
+    """What a journal holds of a line."""
+
+    rmse: float
+
+
 class Points:
     """Random points and their heights; the batch size follows the schedule."""
 
@@ -88,7 +95,15 @@ def measure(network: TrainableNetwork) -> Measurement:
 
 
 def member(folder: Path, **parts: Any) -> MemberRun:
-    task = Task(Line(), Points(), squares, 5, measure, score=lambda metrics: -metrics["rmse"])
+    task = Task(
+        Line(),
+        Points(),
+        squares,
+        5,
+        measure,
+        score=lambda metrics: -metrics["rmse"],
+        record=LineRecord,
+    )
     task = dataclasses.replace(task, **parts)
     return MemberRun(Trainer(task, SETTINGS, EMAConfig(decay=0.8, every=2)), folder)
 
@@ -103,7 +118,8 @@ def test_another_task_is_trained_and_recorded_by_the_same_engine(tmp_path: Path)
     events = list(train_member(member(tmp_path), stop=lambda: False))
     records = journal(tmp_path)
     assert [record["step"] for record in records] == [20, 40, 60]
-    assert [e["rmse"] for e in events if e["kind"] == "evaluation"] == [r["rmse"] for r in records]
+    found = [e.record.model_dump()["rmse"] for e in events if isinstance(e, EvaluationEvent)]
+    assert found == [r["rmse"] for r in records]
     assert records[-1]["rmse"] < 0.5 * measure(Line().eval()).metrics["rmse"]
     assert records[-1]["images"] == sum(SETTINGS.schedule.at(s).batch_size for s in range(60))
     tensors, values = load_checkpoint(tmp_path / "weights.safetensors")

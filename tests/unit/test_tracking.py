@@ -5,11 +5,13 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
+from training_records import evaluation_event, progress_event
 
 from tenfold.errors import MissingExtraError
-from tenfold.execution.tensorboard import SCALARS, TensorBoard
+from tenfold.execution.tensorboard import TensorBoard
 
-EVENT = {"kind": "evaluation", "step": 7, **{name: float(i) for i, name in enumerate(SCALARS)}}
+EVENT = evaluation_event(7)
+SCALARS = ("nll_sum", "accuracy", "train_nll", "weight_loss", "learning_rate", "l2_coefficient")
 
 
 def test_without_tensorboard_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,10 +38,11 @@ def test_evaluations_become_scalars(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     monkeypatch.setitem(__import__("sys").modules, fake.__name__, fake)
     monkeypatch.setattr("tenfold.execution.tensorboard.find_spec", lambda _name: SimpleNamespace())
     board, folder = TensorBoard(), tmp_path / "tensorboard"
-    board.on_event(folder, 0, {"kind": "progress", "step": 3})
+    board.on_event(folder, 0, progress_event(3))
     assert written == []
     board.on_event(folder, 1, EVENT)
-    assert written == [(f"{name}/member 2", EVENT[name], 7) for name in SCALARS]
+    facts = EVENT.record.model_dump()
+    assert sorted(written) == sorted((f"{name}/member 2", facts[name], 7) for name in SCALARS)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("tensorboard") is None, reason="extra `track`")

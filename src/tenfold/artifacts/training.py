@@ -81,19 +81,41 @@ class JournalRecord(TrainingRecord):
     accuracy: Fraction
 
 
-class ProgressEvent(TrainingState):
+class ProgressEvent(Artifact):
     """A training has moved on."""
 
     kind: Literal["progress"] = "progress"
+    state: TrainingState
 
 
 class EvaluationEvent(Artifact):
     """A training was evaluated."""
 
     kind: Literal["evaluation"] = "evaluation"
-    record: JournalRecord
-    calibrated_nll_sum: Finite | None = Field(
-        default=None, description="nll_sum at the best temperature: the objective of a sweep"
+    record: TrainingRecord = Field(description="the line of the journal")
+
+    @property
+    def state(self) -> TrainingState:
+        """Where the training stands, as in `ProgressEvent`."""
+        return self.record
+
+    @property
+    def digit_record(self) -> JournalRecord:
+        """The record of a digit classifier.
+
+        Raises:
+            TypeError: something else is trained.
+        """
+        if not isinstance(self.record, JournalRecord):
+            raise TypeError(f"{type(self.record).__name__} is no record of a digit classifier")
+        return self.record
+
+
+class TrialEvaluationEvent(EvaluationEvent):
+    """A trial of a sweep was evaluated."""
+
+    calibrated_nll_sum: Finite = Field(
+        description="nll_sum at the best temperature, which the sweep minimises"
     )
 
 

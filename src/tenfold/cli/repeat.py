@@ -69,10 +69,10 @@ def repeat(  # noqa: PLR0913 - a command line
 
 def _train(runs: "list[Run]", execution: "Execution") -> None:
     """Train and measure what is left of the runs, and show the progress."""
+    from tenfold.artifacts.training import Event
     from tenfold.execution.job import Job
     from tenfold.execution.progress import ProgressView
     from tenfold.studies.repeat import train_runs
-    from tenfold.training.member import Event
 
     recipe = runs[0].recipe
     waiting = [(run.path, m) for run in runs if not run.finished for m in range(recipe.members)]

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from tenfold.artifacts.studies import PairedScores, SweepResult, TrialStateName
+    from tenfold.artifacts.training import JournalRecord
     from tenfold.execution.job import Job
     from tenfold.studies.sweep import Sweep
-    from tenfold.training.member import Event
 
 
 def sweep(  # noqa: PLR0913 - a command line
@@ -100,10 +100,10 @@ class _TrialPrinter:
         typer.echo(f"{len(finished)}/{self.trials} · trial {trial.number}: {what}{best}", err=True)
 
 
-def _print_trained(job: "Job", event: "Event") -> None:
+def _print_trained(job: "Job", record: "JournalRecord") -> None:
     """Print a line for each member that was trained with another seed."""
     where = f"{job.run.parent.name}/{job.run.name}, member {job.member + 1}"
-    typer.echo(f"{where}: nll_sum {event['nll_sum']:.1f}", err=True)
+    typer.echo(f"{where}: nll_sum {record.nll_sum:.1f}", err=True)
 
 
 def _print_result(result: "SweepResult", folder: Path, page: Path, *, as_json: bool) -> None:

@@ -87,10 +87,10 @@ def _resumed(
 
 def _train(run: "Run", execution: "Execution", board: "TensorBoard | None") -> None:
     """Train and measure what is left of a run, and show its progress."""
+    from tenfold.artifacts.training import Event
     from tenfold.execution.progress import ProgressView
     from tenfold.execution.train import resume
     from tenfold.model.kernels.functional import why_not
-    from tenfold.training.member import Event
 
     state = "done:" if run.finished else "resuming" if run.begun else "training"
     typer.echo(f"{state} {run.recipe.name} in {run.path}", err=True)

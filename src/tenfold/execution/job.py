@@ -15,13 +15,14 @@ from typing import Protocol
 
 import torch
 
+from tenfold.artifacts.training import Event
 from tenfold.data.digits import Digits
 from tenfold.errors import RunError
 from tenfold.execution.run import Run, sha256_of
 from tenfold.model.kernels.functional import tune_process
 from tenfold.training.digits import digit_task
 from tenfold.training.hardware import Precision, choose_placement
-from tenfold.training.member import Event, MemberRun, train_member
+from tenfold.training.member import MemberRun, train_member
 from tenfold.training.trainer import Trainer
 
 OnEvent = Callable[["Job", Event], bool | None]

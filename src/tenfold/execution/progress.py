@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from tenfold.training.member import Event
+from tenfold.artifacts.training import Event, FailureEvent, JournalRecord, TrainingState
 from tenfold.training.recipe import Recipe
 
 LINE_SECONDS = 5.0
@@ -28,8 +28,10 @@ class ProgressView:
         self.stages = len(schedule.stages)
         self.iterations = schedule.iterations
         self.images = schedule.images_before(schedule.iterations)
-        self.rows: list[Event] = [{} for _ in self.names]
+        self.states: list[TrainingState | None] = [None for _ in self.names]
+        self.measured: dict[int, JournalRecord] = {}
         self.begun: dict[int, tuple[float, int]] = {}
+        self.rates: dict[int, float] = {}
         self.printed = 0.0
         # No refresh thread: workers may be forked from this process.
         self.live = Live(self.table(), console=console, auto_refresh=False)
@@ -49,12 +51,14 @@ class ProgressView:
 
     def on_event(self, member: int, event: Event) -> None:
         """Take in a progress or evaluation event."""
-        row = self.rows[member]
-        row.update(event)
+        if isinstance(event, FailureEvent):
+            return
+        state = self.states[member] = event.state
+        if isinstance(state, JournalRecord):
+            self.measured[member] = state
         now = time.monotonic()
-        start, images = self.begun.setdefault(member, (now, event["images"]))
-        done = event["images"] - images
-        row["rate"] = done / (now - start) if now > start else 0.0
+        start, images = self.begun.setdefault(member, (now, state.images))
+        self.rates[member] = (state.images - images) / (now - start) if now > start else 0.0
         if self.console.is_terminal:
             self.live.update(self.table(), refresh=True)
         elif now - self.printed > LINE_SECONDS:
@@ -71,33 +75,32 @@ class ProgressView:
         table = Table(box=None, pad_edge=False)
         for name in COLUMNS:
             table.add_column(name, justify="right", no_wrap=True)
-        ended = [row.get("step") == self.iterations for row in self.rows]
-        for member, row in enumerate(self.rows):
-            if len(self.rows) <= FEW or (row and not ended[member]):
+        ended = [state is not None and state.step == self.iterations for state in self.states]
+        for member, state in enumerate(self.states):
+            if len(self.states) <= FEW or (state and not ended[member]):
                 table.add_row(*self.cells(member))
-        if len(self.rows) > FEW:
-            table.caption = f"{sum(ended)} of {len(self.rows)} trained"
+        if len(self.states) > FEW:
+            table.caption = f"{sum(ended)} of {len(self.states)} trained"
         return table
 
     def cells(self, member: int) -> list[str]:
         """Return what the table shows of one member."""
-        row = self.rows[member]
-        name = self.names[member]
-        if not row:
+        name, state = self.names[member], self.states[member]
+        if state is None:
             return [name, "waiting", *[""] * (len(COLUMNS) - 2)]
-        rate = row["rate"]
-        left = self.images - row["images"]
+        rate, measured = self.rates[member], self.measured.get(member)
+        left = self.images - state.images
         return [
             name,
-            f"{row['stage'] + 1}/{self.stages}",
-            f"{row['step']}/{self.iterations}",
-            f"{row['learning_rate']:.2e}",
-            str(row["batch_size"]),
-            f"{row['l2_coefficient']:.3g}",
+            f"{state.stage + 1}/{self.stages}",
+            f"{state.step}/{self.iterations}",
+            f"{state.learning_rate:.2e}",
+            str(state.batch_size),
+            f"{state.l2_coefficient:.3g}",
             f"{rate:,.0f}" if rate else "",
             f"{left / rate:.0f} s" if rate and left else "",
-            f"{row['nll_sum']:.1f}" if "nll_sum" in row else "",
-            f"{100 * row['accuracy']:.2f} %" if "accuracy" in row else "",
+            f"{measured.nll_sum:.1f}" if measured else "",
+            f"{100 * measured.accuracy:.2f} %" if measured else "",
         ]
 
 

@@ -4,13 +4,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tenfold.artifacts.training import EvaluationEvent, Event
 from tenfold.errors import MissingExtraError
-from tenfold.training.member import Event
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-SCALARS = ("nll_sum", "accuracy", "train_nll", "weight_loss", "learning_rate", "l2_coefficient")
+NOT_DRAWN = {"step", "stage", "batch_size", "images", "seconds", "images_per_second"}
 
 
 class TensorBoard:
@@ -27,12 +27,12 @@ class TensorBoard:
 
     def on_event(self, folder: Path, member: int, event: Event) -> None:
         """Take in an event, as `ProgressView` does; the first evaluation opens `folder`."""
-        if event["kind"] != "evaluation":
+        if not isinstance(event, EvaluationEvent):
             return
         if self._writer is None:  # it has threads: not before the first workers are forked
             from torch.utils.tensorboard import SummaryWriter
 
             self._writer = SummaryWriter(str(folder))
-        for name in SCALARS:
-            self._writer.add_scalar(f"{name}/member {member + 1}", event[name], event["step"])
+        for name, value in event.record.model_dump(exclude=NOT_DRAWN).items():
+            self._writer.add_scalar(f"{name}/member {member + 1}", value, event.record.step)
         self._writer.flush()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from tenfold.artifacts.training import Event
 from tenfold.errors import RecipeError
 from tenfold.execution.config import THIS_MACHINE, Execution
 from tenfold.execution.create import open_or_create
@@ -14,7 +15,6 @@ from tenfold.execution.folder import exclusive
 from tenfold.execution.job import jobs_of
 from tenfold.execution.run import Run
 from tenfold.training.journal import Journal
-from tenfold.training.member import Event
 from tenfold.training.recipe import Recipe, load_recipe
 
 OnMemberEvent = Callable[[int, Event], None]
@@ -97,5 +97,5 @@ def journaled_seconds(run: Run, workers: int) -> float:
         run: all of its members are trained.
         workers: members that were trained at a time.
     """
-    seconds = [float(Journal(folder).records()[-1]["seconds"]) for folder in run.members]
+    seconds = [Journal(folder).records()[-1].seconds for folder in run.members]
     return max(*seconds, sum(seconds) / workers)

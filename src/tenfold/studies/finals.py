@@ -22,6 +22,7 @@ from tenfold.artifacts.studies import (
     TrialResult,
     TrialStateName,
 )
+from tenfold.artifacts.training import EvaluationEvent, Event, JournalRecord
 from tenfold.evaluation.evaluate import evaluate_bundle
 from tenfold.execution.config import Execution
 from tenfold.execution.job import Job
@@ -29,7 +30,6 @@ from tenfold.execution.run import Run
 from tenfold.files import write_atomically
 from tenfold.studies.repeat import create_runs, train_runs
 from tenfold.studies.sweep import Sweep
-from tenfold.training.member import Event
 from tenfold.training.recipe import Recipe
 
 MAX_FINALISTS = 4  # trials, beside the recipe itself
@@ -46,7 +46,7 @@ STATES: dict[TrialState, TrialStateName] = {
 
 SeedScores = dict[str, list[float]]  # by what was measured, a figure a seed
 Finals = dict[int, list[float]]  # nll_sum on validation by trial, a figure a seed
-OnTrained = Callable[[Job, Event], None]  # called with the last evaluation of each member
+OnTrained = Callable[[Job, JournalRecord], None]  # called with the last evaluation of each member
 
 
 def train_with_seeds(
@@ -67,8 +67,8 @@ def train_with_seeds(
     ends = {run.path: run.recipe.schedule.iterations for run in every}
 
     def on_event(job: Job, event: Event) -> None:
-        if event["kind"] == "evaluation" and event["step"] == ends[job.run]:
-            on_trained(job, event)
+        if isinstance(event, EvaluationEvent) and event.record.step == ends[job.run]:
+            on_trained(job, event.digit_record)
 
     train_runs(every, execution, on_event=on_event)
     return {folder: _scores(some) for folder, some in runs.items()}

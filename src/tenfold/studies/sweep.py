@@ -22,6 +22,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from tenfold.artifacts.evaluation import Curve
+from tenfold.artifacts.training import Event, FailureEvent, TrialEvaluationEvent
 from tenfold.cpu import available_cores
 from tenfold.data.seeds import derive_seed
 from tenfold.errors import RecipeError, RunError
@@ -34,7 +35,6 @@ from tenfold.files import write_atomically
 from tenfold.studies.space import Space
 from tenfold.studies.trial import evaluations, train_trial
 from tenfold.training.curves import selected_rows
-from tenfold.training.member import Event
 from tenfold.training.recipe import Recipe
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -49,7 +49,7 @@ class _Running:
 
     trial: Trial
     recipe: Recipe
-    evaluated: dict[int, Event] = field(default_factory=dict)
+    evaluated: dict[int, TrialEvaluationEvent] = field(default_factory=dict)
 
 
 class Sweep:
@@ -133,22 +133,24 @@ class Sweep:
 
     def _on_event(self, path: Path, event: Event, on_trial: OnTrial) -> bool:
         """Report an evaluation in the run at `path`; true if its trial is to be pruned."""
-        if path not in self.running or event["kind"] == "progress":
+        if path not in self.running:
             return False
         running = self.running[path]
         trial, recipe, evaluated = running.trial, running.recipe, running.evaluated
-        if event["kind"] == "failed":
+        if isinstance(event, FailureEvent):
             del self.running[path]
-            self._tell(trial, "failed", event["reason"], on_trial)
+            self._tell(trial, "failed", event.reason, on_trial)
             return False
-        step = event["step"]
+        if not isinstance(event, TrialEvaluationEvent):
+            return False
+        step = event.record.step
         if step not in evaluated:  # else a machine that was lost had reported it
             evaluated[step] = event
-            trial.report(event["calibrated"], step)
+            trial.report(event.calibrated_nll_sum, step)
         if step == recipe.schedule.iterations:
             del self.running[path]
             kept = kept_step(recipe.training.keep, list(evaluated.values()))
-            self._tell(trial, "complete", evaluated[kept]["calibrated"], on_trial)
+            self._tell(trial, "complete", evaluated[kept].calibrated_nll_sum, on_trial)
         elif trial.should_prune():
             del self.running[path]
             self._tell(trial, "pruned", None, on_trial)
@@ -238,13 +240,13 @@ def _trial_run(recipe: Recipe, folder: Path, execution: Execution) -> Run:
     return open_or_create(recipe, folder, replace(execution, threads=1))
 
 
-def kept_step(keep: str, evaluated: Sequence[Event]) -> int:
+def kept_step(keep: str, evaluated: Sequence[TrialEvaluationEvent]) -> int:
     """Return the iteration whose weights a trial's recipe keeps."""
     curve = Curve(
         name="trial",
-        step=tuple(event["step"] for event in evaluated),
-        nll_sum=tuple(event["nll_sum"] for event in evaluated),
-        accuracy=tuple(event["accuracy"] for event in evaluated),
+        step=tuple(event.record.step for event in evaluated),
+        nll_sum=tuple(event.digit_record.nll_sum for event in evaluated),
+        accuracy=tuple(event.digit_record.accuracy for event in evaluated),
     )
     return next(row.step for row in selected_rows(curve) if row.rule == keep)
 

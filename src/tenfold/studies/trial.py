@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 
+from tenfold.artifacts.training import EvaluationEvent, Event, FailureEvent, TrialEvaluationEvent
 from tenfold.data.digits import Digits
 from tenfold.errors import TenfoldError
 from tenfold.evaluation.calibration import apply_temperature, fit_temperature
@@ -12,36 +13,36 @@ from tenfold.evaluation.metrics import measure
 from tenfold.execution.job import Job, run_job
 from tenfold.execution.run import Run
 from tenfold.training.journal import Journal
-from tenfold.training.member import Event
 
 
 def train_trial(
     job: Job, stop: Callable[[], bool], digits: tuple[Digits, Digits] | None = None
 ) -> Iterator[Event]:
-    """Do as `run_job` does; where training diverges, end with a `failed` event, not an error."""
+    """Do as `run_job` does; where training diverges, end with a `FailureEvent`, not an error."""
     run = Run.open(job.run)
     digits = digits or run.digits()
     labels, folder = digits[1].labels.numpy(), run.members[job.member]
     try:
         for event in run_job(job, stop, digits):
-            if event["kind"] == "evaluation":
+            if isinstance(event, EvaluationEvent):
                 index = len(Journal(folder).records()) - 1
-                yield {**event, "calibrated": calibrated_loss(run, index, labels)}
+                loss = calibrated_loss(run, index, labels)
+                yield TrialEvaluationEvent(record=event.record, calibrated_nll_sum=loss)
             else:
                 yield event
     except TenfoldError as error:
         reason = str(error).replace(f"{folder}: ", "").replace(f"{job.run}/", "")
-        yield {"kind": "failed", "reason": reason}
+        yield FailureEvent(reason=reason)
 
 
-def evaluations(run: Run) -> list[Event]:
+def evaluations(run: Run) -> list[TrialEvaluationEvent]:
     """Return the events of a trial's evaluations so far, as its journal has them."""
     folder = run.members[0]
     if not (folder / "journal.jsonl").exists():
         return []
     labels = run.digits()[1].labels.numpy()
     return [
-        {"kind": "evaluation", **record, "calibrated": calibrated_loss(run, index, labels)}
+        TrialEvaluationEvent(record=record, calibrated_nll_sum=calibrated_loss(run, index, labels))
         for index, record in enumerate(Journal(folder).records())
     ]
 

@@ -21,9 +21,9 @@ def curves(journals: Sequence[Journal], labels: npt.NDArray[np.int64]) -> list[C
     members = [
         Curve(
             name=f"member {number}",
-            step=tuple(r["step"] for r in own),
-            nll_sum=tuple(r["nll_sum"] for r in own),
-            accuracy=tuple(r["accuracy"] for r in own),
+            step=tuple(r.step for r in own),
+            nll_sum=tuple(r.nll_sum for r in own),
+            accuracy=tuple(r.accuracy for r in own),
         )
         for number, own in enumerate(records, 1)
     ]

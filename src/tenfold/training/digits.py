@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from tenfold.artifacts.evaluation import KeepRule
+from tenfold.artifacts.training import JournalRecord, TrainingRecord
 from tenfold.augmentation.batches import DigitBatches
 from tenfold.data.digits import Digits
 from tenfold.data.seeds import derive_seed
@@ -60,6 +61,7 @@ def digit_task(
         seed=seed,
         measure=partial(measure, digits=monitored) if monitored else None,
         score=SCORES[recipe.training.keep],
+        record=JournalRecord if monitored else TrainingRecord,
     )
 
 

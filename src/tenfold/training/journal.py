@@ -6,19 +6,16 @@
 Float16 keeps log p to 0.05 %, so that any subset of members can be averaged afterwards.
 """
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tenfold.artifacts.training import JournalRecord, TrainingRecord
 from tenfold.data.mnist import CLASSES
 from tenfold.errors import RunError
-
-Record = dict[str, Any]
 
 
 class Journal:
@@ -28,11 +25,13 @@ class Journal:
         self.path = folder / "journal.jsonl"
         self.probabilities_path = folder / "log_probabilities.f16"
 
-    def append(self, record: Record, predictions_nk: npt.NDArray[np.float32] | None = None) -> None:
-        """Add one evaluation: a flat record, and predictions of the same shape each time."""
+    def append(
+        self, record: TrainingRecord, predictions_nk: npt.NDArray[np.float32] | None = None
+    ) -> None:
+        """Add one evaluation: a record, and predictions of the same shape each time."""
         if predictions_nk is not None:
             _append(self.probabilities_path, predictions_nk.astype(np.float16).tobytes())
-        _append(self.path, (json.dumps(record) + "\n").encode())
+        _append(self.path, record.to_json().encode())
 
     def sizes(self) -> dict[str, int]:
         """Return the length of each file in bytes, for `truncate`."""
@@ -54,19 +53,14 @@ class Journal:
                 )
             os.truncate(path, size)
 
-    def records(self) -> list[Record]:
-        """Return every evaluation, oldest first.
+    def records(self) -> list[JournalRecord]:
+        """Return every evaluation of a digit classifier, oldest first.
 
         Raises:
-            RunError: a line is not JSON.
+            RunError: a line is not a record.
         """
-        try:
-            with self.path.open(encoding="utf-8") as file:
-                return [json.loads(line) for line in file]
-        except OSError as error:
-            raise RunError(f"{self.path}: cannot be read ({error.strerror})") from error
-        except ValueError as error:
-            raise RunError(f"{self.path}: not a journal: {error}") from error
+        fix = "delete its folder to train the member again"
+        return JournalRecord.read_lines(self.path, fix)
 
     def log_probabilities(self, index: int, images: int) -> npt.NDArray[np.float16]:
         """Return log p float16 [n, 10] of the `index`-th evaluation over `images` images.

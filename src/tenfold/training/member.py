@@ -9,16 +9,21 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from tenfold.artifacts.training import (
+    EvaluationEvent,
+    Event,
+    ProgressEvent,
+    TrainingRecord,
+    TrainingState,
+)
 from tenfold.errors import RunError
 from tenfold.training.checkpoint import load_checkpoint, save_checkpoint
-from tenfold.training.journal import Journal, Record
+from tenfold.training.journal import Journal
 from tenfold.training.loss import weight_loss
 from tenfold.training.task import Measurement
 from tenfold.training.trainer import Trainer
 
 PROGRESS_SECONDS = 0.25
-
-Event = dict[str, Any]
 
 
 class Interrupted(Exception):  # noqa: N818 - it is no error
@@ -67,7 +72,7 @@ class MemberRun:
         }
         save_checkpoint(self.checkpoint_path, self.trainer.checkpoint() | best, values)
 
-    def evaluate(self) -> Record:
+    def evaluate(self) -> TrainingRecord:
         """Measure, write the record, keep the weights if they are the best.
 
         Raises:
@@ -79,16 +84,16 @@ class MemberRun:
         images = trainer.schedule.images_before(step)
         new_images = images - self.recorded_images
         new_seconds = self.seconds - self.recorded_seconds
-        record = {
+        facts = {
             "step": step,
             **trainer.schedule.at(step - 1)._asdict(),
             "images": images,
+            "seconds": round(self.seconds, 3),
             "train_nll": float(trainer.loss_total) / new_images,
             "weight_loss": weight_loss(trainer.network.hidden_weights()),
-            **measured.metrics,
-            "seconds": round(self.seconds, 3),
             "images_per_second": round(new_images / new_seconds, 1) if new_seconds else None,
         }
+        record = trainer.task.record.model_validate({**facts, **measured.metrics})
         self.journal.append(record, measured.predictions)
         self.recorded_images, self.recorded_seconds = images, self.seconds
         trainer.loss_total.zero_()
@@ -143,7 +148,7 @@ def train_member(run: MemberRun, stop: Callable[[], bool]) -> Iterator[Event]:
         if trainer.step_count % settings.evaluate_every == 0 or trainer.step_count == last:
             record = run.evaluate()
             begun = time.monotonic()
-            yield {"kind": "evaluation", **record}
+            yield EvaluationEvent(record=record)
         if stop():
             run.save_checkpoint()
             raise Interrupted
@@ -156,14 +161,14 @@ def train_member(run: MemberRun, stop: Callable[[], bool]) -> Iterator[Event]:
     run.finish()
 
 
-def progress(run: MemberRun) -> Event:
+def progress(run: MemberRun) -> ProgressEvent:
     """Describe where a member is."""
     trainer = run.trainer
     step = trainer.step_count
-    return {
-        "kind": "progress",
-        "step": step,
+    state = TrainingState(
+        step=step,
         **trainer.schedule.at(min(step, trainer.schedule.iterations - 1))._asdict(),
-        "images": trainer.schedule.images_before(step),
-        "seconds": run.seconds,
-    }
+        images=trainer.schedule.images_before(step),
+        seconds=run.seconds,
+    )
+    return ProgressEvent(state=state)

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from tenfold.artifacts.training import TrainingRecord
 from tenfold.model.trainable import TrainableNetwork
 
 Metrics = Mapping[str, float]
@@ -52,6 +53,7 @@ class Task:
         measure: evaluates a network in evaluation mode; None where nothing is monitored.
         score: of metrics, higher is better; the weights with the best score are kept. None keeps
             the last ones.
+        record: schema of a line of the journal, with a field for each metric of `measure`.
     """
 
     network: TrainableNetwork
@@ -60,3 +62,4 @@ class Task:
     seed: int
     measure: Callable[[TrainableNetwork], Measurement] | None = None
     score: Callable[[Metrics], float] | None = None
+    record: type[TrainingRecord] = TrainingRecord
