@@ -27,6 +27,7 @@ from tenfold.studies.space import load_space
 from tenfold.studies.sweep import FINISHED, open_sweep
 from tenfold.studies.trial import train_trial
 from tenfold.training.journal import Journal
+from tenfold.training.member import Interrupted
 from tenfold.training.recipe import load_recipe
 
 SMALL = (

@@ -80,9 +80,7 @@ def test_damage_is_told_in_one_line_with_the_file(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"log_probabilities\.f16: evaluation 2 cannot be read"):
         journal.log_probabilities(2, IMAGES)
     journal.path.write_text('{"step": 1}\n{"step"\n')
-    with pytest.raises(
-        RunError, match=r"journal\.jsonl: stage: Field required; line 1; "
-    ) as caught:
+    with pytest.raises(RunError, match=r"journal\.jsonl: stage: .* line 1; ") as caught:
         journal.records()
     assert "\n" not in str(caught.value)
     journal.path.unlink()

@@ -94,16 +94,11 @@ def measure(network: TrainableNetwork) -> Measurement:
     return Measurement({"rmse": float(error.square().mean().sqrt())})
 
 
+NOTHING_MEASURED: dict[str, Any] = {"measure": None, "score": None, "record": TrainingRecord}
+
+
 def member(folder: Path, **parts: Any) -> MemberRun:
-    task = Task(
-        Line(),
-        Points(),
-        squares,
-        5,
-        measure,
-        score=lambda metrics: -metrics["rmse"],
-        record=LineRecord,
-    )
+    task = Task(Line(), Points(), squares, 5, measure, lambda m: -m["rmse"], LineRecord)
     task = dataclasses.replace(task, **parts)
     return MemberRun(Trainer(task, SETTINGS, EMAConfig(decay=0.8, every=2)), folder)
 
@@ -153,7 +148,7 @@ def test_predictions_are_kept_where_a_task_has_some(tmp_path: Path) -> None:
 
 
 def test_a_task_that_measures_nothing_keeps_the_last_weights(tmp_path: Path) -> None:
-    list(train_member(member(tmp_path, measure=None, score=None), stop=lambda: False))
+    list(train_member(member(tmp_path, **NOTHING_MEASURED), stop=lambda: False))
     assert load_checkpoint(tmp_path / "weights.safetensors")[1] == {"step": 60}
     assert "rmse" not in journal(tmp_path)[-1]
 
@@ -167,7 +162,7 @@ def test_a_part_of_a_task_is_replaced_by_another(tmp_path: Path) -> None:
     def absolute(outputs: Tensor, labels: Tensor) -> Tensor:
         return (outputs - labels).abs().sum()
 
-    run = member(tmp_path, batches=Doubled(), loss=absolute, measure=None, score=None)
+    run = member(tmp_path, batches=Doubled(), loss=absolute, **NOTHING_MEASURED)
     run.trainer.step()
     (x, y), network = Points().at(0), Line()
     torch.manual_seed(derive_seed(5, "step", 0))
