@@ -51,7 +51,7 @@ def real_fonts() -> list[tuple[Font, Path]]:
         pytest.skip(str(error))
 
 
-def test_every_digit_in_every_font_round_after_round(stand_ins: Path) -> None:
+def test_every_digit_in_every_font_four_times(stand_ins: Path) -> None:
     drawn = list(font_digits())
     assert stand_ins.is_dir()
     assert [label for _, label in drawn] == list(string.digits) * 20 * 4
@@ -69,7 +69,7 @@ def test_pictures_are_the_same_each_time_and_the_first_those_of_all() -> None:
 
 
 @pytest.mark.usefixtures("stand_ins")
-def test_dark_on_light_with_a_margin_all_round() -> None:
+def test_glyphs_are_dark_on_light_with_margins() -> None:
     for picture, _ in font_digits(50):
         border = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
         assert border.min() == border.max() >= 225
@@ -87,7 +87,7 @@ def test_letters_are_those_that_no_digit_looks_like(stand_ins: Path) -> None:
     found = find_fonts()
     assert {path.parent for _, path in found} == {stand_ins}
     drawn = list(font_letters())
-    assert len(drawn) == sum(letter not in font.without for font, _ in found for letter in LETTERS)
+    assert len(drawn) == sum(letter not in font.excluded for font, _ in found for letter in LETTERS)
     assert {label for _, label in drawn} == {""}
 
 
@@ -106,7 +106,7 @@ def test_a_file_that_is_no_font_is_named(tmp_path: Path) -> None:
         draw_glyph(FONTS[0], broken, "7", 0)
 
 
-def test_a_glyph_without_ink_is_refused() -> None:
+def test_an_empty_glyph_is_refused() -> None:
     with pytest.raises(DataError, match="cannot draw ' '"):
         draw_glyph(FONTS[0], DEJAVU, " ", 0)
 
@@ -119,9 +119,9 @@ def test_real_fonts_have_ten_different_digits(real_fonts: list[tuple[Font, Path]
 
 
 def test_real_letters_come_from_twenty_fonts(real_fonts: list[tuple[Font, Path]]) -> None:
-    with_letters = [font for font, _ in real_fonts if set(LETTERS) - set(font.without)]
+    with_letters = [font for font, _ in real_fonts if set(LETTERS) - set(font.excluded)]
     if len(real_fonts) < len(FONTS):
         pytest.skip("some of the fonts are missing")
     assert len(with_letters) >= 20
-    kinds = {letter for font in with_letters for letter in LETTERS if letter not in font.without}
+    kinds = {letter for font in with_letters for letter in LETTERS if letter not in font.excluded}
     assert len(kinds) >= 26

@@ -36,8 +36,8 @@ LOOKALIKES = {
 }
 
 
-def in_form(images: torch.Tensor) -> None:
-    """Assert MNIST's form: ink in a box of 20 pixels, the darkest white."""
+def assert_normalized(images: torch.Tensor) -> None:
+    """Assert MNIST's normalisation: strokes in a box of 20 pixels, their maximum white."""
     assert images.dtype == torch.uint8
     assert images.shape[1:] == (28, 28)
     assert set(images.amax((1, 2)).tolist()) == {255}
@@ -46,9 +46,9 @@ def in_form(images: torch.Tensor) -> None:
         assert max(np.ptp(rows), np.ptp(columns)) + 1 <= 20
 
 
-def test_negatives_are_decided_by_the_seed() -> None:
+def test_non_digits_are_decided_by_the_seed() -> None:
     first = non_digits(60, seed=3)
-    in_form(first)
+    assert_normalized(first)
     assert torch.equal(non_digits(60, seed=3), first)
     other = non_digits(60, seed=4)
     assert int((other != first).flatten(1).any(1).sum()) > 55
@@ -58,7 +58,7 @@ def test_negatives_are_decided_by_the_seed() -> None:
 @pytest.mark.parametrize("draw", [printed_digits, drawn_digits])
 def test_digits_are_decided_by_the_seed(draw: Draw) -> None:
     (images, labels), again, other = (draw(100, seed) for seed in (3, 3, 4))
-    in_form(images)
+    assert_normalized(images)
     assert labels.dtype == torch.int64
     assert set(labels.tolist()) == set(range(10))
     assert torch.equal(images, again[0])
@@ -104,17 +104,17 @@ def test_no_letter_is_one_that_may_be_taken_for_a_digit() -> None:
 
 
 @pytest.mark.parametrize("character", LETTERS + SYMBOLS + string.digits)
-def test_a_character_fits_its_page(character: str) -> None:
+def test_a_character_fits_its_canvas(character: str) -> None:
     for seed in range(40):  # that draw fonts and weights
-        page = module._glyphs(character, np.random.default_rng(seed))
+        page = module._print_text(character, np.random.default_rng(seed))
         assert page.dtype == np.uint8
         assert page.any()
         edges = np.concatenate([page[0], page[-1], page[:, 0], page[:, -1]])
         assert not edges.any()
 
 
-@pytest.mark.parametrize("kind", [kind for kind, _ in module._KINDS])
-def test_every_kind_draws_ink_on_paper(kind: object) -> None:
+@pytest.mark.parametrize("kind", [kind for kind, _ in module.KINDS])
+def test_every_kind_draws_something(kind: object) -> None:
     assert callable(kind)
     drawn = [kind(np.random.default_rng(seed)) for seed in range(30)]
     for canvas in drawn:
@@ -125,14 +125,14 @@ def test_every_kind_draws_ink_on_paper(kind: object) -> None:
 
 
 def test_the_shares_of_kinds_are_met(monkeypatch: pytest.MonkeyPatch) -> None:
-    shares = [share for _, share in module._KINDS]
+    shares = [share for _, share in module.KINDS]
     assert sum(shares) == pytest.approx(1)
 
     def stub(kind: int) -> object:
         return lambda _: np.pad(np.full((20, kind + 1), 255, np.uint8), 4)
 
     stubs = tuple((stub(kind), share) for kind, share in enumerate(shares))
-    monkeypatch.setattr(module, "_KINDS", stubs)
+    monkeypatch.setattr(module, "KINDS", stubs)
     drawn = non_digits(2000, seed=0)
     widths = (drawn[:, 14] > 0).sum(1)
     counts = np.bincount(widths.numpy(), minlength=len(shares) + 1)[1:]

@@ -13,14 +13,20 @@ from tenfold.data.mnist import SIDE
 from tenfold.errors import DataError
 
 _DIGITS = frozenset("0123456789")
-_HALF = 127  # grey levels: a border that is lighter than this is paper, not background
+MAX_DARK_LEVEL = 127
 
 
 @dataclass(frozen=True)
 class LabelledFile:
-    """A file and what it is labelled as, unchecked; `place` begins a message about the label."""
+    """A picture's file and its label, which is not checked.
 
-    file: Path
+    Args:
+        path: the file.
+        label: any text.
+        place: where the label is from; messages about the label begin with it.
+    """
+
+    path: Path
     label: str
     place: str
 
@@ -28,7 +34,7 @@ class LabelledFile:
 def load_folder(
     path: Path,
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], list[Path]]:
-    """Read a folder of labelled digit images, in the order of their names (or of the CSV's rows).
+    """Read a folder of labelled digit images, in the order of their names or of the CSV's rows.
 
     The folder has sub-folders ``0`` … ``9`` of images, or a ``labels.csv`` (or a single CSV of
     another name) whose rows are ``file,label``, with or without a header.
@@ -44,15 +50,15 @@ def load_folder(
     for row in listed:
         if row.label not in _DIGITS:
             raise DataError(f"{row.place} as {row.label!r}, not 0 … 9")
-    files = [row.file for row in listed]
+    files = [row.path for row in listed]
     images = np.stack([read_image(file) for file in files])
     return images, np.array([int(row.label) for row in listed], dtype=np.int64), files
 
 
 def list_labelled_files(path: Path) -> list[LabelledFile]:
-    """List a folder's images and their labels, in the order of their names (or the CSV's rows).
+    """List a folder's images and their labels, in the order of their names or of the CSV's rows.
 
-    See `load_folder` for its form; the CSV's labels may be any text.
+    `load_folder` describes the folder; here the labels of the CSV may be any text.
 
     Raises:
         DataError: no folder, nothing in it, a sub-folder with a number above 9, or a bad CSV.
@@ -66,11 +72,11 @@ def list_labelled_files(path: Path) -> list[LabelledFile]:
 
 
 def read_image(path: Path) -> npt.NDArray[np.uint8]:
-    """Read one image of one digit as MNIST would have it.
+    """Read one image of one digit: grey, 28 x 28, white on black.
 
-    Decoded as `decode` does, colour turned to grey. An image of another size is squeezed to
-    28 x 28 by averaging areas (or bilinearly when it is smaller). One whose median border pixel
-    is above 127 is taken for ink on paper and inverted, whatever its size.
+    The image is decoded as `decode` does. Another size is scaled to 28 x 28 by averaging areas,
+    or bilinearly if it is smaller. If the median of the border's pixels is above 127, the image is
+    taken to be dark on light and inverted.
 
     Returns:
         uint8[28, 28], white on black.
@@ -82,7 +88,7 @@ def read_image(path: Path) -> npt.NDArray[np.uint8]:
 
 
 def to_mnist_size(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Do what `read_image` says to pixels uint8[h, w] or uint8[h, w, 3]."""
+    """Scale and invert as `read_image` does: uint8[28, 28] of uint8[h, w] or uint8[h, w, 3]."""
     grey = Image.fromarray(picture).convert("L")
     if grey.size != (SIDE, SIDE):
         smaller = min(grey.size) < SIDE
@@ -90,7 +96,7 @@ def to_mnist_size(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         grey = grey.resize((SIDE, SIDE), method)
     pixels = np.array(grey)
     border = np.concatenate([pixels[0], pixels[-1], pixels[1:-1, 0], pixels[1:-1, -1]])
-    return 255 - pixels if np.median(border) > _HALF else pixels
+    return 255 - pixels if np.median(border) > MAX_DARK_LEVEL else pixels
 
 
 def _list_subfolders(path: Path) -> list[LabelledFile]:

@@ -1,7 +1,7 @@
-"""Pictures of paper with nothing on it, or with what is no digit: scribbles and doodles.
+"""Pictures of blank pages, scribbles and doodles, none of which shows a digit.
 
-They are drawn with the pens and on the papers of the desk's digits. Left out is what a careful
-person could read: rings (0, 8), single lines and parallel ones (1), bends of few strokes (2, 7).
+They have the pens and papers of the rendered documents. Shapes that a person could read as digits
+are left out: rings (0, 8), single and parallel lines (1), bends of few strokes (2, 7).
 
 Legend: a line is float64[k, 2], x and y from -1 to 1, y downwards; a doodle is a list of lines.
 """
@@ -14,63 +14,66 @@ import numpy as np
 import numpy.typing as npt
 
 from tenfold.data.seeds import derive_seed
-from tenfold.rendering.camera import Field, Pixels, Sheet, photograph
-from tenfold.rendering.documents import DOCUMENTS_VERSION, draw_shape, legible
-from tenfold.rendering.paper import Random, chance, draw_look
-from tenfold.rendering.pen import cut
+from tenfold.rendering.camera import Coverage, Page, Pixels, photograph
+from tenfold.rendering.documents import (
+    DOCUMENTS_VERSION,
+    Composed,
+    compose_legibly,
+    sample_picture_shape,
+)
+from tenfold.rendering.paper import sample_appearance
+from tenfold.rendering.pen import crop
+from tenfold.rendering.sampling import Random, bernoulli, log_uniform
 from tenfold.rendering.strokes import catmull_rom_interior
 
-_BLANK = 0.35  # share of the pictures
-_SMALLEST = 24.0  # pixels of a doodle: a smaller one is a blot
-_PITCH = (2.0, 30.0)  # pixels a millimetre
-_WIDTH = (0.03, 0.1)  # of a line, in sizes of the doodle
-_FINER = 3  # lines are drawn so much larger and scaled down: widths need be no whole pixels
-_BEND = 12  # points of a smooth line between two that it goes through
-_STEP = 0.02  # between points of a line, where its wobble is added
+BLANK_SHARE = 0.35
+MIN_DOODLE_PX = 24.0
+BLANK_PIXELS_PER_MM = (2.0, 30.0)
+STROKE_PER_DOODLE_SIZE = (0.03, 0.1)
+# Lines are drawn larger and scaled down, so that their widths need not be whole pixels.
+SUPERSAMPLING = 3
+SPLINE_STEPS = 12
+JITTER_STEP = 0.02
 
 Line = npt.NDArray[np.float64]
 Doodle = Callable[[Random], list[Line]]
 
 
 def blanks_and_scribbles(n: int) -> Iterator[tuple[Pixels, str]]:
-    """Photograph n sheets without a digit, a third of them blank.
+    """Photograph n pages without a digit, about a third of them blank.
 
     Yields:
         uint8[h, w] or uint8[h, w, 3] (RGB), and "".
     """
     for index in range(n):
         random = np.random.default_rng(derive_seed(DOCUMENTS_VERSION, "negative", index))
-        if chance(random, _BLANK):
+        if bernoulli(random, BLANK_SHARE):
             yield compose_blank(random), ""
         else:
             doodle = DOODLES[random.integers(len(DOODLES))]
-            yield legible(functools.partial(compose_doodle, doodle), "doodle", index), ""
+            compose = functools.partial(compose_doodle, doodle)
+            yield compose_legibly(compose, "doodle", index), ""
 
 
 def compose_blank(random: Random) -> Pixels:
-    """Photograph an empty sheet, printed lines and all."""
-    shape = draw_shape(random)
-    pitch = float(np.exp(random.uniform(*np.log(_PITCH))))
-    picture, _ = photograph(
-        Sheet(np.zeros(shape, np.float32), pitch), draw_look(random), shape, random
-    )
+    """Photograph an empty page, which may have printed lines."""
+    shape = sample_picture_shape(random)
+    page = Page(np.zeros(shape, np.float32), log_uniform(random, BLANK_PIXELS_PER_MM))
+    picture, _ = photograph(page, sample_appearance(random), shape, random)
     return picture
 
 
-def compose_doodle(doodle: Doodle, random: Random) -> tuple[Pixels, Field]:
-    """Draw a doodle by hand and photograph it.
-
-    Returns:
-        The picture, and where its ink is: float32[h, w].
-    """
-    shape = draw_shape(random)
-    size = max(_SMALLEST, min(shape) * random.uniform(0.3, 0.75))
-    ink_hw = rasterize([_by_hand(line, random) for line in doodle(random)], size, random)
-    return photograph(Sheet(ink_hw, size / random.uniform(8, 25)), draw_look(random), shape, random)
+def compose_doodle(doodle: Doodle, random: Random) -> Composed:
+    """Draw a doodle with the lines of a human hand and photograph it."""
+    shape = sample_picture_shape(random)
+    size = max(MIN_DOODLE_PX, min(shape) * random.uniform(0.3, 0.75))
+    strokes_hw = rasterize([_jitter(line, random) for line in doodle(random)], size, random)
+    page = Page(strokes_hw, size / random.uniform(8, 25))
+    return photograph(page, sample_appearance(random), shape, random)
 
 
-def rasterize(lines: list[Line], size: float, random: Random) -> Field:
-    """Draw lines with one pen: float32[h, w], cut to the ink.
+def rasterize(lines: list[Line], size: float, random: Random) -> Coverage:
+    """Draw lines with one pen: float32[h, w], cropped to the strokes.
 
     Args:
         lines: see the legend; they may reach a little beyond the box.
@@ -78,37 +81,39 @@ def rasterize(lines: list[Line], size: float, random: Random) -> Field:
         random: source of the pen's width.
     """
     side = round(1.5 * size)
-    canvas = np.zeros((side * _FINER, side * _FINER), np.uint8)
-    width = max(1.2, size * random.uniform(*_WIDTH))
+    canvas = np.zeros((side * SUPERSAMPLING, side * SUPERSAMPLING), np.uint8)
+    width = max(1.2, size * random.uniform(*STROKE_PER_DOODLE_SIZE))
     for line in lines:
-        points = (line * size + side) / 2 * _FINER
+        points = (line * size + side) / 2 * SUPERSAMPLING
         cv2.polylines(
             canvas,
             [np.rint(points).astype(np.int32)],
             isClosed=False,
             color=255,
-            thickness=round(width * _FINER),
+            thickness=round(width * SUPERSAMPLING),
         )
-    ink = cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA)
-    return cut(ink.astype(np.float32) / np.float32(255))
+    coverage = cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA)
+    return crop(coverage.astype(np.float32) / np.float32(255))
 
 
 def scribble(random: Random) -> list[Line]:
     """Draw a curve to and fro that crosses itself many times."""
-    return [catmull_rom_interior(random.uniform(-1, 1, (int(random.integers(16, 31)), 2)), _BEND)]
+    return [
+        catmull_rom_interior(random.uniform(-1, 1, (int(random.integers(16, 31)), 2)), SPLINE_STEPS)
+    ]
 
 
 def crossed_out(random: Random) -> list[Line]:
-    """Draw a slanting zigzag so narrow that it nearly fills an area."""
+    """Draw a slanted zigzag, so narrow that it nearly fills an area."""
     legs = int(random.integers(9, 18))
     x = np.linspace(-0.9, 0.9, legs) + random.normal(0, 0.05, legs)
     y = np.where(np.arange(legs) % 2, 0.6, -0.6) + random.normal(0, 0.1, legs)
     corners = np.stack([x + 0.3 * y, y], 1)
-    return [catmull_rom_interior(corners, _BEND) if chance(random, 0.5) else corners]
+    return [catmull_rom_interior(corners, SPLINE_STEPS) if bernoulli(random, 0.5) else corners]
 
 
 def hatching(random: Random) -> list[Line]:
-    """Draw strokes across one another, three to five each way."""
+    """Draw crossing strokes, three to five in each direction."""
     lines = []
     for turn in (random.uniform(25, 65), random.uniform(115, 155)):
         along = np.array([np.cos(np.deg2rad(turn)), np.sin(np.deg2rad(turn))])
@@ -121,19 +126,19 @@ def hatching(random: Random) -> list[Line]:
 def dots(random: Random) -> list[Line]:
     """Scatter dots and short dashes, four to twelve."""
     centres = random.uniform(-0.9, 0.9, (int(random.integers(4, 13)), 2))
-    dash = np.array([0.06 if chance(random, 0.5) else 0.005, 0.0])
+    dash = np.array([0.06 if bernoulli(random, 0.5) else 0.005, 0.0])
     return [np.stack([centre - dash, centre + dash]) for centre in centres]
 
 
 def star(random: Random) -> list[Line]:
     """Draw a star of five or seven points in one go."""
-    points = 5 if chance(random, 0.7) else 7
+    points = 5 if bernoulli(random, 0.7) else 7
     angles = np.arange(points + 1) * 2 * np.pi * (points // 2) / points - np.pi / 2
     return [_on_circle(angles)]
 
 
 def spiral(random: Random) -> list[Line]:
-    """Wind a line three to five times: with fewer it could be a 6 or a 9."""
+    """Draw a spiral of three to five turns; one of fewer turns could be a 6 or a 9."""
     angles = np.linspace(0, 2 * np.pi * random.uniform(3, 5), 200)
     return [_on_circle(angles + random.uniform(0, 6)) * np.linspace(0.05, 1, 200)[:, None]]
 
@@ -148,11 +153,11 @@ def heart(random: Random) -> list[Line]:
 def triangle(random: Random) -> list[Line]:
     """Draw a triangle, its tip up or down."""
     corners = _on_circle(np.arange(4) * 2 * np.pi / 3 - np.pi / 2)
-    return [corners * (1, 1 if chance(random, 0.7) else -1)]
+    return [corners * (1, 1 if bernoulli(random, 0.7) else -1)]
 
 
 def square(random: Random) -> list[Line]:
-    """Draw a square, with its diagonals in two cases of three: a bare one is nearly a 0."""
+    """Draw a square, in two cases of three with diagonals: without them it resembles a 0."""
     corners = np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]]) * 0.8
     diagonals = [corners[[0, 2]], corners[[1, 3]]]
     return [corners, *diagonals[: random.integers(3)]]
@@ -188,16 +193,18 @@ DOODLES: tuple[Doodle, ...] = (
 )
 
 
-def _by_hand(line: Line, random: Random) -> Line:
-    """Put points between those of a line and shake them a little, smoothly."""
+def _jitter(line: Line, random: Random) -> Line:
+    """Resample a line densely and shift its points a little, neighbours alike."""
     lengths = np.hypot(*np.diff(line, axis=0).T)
-    at = np.concatenate([[0.0], np.cumsum(lengths)])
-    points = np.linspace(0, at[-1], 2 + int(at[-1] / _STEP))
-    dense = np.stack([np.interp(points, at, line[:, axis]) for axis in (0, 1)], 1)
-    rough = random.normal(0, 0.04, (2 + int(at[-1] / 0.5), 2))
-    places = np.linspace(0, at[-1], len(rough))
-    shaken = [np.interp(points, places, rough[:, axis]) for axis in (0, 1)]
-    return dense + np.stack(shaken, 1)
+    positions = np.concatenate([[0.0], np.cumsum(lengths)])
+    end = positions[-1]
+    dense = np.linspace(0, end, 2 + int(end / JITTER_STEP))
+    shifts = random.normal(0, 0.04, (2 + int(end / 0.5), 2))
+    coarse = np.linspace(0, end, len(shifts))
+    points = [np.interp(dense, positions, line[:, axis]) for axis in (0, 1)]
+    moves = [np.interp(dense, coarse, shifts[:, axis]) for axis in (0, 1)]
+    jittered: Line = np.stack(points, 1) + np.stack(moves, 1)
+    return jittered
 
 
 def _on_circle(angles: npt.NDArray[np.float64]) -> Line:

@@ -1,9 +1,9 @@
 """Digits and letters in handwriting fonts, one glyph a picture.
 
-Each font was looked at: all ten digits are there, and a person reads each for what it is. The
-fonts are Debian's; one line installs them (`APT`). They may also lie in ~/.fonts or in a folder
-that TENFOLD_FONTS names. A picture depends on its font, glyph and round alone, and on FreeType's
-rasteriser: with other versions of Pillow some pixels differ.
+Each font was checked by eye: it has all ten digits, and a person reads each of them correctly. The
+fonts are packages of Debian; `APT` is the command that installs them. They may also be in ~/.fonts
+or in a folder that TENFOLD_FONTS names. A picture depends on its font, glyph and variant alone, and
+on FreeType's rasteriser: with other versions of Pillow some pixels differ.
 """
 
 import os
@@ -18,12 +18,14 @@ from PIL import Image, ImageDraw, ImageFont
 
 from tenfold.data.seeds import derive_seed
 from tenfold.errors import DataError
+from tenfold.rendering.sampling import log_uniform
 
 FONTS_VERSION = 1
-ENOUGH = 20  # fonts: with fewer, a figure speaks of those fonts rather than of writing
-ROUNDS = 4  # sizes and margins of each digit in each font
+# With fewer fonts, an accuracy would describe these fonts rather than handwriting.
+MIN_FONTS = 20
+VARIANTS_PER_DIGIT = 4
 
-# Letters that a careful person could take for a digit in some hand, by the digit.
+# Letters that look like a digit in some handwriting, and the digit.
 LOOKALIKES = {
     **dict.fromkeys("DOQo", 0),
     **dict.fromkeys("IJijl", 1),
@@ -39,8 +41,9 @@ LETTERS = "".join(letter for letter in string.ascii_letters if letter not in LOO
 
 FOLDERS = (Path("~/.fonts"), Path("/usr/share/fonts"))
 
-_HEIGHTS = (24, 160)  # pixels of a glyph: above, hairlines are seen; a phone's crop is no larger
-_MEASURED = 200  # points at which a glyph is measured
+# Lower, hairlines vanish; higher than a digit in a phone's picture is of no use.
+GLYPH_HEIGHT_PX = (24, 160)
+MEASURED_AT_POINTS = 200
 
 
 @dataclass(frozen=True)
@@ -50,25 +53,25 @@ class Font:
     Args:
         package: the package's name without ``fonts-``.
         file: the file's name.
-        without: letters that look like a digit in this font, or that it has not got.
+        excluded: letters that look like a digit in this font, or that it lacks.
     """
 
     package: str
     file: str
-    without: str = ""
+    excluded: str = ""
 
 
-_SMALL = string.ascii_lowercase  # drawn as capitals
-_LATIN = string.ascii_letters  # Hebrew fonts
+_SMALL_CAPITALS = string.ascii_lowercase
+_ALL_LATIN = string.ascii_letters
 
 FONTS = (
     Font("alee", "EunjinNakseo.ttf"),
     Font("aoyagi-soseki", "aoyagi-soseki.ttf"),
     Font("bajaderka", "Bajaderka-Regular.otf", "CEP"),
     Font("breip", "Breip.ttf", "uU"),
-    Font("bwht", "BecauseWeBuild-Regular.otf", _SMALL + "C"),
+    Font("bwht", "BecauseWeBuild-Regular.otf", _SMALL_CAPITALS + "C"),
     *(
-        Font("bwht", f"BecauseWe{verb}-Regular.otf", _SMALL)
+        Font("bwht", f"BecauseWe{verb}-Regular.otf", _SMALL_CAPITALS)
         for verb in ("Connect", "Create", "Learn", "Mentor", "Organize")
     ),
     Font("comic-neue", "ComicNeue-LightItalic.otf"),
@@ -80,12 +83,12 @@ FONTS = (
     Font("dustin", "Junkyard.ttf", "C"),
     Font("ecolier-court", "Ecolier-court.ttf", "rCEFPW"),
     Font("havana", "Havana-Regular.otf", "vPV"),
-    Font("humor-sans", "Humor-Sans.ttf", _SMALL),
+    Font("humor-sans", "Humor-Sans.ttf", _SMALL_CAPITALS),
     Font("isabella", "Isabella.ttf", "dvV"),
     Font("kaushanscript", "KaushanScript-Regular.otf", "d"),
     Font("klee", "KleeOne-Regular.ttf"),
     Font("kristi", "Kristi.ttf", "v"),
-    *(Font("ldco", f"{name}.ttf", _LATIN) for name in ("Amit", "HarSinai", "Noam", "YamSuf")),
+    *(Font("ldco", f"{name}.ttf", _ALL_LATIN) for name in ("Amit", "HarSinai", "Noam", "YamSuf")),
     Font("leckerli-one", "LeckerliOne-Regular.ttf", "vV"),
     Font("linex", "AbecedarioNegrita.ttf", "rv"),
     Font("lobster", "lobster.otf"),
@@ -99,7 +102,7 @@ FONTS = (
     Font("sjfonts", "SteveHand.ttf"),
     Font("tlwg-purisa-ttf", "Purisa-BoldOblique.ttf"),
     Font("tlwg-purisa-ttf", "Purisa.ttf"),
-    Font("tomsontalks", "TomsonTalks.ttf", _SMALL),
+    Font("tomsontalks", "TomsonTalks.ttf", _SMALL_CAPITALS),
     Font("unfonts-extra", "UnPilgia.ttf"),
     Font("urw-base35", "Z003-MediumItalic.otf"),
     Font("woowa-bm", "BMKIRANGHAERANG-TTF.ttf"),
@@ -113,10 +116,10 @@ APT = "apt-get install " + " ".join(dict.fromkeys(f"fonts-{font.package}" for fo
 
 
 def find_fonts() -> list[tuple[Font, Path]]:
-    """Find the fonts' files in TENFOLD_FONTS, ~/.fonts and /usr/share/fonts, the first of a name.
+    """Find the files of the fonts in TENFOLD_FONTS, ~/.fonts and /usr/share/fonts, in this order.
 
     Raises:
-        DataError: fewer than `ENOUGH` of them.
+        DataError: fewer than 20 of them were found.
     """
     folders = [folder.expanduser() for folder in FOLDERS]
     if chosen := os.environ.get("TENFOLD_FONTS"):
@@ -127,24 +130,24 @@ def find_fonts() -> list[tuple[Font, Path]]:
         for path in sorted(folder.rglob("*.[ot]tf")):
             if path.name in wanted:
                 paths.setdefault(path.name, path)
-    if len(paths) < ENOUGH:
+    if len(paths) < MIN_FONTS:
         raise DataError(
             f"{len(paths)} of {len(FONTS)} handwriting fonts are on this machine, "
-            f"{ENOUGH} are needed; {APT} (or name a folder of them in TENFOLD_FONTS)"
+            f"{MIN_FONTS} are needed; {APT} (or name a folder of them in TENFOLD_FONTS)"
         )
     return [(font, paths[font.file]) for font in FONTS if font.file in paths]
 
 
 def describe_fonts() -> str:
-    """Say what the pictures are made from, with how many of the fonts: figures depend on it."""
+    """Name the source of the pictures, with the number of fonts found: results depend on it."""
     return f"{len(find_fonts())} of {len(FONTS)} handwriting fonts, drawing {FONTS_VERSION}"
 
 
 def font_digits(n: int | None = None) -> Iterator[tuple[npt.NDArray[np.uint8], str]]:
-    """Draw every digit in every font found, round after round, each with size and margins anew.
+    """Draw every digit in every font found, again and again, each time with other margins and size.
 
     Args:
-        n: pictures; `ROUNDS` rounds when None.
+        n: number of pictures; four of each digit in each font when None.
 
     Yields:
         uint8[h, w], dark on light, and the digit.
@@ -153,21 +156,21 @@ def font_digits(n: int | None = None) -> Iterator[tuple[npt.NDArray[np.uint8], s
         DataError: see `find_fonts`.
     """
     found = find_fonts()
-    count = ROUNDS * len(found) * len(string.digits) if n is None else n
+    count = VARIANTS_PER_DIGIT * len(found) * len(string.digits) if n is None else n
     for index in range(count):
         place, digit = divmod(index, len(string.digits))
-        turn, which = divmod(place, len(found))
-        yield draw_glyph(*found[which], str(digit), turn), str(digit)
+        variant, which = divmod(place, len(found))
+        yield draw_glyph(*found[which], str(digit), variant), str(digit)
 
 
 def font_letters(n: int | None = None) -> Iterator[tuple[npt.NDArray[np.uint8], str]]:
     """Draw the letters that cannot be taken for digits, in every font found that has them.
 
     Args:
-        n: pictures; every letter once in every font when None.
+        n: number of pictures; every letter once in every font when None.
 
     Yields:
-        uint8[h, w], dark on light, and "", since nothing in it is a digit.
+        uint8[h, w], dark on light, and the label "": the picture shows no digit.
 
     Raises:
         DataError: see `find_fonts`.
@@ -176,42 +179,43 @@ def font_letters(n: int | None = None) -> Iterator[tuple[npt.NDArray[np.uint8], 
         (font, path, letter)
         for font, path in find_fonts()
         for letter in LETTERS
-        if letter not in font.without
+        if letter not in font.excluded
     ]
     for index in range(len(chosen) if n is None else n):
-        turn, which = divmod(index, len(chosen))
-        yield draw_glyph(*chosen[which], turn), ""
+        variant, which = divmod(index, len(chosen))
+        yield draw_glyph(*chosen[which], variant), ""
 
 
-def draw_glyph(font: Font, path: Path, glyph: str, turn: int) -> npt.NDArray[np.uint8]:
-    """Draw one glyph 24 … 160 pixels high, dark on light, with a margin of its own on each side.
+def draw_glyph(font: Font, path: Path, glyph: str, variant: int) -> npt.NDArray[np.uint8]:
+    """Draw one glyph, 24 … 160 pixels high, with margins of 5 … 60 % of its height.
 
-    Margins are 5 … 60 % of the height.
+    Returns:
+        uint8[h, w], dark on light.
 
     Raises:
         DataError: the file is not a font that FreeType reads, or it has no such glyph.
     """
-    random = np.random.default_rng(derive_seed(FONTS_VERSION, font.file, glyph, turn))
-    height = float(np.exp(random.uniform(*np.log(_HEIGHTS))))
+    random = np.random.default_rng(derive_seed(FONTS_VERSION, font.file, glyph, variant))
+    height = log_uniform(random, GLYPH_HEIGHT_PX)
     try:
-        measured = _coverage(path, glyph, _MEASURED)
-        # A wide letter is measured by its width, as a writer would keep it in line.
+        measured = _coverage(path, glyph, MEASURED_AT_POINTS)
+        # Wide letters are scaled by their width, as writers do to keep them in line.
         extent = max(measured.shape[0], 0.8 * measured.shape[1])
-        coverage = _coverage(path, glyph, _MEASURED * height / extent)
+        coverage = _coverage(path, glyph, MEASURED_AT_POINTS * height / extent)
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot draw {glyph!r}; install it again, or remove it") from error
     margins = np.rint(height * random.uniform(0.05, 0.6, 4)).astype(int).reshape(2, 2)
-    paper, ink = random.integers(225, 256), random.integers(0, 80)
-    return np.rint(paper + (ink - paper) * np.pad(coverage, margins)).astype(np.uint8)
+    light, dark = random.integers(225, 256), random.integers(0, 80)
+    return np.rint(light + (dark - light) * np.pad(coverage, margins)).astype(np.uint8)
 
 
 def _coverage(path: Path, glyph: str, points: float) -> npt.NDArray[np.float64]:
-    """Draw a glyph as float64[h, w], 1 where all of a pixel is ink, cut to where there is any."""
-    side = round(4 * points)  # swashes reach far beyond a font's own measures
+    """Draw a glyph as the coverage of each pixel, float64[h, w] in 0 … 1, cropped to it."""
+    side = round(4 * points)  # swashes reach far beyond the size of a font
     canvas = Image.new("L", (side, side))
     sized = ImageFont.truetype(path, points)
     ImageDraw.Draw(canvas).text((side / 2, side / 2), glyph, font=sized, fill=255, anchor="mm")
     box = canvas.getbbox()
     if box is None:
-        raise ValueError(glyph)  # nothing is drawn
+        raise ValueError(glyph)
     return np.asarray(canvas.crop(box), dtype=np.float64) / 255

@@ -1,6 +1,6 @@
-"""Pictures of what is no digit, and of printed digits, in MNIST's form: for a network that refuses.
+"""Images for outlier exposure: non-digits, printed digits and drawn digits, normalised as MNIST's.
 
-Letters and symbols come from the fonts of matplotlib, which are at hand wherever tenfold is.
+Letters and symbols have the fonts of matplotlib, which need no installation of their own.
 Scribbles and doodles are polylines through random points.
 """
 
@@ -18,54 +18,63 @@ from torch import Tensor
 from tenfold.data.mnist import SIDE
 from tenfold.data.normalization import normalize_digit
 from tenfold.data.seeds import derive_seed
-from tenfold.rendering.strokes import Canvas, catmull_rom, draw_digit, draw_polylines
+from tenfold.rendering.sampling import Random, bernoulli
+from tenfold.rendering.strokes import (
+    CANVAS_SIDE_PX,
+    Canvas,
+    catmull_rom,
+    draw_digit,
+    draw_polylines,
+)
 
-# Left out are letters that a careful person may take for a digit in some hand:
+# Letters that look like a digit in some handwriting are left out:
 # B f 8 · b G 6 · D O o Q 0 · e 2 · g q a 9 · I i J j L l t 1 · T 7 · S s 5 · y 4 or 9 · Y 4 · Z z 2
 LETTERS = "ACEFHKMNPRUVWXcdhkmnprvwxu"
 SYMBOLS = "#%&@?+*=<>{}[]~^$"
 
-_CANVAS = 96
-_PAGE = 144  # pixels for a character: room for the widest, and for what hangs over
-_FONTS = (
+# Wide enough for the widest character of the fonts, with its overhang.
+CHARACTER_CANVAS_PX = 144
+FONT_SIZE_PX = 72
+MATPLOTLIB_FONTS = (
     *("DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSerif", "DejaVuSerif-Italic"),
     *("DejaVuSansMono", "STIXGeneral", "STIXGeneralItalic", "STIXGeneralBol"),
     *("cmr10", "cmss10", "cmtt10", "cmti10", "cmmi10", "cmb10"),
 )
 
-Random = np.random.Generator
-
 
 def non_digits(n: int, seed: int) -> Tensor:
-    """Draw what is no digit: uint8[n, 28, 28], the same for the same seed."""
+    """Draw non-digits: uint8[n, 28, 28], white on black, the same for the same seed."""
     random = np.random.default_rng(derive_seed(seed, "negatives"))
-    chosen = random.choice(len(_KINDS), n, p=[share for _, share in _KINDS])
-    return _formed(_KINDS[kind][0](random) for kind in chosen)
+    chosen = random.choice(len(KINDS), n, p=[share for _, share in KINDS])
+    return _normalized(KINDS[kind][0](random) for kind in chosen)
 
 
 def printed_digits(n: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Draw digits in fonts: uint8[n, 28, 28] and their labels int64[n]."""
+    """Draw digits in printed fonts: uint8[n, 28, 28], white on black, and labels int64[n]."""
     random = np.random.default_rng(derive_seed(seed, "printed"))
     labels = random.integers(0, 10, n)
-    return _formed(_glyphs(str(label), random) for label in labels), torch.from_numpy(labels)
+    return _normalized(_print_text(str(label), random) for label in labels), torch.from_numpy(
+        labels
+    )
 
 
 def drawn_digits(n: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Draw digits from templates of strokes: uint8[n, 28, 28] and their labels int64[n]."""
+    """Draw digits from stroke templates: uint8[n, 28, 28], white on black, and labels int64[n]."""
     random = np.random.default_rng(derive_seed(seed, "drawn"))
     labels = random.integers(0, 10, n)
-    return _formed(draw_digit(int(label), random) for label in labels), torch.from_numpy(labels)
+    images = _normalized(draw_digit(int(label), random) for label in labels)
+    return images, torch.from_numpy(labels)
 
 
-def _formed(canvases: Iterable[Canvas]) -> Tensor:
+def _normalized(canvases: Iterable[Canvas]) -> Tensor:
     images = [normalize_digit(np.divide(canvas, 255, dtype=np.float32)) for canvas in canvases]
     return torch.from_numpy(np.stack(images) if images else np.empty((0, SIDE, SIDE), np.uint8))
 
 
-def _glyphs(text: str, random: Random) -> Canvas:
-    """Write in a random font and weight, about 60 pixels high."""
-    page = Image.new("L", (_PAGE * len(text), _PAGE))
-    font, weight = _font(str(random.choice(_FONTS))), int(random.integers(0, 5))
+def _print_text(text: str, random: Random) -> Canvas:
+    """Print text in a random font and weight, about 60 pixels high."""
+    page = Image.new("L", (CHARACTER_CANVAS_PX * len(text), CHARACTER_CANVAS_PX))
+    font, weight = _font(str(random.choice(MATPLOTLIB_FONTS))), int(random.integers(0, 5))
     ImageDraw.Draw(page).text((32, 80), text, 255, font, anchor="ls", stroke_width=weight)
     return np.asarray(page)
 
@@ -74,39 +83,40 @@ def _glyphs(text: str, random: Random) -> Canvas:
 def _font(name: str) -> ImageFont.FreeTypeFont:
     import matplotlib as mpl
 
-    return ImageFont.truetype(Path(mpl.get_data_path()) / "fonts" / "ttf" / f"{name}.ttf", 72)
+    path = Path(mpl.get_data_path()) / "fonts" / "ttf" / f"{name}.ttf"
+    return ImageFont.truetype(path, FONT_SIZE_PX)
 
 
 def _letter(random: Random) -> Canvas:
-    return _glyphs(str(random.choice(list(LETTERS))), random)
+    return _print_text(str(random.choice(list(LETTERS))), random)
 
 
 def _symbol(random: Random) -> Canvas:
-    return _glyphs(str(random.choice(list(SYMBOLS))), random)
+    return _print_text(str(random.choice(list(SYMBOLS))), random)
 
 
 def _several(random: Random) -> Canvas:
-    """Write two or three letters or digits: a reader may fail to part them."""
+    """Print two or three characters: segmentation may fail to separate them."""
     characters = list(LETTERS + "0123456789")
-    return _glyphs("".join(random.choice(characters, random.integers(2, 4))), random)
+    return _print_text("".join(random.choice(characters, random.integers(2, 4))), random)
 
 
 def _scribble(random: Random) -> Canvas:
-    """Draw a smooth curve to and fro: six to sixteen random points."""
+    """Draw a smooth curve through six to sixteen random points."""
     return _draw(catmull_rom(random.uniform(8, 88, (int(random.integers(6, 17)), 2))), random)
 
 
 def _zigzag(random: Random) -> Canvas:
-    """Draw straight lines to and fro, as one fills an area or crosses something out."""
+    """Draw a zigzag, as people fill an area or cross something out."""
     n = int(random.integers(5, 14))
     across = np.where(np.arange(n) % 2, 84, 12) + random.normal(0, 6, n)
     points = np.stack([across, np.linspace(14, 82, n)], 1)
-    return _draw(points if random.random() < 0.5 else points[:, ::-1], random)  # noqa: PLR2004
+    return _draw(points if bernoulli(random, 0.5) else points[:, ::-1], random)
 
 
 def _star(random: Random) -> Canvas:
     """Draw a polygon or a star of three to eight corners, or a spiral."""
-    if random.random() < 0.3:  # noqa: PLR2004
+    if bernoulli(random, 0.3):
         turns = np.linspace(0, random.uniform(2.2, 5) * 2 * np.pi, 120)
         radius = 4 + 36 * turns / turns[-1]
         return _draw(48 + radius[:, None] * np.stack([np.cos(turns), np.sin(turns)], 1), random)
@@ -118,8 +128,8 @@ def _star(random: Random) -> Canvas:
 
 
 def _noise(random: Random) -> Canvas:
-    """Enlarge what is left of a blank page: a few blobs."""
-    rough = random.random((_CANVAS, _CANVAS)).astype(np.float32)
+    """Draw a few blobs, as thresholding a blank page gives them."""
+    rough = random.random((CANVAS_SIDE_PX, CANVAS_SIDE_PX)).astype(np.float32)
     smooth = cv2.GaussianBlur(rough, (0, 0), float(random.uniform(1, 6)))
     level = np.quantile(smooth, random.uniform(0.7, 0.97))
     blobs: Canvas = ((smooth > level) * 255).astype(np.uint8)
@@ -127,10 +137,10 @@ def _noise(random: Random) -> Canvas:
 
 
 def _draw(points: npt.NDArray[np.float64], random: Random) -> Canvas:
-    return draw_polylines([points], (_CANVAS, _CANVAS), int(random.integers(3, 10)))
+    return draw_polylines([points], (CANVAS_SIDE_PX, CANVAS_SIDE_PX), int(random.integers(3, 10)))
 
 
-_KINDS: tuple[tuple[Callable[[Random], Canvas], float], ...] = (
+KINDS: tuple[tuple[Callable[[Random], Canvas], float], ...] = (
     (_letter, 0.45),
     (_symbol, 0.1),
     (_several, 0.1),

@@ -1,6 +1,7 @@
-"""Ink on a page: MNIST's digits drawn again, larger, with other strokes, and set on a line.
+"""MNIST's digits drawn again: larger, with strokes of another width, and arranged on a line.
 
-Legend: `_hw` is float32[h, w], ink being 1 and nothing 0; `_h` is a number a row.
+Legend: `_hw` is float32[h, w], the coverage of each pixel by strokes, 0 … 1; `_h` is one number
+for each row.
 """
 
 import math
@@ -11,145 +12,158 @@ import numpy as np
 import numpy.typing as npt
 
 from tenfold.data.normalization import foreground_box, stroke_width
+from tenfold.rendering.sampling import Random
 
-Field = npt.NDArray[np.float32]
+Coverage = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
-_SQUEEZE = 1.15  # a digit is at most this many times as wide as its line is high
-_LEVELS = tuple(0.3 + 0.05 * step for step in range(12))
-_FAINT, _HALF = 0.25, 0.5  # of MNIST's white: what holds strokes together; where they end
-_SPECK = 0.06  # share of the ink: the bar of a 5 has more
+MAX_WIDTH_OVER_HEIGHT = 1.15
+THRESHOLDS = tuple(0.3 + 0.05 * step for step in range(12))
+# Shares of MNIST's white. Faint pixels still connect strokes; a stroke's edge is at half.
+FAINT, EDGE = 0.25, 0.5
+# Share of all stroke pixels. The bar of a 5 has more.
+MAX_SPECK_AREA = 0.06
 
 
-def write(image: npt.NDArray[np.uint8], tall: float, stroke: float, slant: float) -> Field:
-    """Draw a digit again, larger and with a stroke of another width.
+def redraw_digit(
+    image: npt.NDArray[np.uint8], height_px: float, stroke_px: float, slant: float
+) -> Coverage:
+    """Draw a digit again, larger and with strokes of another width.
 
-    The image is enlarged smoothly and divided by the ink in the middle of the nearest stroke, so
-    that faint strokes end where dark ones do: where that share falls below a level. The level is
-    the one that brings the strokes nearest to the wanted width without breaking a stroke, closing
-    a gap (a 5 would turn into a 9) or filling a loop.
+    The image is enlarged smoothly and divided by the brightness of the nearest stroke's middle, so
+    that faint strokes get the same edges as dark ones. Then it is thresholded. The threshold is
+    the one whose strokes come nearest to the wanted width without breaking a stroke, closing a gap
+    (a 5 would turn into a 9) or filling a loop.
 
     Args:
         image: uint8[28, 28], white on black.
-        tall: pixels from its top to its bottom, about.
-        stroke: pixels across a stroke.
-        slant: pixels to the right a pixel up.
+        height_px: approximate height of the digit.
+        stroke_px: wanted width of the strokes.
+        slant: shift to the right for each pixel upwards.
 
     Returns:
-        float32[h, w], cut to the ink; a pixel of 0 if there is none.
+        float32[h, w], cropped to the strokes; one pixel of 0 if there are none.
     """
     small = image.astype(np.float32) / 255
-    rows, columns = np.nonzero(small > 0.2)  # noqa: PLR2004 - a faint rim is no height
+    rows, columns = np.nonzero(small > 0.2)  # noqa: PLR2004
     if not len(rows):
         return np.zeros((1, 1), np.float32)
-    scale = tall / max(np.ptp(rows) + 1, (np.ptp(columns) + 1) / _SQUEEZE)
+    scale = height_px / max(np.ptp(rows) + 1, (np.ptp(columns) + 1) / MAX_WIDTH_OVER_HEIGHT)
     side = math.ceil(scale * len(small))
     lean = slant * side / 2
     size = (side + 2 * math.ceil(abs(lean)), side)
-    # Pixels are squares: their corners, not their centres, keep their places.
+    # Pixels are squares: the map keeps the image's corner, not the centre of its first pixel.
     corner = (scale - 1) / 2
     right = corner + math.ceil(abs(lean)) + lean
-    move = np.array([[scale, -slant * scale, right], [0, scale, corner]])
+    affine = np.array([[scale, -slant * scale, right], [0, scale, corner]])
     middle = cv2.dilate(cv2.GaussianBlur(small, (0, 0), 0.5), np.ones((5, 5), np.uint8))
-    middle = cv2.warpAffine(cv2.GaussianBlur(middle, (0, 0), 1), move, size)
-    smooth = cv2.warpAffine(small, move, size, flags=cv2.INTER_CUBIC)
+    middle = cv2.warpAffine(cv2.GaussianBlur(middle, (0, 0), 1), affine, size)
+    smooth = cv2.warpAffine(small, affine, size, flags=cv2.INTER_CUBIC)
     smooth = cv2.GaussianBlur(smooth, (0, 0), 0.55 * scale)
-    share: Field = (smooth / np.maximum(middle, 0.4 * middle.max())).astype(np.float32)
-    level = _level(share, smooth.astype(np.float32), stroke, max(1, int(scale / 3)))
-    # An edge falls by about half in a pixel of MNIST; here it shall take 1.3 pixels.
-    ink_hw = ((share - level) * max(1.5, 1.5 * scale) + 0.5).clip(0, 1).astype(np.float32)
-    strokes, _ = without_specks(share > level)
-    soft = cv2.dilate(strokes, np.ones((5, 5), np.uint8))  # their edges too
-    return cut(ink_hw * soft)
+    relative: Coverage = (smooth / np.maximum(middle, 0.4 * middle.max())).astype(np.float32)
+    stride = max(1, int(scale / 3))
+    threshold = _choose_threshold(relative, smooth.astype(np.float32), stroke_px, stride)
+    # In MNIST, an edge falls by about half within a pixel. Here it takes 1.3 pixels.
+    edged = ((relative - threshold) * max(1.5, 1.5 * scale) + 0.5).clip(0, 1).astype(np.float32)
+    strokes, _ = remove_specks(relative > threshold)
+    with_edges = cv2.dilate(strokes, np.ones((5, 5), np.uint8))
+    return crop(edged * with_edges)
 
 
-def without_specks(ink_hw: Mask) -> tuple[npt.NDArray[np.uint8], int]:
-    """Leave out what is not connected with a stroke: it could be taken for a sign of its own.
+def remove_specks(mask_hw: Mask) -> tuple[npt.NDArray[np.uint8], int]:
+    """Remove small connected components, which could be mistaken for a character.
 
     Returns:
-        uint8[h, w], 1 on strokes, and in how many pieces they are.
+        uint8[h, w], 1 on strokes, and the number of connected components that are left.
     """
-    _, places, stats, _ = cv2.connectedComponentsWithStats(ink_hw.astype(np.uint8))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask_hw.astype(np.uint8))
     areas = stats[:, cv2.CC_STAT_AREA].copy()
-    areas[0] = 0  # the paper
-    strokes = areas >= max(1, _SPECK * areas.sum())
-    return strokes.astype(np.uint8)[places], int(strokes.sum())
+    areas[0] = 0  # the background
+    strokes = areas >= max(1, MAX_SPECK_AREA * areas.sum())
+    return strokes.astype(np.uint8)[labels], int(strokes.sum())
 
 
-def set_line(
-    glyphs: Sequence[Field], gap: float, wobble: float, random: np.random.Generator, *, close: bool
-) -> Field:
-    """Set digits side by side on a line, so that their ink does not meet.
+def arrange_line(
+    glyphs: Sequence[Coverage], gap_px: float, baseline_px: float, random: Random, *, kerned: bool
+) -> Coverage:
+    """Arrange digits side by side on a line, so that their strokes do not touch.
 
     Args:
         glyphs: float32[h, w] each.
-        gap: pixels between two of them, on average.
-        wobble: pixels by which they leave the line, standard deviation.
+        gap_px: mean distance between two digits.
+        baseline_px: standard deviation of their distance from the line.
         random: source of both.
-        close: measure gaps from ink to ink, so that one may reach under another's roof; else
-            from the rightmost ink of one to the leftmost of the next.
+        kerned: measure gaps from stroke to stroke, so that a digit may reach under the next one;
+            else from the rightmost pixel of a digit to the leftmost pixel of the next.
 
     Returns:
-        float32[h, w], cut to the ink.
+        float32[h, w], cropped to the strokes.
     """
-    tallest, reach = max(len(glyph) for glyph in glyphs), math.ceil(gap)
-    spare = reach + math.ceil(3 * wobble)
+    tallest, reach = max(len(glyph) for glyph in glyphs), math.ceil(gap_px)
+    spare = reach + math.ceil(3 * baseline_px)
     widest = sum(glyph.shape[1] + 2 * reach for glyph in glyphs)
     line_hw = np.zeros((tallest + 2 * spare, widest), np.float32)
-    end_h = np.zeros(len(line_hw))  # where the ink of each row ends so far
+    end_h = np.zeros(len(line_hw))
     for number, glyph in enumerate(glyphs):
         h, w = glyph.shape
-        drop = np.clip(random.normal(0, wobble), -3 * wobble, 3 * wobble)
+        drop = np.clip(random.normal(0, baseline_px), -3 * baseline_px, 3 * baseline_px)
         top = spare + tallest - h + round(float(drop))
-        after = gap * random.uniform(0.8, 1.2)
-        left = _left_of(glyph, end_h[top - reach : top + h + reach], reach) if close else math.inf
-        # However far it could reach under a roof, it begins right of the last one's middle.
+        gap = gap_px * random.uniform(0.8, 1.2)
+        left = math.inf
+        if kerned:
+            left = _leftmost(glyph, end_h[top - reach : top + h + reach], reach)
+        # However far a digit could reach under the last one, it begins right of its middle.
         left = min(max(left, end_h.max() - w / 2), end_h.max())
-        column = math.ceil(left + after) if number else 0
+        column = math.ceil(left + gap) if number else 0
         line_hw[top : top + h, column : column + w] += glyph
-        has_ink = glyph.any(1)
         last = column + w - (glyph[:, ::-1] > 0).argmax(1)
-        end_h[top : top + h] = np.where(has_ink, last, end_h[top : top + h])
-    return cut(line_hw)
+        end_h[top : top + h] = np.where(glyph.any(1), last, end_h[top : top + h])
+    return crop(line_hw)
 
 
-def cut(ink_hw: Field) -> Field:
-    """Cut a page to where there is ink; a pixel of 0 if there is none."""
-    top, left, bottom, right = foreground_box(ink_hw)
-    return ink_hw[top:bottom, left:right] if bottom else np.zeros((1, 1), np.float32)
+def crop(coverage_hw: Coverage) -> Coverage:
+    """Crop to the pixels above 0; one pixel of 0 if there are none."""
+    top, left, bottom, right = foreground_box(coverage_hw)
+    return coverage_hw[top:bottom, left:right] if bottom else np.zeros((1, 1), np.float32)
 
 
-def _level(share_hw: Field, smooth_hw: Field, stroke: float, step: int) -> float:
-    """Choose the level that keeps pieces and loops, then the width nearest to `stroke`.
+def _choose_threshold(
+    relative_hw: Coverage, smooth_hw: Coverage, stroke_px: float, stride: int
+) -> float:
+    """Choose a threshold that keeps components and loops; then the nearest to `stroke_px`.
 
-    Every `step`-th pixel is looked at: widths change little from one level to the next.
+    It looks at every `stride`-th pixel: widths change little from one threshold to the next.
     """
-    share_hw, smooth_hw = share_hw[::step, ::step], smooth_hw[::step, ::step]
-    pieces, _ = _pieces_and_loops(smooth_hw > _FAINT)
-    _, loops = _pieces_and_loops(smooth_hw > _HALF)
+    relative_hw, smooth_hw = relative_hw[::stride, ::stride], smooth_hw[::stride, ::stride]
+    components, _ = _components_and_loops(smooth_hw > FAINT)
+    _, loops = _components_and_loops(smooth_hw > EDGE)
     nearest = sorted(
-        (abs(step * stroke_width(share_hw > level) - stroke), level) for level in _LEVELS
+        (abs(stride * stroke_width(relative_hw > threshold) - stroke_px), threshold)
+        for threshold in THRESHOLDS
     )
-    changes = []
-    for away, level in nearest:
-        found = _pieces_and_loops(share_hw > level)
-        changed = abs(found[0] - pieces) + abs(found[1] - loops)
-        if not changed:
-            return level
-        changes.append((changed, away, level))
-    return min(changes)[2]
+    candidates = []
+    for error, threshold in nearest:
+        found = _components_and_loops(relative_hw > threshold)
+        changes = abs(found[0] - components) + abs(found[1] - loops)
+        if not changes:
+            return threshold
+        candidates.append((changes, error, threshold))
+    return min(candidates)[2]
 
 
-def _pieces_and_loops(ink_hw: Mask) -> tuple[int, int]:
-    strokes, pieces = without_specks(ink_hw)
-    papers, _ = cv2.connectedComponents(np.pad(1 - strokes, 1, constant_values=1), connectivity=4)
-    return pieces, papers - 2  # but for the strokes themselves and the paper around them
+def _components_and_loops(mask_hw: Mask) -> tuple[int, int]:
+    strokes, components = remove_specks(mask_hw)
+    background = np.pad(1 - strokes, 1, constant_values=1)
+    labels, _ = cv2.connectedComponents(background, connectivity=4)
+    # Without the label of the strokes and that of the background around them.
+    return components, labels - 2
 
 
-def _left_of(glyph: Field, end_h: npt.NDArray[np.float64], reach: int) -> float:
-    """Find the leftmost place at which no ink lies left of where its row's ink ends.
+def _leftmost(glyph: Coverage, end_h: npt.NDArray[np.float64], reach: int) -> float:
+    """Find the leftmost column for a glyph at which it covers nothing that is taken.
 
-    Ink counts in the `reach` rows above and below it too: digits keep apart in all directions.
+    `end_h` is where each row is taken up to. The glyph counts in the `reach` rows above and below
+    as well: digits keep their distance in all directions.
     """
     padded = np.pad((glyph > 0).astype(np.uint8), ((reach, reach), (0, 0)))
     spread = cv2.dilate(padded, np.ones((2 * reach + 1, 1), np.uint8))

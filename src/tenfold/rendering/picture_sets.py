@@ -1,4 +1,4 @@
-"""Sets of labelled pictures: by name, or folders of one's own. None is for training."""
+"""Sets of labelled pictures, known by name or folders of the user's own. None is for training."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -10,6 +10,9 @@ from tenfold.data.folder import LabelledFile, list_labelled_files
 from tenfold.data.pictures import LABEL_PATTERNS, Kind, Labelled, Pictures
 from tenfold.errors import DataError
 
+Made = tuple[str, Iterator[Labelled]]
+"""What the pictures are made from, and the pictures."""
+
 
 @dataclass(frozen=True)
 class PictureSet:
@@ -18,13 +21,13 @@ class PictureSet:
     Args:
         description: one line for lists.
         kind: see `Pictures`.
-        make: says what the pictures are made from and gives the first so many, or all when that
-            is None; the path is the cache of `tenfold.data.sources`.
+        make: makes the first n pictures, or the whole set if n is None. The path is the cache of
+            `tenfold.data.sources`.
     """
 
     description: str
     kind: Kind
-    make: Callable[[int | None, Path | None], tuple[str, Iterator[Labelled]]]
+    make: Callable[[int | None, Path | None], Made]
 
 
 def picture_sets() -> dict[str, str]:
@@ -32,15 +35,21 @@ def picture_sets() -> dict[str, str]:
     return {name: entry.description for name, entry in PICTURE_SETS.items()}
 
 
+def is_picture_set(spec: str) -> bool:
+    """Whether `load_pictures` takes this: a set's name, or a folder that has no IDX files."""
+    folder = Path(spec)
+    return spec in PICTURE_SETS or (folder.is_dir() and not any(folder.glob("*-ubyte*")))
+
+
 def load_pictures(spec: str, cache: Path | None = None, n: int | None = None) -> Pictures:
-    """Make a set of pictures, or read a folder of one's own.
+    """Make a set of pictures, or read a folder of the user's own.
 
     Args:
         spec: a name in `picture_sets`, or the path of a folder: sub-folders ``0`` … ``9`` of
             images, or a ``labels.csv`` whose rows are ``file,label``; there a label may be several
             digits, a grid of 81, or empty for a picture without digits.
         cache: where MNIST is, see `tenfold.data.sources.cache_folder`.
-        n: only the first so many; all when None.
+        n: number of pictures, from the first; all when None.
 
     Raises:
         DataError: no such set or folder, bad contents, or fonts that are not installed.
@@ -49,7 +58,7 @@ def load_pictures(spec: str, cache: Path | None = None, n: int | None = None) ->
     if n is not None and n < 0:
         raise DataError(f"{spec}: there are no {n} pictures; ask for 0 or more")
     if spec not in PICTURE_SETS:
-        return _load_own(Path(spec), n)
+        return _load_folder(Path(spec), n)
     entry = PICTURE_SETS[spec]
     source, labelled = entry.make(n, cache)
     made = list(labelled)
@@ -62,40 +71,34 @@ def load_pictures(spec: str, cache: Path | None = None, n: int | None = None) ->
     )
 
 
-def _load_own(folder: Path, n: int | None) -> Pictures:
+def _load_folder(folder: Path, n: int | None) -> Pictures:
     if not folder.is_dir():
-        known = ", ".join(picture_sets())
+        known = ", ".join(PICTURE_SETS)
         raise DataError(f"{folder}: no such set of pictures or folder; sets: {known}")
-    listed = list_labelled_files(folder)[:n]
-    kind = _kind_of(listed)
+    files = list_labelled_files(folder)[:n]
+    kind = _kind_of(files)
     return Pictures(
-        pictures=tuple(decode(row.file) for row in listed),
-        labels=tuple(row.label for row in listed),
+        pictures=tuple(decode(file.path) for file in files),
+        labels=tuple(file.label for file in files),
         name=folder.resolve().name,
         source=str(folder),
         kind=kind,
     )
 
 
-def _kind_of(listed: list[LabelledFile]) -> Kind:
+def _kind_of(files: list[LabelledFile]) -> Kind:
     """Find the narrowest kind that all labels are of."""
     for kind, (pattern, _) in LABEL_PATTERNS.items():
-        if all(re.fullmatch(pattern, row.label) for row in listed):
+        if all(re.fullmatch(pattern, file.label) for file in files):
             return kind
-    wrong = next((row for row in listed if not re.fullmatch("[0-9]*", row.label)), listed[0])
+    wrong = next((file for file in files if not re.fullmatch("[0-9]*", file.label)), files[0])
     raise DataError(
         f"{wrong.place} as {wrong.label!r}; write its digits, nothing if there are none, or for "
         "all pictures a grid of 81 digits and dots"
     )
 
 
-def is_picture_set(spec: str) -> bool:
-    """Whether `load_pictures` takes this: a set's name, or a folder that has no IDX files."""
-    folder = Path(spec)
-    return spec in PICTURE_SETS or (folder.is_dir() and not any(folder.glob("*-ubyte*")))
-
-
-def _mnist(n: int | None, cache: Path | None) -> tuple[str, Iterator[Labelled]]:
+def _mnist(n: int | None, cache: Path | None) -> Made:
     from tenfold.data.sources import load_digits
 
     digits = load_digits("mnist", "test", cache)
@@ -103,55 +106,48 @@ def _mnist(n: int | None, cache: Path | None) -> tuple[str, Iterator[Labelled]]:
     return digits.name, zip(images, map(str, labels), strict=True)
 
 
-def _optical(n: int | None, _: Path | None) -> tuple[str, Iterator[Labelled]]:
+def _optical(n: int | None, _: Path | None) -> Made:
     from tenfold.data.optical import optical_digits
 
     return "sklearn.datasets.load_digits", optical_digits(n)
 
 
-def _font_digits(n: int | None, _: Path | None) -> tuple[str, Iterator[Labelled]]:
+def _font_digits(n: int | None, _: Path | None) -> Made:
     from tenfold.rendering.fonts import describe_fonts, font_digits
 
     return describe_fonts(), font_digits(n)
 
 
-def _font_letters(n: int | None, _: Path | None) -> tuple[str, Iterator[Labelled]]:
+def _font_letters(n: int | None, _: Path | None) -> Made:
     from tenfold.rendering.fonts import describe_fonts, font_letters
 
     return describe_fonts(), font_letters(n)
 
 
-def _digit_documents(n: int | None, cache: Path | None) -> tuple[str, Iterator[Labelled]]:
-    from tenfold.data.sources import load_digits
-    from tenfold.rendering.documents import DOCUMENTS_VERSION, digit_documents
+def _documents(kind: Kind, size: int) -> PictureSet:
+    described = {
+        "single": f"{size:,} MNIST test digits, written and photographed",
+        "number": f"{size:,} numbers of 1 to 8 MNIST test digits, photographed",
+        "grid": f"{size:,} photographed grids of 9 x 9, 32 MNIST test digits in each",
+    }
 
-    digits = load_digits("mnist", "test", cache)
-    return f"{digits.name}, documents {DOCUMENTS_VERSION}", digit_documents(
-        digits, 2_000 if n is None else n
-    )
+    def make(n: int | None, cache: Path | None) -> Made:
+        from tenfold.data.sources import load_digits
+        from tenfold.rendering import documents
 
+        renderers = {
+            "single": documents.digit_documents,
+            "number": documents.number_documents,
+            "grid": documents.grid_documents,
+        }
+        digits = load_digits("mnist", "test", cache)
+        source = f"{digits.name}, documents {documents.DOCUMENTS_VERSION}"
+        return source, renderers[kind](digits, size if n is None else n)
 
-def _number_documents(n: int | None, cache: Path | None) -> tuple[str, Iterator[Labelled]]:
-    from tenfold.data.sources import load_digits
-    from tenfold.rendering.documents import DOCUMENTS_VERSION, number_documents
-
-    digits = load_digits("mnist", "test", cache)
-    return f"{digits.name}, documents {DOCUMENTS_VERSION}", number_documents(
-        digits, 500 if n is None else n
-    )
-
-
-def _grid_documents(n: int | None, cache: Path | None) -> tuple[str, Iterator[Labelled]]:
-    from tenfold.data.sources import load_digits
-    from tenfold.rendering.documents import DOCUMENTS_VERSION, grid_documents
-
-    digits = load_digits("mnist", "test", cache)
-    return f"{digits.name}, documents {DOCUMENTS_VERSION}", grid_documents(
-        digits, 20 if n is None else n
-    )
+    return PictureSet(described[kind], kind, make)
 
 
-def _blanks_and_scribbles(n: int | None, _: Path | None) -> tuple[str, Iterator[Labelled]]:
+def _blanks_and_scribbles(n: int | None, _: Path | None) -> Made:
     from tenfold.rendering.documents import DOCUMENTS_VERSION
     from tenfold.rendering.doodles import blanks_and_scribbles
 
@@ -169,15 +165,9 @@ PICTURE_SETS: dict[str, PictureSet] = {
         "non-digit",
         _font_letters,
     ),
-    "documents": PictureSet(
-        "2,000 MNIST test digits, written and photographed", "single", _digit_documents
-    ),
-    "document-numbers": PictureSet(
-        "500 numbers of 1 to 8 MNIST test digits, photographed", "number", _number_documents
-    ),
-    "document-grids": PictureSet(
-        "20 photographed grids of 9 x 9, 32 MNIST test digits in each", "grid", _grid_documents
-    ),
+    "documents": _documents("single", 2_000),
+    "document-numbers": _documents("number", 500),
+    "document-grids": _documents("grid", 20),
     "blanks-and-scribbles": PictureSet(
         "1,000 photographed papers, blank or with scribbles and doodles",
         "non-digit",

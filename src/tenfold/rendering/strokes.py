@@ -1,8 +1,9 @@
-"""Digits drawn with a pen, a mouse or a finger, as smooth or as coarse as tablets record them.
+"""Digits drawn from stroke templates, as smooth or as coarse as mice and tablets record them.
 
-Each digit has the ways in which people write it, as points (x, y) in a unit box, y downwards. A
-corner is a point given twice. Drawn are the points after a random move of each, as a spline or as
-straight lines; coarse tablets keep a few points along the way, and some lose where the pen was up.
+Each digit has several templates, one for each common way to write it. A template is strokes of
+points (x, y) in a unit box, y downwards; a point given twice is a corner. The points are shifted at
+random and joined by a spline or by straight lines. Some drawings keep a few points only, as coarse
+tablets do, and some forget where the pen was lifted.
 """
 
 from collections.abc import Sequence
@@ -11,15 +12,16 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from tenfold.rendering.sampling import Random, bernoulli
+
 Points = npt.NDArray[np.float64]
 Strokes = list[Points]
 Canvas = npt.NDArray[np.uint8]
-Random = np.random.Generator
 
-_CANVAS = 96
-_SIZE = 64  # pixels of the unit box
+CANVAS_SIDE_PX = 96
+UNIT_BOX_PX = 64
 
-# In hundredths of the box; a slash lifts the pen.
+# In hundredths of the unit box. A slash lifts the pen.
 STROKE_TEMPLATES: dict[int, tuple[str, ...]] = {
     0: (
         "55,0 20,15 8,55 30,97 70,95 92,50 80,10 50,0",
@@ -73,34 +75,30 @@ STROKE_TEMPLATES: dict[int, tuple[str, ...]] = {
 
 
 def draw_digit(digit: int, random: Random) -> Canvas:
-    """Draw a digit in one of the ways that people write it: uint8[96, 96], ink 255."""
-    ways = STROKE_TEMPLATES[digit]
-    strokes = [
-        jitter_points(points, random) for points in parse_template(ways[random.integers(len(ways))])
-    ]
-    if random.random() < 0.6:  # noqa: PLR2004 - the others stay straight from point to point
+    """Draw a digit from one of its templates: uint8[96, 96], strokes 255 on 0."""
+    templates = STROKE_TEMPLATES[digit]
+    template = parse_template(templates[random.integers(len(templates))])
+    strokes = [jitter_points(points, random) for points in template]
+    if bernoulli(random, 0.6):
         strokes = [catmull_rom(points) for points in strokes]
-    if random.random() < 0.5:  # noqa: PLR2004
-        strokes = resample_strokes(
-            strokes,
-            int(random.integers(7, 13)),
-            joined=random.random() < 0.6,  # noqa: PLR2004
-        )
-    margin = (_CANVAS - _SIZE) / 2
+    if bernoulli(random, 0.5):
+        count = int(random.integers(7, 13))
+        strokes = resample_strokes(strokes, count, joined=bernoulli(random, 0.6))
     shape = np.array([random.uniform(0.45, 1.0), 1.0])
     slant = random.normal(0, 0.2)
-    leaning = [points * shape + np.outer(0.5 - points[:, 1], [slant, 0]) for points in strokes]
-    if random.random() < 0.3:  # noqa: PLR2004 - some tablets' writing fills a square
-        every = np.concatenate(leaning)
+    strokes = [points * shape + np.outer(0.5 - points[:, 1], [slant, 0]) for points in strokes]
+    if bernoulli(random, 0.3):  # as some tablets do, scale the writing to a square
+        every = np.concatenate(strokes)
         extent = np.maximum(np.ptp(every, axis=0), 0.15)
         aspect = np.array([random.uniform(0.8, 1.1), 1.0])
-        leaning = [(points - every.min(axis=0)) / extent * aspect for points in leaning]
-    lines = [points * _SIZE + margin for points in leaning]
-    return draw_polylines(lines, (_CANVAS, _CANVAS), int(random.integers(2, 11)))
+        strokes = [(points - every.min(axis=0)) / extent * aspect for points in strokes]
+    margin = (CANVAS_SIDE_PX - UNIT_BOX_PX) / 2
+    lines = [points * UNIT_BOX_PX + margin for points in strokes]
+    return draw_polylines(lines, (CANVAS_SIDE_PX, CANVAS_SIDE_PX), int(random.integers(2, 11)))
 
 
 def draw_polylines(lines: Sequence[Points], shape: tuple[int, int], width: int) -> Canvas:
-    """Draw polylines of points [k, 2], in pixels, with a round pen: uint8[h, w], ink 255."""
+    """Draw polylines of points [k, 2], in pixels, with a round pen: uint8[h, w], lines 255 on 0."""
     canvas = np.zeros(shape, np.uint8)
     fixed = [np.rint(points * 16).astype(np.int32) for points in lines]  # sixteenths of a pixel
     cv2.polylines(
@@ -109,16 +107,16 @@ def draw_polylines(lines: Sequence[Points], shape: tuple[int, int], width: int) 
     return canvas
 
 
-def parse_template(way: str) -> Strokes:
-    """Read a template: strokes of points [k, 2] in the unit box."""
+def parse_template(template: str) -> Strokes:
+    """Parse an entry of `STROKE_TEMPLATES`: strokes of points float64[k, 2] in the unit box."""
     return [
         np.array([point.split(",") for point in stroke.split()], np.float64) / 100
-        for stroke in way.split("/")
+        for stroke in template.split("/")
     ]
 
 
 def jitter_points(points: Points, random: Random) -> Points:
-    """Move each point a little, a corner's two alike, and all of them smoothly together."""
+    """Shift each point at random (the two of a corner alike), and bend the whole stroke."""
     wobble = random.normal(0, 0.045, points.shape)
     same = np.flatnonzero((np.diff(points, axis=0) == 0).all(axis=1))
     wobble[same + 1] = wobble[same]
@@ -128,13 +126,17 @@ def jitter_points(points: Points, random: Random) -> Points:
 
 
 def catmull_rom(points: Points, steps: int = 10) -> Points:
-    """Draw a Catmull-Rom spline through points [k, 2]; a point given twice is a corner."""
+    """Interpolate points [k, 2] by a Catmull-Rom spline; a point given twice is a corner.
+
+    Returns:
+        float64[(k - 1)·steps, 2].
+    """
     ends = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
     return catmull_rom_interior(ends, steps)
 
 
 def catmull_rom_interior(points: Points, steps: int) -> Points:
-    """Draw a Catmull-Rom spline through all of points [k, 2] but the first and the last."""
+    """Interpolate points [k, 2] but the first and the last: float64[(k - 3)·steps, 2]."""
     a, b, c, d = points[:-3, None], points[1:-2, None], points[2:-1, None], points[3:, None]
     t = np.linspace(0, 1, steps)[None, :, None]
     smooth: Points = b + t / 2 * (
@@ -144,13 +146,14 @@ def catmull_rom_interior(points: Points, steps: int) -> Points:
 
 
 def resample_strokes(strokes: Strokes, count: int, *, joined: bool) -> Strokes:
-    """Keep points at equal distances along the way; joined, the pen's lifts are forgotten."""
+    """Resample strokes to about `count` points at equal distances; joined, as a single stroke."""
     if joined:
         strokes = [np.concatenate(strokes)]
     lengths = [float(np.hypot(*np.diff(points, axis=0).T).sum()) for points in strokes]
-    kept = []
+    resampled = []
     for points, length in zip(strokes, lengths, strict=True):
-        way = np.r_[0, np.hypot(*np.diff(points, axis=0).T).cumsum()]
-        at = np.linspace(0, way[-1], max(2, round(count * length / sum(lengths))))
-        kept.append(np.stack([np.interp(at, way, points[:, axis]) for axis in (0, 1)], axis=1))
-    return kept
+        positions = np.r_[0, np.hypot(*np.diff(points, axis=0).T).cumsum()]
+        wanted = np.linspace(0, positions[-1], max(2, round(count * length / sum(lengths))))
+        axes = [np.interp(wanted, positions, points[:, axis]) for axis in (0, 1)]
+        resampled.append(np.stack(axes, axis=1))
+    return resampled

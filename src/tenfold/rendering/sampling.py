@@ -1,0 +1,27 @@
+"""Random draws that several renderers share. The source is always a generator that is passed in."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+
+Random = np.random.Generator
+Range = tuple[float, float]
+
+T = TypeVar("T")
+
+
+def bernoulli(random: Random, probability: float) -> bool:
+    """Draw True with the given probability."""
+    return bool(random.random() < probability)
+
+
+def log_uniform(random: Random, bounds: Range) -> float:
+    """Draw a positive number whose logarithm is uniform between those of the bounds."""
+    return float(np.exp(random.uniform(*np.log(bounds))))
+
+
+def weighted_choice(random: Random, choices: Sequence[tuple[T, float]]) -> T:
+    """Draw one of the choices, each given with its probability; these add up to 1."""
+    index = int(random.choice(len(choices), p=[probability for _, probability in choices]))
+    return choices[index][0]
