@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tenfold.data.folder import load_folder, read_image
+from tenfold.data.folder import list_labelled_files, load_folder, read_image
 from tenfold.errors import DataError
 
 
@@ -29,7 +29,8 @@ def test_subfolders_are_labels_and_names_give_the_order(tmp_path: Path) -> None:
     for name in ("7/b.png", "7/a.png", "0/z.bmp", "7/.hidden.png", "notes/x.png"):
         save(tmp_path / name, a_digit())
     (tmp_path / "0" / "Thumbs.db").write_bytes(b"not an image, and not named like one")
-    images, labels, files = load_folder(tmp_path)
+    images, labels = load_folder(tmp_path)
+    files = [file.path for file in list_labelled_files(tmp_path)]
     assert [str(file.relative_to(tmp_path)) for file in files] == ["0/z.bmp", "7/a.png", "7/b.png"]
     assert labels.tolist() == [0, 7, 7]
     assert labels.dtype == np.int64
@@ -44,7 +45,8 @@ def test_csv_with_and_without_header(tmp_path: Path, table: str, header: str) ->
     save(tmp_path / "two.png", a_digit() // 2)
     rows = f"{header}two.png,2\n\nscans/one.png, 1\n"
     (tmp_path / table).write_text(rows, encoding="utf-8")
-    images, labels, files = load_folder(tmp_path)
+    images, labels = load_folder(tmp_path)
+    files = [file.path for file in list_labelled_files(tmp_path)]
     assert labels.tolist() == [2, 1]
     assert [file.name for file in files] == ["two.png", "one.png"]
     np.testing.assert_array_equal(images[0], a_digit() // 2)

@@ -288,7 +288,7 @@ class TestStatic:
         with zipfile.ZipFile(download.value.path()) as archive:
             assert archive.testzip() is None
             archive.extractall(tmp_path / "corrections")
-        kept, labels, _ = load_folder(tmp_path / "corrections")
+        kept, labels = load_folder(tmp_path / "corrections")
         assert labels.tolist() == [1, 9]
         np.testing.assert_array_equal(kept.reshape(2, -1), images)
         tab.click("#forget")

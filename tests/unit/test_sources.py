@@ -62,15 +62,13 @@ def test_verify_tells_ok_missing_and_wrong(
     install: Callable[..., None], originals: Path, cache: Path
 ) -> None:
     install(LocalFolder(originals))
-    assert [state for _, state, _ in verify("mnist", cache)] == ["missing"] * 4
+    assert [state for _, state in verify("mnist", cache)] == ["missing"] * 4
     paths = fetch("mnist", cache)
     paths[1].write_bytes(b"wrong")
     paths[2].unlink()
     rows = verify("mnist", cache)
     assert [row[0] for row in rows] == paths
     assert [row[1] for row in rows] == ["ok", "wrong", "missing", "ok"]
-    assert rows[1][2] == hashlib.sha256(b"wrong").hexdigest()
-    assert rows[2][2] is None
 
 
 def test_an_unwritable_cache_is_named(

@@ -104,7 +104,7 @@ def training_flops(config: NetworkConfig) -> int:
 
 def _lay_data(folder: Path) -> str:
     """Write images, labels and an order as .npy: MNIST if it is here, else noise of its shape."""
-    if all(state == "ok" for _, state, _ in verify("mnist")):
+    if all(state == "ok" for _, state in verify("mnist")):
         digits = load_digits("mnist", "train")
         name, images, labels = digits.name, digits.images.numpy(), digits.labels.numpy()
     else:

@@ -7,11 +7,12 @@ import typer
 
 from tenfold.cli.audit import audit
 from tenfold.cli.bench import bench_app
-from tenfold.cli.catalogue import data_app, recipes
 from tenfold.cli.compare import compare
+from tenfold.cli.data import data_app
 from tenfold.cli.evaluate import evaluate
 from tenfold.cli.export import export
 from tenfold.cli.read import read
+from tenfold.cli.recipes import recipes
 from tenfold.cli.repeat import repeat
 from tenfold.cli.report import report
 from tenfold.cli.serve import serve

@@ -33,26 +33,25 @@ class LabelledFile:
 
 def load_folder(
     path: Path,
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], list[Path]]:
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """Read a folder of labelled digit images, in the order of their names or of the CSV's rows.
 
     The folder has sub-folders ``0`` … ``9`` of images, or a ``labels.csv`` (or a single CSV of
     another name) whose rows are ``file,label``, with or without a header.
 
     Returns:
-        images uint8[n, 28, 28] white on black, labels int64[n] in 0 … 9, and the n files.
+        images uint8[n, 28, 28] white on black, and labels int64[n] in 0 … 9.
 
     Raises:
         DataError: no folder or nothing in it, an image that cannot be read, or a label outside
             0 … 9; the message names the file.
     """
-    listed = list_labelled_files(path)
-    for row in listed:
-        if row.label not in _DIGITS:
-            raise DataError(f"{row.place} as {row.label!r}, not 0 … 9")
-    files = [row.path for row in listed]
-    images = np.stack([read_image(file) for file in files])
-    return images, np.array([int(row.label) for row in listed], dtype=np.int64), files
+    files = list_labelled_files(path)
+    for file in files:
+        if file.label not in _DIGITS:
+            raise DataError(f"{file.place} as {file.label!r}, not 0 … 9")
+    images = np.stack([read_image(file.path) for file in files])
+    return images, np.array([int(file.label) for file in files], dtype=np.int64)
 
 
 def list_labelled_files(path: Path) -> list[LabelledFile]:

@@ -1,7 +1,6 @@
 """Named data sets and folders of the user's own: fetched once, checked at every load.
 
-The cache holds the four IDX files of each data set, unpacked, so that they can be memory-mapped.
-A file enters the cache only with the SHA-256 that is written here.
+The cache holds the four IDX files of each data set, unpacked. A file enters the cache only with the SHA-256 that is written here.
 """
 
 import os
@@ -25,6 +24,12 @@ if TYPE_CHECKING:
 Split = Literal["train", "test"]
 State = Literal["ok", "missing", "wrong"]
 
+IDX_FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
 _FILE_PREFIX: dict[Split, str] = {"train": "train", "test": "t10k"}
 _SYNTHETIC_COUNT_AND_SEED: dict[Split, tuple[int, int]] = {"train": (6_000, 1), "test": (1_000, 2)}
 
@@ -44,23 +49,19 @@ class Dataset:
     sources: tuple[Source, ...]
 
 
+def _by_file(*sha256: str) -> dict[str, str]:
+    return dict(zip(IDX_FILES, sha256, strict=True))
+
+
 DATASETS: dict[str, Dataset] = {
     "mnist": Dataset(
         description="MNIST: 60,000 + 10,000 handwritten digits (LeCun, Cortes, Burges, 1998)",
-        sha256={
-            "train-images-idx3-ubyte": (
-                "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"
-            ),
-            "train-labels-idx1-ubyte": (
-                "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"
-            ),
-            "t10k-images-idx3-ubyte": (
-                "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"
-            ),
-            "t10k-labels-idx1-ubyte": (
-                "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"
-            ),
-        },
+        sha256=_by_file(
+            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        ),
         sources=(
             Mirror("https://ossci-datasets.s3.amazonaws.com/mnist/"),
             Mirror("https://storage.googleapis.com/cvdf-datasets/mnist/"),
@@ -77,22 +78,15 @@ DATASETS: dict[str, Dataset] = {
     ),
     "fashion-mnist": Dataset(
         description="Fashion-MNIST: 60,000 + 10,000 clothes (Xiao, Rasul, Vollgraf, 2017)",
-        sha256={
-            "train-images-idx3-ubyte": (
-                "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"
-            ),
-            "train-labels-idx1-ubyte": (
-                "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"
-            ),
-            "t10k-images-idx3-ubyte": (
-                "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"
-            ),
-            "t10k-labels-idx1-ubyte": (
-                "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"
-            ),
-        },
+        sha256=_by_file(
+            "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+            "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+            "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+            "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+        ),
         sources=(
-            LocalFolder(Path("/usr/share/datasets/fashion-mnist")),  # Debian's package
+            # Debian's package dataset-fashion-mnist.
+            LocalFolder(Path("/usr/share/datasets/fashion-mnist")),
             Mirror("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"),
         ),
     ),
@@ -197,23 +191,24 @@ def fetch(name: str, cache: Path | None = None) -> list[Path]:
     return [folder / file for file in dataset.sha256]
 
 
-def verify(name: str, cache: Path | None = None) -> list[tuple[Path, State, str | None]]:
+def verify(name: str, cache: Path | None = None) -> list[tuple[Path, State]]:
     """Compare the files of a data set in the cache with the expected SHA-256.
 
     Returns:
-        For each file its path, its state and its actual SHA-256 (None when it is missing).
+        Path and state of each file.
 
     Raises:
         DataError: no such data set.
     """
     folder = cache_folder(cache) / name
-    rows: list[tuple[Path, State, str | None]] = []
+    states: list[tuple[Path, State]] = []
     for file, expected in _dataset(name).sha256.items():
         path = folder / file
-        actual = file_sha256(path) if path.exists() else None
-        state: State = "missing" if actual is None else "ok" if actual == expected else "wrong"
-        rows.append((path, state, actual))
-    return rows
+        state: State = "missing"
+        if path.exists():
+            state = "ok" if file_sha256(path) == expected else "wrong"
+        states.append((path, state))
+    return states
 
 
 def _dataset(name: str) -> Dataset:
@@ -269,8 +264,7 @@ def _load_own(folder: Path, split: Split) -> tuple[Bytes, Bytes | np.ndarray]:
         )
     if (folder / "train").is_dir() and (folder / "test").is_dir():
         folder = folder / split
-    images, labels, _ = load_folder(folder)
-    return images, labels
+    return load_folder(folder)
 
 
 def _find_idx(folder: Path, stem: str, kind: str) -> Path:
