@@ -1,6 +1,7 @@
 """Named data sets and folders of the user's own: fetched once, checked at every load.
 
-The cache holds the four IDX files of each data set, unpacked. A file enters the cache only with the SHA-256 that is written here.
+The cache holds the four IDX files of each data set, unpacked. A file enters the cache only
+with the SHA-256 that is written here.
 """
 
 import os
