@@ -1,4 +1,4 @@
-"""Drawn digits: templates, splines against SciPy, and points counted along the way."""
+"""Drawn digits: templates, splines against SciPy, and points counted along the stroke."""
 
 import itertools
 
@@ -20,7 +20,9 @@ from tenfold.rendering.strokes import (
     resample_strokes,
 )
 
-TEMPLATES = [(digit, way) for digit, ways in STROKE_TEMPLATES.items() for way in ways]
+TEMPLATES = [
+    (digit, template) for digit, templates in STROKE_TEMPLATES.items() for template in templates
+]
 
 coordinates = st.floats(-10, 10).map(lambda x: round(x, 3))
 polylines = st.integers(2, 8).flatmap(
@@ -36,13 +38,13 @@ def lengths(points: Points) -> Points:
 def test_there_are_ten_digits_each_in_several_ways() -> None:
     assert sorted(STROKE_TEMPLATES) == list(range(10))
     assert min(map(len, STROKE_TEMPLATES.values())) >= 2
-    assert len({way for _, way in TEMPLATES}) == len(TEMPLATES)
+    assert len({template for _, template in TEMPLATES}) == len(TEMPLATES)
 
 
-@pytest.mark.parametrize(("digit", "way"), TEMPLATES)
-def test_every_template_is_strokes_in_the_unit_box(digit: int, way: str) -> None:
-    strokes = parse_template(way)
-    assert len(strokes) == way.count("/") + 1 <= 2 + (digit == 4)
+@pytest.mark.parametrize(("digit", "template"), TEMPLATES)
+def test_every_template_is_strokes_in_the_unit_box(digit: int, template: str) -> None:
+    strokes = parse_template(template)
+    assert len(strokes) == template.count("/") + 1 <= 2 + (digit == 4)
     for points in strokes:
         assert points.ndim == 2
         assert points.shape[1] == 2
@@ -115,8 +117,10 @@ def test_few_points_are_equally_far_along_the_way(points: Points, count: int) ->
     np.testing.assert_allclose(kept[[0, -1]], points[[0, -1]], atol=1e-9)
     # Where each lies on the polyline: walk along it in small steps, and note the nearest.
     dense = np.concatenate([np.linspace(a, b, 2_001) for a, b in itertools.pairwise(points)])
-    way = np.r_[0, lengths(dense).cumsum()]
-    expected = [dense[np.abs(way - share * long).argmin()] for share in np.linspace(0, 1, count)]
+    positions = np.r_[0, lengths(dense).cumsum()]
+    expected = [
+        dense[np.abs(positions - share * long).argmin()] for share in np.linspace(0, 1, count)
+    ]
     np.testing.assert_allclose(kept, expected, atol=0.02)
 
 
@@ -133,8 +137,8 @@ def test_points_are_shared_out_by_length() -> None:
 
 def test_corners_move_as_one() -> None:
     generator = np.random.default_rng(0)
-    for _, way in TEMPLATES:
-        for points in parse_template(way):
+    for _, template in TEMPLATES:
+        for points in parse_template(template):
             wobbled = jitter_points(points, generator)
             assert wobbled.shape == points.shape
             assert np.abs(wobbled - points).max() < 0.6
@@ -162,7 +166,7 @@ def test_a_drawing_is_ink_well_inside_its_canvas() -> None:
         assert np.count_nonzero(border) <= 12  # a slanted end may touch it
         rows = np.flatnonzero(canvas.any(axis=1))
         heights.append(np.ptp(rows) + 1)
-        pieces, _ = cv2.connectedComponents((canvas > 127).astype(np.uint8))
-        assert pieces - 1 <= 2
+        components, _ = cv2.connectedComponents((canvas > 127).astype(np.uint8))
+        assert components - 1 <= 2
     assert min(heights) >= 56
     assert max(heights) <= 96

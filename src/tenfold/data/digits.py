@@ -1,4 +1,4 @@
-"""Digits: images and labels in memory, checked once, then indexed a batch at a time."""
+"""Digits: images and labels in memory."""
 
 import dataclasses
 import hashlib
@@ -80,15 +80,15 @@ def concatenate(parts: Sequence[Digits]) -> Digits:
 
 
 def stratified_split(digits: Digits, validation: int, seed: int) -> tuple[Digits, Digits]:
-    """Set aside a seeded stratified draw for validation; both parts keep the original order.
+    """Split off a stratified random sample for validation; both parts keep the original order.
 
-    Each class gives its share of the validation images, rounded by the largest remainder (Hare),
-    so it is within 1 of proportional and the sum is exact.
+    Each class gives its share of the validation images, rounded by the largest remainder (Hare):
+    within 1 of proportional, with an exact sum.
 
     Args:
         digits: the training set.
-        validation: images to set aside, 0 … n.
-        seed: chooses them.
+        validation: number of images for validation, 0 … n.
+        seed: chooses the images.
 
     Returns:
         (training, validation), n - validation and validation images.
@@ -113,8 +113,8 @@ def stratified_split(digits: Digits, validation: int, seed: int) -> tuple[Digits
     return training, dataclasses.replace(held_out, name=f"{digits.name}:validation")
 
 
-# Segments of a seven-segment display as (left, top, right, bottom), in pixels, and those lit
-# by each digit: a is the top bar, then clockwise to f, and g is the middle bar.
+# A seven-segment display: each segment's left, top, right and bottom in pixels, and the segments of
+# each digit. a is the top bar, b to f follow clockwise, g is the middle bar.
 _SEGMENTS = {
     "a": (9, 4, 19, 6),
     "b": (17, 4, 19, 15),
@@ -128,14 +128,14 @@ _LIT = ("abcdef", "bc", "abged", "abgcd", "fgbc", "afgcd", "afgedc", "abc", "abc
 
 
 def synthetic_digits(n: int, seed: int) -> Digits:
-    """Draw seven-segment digits, jittered and noisy: data for tests and trials without files.
+    """Draw seven-segment digits with jitter and noise: data for tests and trials without files.
 
-    Classes are balanced to within one image; each image is rotated, scaled, sheared and moved at
+    Classes are balanced to within one image. Each image is rotated, scaled, sheared and moved at
     random, dimmed to 60-100 % and given noise of 20 grey levels standard deviation.
 
     Args:
-        n: images.
-        seed: chooses them; the same seed gives the same images.
+        n: number of images.
+        seed: the same seed gives the same images.
     """
     templates = torch.zeros(CLASSES, SIDE, SIDE, dtype=torch.uint8)
     for digit, lit in enumerate(_LIT):

@@ -10,7 +10,7 @@ import math
 import struct
 import zlib
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +38,7 @@ def read_idx(path: Path) -> Bytes:
     """
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            shape = _read_shape(file, path)
+            shape = _read_shape(cast("BinaryIO", file), path)
             sizes, expected = "x".join(map(str, shape)), math.prod(shape)
             if expected > MAX_ARRAY_BYTES:
                 raise DataError(
@@ -69,7 +69,7 @@ def write_idx(path: Path, array: Bytes) -> None:
     write_atomically(path, b"".join([header, np.ascontiguousarray(array).data]))
 
 
-def _read_shape(file: IO[bytes], path: Path) -> tuple[int, ...]:
+def _read_shape(file: BinaryIO, path: Path) -> tuple[int, ...]:
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0":  # noqa: PLR2004
         raise DataError(f"{path}: not an IDX file (it begins with {magic.hex(' ') or 'nothing'})")

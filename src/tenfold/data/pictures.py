@@ -1,4 +1,4 @@
-"""Labelled pictures of any size, by which a reader is judged."""
+"""Labelled pictures of any size, to measure a reader with."""
 
 import hashlib
 import re
@@ -12,9 +12,10 @@ import numpy.typing as npt
 from tenfold.errors import DataError
 
 Kind = Literal["single", "number", "grid", "non-digit"]
-Labelled = tuple[npt.NDArray[np.uint8], str]  # uint8[h, w] grey or uint8[h, w, 3] RGB; its label
+Labelled = tuple[npt.NDArray[np.uint8], str]
+"""A picture, uint8[h, w] grey or uint8[h, w, 3] RGB, and its label."""
 
-# What a label of each kind is, and how a message says it.
+# For each kind: the pattern of its labels, and its description in messages.
 LABEL_PATTERNS: dict[Kind, tuple[str, str]] = {
     "non-digit": ("", "nothing"),
     "single": ("[0-9]", "one digit"),
@@ -57,7 +58,7 @@ class Pictures:
         if len(self.labels) != len(self.pictures):
             found = f"{len(self.labels)} labels for {len(self.pictures)}"
             raise DataError(f"{self.name}: {found} pictures; give one each")
-        pattern, said = LABEL_PATTERNS[self.kind]
+        pattern, description = LABEL_PATTERNS[self.kind]
         for index, (picture, label) in enumerate(zip(self.pictures, self.labels, strict=True)):
             colour = picture.ndim == 3 and picture.shape[2] == 3  # noqa: PLR2004
             if picture.dtype != np.uint8 or not picture.size or not (picture.ndim == 2 or colour):  # noqa: PLR2004
@@ -66,16 +67,15 @@ class Pictures:
                     f"{self.name}: picture {index} must be uint8 [h, w] or [h, w, 3], not {found}"
                 )
             if not re.fullmatch(pattern, label):
-                raise DataError(
-                    f"{self.name}: label {index} is {label!r}; {self.kind} pictures have {said}"
-                )
+                expected = f"{self.kind} pictures have {description}"
+                raise DataError(f"{self.name}: label {index} is {label!r}; {expected}")
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @cached_property
     def sha256(self) -> str:
-        """SHA-256 of each picture's shape and label, in a line of text, and its bytes."""
+        """SHA-256 of all pictures: of each, a line of text with shape and label, then its bytes."""
         digest = hashlib.sha256()
         for picture, label in zip(self.pictures, self.labels, strict=True):
             digest.update(f"{'x'.join(map(str, picture.shape))} {label}\n".encode())

@@ -1,4 +1,4 @@
-"""The endless stream of training indices, a pure function of the seed and the position."""
+"""The endless sequence of training indices: a pure function of the seed and the position."""
 
 import torch
 from torch import Tensor
@@ -8,13 +8,13 @@ from tenfold.errors import DataError
 
 
 class IndexStream:
-    """The concatenation of one permutation of 0 … n-1 per epoch, readable from any position.
+    """Training indices: one permutation of 0 … n-1 for each epoch, readable from any position.
 
-    Epoch e's permutation depends on (seed, e) alone: training that resumes at position p reads
-    what uninterrupted training would have read, with no state but p.
+    The permutation of epoch e depends on (seed, e) alone. Training that resumes at position p
+    therefore reads what uninterrupted training reads, with no state but p.
 
     Args:
-        n: images in the training set.
+        n: number of images in the training set.
         seed: chooses the permutations.
     """
 
@@ -26,7 +26,7 @@ class IndexStream:
         self._permutations: dict[int, Tensor] = {}
 
     def indices(self, start: int, count: int) -> Tensor:
-        """Give positions start … start + count - 1 of the stream, across epoch boundaries.
+        """Return the indices at positions start … start + count - 1, across epochs.
 
         Returns:
             int64[count], each in 0 … n-1.
@@ -36,18 +36,18 @@ class IndexStream:
         """
         if start < 0 or count < 0:
             raise DataError(f"a stream has no {count} indices from position {start}")
-        pieces = [torch.empty(0, dtype=torch.int64)]
+        parts = [torch.empty(0, dtype=torch.int64)]
         while count:
             epoch, offset = divmod(start, self.n)
-            piece = self._permutation(epoch)[offset : offset + count]
-            pieces.append(piece)
-            start, count = start + len(piece), count - len(piece)
-        return torch.cat(pieces)
+            part = self._permutation(epoch)[offset : offset + count]
+            parts.append(part)
+            start, count = start + len(part), count - len(part)
+        return torch.cat(parts)
 
     def _permutation(self, epoch: int) -> Tensor:
         if epoch not in self._permutations:
             generator = torch.Generator().manual_seed(derive_seed(self.seed, "epoch", epoch))
-            # Only the epoch before can still be asked for by a batch across the boundary.
+            # A batch across the boundary still needs the epoch before, and no other.
             self._permutations = {
                 known: order for known, order in self._permutations.items() if known == epoch - 1
             }
