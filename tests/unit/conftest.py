@@ -1,4 +1,4 @@
-"""What tests of the kernels share, those of the service and those of the page."""
+"""Fixtures of the tests of the kernels, of the service and of the page."""
 
 import tarfile
 from collections.abc import Callable, Iterator
@@ -80,10 +80,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def static(browser: Any, site: str) -> Iterator[Page]:
-    """Open the static page; nothing may go wrong on it, and nothing come from elsewhere."""
+    """Open the static page; any error and any request to another host fails the test."""
     page = Page.open(browser, site)
     yield page
-    assert page.troubles == []
+    assert page.errors == []
     page.close()
 
 
@@ -98,10 +98,10 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def served(browser: Any, service: str) -> Iterator[Page]:
-    """Open the page of a server; nothing may go wrong on it, and nothing come from elsewhere."""
+    """Open the page of a server; any error and any request to another host fails the test."""
     page = Page.open(browser, service)
     yield page
-    assert page.troubles == []
+    assert page.errors == []
     page.close()
 
 

@@ -29,15 +29,15 @@ _FLAGS = [
 ]
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
+class _SilentHandler(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
-        """Keep quiet."""
+        """Log nothing."""
 
 
 @contextlib.contextmanager
 def serve_folder(folder: Path) -> Iterator[str]:
     """Serve static files, as `python -m http.server` does; gives the address."""
-    handler = functools.partial(_Quiet, directory=str(folder))
+    handler = functools.partial(_SilentHandler, directory=str(folder))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
@@ -84,43 +84,43 @@ class Page:
 
     Attributes:
         tab: Playwright's page.
-        troubles: what its console and its scripts complained of, and requests to other hosts.
+        errors: of its console and its scripts, and requests to other hosts.
     """
 
     tab: Any
-    troubles: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
     @classmethod
     def open(cls, browser: Any, address: str, **options: Any) -> "Page":
         """Open the page in a profile of its own, and wait until it can read."""
         context = browser.new_context(**{"viewport": {"width": 1200, "height": 900}, **options})
         page = cls(context.new_page())
-        page.tab.on("pageerror", lambda error: page.troubles.append(str(error)))
-        page.tab.on("console", page._note)
+        page.tab.on("pageerror", lambda error: page.errors.append(str(error)))
+        page.tab.on("console", page._on_console)
         context.on(
             "request",
             lambda request: (
                 None
                 if request.url.startswith((address, "blob:", "data:"))
-                else page.troubles.append(request.url)
+                else page.errors.append(request.url)
             ),
         )
         page.tab.goto(address)
         page.tab.wait_for_selector("#draw[data-ready]")
         return page
 
-    def _note(self, said: Any) -> None:
-        # A server has no model.json; that is how the page knows it.
-        if said.type in {"error", "warning"} and "model.json" not in said.location["url"]:
-            self.troubles.append(f"{said.text} {said.location['url']}")
+    def _on_console(self, message: Any) -> None:
+        # A server has no model.json, by which the page knows that it is one.
+        if message.type in {"error", "warning"} and "model.json" not in message.location["url"]:
+            self.errors.append(f"{message.text} {message.location['url']}")
 
     def close(self) -> None:
         """Close the tab and its profile."""
         self.tab.context.close()
 
     def draw(self, strokes: Sequence[Points], left: float, top: float, height: float) -> None:
-        """Draw with the mouse; all in shares of the sheet's height."""
-        box = self.tab.locator("#sheet").bounding_box()
+        """Draw with the mouse; all lengths are fractions of the canvas's height."""
+        box = self.tab.locator("#canvas").bounding_box()
         side = box["height"]
         for stroke in strokes:
             places = [
@@ -133,18 +133,18 @@ class Page:
                 self.tab.mouse.move(*place)
             self.tab.mouse.up()
 
-    def settle(self) -> None:
-        """Wait until all that is on the sheet has been read."""
-        self.tab.evaluate("import('./main.js').then((page) => page.settled())")
+    def wait(self) -> None:
+        """Wait until everything on the canvas has been read."""
+        self.tab.evaluate("import('./main.js').then((page) => page.readingDone())")
 
     def clear(self) -> None:
-        """Take all from the sheet."""
+        """Clear the canvas."""
         self.tab.click("#clear")
-        self.settle()
+        self.wait()
 
     def readings(self) -> list[dict[str, Any]]:
-        """Return what the page shows, as its reader gave it."""
-        self.settle()
+        """Return the readings that the page shows."""
+        self.wait()
         found: list[dict[str, Any]] = self.tab.evaluate(
             "import('./main.js').then(({ readings }) =>"
             " readings.map((one) => ({ ...one, image: [...one.image] })))"
@@ -152,14 +152,14 @@ class Page:
         return found
 
     def number(self) -> str:
-        """Return the large figures."""
-        self.settle()
+        """Return the number in large digits."""
+        self.wait()
         return str(self.tab.locator("#number").inner_text())
 
     def picture(self) -> npt.NDArray[np.uint8]:
-        """Return what the page reads: its PNG, decoded."""
+        """Return the pixels that the page reads."""
         data = self.tab.evaluate(
-            "import('./main.js').then(({ sheet }) => sheet.pixels().toDataURL('image/png'))"
+            "import('./main.js').then(({ canvas }) => canvas.rasterize().toDataURL('image/png'))"
         )
         with Image.open(io.BytesIO(base64.b64decode(data.partition(",")[2]))) as image:
             return np.asarray(image.convert("RGB"))

@@ -1,4 +1,4 @@
-"""The page in a real browser, read by itself and by a server."""
+"""The page in a browser, as static files and with a server."""
 
 import io
 import json
@@ -31,7 +31,7 @@ SCRIBBLE = [
 ]
 
 
-def way(digit: int, number: int = 0) -> Strokes:
+def strokes_of(digit: int, number: int = 0) -> Strokes:
     return [catmull_rom(s) * [0.7, 1] for s in parse_template(STROKE_TEMPLATES[digit][number])]
 
 
@@ -45,7 +45,7 @@ def picture_of(digits: str) -> np.ndarray:
     """Draw a number in blue on yellowish paper."""
     ink = np.zeros((160, 100 * len(digits) + 60), np.uint8)
     for place, digit in enumerate(digits):
-        lines = [s * 90 + [40 + 100 * place, 35] for s in way(int(digit))]
+        lines = [s * 90 + [40 + 100 * place, 35] for s in strokes_of(int(digit))]
         ink = np.maximum(ink, draw_polylines(lines, ink.shape, 9))
     share = ink[..., None] / 255
     return np.rint([250, 246, 225] * (1 - share) + [20, 30, 120] * share).astype(np.uint8)
@@ -62,7 +62,7 @@ def same(shown: list[dict[str, Any]], expected: list[Any]) -> None:
 
 def test_a_server_reads_what_is_drawn(served: Page, reader: Reader) -> None:
     for place, digit in enumerate((4, 0, 7)):
-        served.draw(way(digit), 0.15 + 0.55 * place, 0.3, 0.45)
+        served.draw(strokes_of(digit), 0.15 + 0.55 * place, 0.3, 0.45)
     assert served.number() == "407"
     same(served.readings(), reader.read(served.picture()))
     assert served.tab.locator("#digits > li").count() == 3
@@ -70,21 +70,21 @@ def test_a_server_reads_what_is_drawn(served: Page, reader: Reader) -> None:
 
 @pytest.mark.browser
 class TestServed:
-    def test_a_refusal_is_told_and_drawing_goes_on(self, served: Page) -> None:
-        served.draw(way(4), 0.3, 0.3, 0.5)
-        refusal = json.dumps({"error": "too many requests at once; try again in 1 s"})
-        served.tab.route("**/v1/read*", lambda route: route.fulfill(status=503, body=refusal))
-        served.draw(way(1), 1, 0.3, 0.5)
-        served.settle()
-        assert "too many requests" in served.tab.locator("#trouble").inner_text()
+    def test_an_http_error_is_shown_and_drawing_goes_on(self, served: Page) -> None:
+        served.draw(strokes_of(4), 0.3, 0.3, 0.5)
+        body = json.dumps({"error": "too many requests at once; try again in 1 s"})
+        served.tab.route("**/v1/read*", lambda route: route.fulfill(status=503, body=body))
+        served.draw(strokes_of(1), 1, 0.3, 0.5)
+        served.wait()
+        assert "too many requests" in served.tab.locator("#error").inner_text()
         served.tab.unroute("**/v1/read*")
-        served.draw(way(7), 1.4, 0.3, 0.5)
+        served.draw(strokes_of(7), 1.4, 0.3, 0.5)
         assert served.number() == "417"
-        assert not served.tab.locator("#trouble").is_visible()
-        assert all("503" in said for said in served.troubles)
-        served.troubles.clear()
+        assert not served.tab.locator("#error").is_visible()
+        assert all("503" in error for error in served.errors)
+        served.errors.clear()
 
-    def test_a_picture_goes_to_the_server_as_it_is(self, served: Page, reader: Reader) -> None:
+    def test_a_picture_is_sent_to_the_server_unchanged(self, served: Page, reader: Reader) -> None:
         picture = png(picture_of("52"))
         served.tab.set_input_files(
             "#file", {"name": "n.png", "mimeType": "image/png", "buffer": picture}
@@ -93,17 +93,17 @@ class TestServed:
         same(served.readings(), reader.read(picture))
 
     def test_layouts(self, served: Page) -> None:
-        served.draw(way(1), 0.3, 0.3, 0.5)
-        served.draw(way(1), 0.9, 0.3, 0.5)
+        served.draw(strokes_of(1), 0.3, 0.3, 0.5)
+        served.draw(strokes_of(1), 0.9, 0.3, 0.5)
         assert served.number() == "11"
         served.tab.select_option("#layout", "single")
-        served.settle()
+        served.wait()
         assert served.tab.locator("#digits > li").count() == 1
         served.tab.select_option("#layout", "grid")
-        served.settle()
-        assert "no grid" in served.tab.locator("#trouble").inner_text()
-        assert all("422" in said for said in served.troubles)
-        served.troubles.clear()
+        served.wait()
+        assert "no grid" in served.tab.locator("#error").inner_text()
+        assert all("422" in error for error in served.errors)
+        served.errors.clear()
 
     def test_a_grid(self, served: Page, tiny_digits: Digits) -> None:
         [(picture, label)] = grid_documents(tiny_digits, 1)
@@ -122,7 +122,7 @@ class TestServed:
         frame = served.tab.frame_locator("#report iframe")
         assert frame.locator("h1").inner_text() == "The report of a run"
         served.tab.keyboard.press("ArrowLeft")
-        assert served.tab.locator("#sheet").is_visible()
+        assert served.tab.locator("#canvas").is_visible()
 
     def test_a_token(self, browser: Any) -> None:
         with serve(token="sesame") as address:
@@ -132,7 +132,7 @@ class TestServed:
             tab.click("#token-form button")
             tab.wait_for_selector("#draw[data-ready]")
             page = Page(tab)
-            page.draw(way(3), 0.5, 0.3, 0.5)
+            page.draw(strokes_of(3), 0.5, 0.3, 0.5)
             assert page.number() == "3"
             page.close()
 
@@ -141,13 +141,13 @@ class TestServed:
 class TestStatic:
     def test_each_digit(self, static: Page, reader: Reader) -> None:
         for digit in range(10):
-            static.draw(way(digit), 0.7, 0.25, 0.5)
+            static.draw(strokes_of(digit), 0.7, 0.25, 0.5)
             assert static.number() == str(digit)
             same(static.readings(), reader.read(static.picture()))
             static.clear()
         assert static.number() == ""
 
-    def test_drawn_digits_are_read_as_the_reader_does(
+    def test_drawn_digits_are_read_as_by_the_reader(
         self, static: Page, reader: Reader, mnist_test: Digits
     ) -> None:
         images, labels = mnist_test.images.numpy()[:30], mnist_test.labels.numpy()[:30]
@@ -164,13 +164,13 @@ class TestStatic:
         static.tab.context.set_offline(True)
         times = []
         for digit in range(10):
-            static.draw(way(digit), 0.7, 0.25, 0.5)
+            static.draw(strokes_of(digit), 0.7, 0.25, 0.5)
             assert static.number() == str(digit)
             times.append(float(static.tab.locator("#draw").get_attribute("data-milliseconds")))
             static.clear()
         assert np.median(times) <= 50
 
-    def test_what_is_no_digit(self, static: Page) -> None:
+    def test_a_scribble_is_rejected(self, static: Page) -> None:
         static.draw(SCRIBBLE, 0.5, 0.5, 0.3)
         [reading] = static.readings()
         assert reading["reason"] == "not a digit"
@@ -199,15 +199,15 @@ class TestStatic:
         static.tab.set_input_files(
             "#file", {"name": "a.txt", "mimeType": "text/plain", "buffer": b"no picture"}
         )
-        static.tab.wait_for_selector("#trouble:not([hidden])")
-        assert "a.txt is no picture" in static.tab.locator("#trouble").inner_text()
+        static.tab.wait_for_selector("#error:not([hidden])")
+        assert "cannot show a.txt as a picture" in static.tab.locator("#error").inner_text()
 
     def test_the_camera(self, static: Page) -> None:
         static.tab.click("#camera")
         static.tab.wait_for_selector("#viewfinder[open]")
         static.tab.click("#shoot")
         static.tab.wait_for_selector("#undo:enabled")
-        static.settle()
+        static.wait()
         assert not static.tab.locator("#viewfinder").is_visible()
         assert min(static.picture().shape[:2]) >= 100
         stopped = "document.getElementById('video').srcObject.getTracks()[0].readyState"
@@ -219,17 +219,17 @@ class TestStatic:
             {"name": "n.png", "mimeType": "image/png", "buffer": png(picture_of("36"))},
         )
         static.tab.wait_for_selector("#digits > li")
-        static.draw(way(1), 1.5, 0.25, 0.5)
+        static.draw(strokes_of(1), 1.5, 0.25, 0.5)
         same(static.readings(), reader.read(static.picture()))
         assert len(static.readings()) == 3
 
-    def test_fingers(self, browser: Any, site: str) -> None:
+    def test_touch(self, browser: Any, site: str) -> None:
         page = Page.open(
             browser, site, viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True
         )
         session = page.tab.context.new_cdp_session(page.tab)
-        box = page.tab.locator("#sheet").bounding_box()
-        for stroke in way(5):
+        box = page.tab.locator("#canvas").bounding_box()
+        for stroke in strokes_of(5):
             for index, (x, y) in enumerate(stroke.tolist()):
                 point = {"x": box["x"] + 90 + 150 * x, "y": box["y"] + 60 + 180 * y}
                 kind = "touchMove" if index else "touchStart"
@@ -238,14 +238,14 @@ class TestStatic:
         assert page.number() == "5"
         assert page.tab.evaluate("scrollY") == 0, "a finger that draws must not scroll"
         assert page.tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        assert page.troubles == []
+        assert page.errors == []
         page.close()
 
-    def test_the_keyboard_alone(self, static: Page) -> None:
+    def test_drawing_by_keyboard(self, static: Page) -> None:
         keys = static.tab.keyboard
         for _ in range(4):
             keys.press("Tab")
-            if static.tab.evaluate("document.activeElement.id") == "sheet":
+            if static.tab.evaluate("document.activeElement.id") == "canvas":
                 break
         for key in ("ArrowUp", "ArrowUp", "ArrowUp", "ArrowUp", "ArrowUp", "ArrowUp", "Space"):
             keys.press(key)
@@ -261,22 +261,22 @@ class TestStatic:
 
     def test_corrections(self, static: Page, tmp_path: Path) -> None:
         tab = static.tab
-        static.draw(way(1), 0.3, 0.25, 0.5)
-        static.draw(way(4), 0.9, 0.25, 0.5)
-        static.settle()
+        static.draw(strokes_of(1), 0.3, 0.25, 0.5)
+        static.draw(strokes_of(4), 0.9, 0.25, 0.5)
+        static.wait()
         images = [np.array(r["image"], np.uint8) for r in static.readings()]
         tab.keyboard.press("7")
         assert static.number() == "74"
-        assert not tab.locator("#kept").is_visible(), "nothing is kept unasked"
+        assert not tab.locator("#kept").is_visible(), "nothing is kept by default"
 
         tab.check("#keep")
-        tab.locator(".pick").nth(1).click()
+        tab.locator(".heading").nth(1).click()
         tab.keyboard.press("9")
         tab.wait_for_selector("#kept:not([hidden])")
-        tab.locator(".pick").nth(0).click()
+        tab.locator(".heading").nth(0).click()
         tab.locator(".keys button").nth(2).click()
         tab.locator("#kept-count", has_text="2 corrections").wait_for()
-        tab.locator(".pick").nth(0).click()
+        tab.locator(".heading").nth(0).click()
         tab.keyboard.press("1")
         assert static.number() == "19"
 
@@ -307,26 +307,26 @@ class TestStatic:
             bypass_csp=True,
         )
         page.tab.evaluate(axe)
-        acts: list[Callable[[], Any]] = [
+        actions: list[Callable[[], Any]] = [
             lambda: None,
-            lambda: page.draw(way(8), 0.1, 0.25, 0.5),
+            lambda: page.draw(strokes_of(8), 0.1, 0.25, 0.5),
             lambda: page.draw(SCRIBBLE, 0.7, 0.5, 0.3),
             lambda: page.tab.click("summary"),
             lambda: page.tab.click("#tab-report"),
         ]
-        for act in acts:
-            act()
-            page.settle()
+        for action in actions:
+            action()
+            page.wait()
             found = page.tab.evaluate("axe.run()")
             problems = [(v["id"], [n["html"] for n in v["nodes"]]) for v in found["violations"]]
             assert problems == []
         page.close()
 
-    def test_dark_mode_shows_light_ink_and_reads_the_same(
+    def test_dark_mode_draws_light_strokes_and_reads_the_same(
         self, browser: Any, site: str, reader: Reader
     ) -> None:
         page = Page.open(browser, site, color_scheme="dark", reduced_motion="reduce")
-        page.draw(way(6), 0.7, 0.25, 0.5)
+        page.draw(strokes_of(6), 0.7, 0.25, 0.5)
         assert page.number() == "6"
         assert page.picture().max() == 255
         same(page.readings(), reader.read(page.picture()))

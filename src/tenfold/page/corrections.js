@@ -1,50 +1,50 @@
-// Corrections, kept in this browser, and as a zip of an image folder.
+// The corrections, stored in this browser, and as a zip of an image folder.
 
 import { grayPng, zip } from "./files.js";
 
 const STORE = "corrections";
 
-function database() {
+function openDatabase() {
   return new Promise((resolve, reject) => {
     const request = indexedDB.open("tenfold", 1);
     request.onupgradeneeded = () => request.result.createObjectStore(STORE);
     request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(new Error("this browser keeps nothing for this page"));
+    request.onerror = () => reject(new Error("this browser stores nothing for this page"));
   });
 }
 
-async function transact(mode, act) {
-  const opened = await database();
+async function transact(mode, run) {
+  const connection = await openDatabase();
   try {
     return await new Promise((resolve, reject) => {
-      const transaction = opened.transaction(STORE, mode);
-      const request = act(transaction.objectStore(STORE));
+      const transaction = connection.transaction(STORE, mode);
+      const request = run(transaction.objectStore(STORE));
       transaction.oncomplete = () => resolve(request.result);
-      transaction.onabort = () => reject(new Error("the correction could not be kept: no room left"));
+      transaction.onabort = () => reject(new Error("the browser's storage is full"));
     });
   } finally {
-    opened.close();
+    connection.close();
   }
 }
 
-/** Keep an image of 784 bytes and its digit; the same image is kept once. */
+/** Store an image of 784 bytes and its digit; the same image is stored once. */
 export async function keep(image, digit) {
-  const hash = await digest(image);
-  await transact("readwrite", (store) => store.put({ image: Uint8Array.from(image), digit }, hash));
+  const key = await imageKey(image);
+  await transact("readwrite", (store) => store.put({ image: Uint8Array.from(image), digit }, key));
 }
 
 export const count = () => transact("readonly", (store) => store.count());
-export const forget = () => transact("readwrite", (store) => store.clear());
+export const deleteAll = () => transact("readwrite", (store) => store.clear());
 
-/** All of them: a zip of `0/` ... `9/`, with a PNG each. */
-export async function folder() {
+/** Return a zip of the folders `0/` ... `9/`, with a PNG for each correction. */
+export async function zipFolder() {
   const kept = await transact("readonly", (store) => store.getAll());
-  const names = await Promise.all(kept.map(async ({ image, digit }) => `${digit}/${(await digest(image)).slice(0, 16)}.png`));
+  const names = await Promise.all(kept.map(async ({ image, digit }) => `${digit}/${(await imageKey(image)).slice(0, 16)}.png`));
   return zip(kept.map(({ image }, i) => [names[i], grayPng(image, 28, 28)]));
 }
 
-/** A name for an image: its contents, hashed where the page may (not over plain HTTP). */
-async function digest(image) {
+/** A name made of an image's bytes: their hash, which browsers compute only over HTTPS, or some of them. */
+async function imageKey(image) {
   const bytes = Uint8Array.from(image);
   const hash = crypto.subtle
     ? new Uint8Array(await crypto.subtle.digest("SHA-256", bytes))

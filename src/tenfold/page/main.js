@@ -1,112 +1,114 @@
-// The page: the sheet, who reads it, and what is shown of the reading.
+// The page: connects the drawing canvas, the backend that reads it, and what is shown.
 
-import { findBackend, useToken } from "./backend.js";
+import { findBackend, setToken } from "./backend.js";
+import { DrawingCanvas } from "./canvas.js";
 import * as corrections from "./corrections.js";
-import { Sheet } from "./sheet.js";
-import { card, sentence, showNumber } from "./show.js";
+import { digitCard, showNumber, summary } from "./result.js";
 
-const WAIT = 60; // milliseconds between two readings while the pen moves
+const READ_INTERVAL_MS = 60; // between two readings while the pen moves
 
-const at = (id) => document.getElementById(id);
-export const sheet = new Sheet(at("sheet"), changed);
-const labels = new Map(); // what the user said of an image, by its pixels
+const byId = (id) => document.getElementById(id);
+export const canvas = new DrawingCanvas(byId("canvas"), requestReading);
+const labels = new Map(); // the user's corrections, by the pixels of the image
 let backend = null;
 export let readings = [];
-let chosen = 0;
-let reading = null; // the promise of a reading under way
-let stale = false; // whether the sheet has changed since it began
+let selected = 0;
+let pendingReading = null; // a promise
+let changed = false; // whether the canvas has changed since the last reading began
 
 const keyOf = ({ image }) => String.fromCharCode(...image);
-const labelOf = (one) => labels.get(keyOf(one));
+const labelOf = (reading) => labels.get(keyOf(reading));
 
 // Reading -------------------------------------------------------------------------------------
 
-function changed() {
-  at("hint").hidden = !sheet.empty;
-  at("undo").disabled = at("clear").disabled = sheet.empty;
-  stale = true;
-  reading ??= readSheet().finally(() => (reading = null));
+function requestReading() {
+  byId("hint").hidden = !canvas.empty;
+  byId("undo").disabled = byId("clear").disabled = canvas.empty;
+  changed = true;
+  pendingReading ??= readCanvas().finally(() => (pendingReading = null));
 }
 
-/** Wait until all that is on the sheet has been read. */
-export async function settled() {
-  while (reading) await reading;
+/** Wait until everything on the canvas has been read. */
+export async function readingDone() {
+  while (pendingReading) await pendingReading;
 }
 
-async function readSheet() {
-  while (stale && backend) {
-    stale = false;
+async function readCanvas() {
+  while (changed && backend) {
+    changed = false;
     try {
       const start = performance.now();
-      const found = sheet.empty ? [] : await backend.read(sheet, at("layout").value);
+      const result = canvas.empty ? [] : await backend.read(canvas, byId("layout").value);
       const milliseconds = performance.now() - start;
-      if (stale && !sheet.drawing && !sheet.empty) continue; // a newer one is wanted
-      complain(null);
-      show(sheet.empty ? [] : found, milliseconds);
+      if (changed && !canvas.drawing && !canvas.empty) continue; // outdated already
+      showError(null);
+      showReadings(canvas.empty ? [] : result, milliseconds);
     } catch (error) {
-      complain(error);
+      showError(error);
     }
-    if (sheet.drawing) await new Promise((done) => setTimeout(done, WAIT));
+    if (canvas.drawing) await new Promise((done) => setTimeout(done, READ_INTERVAL_MS));
   }
 }
 
-function show(found, milliseconds) {
-  if (found.length !== readings.length) chosen = 0;
-  readings = found;
-  at("draw").dataset.milliseconds = milliseconds?.toFixed(1) ?? "";
-  showNumber(at("number"), readings, labelOf);
+function showReadings(newReadings, milliseconds) {
+  if (newReadings.length !== readings.length) selected = 0;
+  readings = newReadings;
+  byId("draw").dataset.milliseconds = milliseconds?.toFixed(1) ?? "";
+  showNumber(byId("number"), readings, labelOf);
   showCards();
-  at("took").textContent = milliseconds && !sheet.empty ? `(${Math.round(milliseconds)} ms)` : "";
-  if (sheet.empty) say(backend.privacy);
-  else if (!sheet.drawing) say(sentence(readings, labelOf)); // once, not with each move of the pen
+  byId("duration").textContent = milliseconds && !canvas.empty ? `(${Math.round(milliseconds)} ms)` : "";
+  if (canvas.empty) setStatus(backend.privacy);
+  else if (!canvas.drawing) setStatus(summary(readings, labelOf)); // announced: not at each move
 }
 
 function showCards() {
   const focused = document.activeElement?.closest?.("#digits li");
-  const place = focused ? [...at("digits").children].indexOf(focused) : -1;
-  at("digits").replaceChildren(...readings.map((one, i) => card(one, {
-    label: labelOf(one),
-    chosen: i === chosen,
-    place: readings.length > 1 ? `Digit ${i + 1}` : "The digit",
-    on: { choose: () => choose(i), mend },
+  const position = focused ? [...byId("digits").children].indexOf(focused) : -1;
+  byId("digits").replaceChildren(...readings.map((reading, i) => digitCard(reading, {
+    label: labelOf(reading),
+    selected: i === selected,
+    name: readings.length > 1 ? `Digit ${i + 1}` : "The digit",
+    onSelect: () => select(i),
+    onCorrect: correct,
   })));
-  at("legend").hidden = !readings.length;
-  if (place >= 0) at("digits").children[Math.min(place, readings.length - 1)]?.querySelector("button").focus();
+  byId("legend").hidden = !readings.length;
+  if (position < 0) return;
+  byId("digits").children[Math.min(position, readings.length - 1)]?.querySelector("button").focus();
 }
 
-const say = (text) => {
-  if (at("status").textContent !== text) at("status").textContent = text;
-};
+function setStatus(text) {
+  if (byId("status").textContent !== text) byId("status").textContent = text;
+}
 
-function complain(error, what = "Not read") {
-  at("trouble").hidden = !error;
-  at("trouble").textContent = error ? `${what}: ${error.message}` : "";
-  at("token-form").hidden = error?.status !== 401;
+function showError(error, prefix = "Not read") {
+  byId("error").hidden = !error;
+  byId("error").textContent = error ? `${prefix}: ${error.message}` : "";
+  byId("token-form").hidden = error?.status !== 401;
 }
 
 // Corrections ---------------------------------------------------------------------------------
 
-function choose(i) {
-  chosen = i;
+function select(i) {
+  selected = i;
   showCards();
 }
 
-async function mend(digit) {
-  const one = readings[chosen];
-  if (!one || one.reason === "blank") return;
-  labels.set(keyOf(one), digit);
-  show(readings);
-  if (!at("keep").checked) return;
+async function correct(digit) {
+  const reading = readings[selected];
+  if (!reading || reading.reason === "blank") return;
+  labels.set(keyOf(reading), digit);
+  showReadings(readings);
+  if (!byId("keep").checked) return;
   try {
-    await corrections.keep(one.image, digit);
-    await showKept();
+    await corrections.keep(reading.image, digit);
+    await showCorrectionCount();
   } catch (error) {
-    complain(error, "Not kept");
+    showError(error, "Not kept");
   }
 }
 
-/** Whether corrections are kept, as last chosen; a browser may not remember. */
-function remembered(choice) {
+/** Store the user's choice to keep corrections, if given, and return it; storage may be blocked. */
+function keepCorrections(choice) {
   try {
     if (choice === true) localStorage.setItem("keep", "yes");
     if (choice === false) localStorage.removeItem("keep");
@@ -116,13 +118,13 @@ function remembered(choice) {
   }
 }
 
-async function showKept() {
+async function showCorrectionCount() {
   const n = await corrections.count();
-  at("kept").hidden = !n;
-  at("kept-count").textContent = n === 1 ? "1 correction is kept." : `${n} corrections are kept.`;
+  byId("kept").hidden = !n;
+  byId("kept-count").textContent = n === 1 ? "1 correction is kept." : `${n} corrections are kept.`;
 }
 
-function save(bytes, name) {
+function download(bytes, name) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([bytes], { type: "application/zip" }));
   link.download = name;
@@ -132,146 +134,143 @@ function save(bytes, name) {
 
 // Pictures ------------------------------------------------------------------------------------
 
-async function lay(file) {
+async function openPicture(file) {
   if (!file) return;
   try {
-    await sheet.lay(file);
+    await canvas.setPicture(file);
   } catch {
-    complain(new Error(`${file.name || "this"} is no picture that this browser can show`));
+    showError(new Error(`this browser cannot show ${file.name || "this"} as a picture`));
   }
 }
 
 async function openCamera() {
   if (matchMedia("(pointer: coarse)").matches || !navigator.mediaDevices?.getUserMedia) {
-    at("capture").click();
+    byId("capture").click();
     return;
   }
   try {
-    const video = at("video");
+    const video = byId("video");
     video.srcObject = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
     await video.play();
-    at("viewfinder").showModal();
+    byId("viewfinder").showModal();
   } catch {
-    complain(new Error("no camera that this page may use"));
+    showError(new Error("no camera is available to this page"));
   }
 }
 
-async function shoot() {
-  const video = at("video");
-  const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
-  canvas.getContext("2d").drawImage(video, 0, 0);
-  at("viewfinder").close();
-  await lay(await new Promise((done) => canvas.toBlob(done)));
+async function takePicture() {
+  const video = byId("video");
+  const frame = document.createElement("canvas");
+  [frame.width, frame.height] = [video.videoWidth, video.videoHeight];
+  frame.getContext("2d").drawImage(video, 0, 0);
+  byId("viewfinder").close();
+  await openPicture(await new Promise((done) => frame.toBlob(done)));
 }
+
+const pictureIn = (data) => [...(data?.files ?? [])].find((file) => file.type.startsWith("image/"));
 
 // Controls ------------------------------------------------------------------------------------
 
-function listen() {
-  at("undo").addEventListener("click", () => sheet.undo());
-  at("clear").addEventListener("click", () => sheet.clear());
-  at("pen").addEventListener("input", ({ target }) => (sheet.pen = Number(target.value)));
-  at("layout").addEventListener("change", changed);
+function addListeners() {
+  const on = (id, event, listener) => byId(id).addEventListener(event, listener);
+  on("undo", "click", () => canvas.undo());
+  on("clear", "click", () => canvas.clear());
+  on("pen", "input", ({ target }) => (canvas.penWidth = Number(target.value)));
+  on("layout", "change", requestReading);
   for (const id of ["file", "capture"]) {
-    at(id).addEventListener("change", ({ target }) => {
-      lay(target.files[0]);
+    on(id, "change", ({ target }) => {
+      openPicture(target.files[0]);
       target.value = "";
     });
   }
-  at("camera").addEventListener("click", openCamera);
-  at("shoot").addEventListener("click", shoot);
-  at("close").addEventListener("click", () => at("viewfinder").close());
-  at("viewfinder").addEventListener("close", () => {
-    for (const track of at("video").srcObject?.getTracks() ?? []) track.stop();
+  on("camera", "click", openCamera);
+  on("shoot", "click", takePicture);
+  on("close", "click", () => byId("viewfinder").close());
+  on("viewfinder", "close", () => {
+    for (const track of byId("video").srcObject?.getTracks() ?? []) track.stop();
   });
-  document.addEventListener("paste", ({ clipboardData }) => lay(pictureOf(clipboardData)));
+  on("token-form", "submit", (event) => {
+    event.preventDefault();
+    setToken(byId("token").value);
+    connect();
+  });
+  on("keep", "change", ({ target }) => keepCorrections(target.checked));
+  on("download", "click", async () => download(await corrections.zipFolder(), "corrections.zip"));
+  on("forget", "click", async () => {
+    await corrections.deleteAll();
+    await showCorrectionCount();
+  });
+  document.addEventListener("keydown", onKey);
+  document.addEventListener("paste", ({ clipboardData }) => openPicture(pictureIn(clipboardData)));
   document.addEventListener("dragover", (event) => {
     event.preventDefault();
     document.body.classList.add("dropping");
   });
-  for (const end of ["dragleave", "drop"]) {
-    document.addEventListener(end, () => document.body.classList.remove("dropping"));
-  }
+  document.addEventListener("dragleave", () => document.body.classList.remove("dropping"));
   document.addEventListener("drop", (event) => {
     event.preventDefault();
-    lay(pictureOf(event.dataTransfer));
-  });
-  document.addEventListener("keydown", pressed);
-  at("token-form").addEventListener("submit", (event) => {
-    event.preventDefault();
-    useToken(at("token").value);
-    begin();
-  });
-  at("keep").addEventListener("change", ({ target }) => remembered(target.checked));
-  at("download").addEventListener("click", async () => save(await corrections.folder(), "corrections.zip"));
-  at("forget").addEventListener("click", async () => {
-    await corrections.forget();
-    await showKept();
+    document.body.classList.remove("dropping");
+    openPicture(pictureIn(event.dataTransfer));
   });
 }
 
-const pictureOf = (data) => [...(data?.files ?? [])].find((file) => file.type.startsWith("image/"));
-
-function pressed(event) {
+function onKey(event) {
   if (event.target.matches("input:not([type=checkbox], [type=range]), select, dialog *")) return;
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") {
     event.preventDefault();
-    if (!sheet.empty) sheet.undo();
+    if (!canvas.empty) canvas.undo();
   } else if (event.ctrlKey || event.metaKey || event.altKey) {
     return;
   } else if (/^[0-9]$/.test(event.key)) {
-    mend(Number(event.key));
+    correct(Number(event.key));
   } else if (event.key === "Delete") {
-    sheet.clear();
+    canvas.clear();
   }
 }
 
-function showTabs(address) {
-  const tabs = [at("tab-draw"), at("tab-report")];
-  const select = (tab) => {
+function showTabs(reportUrl) {
+  const tabs = [byId("tab-draw"), byId("tab-report")];
+  const open = (tab) => {
     for (const one of tabs) {
       one.setAttribute("aria-selected", one === tab);
       one.tabIndex = one === tab ? 0 : -1;
-      at(one.getAttribute("aria-controls")).hidden = one !== tab;
+      byId(one.getAttribute("aria-controls")).hidden = one !== tab;
     }
-    if (tab === tabs[1] && !at("report").firstChild) {
+    if (tab === tabs[1] && !byId("report").firstChild) {
       const frame = document.createElement("iframe");
-      frame.title = "The report of a run";
-      frame.src = address;
-      at("report").append(frame);
+      byId("report").append(Object.assign(frame, { title: "The report of a run", src: reportUrl }));
     }
   };
   for (const [i, tab] of tabs.entries()) {
-    tab.addEventListener("click", () => select(tab));
+    tab.addEventListener("click", () => open(tab));
     tab.addEventListener("keydown", ({ key }) => {
       if (key !== "ArrowLeft" && key !== "ArrowRight") return;
-      select(tabs[1 - i]);
+      open(tabs[1 - i]);
       tabs[1 - i].focus();
     });
   }
-  at("draw").setAttribute("role", "tabpanel");
-  at("draw").setAttribute("aria-labelledby", "tab-draw");
-  at("tabs").hidden = false;
+  byId("draw").setAttribute("role", "tabpanel");
+  byId("draw").setAttribute("aria-labelledby", "tab-draw");
+  byId("tabs").hidden = false;
 }
 
-async function begin() {
+async function connect() {
   try {
     backend = await findBackend();
   } catch (error) {
-    complain(error);
+    showError(error);
     return;
   }
-  complain(null);
+  showError(null);
   const { name, members } = backend.model;
-  const n = members?.length ?? members ?? 1;
-  at("model").textContent = `${name}, ${n === 1 ? "one network" : `${n} networks`}`;
-  for (const option of [...at("layout").options]) if (!backend.layouts.includes(option.value)) option.remove();
-  if (backend.report && at("tabs").hidden) showTabs(backend.report);
-  at("draw").dataset.ready = "yes";
-  changed();
+  byId("model").textContent = `${name}, ${members === 1 ? "one network" : `${members} networks`}`;
+  for (const option of [...byId("layout").options]) if (!backend.layouts.includes(option.value)) option.remove();
+  if (backend.reportUrl && byId("tabs").hidden) showTabs(backend.reportUrl);
+  byId("draw").dataset.ready = "yes";
+  requestReading();
 }
 
-listen();
-at("keep").checked = remembered();
-if (at("keep").checked) showKept().catch((error) => complain(error, "Not kept"));
-begin();
+addListeners();
+byId("keep").checked = keepCorrections();
+if (byId("keep").checked) showCorrectionCount().catch((error) => showError(error, "Not kept"));
+connect();

@@ -1,24 +1,24 @@
-// The sheet: what is drawn with pen, mouse, finger or keys, over a picture or on bare paper.
+// The drawing canvas: strokes by pen, mouse, finger or keys, on a picture or on a blank canvas.
 
-const UNITS = 1000; // of the sheet's width: what points and pens are measured in
-const READ_WIDTH = 480; // pixels of what is read, where there is no picture
-const STEP = 20; // units that an arrow key moves the pen
-const MOST = 4096; // pixels of a picture's longer side
+const WIDTH_UNITS = 1000; // points and pen widths are in units of 1/1000 of the canvas's width
+const RASTER_WIDTH_PX = 480; // of a drawing without a picture, when it is read
+const MAX_PICTURE_SIDE_PX = 4096; // larger pictures are scaled down before they are read
+const KEY_STEP_UNITS = 20; // how far an arrow key moves the pen
 
-export class Sheet {
-  /** @param canvas to draw on. @param changed called when there is something new to read. */
-  constructor(canvas, changed) {
+export class DrawingCanvas {
+  /** @param canvas the element. @param onChange called when there is something new to read. */
+  constructor(canvas, onChange) {
     this.canvas = canvas;
-    this.changed = changed;
+    this.onChange = onChange;
     this.strokes = [];
     this.picture = null; // {bitmap, file}
-    this.pen = 30; // units
-    this.cursor = null; // {x, y}: of the keyboard's pen
-    this.open = new Map(); // strokes under way, by pointer
+    this.penWidth = 30; // units
+    this.cursor = null; // {x, y} of the pen that the arrow keys move
+    this.activeStrokes = new Map(); // by pointer, or "keys"
     this.dark = matchMedia("(prefers-color-scheme: dark)");
     this.dark.addEventListener("change", () => this.draw());
     new ResizeObserver(() => this.draw()).observe(canvas);
-    this.listen();
+    this.addListeners();
   }
 
   get empty() {
@@ -26,25 +26,25 @@ export class Sheet {
   }
 
   get drawing() {
-    return this.open.size > 0;
+    return this.activeStrokes.size > 0;
   }
 
   undo() {
-    this.open.clear();
+    this.activeStrokes.clear();
     if (this.strokes.length) this.strokes.pop();
     else this.picture = null;
     this.update();
   }
 
   clear() {
-    this.open.clear();
+    this.activeStrokes.clear();
     this.strokes = [];
     this.picture = null;
     this.update();
   }
 
-  /** Lay a picture on the sheet, in place of all that is there. */
-  async lay(file) {
+  /** Show a picture in place of everything on the canvas. */
+  async setPicture(file) {
     const bitmap = await createImageBitmap(file);
     this.strokes = [];
     this.picture = { bitmap, file };
@@ -53,85 +53,86 @@ export class Sheet {
 
   update() {
     this.draw();
-    this.changed();
+    this.onChange();
   }
 
-  listen() {
+  addListeners() {
     const { canvas } = this;
     canvas.addEventListener("pointerdown", (event) => {
       if (event.button) return;
       event.preventDefault();
       canvas.focus({ preventScroll: true });
-      canvas.classList.add("pointed"); // and needs no ring around it
+      canvas.classList.add("pointed"); // no focus ring for pointers
       canvas.setPointerCapture(event.pointerId);
       this.cursor = null;
-      this.begin(event.pointerId, this.place(event));
+      this.beginStroke(event.pointerId, this.toUnits(event));
     });
     canvas.addEventListener("pointermove", (event) => {
-      const stroke = this.open.get(event.pointerId);
+      const stroke = this.activeStrokes.get(event.pointerId);
       if (!stroke) return;
-      const every = event.getCoalescedEvents?.() ?? [];
-      for (const one of every.length ? every : [event]) stroke.points.push(this.place(one));
+      const events = event.getCoalescedEvents?.() ?? [];
+      for (const one of events.length ? events : [event]) stroke.points.push(this.toUnits(one));
       this.update();
     });
     for (const end of ["pointerup", "pointercancel"]) {
       canvas.addEventListener(end, (event) => {
-        if (this.open.delete(event.pointerId)) this.update();
+        if (this.activeStrokes.delete(event.pointerId)) this.update();
       });
     }
-    canvas.addEventListener("keydown", (event) => this.key(event));
+    canvas.addEventListener("keydown", (event) => this.onKey(event));
     canvas.addEventListener("blur", () => {
       this.cursor = null;
-      if (this.open.delete("keys")) this.update();
+      if (this.activeStrokes.delete("keys")) this.update();
       else this.draw();
     });
   }
 
-  key(event) {
+  onKey(event) {
     const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
     const move = moves[event.key];
     if ((!move && event.key !== " ") || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     this.canvas.classList.remove("pointed");
     const height = this.height();
-    this.cursor ??= { x: UNITS / 2, y: height / 2 };
+    this.cursor ??= { x: WIDTH_UNITS / 2, y: height / 2 };
     if (move) {
-      const step = event.shiftKey ? STEP / 4 : STEP;
+      const step = event.shiftKey ? KEY_STEP_UNITS / 4 : KEY_STEP_UNITS;
       this.cursor = {
-        x: Math.min(Math.max(this.cursor.x + move[0] * step, 0), UNITS),
+        x: Math.min(Math.max(this.cursor.x + move[0] * step, 0), WIDTH_UNITS),
         y: Math.min(Math.max(this.cursor.y + move[1] * step, 0), height),
       };
-      this.open.get("keys")?.points.push(this.cursor);
-    } else if (!this.open.delete("keys")) {
-      this.begin("keys", this.cursor);
+      this.activeStrokes.get("keys")?.points.push(this.cursor);
+    } else if (!this.activeStrokes.delete("keys")) {
+      this.beginStroke("keys", this.cursor);
       return;
     }
-    if (move && !this.open.has("keys")) this.draw();
+    if (move && !this.activeStrokes.has("keys")) this.draw();
     else this.update();
   }
 
-  begin(pointer, point) {
-    const stroke = { points: [point], width: this.pen };
-    this.open.set(pointer, stroke);
+  beginStroke(pointer, point) {
+    const stroke = { points: [point], width: this.penWidth };
+    this.activeStrokes.set(pointer, stroke);
     this.strokes.push(stroke);
     this.update();
   }
 
-  place({ clientX, clientY }) {
+  /** The place of a pointer event, in units. */
+  toUnits({ clientX, clientY }) {
     const box = this.canvas.getBoundingClientRect();
-    const scale = UNITS / box.width;
+    const scale = WIDTH_UNITS / box.width;
     return { x: (clientX - box.left) * scale, y: (clientY - box.top) * scale };
   }
 
   height() {
-    return (UNITS * this.canvas.clientHeight) / this.canvas.clientWidth;
+    return (WIDTH_UNITS * this.canvas.clientHeight) / this.canvas.clientWidth;
   }
 
-  /** Where the picture lies, in units: as large as it fits. */
-  frame() {
+  /** The scale and corner of the picture, in units: as large as it fits, centred. */
+  pictureFrame() {
     const { width, height } = this.picture.bitmap;
-    const scale = Math.min(UNITS / width, this.height() / height);
-    return { scale, x: (UNITS - width * scale) / 2, y: (this.height() - height * scale) / 2 };
+    const scale = Math.min(WIDTH_UNITS / width, this.height() / height);
+    return { scale, x: (WIDTH_UNITS - width * scale) / 2, y: (this.height() - height * scale) / 2 };
   }
 
   draw() {
@@ -140,33 +141,33 @@ export class Sheet {
     canvas.width = canvas.clientWidth * devicePixelRatio;
     canvas.height = canvas.clientHeight * devicePixelRatio;
     const context = canvas.getContext("2d");
-    const scale = canvas.width / UNITS;
+    const scale = canvas.width / WIDTH_UNITS;
     context.scale(scale, scale);
     if (this.picture) {
       const { bitmap } = this.picture;
-      const frame = this.frame();
+      const frame = this.pictureFrame();
       context.drawImage(bitmap, frame.x, frame.y, bitmap.width * frame.scale, bitmap.height * frame.scale);
     }
     const light = this.dark.matches && !this.picture;
     drawStrokes(context, this.strokes, light ? "#f2f4f6" : "#14171a");
     if (this.cursor) {
       context.beginPath();
-      context.arc(this.cursor.x, this.cursor.y, this.pen / 2 + 4, 0, 7);
+      context.arc(this.cursor.x, this.cursor.y, this.penWidth / 2 + 4, 0, 7);
       context.lineWidth = 3;
       context.strokeStyle = "#0072b2";
-      context.setLineDash(this.open.has("keys") ? [] : [8, 6]);
+      context.setLineDash(this.activeStrokes.has("keys") ? [] : [8, 6]);
       context.stroke();
     }
   }
 
-  /** What is to be read, as pixels: black strokes on the picture or on white paper. */
-  pixels() {
+  /** Return a canvas of what is to be read: black strokes on the picture, or on white. */
+  rasterize() {
     const bitmap = this.picture?.bitmap;
-    const frame = bitmap && this.frame();
-    const shrink = bitmap ? Math.min(1, MOST / Math.max(bitmap.width, bitmap.height)) : 1;
-    const scale = bitmap ? shrink / frame.scale : READ_WIDTH / UNITS;
+    const frame = bitmap && this.pictureFrame();
+    const shrink = bitmap ? Math.min(1, MAX_PICTURE_SIDE_PX / Math.max(bitmap.width, bitmap.height)) : 1;
+    const scale = bitmap ? shrink / frame.scale : RASTER_WIDTH_PX / WIDTH_UNITS;
     const raster = document.createElement("canvas");
-    raster.width = bitmap ? Math.max(1, Math.round(bitmap.width * shrink)) : READ_WIDTH;
+    raster.width = bitmap ? Math.max(1, Math.round(bitmap.width * shrink)) : RASTER_WIDTH_PX;
     raster.height = bitmap ? Math.max(1, Math.round(bitmap.height * shrink)) : Math.round(this.height() * scale);
     const context = raster.getContext("2d", { willReadFrequently: true });
     if (bitmap) {
@@ -182,7 +183,7 @@ export class Sheet {
   }
 }
 
-/** Draw smooth lines through points: curves from middle to middle. */
+/** Draw strokes smoothly: curves between the middles of neighbouring points. */
 function drawStrokes(context, strokes, colour) {
   context.lineCap = "round";
   context.lineJoin = "round";
