@@ -240,8 +240,8 @@ def test_probabilities_that_are_not_finite_are_a_bundle_error(value: float, bund
             read(np.zeros((3, 28, 28), np.uint8))
 
 
-class Canary:
-    """Writes a file when it is unpickled."""
+class WritesWhenUnpickled:
+    """Writes a file, as code in a pickle can."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -252,21 +252,21 @@ class Canary:
 
 @pytest.mark.parametrize("how", ["pickle", "torch"])
 def test_nothing_in_a_bundle_is_executed(how: str, bundle: Path, tmp_path: Path) -> None:
-    sung = tmp_path / "sung"
-    pickle.loads(pickle.dumps(Canary(sung)))
-    assert sung.exists()  # the canary can sing
-    sung.unlink()
+    written = tmp_path / "written"
+    pickle.loads(pickle.dumps(WritesWhenUnpickled(written)))
+    assert written.exists()  # unpickling it does write the file
+    written.unlink()
     for name in HASHES:
         if how == "torch":
-            torch.save(Canary(sung), bundle / name)
+            torch.save(WritesWhenUnpickled(written), bundle / name)
         else:
-            (bundle / name).write_bytes(pickle.dumps(Canary(sung)))
+            (bundle / name).write_bytes(pickle.dumps(WritesWhenUnpickled(written)))
     trust(bundle)
     with pytest.raises(BundleError, match=r"does not fit bundle\.json"):
         Bundle.load(bundle)
     with pytest.raises(BundleError, match="cannot be loaded"):
         OnnxClassifier.load(bundle)
-    assert not sung.exists()
+    assert not written.exists()
 
 
 def test_the_shipped_bundle_is_small_and_reads_digits(mnist_test: Digits) -> None:
