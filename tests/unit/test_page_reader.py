@@ -5,7 +5,9 @@ import re
 import subprocess
 import zipfile
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from page_in_node import PAGE, Pixels, read_in_node
 from PIL import Image
 
 from tenfold.data.digits import Digits
+from tenfold.reading import foreground, isolation, line_removal, segmentation
 from tenfold.reading.crops import Layout
 from tenfold.reading.reader import Reader
 from tenfold.rendering.documents import digit_documents, number_documents
@@ -106,6 +109,27 @@ def test_the_page_reads_thousands_as_the_reader_does(
     images, equal = compare(node, pictures, reader, tmp_path)
     assert len(pictures) >= 1950
     assert equal >= 0.99 * images
+
+
+@pytest.mark.parametrize(
+    ("script", "config"),
+    [
+        ("foreground", foreground.CONFIG),
+        ("line-removal", line_removal.CONFIG),
+        ("segmentation", segmentation.CONFIG),
+        ("isolation", isolation.CONFIG),
+    ],
+)
+def test_both_readers_have_the_same_configuration(node: str, script: str, config: Any) -> None:
+    module = json.dumps((PAGE / "reader" / f"{script}.js").as_uri())
+    code = f"const {{ CONFIG }} = await import({module}); console.log(JSON.stringify(CONFIG))"
+    command = [node, "--input-type=module", "-e", code]
+    printed = subprocess.run(command, check=True, capture_output=True).stdout
+    expected = {
+        re.sub(r"_(\w)", lambda match: match[1].upper(), name): value
+        for name, value in asdict(config).items()
+    }
+    assert json.loads(printed) == expected
 
 
 def test_an_image_folder_is_written(node: str, tmp_path: Path) -> None:

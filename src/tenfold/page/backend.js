@@ -30,7 +30,7 @@ async function browserBackend(model) {
     for (const { reject } of pending.values()) reject(new Error("this browser cannot run the reader"));
     pending.clear();
   };
-  await request({ accept: model.rejection_threshold });
+  await request({ rejectionThreshold: model.rejection_threshold });
   return {
     model,
     layouts: ["line", "single"],

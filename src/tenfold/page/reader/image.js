@@ -1,11 +1,11 @@
-// What the reader needs of image processing, with the results that OpenCV gives.
+// Image processing with the results that OpenCV gives.
 //
 // A plane is {w, h, data}: rows of w numbers one after the other. A mask's data is a Uint8Array of
 // 0 and 1. No function changes what it is given.
 
 import { rint } from "./numbers.js";
 
-const { floor, max, min } = Math;
+const { floor, fround, max, min } = Math;
 
 export const plane = (w, h, data = new Float32Array(w * h)) => ({ w, h, data });
 export const emptyMask = (w, h) => plane(w, h, new Uint8Array(w * h));
@@ -17,12 +17,16 @@ export function maskOf(p, test) {
   return mask;
 }
 
-/** A mask of what is above a level. */
+/** A mask of what is above a level, compared as 32-bit floats. */
 export function above({ w, h, data }, level) {
   const mask = emptyMask(w, h);
-  for (let i = 0; i < data.length; i++) mask.data[i] = data[i] > level ? 1 : 0;
+  const least = fround(level);
+  for (let i = 0; i < data.length; i++) mask.data[i] = data[i] > least ? 1 : 0;
   return mask;
 }
+
+/** The plane where a test of the index holds, 0 elsewhere. */
+export const kept = (p, test) => plane(p.w, p.h, p.data.map((value, i) => (test(i) ? value : 0)));
 
 export const any = (mask) => mask.data.includes(1);
 
@@ -121,9 +125,6 @@ function widened(p, reach) {
   return dilated(wide, 2 * reach + 1, 1);
 }
 
-/** Add the pixels around: there lies the soft edge of a stroke, below the level of its body. */
-export const withEdge = (body) => dilated(body, 3, 3);
-
 // Medians and means ---------------------------------------------------------------------------
 
 /** The median of the 3 x 3 pixels around each. */
@@ -196,56 +197,4 @@ export function blurred(p) {
   for (let i = 0; i < p.data.length; i++) across.data[i] = mean(p.data, i - (i % p.w), columns[i % p.w]);
   for (let i = 0; i < p.data.length; i++) out.data[i] = mean(across.data, i % p.w, rows[floor(i / p.w)]);
   return out;
-}
-
-// Pieces --------------------------------------------------------------------------------------
-
-/** Connect a mask's pixels, also over corners.
- *
- * Returns the map of labels, 0 where there is nothing, and of each label from 1 on the box
- * [left, top, right, bottom] and the number of pixels; `pieces[0]` is undefined.
- */
-export function connected(mask) {
-  const { w, h, data } = mask;
-  const labels = new Int32Array(w * h);
-  const pieces = [undefined];
-  const waiting = new Int32Array(w * h);
-  const visit = (start) => {
-    const label = pieces.length;
-    const piece = { box: [w, h, 0, 0], area: 0 };
-    pieces.push(piece);
-    let count = 0;
-    waiting[count++] = start;
-    labels[start] = label;
-    while (count) {
-      const at = waiting[--count];
-      const x = at % w;
-      const y = (at - x) / w;
-      const { box } = piece;
-      piece.area++;
-      if (x < box[0]) box[0] = x;
-      if (y < box[1]) box[1] = y;
-      if (x >= box[2]) box[2] = x + 1;
-      if (y >= box[3]) box[3] = y + 1;
-      for (let ny = max(y - 1, 0); ny <= min(y + 1, h - 1); ny++) {
-        for (let nx = max(x - 1, 0); nx <= min(x + 1, w - 1); nx++) {
-          const next = ny * w + nx;
-          if (data[next] && !labels[next]) {
-            labels[next] = label;
-            waiting[count++] = next;
-          }
-        }
-      }
-    }
-  };
-  for (let i = 0; i < h; i += 2) { // OpenCV numbers pieces by blocks of 2 x 2
-    for (let j = 0; j < w; j += 2) {
-      for (let y = i; y < min(i + 2, h); y++) {
-        for (let x = j; x < min(j + 2, w); x++) {
-          if (data[y * w + x] && !labels[y * w + x]) visit(y * w + x);
-        }
-      }
-    }
-  }
-  return { labels, pieces };
 }

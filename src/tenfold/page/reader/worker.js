@@ -1,7 +1,8 @@
-// The reader and its network, off the page's thread. First comes {id, accept}, then {id, layout, pixels}.
+// The reader and its network, off the page's thread. Messages: first {id, rejectionThreshold}, then
+// {id, layout, pixels}.
 
 import * as ort from "../runtime/ort.wasm.min.mjs";
-import { SIDE } from "./form.js";
+import { SIDE } from "./normalization.js";
 import { opaquePixels, read } from "./reader.js";
 
 ort.env.wasm.numThreads = 1; // more need headers that a plain web server does not send
@@ -9,10 +10,10 @@ ort.env.wasm.wasmPaths = new URL("../runtime/", import.meta.url).href;
 
 let model;
 
-onmessage = async ({ data: { id, accept, layout, pixels } }) => {
+onmessage = async ({ data: { id, rejectionThreshold, layout, pixels } }) => {
   try {
-    if (accept !== undefined) {
-      model = await load(accept);
+    if (rejectionThreshold !== undefined) {
+      model = await load(rejectionThreshold);
       await warmUp();
       postMessage({ id });
     } else {
@@ -23,7 +24,7 @@ onmessage = async ({ data: { id, accept, layout, pixels } }) => {
   }
 };
 
-/** Read a stroke a few times: the first readings are slow. */
+/** Read a stroke five times: the first readings are slow. */
 async function warmUp() {
   const [w, h] = [480, 240];
   const data = new Uint8Array(w * h).fill(255);
@@ -31,7 +32,7 @@ async function warmUp() {
   for (let i = 0; i < 5; i++) await read({ w, h, channels: 1, data }, "line", model);
 }
 
-async function load(accept) {
+async function load(rejectionThreshold) {
   const file = await fetch(new URL("../model.onnx", import.meta.url));
   if (!file.ok) throw new Error("model.onnx is missing beside the page");
   const session = await ort.InferenceSession.create(new Uint8Array(await file.arrayBuffer()), {
@@ -43,12 +44,12 @@ async function load(accept) {
       return Array.from(data.subarray(i * size, (i + 1) * size));
     });
   return {
-    accept,
+    rejectionThreshold,
     async classify(images, n) {
-      const found = await session.run({ images: new ort.Tensor("uint8", images, [n, SIDE, SIDE]) });
-      const members = rows(found.members).map((row) =>
+      const outputs = await session.run({ images: new ort.Tensor("uint8", images, [n, SIDE, SIDE]) });
+      const members = rows(outputs.members).map((row) =>
         Array.from({ length: row.length / 10 }, (_, i) => row.slice(i * 10, i * 10 + 10)));
-      return { probabilities: rows(found.probabilities), members };
+      return { probabilities: rows(outputs.probabilities), members };
     },
   };
 }

@@ -1,4 +1,4 @@
-// MNIST's form: a digit scaled into a box of 20 pixels, its centre of mass in the middle of 28.
+// MNIST normalisation: scale a digit into a box of 20 pixels, then centre its mass in 28 x 28.
 
 import { above, cropped, dilatedRound, plane } from "./image.js";
 import { largest, rint } from "./numbers.js";
@@ -6,28 +6,29 @@ import { largest, rint } from "./numbers.js";
 const { ceil, fround, max, min } = Math;
 
 export const SIDE = 28;
-const BOX = 20;
-const THINNEST = 1.7; // pixels in MNIST's form: a thinner stroke would fade away when scaled down
-const HALF = 0.5 + 1e-3; // grey levels: a half is rounded up, also when a sum falls short of it
+export const CONFIG = {
+  digitSide: 20, // pixels of the longer side of a normalised digit
+  minStrokeWidthPx: 1.7, // after scaling; thinner strokes would fade away
+  strokeBodyOfMax: 0.4, // pixels darker than this share of the darkest are a stroke's body
+};
+// Half a grey level rounds up, also when a sum of floats falls slightly short of the half.
+const ROUND_HALF_UP = 0.5 + 1e-3;
 
-/** Bring the ink of one digit, 0 ... 1, to MNIST's form: 784 bytes, white on black. */
-export function toForm(ink) {
-  const [top, left, bottom, right] = inkBox(ink);
-  return bottom ? croppedToForm(cropped(ink, top, left, bottom, right)) : new Uint8Array(SIDE * SIDE);
-}
-
-function croppedToForm(given) {
-  const ink = keepStrokes(given);
-  const scale = BOX / max(ink.h, ink.w);
-  const [rows, columns] = [max(1, rint(ink.h * scale)), max(1, rint(ink.w * scale))];
-  const small = product(resample(rows, ink.h), ink, resample(columns, ink.w));
+/** Normalise one digit, 0 ... 1, as MNIST's digits are: 784 bytes, white on black. */
+export function normalizeDigit(foreground) {
+  const [top, left, bottom, right] = foregroundBox(foreground);
+  if (!bottom) return new Uint8Array(SIDE * SIDE);
+  const digit = widenThinStrokes(cropped(foreground, top, left, bottom, right));
+  const scale = CONFIG.digitSide / max(digit.h, digit.w);
+  const [rows, columns] = [max(1, rint(digit.h * scale)), max(1, rint(digit.w * scale))];
+  const small = product(resizeMatrix(rows, digit.h), digit, resizeMatrix(columns, digit.w));
   const factor = fround(255 / max(largest(small.data), 1e-6));
   small.data.forEach((value, i) => (small.data[i] = value * factor));
-  return centred(small);
+  return centerByMass(small);
 }
 
-/** Top, left, bottom, right of what is not 0, the last two exclusive; 0s if all is 0. */
-export function inkBox({ w, h, data }) {
+/** Top, left, bottom, right of the pixels above 0, the ends exclusive; 0s if none is. */
+export function foregroundBox({ w, h, data }) {
   let [top, left, bottom, right] = [h, w, 0, 0];
   for (let y = 0; y < h; y++) {
     for (let x = 0; x < w; x++) {
@@ -42,16 +43,16 @@ export function inkBox({ w, h, data }) {
   return bottom ? [top, left, bottom, right] : [0, 0, 0, 0];
 }
 
-/** Widen strokes that would be thinner than THINNEST once scaled down. */
-function keepStrokes(ink) {
-  const scale = BOX / max(ink.h, ink.w);
-  if (scale >= 1) return ink;
-  const width = strokeWidth(above(ink, fround(fround(0.4) * largest(ink.data))));
-  const grow = rint((THINNEST / scale - width) / 2);
-  return grow < 1 ? ink : dilatedRound(ink, grow);
+/** Widen strokes that would be thinner than `minStrokeWidthPx` once scaled down. */
+function widenThinStrokes(foreground) {
+  const scale = CONFIG.digitSide / max(foreground.h, foreground.w);
+  if (scale >= 1) return foreground;
+  const body = above(foreground, fround(CONFIG.strokeBodyOfMax) * largest(foreground.data));
+  const radius = rint((CONFIG.minStrokeWidthPx / scale - strokeWidth(body)) / 2);
+  return radius < 1 ? foreground : dilatedRound(foreground, radius);
 }
 
-/** Measure strokes: of length l and width w one covers l w pixels and has an outline of 2 l. */
+/** The mean width of strokes: one of length l and width w covers l w pixels, its outline has 2 l. */
 export function strokeWidth({ w, h, data }) {
   let [area, inner] = [0, 0];
   for (let y = 0; y < h; y++) {
@@ -67,9 +68,9 @@ export function strokeWidth({ w, h, data }) {
   return (2 * area) / max(area - inner, 1);
 }
 
-/** Lay an image of at most 20 pixels a side into 28, its centre of mass in the middle. */
-function centred({ w, h, data }) {
-  const pixels = data.map((value) => Math.trunc(min(max(fround(value + fround(HALF)), 0), 255)));
+/** Place an image of at most 20 x 20 grey levels into 28 x 28 by its centre of mass. */
+function centerByMass({ w, h, data }) {
+  const pixels = data.map((value) => Math.trunc(min(max(fround(value + fround(ROUND_HALF_UP)), 0), 255)));
   let [mass, down, across] = [0, 0, 0];
   pixels.forEach((value, i) => {
     mass += value;
@@ -86,8 +87,8 @@ function centred({ w, h, data }) {
   return image;
 }
 
-/** The matrix that resizes a line, of each output the inputs and weights: areas down, bilinear up. */
-function resample(outputs, inputs) {
+/** The matrix that resizes one axis: of each output the inputs and their weights. */
+function resizeMatrix(outputs, inputs) {
   const ratio = inputs / outputs;
   return Array.from({ length: outputs }, (_, i) => {
     const parts = [];
@@ -108,20 +109,21 @@ function resample(outputs, inputs) {
   });
 }
 
-function product(rows, ink, columns) {
-  const tall = plane(ink.w, rows.length);
+/** The product of a resize matrix, a plane and a transposed resize matrix. */
+function product(rows, p, columns) {
+  const tall = plane(p.w, rows.length);
   rows.forEach((parts, y) => {
-    for (let x = 0; x < ink.w; x++) {
+    for (let x = 0; x < p.w; x++) {
       let sum = 0;
-      for (const [j, weight] of parts) sum += weight * ink.data[j * ink.w + x];
-      tall.data[y * ink.w + x] = sum;
+      for (const [j, weight] of parts) sum += weight * p.data[j * p.w + x];
+      tall.data[y * p.w + x] = sum;
     }
   });
   const small = plane(columns.length, rows.length);
   for (let y = 0; y < rows.length; y++) {
     columns.forEach((parts, x) => {
       let sum = 0;
-      for (const [j, weight] of parts) sum += weight * tall.data[y * ink.w + j];
+      for (const [j, weight] of parts) sum += weight * tall.data[y * p.w + j];
       small.data[y * small.w + x] = sum;
     });
   }

@@ -1,4 +1,4 @@
-// From the pixels of any picture to its ink: paper exactly 0, the darkest strokes 1.
+// From the pixels of any picture to its foreground: paper exactly 0, the darkest strokes 1.
 //
 // A picture is {w, h, channels, data}: bytes, grey (1 channel) or RGB (3).
 
@@ -10,70 +10,80 @@ import { enlarged, shrunk } from "./resize.js";
 
 const { abs, fround, max, min } = Math;
 
-export const WORKING_SIDE = 1600; // pixels: larger pictures are scaled down first
-export const SMALLEST = 36; // pixels: in smaller pictures a stroke can be as long and thin as a line
+// Contrast is the share of the paper's brightness by which a pixel differs from the paper.
+export const CONFIG = {
+  maxSidePx: 1600, // larger pictures are scaled down, which also averages noise out
+  backgroundSidePx: 128, // shading is slow, so a small copy shows it
+  minShareOfFlatPaper: 0.25, // pixels of one grey, in drawings and clean scans
+  minPaperBrightness: 0.2,
+  minContrast: 0.06,
+  minContrastOfNoise: 5, // in standard deviations
+  minContrastOfPaperSpread: 1.5,
+  paperSpreadDeviations: 4, // in median absolute deviations
+  maxPaperLevelOfStroke: 0.45,
+  strokeQuantile: 0.9,
+  minNoiseSidePx: 36, // smaller pictures have strokes nearly everywhere
+};
 
-const COPY = 128; // pixels: paper changes slowly, and is looked at on a small copy
-const FLAT = 0.25; // share of pixels of one and the same grey that makes a paper flat
-const FAINTEST = 0.06; // of full contrast: fainter ink is none
-const VISIBLE = 5; // standard deviations of noise: fainter ink is none
-
-/** Scale down until the longer side is `longest`; return the picture and the factor. */
-export function fit(p, longest, channels = 1) {
-  const factor = min(1, longest / max(p.w, p.h));
+/** Scale down until the longer side is `maxSide` pixels; return the picture and the factor. */
+export function downscale(p, maxSide = CONFIG.maxSidePx, channels = p.channels ?? 1) {
+  const factor = min(1, maxSide / max(p.w, p.h));
   if (factor === 1) return [p, 1];
   const [w, h] = [p.w, p.h].map((side) => max(1, rint(side * factor)));
   return [{ ...shrunk(p, w, h, channels), channels }, factor];
 }
 
-/** How far each pixel is from the paper around it, 0 ... 1, in the direction of the ink. */
-export function contrast(picture) {
-  const flat = isFlat(picture);
-  let [planes, grey] = planesOf(picture);
+/** The contrast of each pixel to the paper around it, 0 ... 1, in the direction of the strokes. */
+export function subtractBackground(picture) {
+  const flat = hasFlatPaper(picture);
+  let [channels, grey] = toUnit(picture);
   let classes = flat ? otsu(grey) : null;
-  if (flat ? lightOnFlat(grey, classes) : lightOnShaded(grey)) {
-    [planes, grey] = planesOf({ ...picture, data: picture.data.map((value) => 255 - value) });
+  if (flat ? isLightOnFlat(grey, classes) : isLightOnShaded(grey)) {
+    [channels, grey] = toUnit({ ...picture, data: picture.data.map((value) => 255 - value) });
     classes = flat ? otsu(grey) : null;
   }
-  const paper = flat ? fround(flatPaper(grey, classes)) : 0;
+  const paper = flat ? fround(flatPaperLevel(grey, classes)) : 0;
   const near = fround(1 / 255);
-  const bare = (i) => abs(fround(grey.data[i] - paper)) < near;
-  const away = planes.map((p) => {
-    const found = plane(p.w, p.h);
-    if (flat) {
-      const level = commonest(p, bare);
-      const [from, scale] = [fround(level), max(level, 0.2)];
-      for (let i = 0; i < found.data.length; i++) {
-        found.data[i] = max(fround(from - p.data[i]), 0) / scale;
-      }
-    } else {
-      const level = shadedPaper(p);
-      const least = fround(0.2);
-      for (let i = 0; i < found.data.length; i++) {
-        found.data[i] = max(fround(level.data[i] - p.data[i]), 0) / max(level.data[i], least);
-      }
-    }
-    return found;
-  });
-  if (away.length === 1) return away[0];
-  const [r, g, b] = away.map((p) => p.data);
-  const strongest = plane(picture.w, picture.h);
+  const isPaper = (i) => abs(fround(grey.data[i] - paper)) < near;
+  const contrasts = channels.map((channel) =>
+    contrast(channel, flat ? mostCommon(channel, isPaper) : shadedPaper(channel)));
+  if (contrasts.length === 1) return contrasts[0];
+  const [r, g, b] = contrasts.map((p) => p.data);
+  const rootMeanSquare = plane(picture.w, picture.h);
   for (let i = 0; i < r.length; i++) {
     const sum = fround(fround(fround(r[i] * r[i]) + fround(g[i] * g[i])) + fround(b[i] * b[i]));
-    strongest.data[i] = Math.sqrt(fround(sum / 3));
+    rootMeanSquare.data[i] = Math.sqrt(fround(sum / 3));
   }
-  return strongest;
+  return rootMeanSquare;
 }
 
-/** Whether the ink, the minority, is lighter than shaded paper: than what is around it. */
-function lightOnShaded(grey) {
+/** The contrast of a channel to its paper: a number, or a plane. */
+function contrast(channel, paper) {
+  const out = plane(channel.w, channel.h);
+  if (typeof paper === "number") {
+    const [level, scale] = [fround(paper), max(paper, CONFIG.minPaperBrightness)];
+    for (let i = 0; i < out.data.length; i++) {
+      out.data[i] = max(fround(level - channel.data[i]), 0) / scale;
+    }
+  } else {
+    const least = fround(CONFIG.minPaperBrightness);
+    for (let i = 0; i < out.data.length; i++) {
+      const level = paper.data[i];
+      out.data[i] = max(fround(level - channel.data[i]), 0) / max(level, least);
+    }
+  }
+  return out;
+}
+
+/** Whether strokes, the minority, are lighter than shaded paper: than their surroundings. */
+function isLightOnShaded(grey) {
   const [small, k] = smallCopy(grey);
   const around = median(small, 2 * k + 1);
   return small.data.reduce((sum, value, i) => sum + (value - around.data[i]) ** 3, 0) > 0;
 }
 
-/** Whether the ink is lighter than flat paper; the border and the corners seldom have any. */
-function lightOnFlat(grey, [middle]) {
+/** Whether strokes are lighter than flat paper; few lie at the border and in the corners. */
+function isLightOnFlat(grey, [middle]) {
   const { w, h } = grey;
   const threshold = fround(middle);
   const share = (...windows) => {
@@ -93,31 +103,34 @@ function lightOnFlat(grey, [middle]) {
   return whole + border + corners < 1.5; // half of three
 }
 
-/** Stretch contrast so that paper and its noise are 0 and the body of the ink is 1. */
-export function levels(found) {
-  const [middle, counts] = otsu(found);
-  const split = Math.trunc(middle * 255) + 1;
+/** Stretch contrast until paper and its noise are 0 and the body of a stroke is 1. */
+export function stretchLevels(contrast) {
+  const [threshold, counts] = otsu(contrast);
+  const split = Math.trunc(threshold * 255) + 1;
   const [under, over] = [counts.subarray(0, split), counts.subarray(split)];
-  const stretched = plane(found.w, found.h);
+  const stretched = plane(contrast.w, contrast.h);
   if (!over.some(Boolean)) return stretched;
-  const high = split / 255 + place(over, 0.9) / 255;
+  const high = split / 255 + place(over, CONFIG.strokeQuantile) / 255;
   const paper = place(under, 0.5) / 255;
-  const away = new Float64Array(split + 1);
+  const deviations = new Float64Array(split + 1);
   const centre = rint(paper * 255);
-  under.forEach((count, i) => (away[abs(i - centre)] += count));
-  const noise = paper + (4 * place(away, 0.5)) / 255;
-  if (high < max(FAINTEST, 1.5 * noise, paper + VISIBLE * grain(found))) return stretched;
-  const low = min(noise, 0.45 * high);
+  under.forEach((count, i) => (deviations[abs(i - centre)] += count));
+  const spread = paper + (CONFIG.paperSpreadDeviations * place(deviations, 0.5)) / 255;
+  const visible = paper + CONFIG.minContrastOfNoise * noiseDeviation(contrast);
+  if (high < max(CONFIG.minContrast, CONFIG.minContrastOfPaperSpread * spread, visible)) {
+    return stretched;
+  }
+  const low = min(spread, CONFIG.maxPaperLevelOfStroke * high);
   const [from, range] = [fround(low), fround(high - low)];
-  for (let i = 0; i < found.data.length; i++) {
-    stretched.data[i] = min(max(fround(found.data[i] - from) / range, 0), 1);
+  for (let i = 0; i < contrast.data.length; i++) {
+    stretched.data[i] = min(max(fround(contrast.data[i] - from) / range, 0), 1);
   }
   return stretched;
 }
 
 /** The standard deviation of the paper's noise, in spite of strokes (Immerkaer 1996). */
-function grain({ w, h, data }) {
-  if (min(w, h) < SMALLEST) return 0;
+function noiseDeviation({ w, h, data }) {
+  if (min(w, h) < CONFIG.minNoiseSidePx) return 0;
   const k = min(max(1, Math.floor(min(w, h) / 16)), 3);
   const across = new Float32Array(w * h);
   const differences = new Float32Array(w * h);
@@ -139,11 +152,12 @@ function grain({ w, h, data }) {
     }
   }
   if (2 * still > w * h + 1) return 0; // and no need to look for the median
-  return quantile(differences, 0.5) / (6 * 0.6745); // 6²: the sum of the squared weights
+  // 0.6745 is the median of a normal's absolute value; the kernel's squared weights sum to 6².
+  return quantile(differences, 0.5) / (6 * 0.6745);
 }
 
 /** The channels in 0 ... 1, and their mean. */
-function planesOf({ w, h, channels, data }) {
+function toUnit({ w, h, channels, data }) {
   const unit = new Float32Array(256).map((_, i) => i / 255);
   const planes = Array.from({ length: channels }, (_, c) => {
     const p = plane(w, h);
@@ -157,15 +171,15 @@ function planesOf({ w, h, channels, data }) {
   return [planes, grey];
 }
 
-/** Whether the paper is one and the same grey all over, as in drawings and clean scans. */
-function isFlat({ w, h, channels, data }) {
+/** Whether paper has the same grey everywhere, as in drawings and clean scans. */
+function hasFlatPaper({ w, h, channels, data }) {
   const counts = new Uint32Array(256);
   for (let i = channels >> 1; i < data.length; i += channels) counts[data[i]]++;
-  return largest(counts) >= FLAT * w * h;
+  return largest(counts) >= CONFIG.minShareOfFlatPaper * w * h;
 }
 
-/** The commonest brightness above the ink's. */
-function flatPaper(grey, [middle, counts]) {
+/** The most common brightness above that of the strokes. */
+function flatPaperLevel(grey, [middle, counts]) {
   const split = Math.trunc(middle * 255) + 1;
   const above = counts.subarray(split);
   const most = largest(above);
@@ -173,14 +187,14 @@ function flatPaper(grey, [middle, counts]) {
   return (split + above.indexOf(most)) / 255;
 }
 
-/** The commonest of the 256 greys among the chosen pixels. */
-function commonest(p, chosen) {
+/** The most common of the 256 greys among the chosen pixels. */
+function mostCommon(p, chosen) {
   const counts = new Uint32Array(256);
   for (let i = 0; i < p.data.length; i++) if (chosen(i)) counts[rint(fround(p.data[i] * 255))]++;
   return counts.indexOf(largest(counts)) / 255;
 }
 
-/** Estimate the paper's brightness under the ink: closing, wider than strokes, then smoothing. */
+/** Estimate the paper's brightness under the strokes: a closing wider than them, then smoothing. */
 function shadedPaper(p) {
   const [small, k] = smallCopy(p);
   const reach = min(k, min(small.w, small.h) - 1);
@@ -190,7 +204,7 @@ function shadedPaper(p) {
   return enlarged(inside, p.w, p.h);
 }
 
-/** Add a border: light that fades towards an edge goes on fading beyond it. */
+/** Add a border: light that fades towards an edge continues to fade beyond it. */
 function continued(p, reach) {
   const wide = plane(p.w + 2 * reach, p.h + 2 * reach);
   for (let y = 0; y < p.h; y++) {
@@ -212,10 +226,10 @@ function continued(p, reach) {
   return wide;
 }
 
-/** A small copy without its noise, and an odd number of its pixels wider than strokes. */
+/** A small copy without noise, and an odd number of its pixels wider than any stroke. */
 function smallCopy(p) {
-  const small = median3(fit(p, COPY)[0]);
-  // Than strokes: a number is much longer than high.
+  const small = median3(downscale(p, CONFIG.backgroundSidePx)[0]);
+  // A row of digits is much longer than a digit is high.
   const wider = min(max(small.w, small.h) / 5, min(small.w, small.h) / 2.5);
   return [small, max(3, rint(wider) | 1)];
 }
