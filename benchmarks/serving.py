@@ -1,11 +1,11 @@
-"""Load on `tenfold serve`: latency, throughput, overload, memory, stopping, and where time goes.
+"""Measure `tenfold serve` under load: latency, throughput, overload, memory and shutdown.
 
 python benchmarks/serving.py --out benchmarks/records/serving.json        # about 14 minutes
 python benchmarks/serving.py --seconds 5 --minutes 0.2                    # a short trial
 
-One worker, one of MNIST's test digits as a PNG of 28×28 a request, over loopback. wrk (a package of
-Debian's) saturates; the constant rate has a client of its own that counts from when a request
-was due, so that a stall is every request's that it held up.
+One worker gets one of MNIST's test digits in each request, as a PNG of 28×28, over loopback. wrk
+(a Debian package) saturates it. The constant rate has a client of its own, which counts from the
+time that a request was due: a stall counts for every request that it delays.
 """
 
 import argparse
@@ -39,45 +39,39 @@ from tenfold.reading.crops import find_digits, stack_images
 from tenfold.reading.reader import Reader
 from tenfold.serving.responses import picture_result, response_body
 
-RATE = 200  # requests a second
-CLIENTS = 64
-# As it would be if each request were classified on the event loop, alone.
-ALONE = """
-from tenfold.serving.micro_batcher import MicroBatcher
-async def classify(self, images): return self._classifier.classify(images)
-MicroBatcher.classify = classify
-"""
+REQUESTS_PER_SECOND = 200  # of the constant rate
+CLIENTS = 64  # that saturate
+REPEATS = 7  # the fastest counts
 
 
 class Service:
     """`tenfold serve` on a free port."""
 
-    def __init__(self, prelude: str = "") -> None:
-        code = f"{prelude}\nfrom tenfold.cli import main\nmain()"
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", code, "serve", "--port", "0"], stdout=subprocess.PIPE, text=True
-        )
-        assert self.process.stdout  # noqa: S101
-        found = re.search(r":(\d+)$", self.process.stdout.readline())
-        assert found, "it did not start"  # noqa: S101
-        self.port = int(found[1])
+    def __init__(self) -> None:
+        command = [sys.executable, "-m", "tenfold", "serve", "--port", "0"]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        address = self.process.stdout.readline() if self.process.stdout else ""
+        port = re.search(r":(\d+)$", address)
+        if port is None:
+            raise RuntimeError("the service did not start")
+        self.port = int(port[1])
 
     @property
     def memory(self) -> float:
-        """Return what it holds, in MiB."""
+        """Return the resident memory in MiB."""
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
     def stop(self) -> int:
-        """End it by SIGTERM; return its exit code."""
+        """Send SIGTERM; return the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60)
 
 
 @contextmanager
-def running(prelude: str = "") -> Iterator[Service]:
-    """Run a service, warmed up by its caller."""
-    service = Service(prelude)
+def running() -> Iterator[Service]:
+    """Run a service."""
+    service = Service()
     try:
         yield service
     finally:
@@ -86,7 +80,7 @@ def running(prelude: str = "") -> Iterator[Service]:
 
 
 def wrk(service: Service, picture: Path, clients: int, seconds: float, query: str = "") -> Any:  # noqa: ANN401 - JSON
-    """Send as fast as `clients` keep-alive clients can; return what came back."""
+    """Send as fast as `clients` keep-alive clients can; return counts and latencies."""
     done = subprocess.run(
         [
             *("wrk", "-t1", f"-c{clients}", f"-d{max(1, round(seconds))}s", "--timeout", "10s"),
@@ -98,12 +92,14 @@ def wrk(service: Service, picture: Path, clients: int, seconds: float, query: st
         text=True,
         check=True,
     )
-    told = json.loads(done.stdout.splitlines()[-1])
-    return told | {"read_per_second": round(told["read"] / told["seconds"], 1)}
+    load = json.loads(done.stdout.splitlines()[-1])
+    return load | {"read_per_second": round(load["read"] / load["seconds"], 1)}
 
 
-async def client(port: int, request: bytes, due: "asyncio.Queue[float]", late: list[float]) -> None:
-    """Send a request whenever one is due; note milliseconds from then to its answer."""
+async def client(
+    port: int, request: bytes, due: "asyncio.Queue[float]", latencies_ms: list[float]
+) -> None:
+    """Send a request whenever one is due; add the milliseconds from then to the response."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     while (when := await due.get()) >= 0:
         writer.write(request)
@@ -112,61 +108,69 @@ async def client(port: int, request: bytes, due: "asyncio.Queue[float]", late: l
         assert length, head  # noqa: S101
         await reader.readexactly(int(length[1]))
         assert head.startswith(b"HTTP/1.1 200 "), head  # noqa: S101
-        late.append(1000 * (time.perf_counter() - when))
+        latencies_ms.append(1000 * (time.perf_counter() - when))
     writer.close()
 
 
-async def constant(port: int, request: bytes, seconds: float) -> list[float]:
-    """Send `RATE` requests a second, evenly; return their latencies in ms."""
+async def send_at_constant_rate(port: int, request: bytes, seconds: float) -> list[float]:
+    """Send requests at even intervals; return their latencies in ms."""
     due: asyncio.Queue[float] = asyncio.Queue()
-    late: list[float] = []
-    clients = [asyncio.create_task(client(port, request, due, late)) for _ in range(16)]
-    begun = time.perf_counter()
-    for number in range(int(RATE * seconds)):
-        when = begun + number / RATE
+    latencies_ms: list[float] = []
+    clients = [asyncio.create_task(client(port, request, due, latencies_ms)) for _ in range(16)]
+    start = time.perf_counter()
+    for number in range(int(REQUESTS_PER_SECOND * seconds)):
+        when = start + number / REQUESTS_PER_SECOND
         await asyncio.sleep(when - time.perf_counter())
         due.put_nowait(when)
     for _ in clients:
         due.put_nowait(-1)
     await asyncio.gather(*clients)
-    return late
+    return latencies_ms
 
 
-def steady(service: Service, body: bytes, seconds: float) -> dict[str, float]:
+def latency_at_constant_rate(service: Service, body: bytes, seconds: float) -> dict[str, float]:
     """Return latencies at a constant rate."""
     head = (
         f"POST /v1/read HTTP/1.1\r\nContent-Type: image/png\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     request = head.encode() + body
-    asyncio.run(constant(service.port, request, 1))
-    late = asyncio.run(constant(service.port, request, seconds))
-    p50, p99, worst = np.percentile(late, (50, 99, 100)).round(3).tolist()
-    return {"rate": RATE, "requests": len(late), "p50_ms": p50, "p99_ms": p99, "worst_ms": worst}
+    asyncio.run(send_at_constant_rate(service.port, request, 1))
+    latencies_ms = asyncio.run(send_at_constant_rate(service.port, request, seconds))
+    p50, p99, worst = np.percentile(latencies_ms, (50, 99, 100)).round(3).tolist()
+    return {
+        "rate": REQUESTS_PER_SECOND,
+        "requests": len(latencies_ms),
+        "p50_ms": p50,
+        "p99_ms": p99,
+        "worst_ms": worst,
+    }
 
 
-def lasting(service: Service, picture: Path, minutes: float) -> dict[str, Any]:
+def memory_over_time(service: Service, picture: Path, minutes: float) -> dict[str, Any]:
     """Return memory over time under saturation."""
-    held: list[float] = []
+    memory_mib: list[float] = []
     stop = threading.Event()
 
     def watch() -> None:
         while not stop.wait(5):
-            held.append(round(service.memory, 1))
+            memory_mib.append(round(service.memory, 1))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    told = wrk(service, picture, CLIENTS, 60 * minutes)
+    load = wrk(service, picture, CLIENTS, 60 * minutes)
     stop.set()
     watcher.join()
-    return {"minutes": minutes, "mib_every_5_s": held, "load": told}
+    return {"minutes": minutes, "mib_every_5_s": memory_mib, "load": load}
 
 
-def stopped(picture: Path) -> dict[str, Any]:
-    """Stop a service under load: a request that was sent and not answered is lost."""
-    body, answers, lost = picture.read_bytes(), [], []
+def stop_under_load(picture: Path) -> dict[str, Any]:
+    """Stop a service under load; a request without a response is lost."""
+    body = picture.read_bytes()
+    statuses: list[int] = []
+    lost: list[str] = []
     with running() as service:
 
-        def hammer() -> None:
+        def send_until_closed() -> None:
             while True:
                 connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
                 try:
@@ -178,13 +182,13 @@ def stopped(picture: Path) -> dict[str, Any]:
                         connection.request("POST", "/v1/read", body, {"Content-Type": "image/png"})
                         response = connection.getresponse()
                         response.read()
-                        answers.append(response.status)
+                        statuses.append(response.status)
                         if response.will_close:
                             break
                 except (OSError, http.client.HTTPException) as error:
                     lost.append(repr(error))
 
-        threads = [threading.Thread(target=hammer) for _ in range(CLIENTS)]
+        threads = [threading.Thread(target=send_until_closed) for _ in range(CLIENTS)]
         for thread in threads:
             thread.start()
         time.sleep(3)
@@ -192,29 +196,29 @@ def stopped(picture: Path) -> dict[str, Any]:
         for thread in threads:
             thread.join()
     return {
-        "answered": len(answers),
-        "others": sum(status != http.HTTPStatus.OK for status in answers),
+        "answered": len(statuses),
+        "others": sum(status != http.HTTPStatus.OK for status in statuses),
         "lost": lost,
         "exit_code": code,
     }
 
 
-def parts(bodies: list[bytes]) -> dict[str, float]:
-    """Return the microseconds of processor time that each part of a request takes."""
+def time_by_phase(bodies: list[bytes]) -> dict[str, float]:
+    """Return the microseconds of processor time that each phase of a request takes."""
     cv2.setNumThreads(1)
     classifier = OnnxClassifier.load()
     reader = Reader(classifier)
     pixels = [decode(body) for body in bodies]
-    slots = [find_digits(one, "line") for one in pixels]
-    images = np.concatenate([stack_images(some) for some in slots])
+    regions = [find_digits(one, "line") for one in pixels]
+    images = np.concatenate([stack_images(some) for some in regions])
     readings = [reader.read(one) for one in pixels]
 
     def microseconds(work: Callable[[], object], count: int) -> float:
         best = float("inf")
-        for _ in range(7):
-            begun = time.process_time()
+        for _ in range(REPEATS):
+            start = time.process_time()
             work()
-            best = min(best, time.process_time() - begun)
+            best = min(best, time.process_time() - start)
         return round(1e6 * best / count, 1)
 
     n = len(bodies)
@@ -222,7 +226,7 @@ def parts(bodies: list[bytes]) -> dict[str, float]:
         "decode": microseconds(lambda: [decode(body) for body in bodies], n),
         "find_line": microseconds(lambda: [find_digits(one, "line") for one in pixels], n),
         "find_single": microseconds(lambda: [find_digits(one, "single") for one in pixels], n),
-        "say": microseconds(
+        "respond": microseconds(
             lambda: [
                 response_body("field", [picture_result(None, r, explain=False)], batch=False)
                 for r in readings
@@ -242,10 +246,10 @@ def parts(bodies: list[bytes]) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure, print and write."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
+    """Measure, print the figures and write the record."""
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=30, help="of each load")
-    parser.add_argument("--minutes", type=float, default=10, help="of watching memory")
+    parser.add_argument("--minutes", type=float, default=10, help="for which memory is watched")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -261,22 +265,19 @@ def main() -> None:
         record[name] = value
         print(name, json.dumps(value), flush=True)
 
-    note("processor_microseconds", parts(bodies))
+    note("processor_microseconds", time_by_phase(bodies))
     with tempfile.TemporaryDirectory() as folder:
         picture = Path(folder) / "digit.png"
         picture.write_bytes(bodies[0])
-        with running(ALONE) as service:
-            wrk(service, picture, CLIENTS, 2)
-            note("saturated_classified_alone", wrk(service, picture, CLIENTS, seconds))
         with running() as service:
-            note("steady", steady(service, bodies[0], seconds))
+            note("steady", latency_at_constant_rate(service, bodies[0], seconds))
             note("saturated", wrk(service, picture, CLIENTS, seconds))
             note("saturated_single", wrk(service, picture, CLIENTS, seconds, "?single"))
             note("overload", wrk(service, picture, 4 * CLIENTS, seconds))
-            note("after_overload", steady(service, bodies[0], min(seconds, 10)))
-            note("lasting", lasting(service, picture, options.minutes))
+            note("after_overload", latency_at_constant_rate(service, bodies[0], min(seconds, 10)))
+            note("memory", memory_over_time(service, picture, options.minutes))
             note("exit_code", service.stop())
-        note("stopped_under_load", stopped(picture))
+        note("stopped_under_load", stop_under_load(picture))
     save(options.out, **record)
 
 

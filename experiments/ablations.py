@@ -1,4 +1,4 @@
-"""Take one thing at a time out of `swift`, or put one in: ten paired seeds each.
+"""Remove one part of `swift` at a time, or add one, with ten paired seeds each.
 
 python experiments/ablations.py runs/ablations --seeds 10
 
@@ -20,7 +20,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from record_runs import Group, group_of, groups_of, runs_in, write_record
 
-from tenfold.evaluation.statistics import Difference, Spread, paired, spread
+from tenfold.artifacts.studies import Difference, Spread
+from tenfold.evaluation.statistics import paired, spread
 from tenfold.model.config import NetworkConfig
 
 RECORD = Path("experiments/records/ablations.json")
@@ -65,26 +66,26 @@ def train(name: str, changes: Sequence[str], folder: Path, seeds: int) -> Group:
     return group_of(name, runs_in(folder), changes=changes)
 
 
-def difference(gap: Difference, scale: float, digits: int) -> str:
+def difference_cell(gap: Difference, scale: float, digits: int) -> str:
     """Return a cell of a table: the mean of paired differences, its interval, p."""
     low, high = scale * (gap.low or gap.mean), scale * (gap.high or gap.mean)
     interval = f"{scale * gap.mean:+.{digits}f} ({low:+.{digits}f} … {high:+.{digits}f})"
     return interval if gap.p is None else f"{interval}, p = {gap.p:.2g}"
 
 
-def row(name: str, result: Result) -> str:
-    """Return a line of the table: means, paired differences, p."""
+def table_row(name: str, result: Result) -> str:
+    """Return a line of the table: means, then paired differences with p."""
     cells = [name]
     for key, (scale, digits) in FIGURES.items():
         mean = result[key][0]
         cells.append(f"{scale * mean.mean:.{digits}f} ± {scale * (mean.half or 0):.{digits}f}")
     for key, (scale, digits) in FIGURES.items():
-        cells.append(difference(result[key][1], scale, digits))
+        cells.append(difference_cell(result[key][1], scale, digits))
     return "| " + " | ".join(cells) + " |"
 
 
 def print_table(groups: dict[str, Group], names: Iterable[str], base: str) -> dict[str, Result]:
-    """Print a line for each variant, paired with `base` by seed; return what it says."""
+    """Print a line for each variant, paired with `base` by seed; return the figures."""
     figures = {
         name: {key: [run[key] for run in groups[name]["runs"]] for key in FIGURES}
         for name in {*names, base}
@@ -96,7 +97,7 @@ def print_table(groups: dict[str, Group], names: Iterable[str], base: str) -> di
     for name in names:
         rows = figures[name]
         results[name] = {k: (spread(rows[k]), paired(against[k], rows[k])) for k in FIGURES}
-        print(row(name, results[name]))
+        print(table_row(name, results[name]))
     print()
     return results
 
@@ -128,22 +129,22 @@ def draw(results: dict[str, Result], path: Path) -> None:
 
 
 def main() -> None:
-    """Train, compare, print, draw."""
+    """Train what is missing, print both tables and draw the picture."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("root", type=Path)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--figure", type=Path, default=Path("docs/images/ablations.svg"))
-    given = parser.parse_args()
+    options = parser.parse_args()
     groups = groups_of(RECORD)
     for name, changes in (VARIANTS | IN_REPORT).items():
         if name not in groups:
-            folder = given.root / re.sub(r"[^\w]+", "-", name)
-            groups[name] = train(name, changes, folder, given.seeds)
+            folder = options.root / re.sub(r"[^\w]+", "-", name)
+            groups[name] = train(name, changes, folder, options.seeds)
             write_record(RECORD, groups=list(groups.values()))
     in_swift = [name for name in groups if name not in IN_REPORT]
     results = print_table(groups, [*in_swift, REPORT_NAME], "swift")
     print_table(groups, IN_REPORT, REPORT_NAME)
-    draw({name: results[name] for name in in_swift if name != "swift"}, given.figure)
+    draw({name: results[name] for name in in_swift if name != "swift"}, options.figure)
 
 
 if __name__ == "__main__":

@@ -1,130 +1,139 @@
-r"""Can `single` learn what several networks say? Students on the 10,000 held-out images.
+r"""Can one network learn what several networks know? Students on the 10,000 held-out images.
 
 tenfold train single --set data.validation=10000 --set ... --out runs/trials/NAME
 python experiments/distil.py runs/students --teachers runs/trials/NAME ... \
     --folds runs/out-of-fold --out experiments/records/distilled.json
 
-Beside networks that learn labels: students of what the trials named say on average of the same
-moved image (Hinton, Vinyals & Dean 2015), made as sure as it should be; and of what a network that
-never saw the image says of it (`out_of_fold.py`), with and without label smoothing. All without
-deskewing, as `single` was. Figures over one view and eight, temperatures fitted on the same images.
+Compares targets: labels; the calibrated average of the trials named, for the same augmented image
+(Hinton, Vinyals & Dean 2015); and the probabilities of a network that never saw the image
+(`out_of_fold.py`), with and without label smoothing. All networks are trained without deskewing.
+Figures are over the image and over eight variants of it, at temperatures fitted on the same images.
 The test set is not looked at.
 """
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from held_out import calibrated
-from out_of_fold import AS_IT_WAS, WITHOUT, out_of_fold, split, train
+from out_of_fold import (
+    NO_DESKEWING,
+    WITHOUT_DESKEWING,
+    Change,
+    changed_task,
+    out_of_fold,
+    split,
+    trained,
+)
 from record_runs import write_record
-from torch import Tensor
-from views import PLAIN, SETS, averaged
+from test_time_augmentation import OF_THE_IMAGE, PLAIN, averaged
+from torch import Tensor, nn
 
-from tenfold.augmentation.batches import DigitBatches
 from tenfold.data.digits import Digits
+from tenfold.data.mnist import CLASSES
 from tenfold.evaluation.metrics import measure
 from tenfold.execution.run import Run
-from tenfold.model.network import DigitNetwork
-from tenfold.training.digits import digit_task
-from tenfold.training.recipe import load_recipe
+from tenfold.training.recipe import Recipe, load_recipe
 from tenfold.training.task import Batches, Task
 
-# At which the average of networks smoothed by 0.03 is about as sure as it should be.
-TEMPERATURE = 0.55
-UNSMOOTHED = "training.label_smoothing=0.0"
+LABELS = "labels"
+TEACHERS = "the average of other networks, for the same augmented image"
+KINDS: dict[str, list[str]] = {  # overrides of the recipe
+    LABELS: [],
+    TEACHERS: [],
+    "a network that never saw the image": [],
+    "a network that never saw the image, no label smoothing": ["training.label_smoothing=0.0"],
+}
+# Calibrates the average of networks that were trained with a label smoothing of 0.03.
+TEACHERS_TEMPERATURE = 0.55
 
 
-class TaughtBatches:
-    """Batches whose labels are what teachers say of the same, moved images."""
+class TaughtBatches(NamedTuple):
+    """Batches whose labels are the teachers' average probabilities [n, 10] of the same pixels."""
 
-    def __init__(self, batches: Batches, teachers: list[DigitNetwork]) -> None:
-        self.batches = batches
-        self.teachers = teachers
+    batches: Batches
+    teachers: list[nn.Module]
 
     def at(self, step: int) -> tuple[Tensor, Tensor]:
-        """Return pixels and the teachers' average, float32[n, 10]."""
+        """Return pixels float32[n, 28, 28] and targets float32[n, 10] of a step."""
         pixels, _ = self.batches.at(step)
         with torch.no_grad():
-            each = torch.stack([net(pixels).float().softmax(1) for net in self.teachers])
-            return pixels, torch.softmax(each.mean(0).log() / TEMPERATURE, 1)
+            log_ps = [network(pixels).float().log_softmax(1) for network in self.teachers]
+            average = torch.stack(log_ps).exp().mean(0).log()
+        return pixels, torch.softmax(average / TEACHERS_TEMPERATURE, 1)
 
 
-def cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
+def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:
     """Return -Σ t log p over a batch; `targets` float32[n, 10] are smoothed first."""
-    smoothed = torch.lerp(targets, torch.full_like(targets, 0.1), smoothing)
+    uniform = torch.full_like(targets, 1 / CLASSES)
+    smoothed = torch.lerp(targets, uniform, label_smoothing)
     return -(smoothed * torch.log_softmax(logits.float(), 1)).sum()
 
 
-def taught(task: Task, teachers: list[DigitNetwork]) -> Task:
-    """Let teachers label each batch."""
-    return replace(task, batches=TaughtBatches(task.batches, teachers), loss=cross_entropy)
+def load_teachers(paths: list[Path]) -> list[nn.Module]:
+    """Return the networks of some runs, in the precision of training."""
+    teachers: list[nn.Module] = []
+    for path in paths:
+        network = Run.open(path).bundle().networks[0]
+        teachers.append(network.set_compute_dtype(torch.bfloat16))
+    return teachers
 
 
-def with_targets(task: Task, targets: Tensor, smoothing: float) -> Task:
-    """Put targets float32[n, 10] in place of the labels."""
-    assert isinstance(task.batches, DigitBatches)  # noqa: S101 - of a digit task
-    task.batches.labels = targets
-    return replace(task, loss=partial(cross_entropy, smoothing=smoothing))
+def students(options: argparse.Namespace, training: Digits) -> Iterator[tuple[str, int, nn.Module]]:
+    """Yield (kind of targets, seed, network), trained or loaded from `options.root`."""
+    plain = {PLAIN: OF_THE_IMAGE[PLAIN]}
+    log_ps, indices = out_of_fold(WITHOUT_DESKEWING, training, options.folds, plain)
+    unseen = calibrated(log_ps[PLAIN], training.labels[indices].numpy())
+    targets = torch.empty(len(training), CLASSES)
+    targets[indices] = torch.from_numpy(unseen).exp().float()
+    teachers = load_teachers(options.teachers)
 
+    def task(kind: str, recipe: Recipe) -> Task:
+        task = changed_task(recipe, Change(), training)
+        if kind == LABELS:
+            return task
+        if kind == TEACHERS:
+            loss = partial(cross_entropy, label_smoothing=0.0)
+            return replace(task, batches=TaughtBatches(task.batches, teachers), loss=loss)
+        task = changed_task(recipe, Change(), training, targets)
+        smoothing = recipe.training.label_smoothing
+        return replace(task, loss=partial(cross_entropy, label_smoothing=smoothing))
 
-def students(
-    given: argparse.Namespace, training: Digits
-) -> Iterator[tuple[str, int, DigitNetwork]]:
-    """Yield (kind, seed, network), trained or read from `given.root`."""
-    teachers = [Run.open(path).bundle().networks[0] for path in given.teachers]
-    for network in teachers:
-        network.set_compute_dtype(torch.bfloat16)
-    log_ps, indices = out_of_fold(WITHOUT, training, given.folds, {PLAIN: SETS[PLAIN]})
-    said = calibrated(log_ps[PLAIN], training.labels[indices].numpy())
-    targets = torch.empty(len(training), 10)
-    targets[indices] = torch.from_numpy(said).exp().float()
-    smoothing = load_recipe("single").training.label_smoothing
-    kinds: dict[str, tuple[list[str], Callable[[Task], Task]]] = {
-        "labels": ([], lambda task: task),
-        "others, of the moved image": ([], lambda task: taught(task, teachers)),
-        "one that never saw it": ([], lambda task: with_targets(task, targets, smoothing)),
-        "the same, unsmoothed": ([UNSMOOTHED], lambda task: with_targets(task, targets, 0)),
-    }
-    for kind, (changes, changed) in kinds.items():
-        for seed in range(given.seeds):
-            path = given.root / f"{kind.replace(' ', '-')}-seed-{seed}.safetensors"
-            recipe = load_recipe("single", [f"seed={seed}", *AS_IT_WAS, *changes])
-            yield kind, seed, train(recipe, changed(digit_task(recipe, 0, training)), path)
+    for kind, overrides in KINDS.items():
+        for seed in range(options.seeds):
+            recipe = load_recipe("single", [f"seed={seed}", *NO_DESKEWING, *overrides])
+            path = options.root / f"{kind.replace(' ', '-')}-seed-{seed}.safetensors"
+            yield kind, seed, trained(task(kind, recipe), recipe, path)
 
 
 def main() -> None:
-    """Train what is missing; print a table and keep its figures, and every mistake's index."""
+    """Train what is missing, print a table and write the record."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("root", type=Path)
+    parser.add_argument("root", type=Path, help="folder for the students")
     parser.add_argument("--teachers", type=Path, nargs="+", required=True)
     parser.add_argument("--folds", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True)
-    given = parser.parse_args()
+    options = parser.parse_args()
     training, held_out = split()
     labels = held_out.labels.numpy()
-    sets = {name: SETS[name] for name in ("the image", PLAIN)}
+    sets = {name: OF_THE_IMAGE[name] for name in ("the image", PLAIN)}
     rows = []
-    for kind, seed, network in students(given, training):
+    for kind, seed, network in students(options, training):
         cells = [f"{kind}, seed {seed}"]
         for name, log_p in averaged(network, held_out.images, sets).items():
-            found = measure(calibrated(log_p, labels), labels)
-            wrong = np.flatnonzero(log_p.argmax(1) != labels)
-            row = {
-                "taught": kind,
-                "seed": seed,
-                "views": len(sets[name]),
-                "mistakes": wrong.tolist(),
-            }
-            rows.append(row | {"nll_sum": round(found.nll_sum, 2)})
-            cells += [f"{found.accuracy:.2%}", f"{found.nll_sum:.1f}"]
+            scores = measure(calibrated(log_p, labels), labels)
+            mistakes = np.flatnonzero(log_p.argmax(1) != labels).tolist()
+            row = {"targets": kind, "seed": seed, "variants": len(sets[name])}
+            rows.append(row | {"mistakes": mistakes, "nll_sum": round(scores.nll_sum, 2)})
+            cells += [f"{scores.accuracy:.2%}", f"{scores.nll_sum:.1f}"]
         print("| " + " | ".join(cells) + " |")
-    write_record(given.out, rows=rows)
+    write_record(options.out, rows=rows)
 
 
 if __name__ == "__main__":

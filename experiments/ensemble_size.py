@@ -1,21 +1,22 @@
-"""Measure how many members are worth it: accuracy and NLL of ensembles made of single runs.
+"""Measure accuracy and nll_sum of ensembles of every size, made of single runs.
 
 tenfold repeat single --seeds 10 --out runs/single
 python experiments/ensemble_size.py runs/single --out experiments/records/ensemble-size.json
 
-Ensembles of k are made of the first k seeds, the next k and so on, so that they are independent;
-the temperature of each is fitted on the validation images that all seeds share. Prints a Markdown
-table, with the part of nll_sum that labels disputed by people have, and draws
-docs/images/ensemble-size.svg.
+An ensemble of k averages the first k seeds, the next one the next k and so on, so that they are
+independent. The temperature of each is fitted on the validation images, which all seeds share.
+Prints a Markdown table and draws docs/images/ensemble-size.svg. Test labels that people dispute are
+counted apart, too.
 """
 
 import argparse
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
-from record_runs import write_record
+from record_runs import runs_in, write_record
 
 from tenfold.data.digits import Digits
 from tenfold.data.disputed_labels import disputed_labels
@@ -25,56 +26,64 @@ from tenfold.evaluation.metrics import ensemble_log_probabilities, measure
 from tenfold.evaluation.statistics import spread
 from tenfold.execution.run import Run
 
-Array = npt.NDArray[np.float32]
-Data = tuple[Array, Array, Digits, Digits]
+Row = dict[str, float | int | None]
+LEAST_FOR_INTERVAL = 3  # ensembles; the interval of two is of no use
 
 
-def predictions(runs: list[Run]) -> Data:
-    """Return log p of validation and test images, [runs, n, 10] each, and both sets."""
-    validation, test = runs[0].digits()[1], load_digits("mnist", "test")
-    on_validation, on_test = [], []
-    for run in runs:
-        bundle = run.bundle()
-        on_validation.append(bundle.member_log_probabilities(validation.images)[0])
-        on_test.append(bundle.member_log_probabilities(test.images)[0])
-    return np.stack(on_validation), np.stack(on_test), validation, test
+class Predictions(NamedTuple):
+    """A set of images, and each run's log p of them, float32 [runs, n, 10]."""
+
+    digits: Digits
+    log_p: npt.NDArray[np.float32]
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """Return the labels, int64 [n]."""
+        labels: npt.NDArray[np.int64] = self.digits.labels.numpy()
+        return labels
 
 
-def score(chosen: list[int], data: Data) -> tuple[float, float, float]:
-    """Return test accuracy, nll_sum, and that of the disputed labels, of one ensemble."""
-    on_validation, on_test, validation, test = data
-    averaged = ensemble_log_probabilities(on_validation[chosen])
-    temperature = fit_temperature(averaged, validation.labels.numpy())
-    log_p = apply_temperature(ensemble_log_probabilities(on_test[chosen]), temperature)
-    labels, disputed = test.labels.numpy(), list(disputed_labels(test.sha256))
-    measured = measure(log_p, labels)
-    return measured.accuracy, measured.nll_sum, -log_p[disputed, labels[disputed]].sum()
+def predict(runs: list[Run], digits: Digits) -> Predictions:
+    """Classify images by the network of each run."""
+    log_ps = [run.bundle().member_log_probabilities(digits.images)[0] for run in runs]
+    return Predictions(digits, np.stack(log_ps))
 
 
-def rows(runs: list[Run]) -> list[dict[str, float | int | None]]:
+def score(chosen: slice, validation: Predictions, test: Predictions) -> tuple[float, float, float]:
+    """Return an ensemble's test accuracy, its nll_sum, and the part of the disputed labels."""
+    on_validation = ensemble_log_probabilities(validation.log_p[chosen])
+    temperature = fit_temperature(on_validation, validation.labels)
+    log_p = apply_temperature(ensemble_log_probabilities(test.log_p[chosen]), temperature)
+    scores = measure(log_p, test.labels)
+    disputed = list(disputed_labels(test.digits.sha256))
+    return scores.accuracy, scores.nll_sum, -log_p[disputed, test.labels[disputed]].sum()
+
+
+def measure_sizes(runs: list[Run]) -> list[Row]:
     """Return a row for each size from one to all runs."""
-    data, n = predictions(runs), len(runs)
+    validation = predict(runs, runs[0].digits()[1])
+    test, n = predict(runs, load_digits("mnist", "test")), len(runs)
     minutes = np.mean([run.manifest.timings.training_seconds for run in runs]) / 60
-    found: list[dict[str, float | int | None]] = []
+    rows: list[Row] = []
     for k in range(1, n + 1):
-        apart = [score(list(range(i, i + k)), data) for i in range(0, n - k + 1, k)]
-        accuracy, loss, disputed = (spread(values) for values in zip(*apart, strict=True))
-        found.append(
+        scores = [score(slice(i, i + k), validation, test) for i in range(0, n - k + 1, k)]
+        accuracy, loss, disputed = (spread(values) for values in zip(*scores, strict=True))
+        rows.append(
             {
                 "members": k,
                 "core_minutes": round(float(k * minutes), 1),
                 "accuracy": accuracy.mean,
                 "nll_sum": loss.mean,
                 "nll_sum_disputed": disputed.mean,
-                "disjoint": len(apart),
+                "ensembles": len(scores),
                 "accuracy_half": accuracy.half,
                 "nll_sum_half": loss.half,
             }
         )
-    return found
+    return rows
 
 
-def draw(found: list[dict[str, float | int | None]], path: Path) -> None:
+def draw(rows: list[Row], path: Path) -> None:
     """Draw accuracy and NLL over the number of members."""
     figure = Figure(figsize=(8, 3), layout="constrained")
     for axes, key, scale, label in zip(
@@ -84,9 +93,9 @@ def draw(found: list[dict[str, float | int | None]], path: Path) -> None:
         ("test accuracy, %", "test nll_sum"),
         strict=True,
     ):
-        size = [row["members"] for row in found]
-        axes.plot(size, [scale * (row[key] or 0) for row in found], marker="o", markersize=4)
-        several = [row for row in found if (row["disjoint"] or 0) > 2]  # noqa: PLR2004 - of two, it says nothing
+        size = [row["members"] for row in rows]
+        axes.plot(size, [scale * (row[key] or 0) for row in rows], marker="o", markersize=4)
+        several = [row for row in rows if (row["ensembles"] or 0) >= LEAST_FOR_INTERVAL]
         axes.errorbar(
             [row["members"] for row in several],
             [scale * (row[key] or 0) for row in several],
@@ -101,27 +110,26 @@ def draw(found: list[dict[str, float | int | None]], path: Path) -> None:
 
 
 def main() -> None:
-    """Print the table and write the record."""
+    """Measure, print a table, write the record and draw the picture."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--figure", type=Path, default=Path("docs/images/ensemble-size.svg"))
-    arguments = parser.parse_args()
-    folders = sorted(arguments.runs.glob("seed-*"), key=lambda f: int(f.name.partition("-")[2]))
-    found = rows([Run.open(folder) for folder in folders if Run(folder).finished])
-    print("| members | core minutes | accuracy | nll_sum | disputed | disjoint ensembles |")
+    options = parser.parse_args()
+    rows = measure_sizes(runs_in(options.runs))
+    print("| members | core minutes | accuracy | nll_sum | disputed | ensembles |")
     print("|---|---|---|---|---|---|")
-    for row in found:
-        sure = row["accuracy_half"] is not None
-        accuracy = f" ± {100 * (row['accuracy_half'] or 0):.3f}" if sure else ""
-        loss = f" ± {row['nll_sum_half']:.1f}" if sure else ""
+    for row in rows:
+        several = row["accuracy_half"] is not None
+        accuracy = f" ± {100 * (row['accuracy_half'] or 0):.3f}" if several else ""
+        loss = f" ± {row['nll_sum_half']:.1f}" if several else ""
         print(
             f"| {row['members']} | {row['core_minutes']} | {100 * (row['accuracy'] or 0):.3f}"
             f"{accuracy} % | {row['nll_sum']:.1f}{loss}"
-            f" | {row['nll_sum_disputed']:.1f} | {row['disjoint']} |"
+            f" | {row['nll_sum_disputed']:.1f} | {row['ensembles']} |"
         )
-    write_record(arguments.out, sizes=found)
-    draw(found, arguments.figure)
+    write_record(options.out, sizes=rows)
+    draw(rows, options.figure)
 
 
 if __name__ == "__main__":

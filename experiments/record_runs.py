@@ -132,8 +132,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, required=True)
-    given = parser.parse_args()
-    write_record(given.out, groups=[group_of(path.name, runs_in(path)) for path in given.folders])
+    options = parser.parse_args()
+    write_record(
+        options.out, groups=[group_of(path.name, runs_in(path)) for path in options.folders]
+    )
 
 
 if __name__ == "__main__":

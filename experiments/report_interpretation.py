@@ -1,44 +1,41 @@
-"""Try readings of what the seed report leaves unsaid, on its final setting cut short.
+"""Try interpretations of what the seed report leaves open, on a shortened final setting.
 
 python experiments/report_interpretation.py --seeds 2
 python experiments/report_interpretation.py --seeds 0   # the table of what was tried
 
-A run is two networks: stage 1 of `report-5-ensemble` (1,400 iterations) and the first 1,000 of the
-6,000 of stage 2, by when both networks of the report had met their least loss: 182.75 at 400 and
-199.26 at 800, 150.57 together. Figures are on the test set, every 100 iterations, as the report has
-them: they choose how its sentences are read, nothing else. A run that has a line is not repeated.
+A run trains two networks: stage 1 of `report-5-ensemble` (1,400 iterations) and the first 1,000 of
+the 6,000 iterations of stage 2. The networks of the report had their least loss before that: 182.75
+at 400 and 199.26 at 800, and 150.57 as an ensemble. Figures are on the test set, every 100
+iterations, as in the report. They choose between interpretations and nothing else. What the record
+has already is not repeated. It also has two interpretations that this script no longer tries: Adam
+restarted in stage 2, and Xavier's weights.
 """
 
 import argparse
-from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from record_runs import read_record, write_record
-from torch import Tensor
-from tqdm import trange
+from rich.progress import track
 
 from tenfold.data.digits import Digits
 from tenfold.data.sources import load_digits
 from tenfold.evaluation.metrics import ensemble_log_probabilities, measure
 from tenfold.training.digits import digit_task, log_probabilities
-from tenfold.training.optimizer import Optimizer
 from tenfold.training.recipe import Recipe, load_recipe
-from tenfold.training.schedule import Hyperparameters
 from tenfold.training.trainer import Trainer
 
 RECORD = Path("experiments/records/report-interpretation.json")
+LogP = npt.NDArray[np.float32]
 Row = dict[str, Any]
-STAGE1, SEEN, EVERY = 1400, 1000, 100
-AFRESH = "Adam begins afresh in stage 2"
-FEWER = "55,000 training images"
-READINGS: dict[str, list[str]] = {
+STAGE_1_STEPS, STAGE_2_STEPS, EVALUATE_EVERY = 1400, 1000, 100
+FEWER_IMAGES = "55,000 training images"
+INTERPRETATIONS: dict[str, list[str]] = {
     "as `report-5-ensemble` has it": [],
     "the mean of a batch's losses, not their sum": ["training.nll_reduction=mean"],
-    AFRESH: [],
     "pixels from 0 to 255": ["network.input_std=0.00392156862745098"],
     "pixels standardised": ["network.input_mean=0.1307", "network.input_std=0.3081"],
     "geometric learning rate": [
@@ -50,92 +47,81 @@ READINGS: dict[str, list[str]] = {
     ],
     "weights from He's normal": ["network.initialisation=he"],
     "weights from a truncated normal of 0.05": ["network.initial_std=0.05"],
-    FEWER: [],
+    FEWER_IMAGES: [],
 }
 
 
-def member(recipe: Recipe, number: int, reading: str, train: Digits, test: Digits) -> np.ndarray:
-    """Train one network; return log p float32 [evaluations, n, 10] of stage 2."""
-    if reading == FEWER:
+def curve(recipe: Recipe, member: int, name: str, train: Digits, test: Digits) -> LogP:
+    """Train one network; return log p float32 [evaluations, n, 10] from the end of stage 1 on."""
+    if name == FEWER_IMAGES:
         train = train.subset(range(55_000))
-    task = digit_task(recipe, number, train)
+    task = digit_task(recipe, member, train)
     trainer = Trainer(task, recipe.training, recipe.ema, torch.bfloat16)
-    rows = []
-    for step in trange(1, STAGE1 + SEEN + 1, desc=f"{reading}, network {number + 1}"):
+    log_ps = []
+    for step in track(range(1, STAGE_1_STEPS + STAGE_2_STEPS + 1), f"{name}, network {member + 1}"):
         trainer.step()
-        if step == STAGE1 and reading == AFRESH:
-            optimizer = trainer.optimizer
-            optimizer.moment1.zero_()
-            optimizer.moment2.zero_()
-            optimizer.step = partial(afresh, optimizer)  # type: ignore[method-assign]
-        if step >= STAGE1 and step % EVERY == 0:
-            rows.append(log_probabilities(trainer.evaluated_network(), test.images).numpy())
-    return np.stack(rows)
+        if step >= STAGE_1_STEPS and step % EVALUATE_EVERY == 0:
+            log_ps.append(log_probabilities(trainer.evaluated_network(), test.images).numpy())
+    return np.stack(log_ps)
 
 
-def afresh(
-    optimizer: Optimizer, gradients: Sequence[Tensor], step: int, hyper: Hyperparameters
-) -> None:
-    """Count the steps of Adam's bias correction from the start of stage 2."""
-    Optimizer.step(optimizer, gradients, step - STAGE1, hyper)
-
-
-def run(reading: str, seed: int) -> Row:
-    """Train two networks; return the rows that the report has, of each and of their average."""
-    recipe = load_recipe("report-5-ensemble", [f"seed={seed}", *READINGS[reading]])
+def run(name: str, seed: int) -> Row:
+    """Train two networks; return the curves of each and of their average."""
+    recipe = load_recipe("report-5-ensemble", [f"seed={seed}", *INTERPRETATIONS[name]])
     train, test = (load_digits("mnist", split) for split in ("train", "test"))
-    networks = [member(recipe, number, reading, train, test) for number in range(2)]
+    networks = [curve(recipe, member, name, train, test) for member in range(2)]
     labels = test.labels.numpy()
     both = [ensemble_log_probabilities(np.stack(pair)) for pair in zip(*networks, strict=True)]
-    row: Row = {"reading": reading, "seed": seed}
-    for name, curve in (("network 1", networks[0]), ("network 2", networks[1]), ("both", both)):
-        found = [measure(log_p, labels) for log_p in curve]
-        row[name] = {
-            "accuracy": [round(m.accuracy, 4) for m in found],
-            "nll_sum": [round(m.nll_sum, 2) for m in found],
+    row: Row = {"interpretation": name, "seed": seed}
+    for key, log_ps in (("network 1", networks[0]), ("network 2", networks[1]), ("both", both)):
+        scores = [measure(log_p, labels) for log_p in log_ps]
+        row[key] = {
+            "accuracy": [round(score.accuracy, 4) for score in scores],
+            "nll_sum": [round(score.nll_sum, 2) for score in scores],
         }
     return row
 
 
-def table(rows: list[Row]) -> None:
-    """Print a line a reading as Markdown: each network, then each pair, in the order of seeds."""
-    print("| reading | after stage 1 | most accuracy | least nll_sum (iteration) | both |")
+def print_table(rows: list[Row]) -> None:
+    """Print a line for each interpretation: both networks of each seed, then their averages."""
+    print("| interpretation | after stage 1 | most accuracy | least nll_sum (iteration) | both |")
     print("|---|---|---|---|---|")
-    for reading in READINGS:
-        mine = [row for row in rows if row["reading"] == reading]
-        curves = [row[f"network {k}"] for row in mine for k in (1, 2)]
+    for name in dict.fromkeys(row["interpretation"] for row in rows):
+        own = [row for row in rows if row["interpretation"] == name]
+        curves = [row[f"network {k}"] for row in own for k in (1, 2)]
         cells = [
             [f"{100 * curve['accuracy'][0]:.2f} %" for curve in curves],
-            [f"{100 * max(curve['accuracy'][1:]):.2f} %" for curve in curves],
-            [least(curve) for curve in curves],
-            [
-                f"{100 * max(row['both']['accuracy'][1:]):.2f} %, {least(row['both'])}"
-                for row in mine
-            ],
+            [most_accuracy(curve) for curve in curves],
+            [least_loss(curve) for curve in curves],
+            [f"{most_accuracy(row['both'])}, {least_loss(row['both'])}" for row in own],
         ]
-        if mine:
-            print(f"| {reading} | {' | '.join(' · '.join(cell) for cell in cells)} |")
+        print(f"| {name} | {' | '.join(' · '.join(cell) for cell in cells)} |")
 
 
-def least(curve: dict[str, list[float]]) -> str:
-    """Say the least nll_sum of stage 2, and when."""
+def most_accuracy(curve: Row) -> str:
+    """Return the most accuracy in stage 2, in words."""
+    return f"{100 * max(curve['accuracy'][1:]):.2f} %"
+
+
+def least_loss(curve: Row) -> str:
+    """Return the least nll_sum in stage 2, and its iteration, in words."""
     losses = curve["nll_sum"][1:]
-    return f"{min(losses):,.0f} ({EVERY * (1 + int(np.argmin(losses)))})"
+    return f"{min(losses):,.0f} ({EVALUATE_EVERY * (1 + int(np.argmin(losses)))})"
 
 
 def main() -> None:
-    """Try what has no line yet, then print the table."""
+    """Train what the record lacks, then print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=2)
-    given = parser.parse_args()
+    options = parser.parse_args()
     rows: list[Row] = read_record(RECORD)["rows"] if RECORD.exists() else []
-    for seed in range(given.seeds):
-        for reading in READINGS:
-            if any((row["reading"], row["seed"]) == (reading, seed) for row in rows):
-                continue
-            rows.append(run(reading, seed))
-            write_record(RECORD, rows=rows)
-    table(rows)
+    done = {(row["interpretation"], row["seed"]) for row in rows}
+    for seed in range(options.seeds):
+        for name in INTERPRETATIONS:
+            if (name, seed) not in done:
+                rows.append(run(name, seed))
+                write_record(RECORD, rows=rows)
+    print_table(rows)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,9 @@ def selections(run: Row) -> Iterator[Selection]:
     step = run["curves"]["step"]
     for name, curve in run["curves"].items():
         if isinstance(curve, dict):
-            yield from selected_rows(Curve.model_validate({"name": name, "step": step, **curve}))
+            yield from selected_rows(
+                Curve(name=name, step=step, **{key: curve[key] for key in ("nll_sum", "accuracy")})
+            )
 
 
 def interval(values: Sequence[float], digits: int) -> str:

@@ -20,20 +20,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path)
     parser.add_argument("target", type=Path)
-    given = parser.parse_args()
-    run, target = given.run, given.target
-    original = Bundle.load(run / "bundle")
+    options = parser.parse_args()
+    original = Bundle.load(options.run / "bundle")
     config = original.config
-    halved = [
+    float16_states = [
         {key: v.half() if v.is_floating_point() else v for key, v in network.state_dict().items()}
         for network in original.networks
     ]
-    save_bundle(target, config, halved, read_card(run / "bundle"))
+    card = read_card(options.run / "bundle")
+    save_bundle(options.target, config, float16_states, card)
     test = load_digits("mnist", "test")
-    for name, bundle in (("run", original), ("shipped", Bundle.load(target))):
-        best = evaluate_bundle(bundle, test).headline.model_dump()
-        print(f"{name}: {best['errors']} mistakes, nll_sum {best['nll_sum']:.2f}")
-    print(f"{sum(file.stat().st_size for file in target.iterdir()):,} bytes")
+    for name, bundle in (("run", original), ("shipped", Bundle.load(options.target))):
+        headline = evaluate_bundle(bundle, test).headline
+        print(f"{name}: {headline.errors} mistakes, nll_sum {headline.nll_sum:.2f}")
+    print(f"{sum(file.stat().st_size for file in options.target.iterdir()):,} bytes")
 
 
 if __name__ == "__main__":

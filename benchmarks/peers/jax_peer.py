@@ -1,6 +1,6 @@
 """The report's network in JAX with optax: one jitted step, its state donated.
 
-`build` is called by `tenfold bench train`; see bursts.py. Pooling by reshaping is a third faster
+`tenfold bench train` calls `build`; see tenfold/benchmark. Pooling by reshaping is a third faster
 on a CPU than reduce_window, whose gradient scatters.
 """
 

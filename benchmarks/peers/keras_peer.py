@@ -1,6 +1,6 @@
 """The report's network in Keras on TensorFlow, as its guide to custom training loops has it.
 
-`build` is called by `tenfold bench train`; see bursts.py. A tf.function step has none of the
+`tenfold bench train` calls `build`; see tenfold/benchmark. A tf.function step has none of the
 costs of `fit` (metrics, callbacks, an iterator). XLA is used where its step is faster.
 """
 
