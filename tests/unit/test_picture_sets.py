@@ -117,3 +117,31 @@ def test_listing_the_sets_loads_nothing_heavy() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert (result.returncode, result.stderr) == (0, b"")
+
+
+def test_rendering_and_reading_of_files_need_no_torch() -> None:
+    packages = [
+        "camera",
+        "documents",
+        "doodles",
+        "fonts",
+        "paper",
+        "pen",
+        "picture_sets",
+        "strokes",
+    ]
+    files = [
+        "decoding",
+        "disputed_labels",
+        "folder",
+        "idx",
+        "normalization",
+        "optical",
+        "pictures",
+        "seeds",
+        "sources",
+    ]
+    modules = [f"tenfold.rendering.{name}" for name in packages]
+    modules += [f"tenfold.data.{name}" for name in files]
+    code = f"import sys, {', '.join(modules)}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

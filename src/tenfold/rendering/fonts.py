@@ -1,11 +1,12 @@
 """Digits and letters in handwriting fonts, one glyph a picture.
 
-Each font was checked by eye: it has all ten digits, and a person reads each of them correctly. The
-fonts are packages of Debian; `APT` is the command that installs them. They may also be in ~/.fonts
-or in a folder that TENFOLD_FONTS names. A picture depends on its font, glyph and variant alone, and
-on FreeType's rasteriser: with other versions of Pillow some pixels differ.
+Each font of `fonts.csv` was checked by eye: it has all ten digits, and a person reads each of them
+correctly. The fonts are packages of Debian; `APT` is the command that installs them. They may also
+be in ~/.fonts or in a folder that TENFOLD_FONTS names. A picture depends on its font, glyph and
+variant alone, and on FreeType's rasteriser: with other versions of Pillow some pixels differ.
 """
 
+import csv
 import os
 import string
 from collections.abc import Iterator
@@ -58,59 +59,11 @@ class Font:
 
     package: str
     file: str
-    excluded: str = ""
+    excluded: str
 
 
-_SMALL_CAPITALS = string.ascii_lowercase
-_ALL_LATIN = string.ascii_letters
-
-FONTS = (
-    Font("alee", "EunjinNakseo.ttf"),
-    Font("aoyagi-soseki", "aoyagi-soseki.ttf"),
-    Font("bajaderka", "Bajaderka-Regular.otf", "CEP"),
-    Font("breip", "Breip.ttf", "uU"),
-    Font("bwht", "BecauseWeBuild-Regular.otf", _SMALL_CAPITALS + "C"),
-    *(
-        Font("bwht", f"BecauseWe{verb}-Regular.otf", _SMALL_CAPITALS)
-        for verb in ("Connect", "Create", "Learn", "Mentor", "Organize")
-    ),
-    Font("comic-neue", "ComicNeue-LightItalic.otf"),
-    Font("comic-neue", "ComicNeue-Regular.otf"),
-    Font("dancingscript", "DancingScript-Regular.otf", "r"),
-    Font("dkg-handwriting", "dkg.ttf", "dC"),
-    Font("dkg-handwriting", "dkgIt.ttf", "dC"),
-    Font("dustin", "Domestic_Manners.ttf"),
-    Font("dustin", "Junkyard.ttf", "C"),
-    Font("ecolier-court", "Ecolier-court.ttf", "rCEFPW"),
-    Font("havana", "Havana-Regular.otf", "vPV"),
-    Font("humor-sans", "Humor-Sans.ttf", _SMALL_CAPITALS),
-    Font("isabella", "Isabella.ttf", "dvV"),
-    Font("kaushanscript", "KaushanScript-Regular.otf", "d"),
-    Font("klee", "KleeOne-Regular.ttf"),
-    Font("kristi", "Kristi.ttf", "v"),
-    *(Font("ldco", f"{name}.ttf", _ALL_LATIN) for name in ("Amit", "HarSinai", "Noam", "YamSuf")),
-    Font("leckerli-one", "LeckerliOne-Regular.ttf", "vV"),
-    Font("linex", "AbecedarioNegrita.ttf", "rv"),
-    Font("lobster", "lobster.otf"),
-    Font("lobstertwo", "LobsterTwo-Italic.otf"),
-    Font("nanum-extra", "NanumBarunpenR.ttf"),
-    Font("nanum-extra", "NanumBrush.ttf"),
-    Font("nanum-extra", "NanumPen.ttf"),
-    Font("rufscript", "Rufscript010.ttf", "ux"),
-    Font("seto", "setofont.ttf"),
-    Font("sjfonts", "Delphine.ttf"),
-    Font("sjfonts", "SteveHand.ttf"),
-    Font("tlwg-purisa-ttf", "Purisa-BoldOblique.ttf"),
-    Font("tlwg-purisa-ttf", "Purisa.ttf"),
-    Font("tomsontalks", "TomsonTalks.ttf", _SMALL_CAPITALS),
-    Font("unfonts-extra", "UnPilgia.ttf"),
-    Font("urw-base35", "Z003-MediumItalic.otf"),
-    Font("woowa-bm", "BMKIRANGHAERANG-TTF.ttf"),
-    Font("woowa-bm", "BMYEONSUNG_ttf.ttf"),
-    Font("yozvox-yozfont-edu", "YOzREXM.ttf"),
-    Font("yozvox-yozfont-edu", "YOzRE_i.ttf"),
-    Font("yusei-magic", "YuseiMagic-Regular.ttf"),
-)
+with Path(__file__).with_suffix(".csv").open(newline="", encoding="utf-8") as _table:
+    FONTS = tuple(Font(**row) for row in csv.DictReader(_table))
 
 APT = "apt-get install " + " ".join(dict.fromkeys(f"fonts-{font.package}" for font in FONTS))
 
