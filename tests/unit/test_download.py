@@ -138,6 +138,8 @@ def test_bad_bytes_never_reach_the_cache(
     if isinstance(caught.value, ChecksumError):
         assert caught.value.actual == hashlib.sha256(content).hexdigest()
         assert caught.value.expected == sources.DATASETS["mnist"].sha256[name]
+        assert "it was not kept" in str(caught.value)
+        assert "delete" not in str(caught.value)
     assert not list((cache / "mnist").iterdir())
 
 

