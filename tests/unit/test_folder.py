@@ -1,4 +1,4 @@
-"""Folders of images, built on the spot, and everything that can be wrong with them."""
+"""Folders of images: what is read, and everything that can be wrong with them."""
 
 import struct
 import zlib
@@ -79,12 +79,12 @@ def test_smaller_images_are_enlarged(tmp_path: Path) -> None:
     assert not pixels[:6].any()
 
 
-def test_ink_on_paper_is_inverted(tmp_path: Path) -> None:
+def test_dark_on_light_is_inverted(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_image(save(tmp_path / "x.png", 255 - a_digit())), a_digit())
 
 
 def test_transparency_is_paper(tmp_path: Path) -> None:
-    strokes = np.zeros((28, 28, 4), np.uint8)  # black everywhere, opaque where there is ink
+    strokes = np.zeros((28, 28, 4), np.uint8)  # black everywhere, opaque where there are strokes
     strokes[:, :, 3] = a_digit()
     pixels = read_image(save(tmp_path / "x.png", strokes)).astype(int)
     np.testing.assert_allclose(pixels, a_digit(), atol=1)

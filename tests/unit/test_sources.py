@@ -1,4 +1,4 @@
-"""Named data sets and folders of one's own; the network is never used."""
+"""Named data sets and folders of the user's own; the network is never used."""
 
 import hashlib
 import subprocess
@@ -41,9 +41,9 @@ def test_a_flipped_bit_in_the_cache_is_found_and_kept(
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    for look in (lambda: load_digits("mnist", "train", cache), lambda: fetch("mnist", cache)):
+    for load in (lambda: load_digits("mnist", "train", cache), lambda: fetch("mnist", cache)):
         with pytest.raises(ChecksumError, match=name):
-            look()
+            load()
     assert path.read_bytes() == content
     load_digits("mnist", "test", cache)  # the other split is as good as ever
 
@@ -123,9 +123,9 @@ def test_synthetic_splits_differ() -> None:
 def test_unknown_names_list_the_known() -> None:
     with pytest.raises(DataError, match="mnits: no such data set or folder; data sets: mnist"):
         load_digits("mnits")
-    for look in (fetch, verify):
+    for use in (fetch, verify):
         with pytest.raises(DataError, match="mnist, fashion-mnist"):
-            look("synthetic")
+            use("synthetic")
     assert list(datasets()) == ["mnist", "fashion-mnist", "synthetic"]
 
 

@@ -154,7 +154,7 @@ def test_the_same_generator_draws_the_same() -> None:
     assert not np.array_equal(draw_digit(3, generator), draw_digit(3, generator))
 
 
-def test_a_drawing_is_ink_well_inside_its_canvas() -> None:
+def test_a_drawing_is_well_inside_its_canvas() -> None:
     generator = np.random.default_rng(1)
     heights = []
     for index in range(200):

@@ -1,1 +1,1 @@
-"""Digit images and their labels: files, data sets, their sources, the training stream."""
+"""Digit images and labels: files, data sets and their sources, decoding, normalisation, sampling."""

@@ -1,1 +1,1 @@
-"""Synthetic documents with exact labels: glyphs, pens, paper, camera."""
+"""Synthetic digits and documents with exact labels: strokes, fonts, pens, paper, a camera."""

@@ -53,9 +53,8 @@ def printed_digits(n: int, seed: int) -> tuple[Tensor, Tensor]:
     """Draw digits in printed fonts: uint8[n, 28, 28], white on black, and labels int64[n]."""
     random = np.random.default_rng(derive_seed(seed, "printed"))
     labels = random.integers(0, 10, n)
-    return _normalized(_print_text(str(label), random) for label in labels), torch.from_numpy(
-        labels
-    )
+    images = _normalized(_print_text(str(label), random) for label in labels)
+    return images, torch.from_numpy(labels)
 
 
 def drawn_digits(n: int, seed: int) -> tuple[Tensor, Tensor]:

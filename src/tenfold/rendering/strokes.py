@@ -131,8 +131,8 @@ def catmull_rom(points: Points, steps: int = 10) -> Points:
     Returns:
         float64[(k - 1)·steps, 2].
     """
-    ends = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
-    return catmull_rom_interior(ends, steps)
+    before, after = 2 * points[:1] - points[1:2], 2 * points[-1:] - points[-2:-1]
+    return catmull_rom_interior(np.concatenate([before, points, after]), steps)
 
 
 def catmull_rom_interior(points: Points, steps: int) -> Points:
