@@ -1,1 +1,1 @@
-"""Digit images and labels: files, data sets and their sources, decoding, normalisation, sampling."""
+"""Digit images and labels: files, data sets and sources, decoding, normalisation, sampling."""
