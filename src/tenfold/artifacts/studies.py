@@ -149,7 +149,7 @@ class Suspect(Artifact):
 
 
 class AuditResult(Artifact):
-    """`audit.json`: the labels to look at, the likeliest errors first."""
+    """`audit.json`: the labels to look at, the most likely errors first."""
 
     format: Literal[1] = 1
     data: NamedImageSet

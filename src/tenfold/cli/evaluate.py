@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tenfold.cli.output import (
-    EXPLAINED,
+    MAX_EXPLAINED,
     JsonFlag,
     console,
     print_json,
@@ -74,7 +74,7 @@ def _evaluate_reader(path: Path | None, data: str, page: Path | None, *, as_json
 
         misread = [
             (f"{m.index}, labelled {m.label or 'no digit'}", pictures.pictures[m.index])
-            for m in result.mistakes[:EXPLAINED]
+            for m in result.mistakes[:MAX_EXPLAINED]
         ]
         typer.echo(write_explanation(misread, reader, LAYOUTS[pictures.kind], page), err=True)
     if as_json:

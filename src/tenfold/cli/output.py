@@ -1,4 +1,4 @@
-"""What the verbs share: options, and how results are printed."""
+"""What the commands share: options, and how results are printed."""
 
 import contextlib
 import json
@@ -21,7 +21,8 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="End with one JSON object
 DataOption = Annotated[
     list[str] | None,
     typer.Option(
-        help="mnist, fashion-mnist, or a folder of IDX files or images; again: more to train on."
+        help="mnist, fashion-mnist, or a folder of IDX files or images; "
+        "repeat it to add training images."
     ),
 ]
 SetOption = Annotated[
@@ -43,7 +44,8 @@ OnOption = Annotated[
     ),
 ]
 
-EXPLAINED = 100  # pictures on a page that explains readings
+MAX_EXPLAINED = 100
+"""Pictures on a page that explains readings."""
 
 
 def overrides_of(

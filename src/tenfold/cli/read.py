@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from tenfold.cli.output import EXPLAINED, ModelOption, OnOption, console
+from tenfold.cli.output import MAX_EXPLAINED, ModelOption, OnOption, console
 from tenfold.errors import DataError, TenfoldError
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def _readings(
         if isinstance(outcome, DataError):
             _fail(failures, outcome)
             continue
-        if explained is not None and len(explained) < EXPLAINED:
+        if explained is not None and len(explained) < MAX_EXPLAINED:
             explained.append((name, picture))
         yield name, outcome
 

@@ -72,7 +72,7 @@ def fit_rejection_threshold(  # noqa: PLR0913 - three operating points
     order = np.argsort(-confidence, kind="stable")
     fraction_wrong = np.cumsum(wrong[order]) / np.arange(1, len(order) + 1)
     sorted_p = confidence[order]
-    # Equal probabilities are accepted together or not at all: a threshold cannot part them.
+    # Equal probabilities are accepted together or not at all: no threshold separates them.
     tied_with_next = np.append(sorted_p[1:] == sorted_p[:-1], False)
     accurate = np.flatnonzero((fraction_wrong <= 1 - min_accuracy) & ~tied_with_next)
     threshold = float(sorted_p[accurate[-1]]) if len(accurate) else 1.0

@@ -8,14 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tenfold.data.decoding import Picture, load_pixels
-from tenfold.errors import DataError, RunError
-from tenfold.files import write_atomically
+from tenfold.errors import DataError
 from tenfold.reading.crops import Layout
 from tenfold.reading.foreground import downscale, find_foreground
 from tenfold.reading.reader import Reader
-from tenfold.report.page import data_uri, render
+from tenfold.report.page import data_uri, render, write_page
 
-_SHOWN = 640  # pixels: the longer side of a step's picture
+LONGER_SIDE_PX = 640
 
 
 def write_explanation(
@@ -27,11 +26,8 @@ def write_explanation(
         RunError: it cannot be written.
     """
     shown = [_explained(name, given, reader, layout) for name, given in pictures]
-    text = render("reading.html", pictures=shown, rejection_threshold=reader.rejection_threshold)
-    try:
-        return write_atomically(page, text)
-    except OSError as error:
-        raise RunError(f"--explain {page}: cannot be written ({error.strerror})") from error
+    html = render("reading.html", pictures=shown, rejection_threshold=reader.rejection_threshold)
+    return write_page(page, html, option="--explain")
 
 
 def _explained(name: str, given: Picture, reader: Reader, layout: Layout) -> dict[str, Any]:
@@ -40,9 +36,9 @@ def _explained(name: str, given: Picture, reader: Reader, layout: Layout) -> dic
     found = find_foreground(small)
     steps: dict[str, npt.NDArray[Any]] = {
         "The picture": small,
-        "What stands out from the paper": found.subtracted,
-        "Stretched: paper 0, strokes 1": found.stretched,
-        "Printed lines taken out": found.foreground,
+        "Background subtracted": found.subtracted,
+        "Levels stretched: paper 0, strokes 1": found.stretched,
+        "Printed lines removed": found.foreground,
     }
     try:
         readings = reader.read(pixels, layout)
@@ -61,4 +57,4 @@ def _small(step: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """Make a step's picture small enough for a page."""
     if step.dtype != np.uint8:
         step = np.rint(255 - 255 * step.clip(0, 1)).astype(np.uint8)
-    return downscale(step, _SHOWN)[0]
+    return downscale(step, LONGER_SIDE_PX)[0]

@@ -29,8 +29,8 @@ def write_report(runs: Sequence[Path], out: Path | None = None) -> Path:
 
     Args:
         runs: run folders, each with its `evaluation.json`, or folders of such.
-        out: the HTML file; by default `report.html` in the only run, with each figure beside
-            it in `figures/`, or `comparison.html` here for several.
+        out: the HTML file. By default it is `report.html` in the only run, which then also has
+            each figure in `figures/`, or `comparison.html` in this folder for several runs.
 
     Returns:
         The page.
@@ -164,15 +164,23 @@ def render(template: str, **values: object) -> str:
     return environment.get_template(template).render(**values)
 
 
-def write_page(page: Path, html: str, beside: Mapping[Path, str] | None = None) -> Path:
+def write_page(
+    page: Path, html: str, attachments: Mapping[Path, str] | None = None, option: str = "--out"
+) -> Path:
     """Write a page, after the files that belong to it.
 
+    Args:
+        page: the HTML file.
+        html: its text.
+        attachments: text of other files.
+        option: the one that names another page.
+
     Raises:
-        RunError: one cannot be written.
+        RunError: a file cannot be written.
     """
     try:
-        for path, text in (beside or {}).items():
+        for path, text in (attachments or {}).items():
             write_atomically(path, text)
         return write_atomically(page, html)
     except OSError as error:
-        raise RunError(f"{page}: cannot be written ({error.strerror}); use --out") from error
+        raise RunError(f"{option} {page}: cannot be written ({error.strerror})") from error

@@ -1,6 +1,6 @@
 """The rows of a report's tables, and the words around them.
 
-What was selected on test and what was selected without it stand in groups of their own.
+Rows that were selected on test are never in one group with rows that were not.
 """
 
 from collections.abc import Sequence
@@ -93,7 +93,7 @@ def groups(evaluation: RunEvaluation) -> list[Group]:
             "selected",
             f"Selected on test: {measured}",
             "The best iteration was chosen by looking at the very images that it is measured on, "
-            "as the seed report did. Expect a little less on new images.",
+            "as the seed report did. Expect slightly worse figures on new images.",
             (chosen if curves.on == "test" else []) + selected,
         ),
         Group(
@@ -111,10 +111,10 @@ def run_groups(runs: Sequence[FinishedRun]) -> list[tuple[str, str, list[Finishe
     """Sort runs into those that selected on test and those that did not."""
     on_test = [run for run in runs if run.evaluation.kept.selected_on == "test"]
     without = [run for run in runs if run.evaluation.kept.selected_on != "test"]
-    flattered = "Selected on test: flattered by the choice; not to be compared with the others."
+    note = "Selected on test: the choice makes these figures optimistic; do not compare them."
     every = [
         ("honest", "Selected without test: no choice looked at the test images.", without),
-        ("selected", flattered, on_test),
+        ("selected", note, on_test),
     ]
     return [(kind, title, rows) for kind, title, rows in every if rows]
 
