@@ -3,16 +3,19 @@
 import subprocess
 import sys
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from made_bundles import noise
+from made_bundles import noise, write_bundle
 
 from tenfold.bundle import runtime
+from tenfold.bundle.format import read_model
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.bundle.torch_bundle import Bundle
 from tenfold.data.digits import Digits
+from tenfold.errors import BundleError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -82,3 +85,24 @@ def test_reading_needs_no_extra() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "(2, 10)\n[]\n"
+
+
+def test_a_model_of_changed_bytes_is_read_or_is_a_bundle_error(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    config, model = read_model(write_bundle(tmp_path))
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (3, 28, 28), np.uint8)
+    refused = 0
+    for _ in range(100):
+        data = bytearray(model)
+        position = int(rng.integers(len(data)))
+        removed, added = rng.integers(0, 4, 2)
+        data[position : position + removed] = bytes(rng.integers(0, 256, added, np.uint8))
+        try:
+            OnnxClassifier(config, bytes(data)).classify(images)
+        except BundleError as error:
+            assert "\n" not in str(error)  # noqa: PT017 - other mutations raise nothing
+            refused += 1
+    assert 0 < refused < 100
+    assert capfd.readouterr() == ("", "")

@@ -64,7 +64,7 @@ class OnnxClassifier:
             options.add_session_config_entry(key, value)
         try:
             self._session = onnxruntime.InferenceSession(
-                model, options, providers=["CPUExecutionProvider"]
+                model, options, providers=["CPUExecutionProvider"], enable_fallback=False
             )
         except Exception as error:  # its exceptions share no other base class
             raise self._error("cannot be loaded", error) from error
