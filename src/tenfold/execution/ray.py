@@ -1,27 +1,37 @@
-"""Machines of a Ray cluster: a member is a task that declares the cores and GPUs that it needs."""
+"""Machines of a Ray cluster: a member is a task that declares the cores and GPUs that it needs.
+
+Machines share no folder with this one, and may go away. Only this side writes into the run
+folder, so that whatever happens elsewhere it holds a member's last checkpoint, which is what the
+next machine is given. Ray's own retries are off: they would begin again with the checkpoint of
+the first try, and some of them never end.
+"""
 
 import contextlib
-from collections import deque
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
 from math import inf
 from typing import Any
 
 from tenfold.data.digits import Digits
 from tenfold.errors import RunError
-from tenfold.execution.remote import Message, RemoteExecutor, Task, train_task
+from tenfold.execution.job import Job, OnEvent, TrainJob, interruptible, run_job
+from tenfold.execution.remote import Message, Task, store, train_task
+from tenfold.execution.run import Run
 from tenfold.ray_cluster import connected
+from tenfold.training.member import Interrupted
 
+MAX_LOSSES = 3  # in a row, of one member, without a checkpoint between them
+MAX_UNACKNOWLEDGED = 20  # messages of a member that may be on their way
 POLL_SECONDS = 0.2
 HEAD_TIMEOUT_SECONDS = 60  # for an answer of the cluster's head
 STOP_TIMEOUT_SECONDS = 10  # for the head to take in that all is to stop
-MAX_UNACKNOWLEDGED = 20  # messages of a member that may be on their way
 
 
 @contextlib.contextmanager
-def ray_executor(cluster: str) -> Iterator[RemoteExecutor]:
+def ray_executor(cluster: str) -> Iterator["RayExecutor"]:
     """Yield the executor of a Ray cluster; see `ray_cluster.connected`."""
     with connected(cluster) as ray:
-        yield RemoteExecutor(RayMachines(ray))
+        yield RayExecutor(ray)
 
 
 class MessageQueue:
@@ -64,9 +74,9 @@ def _train(number: int, task: Task, digits: tuple[Digits, Digits], queue: Any) -
     def send(kind: str, content: object) -> bool:
         answers.append(queue.put.remote(number, kind, content))
         stop = False
-        while answers and (
-            len(answers) > MAX_UNACKNOWLEDGED or ray.wait([answers[0]], timeout=0)[0]
-        ):
+        while answers:
+            if len(answers) <= MAX_UNACKNOWLEDGED and not ray.wait([answers[0]], timeout=0)[0]:
+                break
             stop = ray.get(answers.popleft()) or stop
         return stop
 
@@ -75,10 +85,11 @@ def _train(number: int, task: Task, digits: tuple[Digits, Digits], queue: Any) -
     ray.get(list(answers))
 
 
-class RayMachines:
-    """`remote.Machines` on a cluster that the module `ray` is connected to.
+class RayExecutor:
+    """An `Executor` that sends members to a cluster, again if their machine is lost.
 
-    Ray's own retries are off: they would begin again with the task's first checkpoint.
+    Args:
+        ray: the module, connected to the cluster.
     """
 
     def __init__(self, ray: Any) -> None:  # noqa: ANN401 - a module
@@ -87,80 +98,111 @@ class RayMachines:
         head = {"node:__internal_head__": 0.001}
         self.queue = ray.remote(MessageQueue).options(num_cpus=0, resources=head).remote()
         self.train = ray.remote(_train)
-        self.running: dict[Any, int] = {}
-        self.begun: set[int] = set()
-        self.needs = (1, 0)  # cores and GPUs of the task that was submitted last
         self.submitted = 0
+        self.jobs: dict[int, Job] = {}  # that train or wait, by their tasks' numbers
+        self.tasks: dict[Any, int] = {}  # numbers by Ray's references
+        self.begun: set[int] = set()
+        self.uploaded: dict[str, Any] = {}  # digits, by the recipe's data settings
+        self.losses: Counter[Job] = Counter()
+        self.needs = (1, 0)  # cores and GPUs of the job that was submitted last
 
-    def capacity(self) -> int:
-        """Return how many tasks like the last can run at a time; nodes come and go.
+    def __call__(self, jobs: Iterable[Job], on_event: OnEvent, train: TrainJob = run_job) -> None:
+        """See `Executor`.
 
         Raises:
-            RunError: the head does not answer.
+            RunError: a member cannot be trained, loses its machine time and again, or the
+                cluster is gone.
         """
+        waiting = iter(jobs)
+        stopping = False
+        with interruptible() as stop:
+            while True:
+                if stop() and not stopping:
+                    stopping, waiting = True, iter(())
+                    self._stop()
+                while not stop() and len(self.jobs) < self._capacity():
+                    if (job := next(waiting, None)) is None:
+                        break
+                    self._submit(job, train)
+                if not self.jobs:
+                    break
+                lost = self._receive(on_event)
+                for job in [] if stopping else lost:
+                    self._submit(job, train)
+            if stop():
+                raise Interrupted
+
+    def _capacity(self) -> int:
+        """Return how many jobs like the last can train at a time; nodes come and go."""
         cores, gpus = self.needs
-        with self._answering():
-            nodes = self._nodes()
-        fitting = [
+        fitting = (
             int(min(node.get("CPU", 0) // cores, node.get("GPU", 0) // gpus if gpus else inf))
-            for node in nodes
-        ]
+            for node in self._nodes()
+        )
         return max(sum(fitting), 1)
 
-    def upload(self, digits: tuple[Digits, Digits]) -> object:
-        """Put digits into the object store, from which each node fetches them once."""
-        return self.ray.put(digits)
+    def _nodes(self) -> list[dict[str, float]]:
+        """Return what each node that is there has."""
+        with self._answering():
+            return [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
 
-    def submit(self, task: Task, digits: object) -> int:
-        """See `Machines`.
-
-        Raises:
-            RunError: no node has that many cores.
-        """
-        job = task.job
+    def _submit(self, job: Job, train: TrainJob) -> None:
         self.needs = cores, gpus = job.threads, int(job.device.startswith("cuda"))
         self._check(cores, gpus)
+        run = Run.open(job.run)
+        data = run.recipe.data.model_dump_json()
+        if data not in self.uploaded:  # each node fetches it once
+            self.uploaded[data] = self.ray.put(run.digits())
         self.submitted += 1
-        train = self.train.options(num_cpus=cores, num_gpus=gpus, max_retries=0)
-        self.running[train.remote(self.submitted, task, digits, self.queue)] = self.submitted
-        return self.submitted
+        options = self.train.options(num_cpus=cores, num_gpus=gpus, max_retries=0)
+        task = options.remote(self.submitted, Task.of(job, train), self.uploaded[data], self.queue)
+        self.tasks[task] = self.submitted
+        self.jobs[self.submitted] = job
 
     def _check(self, cores: int, gpus: int) -> None:
         """Refuse what Ray would let wait for ever; a cluster without any node waits for some."""
         nodes = [node for node in self._nodes() if node.get("CPU", 0)]
-        if nodes and not any(n.get("CPU", 0) >= cores and n.get("GPU", 0) >= gpus for n in nodes):
-            largest = max(int(node.get("CPU", 0)) for node in nodes)
+        if nodes and not any(n["CPU"] >= cores and n.get("GPU", 0) >= gpus for n in nodes):
+            largest = max(int(node["CPU"]) for node in nodes)
             raise RunError(
                 f"a member needs {cores} cores{' and a GPU' * gpus}, the largest node has "
                 f"{largest}; begin the run with fewer --threads"
             )
 
-    def receive(self) -> tuple[list[Message], dict[int, str]]:
-        """See `Machines`.
-
-        Raises:
-            RunError: the head does not answer.
-        """
-        tasks = list(self.running)
+    def _receive(self, on_event: OnEvent) -> list[Job]:
+        """Wait a moment and take in what came; return the jobs that lost their machine."""
         with self._answering():
+            tasks = list(self.tasks)
             done, _ = self.ray.wait(tasks, num_returns=len(tasks), timeout=POLL_SECONDS)
             messages = self.ray.get(self.queue.take.remote(), timeout=HEAD_TIMEOUT_SECONDS)
-        self.begun.update(number for number, kind, _ in messages if kind == "begun")
-        ended = {self.running.pop(task): self._why_lost(task) for task in done}
-        return [message for message in messages if message[1] != "begun"], ended
+        for number, kind, content in messages:
+            self._take_in(number, kind, content, on_event)
+        lost = []
+        for task in done:
+            job = self.jobs.pop(self.tasks.pop(task), None)
+            reason = self._why_lost(task)
+            if job and reason:
+                self._count_loss(job, reason)
+                lost.append(job)
+        return lost
 
-    def _nodes(self) -> list[dict[str, float]]:
-        """Return what each node that is there has."""
-        return [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
-
-    @contextlib.contextmanager
-    def _answering(self) -> Iterator[None]:
-        try:
-            yield
-        except (self.ray.exceptions.RayError, ConnectionError) as error:
-            raise RunError(f"the cluster's head is gone ({type(error).__name__})") from error
+    def _take_in(self, number: int, kind: str, content: Any, on_event: OnEvent) -> None:  # noqa: ANN401 - by kind
+        job = self.jobs.get(number)
+        if job is None:  # lost, or ended
+            return
+        if kind == "error":
+            raise RunError(f"member {job.member}: {content}")
+        if kind == "begun":
+            self.begun.add(number)
+        elif kind == "files":
+            self.losses[job] = 0
+            store(Run.open(job.run).members[job.member], content)
+        elif on_event(job, content):
+            del self.jobs[number]
+            self.queue.end.remote(number)
 
     def _why_lost(self, task: Any) -> str:  # noqa: ANN401 - Ray's reference
+        """Return why a task's machine was lost; empty if it was not."""
         errors = self.ray.exceptions
         try:
             self.ray.get(task)
@@ -176,13 +218,25 @@ class RayMachines:
             return type(error).__name__
         return ""
 
-    def end(self, number: int) -> None:
-        """See `Machines`."""
-        self.queue.end.remote(number)
+    def _count_loss(self, job: Job, reason: str) -> None:
+        self.losses[job] += 1
+        if self.losses[job] == MAX_LOSSES:
+            raise RunError(
+                f"member {job.member}: lost its machine {MAX_LOSSES} times before it wrote a "
+                f"checkpoint ({reason}); lower training.checkpoint_seconds, or continue with: "
+                f"tenfold train --resume --out {job.run}"
+            )
 
-    def stop(self) -> None:
-        """See `Machines`."""
+    def _stop(self) -> None:
+        """Ask running tasks to write a checkpoint and end; those that wait never begin."""
         self.ray.get(self.queue.stop.remote(), timeout=STOP_TIMEOUT_SECONDS)
-        for task, number in self.running.items():
+        for task, number in self.tasks.items():
             if number not in self.begun:
                 self.ray.cancel(task)
+
+    @contextlib.contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
+        except (self.ray.exceptions.RayError, ConnectionError) as error:
+            raise RunError(f"the cluster's head is gone ({type(error).__name__})") from error

@@ -1,26 +1,27 @@
-"""Members trained elsewhere, on machines that are a function call away and die on purpose."""
+"""Members trained on a cluster that is a function call away and whose machines die on purpose."""
 
 import contextlib
 import json
 import pickle
-import threading
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from fake_ray import FakeRay, Ref
 
 from tenfold.artifacts.training import EvaluationEvent, Event, FailureEvent
-from tenfold.data.digits import Digits
 from tenfold.errors import RunError
+from tenfold.execution import ray as module
 from tenfold.execution import remote
 from tenfold.execution.config import Execution
 from tenfold.execution.create import open_or_create
 from tenfold.execution.job import Executor, Job, jobs_of, run_job
 from tenfold.execution.local import LocalExecutor
-from tenfold.execution.ray import MessageQueue
-from tenfold.execution.remote import Message, RemoteExecutor, Task, train_task
+from tenfold.execution.ray import MessageQueue, RayExecutor
+from tenfold.execution.remote import Task
 from tenfold.execution.run import Run
 from tenfold.execution.train import train
 from tenfold.studies.space import load_space
@@ -38,67 +39,6 @@ SMALL = ("training.stages.0.iterations=12", "training.stages.1.iterations=12")
 @pytest.fixture(autouse=True)
 def no_progress_messages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tenfold.training.member.PROGRESS_SECONDS", 1e9)
-
-
-class Died(Exception):  # noqa: N818
-    pass
-
-
-class Nearby:
-    """Machines that train one task at a time; the n-th dies after `deaths[n]` messages."""
-
-    def __init__(
-        self, deaths: dict[int, int], stop_after: int | None = None, slots: int = 2
-    ) -> None:
-        self.deaths = deaths
-        self.slots = slots
-        self.over: list[int] = []
-        self.stop_after = stop_after  # messages in all, whereupon Ctrl-C is pressed
-        self.waiting: list[tuple[int, Task, Any]] = []
-        self.tasks: list[Task] = []
-        self.uploads = 0
-        self.pressed = threading.Event()
-        self.stopped = False
-        self.received = 0
-
-    def capacity(self) -> int:
-        return self.slots
-
-    def end(self, number: int) -> None:
-        self.over.append(number)
-
-    def upload(self, digits: tuple[Digits, Digits]) -> object:
-        self.uploads += 1
-        return digits
-
-    def submit(self, task: Task, digits: Any) -> int:
-        self.tasks.append(task)
-        self.waiting.append((len(self.tasks), task, digits))
-        return len(self.tasks)
-
-    def receive(self) -> tuple[list[Message], dict[int, str]]:
-        number, task, digits = self.waiting.pop(0)
-        messages: list[Message] = []
-        if self.stopped:
-            return [], {number: "TaskCancelledError"}
-
-        def send(kind: str, content: Any) -> bool:
-            if len(messages) == self.deaths.get(number):
-                raise Died
-            messages.append((number, kind, content))
-            self.received += 1
-            if self.received == self.stop_after:
-                self.pressed.set()
-            return self.pressed.is_set() or number in self.over
-
-        try:
-            train_task(task, digits, send)
-        except Died:
-            return messages, {number: "NodeDiedError"}
-        return messages, {number: ""}
-
-    def stop(self) -> None:
-        self.stopped = True
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -124,9 +64,25 @@ def create(folder: Path, *more: str) -> Run:
     return open_or_create(load_recipe("smoke", [*SMALL, *more]), folder, Execution(threads=1))
 
 
-def execute(run: Run, machines: Nearby) -> list[tuple[int, Event]]:
+def executor_on(ray: FakeRay) -> RayExecutor:
+    """Return an executor; tasks import this ray, too."""
+    sys.modules["ray"] = ray  # type: ignore[assignment]
+    return RayExecutor(ray)
+
+
+@pytest.fixture(autouse=True)
+def real_ray() -> Iterator[None]:
+    """Bring back the real module afterwards, if it was there."""
+    before = sys.modules.pop("ray", None)
+    yield
+    sys.modules.pop("ray", None)
+    if before:
+        sys.modules["ray"] = before
+
+
+def execute(run: Run, ray: FakeRay) -> list[tuple[int, Event]]:
     events: list[tuple[int, Event]] = []
-    RemoteExecutor(machines)(jobs_of(run), lambda job, event: events.append((job.member, event)))
+    executor_on(ray)(jobs_of(run), lambda job, event: events.append((job.member, event)))
     return events
 
 
@@ -143,17 +99,14 @@ def assert_same(run: Path, local: Path) -> None:
 
 def test_machines_elsewhere_train_the_same_bytes(tmp_path: Path, local: Path) -> None:
     run = create(tmp_path / "run")
-    machines = Nearby({})
-    events = execute(run, machines)
+    ray = FakeRay({})
+    events = execute(run, ray)
     assert_same(run.path, local)
-    assert machines.uploads == 1  # both members train on the same digits
-    assert [e.record.step for m, e in events if m == 1 and isinstance(e, EvaluationEvent)] == [
-        10,
-        20,
-        24,
-    ]
-    assert execute(run, machines) == []  # a trained member is not submitted again
-    assert len(machines.tasks) == 2
+    assert ray.uploads == 1  # both members train on the same digits
+    evaluations = [e for m, e in events if m == 1 and isinstance(e, EvaluationEvent)]
+    assert [event.record.step for event in evaluations] == [10, 20, 24]
+    assert execute(run, ray) == []  # a trained member is not submitted again
+    assert len(ray.tasks) == 2
 
 
 def test_a_lost_member_goes_on_from_its_last_checkpoint(
@@ -170,39 +123,37 @@ def test_a_lost_member_goes_on_from_its_last_checkpoint(
     monkeypatch.setattr(Trainer, "step", noted)
     # A life's messages: files (checkpoint 9), event 10, files (19), event 20, files (23), event 24,
     # files. The first ends before its third message, the second, which begins at 9, too.
-    machines = Nearby({1: 2, 3: 2})
-    execute(run, machines)
+    ray = FakeRay({1: 2, 3: 2})
+    execute(run, ray)
     assert_same(run.path, local)
-    assert [task.job.member for task in machines.tasks] == [0, 1, 0, 0]
-    assert "checkpoint.safetensors" not in machines.tasks[0].files
+    assert [task.job.member for task in ray.tasks] == [0, 1, 0, 0]
+    assert "checkpoint.safetensors" not in ray.tasks[0].files
     assert taken == [*range(20), *range(24), *range(9, 20), *range(19, 24)]
 
 
 def test_a_member_that_never_reaches_a_checkpoint_is_given_up(tmp_path: Path) -> None:
     run = create(tmp_path / "run", "members=1")
-    machines = Nearby(dict.fromkeys(range(10), 1))
+    ray = FakeRay(dict.fromkeys(range(10), 1))
     with pytest.raises(
         RunError, match=r"member 0: lost its machine 3 times .*training\.checkpoint_seconds"
     ):
-        execute(run, machines)
-    assert len(machines.tasks) == remote.LOSSES
+        execute(run, ray)
+    assert len(ray.tasks) == module.MAX_LOSSES
 
 
 def test_ctrl_c_brings_every_checkpoint_home(
     tmp_path: Path, local: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = create(tmp_path / "run")
-    machines = Nearby({}, stop_after=1)
-    monkeypatch.setattr(
-        remote, "interruptible", lambda: contextlib.nullcontext(machines.pressed.is_set)
-    )
+    ray = FakeRay({}, stop_after=1)
+    monkeypatch.setattr(module, "interruptible", lambda: contextlib.nullcontext(ray.pressed.is_set))
     with pytest.raises(Interrupted):
-        execute(run, machines)
+        execute(run, ray)
     first, second = run.members
     assert (first / "checkpoint.safetensors").exists()
     assert not second.exists()
     monkeypatch.undo()
-    execute(run, Nearby({}))
+    execute(run, FakeRay({}))
     assert_same(run.path, local)
 
 
@@ -211,7 +162,7 @@ def test_other_versions_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     sent = iter([{"torch": "1.0"}, {"torch": "2.0"}])
     monkeypatch.setattr(remote, "_versions", lambda: next(sent))
     with pytest.raises(RunError, match=r"member 0: .*: torch is 2\.0, not 1\.0; install the same"):
-        execute(run, Nearby({}))
+        execute(run, FakeRay({}))
     assert not run.members[0].exists()
 
 
@@ -220,33 +171,31 @@ def test_an_error_elsewhere_names_the_folder_here(tmp_path: Path) -> None:
     run.members[0].mkdir(parents=True)
     (run.members[0] / "checkpoint.safetensors").write_bytes(b"torn")
     with pytest.raises(RunError, match="damaged checkpoint") as raised:
-        execute(run, Nearby({}))
+        execute(run, FakeRay({}))
     assert str(run.members[0] / "checkpoint.safetensors") in str(raised.value)
 
 
 def test_messages_of_a_lost_machine_are_dropped(tmp_path: Path) -> None:
     run = create(tmp_path / "run", "members=1")
 
-    class Delayed(Nearby):
-        def receive(self) -> tuple[list[Message], dict[int, str]]:
-            if len(self.tasks) == 1:
-                self.waiting.clear()
-                return [], {1: "NodeDiedError"}
-            messages, ended = super().receive()
-            return [(1, "files", {"weights.safetensors": b"stale"}), *messages], ended
+    class Delayed(FakeRay):
+        def wait(self, refs: list[Ref], num_returns: int = 1, timeout: float = 0) -> Any:
+            if len(self.tasks) == 2:
+                self.queue.messages.append((1, "files", {"weights.safetensors": b"stale"}))
+            return super().wait(refs, num_returns, timeout)
 
-    execute(run, Delayed({}))
+    execute(run, Delayed({1: 0}))
     assert (run.members[0] / "weights.safetensors").read_bytes() != b"stale"
 
 
 def test_jobs_are_taken_when_there_is_capacity_and_end_on_request(tmp_path: Path) -> None:
     runs = [create(tmp_path / f"run-{number}", "members=1") for number in range(3)]
-    machines = Nearby({}, slots=1)
+    ray = FakeRay({}, cores=1)
     begun: list[int] = []
 
     def lazily() -> Iterator[Job]:
         for number, run in enumerate(runs):
-            assert len(machines.tasks) == number  # the one before has ended
+            assert len(ray.tasks) == number  # the one before has ended
             begun.append(number)
             yield jobs_of(run)[0]
 
@@ -257,10 +206,10 @@ def test_jobs_are_taken_when_there_is_capacity_and_end_on_request(tmp_path: Path
         ended.append((job.run.name, event.state.step))
         return job.run.name == "run-1"  # at its first evaluation
 
-    RemoteExecutor(machines)(lazily(), on_event)
+    executor_on(ray)(lazily(), on_event)
     assert begun == [0, 1, 2]
     assert [step for name, step in ended if name == "run-1"] == [10]
-    assert machines.over == [2]
+    assert ray.queue.ended == {2}
     assert [(run.members[0] / "weights.safetensors").exists() for run in runs] == [
         True,
         False,
@@ -274,7 +223,7 @@ def test_a_sweep_elsewhere_is_a_sweep_here(tmp_path: Path) -> None:
     )
     space = load_space(tmp_path / "space.toml", load_recipe("smoke", SMALL))
     found = []
-    executors: list[Executor] = [LocalExecutor(1), RemoteExecutor(Nearby({2: 3}, slots=1))]
+    executors: list[Executor] = [LocalExecutor(1), executor_on(FakeRay({2: 3}, cores=1))]
     for name, executor in zip(NAMES, executors, strict=True):
         with open_sweep(space, tmp_path / name) as sweep:
             sweep.run(3, Execution(executor=executor))
