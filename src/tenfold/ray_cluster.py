@@ -30,7 +30,7 @@ def connected(on: str) -> Iterator[Any]:
 
     Raises:
         MissingExtraError: Ray is not installed.
-        TenfoldError: `on` is none of these, or nobody answers there.
+        TenfoldError: `on` is none of these, or no answer from there.
     """
     where = None if on == "ray" else _checked(on)
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
@@ -53,9 +53,11 @@ def connected(on: str) -> Iterator[Any]:
         raise MissingExtraError(f"--on {on}", "ray") from error
     try:
         ray.init(**settings, log_to_driver=False, logging_level=logging.ERROR)
-    except (OSError, RuntimeError, ValueError) as error:
+    except Exception as error:  # Ray raises bare ones, too
         first = str(error).strip().splitlines()[0]
-        raise TenfoldError(f"--on {on}: no Ray cluster to be had ({first})") from error
+        raise TenfoldError(
+            f"--on {on}: no Ray cluster could be started or joined ({first})"
+        ) from error
     try:
         yield ray
     finally:
@@ -70,5 +72,5 @@ def _checked(on: str) -> str:
     try:
         socket.create_connection((found["host"], int(found["port"])), _PATIENCE_SECONDS).close()
     except (OSError, OverflowError) as error:
-        raise TenfoldError(f"--on {on}: nobody answers there ({error})") from error
+        raise TenfoldError(f"--on {on}: no answer from there ({error})") from error
     return on

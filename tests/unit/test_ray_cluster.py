@@ -17,11 +17,11 @@ def test_an_address_of_another_form_is_refused(on: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["", "ray://"])
-def test_an_address_where_nobody_answers_is_told_at_once(scheme: str) -> None:
+def test_an_address_without_an_answer_is_refused_at_once(scheme: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # but nobody listens
         on = f"{scheme}127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(TenfoldError, match=f"--on {on}: nobody answers there"), connected(on):
+        with pytest.raises(TenfoldError, match=f"--on {on}: no answer from there"), connected(on):
             pass
 
 
