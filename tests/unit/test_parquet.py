@@ -18,7 +18,8 @@ from typer.testing import CliRunner
 from tenfold.bundle.format import SHIPPED
 from tenfold.cli import app
 from tenfold.errors import DataError
-from tenfold.reading import partitions as shards_module
+from tenfold.reading import partitions as partitions_module
+from tenfold.reading.bulk import batched
 from tenfold.reading.parquet import (
     NumberedPartition,
     ReadingRequest,
@@ -26,7 +27,7 @@ from tenfold.reading.parquet import (
     read_partition,
     write_readings,
 )
-from tenfold.reading.partitions import Partition, in_chunks, partition_inputs, pictures_in
+from tenfold.reading.partitions import Partition, partition_inputs, pictures_in
 from tenfold.reading.reader import Reader
 from tenfold.rendering.strokes import draw_digit
 
@@ -62,11 +63,11 @@ def request_() -> ReadingRequest:
 
 
 def here(
-    shards: Sequence[NumberedPartition], request: ReadingRequest
+    partitions: Sequence[NumberedPartition], request: ReadingRequest
 ) -> Iterator[tuple[int, bytes]]:
     """Work without a process."""
-    for number, shard in shards:
-        yield number, read_partition(shard, request)
+    for number, partition in partitions:
+        yield number, read_partition(partition, request)
 
 
 def rows(out: Path) -> list[dict[str, Any]]:
@@ -74,17 +75,19 @@ def rows(out: Path) -> list[dict[str, Any]]:
     return found
 
 
-def test_every_kind_of_shard_gives_the_same_pictures(inputs: Path, drawings: list[bytes]) -> None:
+def test_every_kind_of_partition_gives_the_same_pictures(
+    inputs: Path, drawings: list[bytes]
+) -> None:
     names = [str(inputs / name) for name in ("a.parquet", "a.tar")]
     names += [str(inputs / f"pictures/{index:02}.png") for index in range(12)]
-    shards = partition_inputs(names)
-    assert [(s.kind, s.group) for s in shards] == [
+    partitions = partition_inputs(names)
+    assert [(s.kind, s.group) for s in partitions] == [
         ("parquet", 0),
         ("parquet", 1),
         ("tar", 0),
         ("files", 0),
     ]
-    found = [pair for shard in shards for pair in pictures_in(shard)]
+    found = [pair for partition in partitions for pair in pictures_in(partition)]
     assert len({name for name, _ in found}) == 36
     contents = [p.read_bytes() if isinstance(p, Path) else p for _, p in found]
     assert contents == drawings * 3
@@ -108,8 +111,8 @@ def test_readings_are_those_of_the_reader(
     inputs: Path, drawings: list[bytes], request_: ReadingRequest, tmp_path: Path
 ) -> None:
     out = tmp_path / "readings.parquet"
-    shards = partition_inputs([str(inputs / "a.parquet"), str(inputs / "a.tar")])
-    assert list(write_readings(out, shards, request_, here)) == [0, 1, 2, 3]
+    partitions = partition_inputs([str(inputs / "a.parquet"), str(inputs / "a.tar")])
+    assert list(write_readings(out, partitions, request_, here)) == [0, 1, 2, 3]
     expected = [r for some in Reader.load().read_all(drawings, "single") for r in some]
     found = rows(out)
     for row, reading in zip(found, expected * 2, strict=True):
@@ -134,25 +137,25 @@ def test_a_picture_that_cannot_be_read_has_its_row(tmp_path: Path) -> None:
 def test_interrupted_anywhere_it_goes_on_and_reads_nothing_twice(
     inputs: Path, request_: ReadingRequest, tmp_path: Path
 ) -> None:
-    shards = partition_inputs([str(inputs / "a.parquet"), str(inputs / "a.tar")])
+    partitions = partition_inputs([str(inputs / "a.parquet"), str(inputs / "a.tar")])
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    list(write_readings(whole, shards, request_, here))
+    list(write_readings(whole, partitions, request_, here))
     asked: list[int] = []
 
     def noted(
         missing: Sequence[NumberedPartition], request: ReadingRequest
     ) -> Iterator[tuple[int, bytes]]:
-        for number, shard in reversed(missing):  # parts come in any order
+        for number, partition in reversed(missing):  # parts come in any order
             asked.append(number)
-            yield number, read_partition(shard, request)
+            yield number, read_partition(partition, request)
 
-    for _ in shards:
-        progress = write_readings(broken, shards, request_, noted)
+    for _ in partitions:
+        progress = write_readings(broken, partitions, request_, noted)
         next(progress)
         next(progress)
         progress.close()  # type: ignore[attr-defined]  # a generator
     assert asked == [2, 1, 0]
-    assert list(write_readings(broken, shards, request_, noted)) == [3]
+    assert list(write_readings(broken, partitions, request_, noted)) == [3]
     assert rows(broken) == rows(whole)
 
 
@@ -167,7 +170,7 @@ def test_a_temporary_file_of_a_killed_process_is_no_obstacle(
     )
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / ".hidden").write_bytes(b"")
-    with pytest.raises(DataError, match="holds something else"):
+    with pytest.raises(DataError, match="contains something else"):
         list(
             write_readings(
                 tmp_path / "other", partition_inputs([str(inputs / "a.tar")]), request_, here
@@ -177,25 +180,30 @@ def test_a_temporary_file_of_a_killed_process_is_no_obstacle(
 
 def test_another_plan_is_refused(inputs: Path, request_: ReadingRequest, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    shards = partition_inputs([str(inputs / "a.tar")])
-    list(write_readings(out, shards, request_, here))
+    partitions = partition_inputs([str(inputs / "a.tar")])
+    list(write_readings(out, partitions, request_, here))
     other = ReadingRequest.of(SHIPPED, "line", None)
-    for changed, request in ((shards, other), (shards * 2, request_)):
-        with pytest.raises(DataError, match=r"--out .*: holds something else, or readings of"):
+    for changed, request in ((partitions, other), (partitions * 2, request_)):
+        with pytest.raises(DataError, match=r"--out .*: contains something else, or readings of"):
             next(write_readings(out, changed, request, here))
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/letter.txt").write_text("dear")
     with pytest.raises(DataError, match="name another folder"):
-        next(write_readings(tmp_path / "mine", shards, request_, here))
+        next(write_readings(tmp_path / "mine", partitions, request_, here))
     assert not (tmp_path / "mine/_plan.json").exists()
 
 
 def test_processes_read_what_one_reads(
     inputs: Path, request_: ReadingRequest, tmp_path: Path
 ) -> None:
-    shards = partition_inputs([str(inputs / "a.parquet"), str(inputs / "a.tar")])
-    list(write_readings(tmp_path / "one", shards, request_, here))
-    assert list(write_readings(tmp_path / "two", shards, request_, in_processes(2))) == [0, 1, 2, 3]
+    partitions = partition_inputs([str(inputs / "a.parquet"), str(inputs / "a.tar")])
+    list(write_readings(tmp_path / "one", partitions, request_, here))
+    assert list(write_readings(tmp_path / "two", partitions, request_, in_processes(2))) == [
+        0,
+        1,
+        2,
+        3,
+    ]
     assert rows(tmp_path / "one") == rows(tmp_path / "two")
 
 
@@ -205,7 +213,7 @@ def test_damaged_containers_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"torn\.tar: cannot be read"):
         list(pictures_in(Partition("tar", (str(torn),))))
     (tmp_path / "torn.parquet").write_bytes(b"PAR1")
-    with pytest.raises(DataError, match=r"torn\.parquet: no Parquet file"):
+    with pytest.raises(DataError, match=r"torn\.parquet: not a Parquet file"):
         partition_inputs([str(tmp_path / "torn.parquet")])
     vague = tmp_path / "vague.parquet"
     parquet.write_table(pa.table({"a": [b""], "b": [b""]}), vague)
@@ -214,23 +222,23 @@ def test_damaged_containers_are_named(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.integers(), max_size=50), st.integers(1, 9))
-def test_chunks_are_the_items_in_order(items: list[int], size: int) -> None:
-    chunks = list(in_chunks(items, size))
-    assert [item for chunk in chunks for item in chunk] == items
-    assert all(len(chunk) == size for chunk in chunks[:-1])
-    assert all(chunks)
+def test_batches_are_the_items_in_order(items: list[int], size: int) -> None:
+    batches = list(batched(items, size))
+    assert [item for batch in batches for item in batch] == items
+    assert all(len(batch) == size for batch in batches[:-1])
+    assert all(batches)
 
 
 def test_the_command(inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shards_module, "FILES", 5)
+    monkeypatch.setattr(partitions_module, "FILES_PER_PARTITION", 5)
     monkeypatch.setattr("tenfold.reading.parquet.in_processes", lambda _workers: here)
     words = ["read", str(inputs), "--single", "--out", str(tmp_path / "out")]
     for _ in range(2):  # the second finds everything there
         told = CliRunner().invoke(app, words)
         assert told.exit_code == 0, told.output
-        assert "36 rows in 6 parts" in told.stderr.replace("\n", "")
+        assert "36 rows in 6 files" in told.stderr.replace("\n", "")
     for more in (["--on", "ray"], ["--out", "x", "--csv"]):
         refused = CliRunner().invoke(app, ["read", str(inputs), *more])
-        assert "--on goes with --out" in str(refused.exception) or "--out excludes" in str(
+        assert "--on needs --out" in str(refused.exception) or "--out excludes" in str(
             refused.exception
         )

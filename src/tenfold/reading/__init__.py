@@ -1,1 +1,1 @@
-"""Reading digits from pictures: ink, segmentation, the reader."""
+"""Reading digits from pictures: foreground, segmentation, the reader."""

@@ -1,13 +1,14 @@
-"""Many pictures, on all cores: the same outcomes in the same order, in constant memory."""
+"""Many pictures on all cores, in constant memory."""
 
+import functools
 import multiprocessing
 import signal
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 
@@ -16,11 +17,11 @@ from tenfold.errors import DataError, TenfoldError
 from tenfold.reading.crops import Layout
 from tenfold.reading.reader import BATCH, Reader, Reading
 
+T = TypeVar("T")
+R = TypeVar("R")
 Outcome = list[Reading] | DataError
 
-_AHEAD = 2  # chunks a worker that wait for it
-
-_reader: Reader  # of this worker
+QUEUED_PER_WORKER = 2  # tasks that are submitted before a worker is free
 
 
 def read_in_bulk(
@@ -31,16 +32,14 @@ def read_in_bulk(
     rejection_threshold: float | None = None,
     workers: int = 1,
 ) -> Iterator[Outcome]:
-    """Read pictures in `workers` processes; yield what `Reader.outcomes` would, as it would.
-
-    At most a few chunks of pictures are held at a time, however many there are.
+    """Read pictures in `workers` processes; yield the outcomes of `Reader.outcomes`, in order.
 
     Args:
-        pictures: paths are decoded in the workers.
+        pictures: any number; only a few batches are held at a time. Workers decode paths.
         model: the bundle folder, read once a worker.
         layout: see `Reader.read`.
         rejection_threshold: see `Reader`.
-        workers: processes; 1 reads in this one.
+        workers: processes; 1 reads in this process.
 
     Raises:
         BundleError: see `Reader.load`.
@@ -50,31 +49,59 @@ def read_in_bulk(
     if workers == 1:
         yield from reader.outcomes(pictures, layout)
         return
+    read = functools.partial(_read_batch, model, layout, rejection_threshold)
+    for outcomes in run_in_processes(read, batched(pictures, BATCH), workers, in_order=True):
+        yield from outcomes
+
+
+def _read_batch(
+    model: Path, layout: Layout, rejection_threshold: float | None, pictures: Sequence[Picture]
+) -> list[Outcome]:
+    return list(_load_reader(model, rejection_threshold).outcomes(pictures, layout))
+
+
+_load_reader = functools.lru_cache(maxsize=1)(Reader.load)  # of this worker
+
+
+def run_in_processes(
+    function: Callable[[T], R], items: Iterable[T], workers: int, *, in_order: bool = False
+) -> Iterator[R]:
+    """Yield the results of a picklable function, in order or as they come.
+
+    Items are taken only when a worker will soon be free.
+
+    Raises:
+        TenfoldError: a worker died.
+    """
+    waiting = iter(items)
+    running: list[Future[R]] = []
     context = multiprocessing.get_context("spawn")
-    waiting = iter(pictures)
-    running: deque[Future[list[Outcome]]] = deque()
-    pool = ProcessPoolExecutor(workers, context, _begin, (model, rejection_threshold))
+    pool = ProcessPoolExecutor(workers, context, _initialize_worker)
     try:
         while True:
-            while len(running) < workers * _AHEAD and (chunk := list(islice(waiting, BATCH))):
-                running.append(pool.submit(_read, chunk, layout))
+            free = workers * QUEUED_PER_WORKER - len(running)
+            running += [pool.submit(function, item) for item in islice(waiting, free)]
             if not running:
                 return
-            yield from running.popleft().result()
+            watched = running[:1] if in_order else running
+            for future in wait(watched, return_when=FIRST_COMPLETED).done:
+                running.remove(future)
+                yield future.result()
     except BrokenProcessPool:
         raise TenfoldError(
             "a reading process died; is there memory for pictures of this size?"
         ) from None
-    finally:  # also where the caller wants no more
+    finally:  # also if the caller stops early
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _begin(model: Path, rejection_threshold: float | None) -> None:
-    global _reader  # noqa: PLW0603 - a worker has one for its life
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+def _initialize_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles Ctrl-C
     cv2.setNumThreads(1)
-    _reader = Reader.load(model, rejection_threshold)
 
 
-def _read(chunk: list[Picture], layout: Layout) -> list[Outcome]:
-    return list(_reader.outcomes(chunk, layout))
+def batched(items: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:
+    """Yield `size` items at a time, and the rest at the end."""
+    waiting = iter(items)
+    while batch := tuple(islice(waiting, size)):
+        yield batch

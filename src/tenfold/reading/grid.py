@@ -101,9 +101,9 @@ def find_rules(straight: Foreground) -> list[int]:
     largest is taken: thin rules may stand between thick ones.
     """
     length, side = straight.shape
-    inked = (straight > CONFIG.rule_level).astype(np.float32)
+    mask = (straight > CONFIG.rule_level).astype(np.float32)
     segment = max(3, length // CONFIG.min_rule_segment)
-    lines = cv2.morphologyEx(inked, cv2.MORPH_CLOSE, np.ones((5, 1), np.uint8))
+    lines = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((5, 1), np.uint8))
     lines = cv2.morphologyEx(lines, cv2.MORPH_OPEN, np.ones((segment, 1), np.uint8))
     covered = cv2.dilate(lines, np.ones((1, 9), np.uint8)).mean(axis=0)
 
@@ -122,9 +122,9 @@ def _digit_in_cell(cell: Foreground) -> Foreground:
     h, w = cell.shape
     y, x = round(CONFIG.cell_margin * h), round(CONFIG.cell_margin * w)
     digit = isolate_digit(np.ascontiguousarray(cell[y : h - y, x : w - x]))
-    inked = digit > CONFIG.digit_level
-    rows = np.flatnonzero(inked.any(axis=1))
-    at_rules_only = not inked[y:-y, x:-x].any()
+    mask = digit > CONFIG.digit_level
+    rows = np.flatnonzero(mask.any(axis=1))
+    at_rules_only = not mask[y:-y, x:-x].any()
     if at_rules_only or rows[-1] - rows[0] < CONFIG.min_digit_height_of_cell * h:
         return np.zeros_like(digit)
     return digit

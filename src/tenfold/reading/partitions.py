@@ -1,24 +1,18 @@
-"""Where millions of pictures lie: files, Parquet files with a column of pictures, tar files.
-
-They are read shard by shard: some thousand files, a row group, a tar (as WebDataset makes them).
-"""
+"""Input partitions: picture files, row groups of Parquet files, tar files as of WebDataset."""
 
 import tarfile
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from tenfold.data.decoding import SUFFIXES
 from tenfold.errors import DataError
+from tenfold.reading.bulk import batched
 
-FILES = 4_096  # picture files to a shard
-CONTAINERS = frozenset({".parquet", ".tar"})
-
-T = TypeVar("T")
-
-_ROWS = 512  # of a Parquet file that are in memory at a time
+FILES_PER_PARTITION = 4_096
+CONTAINER_SUFFIXES = frozenset({".parquet", ".tar"})
+_ROWS_IN_MEMORY = 512  # of a Parquet file
 
 
 @dataclass(frozen=True)
@@ -27,55 +21,57 @@ class Partition:
 
     Attributes:
         kind: files, parquet or tar.
-        paths: of picture files; of a container, its own.
-        group: which row group of a Parquet file.
+        paths: of the picture files, or the path of the container.
+        group: the row group of a Parquet file.
     """
 
     kind: Literal["files", "parquet", "tar"]
     paths: tuple[str, ...]
     group: int = 0
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return this for JSON."""
-        return asdict(self)
-
 
 def partition_inputs(names: Sequence[str]) -> list[Partition]:
-    """Part files into shards, in their order: containers by themselves, pictures by thousands.
+    """Divide files into partitions, in their order, containers first.
 
     Raises:
         DataError: a Parquet file cannot be read.
     """
-    shards: list[Partition] = []
+    partitions: list[Partition] = []
     pictures = []
     for name in names:
         suffix = Path(name).suffix.lower()
         if suffix == ".tar":
-            shards.append(Partition("tar", (name,)))
+            partitions.append(Partition("tar", (name,)))
         elif suffix == ".parquet":
-            shards += [Partition("parquet", (name,), group) for group in range(_groups(name))]
+            groups = range(_count_row_groups(name))
+            partitions += [Partition("parquet", (name,), group) for group in groups]
         else:
             pictures.append(name)
-    return shards + [Partition("files", paths) for paths in in_chunks(pictures, FILES)]
+    return partitions + [
+        Partition("files", paths) for paths in batched(pictures, FILES_PER_PARTITION)
+    ]
 
 
-def pictures_in(shard: Partition) -> Iterator[tuple[str, bytes | Path]]:
-    """Yield each picture of a shard, undecoded, with a name that no other has.
+def pictures_in(partition: Partition) -> Iterator[tuple[str, bytes | Path]]:
+    """Yield each picture of a partition, undecoded, with a unique name.
 
     Raises:
         DataError: the container is damaged, or has no column of pictures.
     """
-    if shard.kind == "files":
-        yield from ((path, Path(path)) for path in shard.paths)
+    if partition.kind == "files":
+        yield from ((path, Path(path)) for path in partition.paths)
         return
-    read = _in_parquet if shard.kind == "parquet" else _in_tar
+    (path,) = partition.paths
     try:
-        yield from read(shard.paths[0], shard.group)
+        if partition.kind == "tar":
+            yield from _pictures_in_tar(path)
+        else:
+            yield from _pictures_in_parquet(path, partition.group)
     except (OSError, EOFError, tarfile.TarError, ValueError) as error:  # Arrow's are ValueErrors
-        raise DataError(f"{shard.paths[0]}: cannot be read ({error})") from error
+        raise DataError(f"{path}: cannot be read ({error})") from error
 
 
-def _in_tar(path: str, _group: int) -> Iterator[tuple[str, bytes]]:
+def _pictures_in_tar(path: str) -> Iterator[tuple[str, bytes]]:
     with tarfile.open(path, "r|*") as tar:
         for member in tar:
             if member.isfile() and Path(member.name).suffix.lower() in SUFFIXES:
@@ -84,46 +80,41 @@ def _in_tar(path: str, _group: int) -> Iterator[tuple[str, bytes]]:
                     yield f"{path}/{member.name}", file.read()
 
 
-def _in_parquet(path: str, group: int) -> Iterator[tuple[str, bytes]]:
+def _pictures_in_parquet(path: str, group: int) -> Iterator[tuple[str, bytes]]:
     import pyarrow.parquet
 
     with pyarrow.parquet.ParquetFile(path) as file:
-        column = _column(path, file.schema_arrow)
-        before = sum(file.metadata.row_group(g).num_rows for g in range(group))
-        for batch in file.iter_batches(_ROWS, row_groups=[group], columns=[column]):
+        column = _picture_column(path, file.schema_arrow)
+        row = sum(file.metadata.row_group(g).num_rows for g in range(group))
+        for batch in file.iter_batches(_ROWS_IN_MEMORY, row_groups=[group], columns=[column]):
             for value in batch.column(0).to_pylist():
                 picture = value["bytes"] if isinstance(value, dict) else value
-                yield f"{path}#{before}", picture or b""
-                before += 1
+                yield f"{path}#{row}", picture or b""
+                row += 1
 
 
-def _column(path: str, schema: Any) -> str:  # noqa: ANN401 - pyarrow has no types
-    """Find the pictures: bytes, or a structure with bytes as Hugging Face's data sets have."""
+def _picture_column(path: str, schema: Any) -> str:  # noqa: ANN401 - pyarrow has no types
+    """Find the column of bytes, or of structures with bytes as in Hugging Face's data sets."""
     import pyarrow as pa
 
-    def holds_bytes(kind: Any) -> bool:  # noqa: ANN401
+    def has_bytes(kind: Any) -> bool:  # noqa: ANN401
         if pa.types.is_struct(kind):
-            return any(f.name == "bytes" and holds_bytes(f.type) for f in kind)
+            return any(f.name == "bytes" and has_bytes(f.type) for f in kind)
         return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
-    found = [field.name for field in schema if holds_bytes(field.type)]
-    if "image" in found or len(found) == 1:
-        return "image" if "image" in found else str(found[0])
-    raise DataError(f"{path}: {len(found)} columns of bytes; name that of the pictures `image`")
+    columns = [str(field.name) for field in schema if has_bytes(field.type)]
+    if "image" in columns:
+        return "image"
+    if len(columns) == 1:
+        return columns[0]
+    raise DataError(f"{path}: {len(columns)} columns of bytes; name that of the pictures `image`")
 
 
-def in_chunks(items: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:
-    """Yield `size` items at a time, at last what is left."""
-    waiting = iter(items)
-    while chunk := tuple(islice(waiting, size)):
-        yield chunk
-
-
-def _groups(path: str) -> int:
+def _count_row_groups(path: str) -> int:
     import pyarrow.parquet
 
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
             return int(file.num_row_groups)
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: no Parquet file ({error})") from error
+        raise DataError(f"{path}: not a Parquet file ({error})") from error

@@ -1,7 +1,7 @@
-"""Reading in bulk on a Ray cluster: a shard is a task of one core.
+"""Bulk reading on a Ray cluster: a partition is a task of one core.
 
-Nodes open inputs by the names that they have here, so they must see the same files. Parts come
-back and are written here. A shard whose machine is lost is read again by another.
+Nodes open inputs by the same paths, so they need a shared file system. Parquet files come back and
+are written here. A partition whose machine is lost is read again on another.
 """
 
 import contextlib
@@ -11,60 +11,64 @@ from typing import Any
 
 from tenfold.errors import DataError, TenfoldError
 from tenfold.ray_cluster import connected
-from tenfold.reading.parquet import NumberedPartition, ReadingRequest, Work, read_partition
+from tenfold.reading.bulk import QUEUED_PER_WORKER
+from tenfold.reading.parquet import Backend, NumberedPartition, ReadingRequest, read_partition
 from tenfold.reading.partitions import Partition
 
-_AHEAD = 2  # shards a core that wait for it
-_PATIENCE_SECONDS = 5.0
+_CORE_COUNT_INTERVAL_SECONDS = 5.0  # nodes join and leave
 
 
 @contextlib.contextmanager
-def on_ray(on: str) -> Iterator[Work]:
-    """Yield the work of a Ray cluster; see `cluster.connected` for `on` and what is raised."""
+def on_ray(on: str) -> Iterator[Backend]:
+    """Yield the backend of a Ray cluster; see `ray_cluster.connected` for `on` and errors."""
     with connected(on) as ray:
 
-        def work(
-            shards: Sequence[NumberedPartition], request: ReadingRequest
+        def backend(
+            partitions: Sequence[NumberedPartition], request: ReadingRequest
         ) -> Iterator[tuple[int, bytes]]:
-            return _work(ray, shards, request)
+            return _read_on_ray(ray, partitions, request)
 
-        yield work
+        yield backend
 
 
-def _work(
+def _read_on_ray(
     ray: Any,  # noqa: ANN401 - a module
-    shards: Sequence[NumberedPartition],
+    partitions: Sequence[NumberedPartition],
     request: ReadingRequest,
 ) -> Iterator[tuple[int, bytes]]:
     task = ray.remote(_read).options(num_cpus=1, max_retries=-1)
     shared = ray.put(request)
-    waiting = iter(shards)
+    waiting = iter(partitions)
     running: dict[Any, int] = {}
     while True:
-        cores = max(int(ray.cluster_resources().get("CPU", 0)), 1)  # nodes come and go
-        for number, shard in islice(waiting, max(cores * _AHEAD - len(running), 0)):
-            running[task.remote(shard, shared)] = number
+        cores = max(int(ray.cluster_resources().get("CPU", 0)), 1)
+        free = max(cores * QUEUED_PER_WORKER - len(running), 0)
+        for number, partition in islice(waiting, free):
+            running[task.remote(partition, shared)] = number
         if not running:
             return
-        done, _ = ray.wait(list(running), timeout=_PATIENCE_SECONDS)
+        done, _ = ray.wait(list(running), timeout=_CORE_COUNT_INTERVAL_SECONDS)
         for ref in done:
-            number = running.pop(ref)
-            try:
-                part = ray.get(ref)
-            except ray.exceptions.RayTaskError as error:
-                if isinstance(error.cause, ModuleNotFoundError):
-                    raise TenfoldError(
-                        f"a node: {error.cause}; install tenfold there, with its extra bulk"
-                    ) from None
-                raise
-            if isinstance(part, str):
-                raise DataError(part)
-            yield number, part
+            yield running.pop(ref), _result(ray, ref)
 
 
-def _read(shard: Partition, request: ReadingRequest) -> bytes | str:
-    """Be a Ray task; an error of the input is returned in words."""
+def _result(ray: Any, ref: Any) -> bytes:  # noqa: ANN401
     try:
-        return read_partition(shard, request)
+        result: bytes | str = ray.get(ref)
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, ModuleNotFoundError):
+            raise TenfoldError(
+                f"a node: {error.cause}; install tenfold there, with its extra bulk"
+            ) from None
+        raise
+    if isinstance(result, str):
+        raise DataError(result)
+    return result
+
+
+def _read(partition: Partition, request: ReadingRequest) -> bytes | str:
+    """Be a Ray task; return the message of an input's error."""
+    try:
+        return read_partition(partition, request)
     except DataError as error:
         return str(error)

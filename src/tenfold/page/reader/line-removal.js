@@ -174,12 +174,12 @@ function findLevelLines(foreground) {
   const part = Uint8Array.from({ length: w }, (_, x) => starts.findLastIndex((start) => start <= x));
   const k = max(1, floor(w / 32));
   if (!reaches(foreground, 0, 0, h, k) || !reaches(foreground, 0, w - k, h, w)) return [found, close];
-  const inked = above(foreground, CONFIG.lineLevel);
-  const thicker = dilated(inked, 1, 3);
-  const high = bars(inked);
-  const thin = maskOf(inked, (value, i) => value && !high.data[i]);
+  const covered = above(foreground, CONFIG.lineLevel);
+  const thicker = dilated(covered, 1, 3);
+  const high = bars(covered);
+  const thin = maskOf(covered, (value, i) => value && !high.data[i]);
   let minParts = PARTS;
-  for (const slope of slopes(inked, CONFIG)) {
+  for (const slope of slopes(covered, CONFIG)) {
     const drop = Int32Array.from({ length: w }, (_, x) => rint((x - w / 2) * slope));
     const margin = drop.reduce((most, d) => max(most, abs(d)), 0);
     const [shares, inside] = shear(maskOf(thicker, (v, i) => v && !found.data[i]), drop, margin);
