@@ -1,4 +1,4 @@
-"""The command line: what each verb prints, writes and leaves alone."""
+"""The command line: what each command prints, writes and does not change."""
 
 import hashlib
 import json
@@ -63,7 +63,7 @@ def test_progress_goes_to_stderr(finished: Any) -> None:
     assert re.match(r"member 1 · stage 1/2 · iteration \d+/90 · learning rate ", progress[0])
 
 
-def test_a_run_folder_is_all_there(finished: Any) -> None:
+def test_a_run_folder_has_all_its_files(finished: Any) -> None:
     assert set(hashes(finished.path)) >= {
         "recipe.toml",
         "manifest.json",
@@ -82,7 +82,7 @@ def test_a_run_folder_is_all_there(finished: Any) -> None:
     assert not list(finished.path.rglob("*.tmp"))
 
 
-def test_the_manifest_says_where_it_came_from(finished: Any) -> None:
+def test_the_manifest_describes_the_machine_and_the_data(finished: Any) -> None:
     from tenfold.data.sources import load_digits
 
     manifest = json.loads((finished.path / "manifest.json").read_text())
@@ -98,7 +98,7 @@ def test_the_manifest_says_where_it_came_from(finished: Any) -> None:
         assert manifest["data"][split] == {"images": images, "sha256": digits.sha256}
 
 
-def test_the_resolved_recipe_is_that_which_was_asked_for(finished: Any) -> None:
+def test_the_run_holds_the_resolved_recipe(finished: Any) -> None:
     assert load_recipe(finished.path / "recipe.toml") == load_recipe("smoke")
 
 
@@ -130,7 +130,7 @@ def test_options_reach_the_recipe(tenfold: Tenfold, tmp_path: Path) -> None:
 
 
 @pytest.mark.processes
-def test_a_run_without_a_name_goes_under_runs(
+def test_a_run_without_out_is_written_under_runs(
     tenfold: Tenfold, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -143,7 +143,7 @@ def test_a_run_without_a_name_goes_under_runs(
     assert (tmp_path / "runs/smoke-1/evaluation.json").exists()
 
 
-def test_recipes_lists_what_is_shipped(
+def test_recipes_lists_the_shipped_ones(
     tenfold: Tenfold, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert tenfold("recipes", "--json") == 0
@@ -182,7 +182,7 @@ def test_evaluate_prints_a_table(
     assert f"{100 * finished.summary['accuracy']:.2f} %" in output
 
 
-def test_report_writes_where_it_is_told(
+def test_report_writes_to_the_given_file(
     tenfold: Tenfold, finished: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = tmp_path / "page.html"
@@ -191,16 +191,14 @@ def test_report_writes_where_it_is_told(
     assert page.read_text().lstrip().lower().startswith(("<!doctype html", "<html"))
 
 
-def test_without_arguments_there_is_help(
+def test_without_arguments_help_is_printed(
     tenfold: Tenfold, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tenfold()
     assert "Usage: tenfold" in "".join(capsys.readouterr())
 
 
-def test_the_version_is_that_of_the_package(
-    tenfold: Tenfold, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_version_is_the_package_s(tenfold: Tenfold, capsys: pytest.CaptureFixture[str]) -> None:
     tenfold("--version")
     pyproject = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
     assert capsys.readouterr().out == f"tenfold {pyproject['project']['version']}\n"

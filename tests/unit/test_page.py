@@ -43,12 +43,12 @@ def png(pixels: np.ndarray) -> bytes:
 
 def picture_of(digits: str) -> np.ndarray:
     """Draw a number in blue on yellowish paper."""
-    ink = np.zeros((160, 100 * len(digits) + 60), np.uint8)
+    foreground = np.zeros((160, 100 * len(digits) + 60), np.uint8)
     for place, digit in enumerate(digits):
         lines = [s * 90 + [40 + 100 * place, 35] for s in strokes_of(int(digit))]
-        ink = np.maximum(ink, draw_polylines(lines, ink.shape, 9))
-    share = ink[..., None] / 255
-    return np.rint([250, 246, 225] * (1 - share) + [20, 30, 120] * share).astype(np.uint8)
+        foreground = np.maximum(foreground, draw_polylines(lines, foreground.shape, 9))
+    opacity = foreground[..., None] / 255
+    return np.rint([250, 246, 225] * (1 - opacity) + [20, 30, 120] * opacity).astype(np.uint8)
 
 
 def same(shown: list[dict[str, Any]], expected: list[Any]) -> None:

@@ -102,8 +102,8 @@ def test_a_grid_has_rows_and_columns(client: TestClient, reader: Reader) -> None
     sheet = np.full((300, 300), 255, np.uint8)
     for at in range(10, 300, 70):
         sheet[at - 2 : at + 2, 8:292] = sheet[8:292, at - 2 : at + 2] = 0
-    ink = clear_digit(4, 40)
-    sheet[90 : 90 + ink.shape[0], 90 : 90 + ink.shape[1]] = 255 - ink * 255
+    digit = clear_digit(4, 40)
+    sheet[90 : 90 + digit.shape[0], 90 : 90 + digit.shape[1]] = 255 - digit * 255
     (result,) = results(send(client, encoded(sheet), query="?grid"))
     same(result, reader.read(sheet, "grid"))
     assert {(digit["row"], digit["column"]) for digit in result["readings"]} >= {(0, 0), (3, 3)}

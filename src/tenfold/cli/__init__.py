@@ -66,7 +66,7 @@ app.add_typer(bench_app, name="bench")
 
 
 def main() -> None:
-    """Run the command; an error that the user can mend is one line and exit code 2."""
+    """Run the command; an error that the user can correct is one line and exit code 2."""
     try:
         app(prog_name="tenfold")
     except TenfoldError as error:
