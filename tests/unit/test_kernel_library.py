@@ -81,7 +81,7 @@ def hashes(tensors: dict[str, Tensor]) -> dict[str, str]:
 
 
 @compiled
-@pytest.mark.parametrize("variant", library.VARIANTS)
+@pytest.mark.parametrize("variant", library.INSTRUCTION_SETS)
 def test_every_instruction_set_gives_the_same_bits(
     variant: str, use_kernels: Callable[[str], None]
 ) -> None:
@@ -251,7 +251,7 @@ def test_why_there_are_no_kernels(
 def test_with_kernels_there_is_nothing_to_explain(use_kernels: Callable[[str], None]) -> None:
     use_kernels("")
     assert why_not() == ""
-    assert available() in library.VARIANTS
+    assert available() in library.INSTRUCTION_SETS
 
 
 PROCESS = """

@@ -1,4 +1,4 @@
-"""Fast paths on a CPU, each with a reference in plain PyTorch that gives the same results."""
+"""Fast CPU kernels, each with a plain PyTorch path that gives the same results."""
 
 import ctypes
 import math
@@ -13,7 +13,7 @@ from tenfold.model.kernels import operators  # noqa: F401 - registers torch.ops.
 from tenfold.model.kernels.library import (
     DTYPES,
     MAX_CHANNELS,
-    MAX_SIDE,
+    MAX_FIRST_LAYER_SIDE_PX,
     available,
     run,
     why_not,
@@ -30,7 +30,8 @@ __all__ = [
     "why_not",
 ]
 
-_ALONE = 16_384  # so few weights are not worth waking other threads
+SINGLE_THREAD_MAX_WEIGHTS = 16_384
+"""Waking other threads takes longer than Adam's step of so few weights."""
 
 # A constant to torch.compile, which cannot trace the search for the library. (What
 # `torch.compiler.assume_constant_result` does, without importing the compiler.)
@@ -39,7 +40,7 @@ available._dynamo_marked_constant = True  # type: ignore[attr-defined]  # noqa: 
 
 def relu_pool(x: Tensor, kind: PoolKind) -> Tensor:
     """Apply ReLU, then 2×2 SAME pooling: [n, c, h, w] → [n, c, ⌈h/2⌉, ⌈w/2⌉]."""
-    if _fits(x):
+    if _supports(x):
         pooled: Tensor = torch.ops.tenfold.relu_pool(x, *POOLING_WEIGHTS[kind])[0]
         return pooled
     return pool(F.relu(x), kind)
@@ -50,8 +51,8 @@ def batch_norm_relu_pool(x: Tensor, norm: nn.BatchNorm2d, kind: PoolKind) -> Ten
 
     In training, `norm`'s running statistics move as in `nn.BatchNorm2d`.
     """
-    fits = _fits(x) and _fits_norm(norm, x.numel())
-    if not fits or (torch.is_grad_enabled() and not norm.training):
+    supported = _supports(x) and _supports_norm(norm, x.numel())
+    if not supported or (torch.is_grad_enabled() and not norm.training):
         return pool(F.relu(norm(x)), kind)
     assert norm.running_mean is not None and norm.running_var is not None  # noqa: S101, PT018
     if not norm.training:
@@ -79,11 +80,13 @@ def convolve_relu_pool(
 
     3×3 SAME convolution of one channel, (batch norm), ReLU, 2×2 SAME pooling. The
     full-size activations are never stored. Batch norm's statistics follow from the patches'
-    moments, since x = Wp for a patch p: mean x = W·mean p, var x = diag(W·cov p·Wᵀ); what is
-    convolved are filters that have taken in its scale.
+    moments, since x = Wp for a patch p: mean x = W·mean p, var x = diag(W·cov p·Wᵀ); the
+    filters that are convolved include its scale.
     """
-    fits = _fits_first(pixels, convolution, dtype)
-    if not fits or (norm is not None and not _fits_norm(norm, pixels.numel() * norm.num_features)):
+    supported = _supports_first(pixels, convolution, dtype)
+    if not supported or (
+        norm is not None and not _supports_norm(norm, pixels.numel() * norm.num_features)
+    ):
         x = convolve(pixels, convolution, dtype)
         if norm is None:
             return relu_pool(x, kind)
@@ -106,7 +109,7 @@ def convolve(pixels: Tensor, convolution: nn.Conv2d, dtype: torch.dtype) -> Tens
 
 
 def _fold(filters: Tensor, norm: nn.BatchNorm2d, pixels: Tensor) -> tuple[Tensor, Tensor]:
-    """Take batch norm into filters [9, c] and a bias [c], differentiably."""
+    """Fold batch norm into filters [9, c] and a bias [c], differentiably."""
     assert norm.running_mean is not None and norm.running_var is not None  # noqa: S101, PT018
     if norm.training:
         moments = torch.ops.tenfold.patch_moments(pixels) / pixels.numel()
@@ -123,7 +126,7 @@ def _fold(filters: Tensor, norm: nn.BatchNorm2d, pixels: Tensor) -> tuple[Tensor
 
 
 def _track(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor, count: int) -> None:
-    """Move running statistics as `nn.BatchNorm2d` does: the variance without bias."""
+    """Update running statistics as `nn.BatchNorm2d` does, with the unbiased variance."""
     assert norm.running_mean is not None and norm.running_var is not None  # noqa: S101, PT018
     assert norm.momentum is not None  # noqa: S101 - tenfold never asks for cumulative averages
     with torch.no_grad():
@@ -152,45 +155,52 @@ def adam_step(  # noqa: PLR0913 - Adam has that many terms
     `step` counts from 1. The gradient is float32 or bfloat16.
     """
     beta1, beta2 = betas
-    rate, unbias = learning_rate / (1 - beta1**step), 1 / math.sqrt(1 - beta2**step)
+    factors = {
+        "weight_scale": 1 - learning_rate * weight_decay,
+        "step_size": learning_rate / (1 - beta1**step),
+        "variance_correction": 1 / math.sqrt(1 - beta2**step),
+        "l2": l2,
+    }
     if available() and master.device.type == "cpu":
-        run(
-            "adam",
-            gradient.dtype,
-            threads=1 if master.numel() <= _ALONE else 0,
-            n=master.numel(),
-            master=master,
-            first=first,
-            second=second,
-            gradient=gradient,
-            copy=copy,
-            keep=1 - learning_rate * weight_decay,
-            step=rate,
-            beta1=beta1,
-            beta2=beta2,
-            unbias=unbias,
-            epsilon=epsilon,
-            l2=l2,
-        )
+        numbers = {**factors, "beta1": beta1, "beta2": beta2, "epsilon": epsilon}
+        threads = 1 if (n := master.numel()) <= SINGLE_THREAD_MAX_WEIGHTS else 0
+        tensors = {"master": master, "first": first, "second": second, "gradient": gradient}
+        run("adam", gradient.dtype, threads=threads, n=n, copy=copy, **tensors, **numbers)
         return
-    gradient = gradient.float()
-    if l2:
-        gradient = gradient.add(master, alpha=l2)
-    if weight_decay:
-        master.mul_(1 - learning_rate * weight_decay)
-    first.lerp_(gradient, 1 - beta1)
-    second.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-    master.addcdiv_(first, second.sqrt().mul_(unbias).add_(epsilon), value=-rate)
+    _adam_step_in_torch(master, first, second, gradient, betas=betas, epsilon=epsilon, **factors)
     if copy is not None:
         copy.copy_(master)
 
 
-def tune_process() -> None:
-    """Set this process up for training: call it before torch computes anything.
+def _adam_step_in_torch(  # noqa: PLR0913 - Adam has that many terms
+    master: Tensor,
+    first: Tensor,
+    second: Tensor,
+    gradient: Tensor,
+    *,
+    betas: tuple[float, float],
+    epsilon: float,
+    weight_scale: float,
+    step_size: float,
+    variance_correction: float,
+    l2: float,
+) -> None:
+    gradient = gradient.float()
+    if l2:
+        gradient = gradient.add(master, alpha=l2)
+    if weight_scale != 1:
+        master.mul_(weight_scale)
+    first.lerp_(gradient, 1 - betas[0])
+    second.mul_(betas[1]).addcmul_(gradient, gradient, value=1 - betas[1])
+    master.addcdiv_(first, second.sqrt().mul_(variance_correction).add_(epsilon), value=-step_size)
 
-    Freed blocks stay in the process (glibc): else each step maps and faults them in anew,
-    up to a third of its time. And oneDNN's caches keep few primitives: each new batch size
-    makes some 12 MB of them, and a ramp of batch sizes has hundreds.
+
+def tune_process() -> None:
+    """Set this process up for training; call it before torch computes anything.
+
+    glibc keeps freed blocks in the process: mapping and faulting them in again takes up to a third
+    of a step. oneDNN's caches keep few primitives: each new batch size makes some 12 MB of them,
+    and a ramp of batch sizes has hundreds.
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
     os.environ.setdefault("LRU_CACHE_CAPACITY", "16")  # those of torch's own oneDNN layer
@@ -204,7 +214,7 @@ def tune_process() -> None:
     mallopt(m_top_pad, 64 * 2**20)
 
 
-def _fits(x: Tensor) -> bool:
+def _supports(x: Tensor) -> bool:
     """Whether the compiled kernels take this tensor."""
     return (
         x.device.type == "cpu"
@@ -215,7 +225,7 @@ def _fits(x: Tensor) -> bool:
     )
 
 
-def _fits_norm(norm: nn.BatchNorm2d, count: int) -> bool:
+def _supports_norm(norm: nn.BatchNorm2d, count: int) -> bool:
     """Whether the kernels take this batch norm of `count` values; torch refuses one a channel."""
     held = (norm.weight, norm.bias, norm.running_mean, norm.running_var)
     return (
@@ -225,13 +235,13 @@ def _fits_norm(norm: nn.BatchNorm2d, count: int) -> bool:
     )
 
 
-def _fits_first(pixels: Tensor, convolution: nn.Conv2d, dtype: torch.dtype) -> bool:
+def _supports_first(pixels: Tensor, convolution: nn.Conv2d, dtype: torch.dtype) -> bool:
     """Whether the fused first block takes these pixels and filters."""
     return (
         pixels.device.type == "cpu"
         and pixels.dtype == convolution.weight.dtype == torch.float32
         and not pixels.requires_grad
         and dtype in DTYPES
-        and max(pixels.shape[1:]) <= MAX_SIDE
+        and max(pixels.shape[1:]) <= MAX_FIRST_LAYER_SIDE_PX
         and available() is not None
     )

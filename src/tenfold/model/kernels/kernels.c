@@ -2,8 +2,8 @@
  *
  * x[n][h][w][c] is a convolution's output, y[n][ceil(h/2)][ceil(w/2)][c] what is left after
  * z = x*scale[c] + shift[c] (optional), ReLU and 2x2 SAME pooling; both bfloat16 or both float32, arithmetic
- * in float32. One code byte an output is kept for the way back: bits 0-1 the window pixel that is largest (the
- * first one, or a NaN), bits 2-5 which window pixels pass the ReLU.
+ * in float32. The backward pass needs one code byte per output: bits 0-1 are the largest pixel of the window (the
+ * first of equal ones, or a NaN), bits 2-5 the pixels that pass the ReLU.
  *
  * Memory traffic in bytes per element of x (b = 2 or 4 a value; y is a quarter of x):
  *   FORWARD    reads b, writes b/4 + 1/4               stock: ReLU 2b, max 5b/4, average 5b/4, their mean 3b/4
@@ -13,9 +13,9 @@
  *   GRADIENT   of its filters and bias: reads b/4 + 1/4 and the pixels
  *   ADAM       per weight: reads 12 + gradient, writes 12 + copy; stock with casts to and fro: 44
  *
- * This file is compiled once an instruction set (setup.py); all of them give the same bits. No torch headers and
+ * This file is compiled once for each instruction set (setup.py); all of them give the same bits. No torch headers and
  * no libgomp of its own: omp_* and GOMP_* resolve to the OpenMP runtime that torch has loaded, so that both use
- * the same threads. What is done once a channel, not once a pixel, is done in operators.py. */
+ * the same threads. What is done per channel, not per pixel, is done in operators.py. */
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -41,11 +41,11 @@ struct job {
     const float *filters, *bias;         /* [9][c], [c] */
     double *sums;                        /* [threads][rows][c], zero at first */
     float *master, *first, *second;
-    float most, share;                   /* of the maximum and the average */
-    float keep, step, beta1, beta2, unbias, epsilon, l2;
+    float max_weight, average_weight;                   /* of each window's maximum and average */
+    float weight_scale, step_size, beta1, beta2, variance_correction, epsilon, l2;
 };
 
-/* Sixteen lanes, which the compiler splits where registers are shorter; fewer are loaded at the end of a row. */
+/* Vectors of sixteen lanes; the compiler splits them where registers are shorter. A row may end with fewer lanes. */
 typedef float floats __attribute__((vector_size(64)));
 typedef int32_t ints __attribute__((vector_size(64)));
 typedef uint32_t words __attribute__((vector_size(64)));
@@ -79,27 +79,32 @@ INLINE void add(double *sums, floats v, long lanes) {
     for (long l = 0; l < lanes; l++) sums[l] += v[l];
 }
 
-/* The pixels of window (i, j) as steps from its first, in row-major order; returns how many there are. */
+/* Offsets of the pixels of window (i, j) from its first, in row-major order; returns how many there are. */
 INLINE int pixels(const struct job *a, long i, long j, long row, long column, long *at) {
     int down = 2 * i + 1 < a->h, right = 2 * j + 1 < a->w;
     at[0] = 0, at[1] = right ? column : row, at[2] = row, at[3] = row + column;
     return (1 + down) * (1 + right);
 }
 
-INLINE void pool(const struct job *a, const floats *z, void *y, uint8_t *code, long lanes, int taps, int bf16) {
-    const float most = a->most, share = a->share / taps;
+INLINE void pool(const struct job *a, const floats *z, void *y, uint8_t *code, long lanes, int pixel_count, int bf16) {
+    const float max_weight = a->max_weight, average_weight = a->average_weight / pixel_count;
     floats best = {0}, total = {0};
     ints bits = {0};
-    UNROLL for (int k = 0; k < taps; k++) {
-        ints alive = ~(ints)(z[k] <= 0);
-        floats r = (floats)(alive & (ints)z[k]);
+    UNROLL for (int k = 0; k < pixel_count; k++) {
+        ints positive = ~(ints)(z[k] <= 0);
+        floats r = (floats)(positive & (ints)z[k]);
         ints take = k == 0 ? (ints){0} - 1 : (ints)(r > best) | (ints)(r != r);
         best = (floats)((take & (ints)r) | (~take & (ints)best));
         bits = (take & ((bits & ~3) | k)) | (~take & bits);
-        bits |= alive & (4 << k);
+        bits |= positive & (4 << k);
         total = total + r;
     }
-    store(y, 0, most == 0 ? share * total : share == 0 ? most * best : most * best + share * total, lanes, bf16);
+    /* A term of weight 0 is left out: infinity times 0 would be NaN. */
+    store(y, 0,
+          max_weight == 0       ? average_weight * total
+          : average_weight == 0 ? max_weight * best
+                                : max_weight * best + average_weight * total,
+          lanes, bf16);
     bytes packed = __builtin_convertvector(__builtin_convertvector(bits, halves), bytes);
     memcpy(code, &packed, lanes);
 }
@@ -110,29 +115,29 @@ INLINE ints unpack(const uint8_t *code, long lanes) {
     return __builtin_convertvector(__builtin_convertvector(packed, halves), ints); /* in one step it is scalar code */
 }
 
-/* dz of window pixel k. */
-INLINE floats spread(const struct job *a, floats dy, ints bits, int k, int taps) {
-    ints largest = (bits & 3) == k, alive = (bits & (4 << k)) != 0;
-    if (a->share == 0) alive &= largest; /* an infinite dy times no share would be NaN */
-    floats kept = a->share / taps + (floats)(largest & (ints)((floats){0} + a->most));
-    return (floats)(alive & (ints)(dy * kept));
+/* The gradient at window pixel k. */
+INLINE floats unpool(const struct job *a, floats dy, ints bits, int k, int pixel_count) {
+    ints largest = (bits & 3) == k, positive = (bits & (4 << k)) != 0;
+    if (a->average_weight == 0) positive &= largest; /* infinity times 0 would be NaN */
+    floats weight = a->average_weight / pixel_count + (floats)(largest & (ints)((floats){0} + a->max_weight));
+    return (floats)(positive & (ints)(dy * weight));
 }
 
-/* One window of activations, all channels: `o` is its output's place, `p` its first pixel's. */
-INLINE void window(const struct job *a, long o, long p, const long *at, float *sums, int what, int taps, int bf16,
+/* One window of activations, all channels; `o` is the index of its output, `p` that of its first pixel. */
+INLINE void window(const struct job *a, long o, long p, const long *at, float *sums, int what, int pixel_count, int bf16,
                          int affine) {
     const long size = bf16 ? 2 : 4;
     EACH_VECTOR(c, a->c, {
         floats z[4], g = {0}, total = {0}, product = {0};
         ints bits = {0};
         if (what != FORWARD) g = load(a->dy, o + c, lanes, bf16), bits = unpack(a->code + o + c, lanes);
-        UNROLL for (int k = 0; k < taps; k++) {
+        UNROLL for (int k = 0; k < pixel_count; k++) {
             if (what != BACKWARD || affine) z[k] = load(a->x, p + at[k] + c, lanes, bf16);
             if (what == FORWARD && affine)
                 z[k] = z[k] * load(a->scale, c, lanes, 0) + load(a->shift, c, lanes, 0);
             if (what == FORWARD) continue;
             if (what == SUMS) z[k] = z[k] - load(a->offset, c, lanes, 0);
-            floats dz = spread(a, g, bits, k, taps);
+            floats dz = unpool(a, g, bits, k, pixel_count);
             total = total + dz, product = product + dz * z[k];
             if (what == SUMS) continue;
             if (affine)
@@ -140,7 +145,7 @@ INLINE void window(const struct job *a, long o, long p, const long *at, float *s
                      load(a->offset, c, lanes, 0);
             store(a->dx, p + at[k] + c, dz, lanes, bf16);
         }
-        if (what == FORWARD) pool(a, z, (char *)a->y + (o + c) * size, a->code + o + c, lanes, taps, bf16);
+        if (what == FORWARD) pool(a, z, (char *)a->y + (o + c) * size, a->code + o + c, lanes, pixel_count, bf16);
         if (what == SUMS) {
             store(sums, c, load(sums, c, lanes, 0) + total, lanes, 0);
             store(sums, a->c + c, load(sums, a->c + c, lanes, 0) + product, lanes, 0);
@@ -150,15 +155,15 @@ INLINE void window(const struct job *a, long o, long p, const long *at, float *s
 
 INLINE void windows(const struct job *a, long begin, long end, int thread, int bf16, int what, int affine) {
     const long oh = (a->h + 1) / 2, ow = (a->w + 1) / 2;
-    float sums[2 * MAX_CHANNELS]; /* of one image: float32 is enough for so few, double adds the images up */
+    float sums[2 * MAX_CHANNELS]; /* of one image; the sum over images is in double */
     for (long n = begin; n < end; n++) {
         if (what == SUMS) memset(sums, 0, sizeof(float) * 2 * a->c);
         for (long i = 0; i < oh; i++)
             for (long j = 0; j < ow; j++) {
                 long at[4], o = ((n * oh + i) * ow + j) * a->c, p = ((n * a->h + 2 * i) * a->w + 2 * j) * a->c;
-                int taps = pixels(a, i, j, a->w * a->c, a->c, at);
-                if (taps == 4) window(a, o, p, at, sums, what, 4, bf16, affine);
-                else window(a, o, p, at, sums, what, taps, bf16, affine); /* at odd edges */
+                int pixel_count = pixels(a, i, j, a->w * a->c, a->c, at);
+                if (pixel_count == 4) window(a, o, p, at, sums, what, 4, bf16, affine);
+                else window(a, o, p, at, sums, what, pixel_count, bf16, affine); /* at odd edges */
             }
         for (long c = 0; what == SUMS && c < 2 * a->c; c++) a->sums[2 * thread * a->c + c] += sums[c];
     }
@@ -176,7 +181,7 @@ INLINE void moments(const struct job *a, long begin, long end, int thread, int b
     })
 }
 
-/* The first layer, image by image, with its pixels in a frame of zeros; filters stay in registers. */
+/* The first layer, image by image, its pixels padded with zeros; filters stay in registers. */
 INLINE void convolve(const struct job *a, long begin, long end, int thread, int bf16, int what) {
     const long oh = (a->h + 1) / 2, ow = (a->w + 1) / 2, size = bf16 ? 2 : 4;
     float frame[PADDED * PADDED] = {0};
@@ -191,13 +196,13 @@ INLINE void convolve(const struct job *a, long begin, long end, int thread, int 
             for (long i = 0; i < oh; i++)
                 for (long j = 0; j < ow; j++) {
                     long at[4], o = ((n * oh + i) * ow + j) * a->c + c;
-                    const int taps = pixels(a, i, j, PADDED, 1, at);
+                    const int pixel_count = pixels(a, i, j, PADDED, 1, at);
                     const float *p = frame + 2 * i * PADDED + 2 * j;
                     floats z[4], g = {0};
                     ints bits = {0};
                     if (what == GRADIENT) g = load(a->dy, o, lanes, bf16), bits = unpack(a->code + o, lanes);
-                    for (int k = 0; k < taps; k++) {
-                        z[k] = what == CONVOLVE ? f[PATCH] : spread(a, g, bits, k, taps);
+                    for (int k = 0; k < pixel_count; k++) {
+                        z[k] = what == CONVOLVE ? f[PATCH] : unpool(a, g, bits, k, pixel_count);
                         UNROLL for (int t = 0; t < PATCH; t++) {
                             float pixel = p[at[k] + t / 3 * PADDED + t % 3];
                             if (what == CONVOLVE) z[k] = z[k] + f[t] * pixel;
@@ -205,14 +210,14 @@ INLINE void convolve(const struct job *a, long begin, long end, int thread, int 
                         }
                         if (what == GRADIENT) f[PATCH] = f[PATCH] + z[k];
                     }
-                    if (what == CONVOLVE) pool(a, z, (char *)a->y + o * size, a->code + o, lanes, taps, bf16);
+                    if (what == CONVOLVE) pool(a, z, (char *)a->y + o * size, a->code + o, lanes, pixel_count, bf16);
                 }
             for (int t = 0; t <= PATCH && what == GRADIENT; t++) add(sums + t * a->c + c, f[t], lanes);
         })
     }
 }
 
-/* Rows of 3x3 patches: sums of products of every two of their pixels, and of each with 1. */
+/* Sums over all 3x3 patches of the products of every two of their pixels, and of each pixel with 1. */
 INLINE void patches(const struct job *a, long begin, long end, int thread, int bf16) {
     (void)bf16; /* pixels are float32 */
     float frame[PADDED * PADDED + LANES] = {0};
@@ -243,14 +248,14 @@ INLINE void adam(const struct job *a, long begin, long end, int thread, int bf16
         floats g = load(gradient, i, lanes, bf16) + a->l2 * w;
         m = m + (1 - a->beta1) * (g - m), v = a->beta2 * v + (1 - a->beta2) * (g * g);
         for (int l = 0; l < LANES; l++) root[l] = sqrtf(v[l]);
-        w = a->keep * w - a->step * m / (root * a->unbias + a->epsilon);
+        w = a->weight_scale * w - a->step_size * m / (root * a->variance_correction + a->epsilon);
         store(a->master + begin, i, w, lanes, 0);
         store(a->first + begin, i, m, lanes, 0), store(a->second + begin, i, v, lanes, 0);
         if (a->copy) store((uint16_t *)a->copy + begin, i, w, lanes, 1);
     })
 }
 
-/* Constants go in, so that each call is compiled for its case. */
+/* Arguments are constants, so that the compiler specialises each call. */
 static void work(const struct job *a, long i, long j, int t) {
 #define CASE(kind, function, ...)                                    \
     case kind:                                                       \

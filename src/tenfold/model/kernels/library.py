@@ -1,6 +1,6 @@
 """The compiled kernels: finding, loading and running `kernels.c`.
 
-Called through ctypes, which lets go of the interpreter lock and needs no torch headers.
+They are called through ctypes, which releases the interpreter lock and needs no torch headers.
 TENFOLD_KERNELS chooses the instruction set: avx512, avx2, generic, or off.
 """
 
@@ -14,15 +14,17 @@ import torch
 from torch import Tensor
 
 LIBRARY_SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
-VARIANTS = ("generic", "avx2", "avx512")
+INSTRUCTION_SETS = ("generic", "avx2", "avx512")
 DTYPES = (torch.float32, torch.bfloat16)
-MAX_CHANNELS = 1024  # as in kernels.c
-MAX_SIDE = 32  # of the first layer's images
-
-_KINDS = ("forward", "backward", "sums", "moments", "convolve", "gradient", "patches", "adam")
+# As in kernels.c:
+MAX_CHANNELS = 1024
+MAX_FIRST_LAYER_SIDE_PX = 32
+_KERNELS = ("forward", "backward", "sums", "moments", "convolve", "gradient", "patches", "adam")
 _COUNTS = "what bf16 threads n h w c rows"
 _POINTERS = "x dy gradient y dx copy code scale shift offset filters bias sums master first second"
-_NUMBERS = "most share keep step beta1 beta2 unbias epsilon l2"
+_NUMBERS = (
+    "max_weight average_weight weight_scale step_size beta1 beta2 variance_correction epsilon l2"
+)
 
 
 class Job(ctypes.Structure):
@@ -36,20 +38,20 @@ class Job(ctypes.Structure):
 
 
 def supported() -> tuple[str, ...]:
-    """Return the variants that this processor can run, the best last."""
+    """Return the instruction sets that this processor has, the fastest last."""
     best = {"AVX2": 2, "AVX512": 3}.get(torch.backends.cpu.get_cpu_capability(), 1)
-    return VARIANTS[:best]
+    return INSTRUCTION_SETS[:best]
 
 
 @cache
 def load() -> tuple[ctypes.CDLL | None, str, str]:
-    """Return the library, the variant that it is, and why there is none."""
+    """Return the library and its instruction set, or why there is none."""
     wanted = os.environ.get("TENFOLD_KERNELS", "")
     if wanted == "off":
         return None, "", "TENFOLD_KERNELS=off"
     reason = "not compiled (no C compiler when tenfold was installed)"
-    for variant in (wanted,) if wanted in supported() else reversed(supported()):
-        path = Path(__file__).with_name(f"kernels_{variant}{LIBRARY_SUFFIX}")
+    for instruction_set in (wanted,) if wanted in supported() else reversed(supported()):
+        path = Path(__file__).with_name(f"kernels_{instruction_set}{LIBRARY_SUFFIX}")
         if not path.exists():
             continue
         try:
@@ -58,18 +60,18 @@ def load() -> tuple[ctypes.CDLL | None, str, str]:
         except (OSError, AttributeError) as error:
             reason = f"cannot be loaded ({error})"
         else:
-            return library, variant, ""
+            return library, instruction_set, ""
     return None, "", reason
 
 
 def available() -> str | None:
     """Return the instruction set that the kernels use, or None without kernels."""
-    library, variant, _ = load()
-    return variant if library else None
+    library, instruction_set, _ = load()
+    return instruction_set if library else None
 
 
 def why_not() -> str:
-    """Say in one line why there are no kernels, and what that costs; empty if there are."""
+    """Return one line: why there are no kernels and what that costs; empty if there are."""
     reason = load()[2]
     return reason and f"fast kernels {reason}: pooling and Adam take the slower PyTorch path"
 
@@ -91,7 +93,7 @@ def run(
         for name, value in fields.items()
     }
     job = Job(
-        what=_KINDS.index(kind),
+        what=_KERNELS.index(kind),
         bf16=int(dtype == torch.bfloat16),
         threads=threads or torch.get_num_threads(),
         **plain,

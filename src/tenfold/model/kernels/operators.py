@@ -1,7 +1,7 @@
 """The kernels as `torch.library` operators, so that autograd, compile and export know them.
 
-Shapes: x [n, c, h, w] in channels-last memory, pooled and code [n, c, ⌈h/2⌉, ⌈w/2⌉]; most and
-share are how much of the maximum and of the average pooling takes.
+Shapes: x [n, c, h, w] in channels-last memory, pooled and code [n, c, ⌈h/2⌉, ⌈w/2⌉]. Pooling is
+max_weight · maximum + average_weight · average.
 """
 
 from collections.abc import Callable
@@ -15,16 +15,16 @@ from tenfold.model.kernels.library import run, run_sums
 # Defined one by one: `torch.library.custom_op` would import dynamo, which takes a second.
 _LIBRARY = torch.library.Library("tenfold", "DEF")
 _CHANNELS_LAST = torch.channels_last
-_PATCH = 9  # pixels of a 3×3 filter
+PATCH_PIXELS = 9
 
 
-_Kernel = TypeVar("_Kernel", bound=Callable[..., Any])
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 
-def _operator(schema: str) -> Callable[[_Kernel], _Kernel]:
-    """Define an operator, and the decorated function as what it does on a CPU."""
+def _operator(schema: str) -> Callable[[Kernel], Kernel]:
+    """Define an operator; the decorated function implements it on a CPU."""
 
-    def register(kernel: _Kernel) -> _Kernel:
+    def register(kernel: Kernel) -> Kernel:
         _LIBRARY.define(schema)
         _LIBRARY.impl(schema.split("(", 1)[0], kernel, "CPU")
         return kernel
@@ -33,7 +33,7 @@ def _operator(schema: str) -> Callable[[_Kernel], _Kernel]:
 
 
 def _pooled(x: Tensor) -> Tensor:
-    """Return an empty tensor for what is left of `x` after pooling."""
+    """Return an empty tensor for `x` after pooling."""
     n, c, h, w = x.shape
     shape = (n, c, (h + 1) // 2, (w + 1) // 2)
     return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=_CHANNELS_LAST)
@@ -51,44 +51,73 @@ def _shape(x: Tensor, names: str = "nchw") -> dict[str, Any]:
     return dict(zip(names, x.shape, strict=True))
 
 
-def _forward(x: Tensor, most: float, share: float, **affine: Tensor) -> tuple[Tensor, Tensor]:
+def _forward(
+    x: Tensor, max_weight: float, average_weight: float, **affine: Tensor
+) -> tuple[Tensor, Tensor]:
     """Apply `scale` and `shift` [c] if given, then ReLU and pooling: pooled, code."""
     x, pooled = _dense(x), _pooled(x)
     code, given = _codes(pooled), {**_shape(x), **affine}
-    run("forward", x.dtype, **given, x=x, y=pooled, code=code, most=most, share=share)
+    run(
+        "forward",
+        x.dtype,
+        **given,
+        x=x,
+        y=pooled,
+        code=code,
+        max_weight=max_weight,
+        average_weight=average_weight,
+    )
     return pooled, code
 
 
-@_operator("relu_pool(Tensor x, float most, float share) -> (Tensor, Tensor)")
-def _relu_pool(x: Tensor, most: float, share: float) -> tuple[Tensor, Tensor]:
-    return _forward(x, most, share)
+@_operator("relu_pool(Tensor x, float max_weight, float average_weight) -> (Tensor, Tensor)")
+def _relu_pool(x: Tensor, max_weight: float, average_weight: float) -> tuple[Tensor, Tensor]:
+    return _forward(x, max_weight, average_weight)
 
 
 @_operator(
-    "relu_pool_backward(Tensor dy, Tensor code, int h, int w, float most, float share) -> Tensor"
+    "relu_pool_backward(Tensor dy, Tensor code, int h, int w,"
+    " float max_weight, float average_weight) -> Tensor"
 )
 def _relu_pool_backward(
-    dy: Tensor, code: Tensor, h: int, w: int, most: float, share: float
+    dy: Tensor, code: Tensor, h: int, w: int, max_weight: float, average_weight: float
 ) -> Tensor:
     dy = _dense(dy)
     dx = _unpooled(dy, h, w)
-    run("backward", dx.dtype, **_shape(dx), dy=dy, code=code, dx=dx, most=most, share=share)
+    run(
+        "backward",
+        dx.dtype,
+        **_shape(dx),
+        dy=dy,
+        code=code,
+        dx=dx,
+        max_weight=max_weight,
+        average_weight=average_weight,
+    )
     return dx
 
 
 @_operator(
-    "affine_relu_pool(Tensor x, Tensor scale, Tensor shift, float most, float share) -> Tensor"
+    "affine_relu_pool(Tensor x, Tensor scale, Tensor shift,"
+    " float max_weight, float average_weight) -> Tensor"
 )
-def _affine_relu_pool(x: Tensor, scale: Tensor, shift: Tensor, most: float, share: float) -> Tensor:
-    return _forward(x, most, share, scale=scale, shift=shift)[0]
+def _affine_relu_pool(
+    x: Tensor, scale: Tensor, shift: Tensor, max_weight: float, average_weight: float
+) -> Tensor:
+    return _forward(x, max_weight, average_weight, scale=scale, shift=shift)[0]
 
 
 @_operator(
-    "norm_relu_pool(Tensor x, Tensor weight, Tensor bias, float epsilon, float most, float share)"
-    " -> (Tensor, Tensor, Tensor, Tensor)"
+    "norm_relu_pool(Tensor x, Tensor weight, Tensor bias, float epsilon,"
+    " float max_weight, float average_weight) -> (Tensor, Tensor, Tensor, Tensor)"
 )
 def _norm_relu_pool(
-    x: Tensor, weight: Tensor, bias: Tensor, epsilon: float, most: float, share: float
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    epsilon: float,
+    max_weight: float,
+    average_weight: float,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return also the mean and the biased variance over n, h, w."""
     x, count = _dense(x), x.numel() // x.shape[1]
@@ -99,13 +128,14 @@ def _norm_relu_pool(
     mean, variance = offset + total, (squares - total.square()).clamp_min(0)
     scale = (weight * (variance + epsilon).rsqrt()).float()
     shift = (bias - mean * scale).float()
-    pooled, code = _forward(x, most, share, scale=scale, shift=shift)
+    pooled, code = _forward(x, max_weight, average_weight, scale=scale, shift=shift)
     return pooled, code, mean.float(), variance.float()
 
 
 @_operator(
     "norm_relu_pool_backward(Tensor dy, Tensor code, Tensor x, Tensor weight, Tensor mean,"
-    " Tensor variance, float epsilon, float most, float share) -> (Tensor, Tensor, Tensor)"
+    " Tensor variance, float epsilon, float max_weight, float average_weight)"
+    " -> (Tensor, Tensor, Tensor)"
 )
 def _norm_relu_pool_backward(
     dy: Tensor,
@@ -115,12 +145,19 @@ def _norm_relu_pool_backward(
     mean: Tensor,
     variance: Tensor,
     epsilon: float,
-    most: float,
-    share: float,
+    max_weight: float,
+    average_weight: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """With d = Σ dz·x̂: dx = weight/std · (dz - Σdz/count - x̂ · d/count)."""
     dy, x, count = _dense(dy), _dense(x), x.numel() // x.shape[1]
-    given = {**_shape(x), "x": x, "dy": dy, "code": code, "most": most, "share": share}
+    given = {
+        **_shape(x),
+        "x": x,
+        "dy": dy,
+        "code": code,
+        "max_weight": max_weight,
+        "average_weight": average_weight,
+    }
     total, product = run_sums("sums", x.dtype, 2, **given, offset=mean)
     over = (variance.double() + epsilon).rsqrt()
     d, scale = product * over, weight * over
@@ -138,18 +175,18 @@ def _unpooled(dy: Tensor, h: int, w: int) -> Tensor:
 
 
 @torch.library.register_fake("tenfold::relu_pool", lib=_LIBRARY)
-def _(x: Tensor, most: float, share: float) -> tuple[Tensor, Tensor]:
+def _(x: Tensor, max_weight: float, average_weight: float) -> tuple[Tensor, Tensor]:
     pooled = _pooled(x)
     return pooled, _codes(pooled)
 
 
 @torch.library.register_fake("tenfold::relu_pool_backward", lib=_LIBRARY)
-def _(dy: Tensor, code: Tensor, h: int, w: int, most: float, share: float) -> Tensor:
+def _(dy: Tensor, code: Tensor, h: int, w: int, max_weight: float, average_weight: float) -> Tensor:
     return _unpooled(dy, h, w)
 
 
 @torch.library.register_fake("tenfold::affine_relu_pool", lib=_LIBRARY)
-def _(x: Tensor, scale: Tensor, shift: Tensor, most: float, share: float) -> Tensor:
+def _(x: Tensor, scale: Tensor, shift: Tensor, max_weight: float, average_weight: float) -> Tensor:
     return _pooled(x)
 
 
@@ -171,7 +208,7 @@ def _(
 
 
 def _save_relu_pool(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    x, ctx.most, ctx.share = inputs
+    x, ctx.max_weight, ctx.average_weight = inputs
     ctx.size = x.shape[2:]
     ctx.set_materialize_grads(False)  # the code's gradient would be a tensor of zeros
     ctx.save_for_backward(output[1])
@@ -179,7 +216,9 @@ def _save_relu_pool(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...
 
 def _differentiate_relu_pool(ctx: Any, dy: Tensor, *_: object) -> tuple[Tensor | None, ...]:
     (code,) = ctx.saved_tensors
-    dx = torch.ops.tenfold.relu_pool_backward(dy, code, *ctx.size, ctx.most, ctx.share)
+    dx = torch.ops.tenfold.relu_pool_backward(
+        dy, code, *ctx.size, ctx.max_weight, ctx.average_weight
+    )
     return dx, None, None
 
 
@@ -206,45 +245,57 @@ torch.library.register_autograd(
 
 
 @_operator(
-    "convolve_relu_pool(Tensor pixels, Tensor filters, Tensor bias, bool low, float most,"
-    " float share) -> (Tensor, Tensor)"
+    "convolve_relu_pool(Tensor pixels, Tensor filters, Tensor bias, bool low, float max_weight,"
+    " float average_weight) -> (Tensor, Tensor)"
 )
 def _convolve_relu_pool(
     pixels: Tensor,
     filters: Tensor,
     bias: Tensor,
     low: bool,
-    most: float,
-    share: float,
+    max_weight: float,
+    average_weight: float,
 ) -> tuple[Tensor, Tensor]:
     """Float32 pixels [n, h, w], filters [9, c], bias [c]; bfloat16 out if `low`."""
     pixels = pixels.contiguous()
     pooled = _convolved(pixels, filters, low=low)
     code = _codes(pooled)
-    given = {**_shape(pixels, "nhw"), "c": len(bias), "most": most, "share": share}
+    given = {
+        **_shape(pixels, "nhw"),
+        "c": len(bias),
+        "max_weight": max_weight,
+        "average_weight": average_weight,
+    }
     given |= {"filters": filters.contiguous(), "bias": bias}
     run("convolve", pooled.dtype, **given, x=pixels, y=pooled, code=code)
     return pooled, code
 
 
 @_operator(
-    "convolve_relu_pool_backward(Tensor dy, Tensor code, Tensor pixels, float most, float share)"
-    " -> Tensor"
+    "convolve_relu_pool_backward(Tensor dy, Tensor code, Tensor pixels,"
+    " float max_weight, float average_weight) -> Tensor"
 )
 def _convolve_relu_pool_backward(
-    dy: Tensor, code: Tensor, pixels: Tensor, most: float, share: float
+    dy: Tensor, code: Tensor, pixels: Tensor, max_weight: float, average_weight: float
 ) -> Tensor:
     """Return the gradient of filters and bias: float32 [10, c], the bias last."""
     dy, pixels = _dense(dy), pixels.contiguous()
-    given = {**_shape(pixels, "nhw"), "c": dy.shape[1], "most": most, "share": share}
-    return run_sums("gradient", dy.dtype, _PATCH + 1, **given, x=pixels, dy=dy, code=code).float()
+    given = {
+        **_shape(pixels, "nhw"),
+        "c": dy.shape[1],
+        "max_weight": max_weight,
+        "average_weight": average_weight,
+    }
+    return run_sums(
+        "gradient", dy.dtype, PATCH_PIXELS + 1, **given, x=pixels, dy=dy, code=code
+    ).float()
 
 
 @_operator("patch_moments(Tensor pixels) -> Tensor")
 def _patch_moments(pixels: Tensor) -> Tensor:
     """Return Σ over all 3×3 patches p (zeros outside, 1 appended) of p pᵀ: float64 [10, 10]."""
     pixels = pixels.contiguous()
-    size = _PATCH + 1
+    size = PATCH_PIXELS + 1
     moments = run_sums("patches", torch.float32, size, c=size, **_shape(pixels, "nhw"), x=pixels)
     return moments.triu() + moments.triu(1).T
 
@@ -262,33 +313,35 @@ def _(
     filters: Tensor,
     bias: Tensor,
     low: bool,
-    most: float,
-    share: float,
+    max_weight: float,
+    average_weight: float,
 ) -> tuple[Tensor, Tensor]:
     pooled = _convolved(pixels, filters, low=low)
     return pooled, _codes(pooled)
 
 
 @torch.library.register_fake("tenfold::convolve_relu_pool_backward", lib=_LIBRARY)
-def _(dy: Tensor, code: Tensor, pixels: Tensor, most: float, share: float) -> Tensor:
-    return dy.new_empty(_PATCH + 1, dy.shape[1], dtype=torch.float32)
+def _(dy: Tensor, code: Tensor, pixels: Tensor, max_weight: float, average_weight: float) -> Tensor:
+    return dy.new_empty(PATCH_PIXELS + 1, dy.shape[1], dtype=torch.float32)
 
 
 @torch.library.register_fake("tenfold::patch_moments", lib=_LIBRARY)
 def _(pixels: Tensor) -> Tensor:
-    return pixels.new_empty(_PATCH + 1, _PATCH + 1, dtype=torch.float64)
+    return pixels.new_empty(PATCH_PIXELS + 1, PATCH_PIXELS + 1, dtype=torch.float64)
 
 
 def _save_convolve(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    pixels, _, _, _, ctx.most, ctx.share = inputs
+    pixels, _, _, _, ctx.max_weight, ctx.average_weight = inputs
     ctx.set_materialize_grads(False)
     ctx.save_for_backward(output[1], pixels)
 
 
 def _differentiate_convolve(ctx: Any, dy: Tensor, *_: object) -> tuple[Tensor | None, ...]:
     code, pixels = ctx.saved_tensors
-    gradient = torch.ops.tenfold.convolve_relu_pool_backward(dy, code, pixels, ctx.most, ctx.share)
-    return None, gradient[:_PATCH], gradient[_PATCH], None, None, None
+    gradient = torch.ops.tenfold.convolve_relu_pool_backward(
+        dy, code, pixels, ctx.max_weight, ctx.average_weight
+    )
+    return None, gradient[:PATCH_PIXELS], gradient[PATCH_PIXELS], None, None, None
 
 
 torch.library.register_autograd(
