@@ -24,14 +24,14 @@ Parameters = list[tuple[jax.Array, jax.Array]]
 optimizer = optax.adam(LEARNING_RATE)
 
 
-def build(variant: str, folder: Path, batch: int) -> Callable[[int], None]:
-    """Return a function that takes some steps; `variant` is the dtype of products."""
+def build(key: str, folder: Path, batch: int) -> Callable[[int], None]:
+    """Return a function that runs some steps; `key` is the dtype of products."""
     images, labels = (jnp.asarray(np.load(folder / f"{n}.npy")) for n in ("images", "labels"))
     order = np.load(folder / "order.npy")
     positions = np.arange(batch)
     parameters = initial(jax.random.key(0))
     state = (parameters, optimizer.init(parameters), jax.random.key(1))
-    step = jax.jit(partial(advance, dtype=jnp.dtype(variant)), donate_argnums=0)
+    step = jax.jit(partial(advance, dtype=jnp.dtype(key)), donate_argnums=0)
 
     def run(steps: int) -> None:
         nonlocal state

@@ -23,9 +23,9 @@ LEARNING_RATE = 2e-4
 TRIAL_STEPS = 3
 
 
-def build(variant: str, folder: Path, batch: int) -> Callable[[int], None]:
-    """Return a function that takes some steps; `variant` is Keras' dtype policy."""
-    keras.config.set_dtype_policy(variant)
+def build(key: str, folder: Path, batch: int) -> Callable[[int], None]:
+    """Return a function that runs some steps; `key` is Keras' dtype policy."""
+    keras.config.set_dtype_policy(key)
     images, labels = (tf.constant(np.load(folder / f"{n}.npy")) for n in ("images", "labels"))
     order = np.load(folder / "order.npy")
     positions = np.arange(batch)

@@ -1,4 +1,4 @@
-"""`tenfold bench train`: what is measured and told; how fast this machine is, is not tested."""
+"""`tenfold bench train`: what is measured and reported; speed itself is not tested."""
 
 import json
 import os
@@ -12,12 +12,10 @@ import pytest
 import torch
 from torch.nn import functional
 
-from tenfold.benchmark import bench
-from tenfold.benchmark import candidates as variants
-from tenfold.benchmark import runner as racing
+from tenfold.benchmark import bench, candidates, runner
 from tenfold.benchmark.bench import training_flops
-from tenfold.benchmark.result_table import standings
-from tenfold.benchmark.runner import STOCK, Variant, race
+from tenfold.benchmark.result_table import result_tables
+from tenfold.benchmark.runner import STOCK, Candidate, measure_in_turns
 from tenfold.benchmark.worker import peak_memory_mb
 from tenfold.data.digits import Digits
 from tenfold.errors import RunError
@@ -29,33 +27,33 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 @pytest.fixture
 def folder(tmp_path: Path, tiny_digits: Digits, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Lay the drawn digits as `bench` lays its own."""
+    """Write digits as `bench` writes its own."""
     monkeypatch.setattr(bench, "verify", lambda _name: [])
     monkeypatch.setattr(bench, "load_digits", lambda *_: tiny_digits)
-    assert bench._lay_data(tmp_path) == tiny_digits.name
+    assert bench._write_data(tmp_path) == tiny_digits.name
     return tmp_path
 
 
 @pytest.fixture
 def toy(tmp_path: Path) -> Path:
-    """Write a variant of no computation: 1 ms a step; "broken" and "fading" ones fail."""
+    """Write a candidate of no computation: 1 ms a step; "broken" and "fading" ones fail."""
     path = tmp_path / "toy.py"
     path.write_text(
         "import os, time\n"
         "PACKAGES = ('numpy',)\n"
-        "def build(variant, folder, batch):\n"
+        "def build(key, folder, batch):\n"
         "    print('a library that prints')\n"
-        "    if variant == 'broken':\n"
+        "    if key == 'broken':\n"
         "        raise SystemExit('no luck today')\n"
         "    taken = 0\n"
         "    def run(steps):\n"
         "        nonlocal taken\n"
         "        taken += steps\n"
-        "        if variant == 'fading' and taken > 4:\n"
+        "        if key == 'fading' and taken > 4:\n"
         "            raise SystemExit('faded')\n"
-        "        time.sleep(1000 if variant == 'endless' else steps * 1e-3)\n"
+        "        time.sleep(1000 if key == 'endless' else steps * 1e-3)\n"
         "        with open(folder / 'turns', 'a') as file:\n"
-        "            file.write(f'{variant} {os.getpid()}\\n')\n"
+        "            file.write(f'{key} {os.getpid()}\\n')\n"
         "    return run\n"
     )
     return path
@@ -74,30 +72,32 @@ def test_flops_are_those_of_the_report_s_network() -> None:
     assert training_flops(NetworkConfig()) == 2 * (products + 2 * products - first) == 60_014_592
 
 
-def test_variants_take_turns_and_failures_are_told(toy: Path, tmp_path: Path) -> None:
-    told: list[str] = []
-    entries = [(Variant(name, name, toy), 10) for name in ("one", "broken", "fading", "two")]
-    running, skipped = race(entries, tmp_path, 0.02, told.append)
-    assert [contestant.variant.name for contestant in running] == ["one", "two"]
+def test_candidates_take_turns_and_failures_are_reported(toy: Path, tmp_path: Path) -> None:
+    lines: list[str] = []
+    entries = [(Candidate(name, name, toy), 10) for name in ("one", "broken", "fading", "two")]
+    running, skipped = measure_in_turns(entries, tmp_path, 0.02, lines.append)
+    assert [worker.candidate.name for worker in running] == ["one", "two"]
     assert skipped == [
         {"name": "broken", "why": "no luck today"},
         {"name": "fading", "why": "faded"},
     ]
-    assert any("no luck today" in line for line in told)
+    assert any("no luck today" in line for line in lines)
     turns = [line.split() for line in (tmp_path / "turns").read_text().splitlines()]
     measured = [name for name, _ in turns if name != "fading"][6:]  # after three warm-ups each
-    assert measured == ["one", "two"] * racing.ROUNDS
+    assert measured == ["one", "two"] * runner.ROUNDS
     assert len({pid for _, pid in turns}) == 3
-    for contestant in running:
-        assert 0 < max(contestant.speeds()) <= 10 / 1e-3  # 10 images a step, 1 ms at the least
-        assert contestant.versions.keys() == {"numpy"}
+    for worker in running:
+        assert 0 < max(worker.speeds()) <= 10 / 1e-3  # 10 images a step, 1 ms at the least
+        assert worker.versions.keys() == {"numpy"}
 
 
-def test_a_variant_whose_steps_take_too_long_is_left_out(
+def test_a_candidate_whose_steps_take_too_long_is_skipped(
     toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(racing, "TOO_SLOW", 1e-4)
-    running, skipped = race([(Variant("slow", "slow", toy), 1)], tmp_path, 1, lambda _: None)
+    monkeypatch.setattr(runner, "MAX_STEP_SECONDS", 1e-4)
+    running, skipped = measure_in_turns(
+        [(Candidate("slow", "slow", toy), 1)], tmp_path, 1, lambda _: None
+    )
     assert running == []
     assert skipped == [{"name": "slow", "why": "a step takes 0.0 s"}]
 
@@ -105,19 +105,19 @@ def test_a_variant_whose_steps_take_too_long_is_left_out(
 def test_tenfold_s_own_failure_is_an_error(
     toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken = Variant("tenfold", "broken", toy)
+    broken = Candidate("tenfold", "broken", toy)
     monkeypatch.setattr(bench, "TENFOLD", broken)
-    monkeypatch.setattr(racing, "TENFOLD", broken)
+    monkeypatch.setattr(runner, "TENFOLD", broken)
     with pytest.raises(RunError, match="tenfold did not run: no luck today"):
-        race([(broken, 10)], tmp_path, 0.01, lambda _: None)
+        measure_in_turns([(broken, 10)], tmp_path, 0.01, lambda _: None)
 
 
 @linux
 @pytest.mark.parametrize("how", ["interrupted", "parent gone"])
 def test_no_process_outlives_the_command(how: str, toy: Path, tmp_path: Path) -> None:
-    with racing.started(Variant("endless", "endless", toy), 1, tmp_path) as contestant:
-        process = contestant.process
-        contestant._answer()
+    with runner.start_worker(Candidate("endless", "endless", toy), 1, tmp_path) as worker:
+        process = worker.process
+        worker._read_measurement()
         assert process.stdin is not None
         process.stdin.write("1\n")  # it sleeps
         process.stdin.flush()
@@ -145,17 +145,22 @@ def test_ctrl_c_ends_the_command_quietly(start: Any) -> None:
 def test_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "SWEEP", (8,))
     monkeypatch.setattr(bench, "PHASE_STEPS", 2)
-    monkeypatch.setattr(racing, "ROUNDS", 2)
-    told: list[str] = []
+    monkeypatch.setattr(runner, "ROUNDS", 2)
+    lines: list[str] = []
     result = json.loads(
         json.dumps(
             bench.bench(
-                batch=16, seconds=0.02, peers=False, sweep=True, phases=True, tell=told.append
+                batch=16,
+                seconds=0.02,
+                peers=False,
+                sweep=True,
+                phases=True,
+                on_progress=lines.append,
             )
         )
     )
     names = [row["name"] for row in result["rows"]] + [row["name"] for row in result["skipped"]]
-    assert names == ["tenfold", *(variant.name for variant in STOCK)]
+    assert names == ["tenfold", *(candidate.name for candidate in STOCK)]
     ceiling = max(filter(None, result["peak"].values())) * 1e9 / 60_014_592
     for row in result["rows"] + result["sweep"]:
         assert 0 < row["min"] <= row["images_per_second"] <= row["max"]
@@ -172,14 +177,14 @@ def test_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     assert operators["matrix multiply"] > 0
     assert operators["convolution, forward"] > 0
     assert operators["convolution, backward"] > 0
-    tables = list(standings(result))
+    tables = list(result_tables(result))
     assert tables[0].row_count == len(result["rows"])
     assert next(iter(tables[0].columns[-1].cells)) == "1.00×"
     assert len(tables) == 5
 
 
 def test_the_stock_network_is_the_same_function() -> None:
-    stock = variants.StockNetwork(NetworkConfig()).eval()
+    stock = candidates.StockNetwork(NetworkConfig()).eval()
     tenfold = DigitNetwork(NetworkConfig()).eval()
     # Both name their parameters block after block; tenfold flattens channels last.
     state = dict(zip(tenfold.state_dict(), stock.state_dict().values(), strict=True))
@@ -194,11 +199,11 @@ def test_the_stock_network_is_the_same_function() -> None:
 
 
 def test_weight_decay_is_the_report_s_term() -> None:
-    network = variants.StockNetwork(NetworkConfig())
+    network = candidates.StockNetwork(NetworkConfig())
     weights = network.penalised()
-    term = variants.L2_COEFFICIENT * sum(w.square().mean() for w in weights)
+    term = candidates.L2_COEFFICIENT * sum(w.square().mean() for w in weights)
     gradients = torch.autograd.grad(torch.as_tensor(term), weights)
-    _, *groups = variants._decayed(network)
+    _, *groups = candidates._decayed(network)
     for group, weight, gradient in zip(groups, weights, gradients, strict=True):
         assert group["params"][0] is weight
         torch.testing.assert_close(group["weight_decay"] * weight, gradient)
@@ -207,7 +212,7 @@ def test_weight_decay_is_the_report_s_term() -> None:
 def test_batches_are_shuffled_images_from_the_start_again_at_the_end(
     folder: Path, tiny_digits: Digits
 ) -> None:
-    batches = variants.Batches(folder, 150)
+    batches = candidates.Batches(folder, 150)
     drawn = [batches.draw() for _ in range(3)]  # 450 of 400 images
     pixels = torch.cat([pixels for pixels, _ in drawn])
     labels = torch.cat([labels for _, labels in drawn])

@@ -1,8 +1,8 @@
-"""`tenfold bench train`: images a second of tenfold's step, beside others doing the same.
+"""`tenfold bench train`: images per second of tenfold's training step and of other candidates.
 
-Every variant has a process of its own (see `bursts`), so that allocators, threads and peak
-memory are its own, and only one computes at a time. They take turns, a burst of steps each,
-`ROUNDS` times over: what the machine does meanwhile falls on all of them.
+Every candidate runs in a process of its own (`worker.py`), with its own allocators, threads and
+peak memory. Only one computes at a time. They take turns of some steps each, `ROUNDS` times over,
+so that other load on the machine slows all of them alike.
 """
 
 import statistics
@@ -20,11 +20,11 @@ from tenfold.benchmark.runner import (
     PEAK,
     STOCK,
     TENFOLD,
-    Contestant,
-    Tell,
-    Variant,
-    race,
-    started,
+    Candidate,
+    OnProgress,
+    Worker,
+    measure_in_turns,
+    start_worker,
 )
 from tenfold.data.mnist import CLASSES, SIDE
 from tenfold.data.sampling import IndexStream
@@ -45,42 +45,53 @@ def bench(  # noqa: PLR0913 - each is an option of the command line
     peers: bool = True,
     sweep: bool = False,
     phases: bool = False,
-    tell: Tell = lambda _line: None,
+    on_progress: OnProgress = lambda _line: None,
 ) -> dict[str, Any]:
     """Measure training; return the JSON-ready result, `rows` in the order of measuring.
 
     Args:
         batch: images a step.
-        seconds: of measuring for each variant, in `ROUNDS` bursts.
+        seconds: of measuring for each candidate, in `ROUNDS` turns.
         compiled: include torch.compile, which compiles for up to minutes first.
         peers: include Keras and JAX where they are installed.
         sweep: measure tenfold at batch sizes 32 … 2048 too.
         phases: measure the phases and the operators of tenfold's step too.
-        tell: called with lines of progress.
+        on_progress: called with a line of text now and then.
 
     Raises:
         RunError: tenfold's own step cannot run.
     """
-    chosen = [PEAK, TENFOLD, *STOCK, *([COMPILED] if compiled else []), *(OTHERS if peers else [])]
-    entries = [(variant, batch) for variant in chosen]
+    candidates = [
+        PEAK,
+        TENFOLD,
+        *STOCK,
+        *([COMPILED] if compiled else []),
+        *(OTHERS if peers else []),
+    ]
+    entries = [(candidate, batch) for candidate in candidates]
     with tempfile.TemporaryDirectory(prefix="tenfold-bench-") as name:
         folder = Path(name)
-        result: dict[str, Any] = {"batch": batch, "seconds": seconds, "data": _lay_data(folder)}
-        (multiply, *raced), skipped = race(entries, folder, seconds, tell)
+        result: dict[str, Any] = {"batch": batch, "seconds": seconds, "data": _write_data(folder)}
+        (multiply, *measured), skipped = measure_in_turns(entries, folder, seconds, on_progress)
         peak = {
-            key: max((answer.get(key, 0.0) for answer in multiply.answers), default=0.0) or None
+            key: max(
+                (measurement.get(key, 0.0) for measurement in multiply.measurements), default=0.0
+            )
+            or None
             for key in ("bfloat16_gflops", "float32_gflops")
         }
         ceiling = 1e9 * max(filter(None, peak.values())) / training_flops(NetworkConfig())
-        result["rows"] = [_row(contestant, ceiling) for contestant in raced]
+        result["rows"] = [_row(worker, ceiling) for worker in measured]
         result |= {"skipped": skipped, "peak": peak}
         result |= describe_machine(torch.device("cpu")).model_dump()
         result["ceiling_images_per_second"] = ceiling
         if sweep:
-            sizes, _ = race([(TENFOLD, size) for size in SWEEP], folder, seconds, tell)
-            result["sweep"] = [_sweep_row(contestant, ceiling) for contestant in sizes]
+            sizes, _ = measure_in_turns(
+                [(TENFOLD, size) for size in SWEEP], folder, seconds, on_progress
+            )
+            result["sweep"] = [_sweep_row(worker, ceiling) for worker in sizes]
         if phases:
-            result["phases"] = _phases(batch, folder, tell)
+            result["phases"] = _phases(batch, folder, on_progress)
     return result
 
 
@@ -102,8 +113,8 @@ def training_flops(config: NetworkConfig) -> int:
     return 2 * (3 * forward - first)
 
 
-def _lay_data(folder: Path) -> str:
-    """Write images, labels and an order as .npy: MNIST if it is here, else noise of its shape."""
+def _write_data(folder: Path) -> str:
+    """Write images, labels and an order as .npy: MNIST if it is here, else random bytes."""
     if all(state == "ok" for _, state in verify("mnist")):
         digits = load_digits("mnist", "train")
         name, images, labels = digits.name, digits.images.numpy(), digits.labels.numpy()
@@ -118,31 +129,31 @@ def _lay_data(folder: Path) -> str:
     return name
 
 
-def _row(contestant: Contestant, ceiling: float) -> dict[str, Any]:
-    speeds = contestant.speeds()
-    memory = [answer["peak_memory_mb"] for answer in contestant.answers]
+def _row(worker: Worker, ceiling: float) -> dict[str, Any]:
+    speeds = worker.speeds()
+    memory = [measurement["peak_memory_mb"] for measurement in worker.measurements]
     return {
-        "name": contestant.variant.name,
+        "name": worker.candidate.name,
         "images_per_second": statistics.median(speeds),
         "min": min(speeds),
         "max": max(speeds),
         "peak_fraction": statistics.median(speeds) / ceiling,
         "peak_memory_mb": None if None in memory else max(memory),
-        "start_seconds": contestant.start_seconds,
-        "versions": contestant.versions,
+        "start_seconds": worker.start_seconds,
+        "versions": worker.versions,
     }
 
 
-def _sweep_row(contestant: Contestant, ceiling: float) -> dict[str, Any]:
-    row = _row(contestant, ceiling)
+def _sweep_row(worker: Worker, ceiling: float) -> dict[str, Any]:
+    row = _row(worker, ceiling)
     row["seconds_per_million_images"] = 1e6 / row["images_per_second"]
-    return {"batch": contestant.batch, **row}
+    return {"batch": worker.batch, **row}
 
 
-def _phases(batch: int, folder: Path, tell: Tell) -> dict[str, Any]:
+def _phases(batch: int, folder: Path, on_progress: OnProgress) -> dict[str, Any]:
     """Return milliseconds a step of tenfold, by phase and by operator."""
-    with started(Variant("phases", "phases"), batch, folder) as contestant:
-        contestant.warm_up(0)
-        answer = contestant.burst(PHASE_STEPS)
-    tell(f"phases of {PHASE_STEPS} steps measured")
-    return {key: answer[key] for key in ("phases", "operators")}
+    with start_worker(Candidate("phases", "phases"), batch, folder) as worker:
+        worker.warm_up(0)
+        measurement = worker.run(PHASE_STEPS)
+    on_progress(f"phases of {PHASE_STEPS} steps measured")
+    return {key: measurement[key] for key in ("phases", "operators")}

@@ -1,6 +1,6 @@
-"""What `bench` measures with PyTorch: tenfold's own step, and what others write for the same.
+"""The candidates in PyTorch: tenfold's own step, and how others write the same.
 
-Each variant trains the report's network on the same batches, from uint8 images in memory:
+Each candidate trains the report's network on the same batches, from uint8 images in memory:
 index, scale, forward, backward, Adam. The report's weight term, c · Σ mean(w²), is in all.
 """
 
@@ -32,9 +32,9 @@ CPU = torch.device("cpu")
 L2_COEFFICIENT = 100.0
 LEARNING_RATE = 2e-4
 RECIPE = "report-4-two-stage"
-# Sides of the square matrices whose product gives the peak: what takes a tenth of a second.
+# Sides of the square matrices whose product gives the peak; one takes a tenth of a second.
 PEAK_SIZES = {torch.float32: (1024, 2048), torch.bfloat16: (2048, 4096)}
-# Operators by the start of their names; the first that fits.
+# Operators by the start of their names; the first match counts.
 GROUPS = {
     "first convolution, fused": ("tenfold::convolve", "GeneratedBackwardFor_tenfold_convolve"),
     "ReLU and pooling, fused": ("tenfold::", "GeneratedBackwardFor_tenfold"),
@@ -50,20 +50,20 @@ GROUPS = {
 Run = Callable[[int], dict[str, Any] | None]
 
 
-def build(variant: str, folder: Path, batch: int) -> Run:
-    """Return a function that takes some steps of a variant; see `bursts`."""
+def build(key: str, folder: Path, batch: int) -> Run:
+    """Return a function that runs some steps of a candidate; see `worker.py`."""
     torch.set_num_threads(available_cores())
-    if variant not in {"tenfold", "phases", "stock", "peak"} and not fast_bfloat16(CPU):
+    if key not in {"tenfold", "phases", "stock", "peak"} and not fast_bfloat16(CPU):
         raise SystemExit("this processor does not multiply bfloat16 in hardware")
     builders: dict[str, Callable[[Path, int], Run]] = {
         "tenfold": _tenfold,
         "phases": _phases,
         "stock": _stock,
-        "careful": lambda folder, batch: _careful(folder, batch, compiled=False),
-        "compiled": lambda folder, batch: _careful(folder, batch, compiled=True),
+        "tuned": lambda folder, batch: _tuned(folder, batch, compiled=False),
+        "compiled": lambda folder, batch: _tuned(folder, batch, compiled=True),
         "peak": _peak,
     }
-    return builders[variant](folder, batch)
+    return builders[key](folder, batch)
 
 
 def _tenfold(folder: Path, batch: int) -> Run:
@@ -158,7 +158,7 @@ def _stock(folder: Path, batch: int) -> Run:
     return run
 
 
-def _careful(folder: Path, batch: int, *, compiled: bool) -> Run:
+def _tuned(folder: Path, batch: int, *, compiled: bool) -> Run:
     """bfloat16 autocast, channels last, fused Adam, the weight term as its weight decay.
 
     `weight_decay` d adds d·w to a gradient: 2c / numel makes it that of c · mean(w²).

@@ -8,7 +8,7 @@ from rich.table import Table
 MEASURED = ("images/s", "min–max", "of peak", "MB")
 
 
-def standings(result: dict[str, Any]) -> Iterator[Table]:
+def result_tables(result: dict[str, Any]) -> Iterator[Table]:
     """Yield what `bench` returned as tables; "tenfold" divides its median by the row's.
 
     Start is what passes until the first step is done: imports, data, compiling.

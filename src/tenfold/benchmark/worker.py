@@ -1,12 +1,12 @@
-"""The far end of `bench`: builds one variant in this process and runs bursts of its steps.
+"""The worker process of a benchmark: builds one candidate and runs steps of it on request.
 
-    python -P worker.py FILE VARIANT FOLDER BATCH
+    python -P worker.py FILE KEY FOLDER BATCH
 
-FILE defines `build(variant, folder, batch)`, which returns a function that takes that many
-steps and comes back when they are done, and `PACKAGES`, whose versions are told. Each line of
-standard input is a number of steps; each line of standard output is a JSON object.
+FILE defines `build(key, folder, batch)`, which returns a function that runs a number of steps and
+returns when they are done, and `PACKAGES`, whose versions are reported. Each line of standard
+input is a number of steps. Each line of standard output is a JSON object.
 
-Standard library only: peers are run by an interpreter of their own.
+Standard library only: Keras and JAX run in an interpreter of their own.
 """
 
 import importlib.util
@@ -21,35 +21,35 @@ from pathlib import Path
 from types import ModuleType
 
 
-def main(file: str, variant: str, folder: str, batch: str) -> None:
-    """Answer bursts until standard input closes, as it does however the parent ends."""
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # what libraries print is no answer
+def main(file: str, key: str, folder: str, batch: str) -> None:
+    """Serve requests until standard input closes, as it does however the parent ends."""
+    responses = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # what libraries print goes to standard error
     module = _load(Path(file))
-    asked: queue.SimpleQueue[str] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(asked,), daemon=True).start()
-    run = module.build(variant, Path(folder), int(batch))
-    answers.write(json.dumps({"versions": {n: version(n) for n in module.PACKAGES}}) + "\n")
+    requests: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_read_requests, args=(requests,), daemon=True).start()
+    run = module.build(key, Path(folder), int(batch))
+    responses.write(json.dumps({"versions": {n: version(n) for n in module.PACKAGES}}) + "\n")
     while True:
-        steps = int(asked.get())
+        steps = int(requests.get())
         begun = time.perf_counter()
         found = run(steps) or {}
         seconds = time.perf_counter() - begun
-        answer = {"seconds": seconds, "peak_memory_mb": peak_memory_mb(), **found}
-        answers.write(json.dumps(answer) + "\n")
+        measured = {"seconds": seconds, "peak_memory_mb": peak_memory_mb(), **found}
+        responses.write(json.dumps(measured) + "\n")
 
 
-def _listen(asked: "queue.SimpleQueue[str]") -> None:
-    """Pass lines on; at the end leave at once, whatever is being computed or compiled."""
+def _read_requests(requests: "queue.SimpleQueue[str]") -> None:
+    """Queue lines; exit at the end of them, whatever is being computed or compiled."""
     for line in sys.stdin:
-        asked.put(line)
+        requests.put(line)
     os._exit(0)
 
 
 def peak_memory_mb() -> float | None:
-    """Return the most memory that this process has had resident, in MB (10⁶ bytes)."""
+    """Return the peak resident memory of this process in MB (10⁶ bytes)."""
     try:
-        # Linux keeps the parent's peak in getrusage across exec; this one starts anew.
+        # Linux keeps the parent's peak in getrusage across exec; VmHWM starts anew.
         status = Path("/proc/self/status").read_text(encoding="ascii")
         return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
     except (OSError, IndexError):

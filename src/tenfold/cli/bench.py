@@ -28,7 +28,7 @@ def bench_train(  # noqa: PLR0913 - a command line
 ) -> None:
     """Measure the speed of training, in turns with PyTorch, Keras and JAX."""
     from tenfold.benchmark.bench import bench
-    from tenfold.benchmark.result_table import standings
+    from tenfold.benchmark.result_table import result_tables
 
     try:
         result = bench(
@@ -38,12 +38,12 @@ def bench_train(  # noqa: PLR0913 - a command line
             peers=peers,
             sweep=sweep,
             phases=phases,
-            tell=lambda line: typer.echo(line, err=True),
+            on_progress=lambda line: typer.echo(line, err=True),
         )
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     if json_:
         print_json(result)
         return
-    for table in standings(result):
+    for table in result_tables(result):
         console().print(table)
