@@ -98,6 +98,7 @@ def make_run(  # noqa: PLR0913 - each is a way in which runs differ
     rule: str = "max-accuracy",
     selected_on: str = "test",
     recipe: str = "report-5-ensemble",
+    seed: int = 0,
     edit: Edit = lambda _: None,
 ) -> Path:
     """Write the files of a finished run, as a training leaves them."""
@@ -130,7 +131,7 @@ def make_run(  # noqa: PLR0913 - each is a way in which runs differ
         device="cpu",
         precision="float32",
         threads=2,
-        seed=0,
+        seed=seed,
         started="2026-01-01T00:00:00+0000",
         timings=Timings(training_seconds=321.4),
     )
@@ -141,7 +142,7 @@ def make_run(  # noqa: PLR0913 - each is a way in which runs differ
         (folder / "journal.jsonl").write_text(text)
     (path / "evaluation.json").write_text(json.dumps(facts))
     manifest.write_file(path / "manifest.json", indent=2)
-    (path / "recipe.toml").write_text(f'name = "{recipe}"\nmembers = {members}\n')
+    (path / "recipe.toml").write_text(f'name = "{recipe}"\nmembers = {members}\nseed = {seed}\n')
     return path
 
 
