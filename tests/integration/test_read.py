@@ -1,4 +1,4 @@
-"""`tenfold read`: what goes in, what is printed and told."""
+"""`tenfold read`: what goes in, what is printed."""
 
 import base64
 import csv
@@ -206,7 +206,7 @@ def test_standard_input(folder: Path) -> None:
 # What goes wrong
 
 
-def test_bad_files_are_told_and_the_others_read(tenfold: Tenfold, folder: Path) -> None:
+def test_bad_files_are_named_and_the_others_read(tenfold: Tenfold, folder: Path) -> None:
     whole = (folder / "more/deep/eight.JPG").read_bytes()
     (folder / "broken.jpg").write_bytes(whole[: len(whole) // 3])
     (folder / "claims.png").write_bytes(png_header(30_000, 30_000))
@@ -215,15 +215,15 @@ def test_bad_files_are_told_and_the_others_read(tenfold: Tenfold, folder: Path) 
     ended = tenfold("read", folder, folder / "absent.png", "--json")
     assert ended.code == 2
     assert ended.read == {"number.png": "4071", "eight.JPG": "8"}
-    told = dict(line.removeprefix("tenfold: ").split(": ", 1) for line in ended.err.splitlines())
-    assert told.keys() == {
+    errors = dict(line.removeprefix("tenfold: ").split(": ", 1) for line in ended.err.splitlines())
+    assert errors.keys() == {
         str(folder / name)
         for name in ("absent.png", "broken.jpg", "claims.png", "text.png", "wide.png")
     }
-    assert told[str(folder / "absent.png")] == "no such file, folder or pattern"
-    assert told[str(folder / "wide.png")] == "10000 x 10000 is above 50 million pixels"
+    assert errors[str(folder / "absent.png")] == "no such file, folder or pattern"
+    assert errors[str(folder / "wide.png")] == "10000 x 10000 is above 50 million pixels"
     for name in ("broken.jpg", "text.png", "claims.png"):
-        assert re.match(r"not a readable image|30000 x 30000", told[str(folder / name)])
+        assert re.match(r"not a readable image|30000 x 30000", errors[str(folder / name)])
 
 
 def test_an_empty_folder(tenfold: Tenfold, tmp_path: Path) -> None:

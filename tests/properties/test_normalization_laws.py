@@ -13,7 +13,7 @@ from tenfold.data.normalization import (
     resize_matrix,
 )
 
-# Grey levels: paper, or ink so dark that no edge of it fades when it is scaled down threefold.
+# Grey levels: paper, or strokes so dark that no edge fades when they are scaled down threefold.
 LEVELS = st.just(0) | st.integers(64, 255)
 
 
@@ -21,23 +21,23 @@ def pictures(longest: int = 60) -> st.SearchStrategy[Foreground]:
     """Draw pictures of any proportions, float32 in [0, 1]."""
     shapes = st.tuples(st.integers(1, longest), st.integers(1, longest))
     arrays = stn.arrays(np.uint8, shapes, elements=LEVELS, fill=st.just(0))
-    return arrays.map(ink_of)
+    return arrays.map(foreground_of)
 
 
-def ink_of(pixels: np.ndarray) -> Foreground:
-    ink: Foreground = np.divide(pixels, 255, dtype=np.float32)
-    return ink
+def foreground_of(pixels: np.ndarray) -> Foreground:
+    foreground: Foreground = np.divide(pixels, 255, dtype=np.float32)
+    return foreground
 
 
 @given(pictures())
-def test_any_ink_is_brought_to_the_form(ink: Foreground) -> None:
-    image = normalize_digit(ink)
+def test_any_foreground_is_brought_to_the_form(foreground: Foreground) -> None:
+    image = normalize_digit(foreground)
     assert image.shape == (28, 28)
     assert image.dtype == np.uint8
-    assert image.any() == ink.any()
-    if not ink.any():
+    assert image.any() == foreground.any()
+    if not foreground.any():
         return
-    top, left, bottom, right = foreground_box(ink_of(image))
+    top, left, bottom, right = foreground_box(foreground_of(image))
     assert image.max() == 255
     assert max(bottom - top, right - left) == DIGIT_SIDE
     for axis, first, end in ((0, top, bottom), (1, left, right)):
@@ -48,23 +48,23 @@ def test_any_ink_is_brought_to_the_form(ink: Foreground) -> None:
 
 
 @given(pictures())
-def test_what_is_in_form_stays_as_it_is(ink: Foreground) -> None:
-    image = normalize_digit(ink)
-    np.testing.assert_array_equal(normalize_digit(ink_of(image)), image)
+def test_what_is_in_form_stays_as_it_is(foreground: Foreground) -> None:
+    image = normalize_digit(foreground)
+    np.testing.assert_array_equal(normalize_digit(foreground_of(image)), image)
 
 
 @given(pictures(30), *[st.integers(0, 50) for _ in range(4)])
-def test_paper_around_the_ink_does_not_matter(
-    ink: Foreground, top: int, left: int, bottom: int, right: int
+def test_paper_around_the_foreground_does_not_matter(
+    foreground: Foreground, top: int, left: int, bottom: int, right: int
 ) -> None:
-    padded = np.pad(ink, ((top, bottom), (left, right)))
-    np.testing.assert_array_equal(normalize_digit(padded), normalize_digit(ink))
+    padded = np.pad(foreground, ((top, bottom), (left, right)))
+    np.testing.assert_array_equal(normalize_digit(padded), normalize_digit(foreground))
 
 
 @given(pictures(40))
-def test_rows_and_columns_are_treated_alike(ink: Foreground) -> None:
+def test_rows_and_columns_are_treated_alike(foreground: Foreground) -> None:
     np.testing.assert_array_equal(
-        normalize_digit(np.ascontiguousarray(ink.T)), normalize_digit(ink).T
+        normalize_digit(np.ascontiguousarray(foreground.T)), normalize_digit(foreground).T
     )
 
 
@@ -74,11 +74,11 @@ def test_rows_and_columns_are_treated_alike(ink: Foreground) -> None:
     st.sampled_from([2, 3, 7]),
 )
 def test_enlarging_thick_strokes_changes_nothing(cells: np.ndarray, size: int, factor: int) -> None:
-    ink = ink_of(np.kron(cells, np.ones((size, size), np.uint8)))
-    top, left, bottom, right = foreground_box(ink)
+    foreground = foreground_of(np.kron(cells, np.ones((size, size), np.uint8)))
+    top, left, bottom, right = foreground_box(foreground)
     assume(max(bottom - top, right - left) >= DIGIT_SIDE)  # smaller ones are enlarged smoothly
-    large: Foreground = np.kron(ink, np.ones((factor, factor), np.float32))
-    np.testing.assert_array_equal(normalize_digit(large), normalize_digit(ink))
+    large: Foreground = np.kron(foreground, np.ones((factor, factor), np.float32))
+    np.testing.assert_array_equal(normalize_digit(large), normalize_digit(foreground))
 
 
 @given(st.integers(1, 40), st.integers(1, 400))

@@ -65,8 +65,10 @@ def drawn(drawing: Drawing, margins: tuple[float, ...] = (0.3,) * 4) -> Floats:
     return np.asarray(canvas / 255, np.float32)
 
 
-def blended(ink: Floats, pen: tuple[int, ...], paper: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-    share = ink[..., None]
+def blended(
+    foreground: Floats, pen: tuple[int, ...], paper: tuple[int, ...]
+) -> npt.NDArray[np.uint8]:
+    share = foreground[..., None]
     pixels = np.rint(np.array(paper) * (1 - share) + np.array(pen) * share).astype(np.uint8)
     return pixels[..., 0] if len(pen) == 1 else pixels
 
@@ -77,43 +79,47 @@ def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
     return file.getvalue()
 
 
-def transparent(ink: Floats, grey: int) -> bytes:
-    pixels = np.full((*ink.shape, 4), grey, np.uint8)
-    pixels[..., 3] = np.rint(255 * ink)
+def transparent(foreground: Floats, grey: int) -> bytes:
+    pixels = np.full((*foreground.shape, 4), grey, np.uint8)
+    pixels[..., 3] = np.rint(255 * foreground)
     return saved(Image.fromarray(pixels), "PNG")
 
 
-def turned(ink: Floats, orientation: int, turn: Image.Transpose) -> bytes:
+def turned(foreground: Floats, orientation: int, turn: Image.Transpose) -> bytes:
     exif = Image.Exif()
     exif[0x0112] = orientation
-    picture = Image.fromarray(blended(ink, (0,), (255,))).transpose(turn)
+    picture = Image.fromarray(blended(foreground, (0,), (255,))).transpose(turn)
     return saved(picture, "PNG", exif=exif)
 
 
-def cmyk(ink: Floats) -> bytes:
-    picture = Image.fromarray(blended(ink, (40, 30, 60), (250, 245, 235)))
+def cmyk(foreground: Floats) -> bytes:
+    picture = Image.fromarray(blended(foreground, (40, 30, 60), (250, 245, 235)))
     return saved(picture.convert("CMYK"), "JPEG", quality=90)
 
 
-def sixteen_bits(ink: Floats) -> bytes:
-    levels = np.rint(2_000 + 60_000 * (1 - ink)).astype(np.uint16)
+def sixteen_bits(foreground: Floats) -> bytes:
+    levels = np.rint(2_000 + 60_000 * (1 - foreground)).astype(np.uint16)
     return saved(Image.fromarray(levels), "TIFF")
 
 
 EXACT: dict[str, Callable[[Floats], Picture]] = {
-    "black on white": lambda ink: blended(ink, (0,), (255,)),
-    "white on black": lambda ink: blended(ink, (255,), (0,)),
-    "red on cream": lambda ink: blended(ink, (180, 20, 30), (250, 240, 210)),
-    "floats": lambda ink: 1 - ink,
-    "transparent PNG": lambda ink: transparent(ink, 0),
-    "transparent PNG, white ink": lambda ink: transparent(ink, 255),
-    "turned by a camera": lambda ink: turned(ink, 6, Image.Transpose.ROTATE_90),
-    "mirrored by a camera": lambda ink: turned(ink, 2, Image.Transpose.FLIP_LEFT_RIGHT),
+    "black on white": lambda foreground: blended(foreground, (0,), (255,)),
+    "white on black": lambda foreground: blended(foreground, (255,), (0,)),
+    "red on cream": lambda foreground: blended(foreground, (180, 20, 30), (250, 240, 210)),
+    "floats": lambda foreground: 1 - foreground,
+    "transparent PNG": lambda foreground: transparent(foreground, 0),
+    "transparent PNG, white foreground": lambda foreground: transparent(foreground, 255),
+    "turned by a camera": lambda foreground: turned(foreground, 6, Image.Transpose.ROTATE_90),
+    "mirrored by a camera": lambda foreground: turned(
+        foreground, 2, Image.Transpose.FLIP_LEFT_RIGHT
+    ),
     "TIFF of 16 bits": sixteen_bits,
 }
 ROUGH: dict[str, Callable[[Floats], Picture]] = {
     "CMYK JPEG": cmyk,
-    "WebP": lambda ink: saved(Image.fromarray(blended(ink, (0,), (255,))), "WEBP", quality=80),
+    "WebP": lambda foreground: saved(
+        Image.fromarray(blended(foreground, (0,), (255,))), "WEBP", quality=80
+    ),
 }
 
 
@@ -136,12 +142,12 @@ def apart(one: Form, other: Form) -> float:
 def test_a_picture_says_nothing_but_its_digit(
     reader: Reader, drawing: Drawing, margins: tuple[float, ...], name: str
 ) -> None:
-    ink = drawn(drawing, margins)
+    foreground = drawn(drawing, margins)
     layouts: tuple[Layout, ...] = ("single", "line")
     for layout in layouts:
-        (reading,) = reader.read(EXACT[name](ink), layout)
-        bound = LOSSLESS if max(ink.shape) <= CONFIG.max_side_px else SCALED
-        assert apart(reading.image, normalize_digit(ink)) <= bound
+        (reading,) = reader.read(EXACT[name](foreground), layout)
+        bound = LOSSLESS if max(foreground.shape) <= CONFIG.max_side_px else SCALED
+        assert apart(reading.image, normalize_digit(foreground)) <= bound
         assert (reading.digit, reading.rejected) == (drawing.digit, False)
 
 
@@ -170,11 +176,11 @@ def test_the_same_pixels_in_another_dress_give_the_same_bits(
 @settings(max_examples=15)
 @given(drawings, st.sampled_from(sorted(ROUGH)))
 def test_lossy_files_come_close(reader: Reader, drawing: Drawing, name: str) -> None:
-    ink = drawn(drawing)
+    foreground = drawn(drawing)
     layouts: tuple[Layout, ...] = ("single", "line")
     for layout in layouts:
-        (reading,) = reader.read(ROUGH[name](ink), layout)
-        assert apart(reading.image, normalize_digit(ink)) <= LOSSY
+        (reading,) = reader.read(ROUGH[name](foreground), layout)
+        assert apart(reading.image, normalize_digit(foreground)) <= LOSSY
         assert (reading.digit, reading.rejected) == (drawing.digit, False)
 
 
@@ -205,6 +211,6 @@ def test_a_number_is_its_digits_side_by_side(
     light: bool,  # noqa: FBT001
 ) -> None:
     glyphs = [drawn(Drawing(digit, 0, height), (0.1, 0.3, 0.1, 0.3)) for digit in number]
-    ink = np.concatenate(glyphs, axis=1)
-    pixels = blended(ink, (255,), (0,)) if light else blended(ink, (0,), (255,))
+    foreground = np.concatenate(glyphs, axis=1)
+    pixels = blended(foreground, (255,), (0,)) if light else blended(foreground, (0,), (255,))
     assert [reading.digit for reading in reader.read(pixels)] == number

@@ -41,15 +41,15 @@ def read_in_node(
         assert process.stdin
         assert process.stdout
         for line in process.stdout:
-            said = json.loads(line)
-            if "ask" in said:
-                images = np.frombuffer(base64.b64decode(said["images"]), np.uint8)
-                p = reader.classifier.probabilities(images.reshape(said["ask"], 28, 28))
+            message = json.loads(line)
+            if "count" in message:
+                images = np.frombuffer(base64.b64decode(message["images"]), np.uint8)
+                p = reader.classifier.probabilities(images.reshape(message["count"], 28, 28))
                 process.stdin.write(json.dumps(p.tolist()) + "\n")
                 process.stdin.flush()
                 continue
-            for reading in said["readings"]:
+            for reading in message["readings"]:
                 image = np.frombuffer(base64.b64decode(reading["image"]), np.uint8)
                 reading["image"] = image.reshape(28, 28)
-            yield said
+            yield message
     assert process.returncode == 0

@@ -1,7 +1,7 @@
 // Read pictures with the page's reader: node read_pictures.mjs READER PICTURES REJECTION_THRESHOLD
 //
 // PICTURES: a line of JSON [[w, h, channels, layout], ...], then all bytes. The network is at the
-// other end: a line {"ask": n, "images": base64} is answered by a line of probabilities [n][10];
+// other end: a line {"count": n, "images": base64} is answered by a line of probabilities [n][10];
 // then comes a line {"readings": [...]} for each picture.
 
 import { readFileSync } from "node:fs";
@@ -13,10 +13,10 @@ const { read } = await import(pathToFileURL(reader));
 const bytes = readFileSync(pictures);
 const end = bytes.indexOf("\n");
 const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-const say = (value) => process.stdout.write(JSON.stringify(value) + "\n");
+const send = (value) => process.stdout.write(JSON.stringify(value) + "\n");
 
 async function classify(images, n) {
-  say({ ask: n, images: Buffer.from(images).toString("base64") });
+  send({ count: n, images: Buffer.from(images).toString("base64") });
   const probabilities = JSON.parse((await answers.next()).value);
   return { probabilities, members: probabilities.map((p) => [p]) };
 }
@@ -27,6 +27,6 @@ for (const [w, h, channels, layout] of JSON.parse(bytes.subarray(0, end))) {
   const start = performance.now();
   const readings = await read({ w, h, channels, data }, layout, { rejectionThreshold: Number(threshold), classify });
   const plain = readings.map((one) => ({ ...one, image: Buffer.from(one.image).toString("base64") }));
-  say({ readings: plain, milliseconds: performance.now() - start });
+  send({ readings: plain, milliseconds: performance.now() - start });
 }
 process.exit();

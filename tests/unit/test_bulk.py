@@ -18,7 +18,7 @@ def drawings(count: int) -> list[npt.NDArray[np.uint8]]:
     return [255 - draw_digit(index % 10, random) for index in range(count)]
 
 
-def told(outcome: list[Reading] | DataError) -> object:
+def summary(outcome: list[Reading] | DataError) -> object:
     if isinstance(outcome, DataError):
         return str(outcome)
     return [(r.digit, r.box, round(r.probability, 4), r.reason) for r in outcome]
@@ -27,8 +27,8 @@ def told(outcome: list[Reading] | DataError) -> object:
 def test_several_processes_read_what_one_reads_in_the_same_order(tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"no picture")
     pictures: list[Picture] = [*drawings(150), tmp_path / "broken.png", *drawings(150)]
-    together = [told(o) for o in read_in_bulk(pictures, SHIPPED, workers=2)]
-    assert together == [told(o) for o in Reader.load().outcomes(pictures)]
+    together = [summary(o) for o in read_in_bulk(pictures, SHIPPED, workers=2)]
+    assert together == [summary(o) for o in Reader.load().outcomes(pictures)]
     assert (
         together[150] == f"{tmp_path / 'broken.png'}: not a readable image (UnidentifiedImageError)"
     )
@@ -50,6 +50,6 @@ def test_pictures_are_fetched_only_a_little_ahead() -> None:
     outcomes.close()  # type: ignore[attr-defined]  # a generator
 
 
-def test_a_bad_bundle_is_told_before_any_process_starts(tmp_path: Path) -> None:
+def test_a_bad_bundle_is_named_before_any_process_starts(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="bundle"):
         next(read_in_bulk(drawings(3), tmp_path / "none", workers=2))

@@ -1,18 +1,14 @@
-"""Foreground: against pictures whose ink is known, because it was laid on the paper here."""
+"""Foreground: against pictures whose foreground is known, because it was laid on the paper here."""
 
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
 from clear_digits import (
     Colour,
-    Floats,
     Pixels,
     clear_digit,
-    cropped,
-    number,
     on_paper,
     overlap,
 )
@@ -31,8 +27,7 @@ from tenfold.reading.foreground import (
     stretch_levels,
     subtract_background,
 )
-from tenfold.reading.line_removal import find_lines, remove_lines
-from tenfold.rendering.strokes import STROKE_TEMPLATES, draw_digit
+from tenfold.rendering.strokes import draw_digit
 
 PENS: list[tuple[Colour, Colour]] = [  # pen, paper
     (0, 255),
@@ -47,7 +42,6 @@ PENS: list[tuple[Colour, Colour]] = [  # pen, paper
     ((200, 60, 60), (60, 60, 200)),  # no darker and no lighter than the paper
     ((220, 40, 40), (60, 160, 200)),  # darker, but not in red
 ]
-SLOPES = [-12, -7, -3, 0, 1, 5, 12]
 
 
 def shaded(shape: tuple[int, ...], angle: float, depth: float) -> npt.NDArray[Any]:
@@ -57,23 +51,6 @@ def shaded(shape: tuple[int, ...], angle: float, depth: float) -> npt.NDArray[An
     across = (x / w - 0.5) * np.cos(angle) + (y / h - 0.5) * np.sin(angle)
     light: npt.NDArray[Any] = 1 - depth * (0.5 + across / np.ptp(across))
     return light
-
-
-def ruled(shape: tuple[int, ...], degrees: float, *, squared: bool, pitch: int = 48) -> Floats:
-    """Print lines of two pixels, at a slope, from edge to edge: float32[h, w]."""
-    h, w = shape
-    paper = np.zeros((h, w), np.uint8)
-    for angle in np.deg2rad([degrees, degrees + 90][: 1 + squared]):
-        along = np.array([np.cos(angle), np.sin(angle)])
-        across = np.array([-along[1], along[0]])
-        for k in range(-max(h, w) // pitch, max(h, w) // pitch + 1):
-            middle = np.array([w / 2, h / 2]) + across * (k + 0.37) * pitch
-            one, other = (
-                tuple(np.rint((middle + side * along * (h + w)) * 16).astype(int).tolist())
-                for side in (-1, 1)
-            )
-            cv2.line(paper, one, other, 255, 2, cv2.LINE_AA, 4)
-    return np.asarray(paper / 255, np.float32)
 
 
 def noisy(picture: npt.NDArray[Any], deviation: float, seed: int = 0) -> Pixels:
@@ -87,7 +64,7 @@ def noisy(picture: npt.NDArray[Any], deviation: float, seed: int = 0) -> Pixels:
 
 @pytest.mark.parametrize(("pen", "paper"), PENS)
 @pytest.mark.parametrize("height", [24, 100])
-def test_ink_of_any_colour_on_flat_paper(pen: Colour, paper: Colour, height: int) -> None:
+def test_foreground_of_any_colour_on_flat_paper(pen: Colour, paper: Colour, height: int) -> None:
     for digit in range(10):
         drawn = clear_digit(digit, height)
         found = find_foreground(on_paper(drawn, pen, paper)).foreground
@@ -102,7 +79,7 @@ def test_contrast_is_the_part_of_the_paper_s_light_that_is_missing() -> None:
     found = subtract_background(picture)
     np.testing.assert_allclose(found[10:30, 18:22], 1 - 50 / 200, atol=1e-6)
     assert np.count_nonzero(found) == 20 * 4
-    # Of light ink the picture's negative is taken: 255 - 55 = 200 is paper there, 255 - 205 ink.
+    # Of light strokes the negative is taken: 255 - 55 = 200 is paper there, 255 - 205 a stroke.
     np.testing.assert_allclose(subtract_background(255 - picture), found, atol=1e-6)
 
 
@@ -122,7 +99,7 @@ def test_colours_count_by_the_square() -> None:
 
 
 @pytest.mark.parametrize("light", [False, True])
-def test_ink_is_the_minority(light: bool) -> None:  # noqa: FBT001
+def test_foreground_is_the_minority(light: bool) -> None:  # noqa: FBT001
     drawn = clear_digit(8, 60, pen=0.2, margin=0.05)
     grey = drawn if light else 1 - drawn
     assert is_foreground_light(grey, flat=True) is light
@@ -144,7 +121,7 @@ def test_light_that_falls_away_evenly(angle: float, depth: float, light: bool) -
 # Levels
 
 
-def test_levels_stretch_to_the_body_of_the_ink() -> None:
+def test_levels_stretch_to_the_body_of_the_foreground() -> None:
     found = np.zeros((50, 50), np.float32)
     found[5:45, 20:28] = 0.5  # the body
     found[5:45, 28] = 0.25  # its soft edge
@@ -155,7 +132,7 @@ def test_levels_stretch_to_the_body_of_the_ink() -> None:
 
 
 @pytest.mark.parametrize(("strength", "seen"), [(0.04, False), (0.08, True), (1.0, True)])
-def test_the_faintest_ink(strength: float, seen: bool) -> None:  # noqa: FBT001
+def test_the_faintest_foreground(strength: float, seen: bool) -> None:  # noqa: FBT001
     found = strength * clear_digit(3)
     assert stretch_levels(found).any() == seen
 
@@ -163,7 +140,9 @@ def test_the_faintest_ink(strength: float, seen: bool) -> None:  # noqa: FBT001
 @pytest.mark.parametrize("deviation", [0.5, 3, 8])
 @pytest.mark.parametrize("shape", [(60, 60), (120, 90), (300, 400)])
 @pytest.mark.parametrize("depth", [0, 0.25])
-def test_blank_paper_has_no_ink(deviation: float, shape: tuple[int, int], depth: float) -> None:
+def test_blank_paper_has_no_foreground(
+    deviation: float, shape: tuple[int, int], depth: float
+) -> None:
     for seed in range(4):
         for brightness in (240, 110):
             blank = brightness * shaded(shape, seed, depth)
@@ -185,120 +164,6 @@ def test_grain_is_the_noise_s_deviation(shading: float, digit: int | None) -> No
     # Every fifth pixel or so is near a stroke, and half of the others are below the median.
     assert noise_deviation((picture + noise).astype(np.float32)) == pytest.approx(0.05, rel=0.3)
     assert noise_deviation(picture.astype(np.float32)) < 0.002
-
-
-# Printed lines
-
-
-@pytest.mark.parametrize("degrees", SLOPES)
-@pytest.mark.parametrize("squared", [False, True])
-@pytest.mark.parametrize("darkness", [0.3, 0.5])
-def test_printed_lines_go_and_strokes_stay(degrees: float, squared: bool, darkness: float) -> None:  # noqa: FBT001
-    for digit in (0, 1, 5, 7):
-        drawn = clear_digit(digit, 150, pen=0.1)
-        printed = ruled(drawn.shape, degrees, squared=squared)
-        picture = on_paper(np.maximum(drawn, darkness * printed), 35, 255)
-        found = find_foreground(picture)
-        # Where a stroke runs along a line for long, it cannot be told from the line.
-        assert overlap(found.foreground, drawn) > (0.9 if squared else 0.95)
-        away = cv2.dilate(drawn, np.ones((7, 7))) == 0
-        assert np.mean(found.foreground[away] > 0.25) < 0.005
-        assert np.mean(found.stretched[away] > 0.25) > 0.02
-
-
-@pytest.mark.parametrize("degrees", SLOPES)
-def test_many_lines_as_dark_as_the_pen_are_lines_all_the_same(degrees: float) -> None:
-    drawn = clear_digit(0, 150, pen=0.1)
-    printed = ruled(drawn.shape, degrees, squared=True)
-    found = find_foreground(on_paper(np.maximum(drawn, 0.9 * printed), 35, 255)).foreground
-    assert np.mean(found[cv2.dilate(drawn, np.ones((7, 7))) == 0] > 0.25) < 0.005
-
-
-def test_two_pale_lines_that_cross_in_a_digit_are_lines() -> None:
-    drawn = clear_digit(6, 100)
-    printed = np.zeros_like(drawn)
-    printed[70:72] = printed[:, 60:62] = 0.4
-    found = find_foreground(on_paper(np.maximum(drawn, printed), 20, 235)).foreground
-    assert overlap(found, drawn) > 0.97
-    assert not (found[cv2.dilate(drawn, np.ones((5, 5))) == 0] > 0.25).any()
-
-
-def test_a_line_in_the_mask_is_whole() -> None:
-    printed = ruled((200, 300), 5, squared=False)
-    assert (find_lines(printed)[printed > 0.5] == 1).all()
-
-
-@pytest.mark.parametrize("gap", [0.05, 0.5])
-@pytest.mark.parametrize("row", [40, 60, 75, 85])
-def test_digits_that_stand_close_together_on_a_line(gap: float, row: int) -> None:
-    drawn, _ = number("86906889", 60, gap=gap)
-    printed = np.zeros_like(drawn)
-    printed[row : row + 2] = 1
-    printed = np.maximum(drawn, 0.5 * cv2.GaussianBlur(printed, (0, 0), 0.8))
-    found = find_foreground(on_paper(printed, 20, 235)).foreground
-    assert overlap(found, drawn) > 0.97
-    assert np.mean(found[drawn == 0] > 0.25) < 0.01
-
-
-def test_strokes_that_end_inside_are_no_lines() -> None:
-    ink = np.zeros((100, 200), np.float32)
-    ink[50:53, 10:190] = 1  # nearly across
-    ink[10:90, 100:103] = 1
-    assert not find_lines(ink).any()
-
-
-def test_in_small_pictures_nothing_is_a_line() -> None:
-    ink = np.zeros((28, 28), np.float32)
-    ink[3:5] = 1
-    assert not find_lines(ink).any()
-    assert find_lines(np.kron(ink, np.ones((2, 2), np.float32))).any()
-
-
-@pytest.mark.parametrize("thickness", [9, 20, 30])
-def test_thick_bars_are_no_lines(thickness: int) -> None:
-    ink = np.zeros((100, 200), np.float32)
-    ink[40 : 40 + thickness] = 1
-    assert not find_lines(ink).any()
-    assert not find_lines(np.ascontiguousarray(ink.T)).any()
-
-
-@pytest.mark.parametrize("height", [60, 100, 200])
-@pytest.mark.parametrize("pen", [0.03, 0.06, 0.11, 0.16])
-def test_a_digit_that_fills_its_picture_has_no_lines(height: int, pen: float) -> None:
-    for digit, ways in STROKE_TEMPLATES.items():
-        for way in range(len(ways)):
-            drawn = cropped(clear_digit(digit, height, way=way, pen=pen))
-            if (drawn > 0.5).mean() > 0.9:
-                continue  # an upright 1 leaves no paper
-            found = find_foreground(on_paper(drawn, 20, 235)).foreground
-            assert overlap(found, drawn) > 0.95
-
-
-@pytest.mark.parametrize("digit", [2, 4, 7])
-@pytest.mark.parametrize("pen", [0.03, 0.05, 0.11])
-def test_a_stroke_from_edge_to_edge_is_no_line(digit: int, pen: float) -> None:
-    drawn = clear_digit(digit, 100, pen=pen)
-    columns = np.flatnonzero(drawn.any(axis=0))
-    drawn = np.ascontiguousarray(drawn[:, columns[0] : columns[-1] + 1])
-    assert overlap(find_foreground(on_paper(drawn, 20, 235)).foreground, drawn) > 0.97
-
-
-def test_without_keeps_what_is_darker_and_what_crosses() -> None:
-    ink = np.zeros((41, 41), np.float32)
-    ink[20] = 0.3  # the line
-    mask = (ink > 0).astype(np.uint8)
-    ink[10:31, 8:11] = 1.0  # clearly darker
-    ink[10:31, 28:31] = 0.4  # as pale as the line, but with ink above and below
-    ink[20, 28:31] = 0.3
-    kept = remove_lines(ink, mask)
-    expected = ink.copy()
-    expected[20, [*range(8), *range(11, 28), *range(31, 41)]] = 0
-    np.testing.assert_array_equal(kept, expected)
-
-
-def test_without_lines_nothing_changes() -> None:
-    ink = clear_digit(4)
-    np.testing.assert_array_equal(remove_lines(ink, find_lines(ink)), ink)
 
 
 # Any picture
@@ -337,12 +202,12 @@ def test_every_step_of_any_picture_is_between_0_and_1(
 
 @settings(max_examples=40)
 @given(stn.arrays(np.uint8, stn.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=9)))
-def test_turning_a_small_picture_turns_its_ink(picture: npt.NDArray[np.uint8]) -> None:
+def test_turning_a_small_picture_turns_its_foreground(picture: npt.NDArray[np.uint8]) -> None:
     turned = find_foreground(np.ascontiguousarray(picture.T)).foreground
     np.testing.assert_allclose(turned, find_foreground(picture).foreground.T, atol=1e-4)
 
 
-def test_what_is_in_mnist_s_form_is_nearly_its_own_ink() -> None:
+def test_what_is_in_mnist_s_form_is_nearly_its_own_foreground() -> None:
     generator = np.random.default_rng(0)
     for digit in range(10):
         image = normalize_digit(np.asarray(draw_digit(digit, generator) / 255, np.float32))

@@ -22,30 +22,30 @@ VIEWS = {
 def drawn_grid(rows: int, columns: int, digits: dict[tuple[int, int], int]) -> Floats:
     """Draw a grid with a thicker frame, and digits in some cells: float32[h, w]."""
     h, w = rows * SIDE, columns * SIDE
-    ink = np.zeros((h + 2 * MARGIN, w + 2 * MARGIN), np.float32)
+    foreground = np.zeros((h + 2 * MARGIN, w + 2 * MARGIN), np.float32)
     for row in range(rows + 1):
         y = MARGIN + row * SIDE
-        cv2.line(ink, (MARGIN, y), (MARGIN + w, y), 1.0, 2 + 2 * (row in {0, rows}))
+        cv2.line(foreground, (MARGIN, y), (MARGIN + w, y), 1.0, 2 + 2 * (row in {0, rows}))
     for column in range(columns + 1):
         x = MARGIN + column * SIDE
-        cv2.line(ink, (x, MARGIN), (x, MARGIN + h), 1.0, 2 + 2 * (column in {0, columns}))
+        cv2.line(foreground, (x, MARGIN), (x, MARGIN + h), 1.0, 2 + 2 * (column in {0, columns}))
     for (row, column), digit in digits.items():
         glyph = cropped(clear_digit(digit, 22))
         gh, gw = glyph.shape
         top = MARGIN + row * SIDE + (SIDE - gh) // 2
         left = MARGIN + column * SIDE + (SIDE - gw) // 2
-        ink[top : top + gh, left : left + gw] = glyph
-    return ink
+        foreground[top : top + gh, left : left + gw] = glyph
+    return foreground
 
 
-def seen(ink: Floats, view: str) -> tuple[Floats, np.ndarray]:
+def seen(foreground: Floats, view: str) -> tuple[Floats, np.ndarray]:
     """Return the picture from a place, and the projection [3, 3] that made it."""
-    h, w = ink.shape
+    h, w = foreground.shape
     grid = np.array([[MARGIN, MARGIN], [w - MARGIN, MARGIN], [w - MARGIN, h - MARGIN]])
     corners = np.array([*grid, [MARGIN, h - MARGIN]], np.float32)
     places = (MARGIN + VIEWS[view] * (w - 2 * MARGIN, h - 2 * MARGIN)).astype(np.float32)
     projection = cv2.getPerspectiveTransform(corners, places)
-    return np.asarray(cv2.warpPerspective(ink, projection, (w, h)), np.float32), projection
+    return np.asarray(cv2.warpPerspective(foreground, projection, (w, h)), np.float32), projection
 
 
 def projected(projection: np.ndarray, x: float, y: float) -> np.ndarray:
@@ -63,8 +63,8 @@ def test_every_cell_is_found_with_what_is_in_it(size: tuple[int, int], view: str
         for column in range(columns)
         if (row + 2 * column) % 3
     }
-    ink, projection = seen(drawn_grid(rows, columns, digits), view)
-    cells = list(find_cells(ink))
+    foreground, projection = seen(drawn_grid(rows, columns, digits), view)
+    cells = list(find_cells(foreground))
     expected = [(row, column) for row in range(rows) for column in range(columns)]
     assert [(cell.row, cell.column) for cell in cells] == expected
     assert {(cell.row, cell.column) for cell in cells if cell.foreground.any()} == digits.keys()
@@ -80,7 +80,7 @@ def test_every_cell_is_found_with_what_is_in_it(size: tuple[int, int], view: str
         assert 0.7 * SIDE < right - left < 1.5 * SIDE
 
 
-def test_a_cell_s_ink_is_its_digit_alone() -> None:
+def test_a_cell_s_foreground_is_its_digit_alone() -> None:
     digits = {(row, column): 3 * row + column for row in range(3) for column in range(3)}
     cells = list(find_cells(drawn_grid(3, 3, digits)))
     for cell in cells:
@@ -91,30 +91,30 @@ def test_a_cell_s_ink_is_its_digit_alone() -> None:
 
 
 def test_dirt_in_a_cell_is_none() -> None:
-    ink = drawn_grid(3, 3, {(1, 1): 4})
+    foreground = drawn_grid(3, 3, {(1, 1): 4})
     for row in range(3):
         x, y = MARGIN + 2 * SIDE + 20, MARGIN + row * SIDE + 20
-        ink[y : y + 5, x : x + 5] = 1  # a dot
-        ink[y : y + 2, x - SIDE - 16 : x - SIDE - 14] = 1
-    assert [(c.row, c.column) for c in find_cells(ink) if c.foreground.any()] == [(1, 1)]
+        foreground[y : y + 5, x : x + 5] = 1  # a dot
+        foreground[y : y + 2, x - SIDE - 16 : x - SIDE - 14] = 1
+    assert [(c.row, c.column) for c in find_cells(foreground) if c.foreground.any()] == [(1, 1)]
 
 
 def test_pale_rules_in_a_dark_frame() -> None:
-    ink = drawn_grid(9, 9, {})
-    inside = np.zeros_like(ink)
+    foreground = drawn_grid(9, 9, {})
+    inside = np.zeros_like(foreground)
     inside[MARGIN + 5 : -MARGIN - 5, MARGIN + 5 : -MARGIN - 5] = 1
-    pale = np.where(inside > 0, 0.4 * ink, ink).astype(np.float32)
+    pale = np.where(inside > 0, 0.4 * foreground, foreground).astype(np.float32)
     assert [cell[:2] for cell in find_cells(pale)] == [(r, c) for r in range(9) for c in range(9)]
 
 
 def test_corners_are_the_frame_s() -> None:
-    ink, projection = seen(drawn_grid(5, 5, {}), "turned")
+    foreground, projection = seen(drawn_grid(5, 5, {}), "turned")
     far = MARGIN + 5 * SIDE
     expected = [
         projected(projection, x, y)
         for x, y in ((MARGIN, MARGIN), (far, MARGIN), (far, far), (MARGIN, far))
     ]
-    np.testing.assert_allclose(find_frame(ink), expected, atol=4)
+    np.testing.assert_allclose(find_frame(foreground), expected, atol=4)
 
 
 @pytest.mark.parametrize("cells", [1, 2, 3, 4, 7, 9, 16, 25])
@@ -128,15 +128,15 @@ def test_rules_are_equally_far_apart(cells: int) -> None:
 
 @pytest.mark.parametrize("digit", [None, *range(10)])
 def test_without_a_grid(digit: int | None) -> None:
-    ink = np.zeros((90, 90), np.float32) if digit is None else clear_digit(digit)
+    foreground = np.zeros((90, 90), np.float32) if digit is None else clear_digit(digit)
     with pytest.raises(DataError, match="no grid in this picture; leave out --grid"):
-        list(find_cells(ink))
+        list(find_cells(foreground))
 
 
 def test_a_grid_that_is_a_small_part_of_the_picture_is_none() -> None:
-    ink = np.pad(drawn_grid(2, 2, {}), 200)
+    foreground = np.pad(drawn_grid(2, 2, {}), 200)
     with pytest.raises(DataError, match="no grid"):
-        next(find_cells(ink))
+        next(find_cells(foreground))
 
 
 def test_cells_are_in_the_picture_s_own_pixels() -> None:

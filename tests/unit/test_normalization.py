@@ -34,17 +34,17 @@ def draw(digit: int, scale: float, pen: float = 1.5) -> Foreground:
     points = np.rint((np.array(DRAWN[digit]) * scale - 0.5) * 16).astype(np.int32)
     width = round(pen * scale)
     cv2.polylines(canvas, [points], False, 255, width, cv2.LINE_AA, shift=4)  # noqa: FBT003
-    return ink_of(canvas)
+    return foreground_of(canvas)
 
 
-def ink_of(pixels: np.ndarray) -> Foreground:
-    ink: Foreground = np.divide(pixels, 255, dtype=np.float32)
-    return ink
+def foreground_of(pixels: np.ndarray) -> Foreground:
+    foreground: Foreground = np.divide(pixels, 255, dtype=np.float32)
+    return foreground
 
 
-def enlarged(ink: Foreground, factor: int) -> Foreground:
+def enlarged(foreground: Foreground, factor: int) -> Foreground:
     """Make each pixel a square of `factor` pixels a side."""
-    large: Foreground = np.kron(ink, np.ones((factor, factor), np.float32))
+    large: Foreground = np.kron(foreground, np.ones((factor, factor), np.float32))
     return large
 
 
@@ -56,16 +56,16 @@ def difference(a: np.ndarray, b: np.ndarray) -> float:
 def some_digits(n: int = 60) -> list[Foreground]:
     """Synthetic digits on clean paper."""
     images = synthetic_digits(n, seed=2).images.numpy()
-    return [ink_of(np.where(image > 80, image, 0)) for image in images]
+    return [foreground_of(np.where(image > 80, image, 0)) for image in images]
 
 
 def test_digits_fill_the_box_around_their_centre_of_mass() -> None:
-    for ink in some_digits():
-        image = normalize_digit(ink)
+    for foreground in some_digits():
+        image = normalize_digit(foreground)
         assert image.shape == (28, 28)
         assert image.dtype == np.uint8
         assert image.max() == 255
-        top, left, bottom, right = foreground_box(ink_of(image))
+        top, left, bottom, right = foreground_box(foreground_of(image))
         assert max(bottom - top, right - left) == DIGIT_SIDE
         for axis in (0, 1):
             mass = image.sum(axis=1 - axis, dtype=np.int64)
@@ -75,16 +75,16 @@ def test_digits_fill_the_box_around_their_centre_of_mass() -> None:
 def test_proportions_stay() -> None:
     for h, w in ((60, 30), (31, 62), (100, 9), (20, 20), (7, 14)):
         image = normalize_digit(np.ones((h, w), np.float32))
-        top, left, bottom, right = foreground_box(ink_of(image))
+        top, left, bottom, right = foreground_box(foreground_of(image))
         scale = 20 / max(h, w)
         assert (bottom - top, right - left) == (round(h * scale), round(w * scale))
         assert (image[top:bottom, left:right] == 255).all()
 
 
 def test_what_is_in_form_stays_as_it_is() -> None:
-    for ink in some_digits():
-        image = normalize_digit(ink)
-        np.testing.assert_array_equal(normalize_digit(ink_of(image)), image)
+    for foreground in some_digits():
+        image = normalize_digit(foreground)
+        np.testing.assert_array_equal(normalize_digit(foreground_of(image)), image)
 
 
 def test_symmetric_digits_stay_where_they_are() -> None:
@@ -94,7 +94,7 @@ def test_symmetric_digits_stay_where_they_are() -> None:
             frame = np.ones((h, w), np.float32)
             frame[h // 4 : h - h // 4, w // 4 : w - w // 4] = 0
             image = normalize_digit(frame)
-            np.testing.assert_array_equal(normalize_digit(ink_of(image)), image)
+            np.testing.assert_array_equal(normalize_digit(foreground_of(image)), image)
             np.testing.assert_array_equal(normalize_digit(frame[::-1]), image)
             np.testing.assert_array_equal(normalize_digit(frame[:, ::-1]), image)
 
@@ -102,8 +102,10 @@ def test_symmetric_digits_stay_where_they_are() -> None:
 @pytest.mark.parametrize("factor", [3, 7])
 @pytest.mark.parametrize("digit", DRAWN)
 def test_enlarging_pixels_changes_nothing(digit: int, factor: int) -> None:
-    ink = draw(digit, scale=4)
-    np.testing.assert_array_equal(normalize_digit(enlarged(ink, factor)), normalize_digit(ink))
+    foreground = draw(digit, scale=4)
+    np.testing.assert_array_equal(
+        normalize_digit(enlarged(foreground, factor)), normalize_digit(foreground)
+    )
 
 
 @pytest.mark.parametrize("factor", [3, 7])
@@ -122,21 +124,21 @@ def test_a_larger_drawing_gives_nearly_the_same(digit: int, factor: int) -> None
 
 @pytest.mark.parametrize("digit", DRAWN)
 def test_the_place_on_the_canvas_does_not_matter(digit: int) -> None:
-    ink = draw(digit, scale=5)
-    expected = normalize_digit(ink)
+    foreground = draw(digit, scale=5)
+    expected = normalize_digit(foreground)
     for top, left, bottom, right in ((0, 0, 9, 9), (13, 2, 0, 40), (300, 100, 50, 1)):
         np.testing.assert_array_equal(
-            normalize_digit(np.pad(ink, ((top, bottom), (left, right)))), expected
+            normalize_digit(np.pad(foreground, ((top, bottom), (left, right)))), expected
         )
 
 
 @pytest.mark.parametrize("darkness", [0.9, 0.4, 0.1])
 @pytest.mark.parametrize("pen", [0.3, 1.5])
-def test_faint_ink_is_as_good_as_dark(darkness: float, pen: float) -> None:
+def test_faint_foreground_is_as_good_as_dark(darkness: float, pen: float) -> None:
     for digit in DRAWN:
-        ink = draw(digit, scale=10, pen=pen)
-        faint = normalize_digit(ink * np.float32(darkness))
-        np.testing.assert_allclose(faint, normalize_digit(ink), atol=1)
+        foreground = draw(digit, scale=10, pen=pen)
+        faint = normalize_digit(foreground * np.float32(darkness))
+        np.testing.assert_allclose(faint, normalize_digit(foreground), atol=1)
 
 
 @pytest.mark.parametrize("thickness", [1, 2, 5])
@@ -153,13 +155,13 @@ def test_thin_strokes_survive(
         length = (360 + float(np.hypot(end[0] - 20, end[1] - 50))) / 360 * 20
         return float(image.sum(dtype=np.int64)) / 255 / length
 
-    image = normalize_digit(ink_of(canvas))
+    image = normalize_digit(foreground_of(canvas))
     assert image.max() == 255
     pieces = cv2.connectedComponents((image > 127).astype(np.uint8), connectivity=8)[0] - 1
     assert pieces == 1
     assert 1.3 < width(image) < 2
-    monkeypatch.setattr(form, "widen_thin_strokes", lambda ink: ink)
-    assert width(normalize_digit(ink_of(canvas))) < 1.2
+    monkeypatch.setattr(form, "widen_thin_strokes", lambda foreground: foreground)
+    assert width(normalize_digit(foreground_of(canvas))) < 1.2
 
 
 def test_strokes_are_widened_to_the_thinnest_that_lasts() -> None:
@@ -193,21 +195,21 @@ def test_blank_paper_stays_blank() -> None:
 
 @pytest.mark.parametrize("value", [1, 1 / 255, 1e-30])
 def test_a_single_pixel_is_a_square(value: float) -> None:
-    ink = np.zeros((40, 30), np.float32)
-    ink[31, 7] = value
-    image = normalize_digit(ink)
+    foreground = np.zeros((40, 30), np.float32)
+    foreground[31, 7] = value
+    image = normalize_digit(foreground)
     if value > 1e-6:
-        assert foreground_box(ink_of(image)) == (4, 4, 24, 24)
+        assert foreground_box(foreground_of(image)) == (4, 4, 24, 24)
         assert (image[4:24, 4:24] == 255).all()
     else:
         assert not image.any()
 
 
-def test_ink_boxes_are_exclusive() -> None:
-    ink = np.zeros((12, 15), np.float32)
-    assert foreground_box(ink) == (0, 0, 0, 0)
-    ink[3, 4] = ink[8, 2] = 0.01
-    assert foreground_box(ink) == (3, 2, 9, 5)
+def test_foreground_boxes_are_exclusive() -> None:
+    foreground = np.zeros((12, 15), np.float32)
+    assert foreground_box(foreground) == (0, 0, 0, 0)
+    foreground[3, 4] = foreground[8, 2] = 0.01
+    assert foreground_box(foreground) == (3, 2, 9, 5)
 
 
 @pytest.mark.parametrize(("outputs", "factor"), [(20, 1), (20, 3), (7, 5), (1, 28)])

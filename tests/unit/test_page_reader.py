@@ -38,15 +38,17 @@ def drawings(count: int, seed: int) -> list[Pixels]:
     for number in range(count):
         size, pen = random.uniform(24, 200), random.uniform(0.05, 0.16)
         digits = [strokes[i][0] for i in random.integers(0, len(strokes), random.integers(1, 6))]
-        ink = np.zeros((int(1.9 * size), int(size * (0.95 * len(digits) + 0.8))), np.uint8)
+        canvas = np.zeros((int(1.9 * size), int(size * (0.95 * len(digits) + 0.8))), np.uint8)
         for place, digit in enumerate(digits):
             corner = size * np.array([0.4 + 0.95 * place, 0.4]) + random.normal(0, 0.04 * size, 2)
             lines = [s * size + corner for s in digit]
-            ink = np.maximum(ink, draw_polylines(lines, ink.shape, max(1, int(pen * size))))
+            canvas = np.maximum(
+                canvas, draw_polylines(lines, canvas.shape, max(1, int(pen * size)))
+            )
         paper, colour = random.integers(0, 256, (2, 3))
         if abs(int(paper.sum()) - int(colour.sum())) < 150:
             paper, colour = np.array([255, 255, 255]), np.array([0, 0, 0])
-        share = ink[..., None] / 255
+        share = canvas[..., None] / 255
         picture = np.rint(paper * (1 - share) + colour * share).astype(np.uint8)
         made.append(picture[..., 0].copy() if number % 4 == 0 else picture)
     return made

@@ -116,10 +116,10 @@ def test_readings_are_those_of_the_reader(
     expected = [r for some in Reader.load().read_all(drawings, "single") for r in some]
     found = rows(out)
     for row, reading in zip(found, expected * 2, strict=True):
-        told = reading.to_dict(0)
-        assert row["probability"] == pytest.approx(told["probability"], abs=1e-5)
+        fields = reading.to_dict(0)
+        assert row["probability"] == pytest.approx(fields["probability"], abs=1e-5)
         for column in ("index", "digit", "runner_up", "rejected", "reason", "box"):
-            assert row[column] == told[column], column
+            assert row[column] == fields[column], column
         assert row["error"] is None
 
 
@@ -234,9 +234,9 @@ def test_the_command(inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("tenfold.reading.parquet.in_processes", lambda _workers: here)
     words = ["read", str(inputs), "--single", "--out", str(tmp_path / "out")]
     for _ in range(2):  # the second finds everything there
-        told = CliRunner().invoke(app, words)
-        assert told.exit_code == 0, told.output
-        assert "36 rows in 6 files" in told.stderr.replace("\n", "")
+        result = CliRunner().invoke(app, words)
+        assert result.exit_code == 0, result.output
+        assert "36 rows in 6 files" in result.stderr.replace("\n", "")
     for more in (["--on", "ray"], ["--out", "x", "--csv"]):
         refused = CliRunner().invoke(app, ["read", str(inputs), *more])
         assert "--on needs --out" in str(refused.exception) or "--out excludes" in str(

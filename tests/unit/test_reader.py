@@ -1,4 +1,4 @@
-"""The reader: every way to hand it a picture, strokes, or many of them."""
+"""The reader: every kind of picture, strokes, and many pictures."""
 
 import io
 import subprocess
@@ -32,8 +32,8 @@ def png(pixels: npt.NDArray[Any]) -> bytes:
 
 
 def test_a_picture_may_be_given_in_any_way(reader: Reader, tmp_path: Path) -> None:
-    ink, boxes = number("3705", 60)
-    grey = on_paper(ink, 20, 240)
+    foreground, boxes = number("3705", 60)
+    grey = on_paper(foreground, 20, 240)
     colour = np.stack([grey] * 3, axis=2)
     path = tmp_path / "number.png"
     path.write_bytes(png(grey))

@@ -22,8 +22,8 @@ def test_a_line_has_any_number_of_digits(reader: Reader) -> None:
 
 
 def test_a_single_picture_is_one_digit_whatever_it_is(reader: Reader) -> None:
-    for ink in (number("42", 50)[0], np.zeros((60, 60), np.float32), clear_digit(6)):
-        assert len(reader.read(on_paper(ink, 10, 250), "single")) == 1
+    for foreground in (number("42", 50)[0], np.zeros((60, 60), np.float32), clear_digit(6)):
+        assert len(reader.read(on_paper(foreground, 10, 250), "single")) == 1
     reading = reader.read(on_paper(clear_digit(6, 90), 10, 250), "single")[0]
     assert (reading.digit, reading.rejected) == (6, False)
     rows, columns = np.nonzero(clear_digit(6, 90) > 0)
@@ -33,16 +33,16 @@ def test_a_single_picture_is_one_digit_whatever_it_is(reader: Reader) -> None:
 
 
 def test_a_grid_is_one_reading_a_cell(reader: Reader) -> None:
-    ink = np.zeros((280, 280), np.float32)
+    foreground = np.zeros((280, 280), np.float32)
     for k in range(4):
-        ink[40 + 66 * k : 43 + 66 * k, 40:241] = 1
-        ink[40:241, 40 + 66 * k : 43 + 66 * k] = 1
+        foreground[40 + 66 * k : 43 + 66 * k, 40:241] = 1
+        foreground[40:241, 40 + 66 * k : 43 + 66 * k] = 1
     filled = {(0, 0): 5, (1, 2): 7, (2, 1): 3}
     for (row, column), digit in filled.items():
         glyph = cropped(clear_digit(digit, 36))
         top, left = 52 + 66 * row, 58 + 66 * column
-        ink[top : top + glyph.shape[0], left : left + glyph.shape[1]] = glyph
-    readings = reader.read(on_paper(ink, 0, 255), "grid")
+        foreground[top : top + glyph.shape[0], left : left + glyph.shape[1]] = glyph
+    readings = reader.read(on_paper(foreground, 0, 255), "grid")
     assert [(r.row, r.column) for r in readings] == [(k // 3, k % 3) for k in range(9)]
     read = {(r.row, r.column): r.digit for r in readings if r.reason != "blank"}
     assert read == filled
@@ -65,17 +65,17 @@ def test_boxes_are_in_the_pixels_of_the_picture_given(reader: Reader) -> None:
 def test_a_digit_may_fill_its_picture(reader: Reader, layout: Layout, height: int) -> None:
     for digit, ways in STROKE_TEMPLATES.items():
         for way in range(len(ways)):
-            ink = cropped(clear_digit(digit, height, way=way))
-            if (ink > 0.5).mean() > 0.9:
+            foreground = cropped(clear_digit(digit, height, way=way))
+            if (foreground > 0.5).mean() > 0.9:
                 continue  # an upright 1 leaves no paper
-            (reading,) = reader.read(on_paper(ink, 20, 235), layout)
+            (reading,) = reader.read(on_paper(foreground, 20, 235), layout)
             assert (reading.digit, reading.rejected) == (digit, False)
 
 
 def test_a_single_digit_is_read_without_specks_and_shadows() -> None:
-    ink = clear_digit(5, 100)
-    expected = stub_reader(EVEN).read(on_paper(ink, 0, 255), "single")[0]
-    dirty = ink.copy()
+    foreground = clear_digit(5, 100)
+    expected = stub_reader(EVEN).read(on_paper(foreground, 0, 255), "single")[0]
+    dirty = foreground.copy()
     dirty[22:27, 60:65] = 1  # a speck
     dirty[-3:, 30:90] = 1  # the next line of writing
     dirty[30:150, :4] = 1  # a shadow along an edge
@@ -85,23 +85,24 @@ def test_a_single_digit_is_read_without_specks_and_shadows() -> None:
 
 
 def test_a_shadow_in_a_corner_is_no_digit_however_large() -> None:
-    ink = clear_digit(5, 100, margin=0.9)
-    dark = ink.copy()
+    foreground = clear_digit(5, 100, margin=0.9)
+    dark = foreground.copy()
     dark[-80:, -90:] = 1
-    assert dark[-80:, -90:].sum() > 2 * ink.sum()
+    assert dark[-80:, -90:].sum() > 2 * foreground.sum()
     clean, reading = (
-        stub_reader(EVEN).read(on_paper(picture, 0, 255), "single")[0] for picture in (ink, dark)
+        stub_reader(EVEN).read(on_paper(picture, 0, 255), "single")[0]
+        for picture in (foreground, dark)
     )
     assert reading.box == clean.box
     np.testing.assert_array_equal(reading.image, clean.image)
 
 
 def test_a_part_that_stands_apart_belongs_to_a_single_digit() -> None:
-    ink = clear_digit(3, 100, margin=0.5)
-    rows, columns = np.nonzero(ink)
+    foreground = clear_digit(3, 100, margin=0.5)
+    rows, columns = np.nonzero(foreground)
     top = rows.min() - 20
-    ink[top : top + 8, columns.min() + 10 : columns.max()] = 1
-    (reading,) = stub_reader(EVEN).read(on_paper(ink, 0, 255), "single")
+    foreground[top : top + 8, columns.min() + 10 : columns.max()] = 1
+    (reading,) = stub_reader(EVEN).read(on_paper(foreground, 0, 255), "single")
     assert reading.box is not None
     assert reading.box[1] == top
 
@@ -164,34 +165,34 @@ def readings(*probabilities: float) -> list[Reading]:
 
 
 @pytest.mark.parametrize(
-    ("ways", "chosen"),
+    ("splits", "chosen"),
     [
         ([(0.3,)], 0),
         ([(0.95,), (0.99, 0.99)], 0),  # better, but not by a tenth
         ([(0.85,), (0.99, 0.97)], 1),
-        ([(0.6,), (0.99, 0.4)], 0),  # a way is as good as its worst digit
+        ([(0.6,), (0.99, 0.4)], 0),  # a split is as good as its worst digit
         ([(0.2,), (0.5, 0.6), (0.8, 0.7, 0.9)], 2),
         ([(0.5, 0.6), (0.6, 0.9, 0.8)], 1),
     ],
 )
-def test_the_likeliest_cut(ways: list[tuple[float, ...]], chosen: int) -> None:
-    given = [readings(*way) for way in ways]
+def test_the_best_candidate(splits: list[tuple[float, ...]], chosen: int) -> None:
+    given = [readings(*split) for split in splits]
     assert best_candidate(given) is given[chosen]
 
 
-def test_touching_digits_are_cut_by_the_network_s_word(reader: Reader) -> None:
-    ink, _ = number("80", 60, gap=-0.06)
-    picture = on_paper(ink, 0, 255)
-    (slot,) = crop_digits(ink, "line", 1.0, ink.shape)
-    assert [len(way) for way in slot] == [1, 2]
+def test_touching_digits_are_split_by_the_network_s_probabilities(reader: Reader) -> None:
+    foreground, _ = number("80", 60, gap=-0.06)
+    picture = on_paper(foreground, 0, 255)
+    (region,) = crop_digits(foreground, "line", 1.0, foreground.shape)
+    assert [len(split) for split in region] == [1, 2]
     assert [reading.digit for reading in reader.read(picture)] == [8, 0]
     # One that is as sure of anything leaves it whole.
     assert len(stub_reader(between((3, 0.9))).read(picture)) == 1
 
 
 def test_the_image_is_what_the_network_sees(reader: Reader) -> None:
-    ink = clear_digit(2, 100)
-    (reading,) = reader.read(on_paper(ink, 0, 255), "single")
-    np.testing.assert_allclose(reading.image.astype(int), normalize_digit(ink), atol=1)
+    foreground = clear_digit(2, 100)
+    (reading,) = reader.read(on_paper(foreground, 0, 255), "single")
+    np.testing.assert_allclose(reading.image.astype(int), normalize_digit(foreground), atol=1)
     again = reader.classifier.probabilities(reading.image[None])[0]
     np.testing.assert_allclose(again, reading.probabilities, atol=1e-5)

@@ -21,11 +21,11 @@ from tenfold.rendering.strokes import draw_digit
 GAP = 30  # pixels between lines and around what a test composes
 
 
-def boxes_of(ink: Floats) -> list[Box]:
-    """Return the boxes of digits that are not cut, in reading order."""
-    found = segment_digits(ink)
-    assert all(len(ways[0]) == 1 for ways in found)
-    return [ways[0][0][0] for ways in found]
+def boxes_of(foreground: Floats) -> list[Box]:
+    """Return the boxes of digits that are not split, in reading order."""
+    found = segment_digits(foreground)
+    assert all(len(candidates[0]) == 1 for candidates in found)
+    return [candidates[0][0][0] for candidates in found]
 
 
 def near(found: list[Box], expected: list[Box], away: int = 1) -> bool:
@@ -50,26 +50,26 @@ def put(canvas: Floats, glyph: Floats, left: int, top: int) -> Box:
 @pytest.mark.parametrize("height", [20, 60, 120])
 @pytest.mark.parametrize("gap", [0.1, 0.25, 1.5])
 def test_each_digit_has_its_box(height: int, gap: float) -> None:
-    ink, boxes = number("0123456789", height, gap=gap)
-    assert near(boxes_of(ink), boxes)
+    foreground, boxes = number("0123456789", height, gap=gap)
+    assert near(boxes_of(foreground), boxes)
 
 
 def test_lines_are_read_from_top_to_bottom_and_left_to_right() -> None:
     lines = [number(digits, 40) for digits in ("271", "8", "40653")]
-    ink = stacked([line for line, _ in lines], GAP)
+    foreground = stacked([line for line, _ in lines], GAP)
     down = np.cumsum([0, *(len(line) + GAP for line, _ in lines)])
     expected = [
         shifted(box, 0, int(down[index])) for index, (_, boxes) in enumerate(lines) for box in boxes
     ]
-    assert near(boxes_of(ink), expected)
+    assert near(boxes_of(foreground), expected)
 
 
 @pytest.mark.parametrize("climb", [-15, 7, 15])
 def test_lines_may_climb(climb: int) -> None:
-    ink = np.zeros((420, 560), np.float32)
+    foreground = np.zeros((420, 560), np.float32)
     expected = [
         put(
-            ink,
+            foreground,
             cropped(clear_digit(digit, 60)),
             20 + 60 * place,
             175 + 100 * line - round(climb * (place - 3.5)),
@@ -77,7 +77,7 @@ def test_lines_may_climb(climb: int) -> None:
         for line in (0, 1)
         for place, digit in enumerate((3, 1, 4, 1, 5, 9, 2, 6))
     ]
-    assert near(boxes_of(ink), expected)
+    assert near(boxes_of(foreground), expected)
 
 
 def in_one_piece(digit: int, generator: np.random.Generator) -> Pixels:
@@ -94,27 +94,27 @@ def test_digits_drawn_with_a_pen(seed: int) -> None:
         cropped(np.asarray(in_one_piece(int(digit), generator) / 255, np.float32))
         for digit in generator.integers(0, 10, 6)
     ]
-    ink = np.zeros((200, GAP + sum(glyph.shape[1] + GAP for glyph in glyphs)), np.float32)
+    foreground = np.zeros((200, GAP + sum(glyph.shape[1] + GAP for glyph in glyphs)), np.float32)
     left, expected = GAP, []
     for glyph in glyphs:
-        expected.append(put(ink, glyph, left, (200 - glyph.shape[0]) // 2))
+        expected.append(put(foreground, glyph, left, (200 - glyph.shape[0]) // 2))
         left = expected[-1][2] + GAP
-    assert near(boxes_of(ink), expected, away=2)
+    assert near(boxes_of(foreground), expected, away=2)
 
 
-def test_the_ink_in_a_box_is_the_digit_s_own() -> None:
-    ink, _ = number("7177", 80, gap=0.2)
+def test_the_foreground_in_a_box_is_the_digit_s_own() -> None:
+    foreground, _ = number("7177", 80, gap=0.2)
     shear = np.array([[1, -0.7, 110], [0, 1, 0]])  # until boxes reach into their neighbours
-    wide = (ink.shape[1] + 120, ink.shape[0])
-    leaning = np.asarray(cv2.warpAffine(ink, shear, wide), np.float32)
-    found = [ways[0][0] for ways in segment_digits(leaning)]
+    wide = (foreground.shape[1] + 120, foreground.shape[0])
+    leaning = np.asarray(cv2.warpAffine(foreground, shear, wide), np.float32)
+    found = [candidates[0][0] for candidates in segment_digits(leaning)]
     assert len(found) == 4
     assert any(a[0][2] > b[0][0] + 10 for a, b in itertools.pairwise(found))
     whole = np.zeros_like(leaning)
     for (left, top, right, bottom), content in found:
         assert content.shape == (bottom - top, right - left)
         one, _ = cv2.connectedComponents((content > 0.25).astype(np.uint8))
-        assert one == 2  # paper, and a single piece
+        assert one == 2  # paper, and a single component
         put(whole, content, left, top)
     np.testing.assert_array_equal(whole[leaning > 0.25], leaning[leaning > 0.25])
     edge = cv2.dilate((leaning > 0.25).astype(np.uint8), np.ones((3, 3))) > 0  # soft, its own too
@@ -123,10 +123,12 @@ def test_the_ink_in_a_box_is_the_digit_s_own() -> None:
 
 
 def test_leaning_neighbours_stay_apart() -> None:
-    ink = np.zeros((160, 200), np.float32)
+    foreground = np.zeros((160, 200), np.float32)
     for left in (40, 62, 84):
-        cv2.line(ink, (left + 40, 30), (left, 120), 1.0, 5)  # each box overlaps the next by half
-    boxes = boxes_of(ink)
+        cv2.line(
+            foreground, (left + 40, 30), (left, 120), 1.0, 5
+        )  # each box overlaps the next by half
+    boxes = boxes_of(foreground)
     assert [box[0] for box in boxes] == sorted(box[0] for box in boxes)
     assert len(boxes) == 3
     assert min(a[2] - b[0] for a, b in itertools.pairwise(boxes)) > 20
@@ -135,100 +137,102 @@ def test_leaning_neighbours_stay_apart() -> None:
 @pytest.mark.parametrize("digits", ["353", "5"])
 @pytest.mark.parametrize("sunk", [0, 12])
 def test_the_bar_of_a_five_belongs_to_it(digits: str, sunk: int) -> None:
-    ink = np.zeros((200, 300), np.float32)
+    foreground = np.zeros((200, 300), np.float32)
     expected = []
     for place, digit in enumerate(digits):
         five = digit == "5"
         glyph = cropped(clear_digit(int(digit), 80))
-        box = put(ink, glyph, 30 + 80 * place, 60 + sunk * five)
+        box = put(foreground, glyph, 30 + 80 * place, 60 + sunk * five)
         if five:
-            bar = put(ink, np.ones((8, 50), np.float32), box[0] + 15, box[1] - 13)
+            bar = put(foreground, np.ones((8, 50), np.float32), box[0] + 15, box[1] - 13)
             box = (box[0], bar[1], bar[2], box[3])
         expected.append(box)
-    assert near(boxes_of(ink), expected)
+    assert near(boxes_of(foreground), expected)
 
 
 def test_a_bar_beside_its_five_may_be_its_own() -> None:
-    ink = np.zeros((160, 260), np.float32)
-    five = put(ink, cropped(clear_digit(5, 80)), 40, 50)
-    bar = put(ink, np.ones((30, 40), np.float32), five[2] - 12, 18)
-    (ways,) = segment_digits(ink)
-    whole, apart = ([box for box, _ in way] for way in ways)
+    foreground = np.zeros((160, 260), np.float32)
+    five = put(foreground, cropped(clear_digit(5, 80)), 40, 50)
+    bar = put(foreground, np.ones((30, 40), np.float32), five[2] - 12, 18)
+    (candidates,) = segment_digits(foreground)
+    whole, apart = ([box for box, _ in split] for split in candidates)
     assert near(whole, [(five[0], bar[1], bar[2], five[3])])
     assert near(apart, [five, bar])
 
 
 def test_what_is_left_of_a_line_at_an_edge_is_no_digit() -> None:
-    ink, boxes = number("69", 60)
-    ink[4:40, -2:] = 1
-    assert near(boxes_of(ink), boxes)
-    ink, boxes = number("61", 60, margin=0.0)  # a 1 that ends where the picture does
-    assert near(boxes_of(ink), boxes)
+    foreground, boxes = number("69", 60)
+    foreground[4:40, -2:] = 1
+    assert near(boxes_of(foreground), boxes)
+    foreground, boxes = number("61", 60, margin=0.0)  # a 1 that ends where the picture does
+    assert near(boxes_of(foreground), boxes)
 
 
-def test_ink_that_surrounds_is_a_frame_only_if_it_lies_around() -> None:
-    ink, boxes = number("808", 80)
+def test_foreground_that_surrounds_is_a_frame_only_if_it_lies_around() -> None:
+    foreground, boxes = number("808", 80)
     middle = (boxes[1][0] + boxes[1][2]) // 2
-    ink[boxes[1][1] + 30 : boxes[1][1] + 36, boxes[0][2] - 20 : boxes[2][0] + 20] = 1
-    put(ink, np.ones((22, 6), np.float32), middle - 3, boxes[1][1] + 45)
-    assert segment_digits(ink)  # the three that a dash joins, though ink lies inside one of them
+    foreground[boxes[1][1] + 30 : boxes[1][1] + 36, boxes[0][2] - 20 : boxes[2][0] + 20] = 1
+    put(foreground, np.ones((22, 6), np.float32), middle - 3, boxes[1][1] + 45)
+    assert segment_digits(
+        foreground
+    )  # the three that a dash joins, though foreground lies inside one of them
 
 
 def test_a_broken_stroke_is_one_digit() -> None:
-    ink, boxes = number("808", 80)
+    foreground, boxes = number("808", 80)
     middle = (boxes[1][1] + boxes[1][3]) // 2
-    ink[middle - 2 : middle + 2, boxes[1][0] : boxes[1][2]] = 0
-    found = segment_digits(ink)
-    assert near([ways[0][0][0] for ways in found], boxes)
+    foreground[middle - 2 : middle + 2, boxes[1][0] : boxes[1][2]] = 0
+    found = segment_digits(foreground)
+    assert near([candidates[0][0][0] for candidates in found], boxes)
 
 
 def test_specks_and_dots_are_no_digits() -> None:
-    ink, boxes = number("2468", 80, gap=0.35, margin=1.0)
+    foreground, boxes = number("2468", 80, gap=0.35, margin=1.0)
     generator = np.random.default_rng(0)
-    around = cv2.dilate(ink, np.ones((31, 31))) == 0
+    around = cv2.dilate(foreground, np.ones((31, 31))) == 0
     for y, x in generator.choice(np.argwhere(around), 60, replace=False):
-        ink[y : y + 3, x : x + 3] = 1
-    cv2.circle(ink, (boxes[1][2] + 14, boxes[1][3] - 3), 8, 1.0, -1)  # a decimal point
-    cv2.line(ink, (20, 30), (32, 30), 1.0, 3)
-    assert near(boxes_of(ink), boxes)
+        foreground[y : y + 3, x : x + 3] = 1
+    cv2.circle(foreground, (boxes[1][2] + 14, boxes[1][3] - 3), 8, 1.0, -1)  # a decimal point
+    cv2.line(foreground, (20, 30), (32, 30), 1.0, 3)
+    assert near(boxes_of(foreground), boxes)
 
 
 @pytest.mark.parametrize("thickness", [2, 8])
 @pytest.mark.parametrize("inset", [0, 6])
 def test_a_frame_around_digits_is_none(thickness: int, inset: int) -> None:
-    ink, boxes = number("590", 60, margin=0.8)
-    h, w = ink.shape
-    cv2.rectangle(ink, (inset, inset), (w - 1 - inset, h - 1 - inset), 1.0, thickness)
-    assert near(boxes_of(ink), boxes)
+    foreground, boxes = number("590", 60, margin=0.8)
+    h, w = foreground.shape
+    cv2.rectangle(foreground, (inset, inset), (w - 1 - inset, h - 1 - inset), 1.0, thickness)
+    assert near(boxes_of(foreground), boxes)
 
 
 def test_a_digit_may_fill_the_picture() -> None:
     for digit in range(10):
-        ink = cropped(clear_digit(digit))
-        assert near(boxes_of(ink), [(0, 0, *ink.shape[::-1])])
+        foreground = cropped(clear_digit(digit))
+        assert near(boxes_of(foreground), [(0, 0, *foreground.shape[::-1])])
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 200), (60, 80)])
-def test_no_ink_no_digits(shape: tuple[int, int]) -> None:
+def test_no_foreground_no_digits(shape: tuple[int, int]) -> None:
     assert segment_digits(np.zeros(shape, np.float32)) == []
     assert segment_digits(np.full(shape, 0.2, np.float32)) == []
 
 
 @pytest.mark.parametrize("height", [40, 80])
-def test_touching_digits_may_be_cut_where_they_touch(height: int) -> None:
+def test_touching_digits_may_be_split_where_they_touch(height: int) -> None:
     met = 0
     for pair in itertools.product("023456789", repeat=2):  # a 1 hardly widens its neighbour
-        ink, (one, other) = number("".join(pair), height, gap=-0.04)
-        found = segment_digits(ink)
+        foreground, (one, other) = number("".join(pair), height, gap=-0.04)
+        found = segment_digits(foreground)
         if len(found) == 2:
             continue  # round shapes that miss each other
         met += 1
         assert len(found) == 1
         whole, *others = found[0]
         assert len(whole) == 1
-        cuts = [way for way in others if len(way) == 2]
-        assert len(cuts) == 1
-        (left, a), (right, b) = cuts[0]
+        splits = [split for split in others if len(split) == 2]
+        assert len(splits) == 1
+        (left, a), (right, b) = splits[0]
         assert left[2] == right[0]
         assert abs(left[2] - (one[2] + other[0]) / 2) <= 0.1 * height
         np.testing.assert_array_equal(np.concatenate([a, b], axis=1), whole[0][1])
@@ -236,29 +240,29 @@ def test_touching_digits_may_be_cut_where_they_touch(height: int) -> None:
 
 
 def test_many_that_touch_are_never_taken_for_one() -> None:
-    ink, boxes = number("0000000", 60, gap=-0.04)
-    (ways,) = segment_digits(ink)
-    counts = [len(way) for way in ways]
+    foreground, boxes = number("0000000", 60, gap=-0.04)
+    (candidates,) = segment_digits(foreground)
+    counts = [len(split) for split in candidates]
     assert min(counts) > 1
-    cuts = [box[2] for box, _ in ways[counts.index(7)]][:-1]
+    splits = [box[2] for box, _ in candidates[counts.index(7)]][:-1]
     truth = [(a[2] + b[0]) / 2 for a, b in itertools.pairwise(boxes)]
-    np.testing.assert_allclose(cuts, truth, atol=4)
+    np.testing.assert_allclose(splits, truth, atol=4)
 
 
-def test_the_usual_height_is_that_of_most_ink() -> None:
-    def piece(height: int, area: int) -> Component:
+def test_the_typical_height_is_that_of_most_foreground() -> None:
+    def component(height: int, area: int) -> Component:
         return Component((0, 0, 5, height), (1,), area)
 
-    assert typical_height([piece(40, 300), *(piece(3, 9) for _ in range(20))]) == 40
-    assert typical_height([piece(10, 4), piece(20, 5), piece(30, 4)]) == 20
+    assert typical_height([component(40, 300), *(component(3, 9) for _ in range(20))]) == 40
+    assert typical_height([component(10, 4), component(20, 5), component(30, 4)]) == 20
 
 
 def test_lines_are_what_overlaps() -> None:
-    def piece(left: int, top: int) -> Component:
+    def component(left: int, top: int) -> Component:
         return Component((left, top, left + 10, top + 20), (1,), 1)
 
-    one = [piece(0, 4), piece(20, 0), piece(40, 9)]
-    other = [piece(5, 30), piece(30, 34)]
+    one = [component(0, 4), component(20, 0), component(40, 9)]
+    other = [component(5, 30), component(30, 34)]
     mixed = [other[1], one[2], one[0], other[0], one[1]]
     assert group_into_lines(mixed) == [one, other]
 
@@ -266,8 +270,8 @@ def test_lines_are_what_overlaps() -> None:
 @given(st.integers(1, 8), st.integers(4, 12), st.integers(0, 2**32))
 def test_parts_are_all_of_the_piece(count: int, each: int, seed: int) -> None:
     generator = np.random.default_rng(seed)
-    ink = generator.random((20, count * each)).astype(np.float32)
-    parts = split_columns(ink, count)
+    foreground = generator.random((20, count * each)).astype(np.float32)
+    parts = split_columns(foreground, count)
     assert len(parts) == count
     assert [start for start, _ in parts] == [0, *(end for _, end in parts[:-1])]
     assert parts[-1][1] == count * each
@@ -276,14 +280,20 @@ def test_parts_are_all_of_the_piece(count: int, each: int, seed: int) -> None:
 
 @settings(max_examples=60)
 @given(st.integers(1, 80), st.integers(1, 80), st.integers(0, 2**32), st.floats(0, 1))
-def test_boxes_of_any_ink_are_in_the_picture(h: int, w: int, seed: int, share: float) -> None:
+def test_boxes_of_any_foreground_are_in_the_picture(
+    h: int, w: int, seed: int, share: float
+) -> None:
     noise = np.random.default_rng(seed).random((h, w)).astype(np.float32)
-    ink = np.asarray(cv2.GaussianBlur(noise, (0, 0), 1 + 3 * share), np.float32)
-    ink = np.where(ink > np.quantile(ink, share), ink, 0).astype(np.float32)
-    for ways in segment_digits(ink):
-        assert [len(way) for way in ways] == list(range(len(ways[0]), len(ways[-1]) + 1))
-        for (left, top, right, bottom), content in itertools.chain.from_iterable(ways):
+    foreground = np.asarray(cv2.GaussianBlur(noise, (0, 0), 1 + 3 * share), np.float32)
+    foreground = np.where(foreground > np.quantile(foreground, share), foreground, 0).astype(
+        np.float32
+    )
+    for candidates in segment_digits(foreground):
+        assert [len(split) for split in candidates] == list(
+            range(len(candidates[0]), len(candidates[-1]) + 1)
+        )
+        for (left, top, right, bottom), content in itertools.chain.from_iterable(candidates):
             assert 0 <= left < right <= w
             assert 0 <= top < bottom <= h
             assert content.shape == (bottom - top, right - left)
-            assert (content <= ink[top:bottom, left:right]).all()
+            assert (content <= foreground[top:bottom, left:right]).all()
