@@ -84,3 +84,14 @@ def test_the_service_needs_no_module_of_the_extra_train() -> None:
         "print([m for m in heavy if m in sys.modules], 'torch' in heavy)"
     )
     assert run(code)[0] == "[] True\n"
+
+
+def test_the_static_page_needs_no_module_of_the_extra_serve() -> None:
+    code = (
+        "import sys\n"
+        "import tenfold.serving.web\n"
+        "from tenfold.errors import EXTRA_OF_MODULE\n"
+        "heavy = [m for m, extra in EXTRA_OF_MODULE.items() if extra == 'serve']\n"
+        "print([m for m in heavy if m in sys.modules], 'starlette' in heavy)"
+    )
+    assert run(code)[0] == "[] True\n"

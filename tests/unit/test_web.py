@@ -13,7 +13,7 @@ import pytest
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.errors import BundleError, DataError, TenfoldError
 from tenfold.serving import web
-from tenfold.serving.page import PAGE_FOLDER
+from tenfold.serving.assets import PAGE_FOLDER
 
 FILES = {"ort.wasm.min.mjs": b"one", "ort.wasm": b"two"}
 

@@ -9,9 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tenfold.errors import RunError
-
-PAGE_FOLDER = Path(__file__).parents[1] / "page"
-SERVED_SUFFIXES = frozenset({".html", ".js", ".css", ".svg"})
+from tenfold.serving.assets import PAGE_FOLDER, page_files
 
 PAGE_HEADERS = {
     "Cache-Control": "no-cache",
@@ -26,13 +24,6 @@ REPORT_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
     "font-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 }
-
-
-def page_files(folder: Path = PAGE_FOLDER) -> dict[str, bytes]:
-    """Return the files of the page by their path in its folder, `index.html` last."""
-    paths = [path for path in folder.rglob("*") if path.suffix in SERVED_SUFFIXES]
-    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(paths)}
-    return files | {"index.html": files.pop("index.html")}
 
 
 def page_routes(folder: Path = PAGE_FOLDER) -> list[Route]:

@@ -10,7 +10,7 @@ from tenfold.data.download import download, file_sha256
 from tenfold.data.sources import cache_folder
 from tenfold.errors import DataError, TenfoldError
 from tenfold.files import write_atomically
-from tenfold.serving.page import page_files
+from tenfold.serving.assets import page_files
 
 RUNTIME = "onnxruntime-web-1.30.0"
 TARBALL_URL = f"https://registry.npmjs.org/onnxruntime-web/-/{RUNTIME}.tgz"

@@ -1,0 +1,13 @@
+"""The files of the page, as the service and the static site use them."""
+
+from pathlib import Path
+
+PAGE_FOLDER = Path(__file__).parents[1] / "page"
+PAGE_SUFFIXES = frozenset({".html", ".js", ".css", ".svg"})
+
+
+def page_files(folder: Path = PAGE_FOLDER) -> dict[str, bytes]:
+    """Return the files of the page by their path in its folder, `index.html` last."""
+    paths = [path for path in folder.rglob("*") if path.suffix in PAGE_SUFFIXES]
+    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(paths)}
+    return files | {"index.html": files.pop("index.html")}
