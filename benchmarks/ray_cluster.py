@@ -152,7 +152,7 @@ def started_cluster(nodes: int) -> Iterator[Cluster]:
 
 def drive(folder: Path, on: str | None) -> None:
     """Train a run; append every event to the file `NAME.events` beside the folder."""
-    from tenfold.artifacts.training import Event
+    from tenfold.artifacts.training import Event, FailureEvent
     from tenfold.execution.config import Execution
     from tenfold.execution.train import resume
 
@@ -164,6 +164,8 @@ def drive(folder: Path, on: str | None) -> None:
         events.write(json.dumps({"connected": time.monotonic() - start}) + "\n")
 
         def write_event(member: int, event: Event) -> None:
+            if isinstance(event, FailureEvent):  # of trials only
+                return
             seconds = round(time.monotonic() - start, 2)
             row = {"member": member, "step": event.state.step, "seconds": seconds}
             events.write(json.dumps(row) + "\n")

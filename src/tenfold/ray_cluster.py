@@ -20,9 +20,9 @@ _PATIENCE_SECONDS = 5.0  # for a machine to answer
 def connected(on: str) -> Iterator[Any]:
     """Start or join a Ray cluster for the length of a `with`; yields the module `ray`.
 
-    A cluster of our own listens on loopback alone, to those who know its random token: who may
-    talk to a cluster may run code on it. A joined one keeps its own rules, and takes its token
-    from where Ray looks for it (`RAY_AUTH_MODE`, `RAY_AUTH_TOKEN`, `RAY_AUTH_TOKEN_PATH`).
+    A cluster that is started here listens on loopback only and asks for a random token, because
+    whoever may talk to a cluster may run code on it. A joined one keeps its own rules. Its token
+    comes from where Ray looks for it (`RAY_AUTH_MODE`, `RAY_AUTH_TOKEN`, `RAY_AUTH_TOKEN_PATH`).
 
     Args:
         on: `ray` starts one with this machine's cores; `HOST:PORT` joins the cluster that this

@@ -252,7 +252,9 @@ def main() -> int:
         assert whole.status == 0, whole.output
         expected = look(Path(name, "whole"))
         chosen = sample(whole.points, options.sample)
-        for point in chosen:
+        for number, point in enumerate(chosen):
+            if number % 20 == 0:
+                print(f"{number} of {len(chosen)} points, {failures} failures", file=sys.stderr)
             found = try_point(words, Path(name, "killed"), point, look)
             if found != expected:
                 failures += 1

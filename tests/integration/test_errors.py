@@ -1,4 +1,4 @@
-"""What the user can mend is one line that says how; nothing half-written stays behind."""
+"""An error that the user can mend is one line with the fix; it leaves no file behind."""
 
 import shutil
 import subprocess

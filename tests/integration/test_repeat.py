@@ -74,9 +74,9 @@ def test_the_command_continues_and_summarises(sets: tuple[Path, Path], tmp_path:
         json.loads((folder / f"seed-{k}/evaluation.json").read_text())["models"][-1]["accuracy"]
         for k in range(4)
     ]
-    for seed, accuracy in enumerate(scores):  # told of those that were measured now
-        told = f"seed-{seed} on test images: {accuracy:.2%}, nll_sum" in result.stderr
-        assert told == (seed > 0)
+    for seed, accuracy in enumerate(scores):  # a line for each that was measured now
+        printed = f"seed-{seed} on test images: {accuracy:.2%}, nll_sum" in result.stderr
+        assert printed == (seed > 0)
     assert found["accuracy"]["mean"] == pytest.approx(np.mean(scores))
     assert found["accuracy"]["n"] == 4
     page = Path(found["report"]).read_text()

@@ -162,8 +162,10 @@ def test_the_command_runs_trials_and_finals_and_reports(space: Path, tmp_path: P
         for number in finalists
         if len(finalists) > 1
     }
-    told = json.loads((folder / "sweep.json").read_text())["finals"]
-    assert {f["number"]: np.mean(f["validation_nll_sum"]) for f in told} == pytest.approx(finals)
+    found_finals = json.loads((folder / "sweep.json").read_text())["finals"]
+    assert {f["number"]: np.mean(f["validation_nll_sum"]) for f in found_finals} == pytest.approx(
+        finals
+    )
     least = study.trials[min(finals, key=lambda n: finals[n], default=0)]
     assert found["best"]["number"] == least.number
     assert found["best"]["nll_sum"] == least.value

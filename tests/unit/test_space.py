@@ -1,4 +1,4 @@
-"""A sweep's space: what it may hold, and what is said of what it may not."""
+"""A sweep's space: what it may hold, and the errors of what it may not."""
 
 import re
 from pathlib import Path
@@ -85,16 +85,16 @@ def test_a_space_may_exclude_the_recipe_s_own_values(text: str, tmp_path: Path) 
         ("seed = { low = 0, high = 3 }", "seed: is the same in all trials"),
     ],
 )
-def test_what_is_wrong_is_told_in_one_line(text: str, message: str, tmp_path: Path) -> None:
+def test_what_is_wrong_is_one_line(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(RecipeError) as error:
         space(tmp_path, text)
-    told = str(error.value)
-    assert told.startswith(f"{tmp_path}/space.toml: ")
-    assert re.search(message, told)
-    assert "\n" not in told
+    printed = str(error.value)
+    assert printed.startswith(f"{tmp_path}/space.toml: ")
+    assert re.search(message, printed)
+    assert "\n" not in printed
 
 
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_printed(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"none\.toml: cannot be read"):
         load_space(tmp_path / "none.toml", SMOKE)
 

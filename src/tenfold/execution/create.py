@@ -79,32 +79,26 @@ def newest_unfinished(recipe: Recipe | None = None) -> Run:
 
 def _checked(run: Run, recipe: Recipe, execution: Execution) -> Run:
     """Return a run that agrees with what was asked for."""
-    found, wanted = (dict(_settings(r.model_dump(mode="json"))) for r in (run.recipe, recipe))
+    found, wanted = (r.model_dump(mode="json") for r in (run.recipe, recipe))
     for name in ("device", "precision", "threads"):
         value = getattr(execution, name)
         if value not in {"auto", None}:
             found[name] = getattr(run.manifest, name)
             wanted[name] = str(choose_device(value)) if name == "device" else value
-    for key in found | wanted:
-        if found.get(key) != wanted.get(key):
-            raise RunError(
-                f"{run.path}: its run has {key} = {json.dumps(found.get(key))}, "
-                f"not {json.dumps(wanted.get(key))}; name another --out"
-            )
+    for difference in _differences(found, wanted):
+        raise RunError(f"{run.path}: its run has {difference}; name another --out")
     return run
 
 
-def _settings(node: object, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the leaves of a resolved recipe by their dotted keys."""
-    items: Iterator[tuple[str, Any]] = iter(())
-    if isinstance(node, dict):
-        items = iter(node.items())
-    elif isinstance(node, list):
-        items = ((str(index), value) for index, value in enumerate(node))
-    else:
-        yield key, node
-    for name, value in items:
-        yield from _settings(value, f"{key}.{name}" if key else name)
+def _differences(found: Any, wanted: Any, key: str = "") -> Iterator[str]:  # noqa: ANN401 - JSON
+    """Describe the settings in which two resolved recipes differ."""
+    if isinstance(found, list) and isinstance(wanted, list):
+        found, wanted = dict(enumerate(found)), dict(enumerate(wanted))
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        for name in found | wanted:
+            yield from _differences(found.get(name), wanted.get(name), f"{key}.{name}")
+    elif found != wanted:
+        yield f"{key[1:]} = {json.dumps(found)}, not {json.dumps(wanted)}"
 
 
 def _check_empty(path: Path) -> None:

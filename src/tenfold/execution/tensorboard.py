@@ -1,4 +1,4 @@
-"""A run's curves in TensorBoard, for those who watch there (extra `track`)."""
+"""A run's curves in TensorBoard (extra `track`)."""
 
 from importlib.util import find_spec
 from pathlib import Path

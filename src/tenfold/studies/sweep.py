@@ -3,7 +3,7 @@
     recipe.toml, space.toml    what is swept           trials/NNNN/    a run folder a trial
     journal.log                Optuna's storage        best.toml       the best recipe so far
 
-Trials ask and tell in this process alone; workers only train. Optuna's sampler is seeded anew for
+Only this process uses Optuna; workers only train. Optuna's sampler is seeded anew for
 each trial by the trial's number, so that a resumed sweep does not draw what it drew before.
 """
 
@@ -38,7 +38,7 @@ from tenfold.training.curves import selected_rows
 from tenfold.training.recipe import Recipe
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
-WARM_UP = 0.25  # share of the schedule before which curves say too little to prune by
+UNPRUNED_SHARE = 0.25  # of the schedule: before, curves are too noisy to prune by
 
 OnTrial = Callable[[FrozenTrial], None]
 
@@ -226,7 +226,7 @@ def open_sweep(space: Space, folder: Path, storage: str | None = None) -> Iterat
         study = optuna.create_study(
             storage=_storage(storage) if storage else _journal(folder / "journal.log"),
             study_name=f"{space.recipe.name}-{digest[:12]}",
-            pruner=optuna.pruners.MedianPruner(n_warmup_steps=int(WARM_UP * iterations)),
+            pruner=optuna.pruners.MedianPruner(n_warmup_steps=int(UNPRUNED_SHARE * iterations)),
             direction="minimize",
             load_if_exists=True,
         )
