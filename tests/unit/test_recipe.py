@@ -264,7 +264,7 @@ def test_a_recipe_extends_another_key_by_key(tmp_path: Path) -> None:
 def test_what_a_recipe_extends_must_be_shipped(base: str, tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(f"extends = {base}\n")
-    with pytest.raises(RecipeError, match=r"mine\.toml: extends: .* is no shipped recipe"):
+    with pytest.raises(RecipeError, match=r"mine\.toml: extends: .* is not a shipped recipe"):
         load_recipe(path)
 
 

@@ -1,1 +1,1 @@
-"""What is done to a training batch."""
+"""Training batches: sampling, moving, degrading, outlier exposure."""

@@ -15,15 +15,19 @@ from torch import Tensor
 from tenfold.data.affine import AffineRanges, draw_inverses, warp
 from tenfold.data.mnist import SIDE
 
-_SPACING = 7  # pixels between control points
-_CONTROLS = SIDE // _SPACING + 3  # along an axis: a cubic B-spline reaches two beyond each end
+CONTROL_SPACING_PX = 7
+CONTROLS_PER_AXIS = SIDE // CONTROL_SPACING_PX + 3
+"""A cubic B-spline needs control points beyond each end."""
 
 
 class Augmentation(AffineRanges):
     """How images of a training batch are moved at random."""
 
     deskew: float = Field(
-        default=0.0, ge=0, le=1, description="chance of an image to be deskewed before it is moved"
+        default=0.0,
+        ge=0,
+        le=1,
+        description="probability that an image is deskewed before it is moved",
     )
     elastic: float = Field(
         default=0.0, ge=0, le=5, description="pixels: standard deviation of smooth displacements"
@@ -53,7 +57,7 @@ def augment(images: Tensor, config: Augmentation, generator: torch.Generator) ->
     inverses = draw_inverses(len(images), config, generator)
     if not config.elastic:
         return warp(images, inverses)
-    controls = torch.randn(len(images) * 2, _CONTROLS**2, generator=generator)
+    controls = torch.randn(len(images) * 2, CONTROLS_PER_AXIS**2, generator=generator)
     return warp(images, inverses, (controls * config.elastic, spline_basis()))
 
 
@@ -64,10 +68,10 @@ def spline_basis() -> Tensor:
     Scaled so that independent unit normals at the controls give displacements whose variance is
     1 on average over the image.
     """
-    axis = torch.arange(SIDE) / _SPACING
-    distance = (axis[None] - (torch.arange(_CONTROLS) - 1)[:, None]).abs()
+    axis = torch.arange(SIDE) / CONTROL_SPACING_PX
+    distance = (axis[None] - (torch.arange(CONTROLS_PER_AXIS) - 1)[:, None]).abs()
     near = 2 / 3 - distance**2 + distance**3 / 2
     far = (2 - distance).clamp_min(0) ** 3 / 6
     along = torch.where(distance < 1, near, far)
-    basis = torch.einsum("ay,bx->abyx", along, along).reshape(_CONTROLS**2, SIDE**2)
+    basis = torch.einsum("ay,bx->abyx", along, along).reshape(CONTROLS_PER_AXIS**2, SIDE**2)
     return basis / basis.square().sum(0).mean().sqrt()

@@ -249,7 +249,7 @@ def _phases(folder: Path, batch: int) -> Run:
             trainer.step()
             stamp()
             spans.append(np.diff(stamps) * 1e3)
-        names = ("batch and augmentation", "forward", "loss and backward", "Adam", "averages")
+        names = ("batch and augmentation", "forward", "loss and backward", "Adam", "EMA")
         phases = dict(zip(names, np.median(spans, axis=0).tolist(), strict=True))
         with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
             for _ in range(steps):

@@ -1,1 +1,1 @@
-"""Networks, their pooling and its kernels, and bundles of trained weights."""
+"""The network, its pooling and its kernels."""

@@ -10,7 +10,7 @@ from tenfold.model.config import PoolKind
 
 
 def pool(x: Tensor, kind: PoolKind) -> Tensor:
-    """Pool windows of 2×2 pixels; at odd sizes the last row and column stand alone.
+    """Pool windows of 2×2 pixels; at odd sizes the last row and column have windows of their own.
 
     SAME as TensorFlow pads it for stride 2: nothing at even sizes, one row or column
     at the bottom and right at odd ones, which neither the maximum nor the average counts.

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class TrainableNetwork(nn.Module, ABC):
-    """A network whose hidden layers can be told apart, and computed in bfloat16."""
+    """A network that gives access to its hidden layers and can compute in bfloat16."""
 
     compute_dtype: torch.dtype = torch.float32
 

@@ -1,1 +1,1 @@
-"""Recipes, schedules, the training loop, run folders and ensembles."""
+"""Training: recipe, schedule, task, step, optimizer, EMA, checkpoints, journal."""

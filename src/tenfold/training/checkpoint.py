@@ -19,7 +19,7 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], values: Mapping[s
     """Write tensors and JSON-ready values; the old file stays until the new one is on disk."""
     host = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     text = json.dumps(values)
-    # One entry: safetensors writes several in random order, and equal runs are equal bytes.
+    # One entry: safetensors writes several in random order; equal runs must have equal bytes.
     entry = json.dumps({"sha256": _digest(host, text), "values": text})
     write_atomically(path, save(host, metadata={"checkpoint": entry}))
 
@@ -35,7 +35,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             entry = json.loads(file.metadata()["checkpoint"])
         if entry["sha256"] != _digest(tensors, entry["values"]):
-            raise ValueError("its SHA-256 is another")  # noqa: TRY301 - told like the others
+            raise ValueError("its SHA-256 differs")  # noqa: TRY301 - reported like the others
         return tensors, json.loads(entry["values"])
     except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         raise RunError(
@@ -44,7 +44,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def _digest(tensors: Mapping[str, Tensor], text: str) -> str:
-    """Return the SHA-256 of the values, and of each tensor's name, form and bytes."""
+    """Return the SHA-256 of the values, and of each tensor's name, shape and bytes."""
     digest = hashlib.sha256(text.encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())

@@ -43,7 +43,7 @@ def curves(journals: Sequence[Journal], labels: npt.NDArray[np.int64]) -> list[C
 
 
 def selected_rows(curve: Curve) -> list[Selection]:
-    """Return a curve's rows by rule: least loss and most accuracy, as in the seed, and its end."""
+    """Return a curve's rows by rule: least loss, highest accuracy, last evaluation."""
     picks: dict[KeepRule, int] = {
         "min-nll": int(np.argmin(curve.nll_sum)),
         "max-accuracy": int(np.argmax(curve.accuracy)),

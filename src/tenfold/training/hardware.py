@@ -1,4 +1,4 @@
-"""What this machine is, and which precision is fast on it."""
+"""Hardware: which device and precision to train with, and a description for the manifest."""
 
 import os
 import platform
@@ -28,20 +28,20 @@ def choose_device(name: str = "auto") -> torch.device:
         )
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device).item()  # `meta` is a device, but holds no numbers
+        torch.zeros(1, device=device).item()  # fails on `meta`, which is a device without values
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise RecipeError(f"--device {name}: not available here; use cpu, cuda or mps") from error
     return device
 
 
 def fast_bfloat16(device: torch.device) -> bool:
-    """Say whether `device` multiplies bfloat16 in hardware.
+    """Return whether `device` multiplies bfloat16 in hardware.
 
     Elsewhere bfloat16 is emulated, up to hundreds of times slower than float32.
     """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    # ATEN_CPU_CAPABILITY=avx2 makes of this processor an older one.
+    # ATEN_CPU_CAPABILITY=avx2 makes torch treat this processor as an older one.
     if device.type == "cpu" and torch.backends.cpu.get_cpu_capability() not in {"DEFAULT", "AVX2"}:
         flags = torch.cpu.get_capabilities()
         return bool(flags.get("avx512_bf16") or flags.get("amx_bf16"))

@@ -17,7 +17,7 @@ def nll_sum(logits_nk: Tensor, labels_n: Tensor, label_smoothing: float = 0.0) -
 
     log(p + ε) = logaddexp(log p, log ε) is finite for every finite logit, where the
     report's own form needs p itself, which underflows. With smoothing s the target
-    is (1 - s) on the label and s/10 on every class. A label of -1 is no digit: its target is a
+    is (1 - s) on the label and s/10 on every class. A label of -1 is a non-digit: its target is a
     tenth on every class (Hendrycks, Mazeika & Dietterich 2019, "outlier exposure").
     """
     log_p = torch.log_softmax(logits_nk.float(), dim=1)
@@ -30,6 +30,6 @@ def nll_sum(logits_nk: Tensor, labels_n: Tensor, label_smoothing: float = 0.0) -
 def weight_loss(weights: Iterable[Tensor]) -> float:
     """Return Σ over layers of the mean squared weight: the report's `loss_w`.
 
-    Its gradient, `2 · coefficient / numel · w` a layer, rides in the optimiser.
+    Its gradient, `2 · coefficient / numel · w` a layer, is added in the optimizer.
     """
     return sum(float(weight.detach().float().square().mean()) for weight in weights)

@@ -1,15 +1,16 @@
-"""Muon: momentum whose matrices are made orthogonal before they move the weights.
+"""Muon: momentum that is made orthogonal before it updates the weights.
 
 Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks". Where Adam scales
-each weight's step apart, this scales each direction of a layer's weight matrix apart.
+the step of each weight, Muon scales each direction of a layer's weight matrix.
 """
 
 import torch
 from torch import Tensor
 
-# Of the quintic a·x + b·x³ + c·x⁵ that takes singular values in (0, 1] to about 1 (Jordan et al.).
-_A, _B, _C = 3.4445, -4.7750, 2.0315
-_ITERATIONS = 3  # five, as is usual, measured no better and cost twice as much
+NEWTON_SCHULZ_COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+"""Of a·x + b·x³ + c·x⁵, which takes singular values in (0, 1] to about 1 (Jordan et al.)."""
+NEWTON_SCHULZ_ITERATIONS = 3
+"""The usual five measured no better and cost twice as much."""
 
 
 def muon_step(  # noqa: PLR0913 - it has that many terms
@@ -46,8 +47,9 @@ def orthogonalise(matrix: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     tall = matrix.shape[0] > matrix.shape[1]
     x = (matrix.T if tall else matrix) / matrix.norm().clamp_min(torch.finfo(torch.float32).tiny)
     x = x.to(dtype)
-    for _ in range(_ITERATIONS):
+    a, b, c = NEWTON_SCHULZ_COEFFICIENTS
+    for _ in range(NEWTON_SCHULZ_ITERATIONS):
         gram = x @ x.T
-        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=_B, alpha=_C), x, beta=_A)
+        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     orthogonal: Tensor = x.T if tall else x
     return orthogonal.float()

@@ -104,7 +104,7 @@ def shipped() -> dict[str, Path]:
 def load_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     """Read a shipped recipe by name, or a TOML file, and apply `key.path=value` overrides.
 
-    A file may say `extends = "swift"`: it then has that shipped recipe's keys but for its own.
+    A file may say `extends = "swift"`: it then overrides keys of that shipped recipe.
 
     Raises:
         RecipeError: no such recipe, not TOML, or a key or value that is not allowed.
@@ -116,7 +116,7 @@ def load_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> Recipe:
 
 
 def _checked(document: dict[str, Any], path: Path, text: str, overrides: Sequence[str]) -> Recipe:
-    """Return the recipe that a document is, or say what is wrong with it."""
+    """Check a document and return its recipe."""
     try:
         # Strict: a "2" or a true where an integer belongs is a mistake, not an integer.
         return Recipe.model_validate_json(json.dumps(document, default=str), strict=True)
@@ -153,12 +153,14 @@ def _read(recipe: str | Path) -> tuple[Path, str, dict[str, Any]]:
     if base is None:
         return path, text, document
     if base not in list(shipped()):
-        raise RecipeError(f"{path}: extends: {base} is no shipped recipe (see `tenfold recipes`)")
+        raise RecipeError(
+            f"{path}: extends: {base} is not a shipped recipe (see `tenfold recipes`)"
+        )
     return path, text, _merged(_read(base)[2], document)
 
 
 def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """Lay `changes` over `base`: tables key by key, anything else whole."""
+    """Return `base` with `changes`: tables are merged key by key, other values are replaced."""
     merged = dict(base)
     for key, value in changes.items():
         below = merged.get(key)
@@ -170,7 +172,7 @@ def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _override(document: dict[str, Any], override: str) -> None:
-    """Set what `KEY=VALUE` says; the value is TOML, else a bare string."""
+    """Apply `KEY=VALUE`; the value is TOML, or else a bare string."""
     key, equals, value = override.partition("=")
     if not equals or not key:
         raise RecipeError(
@@ -201,7 +203,7 @@ def _set(document: dict[str, Any], key: str, value: object, override: str) -> No
 def _explain(error: ValidationError, path: Path, text: str, overrides: Sequence[str]) -> str:
     """Turn the first problem into one line: file, line if it can be found, key, fix."""
     problems = error.errors()
-    # A misspelt required key is two problems, missing and unknown: the second tells more.
+    # A misspelt required key is two problems, missing and unknown: the second is more helpful.
     problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
     location = problem["loc"]
     key = ".".join(map(str, location)) or "recipe"

@@ -54,9 +54,9 @@ class Ramp(BaseModel):
         if self.shape == "geometric":
             return float(self.start * (self.end / self.start) ** t)
         # A sum of positive terms: no digits are lost where the ends differ by many powers of ten.
-        share = math.sin(math.pi / 2 * t) ** 2 if self.shape == "cosine" else t
-        rest = math.cos(math.pi / 2 * t) ** 2 if self.shape == "cosine" else 1 - t
-        return self.start * rest + self.end * share
+        end_weight = math.sin(math.pi / 2 * t) ** 2 if self.shape == "cosine" else t
+        start_weight = math.cos(math.pi / 2 * t) ** 2 if self.shape == "cosine" else 1 - t
+        return self.start * start_weight + self.end * end_weight
 
 
 class Stage(BaseModel):
