@@ -66,8 +66,8 @@ def panels(
 
 
 def thousands(value: float, _: object = None) -> str:
-    """Write a tick such as "1,000"."""
-    return f"{value:,.0f}"
+    """Write a tick such as "1,000"; none between two whole numbers."""
+    return f"{value:,.0f}" if value == round(value) else ""
 
 
 def log_tick(value: float, _: object = None) -> str:
