@@ -120,7 +120,7 @@ def test_a_cluster_reads_what_this_machine_reads(tmp_path: Path, start: Start) -
         )
         _, stderr = process.communicate(timeout=120)
         assert process.returncode == 0, stderr
-        assert "60 rows in 6 parts" in stderr
+        assert "60 rows in 6 files" in stderr
         found.append(dataset.dataset(out, format="parquet").to_table().to_pylist())
     assert found[0] == found[1]
     assert len({row["file"] for row in found[1]}) == 60
