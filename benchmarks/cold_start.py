@@ -54,19 +54,19 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--out", type=Path, help="file of the record")
     parser.add_argument("arguments", nargs="+", help="of tenfold: train RECIPE …")
-    given = parser.parse_args()
+    options = parser.parse_args()
     rows = []
-    for seed in range(given.seeds):
-        rows.append(run_one(given.arguments, given.root / f"seed-{seed}", seed))
+    for seed in range(options.seeds):
+        rows.append(run_one(options.arguments, options.root / f"seed-{seed}", seed))
         print(rows[-1], flush=True)
-    print(f"\n{len(rows)} seeds of `tenfold {' '.join(given.arguments)}`")
+    print(f"\n{len(rows)} seeds of `tenfold {' '.join(options.arguments)}`")
     for key in ("accuracy", "nll_sum", "ece"):
-        found = spread([row[key] for row in rows])
-        print(f"{key}: {found.mean:.5g} ± {found.half or float('nan'):.2g} (95 % interval)")
+        mean = spread([row[key] for row in rows])
+        print(f"{key}: {mean.mean:.5g} ± {mean.half or float('nan'):.2g} (95 % interval)")
     for key in ("seconds", "training_seconds", "seconds_to_99", "largest_process_mb"):
         values = [row[key] for row in rows if row[key] is not None]
         print(f"{key}: median {statistics.median(values):.5g}, {min(values)} to {max(values)}")
-    save(given.out, runs=rows)
+    save(options.out, runs=rows)
 
 
 if __name__ == "__main__":

@@ -117,8 +117,8 @@ class Cluster:
         script = f"import ray, sys\nray.init('{ADDRESS}', log_to_driver=False)\nsys.exit("
         script += f"ray.cluster_resources().get('CPU', 0) < {cores})"
         words = [sys.executable, "-c", script]
-        for attempt in range(30):
-            if not self.head.start(*words, log=f"wait-{attempt}").wait():
+        for number in range(30):
+            if not self.head.start(*words, log=f"wait-{number}").wait():
                 return
             time.sleep(1)
         logs = [node.temporary / "log" for node in (self.head, *self.nodes)]

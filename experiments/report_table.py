@@ -34,7 +34,7 @@ def reported(recipe: str) -> str:
     if not rows:
         return REPORTED[method.number]
     accuracy, loss = max(row.accuracy for row in rows), min(row.nll_sum for row in rows)
-    return f"{accuracy:.2%}, {loss:.1f}"
+    return f"{100 * accuracy:.2f} %, {loss:.1f}"
 
 
 def selections(run: Row) -> Iterator[Selection]:
@@ -49,9 +49,9 @@ def selections(run: Row) -> Iterator[Selection]:
 
 def interval(values: Sequence[float], digits: int) -> str:
     """Return mean ± half of the 95 % interval."""
-    found = spread(values)
-    half = "" if found.half is None else f" ± {found.half:.{digits}f}"
-    return f"{found.mean:.{digits}f}{half}"
+    mean = spread(values)
+    half = "" if mean.half is None else f" ± {mean.half:.{digits}f}"
+    return f"{mean.mean:.{digits}f}{half}"
 
 
 def summary(recipe: str, runs: Sequence[Row]) -> str:

@@ -50,9 +50,9 @@ def trial(run: Callable[[int], None]) -> float:
         run(2)
     except tf.errors.OpError:
         return float("inf")
-    begun = time.perf_counter()
+    start = time.perf_counter()
     run(TRIAL_STEPS)
-    return time.perf_counter() - begun
+    return time.perf_counter() - start
 
 
 def network() -> keras.Model:

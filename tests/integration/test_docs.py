@@ -19,7 +19,13 @@ from tenfold.training.schedule import Stage
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text()
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "benchmarks/README.md",
+    ROOT / "experiments/README.md",
+    *sorted(DOCS.rglob("*.md")),
+]
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
