@@ -1,11 +1,7 @@
 """Sweeps: trials that train, are pruned, die and go on; none is counted twice."""
 
-import itertools
 import json
-import os
-import signal
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +9,11 @@ import numpy as np
 import optuna
 import pytest
 from optuna.trial import TrialState
-from typer.testing import CliRunner
 
-from tenfold.artifacts.training import EvaluationEvent, Event, JournalRecord, TrialEvaluationEvent
-from tenfold.cli import app
-from tenfold.data.digits import Digits
+from tenfold.artifacts.training import JournalRecord, TrialEvaluationEvent
 from tenfold.errors import RecipeError, RunError
 from tenfold.execution.config import Execution
 from tenfold.execution.job import Job, OnEvent, TrainJob
-from tenfold.execution.local import LocalExecutor
 from tenfold.execution.run import Run
 from tenfold.studies.space import load_space
 from tenfold.studies.sweep import FINISHED, open_sweep
@@ -117,80 +109,6 @@ def write(folder: Path, loss: float) -> JournalRecord:
     return record
 
 
-def coldest(journal: Journal, index: int) -> float:
-    """Return the least nll_sum over a fine grid of temperatures."""
-    _, validation = Run.open(journal.path.parents[2]).digits()
-    labels = validation.labels.numpy()
-    log_p = journal.log_probabilities(index, len(labels)).astype(np.float64)
-    scaled = [log_p / temperature for temperature in np.geomspace(0.05, 20, 2000)]
-    right = np.arange(len(labels)), labels
-    return min(float((np.log(np.exp(s).sum(1)) - s[right]).sum()) for s in scaled)
-
-
-def on_validation(run: Run) -> float:
-    """Return nll_sum of a run's bundle on its validation images."""
-    _, validation = run.digits()
-    p = run.bundle().probabilities(validation.images)
-    return float(-np.log(p[np.arange(len(p)), validation.labels.numpy()]).sum())
-
-
-@pytest.mark.processes
-def test_the_command_runs_trials_and_finals_and_reports(space: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "sweep"
-    words = ["sweep", "smoke", "--space", space, "--trials", 4, "--seeds", 2, "--out", folder]
-    result = CliRunner().invoke(app, [str(w) for w in [*words, *SET, "--threads", 1, "--json"]])
-    assert result.exit_code == 0, result.output
-    found = json.loads(result.stdout.strip().splitlines()[-1])
-    study = study_of(folder)
-    assert [t.state for t in study.trials] == [TrialState.COMPLETE] * 4
-    first = study.trials[0].params
-    assert first["training.stages.1.learning_rate.start"] == 0.005  # smoke's own come first
-    for trial in study.trials:
-        journal = Journal(folder / "trials" / f"{trial.number:04}" / "members/00")
-        losses = [record.nll_sum for record in journal.records()]
-        calibrated = [coldest(journal, index) for index in range(len(losses))]
-        assert list(trial.intermediate_values.values()) == pytest.approx(calibrated, rel=1e-4)
-        kept = int(np.argmin(losses))  # smoke keeps the least
-        assert trial.value == pytest.approx(calibrated[kept], rel=1e-4)
-    # The least trial and the recipe itself meet again, with three more seeds.
-    least = min(study.trials, key=lambda t: t.value or 0)
-    finalists = sorted({least.number, 0})
-    finals = {
-        number: np.mean(
-            [on_validation(Run.open(folder / f"finals/{number:04}/seed-{s}")) for s in (1, 2, 3)]
-        )
-        for number in finalists
-        if len(finalists) > 1
-    }
-    found_finals = json.loads((folder / "sweep.json").read_text())["finals"]
-    assert {f["number"]: np.mean(f["validation_nll_sum"]) for f in found_finals} == pytest.approx(
-        finals
-    )
-    least = study.trials[min(finals, key=lambda n: finals[n], default=0)]
-    assert found["best"]["number"] == least.number
-    assert found["best"]["nll_sum"] == least.value
-    best = load_recipe(Path(found["recipe"]))
-    own = load_recipe("smoke", SMALL)
-    start = least.params["training.stages.1.learning_rate.start"]
-    assert best.training.stages[1].learning_rate.start == start
-    assert best.members == own.members == 2
-    assert best.changed({"training.stages.1.learning_rate.start": 0.005, "name": "smoke"}) == (
-        own.changed({"network.pooling": best.network.pooling})
-    )
-    for name, folder_name in (
-        ("baseline", "baseline"),
-        ("best", f"best-{least.number:04}" if least.number else "baseline"),
-    ):
-        runs = [Run.open(folder / folder_name / f"seed-{seed}") for seed in (4, 5)]
-        measured = found["fresh_seeds"]["validation_nll_sum"][name]
-        assert measured["n"] == 2
-        assert measured["mean"] == pytest.approx(np.mean([on_validation(run) for run in runs]))
-    page = Path(found["report"]).read_text()
-    assert "4 trials, 0 of them pruned" in page
-    assert "Importance" in page or "importance" in page
-    assert page.count("<svg") == 2
-
-
 def test_a_trial_worse_than_the_median_is_pruned(opened: Callable[[], Any], tmp_path: Path) -> None:
     good = [[9.0, 8.0, value] for value in (5.0, 4.0, 3.0, 4.0, 5.0)]
     executor = Scripted(*good, [10.0, 9.0, 1.0], [8.0, 7.0, 6.0])
@@ -272,32 +190,6 @@ def test_one_that_diverges_counts_as_pruned(tmp_path: Path) -> None:
     assert all("training diverged by iteration" in t.user_attrs["reason"] for t in trials)
 
 
-@pytest.mark.processes
-def test_killed_and_continued_by_the_same_command(
-    space: Path, tmp_path: Path, start: Callable[..., Any]
-) -> None:
-    folder = tmp_path / "sweep"
-    words = ["sweep", "smoke", "--space", space, "--trials", 4, "--seeds", 1, "--out", folder]
-    words += [*SET, "--set", "members=1", "--json"]
-    first = start(*words, "--threads", 2)
-    for line in first.stderr:
-        if line.startswith("2/4"):
-            break
-    os.killpg(first.pid, signal.SIGKILL)
-    before = {t.number for t in study_of(folder).trials if t.state in FINISHED}
-    second = CliRunner().invoke(app, [str(word) for word in [*words, "--threads", 1]])
-    assert second.exit_code == 0, second.output
-    study = study_of(folder)
-    finished = [t for t in study.trials if t.state in FINISHED]
-    assert len(finished) == 4
-    assert before <= {t.number for t in finished}
-    assert len(before) >= 2
-    assert not [t for t in study.trials if t.state in {TrialState.RUNNING, TrialState.WAITING}]
-    runs = [t.user_attrs["run"] for t in finished]
-    assert len(set(runs)) == 4
-    assert len({json.dumps(t.params) for t in finished}) == 4
-
-
 def test_one_process_a_folder_and_one_sweep_a_folder(
     opened: Callable[[], Any], space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -341,51 +233,3 @@ def test_machines_share_a_storage(space: Path, tmp_path: Path) -> None:
         open_sweep(loaded, tmp_path / "c", "nonsense://x"),
     ):
         pass
-
-
-def count(
-    job: Job,
-    stop: Callable[[], bool],
-    digits: tuple[Digits, Digits] | None = None,  # noqa: ARG001 - part of what an executor calls
-) -> Iterator[Event]:
-    """Stand in for a job that trains: three events, or no end if it is member 1."""
-    for step in itertools.count() if job.member == 1 else range(3):
-        yield EvaluationEvent(record=record_of(step))
-        time.sleep(0.01)
-        assert not stop()
-
-
-def jobs(folder: Path, members: int) -> list[Job]:
-    return [Job(folder, member, "cpu", "float32", 1) for member in range(members)]
-
-
-# These workers compute nothing, so that they may be forked.
-@pytest.mark.parametrize("local", [LocalExecutor(1), LocalExecutor(2, "fork")])
-def test_an_executor_ends_a_job_on_request(local: LocalExecutor, tmp_path: Path) -> None:
-    steps: list[list[int]] = [[], [], []]
-
-    def on_event(job: Job, event: Event) -> bool:
-        assert isinstance(event, EvaluationEvent)
-        steps[job.member].append(event.record.step)
-        return job.member == 1 and event.record.step == 4
-
-    local(jobs(tmp_path, 3), on_event, count)
-    assert steps == [[0, 1, 2], [0, 1, 2, 3, 4], [0, 1, 2]]
-
-
-def test_jobs_are_taken_when_there_is_capacity(tmp_path: Path) -> None:
-    ended: list[int] = []
-
-    def lazily() -> Iterator[Job]:
-        for job in jobs(tmp_path, 5):
-            assert len(ended) >= job.member - 1  # two workers
-            yield job
-
-    def on_event(job: Job, event: Event) -> bool:
-        assert isinstance(event, EvaluationEvent)
-        if event.record.step == 2:
-            ended.append(job.member)
-        return event.record.step == 2
-
-    LocalExecutor(2, "fork")(lazily(), on_event, count)
-    assert sorted(ended) == list(range(5))
