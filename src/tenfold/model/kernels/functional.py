@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name every PyTorch reader expects
 
 from tenfold.model.config import POOLING_WEIGHTS, PoolKind
-from tenfold.model.kernels import operators  # noqa: F401 - registers torch.ops.tenfold
+from tenfold.model.kernels import first_layer, operators  # noqa: F401 - they register torch.ops
 from tenfold.model.kernels.library import (
     DTYPES,
     MAX_CHANNELS,

@@ -13,20 +13,19 @@ from torch import Tensor
 from tenfold.model.kernels.library import run, run_sums
 
 # Defined one by one: `torch.library.custom_op` would import dynamo, which takes a second.
-_LIBRARY = torch.library.Library("tenfold", "DEF")
-_CHANNELS_LAST = torch.channels_last
-PATCH_PIXELS = 9
+LIBRARY = torch.library.Library("tenfold", "DEF")
+CHANNELS_LAST = torch.channels_last
 
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 
-def _operator(schema: str) -> Callable[[Kernel], Kernel]:
+def operator(schema: str) -> Callable[[Kernel], Kernel]:
     """Define an operator; the decorated function implements it on a CPU."""
 
     def register(kernel: Kernel) -> Kernel:
-        _LIBRARY.define(schema)
-        _LIBRARY.impl(schema.split("(", 1)[0], kernel, "CPU")
+        LIBRARY.define(schema)
+        LIBRARY.impl(schema.split("(", 1)[0], kernel, "CPU")
         return kernel
 
     return register
@@ -36,18 +35,21 @@ def _pooled(x: Tensor) -> Tensor:
     """Return an empty tensor for `x` after pooling."""
     n, c, h, w = x.shape
     shape = (n, c, (h + 1) // 2, (w + 1) // 2)
-    return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=_CHANNELS_LAST)
+    return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=CHANNELS_LAST)
 
 
-def _codes(pooled: Tensor) -> Tensor:
+def empty_codes(pooled: Tensor) -> Tensor:
+    """Return an empty uint8 tensor, a code for each pooled value."""
     return torch.empty_like(pooled, dtype=torch.uint8)
 
 
-def _dense(x: Tensor) -> Tensor:
-    return x.contiguous(memory_format=_CHANNELS_LAST)
+def channels_last(x: Tensor) -> Tensor:
+    """Return `x` dense in channels-last memory, copied if it is not."""
+    return x.contiguous(memory_format=CHANNELS_LAST)
 
 
-def _shape(x: Tensor, names: str = "nchw") -> dict[str, Any]:
+def shape_arguments(x: Tensor, names: str = "nchw") -> dict[str, Any]:
+    """Return the sizes of `x` by name, as the kernels take them."""
     return dict(zip(names, x.shape, strict=True))
 
 
@@ -55,8 +57,8 @@ def _forward(
     x: Tensor, max_weight: float, average_weight: float, **affine: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Apply `scale` and `shift` [c] if given, then ReLU and pooling: pooled, code."""
-    x, pooled = _dense(x), _pooled(x)
-    code, given = _codes(pooled), {**_shape(x), **affine}
+    x, pooled = channels_last(x), _pooled(x)
+    code, given = empty_codes(pooled), {**shape_arguments(x), **affine}
     run(
         "forward",
         x.dtype,
@@ -70,24 +72,24 @@ def _forward(
     return pooled, code
 
 
-@_operator("relu_pool(Tensor x, float max_weight, float average_weight) -> (Tensor, Tensor)")
+@operator("relu_pool(Tensor x, float max_weight, float average_weight) -> (Tensor, Tensor)")
 def _relu_pool(x: Tensor, max_weight: float, average_weight: float) -> tuple[Tensor, Tensor]:
     return _forward(x, max_weight, average_weight)
 
 
-@_operator(
+@operator(
     "relu_pool_backward(Tensor dy, Tensor code, int h, int w,"
     " float max_weight, float average_weight) -> Tensor"
 )
 def _relu_pool_backward(
     dy: Tensor, code: Tensor, h: int, w: int, max_weight: float, average_weight: float
 ) -> Tensor:
-    dy = _dense(dy)
+    dy = channels_last(dy)
     dx = _unpooled(dy, h, w)
     run(
         "backward",
         dx.dtype,
-        **_shape(dx),
+        **shape_arguments(dx),
         dy=dy,
         code=code,
         dx=dx,
@@ -97,7 +99,7 @@ def _relu_pool_backward(
     return dx
 
 
-@_operator(
+@operator(
     "affine_relu_pool(Tensor x, Tensor scale, Tensor shift,"
     " float max_weight, float average_weight) -> Tensor"
 )
@@ -107,7 +109,7 @@ def _affine_relu_pool(
     return _forward(x, max_weight, average_weight, scale=scale, shift=shift)[0]
 
 
-@_operator(
+@operator(
     "norm_relu_pool(Tensor x, Tensor weight, Tensor bias, float epsilon,"
     " float max_weight, float average_weight) -> (Tensor, Tensor, Tensor, Tensor)"
 )
@@ -120,11 +122,13 @@ def _norm_relu_pool(
     average_weight: float,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return also the mean and the biased variance over n, h, w."""
-    x, count = _dense(x), x.numel() // x.shape[1]
+    x, count = channels_last(x), x.numel() // x.shape[1]
     # A variance that is small beside the mean is lost in squares of x, but not in those of x
     # less its first pixel.
     offset = x[0, :, 0, 0].float()
-    total, squares = run_sums("moments", x.dtype, 2, **_shape(x), x=x, offset=offset) / count
+    total, squares = (
+        run_sums("moments", x.dtype, 2, **shape_arguments(x), x=x, offset=offset) / count
+    )
     mean, variance = offset + total, (squares - total.square()).clamp_min(0)
     scale = (weight * (variance + epsilon).rsqrt()).float()
     shift = (bias - mean * scale).float()
@@ -132,7 +136,7 @@ def _norm_relu_pool(
     return pooled, code, mean.float(), variance.float()
 
 
-@_operator(
+@operator(
     "norm_relu_pool_backward(Tensor dy, Tensor code, Tensor x, Tensor weight, Tensor mean,"
     " Tensor variance, float epsilon, float max_weight, float average_weight)"
     " -> (Tensor, Tensor, Tensor)"
@@ -149,9 +153,9 @@ def _norm_relu_pool_backward(
     average_weight: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """With d = Σ dz·x̂: dx = weight/std · (dz - Σdz/count - x̂ · d/count)."""
-    dy, x, count = _dense(dy), _dense(x), x.numel() // x.shape[1]
+    dy, x, count = channels_last(dy), channels_last(x), x.numel() // x.shape[1]
     given = {
-        **_shape(x),
+        **shape_arguments(x),
         "x": x,
         "dy": dy,
         "code": code,
@@ -171,32 +175,32 @@ def _norm_relu_pool_backward(
 
 def _unpooled(dy: Tensor, h: int, w: int) -> Tensor:
     shape = (dy.shape[0], dy.shape[1], h, w)
-    return torch.empty(shape, dtype=dy.dtype, device=dy.device, memory_format=_CHANNELS_LAST)
+    return torch.empty(shape, dtype=dy.dtype, device=dy.device, memory_format=CHANNELS_LAST)
 
 
-@torch.library.register_fake("tenfold::relu_pool", lib=_LIBRARY)
+@torch.library.register_fake("tenfold::relu_pool", lib=LIBRARY)
 def _(x: Tensor, max_weight: float, average_weight: float) -> tuple[Tensor, Tensor]:
     pooled = _pooled(x)
-    return pooled, _codes(pooled)
+    return pooled, empty_codes(pooled)
 
 
-@torch.library.register_fake("tenfold::relu_pool_backward", lib=_LIBRARY)
+@torch.library.register_fake("tenfold::relu_pool_backward", lib=LIBRARY)
 def _(dy: Tensor, code: Tensor, h: int, w: int, max_weight: float, average_weight: float) -> Tensor:
     return _unpooled(dy, h, w)
 
 
-@torch.library.register_fake("tenfold::affine_relu_pool", lib=_LIBRARY)
+@torch.library.register_fake("tenfold::affine_relu_pool", lib=LIBRARY)
 def _(x: Tensor, scale: Tensor, shift: Tensor, max_weight: float, average_weight: float) -> Tensor:
     return _pooled(x)
 
 
-@torch.library.register_fake("tenfold::norm_relu_pool", lib=_LIBRARY)
+@torch.library.register_fake("tenfold::norm_relu_pool", lib=LIBRARY)
 def _(x: Tensor, weight: Tensor, *_: object) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     pooled = _pooled(x)
-    return pooled, _codes(pooled), torch.empty_like(weight), torch.empty_like(weight)
+    return pooled, empty_codes(pooled), torch.empty_like(weight), torch.empty_like(weight)
 
 
-@torch.library.register_fake("tenfold::norm_relu_pool_backward", lib=_LIBRARY)
+@torch.library.register_fake("tenfold::norm_relu_pool_backward", lib=LIBRARY)
 def _(
     dy: Tensor,
     code: Tensor,
@@ -234,119 +238,11 @@ def _differentiate_norm_relu_pool(ctx: Any, dy: Tensor, *_: object) -> tuple[Ten
 
 
 torch.library.register_autograd(
-    "tenfold::relu_pool", _differentiate_relu_pool, setup_context=_save_relu_pool, lib=_LIBRARY
+    "tenfold::relu_pool", _differentiate_relu_pool, setup_context=_save_relu_pool, lib=LIBRARY
 )
 torch.library.register_autograd(
     "tenfold::norm_relu_pool",
     _differentiate_norm_relu_pool,
     setup_context=_save_norm_relu_pool,
-    lib=_LIBRARY,
-)
-
-
-@_operator(
-    "convolve_relu_pool(Tensor pixels, Tensor filters, Tensor bias, bool low, float max_weight,"
-    " float average_weight) -> (Tensor, Tensor)"
-)
-def _convolve_relu_pool(
-    pixels: Tensor,
-    filters: Tensor,
-    bias: Tensor,
-    low: bool,
-    max_weight: float,
-    average_weight: float,
-) -> tuple[Tensor, Tensor]:
-    """Float32 pixels [n, h, w], filters [9, c], bias [c]; bfloat16 out if `low`."""
-    pixels = pixels.contiguous()
-    pooled = _convolved(pixels, filters, low=low)
-    code = _codes(pooled)
-    given = {
-        **_shape(pixels, "nhw"),
-        "c": len(bias),
-        "max_weight": max_weight,
-        "average_weight": average_weight,
-    }
-    given |= {"filters": filters.contiguous(), "bias": bias}
-    run("convolve", pooled.dtype, **given, x=pixels, y=pooled, code=code)
-    return pooled, code
-
-
-@_operator(
-    "convolve_relu_pool_backward(Tensor dy, Tensor code, Tensor pixels,"
-    " float max_weight, float average_weight) -> Tensor"
-)
-def _convolve_relu_pool_backward(
-    dy: Tensor, code: Tensor, pixels: Tensor, max_weight: float, average_weight: float
-) -> Tensor:
-    """Return the gradient of filters and bias: float32 [10, c], the bias last."""
-    dy, pixels = _dense(dy), pixels.contiguous()
-    given = {
-        **_shape(pixels, "nhw"),
-        "c": dy.shape[1],
-        "max_weight": max_weight,
-        "average_weight": average_weight,
-    }
-    return run_sums(
-        "gradient", dy.dtype, PATCH_PIXELS + 1, **given, x=pixels, dy=dy, code=code
-    ).float()
-
-
-@_operator("patch_moments(Tensor pixels) -> Tensor")
-def _patch_moments(pixels: Tensor) -> Tensor:
-    """Return Σ over all 3×3 patches p (zeros outside, 1 appended) of p pᵀ: float64 [10, 10]."""
-    pixels = pixels.contiguous()
-    size = PATCH_PIXELS + 1
-    moments = run_sums("patches", torch.float32, size, c=size, **_shape(pixels, "nhw"), x=pixels)
-    return moments.triu() + moments.triu(1).T
-
-
-def _convolved(pixels: Tensor, filters: Tensor, *, low: bool) -> Tensor:
-    n, h, w = pixels.shape
-    shape = (n, filters.shape[1], (h + 1) // 2, (w + 1) // 2)
-    dtype = torch.bfloat16 if low else torch.float32
-    return torch.empty(shape, dtype=dtype, device=pixels.device, memory_format=_CHANNELS_LAST)
-
-
-@torch.library.register_fake("tenfold::convolve_relu_pool", lib=_LIBRARY)
-def _(
-    pixels: Tensor,
-    filters: Tensor,
-    bias: Tensor,
-    low: bool,
-    max_weight: float,
-    average_weight: float,
-) -> tuple[Tensor, Tensor]:
-    pooled = _convolved(pixels, filters, low=low)
-    return pooled, _codes(pooled)
-
-
-@torch.library.register_fake("tenfold::convolve_relu_pool_backward", lib=_LIBRARY)
-def _(dy: Tensor, code: Tensor, pixels: Tensor, max_weight: float, average_weight: float) -> Tensor:
-    return dy.new_empty(PATCH_PIXELS + 1, dy.shape[1], dtype=torch.float32)
-
-
-@torch.library.register_fake("tenfold::patch_moments", lib=_LIBRARY)
-def _(pixels: Tensor) -> Tensor:
-    return pixels.new_empty(PATCH_PIXELS + 1, PATCH_PIXELS + 1, dtype=torch.float64)
-
-
-def _save_convolve(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    pixels, _, _, _, ctx.max_weight, ctx.average_weight = inputs
-    ctx.set_materialize_grads(False)
-    ctx.save_for_backward(output[1], pixels)
-
-
-def _differentiate_convolve(ctx: Any, dy: Tensor, *_: object) -> tuple[Tensor | None, ...]:
-    code, pixels = ctx.saved_tensors
-    gradient = torch.ops.tenfold.convolve_relu_pool_backward(
-        dy, code, pixels, ctx.max_weight, ctx.average_weight
-    )
-    return None, gradient[:PATCH_PIXELS], gradient[PATCH_PIXELS], None, None, None
-
-
-torch.library.register_autograd(
-    "tenfold::convolve_relu_pool",
-    _differentiate_convolve,
-    setup_context=_save_convolve,
-    lib=_LIBRARY,
+    lib=LIBRARY,
 )
