@@ -35,7 +35,7 @@ VARIANTS: dict[str, list[str]] = {
     "no augmentation": [
         *(f"augmentation.{key}=0.0" for key in ("rotation", "scale", "shear", "translation"))
     ],
-    "no averaging": ["ema.decay=0.0"],
+    "no EMA of the weights": ["ema.decay=0.0"],
     "constant learning rate": ["training.stages.1.learning_rate=0.006"],
     "no batch normalisation": ["network.normalisation=none"],
 }
@@ -44,7 +44,7 @@ REPORT = [
     *VARIANTS["Adam in place of Muon"],
     *VARIANTS["no label smoothing"],
     *VARIANTS["no augmentation"],
-    *VARIANTS["no averaging"],
+    *VARIANTS["no EMA of the weights"],
     "training.stages.0.learning_rate=0.001",
     "training.stages.1.learning_rate={start=0.001, end=0.0}",
 ]
@@ -97,7 +97,8 @@ def print_table(groups: dict[str, Group], names: Iterable[str], base: str) -> di
     for name in names:
         rows = figures[name]
         results[name] = {k: (spread(rows[k]), paired(against[k], rows[k])) for k in FIGURES}
-        print(table_row(name, results[name]))
+        removed = "" if name in VARIANTS | IN_REPORT else " *(removed)*"
+        print(table_row(name + removed, results[name]))
     print()
     return results
 
