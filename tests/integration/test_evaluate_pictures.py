@@ -1,4 +1,4 @@
-"""`tenfold evaluate` on pictures: what is measured, printed and told."""
+"""`tenfold evaluate` on pictures: what is measured and printed."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Laws of the data room that hold for every input."""
+"""Laws of `tenfold.data` that hold for every input."""
 
 import gzip
 import tempfile

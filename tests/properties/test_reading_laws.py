@@ -1,6 +1,6 @@
 """However a digit is drawn, saved and placed, it is the same digit.
 
-How far two images in MNIST's form are apart is said in mean grey levels, of 255, after the best
+How far two images in MNIST's format are apart is given in mean grey levels, of 255, after the best
 move by at most one pixel: a change of a hundredth of a grey level can move a centre of mass past
 the middle between two pixels.
 """

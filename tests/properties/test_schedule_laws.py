@@ -62,14 +62,16 @@ def test_at_is_a_pure_function_of_the_step(schedule: Schedule, chance: random.Ra
 
 
 @given(schedules)
-def test_batches_are_positive_multiples_and_knobs_move_only_at_updates(schedule: Schedule) -> None:
+def test_batches_are_positive_multiples_and_values_change_only_at_updates(
+    schedule: Schedule,
+) -> None:
     start = 0
     for index, stage in enumerate(schedule.stages):
         for iteration in range(stage.iterations):
-            knobs = schedule.at(start + iteration)
-            assert knobs.stage == index
-            assert knobs.batch_size > 0
-            assert knobs.batch_size % stage.batch_multiple == 0
+            hyper = schedule.at(start + iteration)
+            assert hyper.stage == index
+            assert hyper.batch_size > 0
+            assert hyper.batch_size % stage.batch_multiple == 0
             if iteration % schedule.update_every:
-                assert knobs == schedule.at(start + iteration - 1)
+                assert hyper == schedule.at(start + iteration - 1)
         start += stage.iterations

@@ -17,7 +17,7 @@ Pixels = npt.NDArray[np.uint8]
 def clear_digit(
     digit: int, height: int = 100, *, way: int = 0, pen: float = 0.11, margin: float = 0.3
 ) -> Floats:
-    """Draw a template of the strokes as it is: float32[h, w], ink 1 and paper exactly 0.
+    """Draw a template of the strokes as it is: float32[h, w], foreground 1 and paper exactly 0.
 
     The pen and the margin, beyond the pen's own width, are in heights.
     """
@@ -33,16 +33,16 @@ def clear_digit(
     return np.asarray(canvas / 255, np.float32)
 
 
-def cropped(ink: Floats) -> Floats:
+def cropped(foreground: Floats) -> Floats:
     """Cut off what is paper on all four sides."""
-    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    rows, columns = np.flatnonzero(foreground.any(axis=1)), np.flatnonzero(foreground.any(axis=0))
+    return foreground[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def number(
     digits: str, height: int = 60, *, gap: float = 0.25, margin: float = 0.5
 ) -> tuple[Floats, list[Box]]:
-    """Write digits in a line, gaps and margin in heights; return the ink and a box each."""
+    """Write digits in a line, gaps and margin in heights; return the foreground and a box each."""
     glyphs = [cropped(clear_digit(int(digit), height)) for digit in digits]
     space, around = round(gap * height), round(margin * height)
     widths = [glyph.shape[1] for glyph in glyphs]
@@ -63,9 +63,9 @@ def number(
     return canvas, boxes
 
 
-def on_paper(ink: Floats, pen: Colour, paper: Colour) -> Pixels:
+def on_paper(foreground: Floats, pen: Colour, paper: Colour) -> Pixels:
     """Blend a pen's colour over paper: uint8[h, w], or [h, w, 3] if they are in colour."""
-    share = ink if isinstance(paper, int) else ink[..., None]
+    share = foreground if isinstance(paper, int) else foreground[..., None]
     blended = np.asarray(paper) * (1 - share) + np.asarray(pen) * share
     pixels: Pixels = np.rint(blended).astype(np.uint8)
     return pixels
@@ -78,7 +78,9 @@ def overlap(found: Floats, drawn: Floats) -> float:
 
 
 def stacked(lines: Sequence[Floats], gap: int) -> Floats:
-    """Lay inks below each other, left edges aligned."""
-    width = max(ink.shape[1] for ink in lines)
-    wide = [np.pad(ink, ((0, gap), (0, width - ink.shape[1]))) for ink in lines]
+    """Put lines below each other, left edges aligned."""
+    width = max(line.shape[1] for line in lines)
+    wide = [
+        np.pad(foreground, ((0, gap), (0, width - foreground.shape[1]))) for foreground in lines
+    ]
     return np.concatenate(wide)

@@ -13,14 +13,14 @@ from tenfold.reading.reader import Reader
 
 EVEN = [0.1] * 10
 BLANK = np.full((20, 20), 255, np.uint8)
-INK = on_paper(clear_digit(3, 40), 0, 255)
+FOREGROUND = on_paper(clear_digit(3, 40), 0, 255)
 
 
 class Stub:
     """In place of a network: gives the same answer to every image, and counts its calls."""
 
-    def __init__(self, probabilities: Sequence[float], accept: float = 0.5) -> None:
-        self.config = SimpleNamespace(rejection_threshold=accept)
+    def __init__(self, probabilities: Sequence[float], rejection_threshold: float = 0.5) -> None:
+        self.config = SimpleNamespace(rejection_threshold=rejection_threshold)
         self.given: list[int] = []
         self._row = np.array(probabilities, np.float32)
 
@@ -35,6 +35,10 @@ class Stub:
 
 
 def stub_reader(
-    probabilities: Sequence[float], accept: float | None = None, bundle_s: float = 0.5
+    probabilities: Sequence[float],
+    rejection_threshold: float | None = None,
+    bundle_threshold: float = 0.5,
 ) -> Reader:
-    return Reader(cast("OnnxClassifier", Stub(probabilities, bundle_s)), accept)
+    return Reader(
+        cast("OnnxClassifier", Stub(probabilities, bundle_threshold)), rejection_threshold
+    )

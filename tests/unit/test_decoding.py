@@ -35,9 +35,9 @@ def saved(image: Image.Image | np.ndarray, kind: str, **options: Any) -> bytes:
     return file.getvalue()
 
 
-def with_alpha(ink: int, opacity: np.ndarray) -> np.ndarray:
-    """Ink of one grey in all its colours, opaque where `opacity` says: uint8[h, w, 4]."""
-    return np.dstack([np.full((*opacity.shape, 3), ink, np.uint8), opacity])
+def with_alpha(foreground: int, opacity: np.ndarray) -> np.ndarray:
+    """Foreground of one grey in all its colours, opaque where `opacity` says: uint8[h, w, 4]."""
+    return np.dstack([np.full((*opacity.shape, 3), foreground, np.uint8), opacity])
 
 
 def stroke() -> np.ndarray:
@@ -147,11 +147,11 @@ def test_light_ink_on_nothing_lies_on_black(kind: str) -> None:
     np.testing.assert_allclose(pixels, np.broadcast_to(expected, (*SHAPE, 3)), atol=1)
 
 
-@pytest.mark.parametrize(("ink", "paper"), [(0, 255), (255, 0)])
-def test_grey_with_alpha_stays_grey(ink: int, paper: int) -> None:
-    both = np.dstack([np.full(SHAPE, ink, np.uint8), stroke()])
+@pytest.mark.parametrize(("foreground", "paper"), [(0, 255), (255, 0)])
+def test_grey_with_alpha_stays_grey(foreground: int, paper: int) -> None:
+    both = np.dstack([np.full(SHAPE, foreground, np.uint8), stroke()])
     pixels = decode(saved(both, "PNG"))
-    expected = paper + (ink - paper) * (stroke() / 255)
+    expected = paper + (foreground - paper) * (stroke() / 255)
     assert pixels.shape == SHAPE
     np.testing.assert_allclose(pixels.astype(int), expected, atol=1)
 

@@ -240,7 +240,7 @@ def test_truncation_takes_foreground_off_one_side_of_the_box_only() -> None:
         if not len(rows):
             continue
         top, left, bottom, right = box
-        # Faint ink outside the box, above 0 and below 0.2, goes with its side.
+        # Faint strokes outside the box, above 0 and below 0.2, goes with its side.
         taken = {
             "top": rows.max() - top + 1,
             "left": columns.max() - left + 1,
@@ -269,7 +269,7 @@ def test_page_remnants_are_lines_gaps_and_marks() -> None:
     darker, fainter = ((y - x) > 1e-3).flatten(1).any(1), ((x - y) > 1e-3).flatten(1).any(1)
     assert not bool((darker & fainter).any())
     # 0.4 lines and 0.3 marks darken, but some marks lie beyond the picture's side; 0.3 gaps fade
-    # where they meet ink at all.
+    # where they meet strokes at all.
     assert 0.5 < float(darker.float().mean()) < 0.72
     assert 0.1 < float(fainter.float().mean()) < 0.35
     for change in (y - x)[fainter]:
@@ -283,8 +283,8 @@ def test_gaussian_blur_is_scipy_s_binomial() -> None:
     x = torch.rand(5, 28, 28, generator=seeded())
     expected = x.double().numpy()
     for axis in (1, 2):
-        taps = np.array([1, 4, 6, 4, 1]) / 16
-        expected = ndimage.convolve1d(expected, taps, axis, mode="constant")
+        weights = np.array([1, 4, 6, 4, 1]) / 16
+        expected = ndimage.convolve1d(expected, weights, axis, mode="constant")
     np.testing.assert_allclose(gaussian_blur(x), expected, atol=1e-6)
 
 
@@ -297,7 +297,7 @@ def test_bounding_boxes_are_numpy_s() -> None:
     boxes = bounding_boxes(x)
     assert boxes.dtype == torch.int64
     np.testing.assert_array_equal(boxes, boxes_by_hand(x))
-    assert boxes[-2:].tolist() == [[0, 0, 27, 27]] * 2  # without ink, the whole frame
+    assert boxes[-2:].tolist() == [[0, 0, 27, 27]] * 2  # without strokes, the whole frame
 
 
 # Nothing is enlarged more than one and a half times: bilinear edges are wider then.

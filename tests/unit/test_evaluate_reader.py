@@ -1,4 +1,4 @@
-"""Measuring a reader: what each kind of picture counts, with a reader that says what it is told."""
+"""Measuring a reader: what each kind of picture counts, with a reader of known outcomes."""
 
 from collections.abc import Iterable, Iterator
 from typing import cast
@@ -14,27 +14,27 @@ from tenfold.evaluation.reader import evaluate_reader
 from tenfold.reading.crops import Layout
 from tenfold.reading.reader import Reader, Reading, Reason
 
-Said = str | DataError  # a character a reading: its digit, and how it is marked
+Outcome = str | DataError  # a character a reading: its digit, and how it is marked
 
 
 class Stub:
     """In place of a reader: a digit is accepted, one after ! rejected, a dot blank."""
 
-    def __init__(self, said: list[Said]) -> None:
-        self.said = said
+    def __init__(self, outcome: list[Outcome]) -> None:
+        self.outcome = outcome
         self.layouts: list[Layout] = []
 
     def outcomes(
         self, pictures: Iterable[Picture], layout: Layout
     ) -> Iterator[list[Reading] | DataError]:
         self.layouts.append(layout)
-        for said, _ in zip(self.said, pictures, strict=True):
-            yield said if isinstance(said, DataError) else list(spoken(said))
+        for outcome, _ in zip(self.outcome, pictures, strict=True):
+            yield outcome if isinstance(outcome, DataError) else list(readings_of(outcome))
 
 
-def spoken(said: str) -> Iterator[Reading]:
+def readings_of(outcome: str) -> Iterator[Reading]:
     reason: Reason | None = None
-    for character in said:
+    for character in outcome:
         if character == "!":
             reason = "not a digit"
             continue
@@ -51,8 +51,8 @@ def spoken(said: str) -> Iterator[Reading]:
         reason = None
 
 
-def measured(kind: Kind, *pairs: tuple[str, Said]) -> tuple[ReaderEvaluation, Stub]:
-    """Evaluate pictures with these labels, read as they are said to be."""
+def measured(kind: Kind, *pairs: tuple[str, Outcome]) -> tuple[ReaderEvaluation, Stub]:
+    """Evaluate pictures with these labels, with these outcomes."""
     pictures = Pictures(
         pictures=tuple(np.full((3, 4 + k), 255, np.uint8) for k in range(len(pairs))),
         labels=tuple(label for label, _ in pairs),
@@ -60,7 +60,7 @@ def measured(kind: Kind, *pairs: tuple[str, Said]) -> tuple[ReaderEvaluation, St
         source="here",
         kind=kind,
     )
-    stub = Stub([said for _, said in pairs])
+    stub = Stub([outcome for _, outcome in pairs])
     done: list[int] = []
     result = evaluate_reader(cast("Reader", stub), pictures, done.append)
     assert done == list(range(1, len(pairs) + 1))

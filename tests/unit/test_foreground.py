@@ -1,4 +1,4 @@
-"""Foreground: against pictures whose foreground is known, because it was laid on the paper here."""
+"""Foreground: against pictures whose foreground is known, because it is drawn here."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The shipped classifier on kinds of pictures that once went wrong: a floor for each."""
+"""The shipped classifier on kinds of pictures that once went wrong: a least for each."""
 
 from collections.abc import Callable
 
@@ -45,8 +45,10 @@ def poor_jpeg(drawing: Picture) -> Picture:
 def in_a_shadow(drawing: Picture) -> Picture:
     paper = np.full((300, 300), 225, np.float32)
     paper[:, 140:] *= 0.6
-    ink = cv2.resize(drawing, (200, 200), interpolation=cv2.INTER_CUBIC).astype(np.float32) / 255
-    paper[50:250, 50:250] *= 1 - 0.7 * ink.clip(0, 1)
+    foreground = (
+        cv2.resize(drawing, (200, 200), interpolation=cv2.INTER_CUBIC).astype(np.float32) / 255
+    )
+    paper[50:250, 50:250] *= 1 - 0.7 * foreground.clip(0, 1)
     noise = np.random.default_rng(0).normal(0, 4, paper.shape)
     return (paper + noise).clip(0, 255).astype(np.uint8)
 
@@ -56,14 +58,14 @@ def on_squared_paper(drawing: Picture) -> Picture:
     for place in range(20, 300, 60):
         cv2.line(paper, (0, place), (299, place + 12), (150, 175, 215), 3, cv2.LINE_AA)
         cv2.line(paper, (place, 0), (place - 12, 299), (150, 175, 215), 3, cv2.LINE_AA)
-    ink = cv2.resize(drawing, (240, 240), interpolation=cv2.INTER_CUBIC)[..., None] / 255
+    foreground = cv2.resize(drawing, (240, 240), interpolation=cv2.INTER_CUBIC)[..., None] / 255
     inner = paper[30:270, 30:270]
-    inner[:] = inner * (1 - ink.clip(0, 1)) + np.array([30, 40, 120]) * ink.clip(0, 1)
+    inner[:] = inner * (1 - foreground.clip(0, 1)) + np.array([30, 40, 120]) * foreground.clip(0, 1)
     return paper
 
 
 @pytest.mark.parametrize(
-    ("kind", "floor"),
+    ("kind", "least"),
     [
         (binary_to_the_edges, 85),
         (grey_to_the_edges, 85),
@@ -73,9 +75,9 @@ def on_squared_paper(drawing: Picture) -> Picture:
         (on_squared_paper, 92),
     ],
 )
-def test_most_digits_of_each_kind_are_read(kind: Callable[[Picture], Picture], floor: int) -> None:
+def test_most_digits_of_each_kind_are_read(kind: Callable[[Picture], Picture], least: int) -> None:
     random = np.random.default_rng(11)
     drawings = [draw_digit(index % 10, random) for index in range(100)]
     read = Reader.load().read_all(map(kind, drawings), "single")
     right = [reading.digit == index % 10 for index, (reading,) in enumerate(read)]
-    assert sum(right) >= floor
+    assert sum(right) >= least

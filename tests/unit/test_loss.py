@@ -57,14 +57,14 @@ def test_gradient_is_that_of_the_definition(scale: float, smoothing: float) -> N
     torch.testing.assert_close(gradient.double(), expected, rtol=1e-5, atol=1e-6)
 
 
-def with_strangers(scale: float) -> tuple[Tensor, Tensor]:
+def with_non_digits(scale: float) -> tuple[Tensor, Tensor]:
     """A batch a quarter of which is no digit."""
     logits, labels = batch(scale)
     labels[::4] = -1
     return logits, labels
 
 
-def uniform_for_strangers(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+def uniform_for_non_digits(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
     """Compute the digits' loss by definition, and the others' as -mean over classes of log p."""
     log_p = (torch.softmax(logits[labels < 0].double(), dim=1) + 1e-23).log()
     digits = by_definition(logits[labels >= 0], labels[labels >= 0], smoothing)
@@ -74,10 +74,10 @@ def uniform_for_strangers(logits: Tensor, labels: Tensor, smoothing: float = 0.0
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("scale", [0.1, 1, 10, 40])
 def test_no_digit_should_be_any_class_alike(scale: float, smoothing: float) -> None:
-    logits, labels = with_strangers(scale)
+    logits, labels = with_non_digits(scale)
     single, double = logits.clone().requires_grad_(), logits.double().requires_grad_()
     loss = nll_sum(single, labels, smoothing)
-    expected = uniform_for_strangers(double, labels, smoothing)
+    expected = uniform_for_non_digits(double, labels, smoothing)
     torch.testing.assert_close(loss.double(), expected, rtol=2e-6, atol=1e-5)
     (gradient,) = torch.autograd.grad(loss, single)
     (slope,) = torch.autograd.grad(expected, double)
@@ -96,7 +96,7 @@ def test_what_is_no_digit_costs_least_when_nothing_is_known() -> None:
     assert torch.equal(labels, torch.full((3,), -1))
 
 
-@pytest.mark.parametrize("drawn", [batch, with_strangers])
+@pytest.mark.parametrize("drawn", [batch, with_non_digits])
 @pytest.mark.parametrize("extreme", [1e3, 1e4, -1e4])
 def test_extreme_logits_keep_loss_and_gradient_finite(
     extreme: float, drawn: Callable[[float], tuple[Tensor, Tensor]]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 from clear_digits import Pixels, number, on_paper
 from PIL import Image
-from stub_network import BLANK, EVEN, INK, Stub, stub_reader
+from stub_network import BLANK, EVEN, FOREGROUND, Stub, stub_reader
 
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.decoding import load_pixels
@@ -110,7 +110,7 @@ def test_floats_and_bits_are_shares_of_white() -> None:
 
 def test_an_unknown_layout_is_refused() -> None:
     with pytest.raises(DataError, match="layout 'lines': use line, single or grid"):
-        stub_reader(EVEN).read(INK, cast("Any", "lines"))
+        stub_reader(EVEN).read(FOREGROUND, cast("Any", "lines"))
 
 
 # Strokes

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from clear_digits import clear_digit, cropped, number, on_paper
-from stub_network import BLANK, EVEN, INK, stub_reader
+from stub_network import BLANK, EVEN, FOREGROUND, stub_reader
 
 from tenfold.data.normalization import normalize_digit
 from tenfold.reading.crops import Layout, crop_digits
@@ -129,7 +129,7 @@ def between(*pairs: tuple[int, float]) -> list[float]:
     ],
 )
 def test_reasons(probabilities: list[float], reason: str | None) -> None:
-    (reading,) = stub_reader(probabilities).read(INK, "single")
+    (reading,) = stub_reader(probabilities).read(FOREGROUND, "single")
     assert reading.reason == reason
     assert reading.rejected == (reason is not None)
     assert probabilities[reading.digit] == max(probabilities)
@@ -148,20 +148,20 @@ def test_a_blank_picture_is_rejected_however_sure_the_network_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("own", "bundle_s", "rejected"),
+    ("own", "of_bundle", "rejected"),
     [(None, 0.6, False), (None, 0.8, True), (0.8, 0.6, True), (0.6, 0.8, False), (0.0, 1.0, False)],
 )
-def test_what_is_accepted_is_the_bundle_s_word_or_one_s_own(
+def test_what_is_accepted_is_the_of_bundle_word_or_one_s_own(
     own: float | None,
-    bundle_s: float,
+    of_bundle: float,
     rejected: bool,  # noqa: FBT001
 ) -> None:
-    (reading,) = stub_reader(between((3, 0.7)), own, bundle_s).read(INK, "single")
+    (reading,) = stub_reader(between((3, 0.7)), own, of_bundle).read(FOREGROUND, "single")
     assert reading.rejected is rejected
 
 
 def readings(*probabilities: float) -> list[Reading]:
-    return [stub_reader(between((1, p))).read(INK, "single")[0] for p in probabilities]
+    return [stub_reader(between((1, p))).read(FOREGROUND, "single")[0] for p in probabilities]
 
 
 @pytest.mark.parametrize(

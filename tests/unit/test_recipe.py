@@ -1,4 +1,4 @@
-"""Recipes: what ships loads, what is wrong is told in one line that says where."""
+"""Recipes: what ships loads, what is wrong is found in one line that says where."""
 
 import json
 import re
@@ -50,12 +50,12 @@ def test_only_keeping_the_last_weights_selects_on_nothing() -> None:
 @pytest.mark.parametrize("name", [name for name in shipped() if name.startswith("report-")])
 def test_the_cost_in_images_is_that_of_the_schedule(name: str) -> None:
     recipe = load_recipe(name)
-    told = re.search(r"([\d,]+) iterations, ([\d.]+) M images", recipe.cost)
-    assert told is not None
+    found = re.search(r"([\d,]+) iterations, ([\d.]+) M images", recipe.cost)
+    assert found is not None
     schedule = recipe.schedule
     images = recipe.members * schedule.images_before(schedule.iterations)
-    assert int(told[1].replace(",", "")) == schedule.iterations
-    assert float(told[2]) == round(images / 1e6, 1)
+    assert int(found[1].replace(",", "")) == schedule.iterations
+    assert float(found[2]) == round(images / 1e6, 1)
 
 
 def test_overrides_set_nested_keys_and_bare_words() -> None:
@@ -76,7 +76,7 @@ def test_overrides_set_nested_keys_and_bare_words() -> None:
     assert recipe.training.optimizer.beta1 == 0.8
 
 
-# What to replace in smoke.toml, by what; the text of the line told; key and explanation.
+# What to replace in smoke.toml, by what; the text of the line found; key and explanation.
 MISTAKES = {
     "unknown key": (
         "members = 2",
@@ -164,9 +164,9 @@ def test_a_mistake_is_one_line_with_file_line_key_and_what_is_allowed(
     assert what.startswith(explanation)
     file, _, line = where.rpartition(":")
     assert file == str(path)
-    told = text.splitlines()[int(line) - 1]
-    stage = "[[training.stages]]"  # where a whole stage is wrong, its header is told
-    assert new in told or (mistake == "batch size of zero" and told == stage)
+    found = text.splitlines()[int(line) - 1]
+    stage = "[[training.stages]]"  # where a whole stage is wrong, its header is found
+    assert new in found or (mistake == "batch size of zero" and found == stage)
 
 
 def test_validation_curves_need_validation_images(tmp_path: Path) -> None:

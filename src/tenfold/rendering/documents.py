@@ -122,13 +122,13 @@ def compose_legibly(compose: Callable[[Random], Composed], *seed: int | str) -> 
 
     Args:
         compose: makes a picture, and the coverage of its pixels by strokes.
-        seed: seeds the draws; the number of the attempt is added.
+        seed: seeds the draws; the number of the trial is added.
 
     Raises:
         DataError: the strokes could not be seen in 30 attempts.
     """
-    for attempt in range(30):
-        random = np.random.default_rng(derive_seed(DOCUMENTS_VERSION, *seed, attempt))
+    for trial in range(30):
+        random = np.random.default_rng(derive_seed(DOCUMENTS_VERSION, *seed, trial))
         picture, strokes_hw = compose(random)
         if stroke_contrast(picture, strokes_hw) >= MIN_CONTRAST:
             return picture

@@ -21,7 +21,7 @@ MAX_WIDTH_OVER_HEIGHT = 1.15
 THRESHOLDS = tuple(0.3 + 0.05 * step for step in range(12))
 # Shares of MNIST's white. Faint pixels still connect strokes; a stroke's edge is at half.
 FAINT, EDGE = 0.25, 0.5
-# Share of all stroke pixels. The bar of a 5 has more.
+# Fraction of all stroke pixels. The bar of a 5 has more.
 MAX_SPECK_AREA = 0.06
 
 

@@ -95,10 +95,12 @@ class ReadEndpoints:
 
     async def _read_small_png(self, png: bytes, layout: Layout) -> list[Reading] | DataError:
         try:
-            slots = await self._queue.run_on_loop(lambda: find_digits(decode_picture(png), layout))
+            regions = await self._queue.run_on_loop(
+                lambda: find_digits(decode_picture(png), layout)
+            )
         except DataError as error:
             return error
-        if not slots:
+        if not regions:
             return []
-        probabilities = await self._batcher.classify(stack_images(slots))
-        return [r for way in self._reader.resolve(slots, *probabilities) for r in way]
+        probabilities = await self._batcher.classify(stack_images(regions))
+        return [r for crops in self._reader.resolve(regions, *probabilities) for r in crops]

@@ -106,7 +106,7 @@ def deal(
 
 
 def rank(labels: npt.NDArray[np.int64], p_nk: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """Return the indices of likely label errors, the likeliest first, by self-confidence."""
+    """Return the indices of likely label errors, the most probable first, by self-confidence."""
     from cleanlab.filter import find_label_issues
 
     found: npt.NDArray[np.int64] = find_label_issues(
