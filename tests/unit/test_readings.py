@@ -151,7 +151,7 @@ def test_a_blank_picture_is_rejected_however_sure_the_network_is() -> None:
     ("own", "of_bundle", "rejected"),
     [(None, 0.6, False), (None, 0.8, True), (0.8, 0.6, True), (0.6, 0.8, False), (0.0, 1.0, False)],
 )
-def test_what_is_accepted_is_the_of_bundle_word_or_one_s_own(
+def test_what_is_accepted_is_the_bundle_threshold_or_one_s_own(
     own: float | None,
     of_bundle: float,
     rejected: bool,  # noqa: FBT001
