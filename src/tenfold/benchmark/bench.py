@@ -73,13 +73,7 @@ def bench(  # noqa: PLR0913 - each is an option of the command line
         folder = Path(name)
         result: dict[str, Any] = {"batch": batch, "seconds": seconds, "data": _write_data(folder)}
         (multiply, *measured), skipped = measure_in_turns(entries, folder, seconds, on_progress)
-        peak = {
-            key: max(
-                (measurement.get(key, 0.0) for measurement in multiply.measurements), default=0.0
-            )
-            or None
-            for key in ("bfloat16_gflops", "float32_gflops")
-        }
+        peak = _peak(multiply)
         ceiling = 1e9 * max(filter(None, peak.values())) / training_flops(NetworkConfig())
         result["rows"] = [_row(worker, ceiling) for worker in measured]
         result |= {"skipped": skipped, "peak": peak}
@@ -93,6 +87,13 @@ def bench(  # noqa: PLR0913 - each is an option of the command line
         if phases:
             result["phases"] = _phases(batch, folder, on_progress)
     return result
+
+
+def _peak(multiply: Worker) -> dict[str, float | None]:
+    """Return the fastest matrix product by dtype, in GFLOP/s; None where none was measured."""
+    measured = multiply.measurements
+    keys = ("bfloat16_gflops", "float32_gflops")
+    return {key: max((m.get(key, 0.0) for m in measured), default=0.0) or None for key in keys}
 
 
 def training_flops(config: NetworkConfig) -> int:

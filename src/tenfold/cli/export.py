@@ -49,12 +49,7 @@ def export(  # noqa: PLR0913 - a command line
     if format_ == "onnx":
         result, line = _export_onnx(source, out, batch, int8=int8)
     elif format_ == "web":
-        from tenfold.serving.web import write_site
-
-        report = source / "report.html"
-        page = write_site(source, out, report=report if report.is_file() else None)
-        result = {"page": str(page)}
-        line = f"{page}: see it with `python -m http.server -d {out}`"
+        result, line = _export_web(source, out)
     else:
         from tenfold.bundle.save import copy_bundle
 
@@ -66,6 +61,15 @@ def export(  # noqa: PLR0913 - a command line
         print_json(result)
     else:
         console().print(line, highlight=False, soft_wrap=True)
+
+
+def _export_web(source: Path, out: Path) -> tuple[dict[str, Any], str]:
+    """Return the JSON object that describes the page, and the same in words."""
+    from tenfold.serving.web import write_site
+
+    report = source / "report.html"
+    page = write_site(source, out, report=report if report.is_file() else None)
+    return {"page": str(page)}, f"{page}: see it with `python -m http.server -d {out}`"
 
 
 def _export_onnx(
