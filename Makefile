@@ -6,7 +6,7 @@ TORCH ?= torch==2.13.0
 # answers and there is no NVIDIA card; TORCH_INDEX= (empty) takes what your own index has.
 TORCH_INDEX ?= $(if $(shell command -v nvidia-smi 2>/dev/null),,https://download.pytorch.org/whl/cpu)
 
-UV = $(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python
+UV = $(VENV)/bin/uv pip install --quiet --compile-bytecode --python $(VENV)/bin/python
 SOURCES = pyproject.toml setup.py src/tenfold/model/kernels/kernels.c
 # Asked first: pip itself retries an index that does not answer for minutes.
 ANSWERS = import sys, urllib.request as web; web.urlopen(sys.argv[1] + "/torch/", timeout=5)
