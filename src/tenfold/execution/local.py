@@ -1,9 +1,7 @@
 """This machine: members one after the other in this process, or several worker processes."""
 
 import multiprocessing
-import os
 import signal
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkContext, SpawnContext
@@ -12,6 +10,7 @@ from typing import Literal
 
 from tenfold.errors import RunError, TenfoldError
 from tenfold.execution.job import Job, OnEvent, TrainJob, interruptible, run_job
+from tenfold.processes import end_with_parent
 from tenfold.training.member import Interrupted
 
 CHECKPOINT_TIMEOUT_SECONDS = 10  # for a worker that is asked to stop to write its checkpoint
@@ -118,14 +117,7 @@ def _work(train: TrainJob, job: Job, sender: Connection, stopping: Event) -> Non
     Ctrl-C reaches every process of a terminal; only the parent listens to it.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None  # noqa: S101 - this is a child
-
-    def end_with_parent() -> None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    end_with_parent()
     try:
         for event in train(job, stopping.is_set):
             sender.send(event)

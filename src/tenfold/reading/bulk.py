@@ -14,6 +14,7 @@ import cv2
 
 from tenfold.data.decoding import Picture
 from tenfold.errors import DataError, TenfoldError
+from tenfold.processes import end_with_parent
 from tenfold.reading.crops import Layout
 from tenfold.reading.reader import BATCH, Reader, Reading
 
@@ -96,6 +97,7 @@ def run_in_processes(
 
 
 def _initialize_worker() -> None:
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles Ctrl-C
     cv2.setNumThreads(1)
 
