@@ -21,6 +21,7 @@ from tenfold import cli
 
 from .drawn_pictures import Ended, Tenfold
 from .serve_process import Service
+from .small_sweep import SPACE
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -131,3 +132,11 @@ def launch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., S
     for service in started:
         with service.process, contextlib.suppress(ProcessLookupError):
             os.killpg(service.process.pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def space(tmp_path: Path) -> Path:
+    """Write what `small_sweep` sweeps to a file."""
+    path = tmp_path / "space.toml"
+    path.write_text(SPACE)
+    return path

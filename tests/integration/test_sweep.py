@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import optuna
 import pytest
 from optuna.trial import TrialState
 
@@ -22,23 +21,7 @@ from tenfold.training.journal import Journal
 from tenfold.training.member import Interrupted
 from tenfold.training.recipe import load_recipe
 
-SMALL = (
-    "training.stages.0.iterations=6",
-    "training.stages.1.iterations=6",
-    "training.evaluate_every=4",
-)
-SET = [word for change in SMALL for word in ("--set", change)]
-SPACE = """
-"training.stages.1.learning_rate.start" = { low = 0.0001, high = 0.05, log = true }
-"network.pooling" = { choices = ["mixed", "max"] }
-"""
-
-
-@pytest.fixture
-def space(tmp_path: Path) -> Path:
-    path = tmp_path / "space.toml"
-    path.write_text(SPACE)
-    return path
+from .small_sweep import SMALL, study_of
 
 
 @pytest.fixture
@@ -55,14 +38,6 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
 def opened(space: Path, tmp_path: Path, scripted: None) -> Callable[[], Any]:  # noqa: ARG001
     """Open the sweep of a small `smoke` in this test's folder, as often as asked."""
     return lambda: open_sweep(load_space(space, load_recipe("smoke", SMALL)), tmp_path / "sweep")
-
-
-def study_of(folder: Path) -> optuna.Study:
-    """Read Optuna's journal as any other program would."""
-    backend = optuna.storages.journal.JournalFileBackend(str(folder / "journal.log"))
-    storage = optuna.storages.JournalStorage(backend)
-    (name,) = optuna.get_all_study_names(storage)
-    return optuna.load_study(study_name=name, storage=storage)
 
 
 class Scripted:

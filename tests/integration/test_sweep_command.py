@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import optuna
 import pytest
 from optuna.trial import TrialState
 from typer.testing import CliRunner
@@ -19,31 +18,9 @@ from tenfold.studies.sweep import FINISHED
 from tenfold.training.journal import Journal
 from tenfold.training.recipe import load_recipe
 
-SMALL = (
-    "training.stages.0.iterations=6",
-    "training.stages.1.iterations=6",
-    "training.evaluate_every=4",
-)
+from .small_sweep import SMALL, study_of
+
 SET = [word for change in SMALL for word in ("--set", change)]
-SPACE = """
-"training.stages.1.learning_rate.start" = { low = 0.0001, high = 0.05, log = true }
-"network.pooling" = { choices = ["mixed", "max"] }
-"""
-
-
-@pytest.fixture
-def space(tmp_path: Path) -> Path:
-    path = tmp_path / "space.toml"
-    path.write_text(SPACE)
-    return path
-
-
-def study_of(folder: Path) -> optuna.Study:
-    """Read Optuna's journal as any other program would."""
-    backend = optuna.storages.journal.JournalFileBackend(str(folder / "journal.log"))
-    storage = optuna.storages.JournalStorage(backend)
-    (name,) = optuna.get_all_study_names(storage)
-    return optuna.load_study(study_name=name, storage=storage)
 
 
 def coldest(journal: Journal, index: int) -> float:
