@@ -1,7 +1,5 @@
-"""The page in a browser, as static files and with a server."""
+"""The page in a browser, as static files."""
 
-import io
-import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,131 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 from drawn import templates, traced
-from page_driver import Page, serve
-from PIL import Image
+from drawn_numbers import SCRIBBLE, picture_of, png, same, strokes_of
+from page_driver import Page
 
 from tenfold.data.digits import Digits
 from tenfold.data.folder import load_folder
 from tenfold.reading.reader import Reader
-from tenfold.rendering.documents import grid_documents
-from tenfold.rendering.strokes import (
-    STROKE_TEMPLATES,
-    Strokes,
-    catmull_rom,
-    draw_polylines,
-    parse_template,
-)
-
-TIME = np.linspace(0, 1, 60)
-SCRIBBLE = [
-    np.stack([1.1 * TIME + 0.12 * np.cos(40 * TIME), np.sin(23 * TIME + 2 * TIME**2)], axis=1)
-]
-
-
-def strokes_of(digit: int, number: int = 0) -> Strokes:
-    return [catmull_rom(s) * [0.7, 1] for s in parse_template(STROKE_TEMPLATES[digit][number])]
-
-
-def png(pixels: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG")
-    return buffer.getvalue()
-
-
-def picture_of(digits: str) -> np.ndarray:
-    """Draw a number in blue on yellowish paper."""
-    foreground = np.zeros((160, 100 * len(digits) + 60), np.uint8)
-    for place, digit in enumerate(digits):
-        lines = [s * 90 + [40 + 100 * place, 35] for s in strokes_of(int(digit))]
-        foreground = np.maximum(foreground, draw_polylines(lines, foreground.shape, 9))
-    opacity = foreground[..., None] / 255
-    return np.rint([250, 246, 225] * (1 - opacity) + [20, 30, 120] * opacity).astype(np.uint8)
-
-
-def same(shown: list[dict[str, Any]], expected: list[Any]) -> None:
-    """Compare what a page shows with the reader's readings."""
-    assert [(r["digit"], r["reason"], r["box"]) for r in shown] == [
-        (r.digit, r.reason, list(r.box)) for r in expected
-    ]
-    for one, other in zip(shown, expected, strict=True):
-        np.testing.assert_allclose(one["probabilities"], other.probabilities, atol=2e-3)
-
-
-def test_a_server_reads_what_is_drawn(served: Page, reader: Reader) -> None:
-    for place, digit in enumerate((4, 0, 7)):
-        served.draw(strokes_of(digit), 0.15 + 0.55 * place, 0.3, 0.45)
-    assert served.number() == "407"
-    same(served.readings(), reader.read(served.picture()))
-    assert served.tab.locator("#digits > li").count() == 3
-
-
-@pytest.mark.browser
-class TestServed:
-    def test_an_http_error_is_shown_and_drawing_goes_on(self, served: Page) -> None:
-        served.draw(strokes_of(4), 0.3, 0.3, 0.5)
-        body = json.dumps({"error": "too many requests at once; try again in 1 s"})
-        served.tab.route("**/v1/read*", lambda route: route.fulfill(status=503, body=body))
-        served.draw(strokes_of(1), 1, 0.3, 0.5)
-        served.wait()
-        assert "too many requests" in served.tab.locator("#error").inner_text()
-        served.tab.unroute("**/v1/read*")
-        served.draw(strokes_of(7), 1.4, 0.3, 0.5)
-        assert served.number() == "417"
-        assert not served.tab.locator("#error").is_visible()
-        assert all("503" in error for error in served.errors)
-        served.errors.clear()
-
-    def test_a_picture_is_sent_to_the_server_unchanged(self, served: Page, reader: Reader) -> None:
-        picture = png(picture_of("52"))
-        served.tab.set_input_files(
-            "#file", {"name": "n.png", "mimeType": "image/png", "buffer": picture}
-        )
-        served.tab.wait_for_selector("#digits > li")
-        same(served.readings(), reader.read(picture))
-
-    def test_layouts(self, served: Page) -> None:
-        served.draw(strokes_of(1), 0.3, 0.3, 0.5)
-        served.draw(strokes_of(1), 0.9, 0.3, 0.5)
-        assert served.number() == "11"
-        served.tab.select_option("#layout", "single")
-        served.wait()
-        assert served.tab.locator("#digits > li").count() == 1
-        served.tab.select_option("#layout", "grid")
-        served.wait()
-        assert "no grid" in served.tab.locator("#error").inner_text()
-        assert all("422" in error for error in served.errors)
-        served.errors.clear()
-
-    def test_a_grid(self, served: Page, tiny_digits: Digits) -> None:
-        [(picture, label)] = grid_documents(tiny_digits, 1)
-        served.tab.select_option("#layout", "grid")
-        served.tab.set_input_files(
-            "#file", {"name": "n.png", "mimeType": "image/png", "buffer": png(picture)}
-        )
-        served.tab.wait_for_selector("#number.cells")
-        rows = served.number().split()
-        assert [len(row) for row in rows] == [9] * 9
-        alike = [(a == "·") == (b == ".") for a, b in zip("".join(rows), label, strict=True)]
-        assert sum(alike) >= 79
-
-    def test_the_report_is_a_tab(self, served: Page) -> None:
-        served.tab.click("#tab-report")
-        frame = served.tab.frame_locator("#report iframe")
-        assert frame.locator("h1").inner_text() == "The report of a run"
-        served.tab.keyboard.press("ArrowLeft")
-        assert served.tab.locator("#canvas").is_visible()
-
-    def test_a_token(self, browser: Any) -> None:
-        with serve(token="sesame") as address:
-            tab = browser.new_context().new_page()
-            tab.goto(address)
-            tab.fill("#token", "sesame")
-            tab.click("#token-form button")
-            tab.wait_for_selector("#draw[data-ready]")
-            page = Page(tab)
-            page.draw(strokes_of(3), 0.5, 0.3, 0.5)
-            assert page.number() == "3"
-            page.close()
 
 
 @pytest.mark.browser
