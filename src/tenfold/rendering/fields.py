@@ -1,0 +1,108 @@
+"""Crops of forms, tables and notes with numbers, and the label of each character: training data.
+
+A crop is a pure function of (seed, index). With other versions of OpenCV, Pillow or scikit-image it
+may have other bytes.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tenfold.data.digits import Digits
+from tenfold.data.seeds import derive_seed
+from tenfold.rendering import clutter
+from tenfold.rendering.exposure import Exposer, sample_exposure
+from tenfold.rendering.glyphs import CLASSES, GlyphSource, Hand
+from tenfold.rendering.ground import add_desk, add_fold
+from tenfold.rendering.layouts import Layout, compose
+from tenfold.rendering.sampling import Random, bernoulli, log_uniform
+from tenfold.rendering.scene import Scene
+
+__all__ = ["CLASSES", "Field", "FieldConfig", "FieldRenderer"]
+
+
+@dataclass(frozen=True)
+class FieldConfig:
+    """What is rendered.
+
+    Args:
+        height: of the crop, pixels.
+        width: of the crop, pixels.
+        digit_height_px: least and greatest height of a digit that fills MNIST's box.
+        max_labels: most characters in a crop.
+    """
+
+    height: int = 64
+    width: int = 192
+    digit_height_px: tuple[float, float] = (14.0, 46.0)
+    max_labels: int = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """A rendered crop.
+
+    Args:
+        pixels: uint8[height, width], grey levels as a camera gives them.
+        labels: float32[n, 5]: index in `CLASSES`, x and y of the middle, width and height, in
+            pixels of the crop; the box is tight around the visible strokes.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.float32]
+
+
+class FieldRenderer:
+    """Renders crops.
+
+    Args:
+        digits: images of handwritten digits to write with.
+        seed: another seed gives other crops.
+        config: size of the crops and of the digits.
+    """
+
+    def __init__(self, digits: Digits, seed: int, config: FieldConfig = FieldConfig()) -> None:
+        self.source = GlyphSource(digits)
+        self.seed = seed
+        self.config = config
+        self.exposer = Exposer()
+
+    def render(self, index: int) -> Field:
+        """Render one crop, the same for the same index in every process and order."""
+        random = np.random.default_rng(derive_seed(self.seed, "field", index))
+        config = self.config
+        scene = Scene(
+            (config.height, config.width), _sample_tilt(random), random, config.max_labels
+        )
+        height_px = log_uniform(random, config.digit_height_px)
+        hand = compose(Layout(scene, self.source, height_px))
+        self._add_clutter(scene, hand, random)
+        exposure = sample_exposure(scene, height_px, random)
+        pixels = self.exposer.expose(scene, exposure, random)
+        return Field(pixels, np.array(scene.labels, np.float32).reshape(-1, 5))
+
+    def _add_clutter(self, scene: Scene, hand: Hand, random: Random) -> None:
+        if bernoulli(random, 0.12):
+            clutter.neighbouring_line(scene, self.source, hand, random)
+        if bernoulli(random, 0.25):
+            clutter.print_words(scene, random)
+        if bernoulli(random, 0.16):
+            clutter.write_letters(scene, self.source, hand, random)
+        if bernoulli(random, 0.05):
+            clutter.stamp(scene, random)
+        if bernoulli(random, 0.08):
+            clutter.doodle(scene, random)
+        if bernoulli(random, 0.15):
+            add_desk(scene, random)
+        if bernoulli(random, 0.05):
+            add_fold(scene, random)
+        if bernoulli(random, 0.25):
+            clutter.specks(scene, random)
+
+
+def _sample_tilt(random: Random) -> tuple[float, float]:
+    """Draw the page's rotation, mostly next to none: cosine and sine of the angle."""
+    degrees = random.uniform(-10, 10) if bernoulli(random, 0.15) else random.normal(0, 1.5)
+    return math.cos(math.radians(degrees)), math.sin(math.radians(degrees))

@@ -1,0 +1,81 @@
+"""Printed characters, in the fonts of matplotlib and OpenCV: they need no installation."""
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+from tenfold.rendering.sampling import Random
+
+# Height of a printed digit before it is scaled to its final size.
+PRINTED_HEIGHT_PX = 48
+MATPLOTLIB_FONTS = (
+    *("DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSerif", "DejaVuSerif-Bold"),
+    *("DejaVuSerif-Italic", "DejaVuSansMono", "DejaVuSansMono-Bold", "STIXGeneral"),
+    *("STIXGeneralItalic", "STIXGeneralBol", "cmr10", "cmss10", "cmtt10", "cmb10"),
+)
+HERSHEY_FONTS = (
+    *(cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_COMPLEX),
+    cv2.FONT_HERSHEY_TRIPLEX,
+)
+
+
+@dataclass(frozen=True)
+class Typeface:
+    """A font, as the name of matplotlib's file or the number of OpenCV's Hershey font."""
+
+    font: str | int
+
+
+TYPEFACES = tuple(Typeface(font) for font in (*MATPLOTLIB_FONTS, *HERSHEY_FONTS))
+
+
+def sample_typeface(random: Random) -> Typeface:
+    """Draw one of the typefaces."""
+    return TYPEFACES[random.integers(len(TYPEFACES))]
+
+
+def printed_character(character: str, typeface: Typeface) -> npt.NDArray[np.float32]:
+    """Draw a character: float32[h, w], 0 … 1, cropped to it; digits are 48 pixels high."""
+    return _crop(_canvas(character, typeface))
+
+
+@functools.lru_cache(maxsize=512)
+def printed_text(text: str, typeface: Typeface) -> npt.NDArray[np.float32]:
+    """Draw text on one line: float32[h, w], 0 … 1, cropped to it; digits are 48 pixels high."""
+    return _crop(_canvas(text, typeface))
+
+
+@functools.lru_cache(maxsize=512)
+def _canvas(text: str, typeface: Typeface) -> npt.NDArray[np.uint8]:
+    side = PRINTED_HEIGHT_PX * 2
+    if isinstance(typeface.font, int):
+        scale = cv2.getFontScaleFromHeight(typeface.font, PRINTED_HEIGHT_PX)
+        width = cv2.getTextSize(text, typeface.font, scale, 3)[0][0] + side
+        canvas = np.zeros((2 * side, width), np.uint8)
+        origin = (side // 2, side + side // 4)
+        cv2.putText(canvas, text, origin, typeface.font, scale, 255, 3, cv2.LINE_AA)
+        return canvas
+    font = _font(typeface.font)
+    page = Image.new("L", (round(font.getlength(text)) + side, 2 * side))
+    ImageDraw.Draw(page).text((side // 2, side + side // 4), text, 255, font, anchor="ls")
+    return np.asarray(page)
+
+
+@functools.cache
+def _font(name: str) -> ImageFont.FreeTypeFont:
+    import matplotlib as mpl
+
+    path = Path(mpl.get_data_path()) / "fonts" / "ttf" / f"{name}.ttf"
+    measured = ImageFont.truetype(path, 100)
+    _, top, _, bottom = measured.getbbox("0", anchor="ls")
+    return ImageFont.truetype(path, 100 * PRINTED_HEIGHT_PX / (bottom - top))
+
+
+def _crop(canvas: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    left, top, w, h = cv2.boundingRect(canvas)
+    return canvas[top : top + h, left : left + w].astype(np.float32) / np.float32(255)
