@@ -31,6 +31,19 @@ class BuildKernels(build_ext):
         super().finalize_options()
         self.parallel = self.parallel or os.cpu_count()
 
+    def build_extension(self, ext: Extension) -> None:
+        """Compile; an editable installation keeps a library newer than its source."""
+        built = Path("src", self.get_ext_filename(ext.name))
+        made_of = [Path(__file__), *map(Path, ext.sources)]
+        if (
+            self.editable_mode
+            and built.exists()
+            and built.stat().st_mtime > max(path.stat().st_mtime for path in made_of)
+        ):
+            self.copy_file(str(built), self.get_ext_fullpath(ext.name))
+        else:
+            super().build_extension(ext)
+
     def get_ext_filename(self, fullname: str) -> str:
         """Return the library's path, without the version of Python in its name."""
         return str(Path(*fullname.split("."))) + LIBRARY_SUFFIX
