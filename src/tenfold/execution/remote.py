@@ -9,7 +9,6 @@ import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from tenfold.errors import TenfoldError
 from tenfold.execution.job import Job, TrainJob
 from tenfold.execution.run import Run
 from tenfold.files import write_atomically
+from tenfold.training.hardware import installed_versions
 from tenfold.training.member import Interrupted
 
 Files = dict[str, bytes]
@@ -103,13 +103,7 @@ def _checkpoint_state(folder: Path) -> tuple[int, int] | None:
 
 def _versions() -> dict[str, str]:
     """Return what the bytes of a result depend on."""
-    found = {}
-    for package in ("tenfold", "torch", "numpy"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "no installed package"
-    return found
+    return installed_versions("tenfold", "torch", "numpy")
 
 
 def _differing(wanted: dict[str, str]) -> str:

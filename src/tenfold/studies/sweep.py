@@ -14,14 +14,12 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from tenfold.artifacts.evaluation import Curve
 from tenfold.artifacts.training import Event, FailureEvent, TrialEvaluationEvent
 from tenfold.cpu import available_cores
 from tenfold.data.seeds import derive_seed
@@ -34,7 +32,7 @@ from tenfold.execution.run import Run
 from tenfold.files import write_atomically
 from tenfold.studies.space import Space
 from tenfold.studies.trial import evaluations, train_trial
-from tenfold.training.curves import selected_rows
+from tenfold.training.curves import curve_of, selected_rows
 from tenfold.training.recipe import Recipe
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -122,7 +120,7 @@ class Sweep:
             try:
                 recipe = self.space.applied(trial.params).model_copy(update={"members": 1})
             except RecipeError as error:
-                self._tell(trial, "failed", str(error), on_trial)
+                self._end(trial, on_trial, reason=str(error))
                 continue
             run = _trial_run(recipe, self.folder / "trials" / name, execution)
             self.running[run.path] = _Running(trial, recipe)
@@ -139,7 +137,7 @@ class Sweep:
         trial, recipe, evaluated = running.trial, running.recipe, running.evaluated
         if isinstance(event, FailureEvent):
             del self.running[path]
-            self._tell(trial, "failed", event.reason, on_trial)
+            self._end(trial, on_trial, reason=event.reason)
             return False
         if not isinstance(event, TrialEvaluationEvent):
             return False
@@ -150,31 +148,21 @@ class Sweep:
         if step == recipe.schedule.iterations:
             del self.running[path]
             kept = kept_step(recipe.training.keep, list(evaluated.values()))
-            self._tell(trial, "complete", evaluated[kept].calibrated_nll_sum, on_trial)
+            self._end(trial, on_trial, evaluated[kept].calibrated_nll_sum)
         elif trial.should_prune():
             del self.running[path]
-            self._tell(trial, "pruned", None, on_trial)
+            self._end(trial, on_trial)
             return True
         return False
 
-    def _tell(
-        self,
-        trial: Trial,
-        end: Literal["complete", "pruned", "failed"],
-        what: float | str | None,
-        on_trial: OnTrial,
+    def _end(
+        self, trial: Trial, on_trial: OnTrial, nll_sum: float | None = None, reason: str = ""
     ) -> None:
-        """End a trial; one whose parameters cannot be trained counts as pruned, with the reason."""
-        if end == "complete":
-            self.study.tell(trial, float(what or 0))
-        else:
-            if end == "failed":
-                trial.set_user_attr("reason", what)
-            self.study.tell(trial, state=TrialState.PRUNED)
-        on_trial(self._frozen(trial))
-
-    def _frozen(self, trial: Trial) -> FrozenTrial:
-        return self.trials()[trial.number]
+        """End a trial with its loss; without one it counts as pruned, or cannot be trained."""
+        if reason:
+            trial.set_user_attr("reason", reason)
+        self.study.tell(trial, nll_sum, TrialState.PRUNED if nll_sum is None else None)
+        on_trial(self.trials()[trial.number])
 
     def _requeue_abandoned(self) -> None:
         """Requeue trials of a dead process: while this one holds the folder, none else is alive."""
@@ -242,12 +230,8 @@ def _trial_run(recipe: Recipe, folder: Path, execution: Execution) -> Run:
 
 def kept_step(keep: str, evaluated: Sequence[TrialEvaluationEvent]) -> int:
     """Return the iteration whose weights a trial's recipe keeps."""
-    curve = Curve(
-        name="trial",
-        step=tuple(event.record.step for event in evaluated),
-        nll_sum=tuple(event.digit_record.nll_sum for event in evaluated),
-        accuracy=tuple(event.digit_record.accuracy for event in evaluated),
-    )
+    records = [event.digit_record for event in evaluated]
+    curve = curve_of("trial", [record.step for record in records], records)
     return next(row.step for row in selected_rows(curve) if row.rule == keep)
 
 

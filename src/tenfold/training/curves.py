@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from tenfold.artifacts.evaluation import Curve, KeepRule, Selection
+from tenfold.artifacts.evaluation import Curve, DigitMetrics, KeepRule, Selection
+from tenfold.artifacts.training import JournalRecord
 from tenfold.evaluation.metrics import ensemble_log_probabilities, measure
 from tenfold.training.journal import Journal
 
@@ -18,28 +19,27 @@ def curves(journals: Sequence[Journal], labels: npt.NDArray[np.int64]) -> list[C
         labels: of the monitored images, int64[n].
     """
     records = [journal.records() for journal in journals]
-    members = [
-        Curve(
-            name=f"member {number}",
-            step=tuple(r.step for r in own),
-            nll_sum=tuple(r.nll_sum for r in own),
-            accuracy=tuple(r.accuracy for r in own),
-        )
-        for number, own in enumerate(records, 1)
-    ]
+    steps = [record.step for record in records[0]]
+    members = [curve_of(f"member {number}", steps, own) for number, own in enumerate(records, 1)]
     if len(journals) == 1:
         return members
     measured = []
     for index in range(len(records[0])):
         log_p = np.stack([j.log_probabilities(index, len(labels)) for j in journals])
         measured.append(measure(ensemble_log_probabilities(log_p.astype(np.float64)), labels))
-    ensemble = Curve(
-        name="ensemble",
-        step=members[0].step,
-        nll_sum=tuple(metrics.nll_sum for metrics in measured),
-        accuracy=tuple(metrics.accuracy for metrics in measured),
+    return [*members, curve_of("ensemble", steps, measured)]
+
+
+def curve_of(
+    name: str, steps: Sequence[int], measured: Sequence[JournalRecord | DigitMetrics]
+) -> Curve:
+    """Return a model's curve: what was measured at each of these iterations."""
+    return Curve(
+        name=name,
+        step=tuple(steps),
+        nll_sum=tuple(figures.nll_sum for figures in measured),
+        accuracy=tuple(figures.accuracy for figures in measured),
     )
-    return [*members, ensemble]
 
 
 def selected_rows(curve: Curve) -> list[Selection]:

@@ -1,5 +1,6 @@
 """Hardware: which device and precision to train with, and a description for the manifest."""
 
+import contextlib
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -88,16 +89,18 @@ def describe_machine(device: torch.device) -> Machine:
         memory_gb=memory_gb,
         gpu=torch.cuda.get_device_name(device) if device.type == "cuda" else None,
     )
-    versions = {name: _version(name) for name in ("tenfold", "torch", "numpy", "safetensors")}
+    versions = installed_versions("tenfold", "torch", "numpy", "safetensors")
     versions |= {"python": platform.python_version(), "system": platform.platform()}
     return Machine(hardware=hardware, versions=versions)
 
 
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
+def installed_versions(*packages: str) -> dict[str, str]:
+    """Return each package's version, or "not installed"."""
+    found = dict.fromkeys(packages, "not installed")
+    for package in packages:
+        with contextlib.suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
 
 
 def _cpu_name() -> str:
