@@ -6,6 +6,7 @@
     ├── RecipeError         a recipe has an unknown key, a wrong type or an impossible value
     ├── RunError            a run folder is missing, incomplete, or belongs to another recipe
     ├── BundleError         a bundle is missing, damaged or of another format
+    ├── WriteError          a file cannot be written: the disk is full, or a link is in its place
     └── MissingExtraError   an optional dependency is not installed
 
 A message is one line that names the file, the field and the fix.
@@ -60,6 +61,10 @@ class RunError(TenfoldError):
 
 class BundleError(TenfoldError):
     """A bundle is missing, damaged or of another format."""
+
+
+class WriteError(TenfoldError):
+    """A file cannot be written: the disk is full, or a link is in its place."""
 
 
 class MissingExtraError(TenfoldError):

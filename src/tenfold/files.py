@@ -1,31 +1,119 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and are never written through a link."""
 
+import contextlib
+import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+from tenfold.errors import WriteError
+
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+# Errors of the operating system that a user can mend; any other is a bug.
+MENDABLE = DISK_FULL.union(
+    (errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.EFBIG),
+    (errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.ELOOP),
+)
 
 
 def write_atomically(path: Path, data: bytes | str) -> Path:
     """Write `data` under a temporary name in the same folder, sync it, then rename.
 
     The folder is synced too, so that the new name survives a power cut.
+
+    Raises:
+        WriteError: the disk is full or the folder cannot be written, or `path` is there and no
+            regular file: a folder, a device, a link.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data.encode() if isinstance(data, str) else data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if os.path.lexists(path) and not _is_regular(path):
+            raise WriteError(f"{path}: is a link, a folder or a device; name another file")
         try:
-            os.fsync(folder)
+            temporary.unlink(missing_ok=True)
+            with temporary.open("xb") as file:  # "x" follows no link
+                file.write(data.encode() if isinstance(data, str) else data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
         finally:
-            os.close(folder)
+            temporary.unlink(missing_ok=True)
+        if os.name == "posix":
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
     return path
+
+
+@contextlib.contextmanager
+def writing(name: object) -> Iterator[None]:
+    """Turn an error of the operating system into one line.
+
+    Args:
+        name: what is written: a path, or an option and its value.
+
+    Raises:
+        WriteError: a file cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise WriteError(f"{name}: cannot be written ({error.strerror}); {_fix(error)}") from error
+
+
+@contextlib.contextmanager
+def mendable_in_one_line() -> Iterator[None]:
+    """Turn what a user can mend into one line, wherever it was raised.
+
+    Raises:
+        WriteError: the disk is full, or a file may not be read or written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in MENDABLE:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        raise WriteError(f"{where}{error.strerror}; {_fix(error)}") from error
+
+
+def _fix(error: OSError) -> str:
+    """Return what the user can do about a file that cannot be used."""
+    if error.errno in DISK_FULL:
+        return "make room, then the same command continues"
+    return "name another path"
+
+
+def refuse_links(folder: Path) -> None:
+    """Refuse a folder that holds anything but regular files and folders, at any depth.
+
+    Somebody else's folder may hold a link that leads out, or a pipe that never answers. The
+    folder itself may be a link.
+
+    Raises:
+        WriteError: there is such an entry, or a folder cannot be listed.
+    """
+    with writing(folder):
+        if not folder.is_dir():
+            return
+        unseen = [folder]
+        while unseen:
+            with os.scandir(unseen.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        unseen.append(Path(entry.path))
+                    elif not entry.is_file(follow_symlinks=False):
+                        raise WriteError(
+                            f"{entry.path}: is a link or a device; put a file or folder in its "
+                            "place, or name another folder"
+                        )
+
+
+def _is_regular(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
 
 
 def is_temporary(path: Path) -> bool:

@@ -152,7 +152,7 @@ def test_an_out_below_a_file(fail: Fail, tmp_path: Path) -> None:
     for out in (tmp_path / "file", tmp_path / "file" / "below" / "run"):
         message = fail("train", "smoke", "--out", out)
         assert message.startswith(f"--out {out}: cannot be written (")
-        assert message.endswith("); name another folder")
+        assert message.endswith("); name another path")
     assert (tmp_path / "file").read_text() == "mine"
 
 

@@ -287,5 +287,5 @@ def test_a_page_that_cannot_be_written(tenfold: Tenfold, folder: Path) -> None:
     ended = tenfold("read", folder / "number.png", "--explain", page, "--json")
     assert ended.code == 2
     assert ended.read == {"number.png": "4071"}
-    assert ended.err.startswith(f"tenfold: --explain {page}: cannot be written (")
+    assert ended.err.startswith(f"tenfold: {page}: cannot be written (")
     assert ended.err.count("\n") == 1

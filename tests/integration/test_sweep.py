@@ -10,7 +10,7 @@ import pytest
 from optuna.trial import TrialState
 
 from tenfold.artifacts.training import JournalRecord, TrialEvaluationEvent
-from tenfold.errors import RecipeError, RunError
+from tenfold.errors import RecipeError, RunError, WriteError
 from tenfold.execution.config import Execution
 from tenfold.execution.job import Job, OnEvent, TrainJob
 from tenfold.execution.run import Run
@@ -168,7 +168,7 @@ def test_one_that_diverges_counts_as_pruned(tmp_path: Path) -> None:
 def test_one_process_a_folder_and_one_sweep_a_folder(
     opened: Callable[[], Any], space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tenfold.execution.folder.LOCK_TIMEOUT_SECONDS", 0.0)
+    monkeypatch.setattr("tenfold.folder_lock.LOCK_TIMEOUT_SECONDS", 0.0)
     with opened(), pytest.raises(RunError, match="another process is at work there"), opened():
         pass
     with (
@@ -185,7 +185,7 @@ def test_one_process_a_folder_and_one_sweep_a_folder(
     assert not (tmp_path / "other").exists()
     with (
         pytest.raises(
-            RunError, match=r"space\.toml: cannot be written \((File exists|Not a directory)\)"
+            WriteError, match=r"space\.toml: cannot be written \((File exists|Not a directory)\)"
         ),
         open_sweep(load_space(space, load_recipe("smoke")), space),
     ):

@@ -16,8 +16,8 @@ import pytest
 from tenfold import Execution
 from tenfold.errors import RunError
 from tenfold.execution.create import newest_unfinished, open_or_create
-from tenfold.execution.folder import LOCK_NAME, exclusive
 from tenfold.execution.train import resume, train
+from tenfold.folder_lock import LOCK_NAME, exclusive
 from tenfold.training.member import Interrupted
 from tenfold.training.recipe import Recipe, load_recipe
 
@@ -157,11 +157,11 @@ def test_the_command_says_done_and_prints_the_results_again(
 def test_a_folder_that_another_process_holds(
     copy: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tenfold.execution.folder.LOCK_TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr("tenfold.folder_lock.LOCK_TIMEOUT_SECONDS", 0.1)
     (copy / "evaluation.json").unlink()
     hold = (
         "import sys, time, pathlib\n"
-        "from tenfold.execution.folder import exclusive\n"
+        "from tenfold.folder_lock import exclusive\n"
         "with exclusive(pathlib.Path(sys.argv[1])):\n"
         "    print('held', flush=True)\n"
         "    time.sleep(600)\n"
@@ -175,6 +175,6 @@ def test_a_folder_that_another_process_holds(
         holder.send_signal(signal.SIGKILL)
         holder.wait()
     begun = time.monotonic()
-    monkeypatch.setattr("tenfold.execution.folder.LOCK_TIMEOUT_SECONDS", 60.0)
+    monkeypatch.setattr("tenfold.folder_lock.LOCK_TIMEOUT_SECONDS", 60.0)
     with exclusive(copy):  # the hold of a killed process is over
         assert time.monotonic() - begun < 30

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tenfold.errors import RunError
+from tenfold.errors import RunError, WriteError
 from tenfold.training.checkpoint import load_checkpoint, save_checkpoint
 
 VALUES: dict[str, Any] = {"step": 3, "seconds": 0.1 + 0.2, "best": {"score": -1e-17}, "none": None}
@@ -91,7 +91,7 @@ def test_the_old_checkpoint_stays_when_the_new_one_cannot_be_written(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(WriteError, match="No space left on device"):
         save_checkpoint(path, {"weights": torch.ones(9)}, {"step": 4})
     assert load_checkpoint(path)[1] == VALUES
     assert [file.name for file in tmp_path.iterdir()] == [path.name]

@@ -1,13 +1,17 @@
-"""Files appear whole or not at all."""
+"""Files appear whole or not at all, and never through a link."""
 
+import contextlib
+import errno
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tenfold.files import write_atomically
+from tenfold.errors import WriteError
+from tenfold.files import mendable_in_one_line, refuse_links, write_atomically
 
 
 @pytest.mark.parametrize("data", [b"\x00\xff", "größer\n", ""])
@@ -35,7 +39,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(os, "fsync", refuse)
-    with pytest.raises(OSError, match="Input/output error"):
+    with pytest.raises(WriteError, match=r"file: cannot be written \(Input/output error\)"):
         write_atomically(path, "new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
@@ -43,7 +47,8 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
 
 KILLED_BEFORE_THE_RENAME = """
 import os, pathlib, signal, sys
-from tenfold.files import write_atomically
+from tenfold.errors import WriteError
+from tenfold.files import mendable_in_one_line, refuse_links, write_atomically
 os.fsync = lambda file: os.kill(os.getpid(), signal.SIGKILL)
 write_atomically(pathlib.Path(sys.argv[1]), "new")
 """
@@ -61,7 +66,70 @@ def test_a_process_killed_while_writing_leaves_the_old_file(tmp_path: Path) -> N
     assert [file.suffix for file in tmp_path.iterdir() if file != path] == [".tmp"]
 
 
-def test_a_folder_that_cannot_be_made_is_an_os_error(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match=r"file"):
+    with pytest.raises(WriteError, match=r"below: cannot be written \((File|Not)"):
         write_atomically(tmp_path / "file" / "below", "text")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs links and pipes")
+def test_nothing_but_a_regular_file_is_replaced(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.write_text("mine")
+    (tmp_path / "link").symlink_to(target)
+    (tmp_path / "dangling").symlink_to(tmp_path / "nothing")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    with contextlib.suppress(PermissionError):  # only root may make a device
+        os.mknod(tmp_path / "null", stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    before = {path: path.lstat() for path in tmp_path.iterdir()}
+    for path in before.keys() - {target}:
+        with pytest.raises(WriteError, match=f"{path}: is a link, a folder or a device; name anot"):
+            write_atomically(path, "text")
+    after = {path: path.lstat() for path in tmp_path.iterdir()}
+    assert {p: (s.st_mode, s.st_ino) for p, s in before.items()} == {
+        p: (s.st_mode, s.st_ino) for p, s in after.items()
+    }
+    assert target.read_text() == "mine"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs links")
+def test_a_link_under_the_temporary_name_is_not_followed(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.write_text("mine")
+    (tmp_path / f".file.{os.getpid()}.tmp").symlink_to(target)
+    write_atomically(tmp_path / "file", "text")
+    assert target.read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "target"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs links and pipes")
+@pytest.mark.parametrize("name", ["members", "members/00", "members/00/journal.jsonl", ".lock"])
+@pytest.mark.parametrize("kind", ["folder", "file", "pipe"])
+def test_a_folder_with_a_link_at_any_depth_is_refused(name: str, kind: str, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "recipe.toml").write_text("")
+    (tmp_path / "run" / "bundle").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "run")
+    refuse_links(tmp_path / "run")
+    refuse_links(tmp_path / "link")  # the folder itself may be one
+    refuse_links(tmp_path / "no such folder")
+    bad = tmp_path / "run" / name
+    bad.parent.mkdir(parents=True, exist_ok=True)
+    if kind == "pipe":
+        os.mkfifo(bad)
+    else:
+        bad.symlink_to(tmp_path if kind == "folder" else tmp_path / "file")
+    with pytest.raises(WriteError, match=f"{bad}: is a link or a device"):
+        refuse_links(tmp_path / "run")
+
+
+def test_what_a_user_can_mend_is_one_line_and_other_errors_are_bugs() -> None:
+    for number, advice in ((errno.ENOSPC, "make room"), (errno.EROFS, "name another path")):
+        for file, start in (("file", "file: "), (None, "")):
+            error = OSError(number, os.strerror(number), file)
+            line = rf"^{start}{os.strerror(number)}; {advice}"
+            with pytest.raises(WriteError, match=line), mendable_in_one_line():
+                raise error
+    with pytest.raises(FileNotFoundError), mendable_in_one_line():
+        raise FileNotFoundError(errno.ENOENT, "No such file", "a file of the package")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tenfold.data.idx import read_idx, write_idx
-from tenfold.errors import DataError
+from tenfold.errors import DataError, WriteError
 
 # Two 2 x 3 images, as the format's description lays them out.
 CONTENT = bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 3, *range(250, 256), *range(6)])
@@ -98,7 +98,7 @@ def test_a_failed_write_leaves_the_old_file(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", fail)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(WriteError, match="No space left on device"):
         write_idx(path, np.zeros_like(ARRAY))
     assert path.read_bytes() == CONTENT
     assert [entry.name for entry in tmp_path.iterdir()] == ["images"]

@@ -17,7 +17,7 @@ from PIL import Image
 
 from tenfold.artifacts.finished_run import read_run
 from tenfold.artifacts.training import Timings
-from tenfold.errors import RunError
+from tenfold.errors import RunError, WriteError
 from tenfold.report import curves, figures
 from tenfold.report.drawing import Drawing
 from tenfold.report.page import gallery, write_report
@@ -269,5 +269,5 @@ def test_a_report_needs_a_run() -> None:
 @pytest.mark.usefixtures("undrawn")
 def test_a_page_that_cannot_be_written_is_one_line(run: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunError, match="cannot be written"):
+    with pytest.raises(WriteError, match="cannot be written"):
         write_report([run], tmp_path / "file" / "page.html")

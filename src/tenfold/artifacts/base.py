@@ -90,7 +90,7 @@ class Artifact(BaseModel):
         """Write this as a JSON file, whole or not at all.
 
         Raises:
-            OSError: it cannot be written.
+            WriteError: it cannot be written.
         """
         return write_atomically(path, self.to_json(indent))
 

@@ -25,8 +25,7 @@ from tenfold.bundle.format import (
 from tenfold.bundle.graph import build_graph
 from tenfold.bundle.test_time_augmentation import VARIANTS
 from tenfold.bundle.weights import parse_weights
-from tenfold.errors import BundleError
-from tenfold.files import write_atomically
+from tenfold.files import refuse_links, write_atomically
 
 # Keys of a network in format 1 that format 2 has not, and the only value that can be converted.
 _REMOVED_NETWORK_KEYS: dict[str, Any] = {"convolutions": 1, "convolution_slope": 0}
@@ -115,6 +114,7 @@ def _write(folder: Path, config: BundleConfig, weights: bytes, origin: Path, car
 
     Raises:
         BundleError: the weights do not fit the config, or are not finite.
+        WriteError: a file cannot be written.
     """
     tensors = parse_weights(origin / WEIGHTS_FILE, weights, config)
     model = build_graph(config, tensors, card).SerializeToString()
@@ -124,10 +124,8 @@ def _write(folder: Path, config: BundleConfig, weights: bytes, origin: Path, car
             "weights_sha256": hashlib.sha256(weights).hexdigest(),
         }
     )
-    try:
-        write_atomically(folder / WEIGHTS_FILE, weights)
-        write_atomically(folder / MODEL_FILE, model)
-        write_atomically(folder / CARD_FILE, card)
-        write_atomically(folder / CONFIG_FILE, config.to_json())
-    except OSError as error:
-        raise BundleError(f"{folder}: cannot be written ({error.strerror})") from error
+    refuse_links(folder)
+    write_atomically(folder / WEIGHTS_FILE, weights)
+    write_atomically(folder / MODEL_FILE, model)
+    write_atomically(folder / CARD_FILE, card)
+    write_atomically(folder / CONFIG_FILE, config.to_json())

@@ -1,5 +1,6 @@
 """The `tenfold` command: each subcommand parses its options, calls one function and prints."""
 
+import os
 import sys
 from typing import Annotated, NoReturn
 
@@ -19,6 +20,7 @@ from tenfold.cli.serve import serve
 from tenfold.cli.sweep import sweep
 from tenfold.cli.train import train
 from tenfold.errors import EXTRA_OF_MODULE, MissingExtraError, TenfoldError
+from tenfold.files import mendable_in_one_line
 
 app = typer.Typer(
     name="tenfold",
@@ -68,7 +70,8 @@ app.add_typer(bench_app, name="bench")
 def main() -> None:
     """Run the command; an error that the user can correct is one line and exit code 2."""
     try:
-        app(prog_name="tenfold")
+        with mendable_in_one_line():
+            _run()
     except TenfoldError as error:
         _fail(error)
     except ModuleNotFoundError as error:
@@ -76,6 +79,21 @@ def main() -> None:
         if extra is None:
             raise
         _fail(MissingExtraError(f"tenfold {sys.argv[1]}", extra))
+
+
+def _run() -> None:
+    """Run the command and empty its output: at the exit of Python it is too late for an error."""
+    try:
+        try:
+            app(prog_name="tenfold")
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        if not sys.stdout.closed and error.filename is None:  # perhaps of the output: drop the rest
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):  # the reader, such as `head`, has seen enough
+            raise SystemExit(1) from None
+        raise
 
 
 def _fail(error: TenfoldError) -> NoReturn:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from tenfold.bundle.format import CONFIG_FILE, BundleConfig, find_bundle, read_model
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.cpu import available_cores
-from tenfold.errors import BundleError, TenfoldError
+from tenfold.errors import BundleError
 from tenfold.files import write_atomically
 
 CALIBRATION_IMAGES = 1_000
@@ -50,7 +50,7 @@ def export_onnx(
     Raises:
         BundleError: the bundle is damaged, or INT8 loses too much accuracy; no file is written.
         DataError: the data set cannot be had.
-        TenfoldError: the file cannot be written.
+        WriteError: the file cannot be written.
     """
     config, model = read_model(bundle)
     comparison = None
@@ -69,10 +69,7 @@ def export_onnx(
             )
     if batch is not None:
         model = _with_batch(model, batch)
-    try:
-        write_atomically(out, model)
-    except OSError as error:
-        raise TenfoldError(f"--out {out}: cannot be written ({error.strerror})") from error
+    write_atomically(out, model)
     return comparison
 
 

@@ -15,9 +15,9 @@ from tenfold.data.digits import Digits
 from tenfold.data.sources import Split, load_digits
 from tenfold.errors import RecipeError, RunError
 from tenfold.execution.config import Execution
-from tenfold.execution.folder import LOCK_NAME, cannot_be_written, exclusive
 from tenfold.execution.run import Run, sha256_of
-from tenfold.files import is_temporary, write_atomically
+from tenfold.files import is_temporary, write_atomically, writing
+from tenfold.folder_lock import LOCK_NAME, exclusive
 from tenfold.training.hardware import (
     choose_device,
     choose_dtype,
@@ -39,7 +39,8 @@ def open_or_create(recipe: Recipe, out: str | Path | None, execution: Execution)
             already, or the defaults.
 
     Raises:
-        RunError: the folder holds another run or something else, or cannot be written.
+        RunError: the folder holds another run or something else.
+        WriteError: it cannot be written, or holds a link.
         TenfoldError: something else that the user can mend.
     """
     path = Path(out) if out else None
@@ -103,7 +104,7 @@ def _differences(found: Any, wanted: Any, key: str = "") -> Iterator[str]:  # no
 
 def _check_empty(path: Path) -> None:
     """Refuse a folder with anything but what a process that was killed here leaves behind."""
-    try:
+    with writing(f"--out {path}"):
         if not path.exists():
             return
         for entry in path.iterdir():
@@ -112,8 +113,6 @@ def _check_empty(path: Path) -> None:
                 ours = '"recipe_sha256"' in entry.read_text(encoding="utf-8", errors="replace")
             if not ours:
                 raise RunError(f"--out {path}: not empty, and holds no run; name another folder")
-    except OSError as error:
-        raise cannot_be_written(path, error) from error
 
 
 def _new_folder(name: str) -> Path:
@@ -121,14 +120,13 @@ def _new_folder(name: str) -> Path:
     number = 1
     while True:
         folder = Path("runs") / f"{name}-{number}"
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            number += 1
-        except OSError as error:
-            raise cannot_be_written(folder, error) from error
-        else:
-            return folder
+        with writing(folder):
+            try:
+                folder.mkdir(parents=True)
+            except FileExistsError:
+                number += 1
+            else:
+                return folder
 
 
 def _new_manifest(recipe: Recipe, execution: Execution) -> Manifest:

@@ -10,6 +10,7 @@ from typing import Literal
 
 from tenfold.errors import RunError, TenfoldError
 from tenfold.execution.job import Job, OnEvent, TrainJob, interruptible, run_job
+from tenfold.files import mendable_in_one_line
 from tenfold.processes import end_with_parent
 from tenfold.training.member import Interrupted
 
@@ -119,8 +120,9 @@ def _work(train: TrainJob, job: Job, sender: Connection, stopping: Event) -> Non
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
     try:
-        for event in train(job, stopping.is_set):
-            sender.send(event)
+        with mendable_in_one_line():
+            for event in train(job, stopping.is_set):
+                sender.send(event)
         sender.send(None)
     except Interrupted:
         sender.send(None)

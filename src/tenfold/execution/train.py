@@ -11,9 +11,9 @@ from tenfold.errors import RecipeError
 from tenfold.execution.config import THIS_MACHINE, Execution
 from tenfold.execution.create import open_or_create
 from tenfold.execution.finalize import finalize_run
-from tenfold.execution.folder import exclusive
 from tenfold.execution.job import jobs_of
 from tenfold.execution.run import Run
+from tenfold.folder_lock import exclusive
 from tenfold.training.journal import Journal
 from tenfold.training.recipe import Recipe, load_recipe
 

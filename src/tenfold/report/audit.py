@@ -12,7 +12,7 @@ def write_audit(audit: AuditResult, page: Path) -> Path:
     """Write the result of an audit as a page, and beside it as JSON.
 
     Raises:
-        RunError: it cannot be written.
+        WriteError: it cannot be written.
     """
     suspects = [(suspect, digit_uri(suspect.image)) for suspect in audit.suspects[:MAX_SHOWN]]
     html = render("audit.html", audit=audit, suspects=suspects)

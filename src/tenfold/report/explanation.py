@@ -23,11 +23,11 @@ def write_explanation(
     """Write a page with each picture, the steps to its foreground, and the network's inputs.
 
     Raises:
-        RunError: it cannot be written.
+        WriteError: it cannot be written.
     """
     shown = [_explained(name, given, reader, layout) for name, given in pictures]
     html = render("reading.html", pictures=shown, rejection_threshold=reader.rejection_threshold)
-    return write_page(page, html, option="--explain")
+    return write_page(page, html)
 
 
 def _explained(name: str, given: Picture, reader: Reader, layout: Layout) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from tenfold.artifacts.evaluation import Mistake, RunEvaluation
 from tenfold.artifacts.finished_run import FinishedRun, read_runs
 from tenfold.data.mnist import SIDE
 from tenfold.errors import RunError
-from tenfold.files import write_atomically
+from tenfold.files import refuse_links, write_atomically
 from tenfold.report import figures, tables
 from tenfold.report.curves import comparison_figure, curve_figure, members_figure
 from tenfold.report.drawing import Drawing
@@ -36,7 +36,8 @@ def write_report(runs: Sequence[Path], out: Path | None = None) -> Path:
         The page.
 
     Raises:
-        RunError: a run is not finished, a file of it is damaged, or the page cannot be written.
+        RunError: a run is not finished, or a file of it is damaged.
+        WriteError: the page cannot be written.
     """
     read = [run for path in dict.fromkeys(runs) for run in read_runs(path)]
     if not read:
@@ -48,6 +49,7 @@ def write_report(runs: Sequence[Path], out: Path | None = None) -> Path:
     html = render_run(run, drawings)
     if out:
         return write_page(out, html)
+    refuse_links(run.path)
     svgs = {run.path / "figures" / f"{drawing.name}.svg": drawing.svg for drawing in drawings}
     return write_page(run.path / "report.html", html, svgs)
 
@@ -164,23 +166,17 @@ def render(template: str, **values: object) -> str:
     return environment.get_template(template).render(**values)
 
 
-def write_page(
-    page: Path, html: str, attachments: Mapping[Path, str] | None = None, option: str = "--out"
-) -> Path:
+def write_page(page: Path, html: str, attachments: Mapping[Path, str] | None = None) -> Path:
     """Write a page, after the files that belong to it.
 
     Args:
         page: the HTML file.
         html: its text.
         attachments: text of other files.
-        option: the one that names another page.
 
     Raises:
-        RunError: a file cannot be written.
+        WriteError: a file cannot be written.
     """
-    try:
-        for path, text in (attachments or {}).items():
-            write_atomically(path, text)
-        return write_atomically(page, html)
-    except OSError as error:
-        raise RunError(f"{option} {page}: cannot be written ({error.strerror})") from error
+    for path, text in (attachments or {}).items():
+        write_atomically(path, text)
+    return write_atomically(page, html)

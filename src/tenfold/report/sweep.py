@@ -19,7 +19,7 @@ def write_sweep(sweep: SweepResult, page: Path) -> Path:
     """Write the page of a sweep.
 
     Raises:
-        RunError: it cannot be written.
+        WriteError: it cannot be written.
     """
     evaluated = [trial for trial in sweep.trials if trial.nll_sum is not None]
     complete = [trial for trial in evaluated if trial.state == "complete"]

@@ -9,7 +9,7 @@ from tenfold.bundle.format import MODEL_FILE, read_card, read_model
 from tenfold.data.download import download, file_sha256
 from tenfold.data.sources import cache_folder
 from tenfold.errors import DataError, TenfoldError
-from tenfold.files import write_atomically
+from tenfold.files import refuse_links, write_atomically
 from tenfold.serving.assets import page_files
 
 RUNTIME = "onnxruntime-web-1.30.0"
@@ -61,14 +61,15 @@ def write_site(
     }
     try:
         files = {f"runtime/{path.name}": path.read_bytes() for path in runtime}
-        files[MODEL_FILE] = graph
-        files["model.json"] = (json.dumps(model, indent=2) + "\n").encode()
         if report:
             files["report.html"] = report.read_bytes()
-        for name, content in (files | page_files()).items():
-            write_atomically(folder / name, content)
     except OSError as error:
-        raise TenfoldError(f"{error.filename or folder}: {error.strerror}; name another") from error
+        raise TenfoldError(f"{error.filename}: {error.strerror}; name another") from error
+    files[MODEL_FILE] = graph
+    files["model.json"] = (json.dumps(model, indent=2) + "\n").encode()
+    refuse_links(folder)
+    for name, content in (files | page_files()).items():
+        write_atomically(folder / name, content)
     return folder / "index.html"
 
 

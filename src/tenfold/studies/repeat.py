@@ -11,10 +11,10 @@ from tenfold.cpu import available_cores
 from tenfold.execution.config import Execution
 from tenfold.execution.create import open_or_create
 from tenfold.execution.finalize import finalize_run
-from tenfold.execution.folder import exclusive
 from tenfold.execution.job import OnEvent, jobs_of
 from tenfold.execution.run import Run
 from tenfold.execution.train import journaled_seconds
+from tenfold.folder_lock import exclusive
 from tenfold.training.recipe import Recipe
 
 

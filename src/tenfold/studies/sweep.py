@@ -26,10 +26,10 @@ from tenfold.data.seeds import derive_seed
 from tenfold.errors import RecipeError, RunError
 from tenfold.execution.config import Execution
 from tenfold.execution.create import open_or_create
-from tenfold.execution.folder import exclusive
 from tenfold.execution.job import Job, jobs_of
 from tenfold.execution.run import Run
 from tenfold.files import write_atomically
+from tenfold.folder_lock import exclusive
 from tenfold.studies.space import Space
 from tenfold.studies.trial import evaluations, train_trial
 from tenfold.training.curves import curve_of, selected_rows

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from tenfold.artifacts.training import EvaluationEvent, Event, FailureEvent, TrialEvaluationEvent
 from tenfold.data.digits import Digits
-from tenfold.errors import TenfoldError
+from tenfold.errors import TenfoldError, WriteError
 from tenfold.evaluation.calibration import apply_temperature, fit_temperature
 from tenfold.evaluation.metrics import measure
 from tenfold.execution.job import Job, run_job
@@ -18,7 +18,11 @@ from tenfold.training.journal import Journal
 def train_trial(
     job: Job, stop: Callable[[], bool], digits: tuple[Digits, Digits] | None = None
 ) -> Iterator[Event]:
-    """Do as `run_job` does; where training diverges, end with a `FailureEvent`, not an error."""
+    """Do as `run_job` does; where training diverges, end with a `FailureEvent`, not an error.
+
+    Raises:
+        WriteError: a full disk says nothing about the trial.
+    """
     run = Run.open(job.run)
     digits = digits or run.digits()
     labels, folder = digits[1].labels.numpy(), run.members[job.member]
@@ -30,6 +34,8 @@ def train_trial(
                 yield TrialEvaluationEvent(record=event.record, calibrated_nll_sum=loss)
             else:
                 yield event
+    except WriteError:
+        raise
     except TenfoldError as error:
         reason = str(error).replace(f"{folder}: ", "").replace(f"{job.run}/", "")
         yield FailureEvent(reason=reason)

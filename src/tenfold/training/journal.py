@@ -16,6 +16,7 @@ import numpy.typing as npt
 from tenfold.artifacts.training import JournalRecord, TrainingRecord
 from tenfold.data.mnist import CLASSES
 from tenfold.errors import RunError
+from tenfold.files import writing
 
 
 class Journal:
@@ -85,7 +86,7 @@ class Journal:
 
 def _append(path: Path, data: bytes) -> None:
     """Add `data` and sync it: a checkpoint on disk must not know more than the journal."""
-    with path.open("ab") as file:
+    with writing(path), path.open("ab") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

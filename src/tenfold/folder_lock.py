@@ -7,7 +7,7 @@ from pathlib import Path
 import filelock
 
 from tenfold.errors import RunError
-from tenfold.files import is_temporary
+from tenfold.files import is_temporary, refuse_links, writing
 
 LOCK_NAME = ".lock"
 # Workers of a process that was just killed may hold its lock for a moment.
@@ -21,27 +21,23 @@ def exclusive(folder: Path) -> Iterator[None]:
     The operating system ends the hold with the process, however the process ends.
 
     Raises:
-        RunError: another process holds the folder, or it cannot be written.
+        RunError: another process holds the folder.
+        WriteError: it cannot be written, or holds a link or a device.
     """
     lock = filelock.FileLock(folder / LOCK_NAME, timeout=LOCK_TIMEOUT_SECONDS)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-        for path in folder.rglob(".*"):
-            if is_temporary(path):
-                path.unlink(missing_ok=True)
+        with writing(f"--out {folder}"):
+            folder.mkdir(parents=True, exist_ok=True)
+            refuse_links(folder)
+            lock.acquire()
+            for path in folder.rglob(".*"):
+                if is_temporary(path):
+                    path.unlink(missing_ok=True)
     except filelock.Timeout:
         raise RunError(
             f"{folder}: another process is at work there; wait for it, or name another --out"
         ) from None
-    except OSError as error:
-        raise cannot_be_written(folder, error) from error
     try:
         yield
     finally:
         lock.release()
-
-
-def cannot_be_written(folder: Path, error: OSError) -> RunError:
-    """Return the error of an --out that cannot be used."""
-    return RunError(f"--out {folder}: cannot be written ({error.strerror}); name another folder")
