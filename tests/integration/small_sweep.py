@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import optuna
+from optuna.storages.journal import JournalFileBackend
 
 SMALL = (
     "training.stages.0.iterations=6",
@@ -17,7 +18,7 @@ SPACE = """
 
 def study_of(folder: Path) -> optuna.Study:
     """Read Optuna's journal as any other program would."""
-    backend = optuna.storages.journal.JournalFileBackend(str(folder / "journal.log"))
+    backend = JournalFileBackend(str(folder / "journal.log"))
     storage = optuna.storages.JournalStorage(backend)
     (name,) = optuna.get_all_study_names(storage)
     return optuna.load_study(study_name=name, storage=storage)
