@@ -32,6 +32,8 @@ def comb(scene: Scene, count: int, pitch: float, height: float, ruler: Ruler) ->
     tick_top = random.uniform(-0.3, 0.45) * height
     left, top, bottom = -count * pitch / 2, -height / 2, height / 2
     boxes = [(left + i * pitch, top, left + (i + 1) * pitch - apart, bottom) for i in range(count)]
+    if not ticks:
+        _tint(scene, boxes)
     for box in boxes:
         if ticks:
             scene.rule((box[0], tick_top), (box[0], bottom), ruler)
@@ -56,14 +58,32 @@ def grid(scene: Scene, pitch: tuple[float, float], ruler: Ruler) -> list[Box]:
         columns = columns[: max(2, len(columns) - int(random.integers(1, 4)))]
     if bernoulli(random, 0.35):
         rows = rows[int(random.integers(0, 2)) :]
+    cells = [
+        (float(x), float(y), float(x + w), float(y + h)) for y in rows[:-1] for x in columns[:-1]
+    ]
+    _tint(scene, cells)
     for number, x in enumerate(columns):
         scene.rule((x, rows[0]), (x, rows[-1]), bold if (number + phase) % every == 0 else ruler)
     for number, y in enumerate(rows):
         thick = bold if (number + phase) % every == 0 else ruler
         scene.rule((columns[0], y), (columns[-1], y), thick)
-    return [
-        (float(x), float(y), float(x + w), float(y + h)) for y in rows[:-1] for x in columns[:-1]
-    ]
+    return cells
+
+
+def _tint(scene: Scene, cells: list[Box]) -> None:
+    """Tint all cells, some of them, or the paper around them; mostly nothing."""
+    random = scene.random
+    if not bernoulli(random, 0.15):
+        return
+    darkness = random.uniform(0.04, 0.3)
+    around = bernoulli(random, 0.3)
+    if around:
+        reach = scene.shape[1]
+        scene.shade((-reach, -reach, reach, reach), darkness)
+    share = 1.0 if around or bernoulli(random, 0.4) else random.uniform(0.2, 0.6)
+    for cell in cells:
+        if bernoulli(random, share):
+            scene.shade(cell, 0.0 if around else darkness)
 
 
 def rules_around(scene: Scene, box: Box, unit: float, ruler: Ruler) -> None:

@@ -141,7 +141,7 @@ def cross_out(scene: Scene, box: Box, unit: float, darkness: float) -> None:
     if kind == 0:
         lines = [[(left, top), (right, bottom)], [(right, top), (left, bottom)]]
     elif kind == 1:
-        rows = np.linspace(top, bottom, int(random.integers(4, 7)))[1:-1]
+        rows = np.linspace(top, bottom, int(random.integers(5, 8)))[1:-1]
         lines = [[(left, y), (right, y + random.normal(0, 0.05 * unit))] for y in rows]
     else:
         legs = max(5, int((right - left) / unit * random.uniform(6, 10)))

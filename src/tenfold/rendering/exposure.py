@@ -18,10 +18,10 @@ from tenfold.rendering.scene import Scene
 Levels = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
 
-NOISE_SIDE_PX = 1024
 # Grey levels between the faintest labelled pen and the paper, in the darkest shadow.
 MIN_CONTRAST = 25.0
-MAX_NOISE_SHARE = 0.18
+LEAST_BLUR_PX = 0.2
+MAX_NOISE_SHARE, MAX_TEXTURE_SHARE = 0.18, 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,14 +73,15 @@ def sample_exposure(scene: Scene, height_px: float, random: Random) -> Exposure:
     paper = random.uniform(120, 250) if photographed else random.uniform(205, 255)
     darkest = random.uniform(0.45, 1) if photographed and bernoulli(random, 0.6) else 1.0
     share = random.uniform(0.2, 0.6) if bernoulli(random, 0.22) else random.uniform(0.6, 0.98)
+    darkest = max(darkest, min(1.0, MIN_CONTRAST / (scene.faintest * paper)))
     least = MIN_CONTRAST / (scene.faintest * darkest)
     contrast = min(max(paper * share, least), paper)
-    noisy = random.uniform(0, 0.14) if bernoulli(random, 0.18) else random.uniform(0, 0.04)
+    noisy = random.uniform(0, 0.14) if bernoulli(random, 0.14) else random.uniform(0, 0.04)
     faintest = contrast * scene.faintest * darkest
     return Exposure(
         paper=paper,
         black=paper - contrast,
-        texture=random.uniform(0, 0.1 * faintest) if bernoulli(random, 0.6) else 0.0,
+        texture=min(_sample_texture(random), MAX_TEXTURE_SHARE * faintest),
         darkest=darkest,
         shadow=bernoulli(random, 0.3),
         glare=255 - paper + 0.6 * faintest if photographed and bernoulli(random, 0.08) else 0.0,
@@ -106,6 +107,11 @@ def _sample_screen(height_px: float, random: Random) -> Exposure:
     )
 
 
+def _sample_texture(random: Random) -> float:
+    """Draw the texture of smooth or of rough paper, grey levels."""
+    return random.uniform(0, 20 if bernoulli(random, 0.12) else 4)
+
+
 def _sample_blur(height_px: float, random: Random) -> float:
     if bernoulli(random, 0.35):
         return 0.0
@@ -118,58 +124,50 @@ def _sample_coarse(height_px: float, random: Random) -> float:
     return max(1.0, log_uniform(random, (1.2, max(1.3, height_px / 9))))
 
 
-class Exposer:
-    """Turns scenes into pictures; holds one field of noise, of which each takes a part."""
+def expose(scene: Scene, exposure: Exposure, random: Random) -> Pixels:
+    """Return the picture of a scene: uint8[h, w]."""
+    levels = _reflected(scene, exposure, random)
+    if exposure.glare:
+        levels += exposure.glare * _spot(scene.shape, random)
+    if exposure.blur_px > LEAST_BLUR_PX:
+        levels = blur(levels, exposure.blur_px)
+    if exposure.coarse > 1:
+        levels = _coarsen(levels, exposure.coarse, random)
+    if exposure.noise:
+        levels += exposure.noise * _noise(scene.shape, exposure.noise_px, random)
+    pixels: Pixels = np.rint(levels.clip(0, 255)).astype(np.uint8)
+    if exposure.negative:
+        pixels = np.uint8(255) - pixels
+    if exposure.jpeg_quality is not None:
+        pixels = _compress(pixels, exposure.jpeg_quality)
+    return pixels
 
-    def __init__(self) -> None:
-        generator = np.random.default_rng(0)
-        self.noise = generator.standard_normal((NOISE_SIDE_PX, NOISE_SIDE_PX), np.float32)
 
-    def expose(self, scene: Scene, exposure: Exposure, random: Random) -> Pixels:
-        """Return the picture, uint8[h, w]."""
-        levels = self._levels(scene, exposure, random)
-        if exposure.glare:
-            levels += exposure.glare * _spot(scene.shape, random)
-        if exposure.coarse > 1:
-            levels = _coarsen(levels, exposure.coarse, random)
-        if exposure.noise:
-            levels += exposure.noise * self._noise(scene.shape, exposure.noise_px, random)
-        pixels: Pixels = np.rint(levels.clip(0, 255)).astype(np.uint8)
-        if exposure.negative:
-            pixels = np.uint8(255) - pixels
-        if exposure.jpeg_quality is not None:
-            pixels = _compress(pixels, exposure.jpeg_quality)
-        return pixels
+def _reflected(scene: Scene, exposure: Exposure, random: Random) -> Levels:
+    """Return the light that the page and the desk reflect."""
+    absorption = scene.absorption()
+    if exposure.grain:
+        grains = _noise(scene.shape, random.uniform(0.5, 1.2), random)
+        absorption *= (1 - exposure.grain * (0.4 + 0.5 * grains)).clip(0.3, 1)
+    levels: Levels = exposure.paper - (exposure.paper - exposure.black) * absorption
+    if scene.desk is not None:
+        levels = np.where(scene.desk >= 0, scene.desk, levels)
+    if exposure.texture:
+        levels += exposure.texture * _noise(scene.shape, random.uniform(0.8, 4), random)
+    if exposure.darkest < 1:
+        levels *= _light(scene.shape, exposure, random)
+    if scene.fold is not None:
+        levels *= scene.fold
+    return levels
 
-    def _levels(self, scene: Scene, exposure: Exposure, random: Random) -> Levels:
-        """Return the light that the page reflects, as the lens shows it."""
-        shape = scene.shape
-        absorption = scene.absorption()
-        if exposure.grain:
-            grains = self._noise(shape, random.uniform(0.5, 1.2), random)
-            absorption *= (1 - exposure.grain * (0.4 + 0.5 * grains)).clip(0.3, 1)
-        if exposure.blur_px > 0.2:  # noqa: PLR2004
-            absorption = blur(absorption, exposure.blur_px)
-        levels: Levels = exposure.paper - (exposure.paper - exposure.black) * absorption
-        if scene.desk is not None:
-            levels = np.where(scene.desk >= 0, scene.desk, levels)
-        if exposure.texture:
-            levels += exposure.texture * self._noise(shape, random.uniform(0.8, 4), random)
-        if exposure.darkest < 1:
-            levels *= _light(shape, exposure, random)
-        if scene.fold is not None:
-            levels *= scene.fold
-        return levels
 
-    def _noise(self, shape: tuple[int, int], blur_px: float, random: Random) -> Levels:
-        """Cut out noise of about unit variance."""
-        h, w = shape
-        top, left = random.integers(NOISE_SIDE_PX - h), random.integers(NOISE_SIDE_PX - w)
-        noise = self.noise[top : top + h, left : left + w]
-        if blur_px:
-            # A Gaussian blur of white noise divides its deviation by 2 √π sigma.
-            noise = blur(noise, blur_px) * np.float32(max(1.0, 2 * math.sqrt(math.pi) * blur_px))
-        return noise
+def _noise(shape: tuple[int, int], blur_px: float, random: Random) -> Levels:
+    """Draw noise of about unit variance: float32[h, w]."""
+    noise = random.standard_normal(shape, np.float32)
+    if blur_px:
+        # A Gaussian blur of white noise divides its deviation by 2 √π sigma.
+        noise = blur(noise, blur_px) * np.float32(max(1.0, 2 * math.sqrt(math.pi) * blur_px))
+    return noise
 
 
 def _light(shape: tuple[int, int], exposure: Exposure, random: Random) -> Levels:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from tenfold.data.digits import Digits
 from tenfold.data.seeds import derive_seed
 from tenfold.rendering import clutter
-from tenfold.rendering.exposure import Exposer, sample_exposure
+from tenfold.rendering.exposure import expose, sample_exposure
 from tenfold.rendering.glyphs import CLASSES, GlyphSource, Hand
 from tenfold.rendering.ground import add_desk, add_fold
 from tenfold.rendering.layouts import Layout, compose
@@ -67,7 +67,6 @@ class FieldRenderer:
         self.source = GlyphSource(digits)
         self.seed = seed
         self.config = config
-        self.exposer = Exposer()
 
     def render(self, index: int) -> Field:
         """Render one crop, the same for the same index in every process and order."""
@@ -80,7 +79,7 @@ class FieldRenderer:
         hand = compose(Layout(scene, self.source, height_px))
         self._add_clutter(scene, hand, random)
         exposure = sample_exposure(scene, height_px, random)
-        pixels = self.exposer.expose(scene, exposure, random)
+        pixels = expose(scene, exposure, random)
         return Field(pixels, np.array(scene.labels, np.float32).reshape(-1, 5))
 
     def _add_clutter(self, scene: Scene, hand: Hand, random: Random) -> None:

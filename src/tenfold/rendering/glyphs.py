@@ -7,10 +7,9 @@ slash, colon) are strokes, or printed.
 Legend: `linear` is float64[2, 2]; it turns, shears and scales a shape to pixels of the picture.
 """
 
-import functools
 import math
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -280,17 +279,7 @@ def _line(x: float, y: float) -> Points:
     return np.array([[0.0, 0.0], [x, y]])
 
 
-@functools.cache
-def _unit_ring() -> Points:
-    angles = np.linspace(0, 2 * np.pi, 9)
-    return np.stack([np.cos(angles), np.sin(angles)], axis=1)
-
-
 def _ring(radius: float) -> Points:
-    ring: Points = radius * _unit_ring()
+    angles = np.linspace(0, 2 * np.pi, 9)
+    ring: Points = radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
     return ring
-
-
-def with_form(hand: Hand, form: Form) -> Hand:
-    """Return the same hand with digits of another form."""
-    return replace(hand, form=form)

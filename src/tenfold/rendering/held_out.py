@@ -18,7 +18,7 @@ from tenfold.data.digits import Digits
 from tenfold.data.seeds import derive_seed
 from tenfold.rendering.boxes import comb, rules_around, sample_ruler
 from tenfold.rendering.clutter import cross_out, print_words
-from tenfold.rendering.exposure import Exposer, Exposure
+from tenfold.rendering.exposure import Exposure, expose
 from tenfold.rendering.glyphs import Form, GlyphSource, Hand
 from tenfold.rendering.ground import desk_levels
 from tenfold.rendering.sampling import Random, bernoulli, log_uniform
@@ -59,10 +59,10 @@ def held_out_fields(name: str, digits: Digits, n: int) -> Iterator[Labelled]:
     Yields:
         uint8[h, w], and the number in it; "" if there is none.
     """
-    source, exposer = GlyphSource(digits), Exposer()
+    source = GlyphSource(digits)
     for index in range(n):
         random = np.random.default_rng(derive_seed(HELD_OUT_VERSION, name, index))
-        yield HELD_OUT[name](Writer(source, exposer, random))
+        yield HELD_OUT[name](Writer(source, random))
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,6 @@ class Writer:
     """What a set is rendered with."""
 
     source: GlyphSource
-    exposer: Exposer
     random: Random
 
 
@@ -165,7 +164,7 @@ def in_faint_pencil(writer: Writer) -> Labelled:
     rules_around(sheet.scene, sheet.box, 1.3 * sheet.hand.height_px, _solid_ruler(random))
     print_words(sheet.scene, random)
     exposure = dataclasses.replace(exposure, noise=random.uniform(0, 5), darkest=1.0)
-    return writer.exposer.expose(sheet.scene, exposure, random), sheet.text
+    return expose(sheet.scene, exposure, random), sheet.text
 
 
 def side_by_side(writer: Writer, gap: int) -> Labelled:
@@ -263,7 +262,7 @@ def _solid_ruler(random: Random) -> Ruler:
 
 def _expose(writer: Writer, sheet: Sheet) -> Labelled:
     exposure = _plain_exposure(writer.random, sheet.hand.height_px)
-    return writer.exposer.expose(sheet.scene, exposure, writer.random), sheet.text
+    return expose(sheet.scene, exposure, writer.random), sheet.text
 
 
 def _plain_exposure(random: Random, height_px: float) -> Exposure:

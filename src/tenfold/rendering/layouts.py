@@ -13,6 +13,7 @@ from tenfold.rendering.sampling import Random, bernoulli, weighted_choice
 from tenfold.rendering.scene import Box, Scene
 from tenfold.rendering.writing import (
     FORMS,
+    Spacing,
     centres,
     draw_text,
     line_width,
@@ -22,6 +23,8 @@ from tenfold.rendering.writing import (
     sample_number,
     sample_spacing,
 )
+
+SMALLEST_DIGIT_PX = 11.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,11 +121,28 @@ def table(layout: Layout) -> Hand:
         other = layout.hand((("print", 1.0),) if bernoulli(random, 0.5) else FORMS)
         for cell in cells:
             fill_cells(layout, [cell], (other, hand)[random.integers(2)], empty=0.35)
+            if bernoulli(random, 0.08):
+                _write_small(layout, cell, hand)
         return hand
     for cell in cells:
         if bernoulli(random, 0.7):
             _write_in_cell(layout, cell, hand)
     return hand
+
+
+def _write_small(layout: Layout, cell: Box, hand: Hand) -> None:
+    """Write one to three small digits into a free corner of a cell, as solvers of Sudokus do."""
+    scene, random = layout.scene, layout.random
+    height = 0.4 * (cell[3] - cell[1])
+    corner = scene.to_crop(cell[0] + 2, cell[1] + 2)
+    count = int(random.integers(1, 4))
+    box = (*corner, corner[0] + 0.7 * height * count, corner[1] + height)
+    if height < SMALLEST_DIGIT_PX or not scene.is_free(box, 1):
+        return
+    small = dataclasses.replace(hand, height_px=height, stroke_px=max(1.0, 0.1 * height))
+    glyphs = draw_text(sample_digits(count, random), small, layout.source, random)
+    arranged = centres(glyphs, small, Spacing(0.1 * height, 0.02 * height), random)
+    place_text(scene, glyphs, arranged, (cell[0] + 3, cell[1] + 2 + height / 2), small)
 
 
 def _write_in_cell(layout: Layout, cell: Box, hand: Hand) -> None:

@@ -139,6 +139,13 @@ class Scene:
         for start, end in itertools.pairwise(corners):
             self.rule(start, end, ruler)
 
+    def shade(self, box: Box, darkness: float) -> None:
+        """Print an even tint on a rectangle of the page."""
+        left, top, right, bottom = box
+        corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
+        points = np.rint([self.to_crop(*corner) for corner in corners]).astype(np.int32)
+        cv2.fillConvexPoly(self.printed, points, round(255 * darkness), cv2.LINE_AA)
+
     def draw_line(self, points: Sequence[Point], level: int, width_px: int) -> None:
         """Draw a polyline of positions in the crop with print of a level, 0 … 255."""
         scaled = np.rint(np.array(points) * (1 << FIXED_POINT_BITS)).astype(np.int32)

@@ -64,7 +64,7 @@ def sample_hand(
     printed = form == "print"
     slant = 0.0 if printed else random.normal(0.05, 0.18)
     aspect = math.exp(random.normal(0, 0.08 if printed else 0.15))
-    stroke_share = log_uniform(random, (0.04, 0.19))
+    stroke_share = log_uniform(random, (0.04, 0.17))
     faint = bernoulli(random, 0.2)
     return Hand(
         form=form,
