@@ -93,6 +93,7 @@ def test_each_label_is_the_extent_of_its_character_drawn_alone(
         assert len(field.labels) == len(drawn)
         for label, (scene, glyph, centre) in zip(field.labels, drawn, strict=True):
             alone = Scene(scene.shape, scene.tilt, scene.random, 1)
+            alone.bend, alone.keystone = scene.bend, scene.keystone
             place(alone, glyph, centre, 1.0)
             rows, columns = np.nonzero(alone.ink >= 0.3)
             extent = (columns.min(), columns.max() + 1, rows.min(), rows.max() + 1)

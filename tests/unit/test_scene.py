@@ -86,3 +86,29 @@ def test_a_dashed_rule_is_half_printed(dash_px: float) -> None:
     scene = Scene((64, 1000), (1.0, 0.0), np.random.default_rng(1), max_labels=16)
     scene.rule((-480.0, 0.5), (480.0, 0.5), Ruler(width_px=1, darkness=1.0, dash_px=dash_px))
     assert (scene.printed > 60).any(axis=0).mean() == pytest.approx(0.55, abs=0.15)
+
+
+def test_a_bent_page_bends_its_rules() -> None:
+    scene = blank()
+    scene.bend = 8.0
+    scene.rule((-90.0, 0.0), (90.0, 0.0), Ruler(width_px=1, darkness=1.0))
+    rows = scene.printed.argmax(axis=0)
+    assert rows[96] == pytest.approx(32, abs=1)
+    assert rows[10] == rows[182] == pytest.approx(32 + 8 * 0.86**2, abs=1)
+
+
+def test_with_a_keystone_parallels_converge() -> None:
+    scene = blank()
+    scene.keystone = (0.002, 0.0)
+    (_, left_top), (_, left_bottom) = scene.to_crop(-90.0, -20.0), scene.to_crop(-90.0, 20.0)
+    (_, right_top), (_, right_bottom) = scene.to_crop(90.0, -20.0), scene.to_crop(90.0, 20.0)
+    assert right_bottom - right_top == pytest.approx(40 * 1.18)
+    assert left_bottom - left_top == pytest.approx(40 * 0.82)
+
+
+def test_a_tint_covers_its_rectangle() -> None:
+    scene = blank()
+    scene.shade((-20.0, -10.0, 20.0, 10.0), 0.2)
+    assert (scene.printed[23:41, 77:115] == 51).all()
+    assert not scene.printed[:20].any()
+    assert not scene.printed[:, :74].any()

@@ -14,32 +14,8 @@ from tenfold.rendering.glyphs import LETTERS, GlyphSource, Hand
 from tenfold.rendering.sampling import Random, bernoulli, log_uniform
 from tenfold.rendering.scene import Box, Scene
 from tenfold.rendering.strokes import catmull_rom
-from tenfold.rendering.typefaces import PRINTED_HEIGHT_PX, printed_text, sample_typeface
+from tenfold.rendering.typefaces import PRINTED_HEIGHT_PX, WORDS, printed_text, sample_typeface
 
-# Words of forms and newspapers; a number of them is drawn, now and then cut by the crop's edge.
-WORDS = (
-    *("Name", "Date", "Datum", "No.", "Nr.", "Total", "Points", "Punkte", "Task", "Summe", "kg"),
-    *("Score", "Mark", "Page", "Seite", "Tel.", "Phone", "Amount", "Betrag", "EUR", "USD", "Kunde"),
-    *("Class", "Klasse", "Room", "Answer", "Signature", "Unterschrift", "Student", "ID", "PLZ"),
-    *(
-        "Day",
-        "Month",
-        "Year",
-        "Jahr",
-        "Monat",
-        "Tag",
-        "max.",
-        "von",
-        "of",
-        "the",
-        "and",
-        "cm",
-        "mm",
-    ),
-    *("Postcode", "Account", "Konto", "Difficult", "Moyen", "Easy", "Superieur", "ligne", "carre"),
-    *("ABTEILUNG", "FORM", "TOTAL", "DATE", "NAME", "Matrikel", "Kurs", "h", "min", "x", "=", "%"),
-    *("(", ")", "+", "?", "!", "*", "#", "&", "EN", "TIMES", "answer:", "reading:", "Zahl:", "km"),
-)
 ATTEMPTS = 5
 
 
@@ -52,6 +28,27 @@ def print_words(scene: Scene, random: Random) -> None:
         if bernoulli(random, 0.3):
             text = f"{text} {WORDS[random.integers(len(WORDS))]}"
         scatter(scene, _scaled(printed_text(text, typeface), scale, random), darkness)
+
+
+def print_paragraph(scene: Scene, random: Random) -> None:
+    """Print two to four lines of small text where no character is."""
+    typeface, darkness = sample_typeface(random), random.uniform(0.4, 1)
+    scale = log_uniform(random, (7, 18)) / PRINTED_HEIGHT_PX
+    pitch, width = round(1.7 * PRINTED_HEIGHT_PX * scale), int(random.uniform(40, 150))
+    rows = int(random.integers(2, 5))
+    block = np.zeros((rows * pitch + pitch, width), np.float32)
+    for row in range(rows):
+        x = 0
+        while x < width:
+            word = _scaled(
+                printed_text(WORDS[random.integers(len(WORDS))], typeface), scale, random
+            )
+            h, w = word.shape
+            bottom = (row + 1) * pitch
+            target = block[max(0, bottom - h) : bottom, x : x + w]
+            target[:] = word[-target.shape[0] :, : target.shape[1]]
+            x += w + round(0.4 * pitch)
+    scatter(scene, block, darkness)
 
 
 def write_letters(scene: Scene, source: GlyphSource, hand: Hand, random: Random) -> None:
@@ -148,6 +145,8 @@ def cross_out(scene: Scene, box: Box, unit: float, darkness: float) -> None:
         columns = np.linspace(left, right, legs)
         lines = [[(x, top if i % 2 else bottom) for i, x in enumerate(columns)]]
     width = max(2, round(unit * random.uniform(0.06, 0.13)))
+    corners = [scene.to_crop(*corner) for corner in ((left, top), (right, bottom))]
+    scene.occupied.append((*corners[0], *corners[1]))
     for line in lines:
         points = [scene.to_crop(*point) for point in line]
         scene.draw_line(points, round(255 * darkness), width)

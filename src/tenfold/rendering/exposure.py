@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tenfold.rendering.glyphs import blur
-from tenfold.rendering.sampling import Random, bernoulli, log_uniform
+from tenfold.rendering.sampling import Random, bernoulli, log_uniform, weighted_choice
 from tenfold.rendering.scene import Scene
 
 Levels = npt.NDArray[np.float32]
@@ -115,7 +115,7 @@ def _sample_texture(random: Random) -> float:
 def _sample_blur(height_px: float, random: Random) -> float:
     if bernoulli(random, 0.35):
         return 0.0
-    strongest = 0.055 if bernoulli(random, 0.25) else 0.032
+    strongest = weighted_choice(random, ((0.032, 0.7), (0.055, 0.18), (0.1, 0.12)))
     return max(0.0, random.uniform(0.008, strongest) * height_px)
 
 

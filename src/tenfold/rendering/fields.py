@@ -75,6 +75,9 @@ class FieldRenderer:
         scene = Scene(
             (config.height, config.width), _sample_tilt(random), random, config.max_labels
         )
+        if bernoulli(random, 0.3):
+            scene.bend = random.normal(0, 2)
+            scene.keystone = (random.normal(0, 3e-4), random.normal(0, 6e-4))
         height_px = log_uniform(random, config.digit_height_px)
         hand = compose(Layout(scene, self.source, height_px))
         self._add_clutter(scene, hand, random)
@@ -85,8 +88,10 @@ class FieldRenderer:
     def _add_clutter(self, scene: Scene, hand: Hand, random: Random) -> None:
         if bernoulli(random, 0.12):
             clutter.neighbouring_line(scene, self.source, hand, random)
-        if bernoulli(random, 0.25):
+        if bernoulli(random, 0.22):
             clutter.print_words(scene, random)
+        if bernoulli(random, 0.06):
+            clutter.print_paragraph(scene, random)
         if bernoulli(random, 0.16):
             clutter.write_letters(scene, self.source, hand, random)
         if bernoulli(random, 0.05):

@@ -36,6 +36,8 @@ EDGE_COVERAGE = 0.3
 MNIST_BOX_PX = 20
 MNIST_SIDE_PX = 28
 SKELETON_SCALE = 2
+EDGE_LEVEL = 127
+BOLD_RADIUS_PX, BOLD_THRESHOLD = 2.0, 0.45
 SKELETON_MARGIN_PX = 4
 SKELETON_LEVEL = 110
 STROKE_SUPERSAMPLING = 2
@@ -154,14 +156,23 @@ def draw_image(image: npt.NDArray[np.uint8], linear: Linear, hand: Hand) -> Cove
     """
     scale = _scale_of(linear)
     levels = image.astype(np.float32)
+    threshold = hand.threshold
+    if _is_bold(image):
+        threshold = max(threshold, BOLD_THRESHOLD)
     middle = cv2.dilate(blur(levels, 0.5), np.ones((5, 5), np.uint8))
     relative = levels / np.maximum(middle, max(1.0, 0.4 * float(middle.max())))
     smooth = _warp(relative.clip(0, 1), linear, 0)
     if scale > 1:
         smooth = blur(smooth, 0.4 * scale)
-    slope = hand.sharpness * max(0.5 / hand.threshold, 0.5 / (1 - hand.threshold))
-    edged = (smooth - hand.threshold) * np.float32(slope * max(1.0, scale)) + np.float32(0.5)
+    slope = hand.sharpness * max(0.5 / threshold, 0.5 / (1 - threshold))
+    edged = (smooth - threshold) * np.float32(slope * max(1.0, scale)) + np.float32(0.5)
     return _cropped(edged.clip(0, 1))
+
+
+def _is_bold(image: npt.NDArray[np.uint8]) -> bool:
+    """Tell whether an image of MNIST has strokes so thick that thicker ones would fill loops."""
+    distances = cv2.distanceTransform((image > EDGE_LEVEL).view(np.uint8), cv2.DIST_L2, 3)
+    return float(distances.max()) > BOLD_RADIUS_PX
 
 
 def draw_skeleton(distances: Coverage, linear: Linear, stroke_px: float) -> Coverage:

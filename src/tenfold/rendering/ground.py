@@ -6,11 +6,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tenfold.rendering.sampling import Random, bernoulli
+from tenfold.rendering.sampling import Random, bernoulli, log_uniform
 from tenfold.rendering.scene import Scene
+from tenfold.rendering.typefaces import WORDS, printed_text, sample_typeface
 
 ATTEMPTS = 4
+MIDDLE_LEVEL = 128
 DESK_MARGIN_PX = 2.0
+WOVEN_SHARE, WOODEN_SHARE = 0.15, 0.45
 
 
 def add_desk(scene: Scene, random: Random) -> None:
@@ -30,10 +33,29 @@ def add_desk(scene: Scene, random: Random) -> None:
         return
     level = random.uniform(5, 120) if bernoulli(random, 0.75) else random.uniform(120, 250)
     scene.desk = np.where(inside < 0, desk_levels(x, y, level, random), np.float32(-1))
+    if bernoulli(random, 0.3):
+        _print_on_desk(scene.desk, level, random)
     if bernoulli(random, 0.4):
         rim, depth = random.uniform(1, 6), random.uniform(0.1, 0.5)
         fold = 1 - np.float32(depth) * np.exp(-inside.clip(0) / np.float32(rim))
         scene.fold = np.where(inside < 0, np.float32(1), fold).astype(np.float32)
+
+
+def _print_on_desk(desk: npt.NDArray[np.float32], level: float, random: Random) -> None:
+    """Print a word beyond the edge, as on another sheet or on a coloured area of a page."""
+    word = printed_text(WORDS[random.integers(len(WORDS))], sample_typeface(random))
+    scale = log_uniform(random, (10, 50)) / word.shape[0]
+    word = cv2.resize(word, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(
+        np.float32, copy=False
+    )
+    contrast = random.uniform(30, 120) * (1 if level < MIDDLE_LEVEL else -1)
+    beyond = np.argwhere(desk >= 0)
+    top, left = beyond[random.integers(len(beyond))] - random.integers(0, word.shape)
+    y, x = max(top, 0), max(left, 0)
+    target = desk[y : max(y, top + word.shape[0]), x : max(x, left + word.shape[1])]
+    part = word[y - top :, x - left :][: target.shape[0], : target.shape[1]]
+    target += np.where(target >= 0, np.float32(contrast) * part, np.float32(0))
+    np.maximum(target, 0, out=target, where=target > -1)
 
 
 def _edge(
@@ -62,12 +84,17 @@ def _edge(
 def desk_levels(
     x: npt.NDArray[np.float32], y: npt.NDArray[np.float32], level: float, random: Random
 ) -> npt.NDArray[np.float32]:
-    """Return the grey levels of a desk about a level: plain, or wood with its grain.
+    """Return the grey levels of a desk about a level: plain, wood with its grain, or woven.
 
     x and y are the positions float32[h, w] of the pixels.
     """
     levels = np.full(x.shape, np.float32(level))
-    if bernoulli(random, 0.5):
+    kind = random.random()
+    if kind < WOVEN_SHARE:
+        wave, slope = random.uniform(0.8, 2.5), random.normal(0, 0.3)
+        threads = np.sin((x + slope * y) / wave) * np.sin((y - slope * x) / wave)
+        levels += np.float32(random.uniform(5, 50)) * threads.astype(np.float32)
+    elif kind < WOVEN_SHARE + WOODEN_SHARE:
         angle, wave = random.uniform(0, math.pi), random.uniform(2, 9)
         across = math.cos(angle) * x + math.sin(angle) * y
         coarse = random.normal(0, 1, (4, 7)).astype(np.float32)

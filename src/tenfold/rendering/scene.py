@@ -24,6 +24,8 @@ Label = tuple[int, float, float, float, float]
 # A character of which less is inside the crop has no label.
 MIN_VISIBLE = 0.6
 FIXED_POINT_BITS = 4
+# A bent line is drawn in straight pieces of about this length.
+STRAIGHT_PX = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,8 @@ class Scene:
         shape: height and width, pixels.
         tilt: cosine and sine of the angle by which the page is rotated.
         random: source of all draws.
+        bend: how far a line of writing of 100 pixels sags or rises, pixels.
+        keystone: growth of scale for each pixel to the right and downwards.
         max_labels: when there are as many, further labelled characters are left out.
         labels: class, middle x and y, width, height of each.
         occupied: boxes of characters and of what stands beside them.
@@ -66,6 +70,8 @@ class Scene:
     labels: list[Label] = field(default_factory=list)
     occupied: list[Box] = field(default_factory=list)
     faintest: float = 1.0
+    bend: float = 0.0
+    keystone: tuple[float, float] = (0.0, 0.0)
     desk: npt.NDArray[np.float32] | None = None
     fold: npt.NDArray[np.float32] | None = None
 
@@ -83,6 +89,8 @@ class Scene:
     def to_crop(self, x: float, y: float) -> Point:
         """Convert a position on the page to one in the crop."""
         cos, sin = self.tilt
+        scale = 1 + self.keystone[0] * x + self.keystone[1] * y
+        x, y = x * scale, y * scale + self.bend * (x / 100) ** 2
         return cos * x - sin * y + self.shape[1] / 2, sin * x + cos * y + self.shape[0] / 2
 
     def place(self, glyph: Glyph, centre: Point, darkness: float, *, labelled: bool = True) -> bool:
@@ -120,24 +128,33 @@ class Scene:
     def rule(self, start: Point, end: Point, ruler: Ruler) -> None:
         """Print a line between two positions on the page, whole or with gaps."""
         for first, last in _pieces(ruler, math.dist(start, end), self.random):
-            ends = [
-                self.to_crop(
-                    start[0] + share * (end[0] - start[0]), start[1] + share * (end[1] - start[1])
-                )
-                for share in (first, last)
-            ]
-            self.draw_line(ends, round(255 * ruler.darkness), ruler.width_px)
+            points = self._line(start, end, (first, last))
+            self.draw_line(points, round(255 * ruler.darkness), ruler.width_px)
 
     def frame(self, box: Box, ruler: Ruler) -> None:
         """Print a rectangle; its corners are positions on the page."""
         left, top, right, bottom = box
         corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
         if not ruler.missing and not ruler.dash_px:
-            points = [self.to_crop(*corner) for corner in corners]
+            points = [
+                point
+                for ends in itertools.pairwise(corners)
+                for point in self._line(*ends, (0.0, 1.0))
+            ]
             self.draw_line(points, round(255 * ruler.darkness), ruler.width_px)
             return
         for start, end in itertools.pairwise(corners):
             self.rule(start, end, ruler)
+
+    def _line(self, start: Point, end: Point, part: tuple[float, float]) -> list[Point]:
+        """Return positions in the crop along a part of a line on the page, enough for its bend."""
+        dx, dy = end[0] - start[0], end[1] - start[1]
+        count = 2
+        if self.bend or any(self.keystone):
+            count += int((abs(dx) + abs(dy)) * (part[1] - part[0]) / STRAIGHT_PX)
+        step = (part[1] - part[0]) / (count - 1)
+        shares = [part[0] + step * place for place in range(count)]
+        return [self.to_crop(start[0] + share * dx, start[1] + share * dy) for share in shares]
 
     def shade(self, box: Box, darkness: float) -> None:
         """Print an even tint on a rectangle of the page."""
