@@ -25,18 +25,18 @@ def exclusive(folder: Path) -> Iterator[None]:
         WriteError: it cannot be written, or holds a link or a device.
     """
     lock = filelock.FileLock(folder / LOCK_NAME, timeout=LOCK_TIMEOUT_SECONDS)
-    try:
-        with writing(f"--out {folder}"):
-            folder.mkdir(parents=True, exist_ok=True)
-            refuse_links(folder)
+    with writing(f"--out {folder}"):
+        folder.mkdir(parents=True, exist_ok=True)
+        refuse_links(folder)
+        try:
             lock.acquire()
-            for path in folder.rglob(".*"):
-                if is_temporary(path):
-                    path.unlink(missing_ok=True)
-    except filelock.Timeout:
-        raise RunError(
-            f"{folder}: another process is at work there; wait for it, or name another --out"
-        ) from None
+        except filelock.Timeout:  # an OSError, too
+            raise RunError(
+                f"{folder}: another process is at work there; wait for it, or name another --out"
+            ) from None
+        for path in folder.rglob(".*"):
+            if is_temporary(path):
+                path.unlink(missing_ok=True)
     try:
         yield
     finally:
