@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from tenfold.bundle.format import SHIPPED
 from tenfold.cli import app
-from tenfold.errors import DataError
+from tenfold.errors import DataError, RunError
 from tenfold.reading import partitions as partitions_module
 from tenfold.reading.bulk import batched
 from tenfold.reading.parquet import (
@@ -27,7 +27,7 @@ from tenfold.reading.parquet import (
     read_partition,
     write_readings,
 )
-from tenfold.reading.partitions import Partition, partition_inputs, pictures_in
+from tenfold.reading.partitions import partition_inputs, pictures_in
 from tenfold.reading.reader import Reader
 from tenfold.rendering.strokes import draw_digit
 
@@ -93,18 +93,6 @@ def test_every_kind_of_partition_gives_the_same_pictures(
     assert contents == drawings * 3
     assert found[7][0] == f"{inputs / 'a.parquet'}#7"
     assert found[12][0] == f"{inputs / 'a.tar'}/00.png"
-
-
-def test_hugging_face_pictures_and_large_columns_are_found(
-    tmp_path: Path, drawings: list[bytes]
-) -> None:
-    for kind, values in (
-        (pa.struct([("bytes", pa.binary()), ("path", pa.string())]), [{"bytes": drawings[0]}]),
-        (pa.large_binary(), [drawings[0]]),
-    ):
-        path = tmp_path / f"{kind.num_fields}.parquet"
-        parquet.write_table(pa.table({"scan": pa.array(values, kind), "label": [1]}), path)
-        assert [p for s in partition_inputs([str(path)]) for _, p in pictures_in(s)] == drawings[:1]
 
 
 def test_readings_are_those_of_the_reader(
@@ -207,20 +195,6 @@ def test_processes_read_what_one_reads(
     assert rows(tmp_path / "one") == rows(tmp_path / "two")
 
 
-def test_damaged_containers_are_named(tmp_path: Path) -> None:
-    torn = tmp_path / "torn.tar"
-    torn.write_bytes(b"x" * 700)
-    with pytest.raises(DataError, match=r"torn\.tar: cannot be read"):
-        list(pictures_in(Partition("tar", (str(torn),))))
-    (tmp_path / "torn.parquet").write_bytes(b"PAR1")
-    with pytest.raises(DataError, match=r"torn\.parquet: not a Parquet file"):
-        partition_inputs([str(tmp_path / "torn.parquet")])
-    vague = tmp_path / "vague.parquet"
-    parquet.write_table(pa.table({"a": [b""], "b": [b""]}), vague)
-    with pytest.raises(DataError, match=r"vague\.parquet: 2 columns of bytes; name .* `image`"):
-        list(pictures_in(Partition("parquet", (str(vague),))))
-
-
 @given(st.lists(st.integers(), max_size=50), st.integers(1, 9))
 def test_batches_are_the_items_in_order(items: list[int], size: int) -> None:
     batches = list(batched(items, size))
@@ -242,3 +216,46 @@ def test_the_command(inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert "--on needs --out" in str(refused.exception) or "--out excludes" in str(
             refused.exception
         )
+
+
+def test_a_truncated_archive_is_a_row_and_the_end_of_the_command(
+    inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tenfold.reading.parquet.in_processes", lambda _workers: here)
+    archive = tmp_path / "cut.tar"
+    archive.write_bytes((inputs / "a.tar").read_bytes()[: 4 * 1024])
+    words = ["read", str(archive), str(inputs / "a.tar"), "--single", "--out", str(tmp_path / "o")]
+    for _ in range(2):
+        result = CliRunner().invoke(app, words)
+        assert isinstance(result.exception, DataError)
+        assert "rows with an error: 1; the first is: " in str(result.exception)
+        assert f"{archive}: damaged, what follows is not read" in str(result.exception)
+    found = rows(tmp_path / "o")
+    assert [row["file"] for row in found if row["error"]] == [str(archive)]
+    assert 12 + 1 < len(found) < 24
+
+
+def test_names_that_are_no_text_are_escaped(drawings: list[bytes], tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    with tarfile.open(path, "w") as tar:
+        for name in ("x\udcff.png", "\x1b[2J.png"):
+            member = tarfile.TarInfo(name)
+            member.size = len(drawings[0])
+            tar.addfile(member, io.BytesIO(drawings[0]))
+    single = ReadingRequest.of(SHIPPED, "single", None)
+    list(write_readings(tmp_path / "out", partition_inputs([str(path)]), single, here))
+    names = [row["file"] for row in rows(tmp_path / "out")]
+    assert names == [rf"{path}/x\udcff.png", rf"{path}/\x1b[2J.png"]
+
+
+def test_a_second_process_in_one_folder_is_refused(
+    inputs: Path, request_: ReadingRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tenfold.folder_lock.LOCK_TIMEOUT_SECONDS", 0.0)
+    partitions = partition_inputs([str(inputs / "a.tar")])
+    first = write_readings(tmp_path / "out", partitions, request_, here)
+    next(first)
+    with pytest.raises(RunError, match="out: another process is at work there"):
+        next(write_readings(tmp_path / "out", partitions, request_, here))
+    assert list(first) == [1]
+    assert list(write_readings(tmp_path / "out", partitions, request_, here)) == [1]

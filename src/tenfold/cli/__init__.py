@@ -21,6 +21,7 @@ from tenfold.cli.sweep import sweep
 from tenfold.cli.train import train
 from tenfold.errors import EXTRA_OF_MODULE, MissingExtraError, TenfoldError
 from tenfold.files import mendable_in_one_line
+from tenfold.text import escape
 
 app = typer.Typer(
     name="tenfold",
@@ -97,5 +98,5 @@ def _run() -> None:
 
 
 def _fail(error: TenfoldError) -> NoReturn:
-    print(f"tenfold: {error}", file=sys.stderr)  # noqa: T201 - the one place errors are printed
+    print(f"tenfold: {escape(str(error))}", file=sys.stderr)  # noqa: T201 - the one place errors are printed
     raise SystemExit(2) from None

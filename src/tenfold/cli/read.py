@@ -13,6 +13,7 @@ import typer
 from tenfold.cli.output import MAX_EXPLAINED, ModelOption, OnOption, console
 from tenfold.cli.read_output import Named, print_csv, print_json, print_table
 from tenfold.errors import DataError, TenfoldError
+from tenfold.text import escape
 
 if TYPE_CHECKING:
     from tenfold.data.decoding import Picture
@@ -130,8 +131,14 @@ def _write_parquet(settings: _Settings, sources: Sequence[str], out: Path, on: s
         except KeyboardInterrupt:
             typer.echo("stopped; the same command continues", err=True)
             raise typer.Exit(130) from None
-    rows = dataset.dataset(out, format="parquet").count_rows()
-    typer.echo(f"{rows:,} rows in {len(partitions):,} files: {out}", err=True)
+    readings = dataset.dataset(out, format="parquet")
+    failed = dataset.field("error").is_valid()
+    typer.echo(
+        f"{readings.count_rows():,} rows in {len(partitions):,} files: {escape(str(out))}", err=True
+    )
+    if errors := readings.count_rows(filter=failed):
+        (first,) = readings.head(1, columns=["error"], filter=failed)["error"].to_pylist()
+        raise DataError(f"--out {out}: rows with an error: {errors:,}; the first is: {first}")
 
 
 def _readings(
@@ -212,4 +219,4 @@ def _with_progress(pictures: "list[Picture]") -> "Iterator[Picture]":
 
 def _fail(failures: list[DataError], error: DataError) -> None:
     failures.append(error)
-    typer.echo(f"tenfold: {error}", err=True)
+    typer.echo(f"tenfold: {escape(str(error))}", err=True)

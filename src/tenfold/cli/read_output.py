@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from tenfold.cli.output import console
+from tenfold.text import csv_cell, escape
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +32,7 @@ def print_json(named: Iterable[Named]) -> None:
     """Print a JSON object a digit, a line each."""
     for name, readings in named:
         for index, reading in enumerate(readings):
-            typer.echo(json.dumps({"file": name} | reading.to_dict(index)))
+            typer.echo(json.dumps({"file": escape(name)} | reading.to_dict(index)))
 
 
 def print_csv(named: Iterable[Named]) -> None:
@@ -42,19 +43,19 @@ def print_csv(named: Iterable[Named]) -> None:
         for index, reading in enumerate(readings):
             row = {"file": name} | reading.to_dict(index)
             row["box"] = " ".join(map(str, row["box"] or ()))
-            writer.writerow([row.get(column) for column in COLUMNS])
+            writer.writerow([csv_cell(row.get(column)) for column in COLUMNS])
 
 
 def print_table(named: Iterable[Named]) -> None:
     """Print each picture's number, then its digits, each with a small picture."""
-    from rich.markup import escape
+    from rich.markup import escape as escape_markup
     from rich.table import Table
 
     terminal = console()
     coloured = terminal.color_system is not None
     for name, readings in named:
         number = "".join(_SYMBOLS.get(r.reason, str(r.digit)) for r in readings)
-        heading = f"{escape(name)}  [bold]{number or 'no digits'}[/bold]"
+        heading = f"{escape_markup(escape(name))}  [bold]{number or 'no digits'}[/bold]"
         terminal.print(heading, highlight=False, soft_wrap=True)
         table = Table(box=None, show_header=False, pad_edge=True)
         for reading in readings:

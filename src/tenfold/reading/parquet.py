@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,14 +18,18 @@ from typing import Any
 import cv2
 
 from tenfold.bundle.format import CONFIG_FILE, MODEL_FILE, find_bundle
+from tenfold.data.decoding import Picture
 from tenfold.errors import DataError
-from tenfold.files import is_temporary, write_atomically
+from tenfold.files import is_temporary, write_atomically, writing
+from tenfold.folder_lock import LOCK_NAME, exclusive
 from tenfold.reading.bulk import batched, run_in_processes
 from tenfold.reading.crops import Layout
 from tenfold.reading.partitions import Partition, pictures_in
 from tenfold.reading.reader import Reader, Reading
+from tenfold.text import escape
 
-PICTURES_PER_ROW_GROUP = 2_000
+PLAN_FILE = "_plan.json"
+ROWS_PER_ROW_GROUP = 2_000
 
 
 @dataclass(frozen=True)
@@ -61,9 +66,23 @@ def write_readings(
     Interrupted at any point, the same call continues: existing files are kept.
 
     Raises:
-        DataError: `out` contains something else, or a partition is damaged.
+        DataError: `out` contains something else, or an input cannot be read.
+        RunError: another process works in `out`.
+        WriteError: `out` cannot be written.
     """
-    _check_plan(out, partitions, request)
+    plan = _plan(partitions, request)
+    _check_folder(out, plan)  # before a lock is put there
+    with exclusive(out):
+        _check_folder(out, plan)
+        if not (out / PLAN_FILE).exists():
+            write_atomically(out / PLAN_FILE, plan)
+        yield from _write_missing(out, partitions, request, backend)
+
+
+def _write_missing(
+    out: Path, partitions: Sequence[Partition], request: ReadingRequest, backend: Backend
+) -> Iterator[int]:
+    """Write the files that are not there; see `write_readings`."""
     paths = [out / f"part-{number:05}.parquet" for number in range(len(partitions))]
     missing = [(number, partitions[number]) for number, p in enumerate(paths) if not p.exists()]
     done = len(partitions) - len(missing)
@@ -74,34 +93,43 @@ def write_readings(
         yield done
 
 
-def _check_plan(out: Path, partitions: Sequence[Partition], request: ReadingRequest) -> None:
-    """Write the plan, or compare it with the existing one."""
+def _plan(partitions: Sequence[Partition], request: ReadingRequest) -> str:
+    """Return what identifies inputs and settings."""
     settings = [list(map(asdict, partitions)), request.layout, request.rejection_threshold]
     digest = hashlib.sha256(json.dumps(settings).encode())
     for name, contents in request.bundle:
         digest.update(name.encode() + contents)
     plan = {"format": 2, "partitions": len(partitions), "sha256": digest.hexdigest()}
-    path = out / "_plan.json"
-    try:
-        if path.exists() and json.loads(path.read_text(encoding="utf-8")) == plan:
+    return json.dumps(plan) + "\n"
+
+
+def _check_folder(out: Path, plan: str) -> None:
+    """Refuse a folder with another plan, or with anything but what a killed process leaves.
+
+    Raises:
+        DataError: it has.
+        WriteError: it cannot be listed.
+    """
+    path = out / PLAN_FILE
+    with writing(f"--out {out}"):
+        if path.is_file() and path.read_bytes() == plan.encode():
             return
-        if out.exists() and (not out.is_dir() or not all(map(is_temporary, out.iterdir()))):
+        if out.exists() and not all(
+            is_temporary(entry) or entry.name == LOCK_NAME for entry in out.iterdir()
+        ):
             raise DataError(
                 f"--out {out}: contains something else, or readings of other inputs or settings; "
                 "name another folder"
             )
-        write_atomically(path, json.dumps(plan) + "\n")
-    except (OSError, ValueError) as error:
-        raise DataError(f"--out {out}: cannot be used ({error}); name another folder") from error
 
 
 def read_partition(partition: Partition, request: ReadingRequest) -> bytes:
     """Read all pictures of a partition; return a Parquet file with a row a digit.
 
-    A picture without digits and a picture that cannot be read have a row too.
+    A picture without digits, a picture that cannot be read and a damaged container have a row too.
 
     Raises:
-        DataError: the partition is damaged.
+        DataError: see `pictures_in`.
     """
     import pyarrow as pa
     from pyarrow import parquet
@@ -109,18 +137,25 @@ def read_partition(partition: Partition, request: ReadingRequest) -> bytes:
     reader = _load_reader(request)
     buffer = io.BytesIO()
     schema = _schema()
+    names: deque[str] = deque()  # of the pictures that the reader has taken
+
+    def pictures() -> Iterator[Picture | DataError]:
+        for name, picture in pictures_in(partition):
+            names.append(name)
+            yield picture
+
+    outcomes = reader.outcomes(pictures(), request.layout)
+    rows = (row for outcome in outcomes for row in _rows(names.popleft(), outcome))
     with parquet.ParquetWriter(buffer, schema, compression="zstd") as writer:
-        for batch in batched(pictures_in(partition), PICTURES_PER_ROW_GROUP):
-            outcomes = reader.outcomes((picture for _, picture in batch), request.layout)
-            named = zip((name for name, _ in batch), outcomes, strict=True)
-            rows = [row for name, outcome in named for row in _rows(name, outcome)]
-            writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+        for batch in batched(rows, ROWS_PER_ROW_GROUP):
+            writer.write_table(pa.Table.from_pylist(list(batch), schema=schema))
     return buffer.getvalue()
 
 
 def _rows(name: str, outcome: list[Reading] | DataError) -> list[dict[str, Any]]:
+    name = escape(name)
     if isinstance(outcome, DataError):
-        return [{"file": name, "error": str(outcome)}]
+        return [{"file": name, "error": escape(str(outcome))}]
     rows = [{"file": name} | reading.to_dict(i) for i, reading in enumerate(outcome)]
     return rows or [{"file": name}]
 

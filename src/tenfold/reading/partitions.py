@@ -1,18 +1,18 @@
 """Input partitions: picture files, row groups of Parquet files, tar files as of WebDataset."""
 
-import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from tenfold.data.decoding import SUFFIXES
 from tenfold.errors import DataError
 from tenfold.reading.bulk import batched
+from tenfold.reading.tar import MAX_PICTURE_BYTES, pictures_in_tar
 
 FILES_PER_PARTITION = 4_096
 CONTAINER_SUFFIXES = frozenset({".parquet", ".tar"})
-_ROWS_IN_MEMORY = 512  # of a Parquet file
+MAX_ROW_GROUP_BYTES = 200 * 2**20
+_PARQUET_BUFFER_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def partition_inputs(names: Sequence[str]) -> list[Partition]:
     """Divide files into partitions, in their order, containers first.
 
     Raises:
-        DataError: a Parquet file cannot be read.
+        DataError: a Parquet file cannot be read, or is too large; see `_row_groups`.
     """
     partitions: list[Partition] = []
     pictures = []
@@ -43,8 +43,7 @@ def partition_inputs(names: Sequence[str]) -> list[Partition]:
         if suffix == ".tar":
             partitions.append(Partition("tar", (name,)))
         elif suffix == ".parquet":
-            groups = range(_count_row_groups(name))
-            partitions += [Partition("parquet", (name,), group) for group in groups]
+            partitions += [Partition("parquet", (name,), group) for group in _row_groups(name)]
         else:
             pictures.append(name)
     return partitions + [
@@ -52,11 +51,14 @@ def partition_inputs(names: Sequence[str]) -> list[Partition]:
     ]
 
 
-def pictures_in(partition: Partition) -> Iterator[tuple[str, bytes | Path]]:
-    """Yield each picture of a partition, undecoded, with a unique name.
+def pictures_in(partition: Partition) -> Iterator[tuple[str, bytes | Path | DataError]]:
+    """Yield each picture of a partition, undecoded, with its name.
+
+    A picture that is too large is an error in its place. A damaged container is an error with the
+    container's name, after the pictures before the damage.
 
     Raises:
-        DataError: the container is damaged, or has no column of pictures.
+        DataError: the container cannot be read, or has no column of pictures.
     """
     if partition.kind == "files":
         yield from ((path, Path(path)) for path in partition.paths)
@@ -64,57 +66,85 @@ def pictures_in(partition: Partition) -> Iterator[tuple[str, bytes | Path]]:
     (path,) = partition.paths
     try:
         if partition.kind == "tar":
-            yield from _pictures_in_tar(path)
+            yield from pictures_in_tar(path)
         else:
             yield from _pictures_in_parquet(path, partition.group)
-    except (OSError, EOFError, tarfile.TarError, ValueError) as error:  # Arrow's are ValueErrors
-        raise DataError(f"{path}: cannot be read ({error})") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def _pictures_in_tar(path: str) -> Iterator[tuple[str, bytes]]:
-    with tarfile.open(path, "r|*") as tar:
-        for member in tar:
-            if member.isfile() and Path(member.name).suffix.lower() in SUFFIXES:
-                file = tar.extractfile(member)
-                if file is not None:
-                    yield f"{path}/{member.name}", file.read()
+def _pictures_in_parquet(path: str, group: int) -> Iterator[tuple[str, bytes | DataError]]:
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetFile
 
-
-def _pictures_in_parquet(path: str, group: int) -> Iterator[tuple[str, bytes]]:
-    import pyarrow.parquet
-
-    with pyarrow.parquet.ParquetFile(path) as file:
-        column = _picture_column(path, file.schema_arrow)
-        row = sum(file.metadata.row_group(g).num_rows for g in range(group))
-        for batch in file.iter_batches(_ROWS_IN_MEMORY, row_groups=[group], columns=[column]):
-            for value in batch.column(0).to_pylist():
+    try:
+        # A page at a time, and a row: the values of a dictionary may be few, long and frequent.
+        with ParquetFile(path, buffer_size=_PARQUET_BUFFER_BYTES) as file:
+            column = _picture_column(path, file.schema_arrow)
+            row = sum(file.metadata.row_group(g).num_rows for g in range(group))
+            for batch in file.iter_batches(1, row_groups=[group], columns=[column]):
+                (value,) = batch.column(0).to_pylist()
                 picture = value["bytes"] if isinstance(value, dict) else value
-                yield f"{path}#{row}", picture or b""
+                yield f"{path}#{row}", _limited(picture or b"")
                 row += 1
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        message = f"{path}: row group {group} is damaged, what follows is not read ({error})"
+        yield path, DataError(message)
+
+
+def _limited(picture: bytes) -> bytes | DataError:
+    if len(picture) > MAX_PICTURE_BYTES:
+        return DataError(f"picture: {len(picture):,} bytes, above {MAX_PICTURE_BYTES:,}")
+    return picture
 
 
 def _picture_column(path: str, schema: Any) -> str:  # noqa: ANN401 - pyarrow has no types
-    """Find the column of bytes, or of structures with bytes as in Hugging Face's data sets."""
+    """Find the column of bytes, or the field `bytes` of structures as in Hugging Face's data sets.
+
+    Returns:
+        its path in the file, such as `image` or `image.bytes`.
+    """
+    from pyarrow import types
+
+    found = {}
+    for column in schema:
+        fields = {str(column.name): column}
+        if types.is_struct(column.type):
+            fields = {f"{column.name}.bytes": f for f in column.type if f.name == "bytes"}
+        for path_in_file, field in fields.items():
+            if types.is_binary(field.type) or types.is_large_binary(field.type):
+                found[str(column.name)] = path_in_file
+    if "image" in found:
+        return found["image"]
+    if len(found) == 1:
+        return found.popitem()[1]
+    raise DataError(f"{path}: {len(found)} columns of bytes; name that of the pictures `image`")
+
+
+def _row_groups(path: str) -> range:
+    """Return the numbers of a file's row groups, none of which needs too much memory.
+
+    Raises:
+        DataError: not a Parquet file, one without pictures, or a row group is too large.
+    """
     import pyarrow as pa
-
-    def has_bytes(kind: Any) -> bool:  # noqa: ANN401
-        if pa.types.is_struct(kind):
-            return any(f.name == "bytes" and has_bytes(f.type) for f in kind)
-        return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
-
-    columns = [str(field.name) for field in schema if has_bytes(field.type)]
-    if "image" in columns:
-        return "image"
-    if len(columns) == 1:
-        return columns[0]
-    raise DataError(f"{path}: {len(columns)} columns of bytes; name that of the pictures `image`")
-
-
-def _count_row_groups(path: str) -> int:
-    import pyarrow.parquet
+    from pyarrow.parquet import ParquetFile
 
     try:
-        with pyarrow.parquet.ParquetFile(path) as file:
-            return int(file.num_row_groups)
-    except (OSError, ValueError) as error:
+        with ParquetFile(path) as file:
+            column = _picture_column(path, file.schema_arrow)
+            metadata = file.metadata
+    except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: not a Parquet file ({error})") from error
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        chunks = (group.column(index) for index in range(group.num_columns))
+        size = sum(c.total_uncompressed_size for c in chunks if c.path_in_schema == column)
+        if size > MAX_ROW_GROUP_BYTES:
+            raise DataError(
+                f"{path}: the pictures of row group {number} have {size:,} bytes, above "
+                f"{MAX_ROW_GROUP_BYTES:,}; write it with fewer rows in a row group"
+            )
+    return range(metadata.num_row_groups)

@@ -149,9 +149,12 @@ class Reader:
             yield outcome
 
     def outcomes(
-        self, pictures: Iterable[Picture], layout: Layout = "line"
+        self, pictures: Iterable[Picture | DataError], layout: Layout = "line"
     ) -> Iterator[list[Reading] | DataError]:
-        """Do as `read_all` does, but yield the error of a picture that cannot be read."""
+        """Do as `read_all` does, but yield the error of a picture that cannot be read.
+
+        An error in place of a picture is yielded as it is.
+        """
         if layout not in get_args(Layout):
             raise DataError(f"layout {layout!r}: use line, single or grid")
         waiting = iter(pictures)
@@ -218,16 +221,19 @@ class Reader:
         )
 
 
-def _find(picture: Picture, layout: Layout) -> list[Region] | DataError:
+def _find(picture: Picture | DataError, layout: Layout) -> list[Region] | DataError:
     """Find a picture's digits, or return an error that names the picture."""
+    if isinstance(picture, DataError):
+        return picture
     try:
         pixels = load_pixels(picture)
     except DataError as error:
-        return error
+        return DataError(str(error))  # the traceback of the other holds the picture
     try:
         return find_digits(pixels, layout)
     except DataError as error:
-        return DataError(f"{picture}: {error}") if isinstance(picture, Path | str) else error
+        name = f"{picture}: " if isinstance(picture, Path | str) else ""
+        return DataError(f"{name}{error}")
 
 
 def best_candidate(splits: list[list[Reading]]) -> list[Reading]:

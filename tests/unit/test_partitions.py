@@ -1,0 +1,94 @@
+"""Partitions: bounded memory, and what cannot be read is said."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from tenfold.errors import DataError
+from tenfold.reading import partitions as partitions_module
+from tenfold.reading.partitions import Partition, partition_inputs, pictures_in
+
+
+@pytest.fixture
+def drawings() -> list[bytes]:
+    """Make twelve pictures, which nobody decodes here."""
+    random = np.random.default_rng(5)
+    return [random.bytes(300) for _ in range(12)]
+
+
+def test_hugging_face_pictures_and_large_columns_are_found(
+    tmp_path: Path, drawings: list[bytes]
+) -> None:
+    for kind, values in (
+        (pa.struct([("bytes", pa.binary()), ("path", pa.string())]), [{"bytes": drawings[0]}]),
+        (pa.large_binary(), [drawings[0]]),
+    ):
+        path = tmp_path / f"{kind.num_fields}.parquet"
+        parquet.write_table(pa.table({"scan": pa.array(values, kind), "label": [1]}), path)
+        assert [p for s in partition_inputs([str(path)]) for _, p in pictures_in(s)] == drawings[:1]
+
+
+def test_damaged_containers_are_named(tmp_path: Path) -> None:
+    torn = tmp_path / "torn.tar"
+    torn.write_bytes(b"x" * 700)
+    ((name, error),) = pictures_in(Partition("tar", (str(torn),)))
+    assert name == str(torn)
+    assert str(error) == f"{torn}: damaged, what follows is not read (invalid header)"
+    (tmp_path / "torn.parquet").write_bytes(b"PAR1")
+    with pytest.raises(DataError, match=r"torn\.parquet: not a Parquet file"):
+        partition_inputs([str(tmp_path / "torn.parquet")])
+    vague = tmp_path / "vague.parquet"
+    parquet.write_table(pa.table({"a": [b""], "b": [b""]}), vague)
+    with pytest.raises(DataError, match=r"vague\.parquet: 2 columns of bytes; name .* `image`"):
+        list(pictures_in(Partition("parquet", (str(vague),))))
+
+
+def test_values_of_a_dictionary_are_not_laid_out_all_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    long = bytes(2_000_000)
+    table = pa.table({"image": pa.DictionaryArray.from_arrays([0] * 300, [long])})
+    parquet.write_table(table, path, compression="zstd", store_schema=False)
+    before = pa.default_memory_pool().max_memory()
+    count = sum(picture == long for _, picture in pictures_in(*partition_inputs([str(path)])))
+    assert count == 300
+    assert pa.default_memory_pool().max_memory() < max(before, 50_000_000)
+
+
+def test_large_pictures_and_row_groups_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.parquet"
+    parquet.write_table(pa.table({"image": [b"a" * 10, b"b" * 11]}), path)
+    monkeypatch.setattr(partitions_module, "MAX_PICTURE_BYTES", 10)
+    (_, small), (name, large) = pictures_in(*partition_inputs([str(path)]))
+    assert small == b"a" * 10
+    assert (name, str(large)) == (f"{path}#1", "picture: 11 bytes, above 10")
+    monkeypatch.setattr(partitions_module, "MAX_ROW_GROUP_BYTES", 20)
+    with pytest.raises(DataError, match=r"a\.parquet: the pictures of row group 0 have .* bytes"):
+        partition_inputs([str(path)])
+
+
+def test_a_damaged_row_group_is_an_error_after_the_pictures_before_it(
+    tmp_path: Path, drawings: list[bytes]
+) -> None:
+    path = tmp_path / "a.parquet"
+    parquet.write_table(
+        pa.table({"image": drawings}),
+        path,
+        compression="zstd",
+        data_page_size=1,
+        write_batch_size=1,
+    )
+    contents = bytearray(path.read_bytes())
+    middle = len(contents) // 2
+    contents[middle : middle + 400] = bytes(400)
+    path.write_bytes(contents)
+    found = list(pictures_in(*partition_inputs([str(path)])))
+    assert 1 < len(found) <= 12
+    *whole, (name, error) = found
+    assert [picture for _, picture in whole] == drawings[: len(whole)]
+    assert name == str(path)
+    assert "a.parquet: row group 0 is damaged, what follows is not read" in str(error)

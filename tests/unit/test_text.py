@@ -1,0 +1,52 @@
+"""Text from outside is shown, and does nothing."""
+
+import csv
+import io
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tenfold.text import csv_cell, escape
+
+ANY = st.text(st.characters(exclude_categories=()))  # surrogates, too
+
+
+@given(ANY)
+def test_escaped_text_is_one_encodable_line_without_controls(text: str) -> None:
+    escaped = escape(text)
+    escaped.encode()
+    assert len(escaped.splitlines()) <= 1
+    assert not {"Cc", "Cs", "Zl", "Zp"} & {unicodedata.category(c) for c in escaped}
+    assert escape(escaped) == escaped
+
+
+@pytest.mark.parametrize("text", ["größer 7.png", "图片.png", "👨‍👩‍👧.png", r"C:\scans\7.png", ""])
+def test_other_text_stays_as_it_is(text: str) -> None:
+    assert escape(text) == text
+    assert csv_cell(text) == text
+
+
+def test_what_is_escaped_can_be_read() -> None:
+    assert escape("a\x1b[2Jb\tc\nd\u202ee") == r"a\x1b[2Jb\x09c\nd\u202ee".replace(r"\x09", r"\t")
+    name = b"x\xff.png".decode("utf-8", "surrogateescape")
+    assert escape(name) == r"x\udcff.png"
+
+
+@given(ANY)
+def test_a_cell_begins_no_formula_and_survives_a_csv_file(text: str) -> None:
+    cell = csv_cell(text)
+    assert isinstance(cell, str)
+    assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert not cell.startswith(("\uff1d", "\uff0b", "\uff0d", "\uff20"))  # full width
+    file = io.StringIO()
+    csv.writer(file).writerow([cell, "end"])
+    assert next(csv.reader(io.StringIO(file.getvalue()))) == [cell, "end"]
+
+
+def test_numbers_and_blanks_are_no_formulas() -> None:
+    for value in (-5, -0.5, None, True):
+        assert csv_cell(value) is value
+    assert csv_cell("-5") == "'-5"
+    assert csv_cell("=cmd|' /C calc'!A0") == "'=cmd|' /C calc'!A0"
