@@ -131,7 +131,8 @@ async def send_at_constant_rate(port: int, request: bytes, seconds: float) -> li
 def latency_at_constant_rate(service: Service, body: bytes, seconds: float) -> dict[str, float]:
     """Return latencies at a constant rate."""
     head = (
-        f"POST /v1/read HTTP/1.1\r\nContent-Type: image/png\r\nContent-Length: {len(body)}\r\n\r\n"
+        "POST /v1/read HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
     )
     request = head.encode() + body
     asyncio.run(send_at_constant_rate(service.port, request, 1))

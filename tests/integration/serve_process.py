@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,48 @@ from typing import Any
 import tenfold
 
 SOURCE = str(Path(tenfold.__file__).parents[1])
+# Run in the service before it starts: each large request takes ten minutes.
+SLOW_READING = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+from integration.serve_process import read_for_ten_minutes
+from tenfold.serving import read
+read.read_body = read_for_ten_minutes
+"""
+
+
+def read_for_ten_minutes(*_: object, **__: object) -> bytes:
+    """Do as `read_body` does with a picture that is a lot of work; leave a file that says where."""
+    Path(f"reading-{os.getpid()}").touch()
+    time.sleep(600)
+    return b"{}"
+
+
+def running_processes() -> dict[int, int]:
+    """Return the parent of every running process."""
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, parent = path.read_text().rpartition(")")[2].split()[:2]
+            if state != "Z":
+                parents[int(path.parent.name)] = int(parent)
+    return parents
+
+
+def descendants(process: int) -> set[int]:
+    """Return the running processes that a process started, directly or not."""
+    parents, found = running_processes(), {process}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {process}
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait, and fail if it takes too long."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 class Service:

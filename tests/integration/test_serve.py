@@ -24,6 +24,7 @@ SHORT_TIMEOUTS = """
 from tenfold.serving import protocol
 protocol.HEAD_TIMEOUT_S, protocol.BODY_TIMEOUT_S, protocol.MAX_CONNECTIONS = 0.5, 0.7, 20
 """
+POST = b"POST /v1/read HTTP/1.1\r\nHost: localhost\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +41,11 @@ def test_a_digit_is_read(service: Service, digit: bytes) -> None:
     ("first_bytes", "drip"),
     [
         (b"", b""),
-        (b"POST /v1/read HTTP/1.1\r\nHost: x\r\n", b"X-A: b\r\n"),
-        (b"POST /v1/read HTTP/1.1\r\nContent-Type: image/png\r\nContent-Length: 900\r\n\r\n", b"x"),
-        (b"POST /v1/read HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+        (POST, b"X-A: b\r\n"),
+        (POST + b"Content-Type: image/png\r\nContent-Length: 900\r\n\r\n", b"x"),
+        (POST + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
         # The head of a second request, after one that was answered.
-        (b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /heal", b"t"),
+        (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /heal", b"t"),
     ],
     ids=["nothing", "head", "body", "chunks", "second"],
 )
@@ -129,7 +130,7 @@ def memory(service: Service) -> int:
 @pytest.mark.parametrize("has_length", [True, False])
 def test_a_gigabyte_is_rejected_at_once(service: Service, has_length: bool) -> None:  # noqa: FBT001
     before = memory(service)
-    head = b"POST /v1/read HTTP/1.1\r\nContent-Type: image/png\r\n"
+    head = POST + b"Content-Type: image/png\r\n"
     head += b"Content-Length: 1073741824\r\n" if has_length else b"Transfer-Encoding: chunked\r\n"
     sent = 0
     with service.connect() as connection:

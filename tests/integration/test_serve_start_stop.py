@@ -76,7 +76,8 @@ def test_stopping_under_load_loses_nothing_and_the_port_is_free_again(
 def test_a_request_that_is_arriving_is_still_answered(launch: Start, digit: bytes) -> None:
     service = launch()
     idle, started = service.connect(), service.connect()
-    head = b"POST /v1/read HTTP/1.1\r\nContent-Type: image/png\r\nContent-Length: %d\r\n\r\n"
+    head = b"POST /v1/read HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
+    head += b"Content-Length: %d\r\n\r\n"
     started.sendall(head % len(digit) + digit[:10])
     time.sleep(0.2)
     service.process.send_signal(signal.SIGTERM)

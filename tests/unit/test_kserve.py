@@ -1,6 +1,8 @@
 """The Open Inference Protocol."""
 
 import json
+import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,7 @@ from starlette.testclient import TestClient
 
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.digits import Digits
-from tenfold.serving import kserve
+from tenfold.serving import bodies, kserve
 
 INFER = "/v2/models/field/infer"
 
@@ -99,7 +101,20 @@ ZEROS = [0] * 784
         ({"inputs": [tensor(["0"] * 784, [1, 28, 28])]}, 422, "give integers 0 … 255"),
         ({"inputs": [tensor([2**70] * 784, [1, 28, 28])]}, 422, "give integers 0 … 255"),
         ({"inputs": [tensor([True] * 784, [1, 28, 28])]}, 422, "give integers 0 … 255"),
-        ({"inputs": [tensor([[0], [0, 1]], [1, 28, 28])]}, 422, "lists of one length"),
+        ({"inputs": [tensor([[0], [0, 1]], [1, 28, 28])]}, 422, "flat or nested as the shape"),
+        ({"inputs": [tensor(ZEROS, [1, 28, 28])] * 2}, 422, "inputs: List should have at most 1"),
+        (
+            {"inputs": [tensor(ZEROS, [1, 28, 28])], "outputs": [{"name": "digits"}] * 2},
+            422,
+            "outputs: the same one twice",
+        ),
+        (
+            {"inputs": [tensor(ZEROS, [1, 28, 28])], "outputs": [{"name": "digits"}] * 40_000},
+            422,
+            "outputs: List should have at most 2",
+        ),
+        ({"inputs": [tensor(["0" * 800_000], [1, 28, 28])]}, 422, "give integers 0 … 255"),
+        ({"inputs": [tensor(ZEROS, [1, 28, 28], datatype="BYTES")]}, 422, "give UINT8 of shape"),
         (
             {"inputs": [tensor(None, [1, 28, 28], parameters={"binary_data_size": 9})]},
             422,
@@ -126,3 +141,46 @@ def test_the_json_s_length_must_be_within_the_body(client: TestClient, length: s
     headers = {kserve.JSON_LENGTH_HEADER.encode(): length.encode()}
     response = client.post(INFER, content=b"{}", headers=headers)
     assert response.status_code == 400
+
+
+ONE_IMAGE = {"inputs": [tensor(ZEROS, [1, 28, 28])]}
+# Requests of about a megabyte whose values would take many times as much.
+HOSTILE: dict[str, Callable[[], dict[str, Any]]] = {
+    "strings": lambda: {"inputs": [tensor(["x" * 900_000, *["y"] * 25_000], [4096, 28, 28])]},
+    "empty lists": lambda: {"inputs": [tensor([[]] * 340_000, [4096, 28, 28])]},
+    "huge integers": lambda: {"inputs": [tensor([10**4000] * 250, [1, 28, 28])]},
+    "outputs": lambda: ONE_IMAGE | {"outputs": [{"name": "digits"}] * 55_000},
+    "inputs": lambda: {"inputs": ONE_IMAGE["inputs"] * 400},
+    "wrong inputs": lambda: {"inputs": [0] * 500_000},
+    "a long shape": lambda: {"inputs": [tensor(ZEROS, ["x"] * 200_000)]},  # type: ignore[list-item]
+    "keys": lambda: {f"k{number}": 0 for number in range(90_000)},
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_request_takes_much_more_memory_than_itself(client: TestClient, name: str) -> None:
+    client.post(INFER, json=ONE_IMAGE)  # what is loaded once
+    body = json.dumps(HOSTILE[name](), separators=(",", ":")).encode()
+    assert 600_000 < len(body) <= bodies.MAX_JSON_BYTES
+    tracemalloc.start()
+    response = client.post(INFER, content=body, headers={"Content-Type": "application/json"})
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert response.status_code == 422
+    assert len(response.content) < 1000
+    assert peak < 64 * 2**20
+
+
+def test_json_and_tensors_are_bounded(client: TestClient) -> None:
+    images = np.zeros((kserve.MAX_IMAGES, 28, 28), np.uint8)
+    size = {"binary_data_size": images.nbytes}
+    request = {"inputs": [tensor(None, list(images.shape), parameters=size)]}
+    head = json.dumps(request | {"outputs": [{"name": "digits"}]}).encode()
+    headers = {kserve.JSON_LENGTH_HEADER: str(len(head))}
+    response = client.post(INFER, content=head + images.tobytes(), headers=headers)
+    assert response.json()["outputs"][0]["shape"] == [kserve.MAX_IMAGES]
+    too_long = bytes(bodies.MAX_JSON_BYTES + 1)
+    json_type = {"Content-Type": "application/json"}
+    for headers in ({}, json_type, {kserve.JSON_LENGTH_HEADER: str(len(too_long))}):
+        assert client.post(INFER, content=too_long, headers=headers).status_code == 413
+    assert client.post(INFER, content=bytes(kserve.MAX_BODY_BYTES + 1)).status_code == 413

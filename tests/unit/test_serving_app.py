@@ -13,7 +13,16 @@ from starlette.testclient import TestClient
 
 from tenfold.errors import RunError
 from tenfold.reading.reader import Reader
-from tenfold.serving import kserve, page, protocol, requests, responses, server
+from tenfold.serving import (
+    bodies,
+    kserve,
+    page,
+    protocol,
+    reader_pool,
+    requests,
+    responses,
+    server,
+)
 from tenfold.serving.app import Settings, create_app
 from tenfold.serving.queue import WorkQueue
 from tenfold.serving.read import ReadEndpoints
@@ -83,25 +92,60 @@ def test_other_origins_may_call_only_if_configured() -> None:
     origin = {"Origin": "https://a.example"}
     preflight = origin | {"Access-Control-Request-Method": "POST"}
     closed = TestClient(create_app(Settings()))
-    assert "Access-Control-Allow-Origin" not in closed.get("/v1/model", headers=origin).headers
-    assert closed.options("/v1/read", headers=preflight).status_code == 405
-    opened = TestClient(create_app(Settings(cors=("https://a.example",), token="t")))
+    for response in (
+        closed.get("/v1/model", headers=origin),
+        closed.options("/v1/read", headers=preflight),
+    ):
+        assert response.status_code == 403
+        assert "Access-Control-Allow-Origin" not in response.headers
+        has_security_headers(response)
+    opened = TestClient(create_app(Settings(cors=frozenset({"https://a.example"}), token="t")))
     allowed = opened.options("/v1/read", headers=preflight)
     assert allowed.status_code == 200
     assert allowed.headers["Access-Control-Allow-Origin"] == "https://a.example"
+    has_security_headers(allowed)
     other = {"Origin": "https://b.example"}
-    assert "Access-Control-Allow-Origin" not in opened.get("/healthz", headers=other).headers
+    assert opened.get("/healthz", headers=other).status_code == 403
     rejected = opened.get("/v1/model", headers=origin)
     assert rejected.status_code == 401
     assert rejected.headers["Access-Control-Allow-Origin"] == "https://a.example"
 
 
+def has_security_headers(response: Any) -> None:
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Cache-Control"] == "no-store"
+    assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+    assert "server" not in response.headers
+
+
 def test_every_response_has_the_security_headers(client: TestClient) -> None:
     for response in (client.get("/v1/model"), client.get("/nowhere"), send(client, b"?")):
-        assert response.headers["X-Content-Type-Options"] == "nosniff"
-        assert response.headers["Cache-Control"] == "no-store"
-        assert "default-src 'none'" in response.headers["Content-Security-Policy"]
-        assert "server" not in response.headers
+        has_security_headers(response)
+
+
+def test_nothing_redirects_to_the_host_that_a_caller_names(client: TestClient) -> None:
+    for path in ("/v1/read/", "/v1/model/", "/v1/read/batch/", "//evil.example/v1"):
+        url = f"http://evil.example{path}"
+        response = client.get(url, follow_redirects=False)
+        assert response.status_code in {404, 405}
+        assert "evil" not in response.text + str(response.headers)
+
+
+def test_the_access_log_has_a_line_for_each_request(capsys: pytest.CaptureFixture[str]) -> None:
+    client = TestClient(create_app(Settings(token="secret-token", access_log=True)))
+    client.get("/healthz")
+    client.post("/v1/read?single", content=SMALL, headers={"Authorization": "Bearer secret-token"})
+    client.get("/" + "a%22%0A" * 200, headers={"Origin": "https://evil.example"})
+    text = capsys.readouterr().out
+    entries = [json.loads(line) for line in text.splitlines()]
+    assert [(e["method"], e["path"][:8], e["status"]) for e in entries] == [
+        ("GET", "/healthz", 200),
+        ("POST", "/v1/read", 415),
+        ("GET", '/a"\na"\na', 403),
+    ]
+    assert all(e["client"] == "testclient" and 0 <= e["milliseconds"] < 9999 for e in entries)
+    assert max(len(e["path"]) for e in entries) <= 200
+    assert "secret" not in text
 
 
 def test_a_report_is_served_if_configured(client: TestClient, tmp_path: Path) -> None:
@@ -183,7 +227,7 @@ def test_the_documented_limits_are_the_code_s() -> None:
     rows = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \| [^|]+ \|$", text, re.MULTILINE))
     queue = WorkQueue()
     limits = {
-        "body": f"{requests.MAX_BODY_BYTES // 2**20} MiB",
+        "body": f"{bodies.MAX_BODY_BYTES // 2**20} MiB",
         "pixels, of a request's pictures together": f"{responses.MAX_PIXELS // 10**6} million",
         "pictures a request": f"{requests.MAX_PICTURES}",
         "points of strokes": f"{requests.MAX_STROKE_POINTS:,}",
@@ -195,10 +239,12 @@ def test_the_documented_limits_are_the_code_s() -> None:
         "a quiet connection": f"{server.KEEP_ALIVE_S} s",
         "connections": f"{protocol.MAX_CONNECTIONS} a worker",
         "small requests under way or waiting": f"{queue.free['small']} a worker",
-        "other requests under way or waiting, their arrival included": (
-            f"{queue.free['large']} a worker"
-        ),
+        "other requests under way or waiting": f"{queue.free['large']} a worker",
+        "JSON": f"{bodies.MAX_JSON_BYTES // 2**20} MiB",
+        "bodies that are arriving, together": f"{bodies.MAX_ARRIVING_BYTES // 2**20} MiB a worker",
+        "a response's reading": f"{protocol.WRITE_TIMEOUT_S:g} s",
+        "reading one request": f"{reader_pool.READ_TIMEOUT_S:g} s",
         "what is under way after SIGTERM": f"{server.SHUTDOWN_TIMEOUT_S} s",
     }
     assert limits.items() <= rows.items()
-    assert f"{requests.SMALL_BODY_BYTES // 1024} KiB" in text
+    assert f"{bodies.SMALL_BODY_BYTES // 1024} KiB" in text

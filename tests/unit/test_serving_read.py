@@ -15,7 +15,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from tenfold.reading.reader import Reader
-from tenfold.serving import requests, responses
+from tenfold.serving import bodies, requests, responses
 from tenfold.serving.app import Settings, create_app
 from tenfold.serving.queue import WorkQueue
 
@@ -64,7 +64,7 @@ def test_a_raw_picture_is_read_as_the_reader_does(
     same(result, reader.read(body, "single" if "single" in query else "line"))
 
 
-def test_the_event_loop_and_a_thread_give_the_same_result(client: TestClient) -> None:
+def test_the_event_loop_and_the_rest_give_the_same_result(client: TestClient) -> None:
     bitmap = encoded(np.asarray(Image.open(io.BytesIO(SMALL))), "BMP")
     assert requests.is_small_png(SMALL)
     assert not requests.is_small_png(bitmap)
@@ -168,7 +168,7 @@ BAD: list[tuple[bytes, str, str, int, str]] = [
     (b'{"image": "PHN2Zy8+"}', JSON, "", 422, "not a readable picture"),
     (b'{"images": []}', JSON, "", 422, "images: List should have at least 1 item"),
     (b'{"images": ["PHN2Zy8+", "%"]}', JSON, "", 422, "images.1: not base64"),
-    (b'{"strokes": 5}', JSON, "", 422, "strokes: Input should be a valid array"),
+    (b'{"strokes": 5}', JSON, "", 422, "strokes: Input should be a valid list"),
     (b'{"strokes": [[[1, "2"]]]}', JSON, "", 422, "strokes.0.0.1: Input should be a valid number"),
     (b'{"strokes": [[[1, 1e999]]]}', JSON, "", 422, "strokes.0.0.1: Input should be a finite"),
     (b'{"strokes": [[[1, NaN]]]}', JSON, "", 400, "body is not JSON"),
@@ -205,7 +205,8 @@ def test_a_form_has_files_in_one_field(client: TestClient, field: str) -> None:
 
 
 def test_too_much_is_rejected(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert send(client, bytes(requests.MAX_BODY_BYTES + 1)).status_code == 413
+    assert send(client, bytes(bodies.MAX_BODY_BYTES + 1)).status_code == 413
+    assert send(client, b" " * (bodies.MAX_JSON_BYTES + 1), JSON).status_code == 413
     images = [text(SMALL)] * (requests.MAX_PICTURES + 1)
     for path in ("/v1/read", "/v1/read/batch"):
         assert client.post(path, json={"images": images}).status_code == 413

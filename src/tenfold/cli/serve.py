@@ -33,6 +33,17 @@ def serve(  # noqa: PLR0913 - a command line
             metavar="ORIGIN", help="Allow requests from pages of this origin; may be repeated."
         ),
     ] = None,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Accept requests for this host name; may be repeated [default: on a loopback "
+            "address localhost, 127.0.0.1 and ::1, otherwise any].",
+        ),
+    ] = None,
+    access_log: Annotated[
+        bool, typer.Option("--access-log", help="Write a line of JSON for each request.")
+    ] = False,
 ) -> None:
     """Serve a page to draw on, and an HTTP API that reads digits."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -49,7 +60,12 @@ def serve(  # noqa: PLR0913 - a command line
                 err=True,
             )
 
-    settings = Settings(model or SHIPPED, token, tuple(cors or ()), report)
+    hosts = frozenset(name.lower() for name in allowed_host or ())
+    if hosts or host in LOOPBACK_HOSTS:
+        hosts |= LOOPBACK_HOSTS
+    settings = Settings(
+        model or SHIPPED, token, hosts, frozenset(cors or ()), report, access_log=access_log
+    )
     server.serve(settings, host, port, workers, announce)
 
 

@@ -17,10 +17,17 @@ from starlette.types import ASGIApp
 from tenfold.bundle.format import BUNDLES, SHIPPED, find_bundle, read_card
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.serving import kserve, schema
+from tenfold.serving.bodies import media_type
+from tenfold.serving.callers import Callers
 from tenfold.serving.middleware import Metrics, ServiceMiddleware, http_error, internal_error
 from tenfold.serving.page import REPORT_HEADERS, page_routes, read_report
 from tenfold.serving.queue import WorkQueue
-from tenfold.serving.read import ReadEndpoints, run_job
+from tenfold.serving.read import ReadEndpoints, RunLarge, Worker
+from tenfold.serving.reader_pool import load_classifier, run_in_thread
+
+PATHS_WITHOUT_TOKEN = frozenset(
+    {"/healthz", "/readyz", "/v2/health/live", "/v2/health/ready", "/openapi.json"}
+)
 
 
 @dataclass(frozen=True)
@@ -30,59 +37,76 @@ class Settings:
     Attributes:
         model: a bundle folder, or a shipped bundle's name.
         token: the bearer token that requests must have, if any.
-        cors: origins whose pages may call.
+        hosts: names that requests may use for this service; empty allows any.
+        cors: origins whose pages may call, besides the service's own.
         report: a run folder whose report is shown, if any.
+        access_log: whether to write a line for each request to standard output.
     """
 
     model: str | Path = SHIPPED
     token: str | None = None
-    cors: tuple[str, ...] = ()
+    hosts: frozenset[str] = frozenset()
+    cors: frozenset[str] = frozenset()
     report: Path | None = None
+    access_log: bool = False
 
 
-def create_app(settings: Settings, queue: WorkQueue | None = None) -> ASGIApp:
+def create_app(
+    settings: Settings, queue: WorkQueue | None = None, run_large: RunLarge = run_in_thread
+) -> ASGIApp:
     """Load the models and return the application.
+
+    Args:
+        settings: what is served, and who may call.
+        queue: bounds what waits.
+        run_large: runs what may take long; `ReaderPool.run` can stop it.
 
     Raises:
         BundleError: see `OnnxClassifier.load`.
         RunError: the run of `settings.report` has no report.
     """
     cv2.setNumThreads(1)  # requests run in parallel already
-    queue = queue or WorkQueue()
-    metrics = Metrics(queue)
+    worker = Worker(queue or WorkQueue(), run_large)
+    metrics = Metrics(worker.queue)
     app = FastAPI(
         title="tenfold",
         version=version("tenfold"),
         summary="Reads handwritten digits.",
         docs_url=None,  # these two pages load scripts from other hosts
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would repeat the request's Host
     )
     app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(Exception, internal_error)
-    classifier = OnnxClassifier.load(settings.model)
-    endpoints = ReadEndpoints(classifier, queue)
+    classifier = load_classifier(settings.model)
+    endpoints = ReadEndpoints(settings.model, worker)
     # Only described here; `ServiceMiddleware` calls /v1/read itself.
     app.post("/v1/read", **schema.READ)(endpoints.read)
     app.post("/v1/read/batch", **schema.READ_BATCH)(endpoints.read_batch)
     _add_model(app, classifier, find_bundle(settings.model))
-    _add_kserve(app, queue, classifier)
+    _add_kserve(app, worker, {classifier.config.name: settings.model})
     _add_health(app, metrics)
     _add_report(app, settings.report)
     schema.add_models(app)
     pages = page_routes()
     app.router.routes.extend(pages)
-    service = ServiceMiddleware(
+    public = PATHS_WITHOUT_TOKEN | {route.path for route in pages}
+    return ServiceMiddleware(
         app,
         direct={"/v1/read": endpoints.read},
-        token=settings.token,
-        public=frozenset(route.path for route in pages),
+        callers=Callers(settings.hosts, settings.cors, settings.token, public),
         metrics=metrics,
+        access_log=settings.access_log,
+        wrap=partial(_add_cors, settings.cors),
     )
-    if not settings.cors:
-        return service
+
+
+def _add_cors(origins: frozenset[str], app: ASGIApp) -> ASGIApp:
+    if not origins:
+        return app
     return CORSMiddleware(
-        service,
-        allow_origins=settings.cors,
+        app,
+        allow_origins=sorted(origins),
         allow_methods=["GET", "POST"],
         allow_headers=["Authorization", "Content-Type"],
     )
@@ -107,14 +131,16 @@ def _add_model(app: FastAPI, classifier: OnnxClassifier, bundle: Path) -> None:
         return JSONResponse(description)
 
 
-def _add_kserve(app: FastAPI, queue: WorkQueue, classifier: OnnxClassifier) -> None:
-    models = {path.name: OnnxClassifier.load(path) for path in BUNDLES.iterdir() if path.is_dir()}
-    models[classifier.config.name] = classifier
+def _add_kserve(app: FastAPI, worker: Worker, models: dict[str, str | Path]) -> None:
+    """Add the Open Inference Protocol for some models by name, and for the shipped ones."""
+    bundles = {path.name: path for path in BUNDLES.iterdir() if path.is_dir()} | models
+    for bundle in bundles.values():
+        load_classifier(bundle)
 
-    def find_model(name: str) -> OnnxClassifier:
-        if name not in models:
-            raise HTTPException(404, f"no such model; there are {', '.join(sorted(models))}")
-        return models[name]
+    def find_model(name: str) -> str | Path:
+        if name not in bundles:
+            raise HTTPException(404, f"no such model; there are {', '.join(sorted(bundles))}")
+        return bundles[name]
 
     @app.get("/v2", **schema.KSERVE)
     async def server() -> dict[str, Any]:
@@ -146,9 +172,14 @@ def _add_kserve(app: FastAPI, queue: WorkQueue, classifier: OnnxClassifier) -> N
     @app.post("/v2/models/{name}/infer", **schema.INFER)
     async def infer(name: str, request: Request) -> Response:
         """Classify images of 28×28 pixels, as MNIST's are."""
-        job = partial(kserve.infer, name, find_model(name), request.headers)
-        body, headers = await run_job(
-            queue, request, job, lambda body: queue.run_on_loop(partial(job, body))
+        bundle = find_model(name)
+        kserve.check_content_type(media_type(request))
+        job = partial(kserve.infer, name, bundle, dict(request.headers))
+        body, headers = await worker.respond(
+            request,
+            job,
+            lambda body: worker.queue.run_on_loop(partial(job, body)),
+            max_bytes=kserve.MAX_BODY_BYTES,
         )
         return Response(body, headers=headers)
 

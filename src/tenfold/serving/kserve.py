@@ -5,6 +5,8 @@ Images come as MNIST's are, uint8[n, 28, 28]: no digits are searched for and non
 
 import math
 from collections.abc import Mapping
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +15,15 @@ from pydantic import BaseModel, Field
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 
-from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.mnist import CLASSES, SIDE
-from tenfold.serving.requests import validate_json
+from tenfold.serving.bodies import JSON, MAX_JSON_BYTES
+from tenfold.serving.reader_pool import load_classifier
+from tenfold.serving.requests import parse_json, validate
 
 MAX_IMAGES = 4096
+MAX_BODY_BYTES = MAX_JSON_BYTES + MAX_IMAGES * SIDE**2
+# A client of Triton sends no type at all.
+CONTENT_TYPES = frozenset({"", JSON, "application/octet-stream"})
 JSON_LENGTH_HEADER = "Inference-Header-Content-Length"
 INPUT = "images"
 # NumPy's and the protocol's type, and the shape, of each output; -1 is the number of images.
@@ -31,7 +37,7 @@ class InputTensor(BaseModel):
     """A tensor of the request."""
 
     name: str = Field(examples=[INPUT])
-    shape: list[int] = Field(examples=[[1, SIDE, SIDE]])
+    shape: list[int] = Field(max_length=3, examples=[[1, SIDE, SIDE]])
     datatype: str = Field(examples=["UINT8"])
     data: list[Any] | None = Field(
         default=None, description="Grey levels 0 … 255, flat or nested; black is 0."
@@ -51,8 +57,8 @@ class InferenceRequest(BaseModel):
 
     id: str | None = None
     parameters: dict[str, Any] = {}
-    inputs: list[InputTensor]
-    outputs: list[RequestedOutput] | None = None
+    inputs: list[InputTensor] = Field(max_length=1)
+    outputs: list[RequestedOutput] | None = Field(default=None, max_length=len(OUTPUTS))
 
 
 def metadata(model: str) -> dict[str, Any]:
@@ -70,10 +76,26 @@ def metadata(model: str) -> dict[str, Any]:
     }
 
 
+def check_content_type(media_type: str) -> None:
+    """Refuse a body of another type than those of the protocol.
+
+    Raises:
+        HTTPException: it has another type (415).
+    """
+    if media_type not in CONTENT_TYPES:
+        raise HTTPException(415, "Content-Type: send application/json or application/octet-stream")
+
+
 def infer(
-    model: str, classifier: OnnxClassifier, headers: Mapping[str, str], body: bytes
+    model: str, bundle: str | Path, headers: Mapping[str, str], body: bytes
 ) -> tuple[bytes, dict[str, str]]:
     """Compute the response to an inference request.
+
+    Args:
+        model: the name to respond with.
+        bundle: see `OnnxClassifier.load`.
+        headers: of the request, in lower case.
+        body: JSON that a binary tensor may follow.
 
     Returns:
         the body, JSON that binary tensors may follow, and its headers.
@@ -82,14 +104,10 @@ def infer(
         HTTPException: the request does not fit the protocol (400) or the model (413, 422).
     """
     json_length = _json_length(headers, body)
-    request = validate_json(InferenceRequest, body[:json_length])
-    requested = request.outputs
-    if requested is None:
-        requested = [RequestedOutput(name=name) for name in OUTPUTS]
-    for output in requested:
-        if output.name not in OUTPUTS:
-            raise HTTPException(422, f"outputs: {output.name[:40]!r}: use {' or '.join(OUTPUTS)}")
-    probabilities = classifier.probabilities(_images(request, body[json_length:]))
+    request = validate(InferenceRequest, parse_json(body[:json_length]))
+    requested = _requested_outputs(request)
+    images = _images(request, body[json_length:])
+    probabilities = load_classifier(bundle).probabilities(images)
     values = {"probabilities": probabilities, "digits": probabilities.argmax(axis=1)}
     default = request.parameters.get("binary_data_output", False)
     outputs, tensors = [], []
@@ -116,18 +134,29 @@ def infer(
 
 def _json_length(headers: Mapping[str, str], body: bytes) -> int:
     """Return how many bytes of the body are JSON; binary tensors follow."""
-    length = headers.get(JSON_LENGTH_HEADER.lower())
-    if length is None:
-        return len(body)
-    if not (length.isascii() and length.isdigit()) or int(length) > len(body):
+    given = headers.get(JSON_LENGTH_HEADER.lower(), str(len(body)))
+    if not (given.isascii() and given.isdigit()) or int(given) > len(body):
         raise HTTPException(
-            400, f"{JSON_LENGTH_HEADER}: {length[:20]!r}: not a length within the body"
+            400, f"{JSON_LENGTH_HEADER}: {given[:20]!r}: not a length within the body"
         )
-    return int(length)
+    if int(given) > MAX_JSON_BYTES:
+        raise HTTPException(413, f"JSON is above {MAX_JSON_BYTES // 2**20} MiB")
+    return int(given)
+
+
+def _requested_outputs(request: InferenceRequest) -> list[RequestedOutput]:
+    if request.outputs is None:
+        return [RequestedOutput(name=name) for name in OUTPUTS]
+    for output in request.outputs:
+        if output.name not in OUTPUTS:
+            raise HTTPException(422, f"outputs: {output.name[:40]!r}: use {' or '.join(OUTPUTS)}")
+    if len({output.name for output in request.outputs}) < len(request.outputs):
+        raise HTTPException(422, "outputs: the same one twice")
+    return request.outputs
 
 
 def _images(request: InferenceRequest, binary: bytes) -> npt.NDArray[np.uint8]:
-    """Return the images uint8[n, 28, 28] of a request."""
+    """Return the images uint8[n, 28, 28] of a request. Nothing is made of what does not fit."""
     if [tensor.name for tensor in request.inputs] != [INPUT]:
         raise HTTPException(422, f"inputs: give one tensor named {INPUT}")
     tensor = request.inputs[0]
@@ -137,18 +166,20 @@ def _images(request: InferenceRequest, binary: bytes) -> npt.NDArray[np.uint8]:
     if shape[0] > MAX_IMAGES:
         raise HTTPException(413, f"{INPUT}: above {MAX_IMAGES} a request")
     size = tensor.parameters.get("binary_data_size")
-    if size is not None:
-        levels = np.frombuffer(binary, np.uint8)
-    else:
-        try:
-            levels = np.asarray(tensor.data or [])
-        except ValueError as error:
-            raise HTTPException(
-                422, f"{INPUT}: data: lists of one length, flat or nested"
-            ) from error
-        is_integer = levels.size == 0 or np.issubdtype(levels.dtype, np.integer)
-        if not is_integer or not ((levels >= 0) & (levels <= 255)).all():  # noqa: PLR2004
-            raise HTTPException(422, f"{INPUT}: data: give integers 0 … 255")
-    if levels.size != math.prod(shape) or size not in {None, levels.nbytes}:
-        raise HTTPException(422, f"{INPUT}: {levels.size} levels do not fill {shape}")
-    return levels.astype(np.uint8).reshape(shape)
+    levels = binary if size is not None else _levels(tensor.data or [])
+    if len(levels) != math.prod(shape) or size not in {None, len(levels)}:
+        raise HTTPException(422, f"{INPUT}: {len(levels)} levels do not fill {shape}")
+    return np.frombuffer(levels, np.uint8).reshape(shape)
+
+
+def _levels(data: list[Any]) -> bytes:
+    """Return the grey levels in a flat list, or in lists nested as the shape is."""
+    for _ in range(2):
+        if data and all(type(row) is list and len(row) == SIDE for row in data):
+            data = list(chain.from_iterable(data))
+    try:
+        if set(map(type, data)) <= {int}:  # True and False are not levels
+            return bytes(data)
+    except (ValueError, OverflowError):
+        pass
+    raise HTTPException(422, f"{INPUT}: data: give integers 0 … 255, flat or nested as the shape")

@@ -1,10 +1,12 @@
-"""Middleware of every request: authentication, security headers, metrics and error responses."""
+"""Middleware of every request: who may call, security headers, metrics, log and errors."""
 
-import hmac
+import json
 import logging
 import secrets
+import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.exceptions import HTTPException
@@ -12,13 +14,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tenfold.serving.callers import Callers
 from tenfold.serving.queue import WorkQueue
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
-PATHS_WITHOUT_TOKEN = frozenset(
-    {"/healthz", "/readyz", "/v2/health/live", "/v2/health/ready", "/openapi.json"}
-)
 SECURITY_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
 DEFAULT_HEADERS = [
     (b"cache-control", b"no-store"),
@@ -29,6 +29,7 @@ DEFAULT_HEADERS = [
 ]
 LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5)
 STATUS_CLIENT_GONE = 499  # no standard status; nginx logs this one
+MAX_LOGGED_PATH = 200  # characters
 
 _log = logging.getLogger("tenfold.serving")
 
@@ -58,7 +59,7 @@ class Metrics:
 
 
 class ServiceMiddleware:
-    """Checks the token, sets headers, counts, and calls the endpoint.
+    """Checks who calls, sets headers, counts, logs, and calls the endpoint.
 
     The endpoints in `direct` are called from here: FastAPI's routing would add a tenth to the time
     in which a digit is read.
@@ -66,23 +67,25 @@ class ServiceMiddleware:
     Args:
         app: the application.
         direct: endpoints of POST requests by path.
-        token: the bearer token that requests must have, if any.
-        public: paths that need no token, besides those of health and the OpenAPI document.
+        callers: who may call.
         metrics: counts the responses.
+        access_log: whether to write a line for each request.
+        wrap: applies another middleware, such as CORS, after the check and before the endpoints.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one place where all of it is joined
         self,
         app: ASGIApp,
         *,
         direct: Mapping[str, Endpoint],
-        token: str | None,
-        public: frozenset[str],
+        callers: Callers,
         metrics: Metrics,
+        access_log: bool,
+        wrap: Callable[[ASGIApp], ASGIApp] = lambda app: app,
     ) -> None:
-        self._app, self._direct, self._metrics = app, direct, metrics
-        self._authorization = None if token is None else f"Bearer {token}".encode()
-        self._public = public | PATHS_WITHOUT_TOKEN
+        self._app, self._direct, self._callers = app, direct, callers
+        self._metrics, self._access_log = metrics, access_log
+        self._serve = wrap(self._call)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
@@ -99,41 +102,57 @@ class ServiceMiddleware:
                 message["headers"] = _with_headers(message["headers"])
             await send(message)
 
-        path = scope["path"]
-        endpoint = self._direct.get(path) if scope["method"] == "POST" else None
         try:
-            if not self._is_authorized(scope):
-                await UNAUTHORIZED(scope, receive, send_with_headers)
-            elif endpoint:
-                response = await _call(endpoint, Request(scope, receive))
-                await response(scope, receive, send_with_headers)
-            else:
-                await self._app(scope, receive, send_with_headers)
+            self._callers.check_origin(scope)
+            await self._serve(scope, receive, send_with_headers)
+        except HTTPException as error:
+            response = await http_error(Request(scope), error)
+            await response(scope, receive, send_with_headers)
         except ClientDisconnect:
             status = STATUS_CLIENT_GONE
         except Exception:
             if not status:  # otherwise FastAPI has sent `internal_error` and raises once more
                 raise
         finally:
-            route = path if endpoint else getattr(scope.get("route"), "path", "other")
-            self._metrics.count(route, status, time.perf_counter() - start)
+            seconds = time.perf_counter() - start
+            self._metrics.count(self._route(scope), status, seconds)
+            if self._access_log:
+                write_access_log(scope, status, seconds)
 
-    def _is_authorized(self, scope: Scope) -> bool:
-        if self._authorization is None or scope["path"] in self._public:
-            return True
-        given = next((value for key, value in scope["headers"] if key == b"authorization"), b"")
-        return hmac.compare_digest(given, self._authorization)
+    async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = self._direct.get(scope["path"]) if scope["method"] == "POST" else None
+        request = Request(scope, receive)
+        respond: ASGIApp = self._app
+        try:
+            self._callers.check_token(scope)
+            if endpoint:
+                respond = await endpoint(request)
+        except ClientDisconnect:
+            raise
+        except HTTPException as error:
+            respond = await http_error(request, error)
+        except Exception as error:  # noqa: BLE001 - a bug; its details go to the log only
+            respond = await internal_error(request, error)
+        await respond(scope, receive, send)
+
+    def _route(self, scope: Scope) -> str:
+        if scope["method"] == "POST" and scope["path"] in self._direct:
+            return str(scope["path"])
+        return getattr(scope.get("route"), "path", "other")
 
 
-async def _call(endpoint: Endpoint, request: Request) -> Response:
-    try:
-        return await endpoint(request)
-    except ClientDisconnect:
-        raise
-    except HTTPException as error:
-        return await http_error(request, error)
-    except Exception as error:  # noqa: BLE001 - a bug; its details go to the log only
-        return await internal_error(request, error)
+def write_access_log(scope: Scope, status: int, seconds: float) -> None:
+    """Write one line of JSON about a request to standard output: no header and no body."""
+    entry = {
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "client": (scope.get("client") or ("",))[0],
+        "method": scope["method"],
+        "path": scope["path"][:MAX_LOGGED_PATH],
+        "status": status,
+        "milliseconds": round(1000 * seconds, 3),
+    }
+    sys.stdout.write(json.dumps(entry) + "\n")
+    sys.stdout.flush()
 
 
 async def http_error(_: Request, error: Exception) -> JSONResponse:
@@ -153,8 +172,3 @@ def _with_headers(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes
     present = {name for name, _ in headers}
     missing = [header for header in DEFAULT_HEADERS if header[0] not in present]
     return [*headers, *SECURITY_HEADERS, *missing]
-
-
-UNAUTHORIZED = JSONResponse(
-    {"error": "a token is needed: Authorization: Bearer …"}, 401, {"WWW-Authenticate": "Bearer"}
-)

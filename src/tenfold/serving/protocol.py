@@ -1,19 +1,18 @@
 """uvicorn's HTTP protocol with time-outs, bounded headers and a limit of connections."""
 
 import asyncio
-from typing import Literal
+import math
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 # The head is a request's first line and its headers.
 HEAD_TIMEOUT_S = 10.0
 BODY_TIMEOUT_S = 60.0
+WRITE_TIMEOUT_S = 30.0
 MAX_HEAD_BYTES = 32 * 1024
 MAX_CONNECTIONS = 900  # below the usual limit of 1,024 open files
 # After SIGTERM an idle connection stays open for so long: a request may be on its way.
 IDLE_DRAIN_S = 1.0
-
-Part = Literal["head", "body"]
 
 
 def _response(status: str, message: str) -> bytes:
@@ -30,64 +29,78 @@ _TOO_MANY_CONNECTIONS = _response("503 Service Unavailable", "too many connectio
 
 
 class Protocol(HttpToolsProtocol):
-    """A connection with time-outs, which is drained when the service stops.
+    """A connection with deadlines, which is drained when the service stops.
 
-    One timer runs while a request's head arrives, then while its body does, even if the response
-    was sent meanwhile. Between requests uvicorn's `timeout_keep_alive` applies.
+    The server calls `check_deadlines` ten times a second: that costs less than timers would.
+    Between requests uvicorn's `timeout_keep_alive` applies.
 
     Attributes:
-        _arriving: the part of a request that is arriving, if any.
-        _timed: the part that the timer runs for, if any.
-        _request_began: whether a request began since the timer was set.
-        _head_bytes: the size of the head so far.
+        _head_bytes: the size of the head that is arriving so far; None if no head is arriving.
+        _arrival_deadline: when the head, or the body, that is arriving must have arrived.
+        _write_deadline: when the caller must have read most of the response.
     """
 
-    _timer: asyncio.TimerHandle | None = None
-    _arriving: Part | None = "head"
-    _timed: Part | None = None
-    _request_began = False
-    _head_bytes = 0
+    _head_bytes: int | None = 0
+    _arrival_deadline = math.inf
+    _write_deadline = math.inf
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Accept a connection, or respond 503 if there are too many."""
         super().connection_made(transport)
+        self._arrival_deadline = self.loop.time() + HEAD_TIMEOUT_S
         if len(self.connections) > MAX_CONNECTIONS:
             self._respond_and_close(_TOO_MANY_CONNECTIONS)
-        self._set_timer()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the timer."""
-        self._arriving = None
-        self._set_timer()
-        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse data, bound the head, and set the timer if another part began to arrive."""
+        """Parse data, and bound the head."""
         super().data_received(data)
-        if self._arriving == "head":
+        if self._head_bytes is not None:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._respond_and_close(_HEAD_TOO_LONG)
-        if self._arriving != self._timed or self._request_began:
-            self._set_timer()
 
     def on_message_begin(self) -> None:
-        """Note that a request begins."""
+        """Give the head time to arrive."""
         super().on_message_begin()
-        self._arriving, self._request_began, self._head_bytes = "head", True, 0
+        self._head_bytes = 0
+        self._arrival_deadline = self.loop.time() + HEAD_TIMEOUT_S
 
     def on_headers_complete(self) -> None:
-        """Note that its body begins."""
-        self._arriving = "body"
+        """Give the body time to arrive, also if the response does not wait for it."""
+        self._head_bytes = None
+        self._arrival_deadline = self.loop.time() + BODY_TIMEOUT_S
         super().on_headers_complete()
         if self.app_state.get("draining"):
             self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
-        """Expect no more data until the response is sent, or the next request if it was."""
+        """Expect nothing more for now."""
         super().on_message_complete()
-        self._arriving = "head" if self.cycle.response_complete else None
-        self._head_bytes = 0
+        self._arrival_deadline = math.inf
+
+    def pause_writing(self) -> None:
+        """Give the caller time to read."""
+        super().pause_writing()
+        self._write_deadline = self.loop.time() + WRITE_TIMEOUT_S
+
+    def resume_writing(self) -> None:
+        """Note that the caller has read."""
+        super().resume_writing()
+        self._write_deadline = math.inf
+
+    def check_deadlines(self, now: float) -> None:
+        """Close the connection if the caller sends or reads too slowly."""
+        if now > self._write_deadline:
+            self.transport.abort()
+        if now < self._arrival_deadline:
+            return
+        responding = self.cycle is not None and not self.cycle.response_complete
+        if self._head_bytes is None:  # the body is late
+            self._respond_and_close(b"" if self.cycle.response_started else _TIMED_OUT)
+        elif responding:  # to an earlier request
+            self.cycle.keep_alive = False
+        else:
+            self._respond_and_close(_TIMED_OUT if self._head_bytes else b"")
 
     def shutdown(self) -> None:
         """Finish the current request; wait a moment for one if the connection is idle."""
@@ -96,23 +109,6 @@ class Protocol(HttpToolsProtocol):
             super().shutdown()
         else:
             self.loop.call_later(IDLE_DRAIN_S, super().shutdown)
-
-    def _set_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer, self._timed, self._request_began = None, self._arriving, False
-        if self._arriving is not None:
-            seconds = HEAD_TIMEOUT_S if self._arriving == "head" else BODY_TIMEOUT_S
-            self._timer = self.loop.call_later(seconds, self._time_out)
-
-    def _time_out(self) -> None:
-        responding = self.cycle is not None and not self.cycle.response_complete
-        if self._arriving == "head" and responding:  # to an earlier request
-            self.cycle.keep_alive = False
-        elif self._arriving == "head":
-            self._respond_and_close(_TIMED_OUT if self._head_bytes else b"")
-        else:
-            self._respond_and_close(b"" if self.cycle.response_started else _TIMED_OUT)
 
     def _respond_and_close(self, response: bytes) -> None:
         if not self.transport.is_closing():

@@ -4,13 +4,10 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
 from starlette.exceptions import HTTPException
-
-from tenfold.cpu import available_cores
 
 T = TypeVar("T")
 Size = Literal["small", "large"]
@@ -21,20 +18,19 @@ LOOP_SLICE_S = 0.005
 
 
 class WorkQueue:
-    """Runs small jobs on the event loop and large jobs in threads.
+    """Admits requests whose bodies have come, and runs small jobs on the event loop.
 
     A small digit is found in less time than it takes to hand Python's lock to another thread.
 
     Args:
         small: how many small requests may run or wait.
-        large: how many large requests may run or wait; receiving the body counts.
+        large: how many large requests may run or wait.
     """
 
     def __init__(self, small: int = 128, large: int = 16) -> None:
         self.free: dict[Size, int] = {"small": small, "large": large}
         self._capacity = small + large
         self._jobs: deque[tuple[Callable[[], Any], asyncio.Future[Any]]] = deque()
-        self._threads = ThreadPoolExecutor(available_cores(), "tenfold")
 
     @property
     def pending(self) -> int:
@@ -66,10 +62,6 @@ class WorkQueue:
         if len(self._jobs) == 1:
             loop.call_soon(self._run_jobs)
         return await result
-
-    async def run_in_thread(self, job: Callable[[], T]) -> T:
-        """Run a large job in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, job)
 
     def _run_jobs(self) -> None:
         end = time.perf_counter() + LOOP_SLICE_S

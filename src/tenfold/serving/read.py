@@ -1,70 +1,123 @@
-"""The endpoints that read: small PNGs on the event loop, everything else in threads."""
+"""The endpoints that read: small PNGs on the event loop, everything else in processes."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TypeVar
+from pathlib import Path
+from typing import Protocol, TypeVar
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.errors import DataError
 from tenfold.reading.crops import Layout, find_digits, stack_images
 from tenfold.reading.reader import Reader, Reading
-from tenfold.serving.micro_batcher import MicroBatcher
-from tenfold.serving.query import parse_query
-from tenfold.serving.queue import WorkQueue
-from tenfold.serving.requests import (
+from tenfold.serving.bodies import (
+    JSON,
+    MAX_BODY_BYTES,
+    MAX_JSON_BYTES,
     SMALL_BODY_BYTES,
-    content_length,
-    is_small_png,
-    parse_body,
-    receive_body,
+    BodyReceiver,
+    media_type,
 )
+from tenfold.serving.micro_batcher import MicroBatcher
+from tenfold.serving.query import ReadOptions, parse_query
+from tenfold.serving.queue import WorkQueue
+from tenfold.serving.reader_pool import load_classifier
+from tenfold.serving.requests import is_small_png, parse_body
 from tenfold.serving.responses import decode_picture, picture_result, read_items, response_body
 
 T = TypeVar("T")
 
 
-async def run_job(
-    queue: WorkQueue,
-    request: Request,
-    job: Callable[[bytes], T],
-    small_job: Callable[[bytes], Awaitable[T]],
-    is_small: Callable[[bytes], bool] = lambda _: True,
-) -> T:
-    """Receive a body and compute the response to it.
+class RunLarge(Protocol):
+    """Runs a job beside the event loop, and stops it when cancelled; see `ReaderPool.run`."""
+
+    async def __call__(self, job: Callable[[bytes], T], body: bytes) -> T:
+        """Return `job(body)`."""
+
+
+class Worker:
+    """Receives bodies, and computes the responses to them.
 
     Args:
-        queue: runs the job.
-        request: whose body is received.
-        job: computes the response in a thread.
-        small_job: computes the response to a small body on the event loop.
-        is_small: whether a body of at most `SMALL_BODY_BYTES` is small.
+        queue: bounds what waits, and runs small jobs.
+        run_large: runs large jobs.
+    """
+
+    def __init__(self, queue: WorkQueue, run_large: RunLarge) -> None:
+        self.queue = queue
+        self._run_large, self._bodies = run_large, BodyReceiver()
+
+    async def respond(
+        self,
+        request: Request,
+        job: Callable[[bytes], T],
+        small_job: Callable[[bytes], Awaitable[T]],
+        *,
+        is_small: Callable[[bytes], bool] = lambda _: True,
+        max_bytes: int = MAX_BODY_BYTES,
+    ) -> T:
+        """Receive a body and compute the response to it.
+
+        Args:
+            request: whose body is received.
+            job: computes the response; can be pickled.
+            small_job: computes the response to a small body on the event loop.
+            is_small: whether a body of at most `SMALL_BODY_BYTES` is small.
+            max_bytes: of the body, unless it is JSON.
+
+        Raises:
+            HTTPException: the body is too long (413), too many requests wait (503), or the job
+                takes too long (422).
+            ClientDisconnect: the client went away; the job is stopped.
+        """
+        if media_type(request) == JSON:
+            max_bytes = min(max_bytes, MAX_JSON_BYTES)
+        body = await self._bodies.receive(request, max_bytes)
+        if len(body) <= SMALL_BODY_BYTES and is_small(body):
+            with self.queue.admit("small"):
+                return await small_job(body)
+        with self.queue.admit("large"):
+            return await _unless_gone(request, self._run_large(job, body))
+
+
+async def _unless_gone(request: Request, work: Awaitable[T]) -> T:
+    """Await work, but cancel it when the client goes away."""
+    working = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(request.receive())  # the body has come: it awaits the end
+    try:
+        await asyncio.wait({working, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientDisconnect
+        return working.result()
+    finally:
+        gone.cancel()
+        working.cancel()
+        await asyncio.wait({working})
+
+
+def read_body(
+    bundle: str | Path, content_type: str, options: ReadOptions, body: bytes, *, batch: bool
+) -> bytes:
+    """Compute the response to a reading request, in any process.
 
     Raises:
-        HTTPException: the body is too long (413) or the queue is full (503).
-        ClientDisconnect: the client went away.
+        HTTPException: see `parse_body` and `response_body`.
     """
-    length = content_length(request)
-    if length is None or length > SMALL_BODY_BYTES:
-        with queue.admit("large"):
-            body = await receive_body(request)
-            return await queue.run_in_thread(partial(job, body))
-    body = await receive_body(request)
-    if is_small(body):
-        with queue.admit("small"):
-            return await small_job(body)
-    with queue.admit("large"):
-        return await queue.run_in_thread(partial(job, body))
+    classifier = load_classifier(bundle)
+    items = parse_body(content_type, body)
+    results = read_items(Reader(classifier), items, options.layout, explain=options.explain)
+    return response_body(classifier.config.name, results, batch=batch)
 
 
 class ReadEndpoints:
     """POST /v1/read and /v1/read/batch."""
 
-    def __init__(self, classifier: OnnxClassifier, queue: WorkQueue) -> None:
-        self._reader, self._queue = Reader(classifier), queue
-        self._batcher = MicroBatcher(classifier)
+    def __init__(self, bundle: str | Path, worker: Worker) -> None:
+        self._bundle, self._worker = bundle, worker
+        classifier = load_classifier(bundle)
+        self._reader, self._batcher = Reader(classifier), MicroBatcher(classifier)
         self._model = classifier.config.name
 
     async def read(self, request: Request) -> Response:
@@ -78,11 +131,7 @@ class ReadEndpoints:
     async def _respond(self, request: Request, *, batch: bool) -> Response:
         options = parse_query(request.scope["query_string"])
         content_type = request.headers.get("content-type", "")
-
-        def job(body: bytes) -> bytes:
-            items = parse_body(content_type, body)
-            results = read_items(self._reader, items, options.layout, explain=options.explain)
-            return response_body(self._model, results, batch=batch)
+        job = partial(read_body, self._bundle, content_type, options, batch=batch)
 
         async def small_job(png: bytes) -> bytes:
             (item,) = parse_body(content_type, png)
@@ -90,12 +139,12 @@ class ReadEndpoints:
             results = [picture_result(item.name, outcome, explain=options.explain)]
             return response_body(self._model, results, batch=batch)
 
-        body = await run_job(self._queue, request, job, small_job, is_small_png)
-        return Response(body, media_type="application/json")
+        body = await self._worker.respond(request, job, small_job, is_small=is_small_png)
+        return Response(body, media_type=JSON)
 
     async def _read_small_png(self, png: bytes, layout: Layout) -> list[Reading] | DataError:
         try:
-            regions = await self._queue.run_on_loop(
+            regions = await self._worker.queue.run_on_loop(
                 lambda: find_digits(decode_picture(png), layout)
             )
         except DataError as error:

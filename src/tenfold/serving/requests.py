@@ -1,29 +1,33 @@
-"""Request bodies: their limits, and the pictures and strokes in them."""
+"""The pictures and strokes in request bodies."""
 
 import base64
 import binascii
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 from pydantic_core import from_json
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import File, create_form_parser
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+
+from tenfold.reading.crops import Strokes
+from tenfold.serving.bodies import MAX_BODY_BYTES, SMALL_BODY_BYTES
 
 M = TypeVar("M", bound=BaseModel)
 
-MAX_BODY_BYTES = 16 * 2**20
 MAX_PICTURES = 256
 MAX_STROKE_POINTS = 50_000
-# Requests within these two limits are read on the event loop.
-SMALL_BODY_BYTES = 8 * 2**10
+# PNGs within this limit and that of small bodies are read on the event loop.
 SMALL_SIDE_PX = 64
 
 PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
+
+
+# `FailFast`: otherwise a small body with many faults would be answered from a huge list of them.
+Point = Annotated[list[float], Field(min_length=2, max_length=2), FailFast()]
+Stroke = Annotated[list[Point], FailFast()]
 
 
 class _Body(BaseModel):
@@ -39,13 +43,15 @@ class ImageRequest(_Body):
 class ImagesRequest(_Body):
     """Several pictures."""
 
-    images: list[str] = Field(min_length=1, description="Picture files in base64.")
+    images: Annotated[list[str], FailFast()] = Field(
+        min_length=1, description="Picture files in base64."
+    )
 
 
 class StrokesRequest(_Body):
     """Strokes drawn on a canvas."""
 
-    strokes: list[list[tuple[float, float]]] = Field(
+    strokes: Annotated[list[Stroke], FailFast()] = Field(
         description="Polylines of points [x, y], y downwards, in any unit.",
         examples=[[[[10, 5], [10, 40]]]],
     )
@@ -55,41 +61,8 @@ class StrokesRequest(_Body):
 class Item:
     """One thing to read: a picture file's bytes, or strokes; a form's files have names."""
 
-    content: bytes | Sequence[Sequence[tuple[float, float]]]
+    content: bytes | Strokes
     name: str | None = None
-
-
-def content_length(request: Request) -> int | None:
-    """Return the body's length in bytes, or None if the request does not state it.
-
-    Raises:
-        HTTPException: the body is too long (413).
-    """
-    length = request.headers.get("content-length", "")
-    if not (length.isascii() and length.isdigit()):
-        return None
-    if int(length) > MAX_BODY_BYTES:
-        raise _body_too_long()
-    return int(length)
-
-
-async def receive_body(request: Request) -> bytes:
-    """Receive the whole body.
-
-    Raises:
-        HTTPException: the body is too long (413).
-        ClientDisconnect: the client went away.
-    """
-    body = bytearray()
-    while True:
-        message = await request.receive()
-        if message["type"] != "http.request":
-            raise ClientDisconnect
-        body += message.get("body", b"")
-        if len(body) > MAX_BODY_BYTES:
-            raise _body_too_long()
-        if not message.get("more_body"):
-            return bytes(body)
 
 
 def is_small_png(body: bytes) -> bool:
@@ -113,7 +86,7 @@ def parse_body(content_type: str, body: bytes) -> list[Item]:
     elif media_type == "multipart/form-data":
         items = _parse_form(content_type, body)
     elif media_type == "application/json":
-        items = _parse_json(body)
+        items = _parse_json_items(body)
     else:
         raise HTTPException(
             415,
@@ -127,38 +100,47 @@ def parse_body(content_type: str, body: bytes) -> list[Item]:
     return items
 
 
-def validate_json(model: type[M], body: bytes) -> M:
-    """Parse JSON as a model.
+def parse_json(body: bytes) -> Any:  # noqa: ANN401 - JSON
+    """Parse JSON.
+
+    Raises:
+        HTTPException: the body is not JSON (400).
+    """
+    try:
+        return from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise HTTPException(400, f"body is not JSON: {error}") from error
+
+
+def validate(model: type[M], value: object) -> M:
+    """Check parsed JSON against a model.
 
     Raises:
         HTTPException: a field does not fit; the message names the first one (422).
     """
     try:
-        return model.model_validate_json(body)
+        return model.model_validate(value)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         field = ".".join(map(str, first["loc"])) or "body"
         raise HTTPException(422, f"{field}: {first['msg']}") from error
 
 
-def _parse_json(body: bytes) -> list[Item]:
-    try:
-        value = from_json(body, allow_inf_nan=False)
-    except ValueError as error:
-        raise HTTPException(400, f"body is not JSON: {error}") from error
+def _parse_json_items(body: bytes) -> list[Item]:
+    value = parse_json(body)
     if not isinstance(value, dict) or len(value) != 1:
         raise HTTPException(422, "body: give one of image, images, strokes")
     match next(iter(value)):
         case "image":
-            return [Item(_decode_base64(validate_json(ImageRequest, body).image, "image"))]
+            return [Item(_decode_base64(validate(ImageRequest, value).image, "image"))]
         case "images":
-            images = validate_json(ImagesRequest, body).images[: MAX_PICTURES + 1]
+            images = validate(ImagesRequest, value).images[: MAX_PICTURES + 1]
             return [Item(_decode_base64(text, f"images.{i}")) for i, text in enumerate(images)]
         case "strokes":
-            strokes = validate_json(StrokesRequest, body).strokes
+            strokes = validate(StrokesRequest, value).strokes
             if sum(1 + len(stroke) for stroke in strokes) > MAX_STROKE_POINTS:
                 raise HTTPException(413, f"strokes: above {MAX_STROKE_POINTS:,} points")
-            return [Item(strokes)]
+            return [Item(cast("Strokes", strokes))]
         case other:
             raise HTTPException(422, f"{other[:40]!r}: unknown field; use image, images or strokes")
 
@@ -199,7 +181,3 @@ def _parse_form(content_type: str, body: bytes) -> list[Item]:
             422, f"form field {unknown_fields[0][:40]!r}: send files, in the field 'file'"
         )
     return items
-
-
-def _body_too_long() -> HTTPException:
-    return HTTPException(413, f"body is above {MAX_BODY_BYTES // 2**20} MiB")

@@ -20,13 +20,16 @@ SEVEN_STROKES = [[[5, 5], [35, 5], [15, 60]]]
 ERRORS = {
     400: "The body is not of the type that the request states.",
     401: "The request needs a token.",
+    403: "Pages of other sites may not call.",
     404: "There is no such model or report.",
     408: "The request did not arrive in time.",
     413: "The request is too large, or has too many pictures.",
     415: "The body's type is not supported.",
     422: "The request does not fit the schema, or its picture cannot be read.",
-    503: "Too many requests wait already.",
+    421: "The service is not called by this name.",
+    503: "Too many requests wait or arrive already.",
 }
+ERRORS_OF_CALLERS = (403, 421)
 
 
 def add_models(app: FastAPI) -> None:
@@ -45,6 +48,7 @@ def _reference(model: type[BaseModel]) -> dict[str, str]:
 
 def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     content = {"application/json": {"schema": _reference(ErrorResponse)}}
+    statuses = (*statuses, *ERRORS_OF_CALLERS)
     return {status: {"description": ERRORS[status], "content": content} for status in statuses}
 
 

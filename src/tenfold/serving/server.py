@@ -3,23 +3,29 @@
 import asyncio
 import gc
 import logging
+import multiprocessing
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from functools import partial
+from multiprocessing.process import BaseProcess
 
 from starlette.types import ASGIApp
 from uvicorn import Config, Server
-from uvicorn.supervisors import multiprocess
 
+from tenfold.cpu import available_cores
 from tenfold.errors import TenfoldError
+from tenfold.processes import end_with_parent
 from tenfold.serving.app import Settings, create_app
 from tenfold.serving.protocol import Protocol
+from tenfold.serving.reader_pool import ReaderPool
 
 KEEP_ALIVE_S = 30
-SHUTDOWN_TIMEOUT_S = 30
+SHUTDOWN_TIMEOUT_S = 25
+KILL_AFTER_S = 3  # a worker that has not ended so long after `SHUTDOWN_TIMEOUT_S`
+CHECK_WORKERS_S = 0.5
 # How soon a thread that has a result may take Python's lock; the default is ten times as long.
 THREAD_SWITCH_S = 0.0005
 MAX_UNACCEPTED_CONNECTIONS = 1024
@@ -59,7 +65,8 @@ def serve(
         BundleError, RunError: see `create_app`.
         TenfoldError: see `listen`.
     """
-    app = create_app(settings)  # even if only workers serve: errors are raised here, once
+    pool = ReaderPool(settings.model, available_cores())
+    app = create_app(settings, run_large=pool.run)  # even if only workers serve, for its errors
     listening = listen(host, port)
     # uvicorn raises the signals that it caught again once it has stopped.
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -67,13 +74,49 @@ def serve(
     name = f"[{host}]" if ":" in host else host
     announce(f"http://{name}:{listening.getsockname()[1]}")
     if workers == 1:
-        _Server(_config(partial(_prepare_process, app))).run([listening])
-        return
-    multiprocess.Process = _Process  # type: ignore[misc]  # uvicorn makes workers of this name
-    _Supervisor(_config(partial(_create_worker_app, settings), workers), [listening]).run()
+        _run(app, pool, listening)
+    else:
+        _supervise(settings, listening, workers)
+
+
+def _run(app: ASGIApp, pool: ReaderPool, listening: socket.socket) -> None:
+    """Serve in this process."""
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # clients' mistakes are not logged
+    sys.setswitchinterval(THREAD_SWITCH_S)
+    gc.collect()
+    gc.freeze()  # later collections skip what is loaded now
+    config = Config(
+        app,
+        http=Protocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=MAX_UNACCEPTED_CONNECTIONS,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
+    )
+    pool.start()
+    try:
+        _Server(config).run([listening])
+    finally:
+        pool.close()
 
 
 class _Server(Server):
+    async def on_tick(self, counter: int) -> bool:
+        """Check the connections' deadlines; uvicorn calls this ten times a second."""
+        now = asyncio.get_running_loop().time()
+        for connection in list(self.server_state.connections):
+            assert isinstance(connection, Protocol)  # noqa: S101 - the configured one
+            connection.check_deadlines(now)
+        return await super().on_tick(counter)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept the connections that wait, stop listening, and finish all requests."""
         self.lifespan.state["draining"] = True
@@ -96,51 +139,34 @@ def _accept_waiting(bound: socket.socket) -> Iterator[socket.socket]:
             yield bound.accept()[0]
 
 
-class _Process(multiprocess.Process):
-    @property
-    def server(self) -> Server:
-        """Return a `_Server` instead of uvicorn's."""
-        if self._server is None:
-            self._server = _Server(self.config)
-        return self._server
+def _supervise(settings: Settings, listening: socket.socket, workers: int) -> None:
+    """Keep worker processes running until SIGTERM or Ctrl-C, then let them finish."""
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    readers = max(1, available_cores() // workers)
+    context = multiprocessing.get_context("spawn")
+
+    def start() -> BaseProcess:
+        process = context.Process(target=_run_worker, args=(settings, listening, readers))
+        process.start()
+        return process
+
+    processes = [start() for _ in range(workers)]
+    while not stopping.wait(CHECK_WORKERS_S):
+        processes = [one if one.is_alive() else start() for one in processes]
+    listening.close()  # otherwise connections would wait in vain
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(SHUTDOWN_TIMEOUT_S + KILL_AFTER_S)
+        process.kill()
 
 
-class _Supervisor(multiprocess.Multiprocess):
-    def terminate_all(self) -> None:
-        for bound in self.sockets:  # otherwise connections would wait in vain
-            bound.close()
-        super().terminate_all()
-
-
-def _create_worker_app(settings: Settings) -> ASGIApp:
-    return _prepare_process(create_app(settings))
-
-
-def _prepare_process(app: ASGIApp) -> ASGIApp:
-    """Set up logging, thread switching and garbage collection for a long-lived process."""
-    logging.basicConfig(
-        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # clients' mistakes are not logged
-    sys.setswitchinterval(THREAD_SWITCH_S)
-    gc.collect()
-    gc.freeze()  # later collections skip what is loaded now
-    return app
-
-
-def _config(factory: Callable[[], ASGIApp], workers: int = 1) -> Config:
-    return Config(
-        factory,
-        factory=True,
-        http=Protocol,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        workers=workers,
-        backlog=MAX_UNACCEPTED_CONNECTIONS,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
-    )
+def _run_worker(settings: Settings, listening: socket.socket, readers: int) -> None:
+    """Serve in a process that `_supervise` started."""
+    end_with_parent()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    pool = ReaderPool(settings.model, readers)
+    _run(create_app(settings, run_large=pool.run), pool, listening)
