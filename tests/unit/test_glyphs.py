@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tenfold.data.digits import Digits
+from tenfold.rendering.glyph_raster import skeleton
 from tenfold.rendering.glyphs import (
     CLASSES,
     DIGITS,
@@ -16,7 +17,6 @@ from tenfold.rendering.glyphs import (
     Form,
     GlyphSource,
     Hand,
-    skeleton,
 )
 from tenfold.rendering.typefaces import TYPEFACES
 
@@ -80,6 +80,17 @@ def test_slant_moves_the_top_to_the_right(bar: GlyphSource) -> None:
     columns = np.arange(drawn.shape[1])
     top, bottom = drawn[4] @ columns / drawn[4].sum(), drawn[-5] @ columns / drawn[-5].sum()
     assert top - bottom == pytest.approx(0.5 * (drawn.shape[0] - 9), abs=2)
+
+
+@pytest.mark.parametrize("form", ["scanned", "skeleton"])
+def test_dirt_in_an_image_is_no_part_of_its_digit(form: Form, bar: GlyphSource) -> None:
+    dirty = bar.images[0].copy()
+    dirty[22, 22] = 255
+    image = torch.from_numpy(dirty)[None]
+    source = GlyphSource(Digits(image, torch.tensor([1]), "dirty", "here"))
+    hand = dataclasses.replace(HAND, form=form)
+    drawn, clean = (one.draw("1", hand, np.random.default_rng(0)).coverage for one in (source, bar))
+    assert extent(drawn) == extent(clean)
 
 
 def test_a_skeleton_is_thin_and_in_one_piece(bar: GlyphSource) -> None:

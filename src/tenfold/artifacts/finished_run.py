@@ -52,6 +52,8 @@ def read_run(path: Path) -> FinishedRun:
         recipe = tomllib.loads(toml)
     except tomllib.TOMLDecodeError as error:
         raise RunError(f"{path / 'recipe.toml'}: not valid TOML: {error}") from error
+    if "detector" in recipe:
+        raise RunError(f"{path}: trained a detector; reports and comparisons are of classifiers")
     fix = f"`tenfold train --resume --out {path}` writes it anew"
     member = path / "members/00/journal.jsonl"
     fix_member = "delete members/00 and train the member again"

@@ -1,6 +1,6 @@
 """What a training leaves and reports: manifest.json, journal.jsonl, events."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -73,12 +73,39 @@ class TrainingRecord(TrainingState):
     weight_loss: float = Field(description="mean squares of the weights, summed over layers")
     images_per_second: float | None = Field(description="since the last evaluation")
 
+    FIGURES: ClassVar[tuple[str, ...]] = ()
+
+    def figures(self) -> tuple[str, ...]:
+        """Return the text of each of `FIGURES`, which are shown while a network is trained."""
+        return ()
+
 
 class JournalRecord(TrainingRecord):
     """A line of a digit classifier's `journal.jsonl`, measured on the monitored images."""
 
     nll_sum: Finite = Field(description="summed negative log-likelihood, nats")
     accuracy: Fraction
+
+    FIGURES: ClassVar[tuple[str, ...]] = ("nll_sum", "accuracy")
+
+    def figures(self) -> tuple[str, ...]:
+        """See `TrainingRecord`."""
+        return f"{self.nll_sum:.1f}", f"{100 * self.accuracy:.2f} %"
+
+
+class DetectionRecord(TrainingRecord):
+    """A line of a detector's `journal.jsonl`, measured on rendered fields of held-out digits."""
+
+    loss: Finite = Field(description="mean over the fields")
+    recall: Fraction = Field(description="objects found with their class, of all")
+    false_per_field: float = Field(description="detections that are no object, or of another class")
+    exact: Fraction = Field(description="fields in which everything is found and nothing else")
+
+    FIGURES: ClassVar[tuple[str, ...]] = ("loss", "exact")
+
+    def figures(self) -> tuple[str, ...]:
+        """See `TrainingRecord`."""
+        return f"{self.loss:.3f}", f"{100 * self.exact:.1f} %"
 
 
 class ProgressEvent(Artifact):

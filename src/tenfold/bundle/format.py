@@ -1,9 +1,10 @@
-"""A bundle on disk: a trained classifier as a folder of four files.
+"""A bundle on disk: a trained classifier as a folder of files.
 
     bundle.json            format, networks, calibration, SHA-256 of the other files
     model.onnx             the networks as one ONNX graph: what reads digits
     card.md                what the classifier is, how it was trained
     weights.safetensors    tensors named `00.blocks.0.convolution.weight`, …: for torch
+    detector.onnx          finds the digits of numbers on pages; not every bundle has one
 
 Reading a bundle executes no code from it. This module needs neither torch, safetensors nor onnx;
 `weights.py` and `save.py` do.
@@ -19,12 +20,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tenfold.bundle.test_time_augmentation import TestTimeAugmentation
 from tenfold.errors import BundleError
 from tenfold.model.config import NetworkConfig
+from tenfold.model.detector_config import DetectorConfig
 
 BUNDLES = Path(__file__).parents[1] / "bundles"  # the shipped bundles, by name
 SHIPPED = BUNDLES / "field"
 
 CONFIG_FILE, MODEL_FILE = "bundle.json", "model.onnx"
 CARD_FILE, WEIGHTS_FILE = "card.md", "weights.safetensors"
+DETECTOR_FILE = "detector.onnx"
 
 # The input and the outputs of model.onnx.
 IMAGES, PROBABILITIES, MEMBERS = "images", "probabilities", "members"
@@ -38,6 +41,27 @@ class BundleFacts(BaseModel):
     recipe: str | None = None
     seed: int | None = None
     data: str | None = Field(default=None, description="the data set that was trained on")
+
+
+class DetectorFacts(BaseModel):
+    """The detector of a bundle that reads numbers, and when they are believed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    network: DetectorConfig
+    calibration: tuple[float, float] = Field(
+        default=(1.0, 0.0),
+        description="slope and intercept of a number's calibrated logit over the raw one",
+    )
+    min_probability: float = Field(
+        default=0.8,
+        ge=0,
+        le=1,
+        description="numbers with a calibrated probability below are unsure",
+    )
+    sha256: str = ""
+    recipe: str | None = None
+    seed: int | None = None
 
 
 class BundleConfig(BaseModel):
@@ -58,6 +82,7 @@ class BundleConfig(BaseModel):
     )
     model_sha256: str = ""
     weights_sha256: str = ""
+    detector: DetectorFacts | None = None
     facts: BundleFacts = BundleFacts()
 
     def to_json(self) -> str:
@@ -115,6 +140,18 @@ def read_model(path: str | Path) -> tuple[BundleConfig, bytes]:
     """
     config = read_config(path)
     return config, read_hashed(find_bundle(path) / MODEL_FILE, config.model_sha256)
+
+
+def read_detector(path: str | Path) -> tuple[DetectorFacts, bytes] | None:
+    """Read the detector of a bundle, and the bytes of `detector.onnx`; None if it has none.
+
+    Raises:
+        BundleError: a file is missing or damaged.
+    """
+    facts = read_config(path).detector
+    if facts is None:
+        return None
+    return facts, read_hashed(find_bundle(path) / DETECTOR_FILE, facts.sha256)
 
 
 def read_hashed(file: Path, sha256: str) -> bytes:

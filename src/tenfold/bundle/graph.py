@@ -1,21 +1,18 @@
 """A bundle as an ONNX graph: uint8 images in, calibrated probabilities out.
 
 Normalisation, test-time augmentation, the average over members and the temperature are in the
-graph, so that callers cannot get them wrong. Batch norm is folded into the weights. The graph is
-written node by node from the bundle's config: a tracer would turn the fused kernels into a graph
-that is neither small nor stable.
+graph, so that callers cannot get them wrong. Batch norm is folded into the weights.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from tenfold.bundle.format import IMAGES, MEMBERS, PROBABILITIES, BundleConfig
+from tenfold.bundle.graph_builder import Array, GraphBuilder, fold_batch_norm
 from tenfold.bundle.test_time_augmentation import (
     VARIANTS,
     TestTimeAugmentation,
@@ -25,44 +22,8 @@ from tenfold.bundle.weights import Weights, member_weights
 from tenfold.data.mnist import CLASSES, SIDE
 from tenfold.model.config import NetworkConfig, PoolKind
 
-Array = npt.NDArray[Any]
-
-_OPSET_VERSION = 21
-_IR_VERSION = 10  # the format of ONNX files that goes with the opset
 _WINDOW: dict[str, Any] = {"kernel_shape": [2, 2], "strides": [2, 2]}
 _LEAST_PROBABILITY = 1e-38  # keeps the logarithm finite
-_BATCH_NORM_EPSILON = 1e-5  # torch's
-
-
-@dataclass
-class _Graph:
-    """Nodes in order, and constants by name."""
-
-    nodes: list[onnx.NodeProto] = field(default_factory=list)
-    constants: dict[str, onnx.TensorProto] = field(default_factory=dict)
-
-    def add(
-        self,
-        kind: str,
-        inputs: Sequence[str],
-        output: str = "",
-        **attributes: Any,  # noqa: ANN401 - integers or lists of them
-    ) -> str:
-        """Append a node of one output, and return that output's name."""
-        name = output or f"{kind.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, list(inputs), [name], name=name, **attributes))
-        return name
-
-    def floats(self, name: str, value: npt.ArrayLike) -> str:
-        """Keep a float32 constant under a name, and return the name."""
-        array = np.ascontiguousarray(value, np.float32)
-        self.constants[name] = numpy_helper.from_array(array, name)
-        return name
-
-    def integers(self, name: str, *values: npt.ArrayLike) -> str:
-        """Keep an int64 constant under a name, and return the name."""
-        self.constants[name] = numpy_helper.from_array(np.array(values, np.int64), name)
-        return name
 
 
 def build_graph(config: BundleConfig, weights: Weights, card: str = "") -> onnx.ModelProto:
@@ -78,7 +39,7 @@ def build_graph(config: BundleConfig, weights: Weights, card: str = "") -> onnx.
         float32[n, 10], calibrated, and `members` float32[n, members, 10], each member's own
         before the temperature.
     """
-    graph = _Graph()
+    graph = GraphBuilder()
     pixels = graph.add("Cast", [IMAGES], to=TensorProto.FLOAT)
     pixels = graph.add("Div", [pixels, graph.floats("white", 255)])
     variants = _variants(graph, pixels, config.test_time_augmentation)
@@ -92,22 +53,13 @@ def build_graph(config: BundleConfig, weights: Weights, card: str = "") -> onnx.
         helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", *shape])
         for name, shape in ((PROBABILITIES, [CLASSES]), (MEMBERS, [len(logits), CLASSES]))
     ]
-    constants = list(graph.constants.values())
-    model = helper.make_model(
-        helper.make_graph(graph.nodes, config.name, inputs, outputs, constants),
-        producer_name="tenfold",
-        opset_imports=[helper.make_opsetid("", _OPSET_VERSION)],
-        ir_version=_IR_VERSION,
-    )
     described = config.model_dump_json(exclude={"model_sha256", "weights_sha256"})
     threshold = str(config.rejection_threshold)
     metadata = {"bundle": described, "card": card, "rejection_threshold": threshold}
-    helper.set_model_props(model, metadata)
-    onnx.checker.check_model(model, full_check=True)
-    return model
+    return graph.model(config.name, inputs, outputs, metadata)
 
 
-def _average(graph: _Graph, logits_of_members: Sequence[str], config: BundleConfig) -> None:
+def _average(graph: GraphBuilder, logits_of_members: Sequence[str], config: BundleConfig) -> None:
     """Add the average over variants, then over members, then the temperature."""
     by_variant = graph.integers("by_variant", VARIANTS[config.test_time_augmentation], -1, CLASSES)
     graph.integers("zero", 0)
@@ -125,7 +77,7 @@ def _average(graph: _Graph, logits_of_members: Sequence[str], config: BundleConf
     graph.add("Softmax", [scaled], PROBABILITIES, axis=1)
 
 
-def _variants(graph: _Graph, pixels: str, augmentation: TestTimeAugmentation) -> str:
+def _variants(graph: GraphBuilder, pixels: str, augmentation: TestTimeAugmentation) -> str:
     """Add the v variants of images [n, 28, 28]: [v·n, 1, 28, 28], variants first."""
     image = graph.integers("image", -1, 1, SIDE, SIDE)
     if augmentation == "none":
@@ -140,7 +92,7 @@ def _variants(graph: _Graph, pixels: str, augmentation: TestTimeAugmentation) ->
     return graph.add("Reshape", [graph.add("Transpose", [variants], perm=[1, 0, 2]), image])
 
 
-def _deskewed(graph: _Graph, pixels: str) -> str:
+def _deskewed(graph: GraphBuilder, pixels: str) -> str:
     """Add `tenfold.data.deskew.deskewed`, [n, 28, 28] to as many.
 
     A pixel is a sum over its row, weighted by 1 less the distance to the place that it is read
@@ -171,7 +123,9 @@ def _deskewed(graph: _Graph, pixels: str) -> str:
     return graph.add("ReduceSum", [graph.add("Mul", [weight, row]), "inner"], keepdims=0)
 
 
-def _network(graph: _Graph, x: str, config: NetworkConfig, weights: Weights, prefix: str) -> str:
+def _network(
+    graph: GraphBuilder, x: str, config: NetworkConfig, weights: Weights, prefix: str
+) -> str:
     """Add a `DigitNetwork` from pixels [n, 1, 28, 28] to logits [n, 10]."""
     x = graph.add("Sub", [x, graph.floats(f"{prefix}mean", config.input_mean)])
     x = graph.add("Div", [x, graph.floats(f"{prefix}std", config.input_std)])
@@ -200,18 +154,14 @@ def _network(graph: _Graph, x: str, config: NetworkConfig, weights: Weights, pre
 
 def _folded(weights: Weights, name: str, layer: str) -> tuple[Array, Array]:
     """Return a layer's weight [o, …] and bias [o] in float64, batch norm folded in."""
-    weight = weights[f"{name}.{layer}.weight"].astype(np.float64)
+    weight = weights[f"{name}.{layer}.weight"]
     if f"{name}.norm.weight" not in weights:
-        return weight, weights[f"{name}.{layer}.bias"].astype(np.float64)
-    gain, bias, mean, variance = (
-        weights[f"{name}.norm.{part}"].astype(np.float64)
-        for part in ("weight", "bias", "running_mean", "running_var")
-    )
-    scale = gain / np.sqrt(variance + _BATCH_NORM_EPSILON)
-    return weight * scale.reshape(-1, *[1] * (weight.ndim - 1)), bias - mean * scale
+        return weight.astype(np.float64), weights[f"{name}.{layer}.bias"].astype(np.float64)
+    parts = ("weight", "bias", "running_mean", "running_var")
+    return fold_batch_norm(weight, [weights[f"{name}.norm.{part}"] for part in parts])
 
 
-def _inputs(graph: _Graph, x: str, layer: str, weight: Array, bias: Array) -> list[str]:
+def _inputs(graph: GraphBuilder, x: str, layer: str, weight: Array, bias: Array) -> list[str]:
     return [x, graph.floats(f"{layer}.weight", weight), graph.floats(f"{layer}.bias", bias)]
 
 
@@ -221,7 +171,7 @@ def _by_channel(weight: Array, channels: int) -> Array:
     return apart.transpose(0, 2, 1).reshape(len(weight), -1)
 
 
-def _pooled(graph: _Graph, x: str, kind: PoolKind, side: int) -> tuple[str, float]:
+def _pooled(graph: GraphBuilder, x: str, kind: PoolKind, side: int) -> tuple[str, float]:
     """Add 2×2 SAME pooling of images of `side` pixels.
 
     Returns:

@@ -56,18 +56,7 @@ class OnnxClassifier:
     ) -> None:
         self.config = config
         self._name = name
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = _SILENT
-        for key, value in _SESSION_CONFIG.items():
-            options.add_session_config_entry(key, value)
-        try:
-            self._session = onnxruntime.InferenceSession(
-                model, options, providers=["CPUExecutionProvider"], enable_fallback=False
-            )
-        except Exception as error:  # its exceptions share no other base class
-            raise self._error("cannot be loaded", error) from error
+        self._session = open_session(model, threads, name)
         found = (_signature(self._session.get_inputs()), _signature(self._session.get_outputs()))
         expected = (
             [(IMAGES, "tensor(uint8)", [SIDE, SIDE])],
@@ -115,15 +104,37 @@ class OnnxClassifier:
                 for start in starts
             ]
         except Exception as error:
-            raise self._error("failed", error) from error
+            raise runtime_error(self._name, "failed", error) from error
         calibrated, members = (np.concatenate(part) for part in zip(*parts, strict=True))
         finite = np.isfinite(calibrated).all() and np.isfinite(members).all()
         if not finite or len(calibrated) != len(images_nhw):
             raise BundleError(f"{self._name}: gives no finite probabilities; its weights are wrong")
         return calibrated, members
 
-    def _error(self, what: str, error: Exception) -> BundleError:
-        return BundleError(f"{self._name}: {what}: {' '.join(str(error).split())}")
+
+def open_session(model: bytes, threads: int, name: str) -> onnxruntime.InferenceSession:
+    """Open an ONNX model on the CPU; it reads no other file.
+
+    Raises:
+        BundleError: ONNX Runtime cannot load it.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _SILENT
+    for key, value in _SESSION_CONFIG.items():
+        options.add_session_config_entry(key, value)
+    try:
+        return onnxruntime.InferenceSession(
+            model, options, providers=["CPUExecutionProvider"], enable_fallback=False
+        )
+    except Exception as error:  # its exceptions share no other base class
+        raise runtime_error(name, "cannot be loaded", error) from error
+
+
+def runtime_error(name: str, what: str, error: Exception) -> BundleError:
+    """Return an error of ONNX Runtime as one line."""
+    return BundleError(f"{name}: {what}: {' '.join(str(error).split())}")
 
 
 def _signature(values: Sequence[Any]) -> list[tuple[str, str, list[int]]]:

@@ -13,13 +13,16 @@ from safetensors.numpy import save
 from tenfold.bundle.format import (
     CARD_FILE,
     CONFIG_FILE,
+    DETECTOR_FILE,
     MODEL_FILE,
     WEIGHTS_FILE,
     BundleConfig,
+    DetectorFacts,
     find_bundle,
     parse_config,
     read_card,
     read_config,
+    read_detector,
     read_hashed,
 )
 from tenfold.bundle.graph import build_graph
@@ -66,6 +69,23 @@ def recalibrate_bundle(folder: Path, *, temperature: float, rejection_threshold:
     _write(folder, config.model_copy(update=found), weights, folder, read_card(folder))
 
 
+def add_detector(folder: Path, facts: DetectorFacts, model: bytes) -> None:
+    """Give a bundle folder a detector, in place of the one that it may have.
+
+    Args:
+        folder: of a bundle of this format.
+        facts: without the hash.
+        model: the bytes of its ONNX file.
+
+    Raises:
+        BundleError: the bundle is damaged.
+    """
+    facts = facts.model_copy(update={"sha256": hashlib.sha256(model).hexdigest()})
+    config = read_config(folder).model_copy(update={"detector": facts})
+    write_atomically(folder / DETECTOR_FILE, model)
+    write_atomically(folder / CONFIG_FILE, config.to_json())
+
+
 def copy_bundle(path: str | Path, folder: Path) -> None:
     """Write a bundle of this format or of format 1 as one of this format.
 
@@ -86,7 +106,12 @@ def copy_bundle(path: str | Path, folder: Path) -> None:
     else:
         config = read_config(original)
     weights = read_hashed(original / WEIGHTS_FILE, config.weights_sha256)
-    _write(folder, config, weights, original, read_card(original))
+    detector = read_detector(original) if config.detector else None
+    _write(
+        folder, config.model_copy(update={"detector": None}), weights, original, read_card(original)
+    )
+    if detector:
+        add_detector(folder, *detector)
 
 
 def _from_format_1(document: dict[str, Any]) -> dict[str, Any]:

@@ -112,6 +112,9 @@ def _print_results(run: "Run", *, as_json: bool) -> None:
     """Write the report and print the results of a run."""
     from tenfold.report.page import write_report
 
+    if run.recipe.detector:
+        _print_detector(run, as_json=as_json)
+        return
     evaluation = run.evaluation
     page = write_report([run.path])
     seconds = run.manifest.timings.total_seconds
@@ -130,3 +133,18 @@ def _print_results(run: "Run", *, as_json: bool) -> None:
             "selected_on": evaluation.kept.selected_on,
         }
     )
+
+
+def _print_detector(run: "Run", *, as_json: bool) -> None:
+    """Print the results of a run that trained a detector."""
+    from rich.table import Table
+
+    evaluation = run.detector_evaluation
+    if as_json:
+        print_json({"run": str(run.path), "exact": evaluation.exact, **evaluation.model_dump()})
+        return
+    table = Table("fields", "exactly right", "accepted", "accepted and wrong", box=None)
+    for found in evaluation.sets:
+        shares = (found.exact, found.accepted, found.accepted_wrong)
+        table.add_row(found.name, *(f"{100 * count / found.fields:.1f} %" for count in shares))
+    console().print(table)

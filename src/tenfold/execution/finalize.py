@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from tenfold.artifacts.detection import DetectorEvaluation
 from tenfold.artifacts.evaluation import Curves, Kept, RunEvaluation
 from tenfold.artifacts.training import Timings
 from tenfold.bundle.format import BundleConfig, BundleFacts
@@ -16,6 +17,7 @@ from tenfold.evaluation.calibration import (
     fit_rejection_threshold,
     fit_temperature,
 )
+from tenfold.execution.finalize_detector import finalize_detector
 from tenfold.execution.run import Run
 from tenfold.training.checkpoint import load_checkpoint
 from tenfold.training.curves import curves, selected_rows
@@ -35,11 +37,9 @@ def finalize_run(run: Run, training_seconds: float, workers: int) -> None:
         workers: members that were trained at a time, those of other runs included.
     """
     begun = time.monotonic()
-    monitored = run.digits()[1]
-    _make_bundle(run)
-    if run.recipe.data.monitor == "validation":
-        _calibrate(run, monitored)
-    evaluation = _evaluate(run, monitored)
+    detector = run.recipe.detector
+    evaluation: RunEvaluation | DetectorEvaluation
+    evaluation = finalize_detector(run, detector) if detector else _finalize_classifier(run)
     for folder in run.members:  # of a process that was killed between the two files
         (folder / "checkpoint.safetensors").unlink(missing_ok=True)
     timings = Timings(
@@ -49,6 +49,15 @@ def finalize_run(run: Run, training_seconds: float, workers: int) -> None:
     manifest = run.manifest.model_copy(update={"timings": timings, "parallel_members": workers})
     run.write_manifest(manifest)
     evaluation.write_file(run.path / "evaluation.json")
+
+
+def _finalize_classifier(run: Run) -> RunEvaluation:
+    """Bundle, calibrate and measure the networks of a run that trained classifiers."""
+    monitored = run.digits()[1]
+    _make_bundle(run)
+    if run.recipe.data.monitor == "validation":
+        _calibrate(run, monitored)
+    return _evaluate(run, monitored)
 
 
 def _make_bundle(run: Run) -> None:

@@ -20,9 +20,9 @@ from tenfold.data.digits import Digits
 from tenfold.errors import RunError
 from tenfold.execution.run import Run, sha256_of
 from tenfold.model.kernels.functional import tune_process
-from tenfold.training.digits import digit_task
 from tenfold.training.hardware import Precision, choose_placement
 from tenfold.training.member import MemberRun, train_member
+from tenfold.training.tasks import recipe_task
 from tenfold.training.trainer import Trainer
 
 OnEvent = Callable[["Job", Event], bool | None]
@@ -83,7 +83,7 @@ def run_job(
     run = Run.open(job.run)
     training, monitored = digits or run.digits()
     where = choose_placement(job.device, job.precision)
-    task = digit_task(run.recipe, job.member, training, monitored, where.device)
+    task = recipe_task(run.recipe, job.member, training, monitored, where.device)
     trainer = Trainer(task, run.recipe.training, run.recipe.ema, where.dtype)
     yield from train_member(MemberRun(trainer, run.members[job.member]), stop)
 

@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from tenfold.artifacts.training import Event, FailureEvent, JournalRecord, TrainingState
+from tenfold.artifacts.training import Event, FailureEvent, TrainingRecord, TrainingState
 from tenfold.training.recipe import Recipe
+from tenfold.training.tasks import record_type
 
 LINE_SECONDS = 5.0
 FEW = 8  # rows that are all shown
@@ -24,12 +25,14 @@ class ProgressView:
     ) -> None:
         self.names = names or [str(number) for number in range(1, recipe.members + 1)]
         self.console = console
+        self.record = record_type(recipe)
+        self.columns = (*COLUMNS, *self.record.FIGURES)
         schedule = recipe.schedule
         self.stages = len(schedule.stages)
         self.iterations = schedule.iterations
         self.images = schedule.images_before(schedule.iterations)
         self.states: list[TrainingState | None] = [None for _ in self.names]
-        self.measured: dict[int, JournalRecord] = {}
+        self.measured: dict[int, TrainingRecord] = {}
         self.begun: dict[int, tuple[float, int]] = {}
         self.rates: dict[int, float] = {}
         self.printed = 0.0
@@ -54,7 +57,7 @@ class ProgressView:
         if isinstance(event, FailureEvent):
             return
         state = self.states[member] = event.state
-        if isinstance(state, JournalRecord):
+        if isinstance(state, TrainingRecord):
             self.measured[member] = state
         now = time.monotonic()
         start, images = self.begun.setdefault(member, (now, state.images))
@@ -67,13 +70,13 @@ class ProgressView:
 
     def line(self, member: int) -> str:
         """Describe one member in words."""
-        cells = dict(zip(COLUMNS, self.cells(member), strict=True))
+        cells = dict(zip(self.columns, self.cells(member), strict=True))
         return " · ".join(f"{name} {value}" for name, value in cells.items() if value)
 
     def table(self) -> Table:
         """Draw one row a member; of many, those that are being trained."""
         table = Table(box=None, pad_edge=False)
-        for name in COLUMNS:
+        for name in self.columns:
             table.add_column(name, justify="right", no_wrap=True)
         ended = [state is not None and state.step == self.iterations for state in self.states]
         for member, state in enumerate(self.states):
@@ -87,7 +90,7 @@ class ProgressView:
         """Return what the table shows of one member."""
         name, state = self.names[member], self.states[member]
         if state is None:
-            return [name, "waiting", *[""] * (len(COLUMNS) - 2)]
+            return [name, "waiting", *[""] * (len(self.columns) - 2)]
         rate, measured = self.rates[member], self.measured.get(member)
         left = self.images - state.images
         return [
@@ -99,8 +102,7 @@ class ProgressView:
             f"{state.l2_coefficient:.3g}",
             f"{rate:,.0f}" if rate else "",
             f"{left / rate:.0f} s" if rate and left else "",
-            f"{measured.nll_sum:.1f}" if measured else "",
-            f"{100 * measured.accuracy:.2f} %" if measured else "",
+            *(measured.figures() if measured else [""] * len(self.record.FIGURES)),
         ]
 
 
@@ -113,6 +115,4 @@ COLUMNS = (
     "L2",
     "images/s",
     "left",
-    "nll_sum",
-    "accuracy",
 )

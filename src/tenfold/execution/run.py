@@ -11,6 +11,7 @@ import hashlib
 from functools import cached_property
 from pathlib import Path
 
+from tenfold.artifacts.detection import DetectorEvaluation
 from tenfold.artifacts.evaluation import Evaluation, RunEvaluation
 from tenfold.artifacts.training import Manifest
 from tenfold.bundle.format import SHIPPED
@@ -61,6 +62,12 @@ class Run:
         """What the run scored: see `Run.evaluate`."""
         fix = f"`tenfold train --resume --out {self.path}` writes it anew"
         return RunEvaluation.read_file(self.path / "evaluation.json", fix)
+
+    @property
+    def detector_evaluation(self) -> DetectorEvaluation:
+        """What a run that trained a detector scored."""
+        fix = f"`tenfold train --resume --out {self.path}` writes it anew"
+        return DetectorEvaluation.read_file(self.path / "evaluation.json", fix)
 
     @property
     def finished(self) -> bool:

@@ -16,6 +16,7 @@ from tenfold.execution.run import Run
 from tenfold.folder_lock import exclusive
 from tenfold.training.journal import Journal
 from tenfold.training.recipe import Recipe, load_recipe
+from tenfold.training.tasks import record_type
 
 OnMemberEvent = Callable[[int, Event], None]
 
@@ -97,5 +98,6 @@ def journaled_seconds(run: Run, workers: int) -> float:
         run: all of its members are trained.
         workers: members that were trained at a time.
     """
-    seconds = [Journal(folder).records()[-1].seconds for folder in run.members]
+    record = record_type(run.recipe)
+    seconds = [Journal(folder).read(record)[-1].seconds for folder in run.members]
     return max(*seconds, sum(seconds) / workers)

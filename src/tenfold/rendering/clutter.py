@@ -24,10 +24,8 @@ def print_words(scene: Scene, random: Random) -> None:
     typeface, darkness = sample_typeface(random), random.uniform(0.3, 1)
     scale = log_uniform(random, (7, 34)) / PRINTED_HEIGHT_PX
     for _ in range(int(random.integers(1, 4))):
-        text = WORDS[random.integers(len(WORDS))]
-        if bernoulli(random, 0.3):
-            text = f"{text} {WORDS[random.integers(len(WORDS))]}"
-        scatter(scene, _scaled(printed_text(text, typeface), scale, random), darkness)
+        word = printed_text(WORDS[random.integers(len(WORDS))], typeface)
+        scatter(scene, _scaled(word, scale, random), darkness)
 
 
 def print_paragraph(scene: Scene, random: Random) -> None:

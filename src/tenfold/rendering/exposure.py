@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tenfold.rendering.glyphs import blur
+from tenfold.rendering.glyph_raster import blur
 from tenfold.rendering.sampling import Random, bernoulli, log_uniform, weighted_choice
 from tenfold.rendering.scene import Scene
 

@@ -13,34 +13,36 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from tenfold.data.digits import Digits
+from tenfold.data.mnist import SIDE
+from tenfold.rendering.glyph_raster import (
+    SKELETON_SCALE,
+    Linear,
+    blur,
+    crop_glyph,
+    draw_image,
+    draw_skeleton,
+    draw_strokes,
+    skeleton,
+    skeleton_distances,
+    warp_linear,
+)
+from tenfold.rendering.pen import Coverage
 from tenfold.rendering.sampling import Random, bernoulli
 from tenfold.rendering.strokes import Points, Strokes, catmull_rom, jitter_points, parse_template
-from tenfold.rendering.typefaces import PRINTED_HEIGHT_PX, Typeface, printed_character
+from tenfold.rendering.typefaces import PRINTED_HEIGHT_PX, Typeface, printed_text
 
-Coverage = npt.NDArray[np.float32]
-Linear = npt.NDArray[np.float64]
 Form = Literal["scanned", "skeleton", "template", "print"]
 
 CLASSES = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9", ".", "-", "/", ":")
 CLASS_OF = {character: index for index, character in enumerate(CLASSES)} | {",": 10}
 DIGITS = "0123456789"
 
-# A pixel belongs to a character if strokes cover this share of it.
-EDGE_COVERAGE = 0.3
-# MNIST's digits fill a box of 20 pixels in an image of 28.
+# The side of the box that MNIST's digits fill.
 MNIST_BOX_PX = 20
-MNIST_SIDE_PX = 28
-SKELETON_SCALE = 2
-EDGE_LEVEL = 127
-BOLD_RADIUS_PX, BOLD_THRESHOLD = 2.0, 0.45
-SKELETON_MARGIN_PX = 4
-SKELETON_LEVEL = 110
-STROKE_SUPERSAMPLING = 2
 
 _TOML = Path(__file__).with_name("field_templates.toml").read_text(encoding="utf-8")
 TEMPLATES: dict[str, tuple[Strokes, ...]] = {
@@ -76,7 +78,7 @@ class Hand:
         linear: slant, aspect and the rotation of the page, without scale.
         unevenness: standard deviation of size, slant and position between digits, times a typical.
         threshold: brightness at the edge of a stroke of MNIST, relative to its middle.
-        sharpness: slope of the coverage at that edge, in MNIST's pixels.
+        sharpness: slope of the coverage at that edge, 1 for the least.
         typeface: of printed digits.
     """
 
@@ -95,7 +97,7 @@ class GlyphSource:
     """Draws characters; holds the images that digits are drawn from.
 
     Args:
-        digits: images of handwritten digits; every class must be there.
+        digits: images of handwritten digits. A class without images is drawn from templates.
     """
 
     def __init__(self, digits: Digits) -> None:
@@ -124,130 +126,24 @@ class GlyphSource:
         index = int(members[random.integers(len(members))])
         scale = hand.height_px / MNIST_BOX_PX
         if hand.form == "scanned":
-            return draw_image(self.images[index], scale * linear, hand)
+            return draw_image(self.images[index], scale * linear, hand.threshold, hand.sharpness)
         return draw_skeleton(self._distances(index), scale * linear, hand.stroke_px)
 
     def _distances(self, index: int) -> Coverage:
-        """Return each pixel's distance to the skeleton of an image; skeletons are kept, packed."""
-        side = SKELETON_SCALE * MNIST_SIDE_PX
+        """Return the distances to the skeleton of an image; skeletons are kept, packed."""
+        side = SKELETON_SCALE * SIDE
         if index not in self._skeletons:
             self._skeletons[index] = np.packbits(skeleton(self.images[index]))
         bits = np.unpackbits(self._skeletons[index]).reshape(side, side)
-        padded = np.pad(1 - bits, SKELETON_MARGIN_PX * SKELETON_SCALE, constant_values=1)
-        distances = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_5)
-        return distances.astype(np.float32, copy=False)
-
-
-def skeleton(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    """Thin an image uint8[28, 28], white on black, to lines of one pixel: bool[56, 56]."""
-    from skimage.morphology import skeletonize
-
-    enlarged = cv2.resize(
-        image, None, fx=SKELETON_SCALE, fy=SKELETON_SCALE, interpolation=cv2.INTER_CUBIC
-    )
-    thin: npt.NDArray[np.bool_] = skeletonize(enlarged > SKELETON_LEVEL)
-    return thin
-
-
-def draw_image(image: npt.NDArray[np.uint8], linear: Linear, hand: Hand) -> Coverage:
-    """Enlarge an image of MNIST; the hand's threshold makes its strokes bold or thin.
-
-    Faint strokes are first made as bright as dark ones, so that no threshold breaks them.
-    """
-    scale = _scale_of(linear)
-    levels = image.astype(np.float32)
-    threshold = hand.threshold
-    if _is_bold(image):
-        threshold = max(threshold, BOLD_THRESHOLD)
-    middle = cv2.dilate(blur(levels, 0.5), np.ones((5, 5), np.uint8))
-    relative = levels / np.maximum(middle, max(1.0, 0.4 * float(middle.max())))
-    smooth = _warp(relative.clip(0, 1), linear, 0)
-    if scale > 1:
-        smooth = blur(smooth, 0.4 * scale)
-    slope = hand.sharpness * max(0.5 / threshold, 0.5 / (1 - threshold))
-    edged = (smooth - threshold) * np.float32(slope * max(1.0, scale)) + np.float32(0.5)
-    return _cropped(edged.clip(0, 1))
-
-
-def _is_bold(image: npt.NDArray[np.uint8]) -> bool:
-    """Tell whether an image of MNIST has strokes so thick that thicker ones would fill loops."""
-    distances = cv2.distanceTransform((image > EDGE_LEVEL).view(np.uint8), cv2.DIST_L2, 3)
-    return float(distances.max()) > BOLD_RADIUS_PX
-
-
-def draw_skeleton(distances: Coverage, linear: Linear, stroke_px: float) -> Coverage:
-    """Draw a skeleton with a round pen, from the distances of its neighbourhood to it."""
-    per_pixel = linear / SKELETON_SCALE
-    scale = np.float32(_scale_of(per_pixel))
-    # The steps of the skeleton, which has whole pixels, are smoothed away.
-    smooth = blur(distances, 1.0) - np.float32(0.5)
-    far = float(SKELETON_MARGIN_PX * SKELETON_SCALE)
-    reach = np.float32(max(stroke_px, 1.0) / 2 + 0.5)
-    coverage = (reach - _warp(smooth, per_pixel, far) * scale).clip(0, 1)
-    return _cropped(coverage * np.float32(min(1.0, stroke_px)))
-
-
-def draw_strokes(strokes: Strokes, linear: Linear, stroke_px: float) -> Coverage:
-    """Draw strokes of points [k, 2] with a round pen, `linear` of them being in pixels."""
-    fine = [points @ linear.T * STROKE_SUPERSAMPLING for points in strokes]
-    every = np.concatenate(fine)
-    width = max(1, round(max(stroke_px, 1.0) * STROKE_SUPERSAMPLING))
-    margin = width + STROKE_SUPERSAMPLING
-    low = every.min(axis=0) - margin
-    extent = np.ceil((every.max(axis=0) - low + margin) / STROKE_SUPERSAMPLING).astype(int)
-    size = extent * STROKE_SUPERSAMPLING
-    canvas = np.zeros((int(size[1]), int(size[0])), np.uint8)
-    fixed = [np.rint((points - low) * 16).astype(np.int32) for points in fine]
-    cv2.polylines(
-        canvas, fixed, isClosed=False, color=255, thickness=width, lineType=cv2.LINE_AA, shift=4
-    )
-    width_hw = (int(extent[0]), int(extent[1]))
-    coarse = cv2.resize(canvas, width_hw, interpolation=cv2.INTER_AREA)
-    return _cropped(coarse.astype(np.float32) / np.float32(255) * np.float32(min(1.0, stroke_px)))
+        return skeleton_distances(bits.view(np.bool_))
 
 
 def draw_printed(character: str, hand: Hand) -> Coverage:
     """Draw a printed character; its digits are `height_px` high."""
-    large = printed_character(character, hand.typeface)
+    large = printed_text(character, hand.typeface)
     scale = hand.height_px / PRINTED_HEIGHT_PX
     smooth = blur(large, max(0.3, 0.4 / scale))
-    return _cropped(_warp(smooth, scale * hand.linear, 0))
-
-
-def blur(image: Coverage, sigma_px: float) -> Coverage:
-    """Blur float32[h, w] with a Gaussian."""
-    return cv2.GaussianBlur(image, (0, 0), sigma_px).astype(np.float32, copy=False)
-
-
-def _warp(image: Coverage, linear: Linear, border: float) -> Coverage:
-    """Map an image by `linear` about its middle, into one that is large enough."""
-    h, w = image.shape
-    corners = np.abs(linear) @ [w, h]
-    size = (math.ceil(corners[0]) + 2, math.ceil(corners[1]) + 2)
-    middle = np.array(size) / 2 - 0.5 - linear @ [w / 2 - 0.5, h / 2 - 0.5]
-    affine = np.column_stack([linear, middle])
-    warped = cv2.warpAffine(image, affine, size, flags=cv2.INTER_LINEAR, borderValue=border)
-    return warped.astype(np.float32, copy=False)
-
-
-def drawn_box(coverage: Coverage) -> tuple[int, int, int, int] | None:
-    """Return left, top, right and bottom of the pixels of a character; None if there are none."""
-    left, top, w, h = cv2.boundingRect((coverage >= EDGE_COVERAGE).view(np.uint8))
-    return (left, top, left + w, top + h) if w else None
-
-
-def _scale_of(linear: Linear) -> float:
-    (a, b), (c, d) = linear.tolist()
-    return math.sqrt(abs(a * d - b * c))
-
-
-def _cropped(coverage: Coverage) -> Coverage:
-    """Crop to the pixels of the character and one pixel around them, for the soft edge."""
-    box = drawn_box(coverage)
-    if box is None:
-        return np.zeros((1, 1), np.float32)
-    left, top, right, bottom = box
-    return coverage[max(top - 1, 0) : bottom + 1, max(left - 1, 0) : right + 1]
+    return crop_glyph(warp_linear(smooth, scale * hand.linear, 0))
 
 
 def _uneven(unevenness: float, random: Random) -> Linear:

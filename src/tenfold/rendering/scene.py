@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tenfold.rendering.glyphs import CLASS_OF, Glyph, drawn_box
+from tenfold.rendering.glyph_raster import drawn_box
+from tenfold.rendering.glyphs import CLASS_OF, Glyph
 from tenfold.rendering.sampling import Random, bernoulli
 
 Point = tuple[float, float]

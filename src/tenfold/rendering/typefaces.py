@@ -64,19 +64,13 @@ def sample_typeface(random: Random) -> Typeface:
     return TYPEFACES[random.integers(len(TYPEFACES))]
 
 
-def printed_character(character: str, typeface: Typeface) -> npt.NDArray[np.float32]:
-    """Draw a character: float32[h, w], 0 … 1, cropped to it; digits are 48 pixels high."""
-    return _crop(_canvas(character, typeface))
-
-
-@functools.lru_cache(maxsize=512)
 def printed_text(text: str, typeface: Typeface) -> npt.NDArray[np.float32]:
     """Draw text on one line: float32[h, w], 0 … 1, cropped to it; digits are 48 pixels high."""
-    return _crop(_canvas(text, typeface))
+    return _print(text, typeface).astype(np.float32) / np.float32(255)
 
 
-@functools.lru_cache(maxsize=512)
-def _canvas(text: str, typeface: Typeface) -> npt.NDArray[np.uint8]:
+@functools.lru_cache(maxsize=4096)
+def _print(text: str, typeface: Typeface) -> npt.NDArray[np.uint8]:
     side = PRINTED_HEIGHT_PX * 2
     if isinstance(typeface.font, int):
         scale = cv2.getFontScaleFromHeight(typeface.font, PRINTED_HEIGHT_PX)
@@ -84,11 +78,13 @@ def _canvas(text: str, typeface: Typeface) -> npt.NDArray[np.uint8]:
         canvas = np.zeros((2 * side, width), np.uint8)
         origin = (side // 2, side + side // 4)
         cv2.putText(canvas, text, origin, typeface.font, scale, 255, 3, cv2.LINE_AA)
-        return canvas
-    font = _font(typeface.font)
-    page = Image.new("L", (round(font.getlength(text)) + side, 2 * side))
-    ImageDraw.Draw(page).text((side // 2, side + side // 4), text, 255, font, anchor="ls")
-    return np.asarray(page)
+    else:
+        font = _font(typeface.font)
+        page = Image.new("L", (round(font.getlength(text)) + side, 2 * side))
+        ImageDraw.Draw(page).text((side // 2, side + side // 4), text, 255, font, anchor="ls")
+        canvas = np.array(page)
+    left, top, w, h = cv2.boundingRect(canvas)
+    return canvas[top : top + h, left : left + w].copy()
 
 
 @functools.cache
@@ -99,8 +95,3 @@ def _font(name: str) -> ImageFont.FreeTypeFont:
     measured = ImageFont.truetype(path, 100)
     _, top, _, bottom = measured.getbbox("0", anchor="ls")
     return ImageFont.truetype(path, 100 * PRINTED_HEIGHT_PX / (bottom - top))
-
-
-def _crop(canvas: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    left, top, w, h = cv2.boundingRect(canvas)
-    return canvas[top : top + h, left : left + w].astype(np.float32) / np.float32(255)

@@ -9,6 +9,7 @@ Float16 keeps log p to 0.05 %, so that any subset of members can be averaged aft
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,8 @@ from tenfold.artifacts.training import JournalRecord, TrainingRecord
 from tenfold.data.mnist import CLASSES
 from tenfold.errors import RunError
 from tenfold.files import writing
+
+R = TypeVar("R", bound=TrainingRecord)
 
 
 class Journal:
@@ -55,13 +58,20 @@ class Journal:
             os.truncate(path, size)
 
     def records(self) -> list[JournalRecord]:
-        """Return every evaluation of a digit classifier, oldest first.
+        """Return every evaluation of a digit classifier, oldest first; see `read`."""
+        return self.read(JournalRecord)
+
+    def read(self, record: type[R]) -> list[R]:
+        """Return every evaluation, oldest first.
+
+        Args:
+            record: the schema of a line.
 
         Raises:
             RunError: a line is not a record.
         """
         fix = "delete its folder to train the member again"
-        return JournalRecord.read_lines(self.path, fix)
+        return record.read_lines(self.path, fix)
 
     def log_probabilities(self, index: int, images: int) -> npt.NDArray[np.float16]:
         """Return log p float16 [n, 10] of the `index`-th evaluation over `images` images.

@@ -18,6 +18,7 @@ from tenfold.augmentation.outlier_exposure import OutlierExposure
 from tenfold.bundle.test_time_augmentation import TestTimeAugmentation
 from tenfold.errors import RecipeError
 from tenfold.model.config import NetworkConfig
+from tenfold.model.detector_config import DetectorConfig
 from tenfold.training.ema import EMAConfig
 from tenfold.training.schedule import Schedule
 from tenfold.training.settings import TrainingConfig
@@ -48,6 +49,14 @@ class DataConfig(Frozen):
         return self
 
 
+class FieldCounts(Frozen):
+    """How many rendered fields a detector is measured on."""
+
+    evaluation: int = Field(default=500, gt=0, description="at each evaluation of the training")
+    calibration: int = Field(default=200, gt=0, description="of each kind, for its confidence")
+    test: int = Field(default=300, gt=0, description="of each kind, for the final figures")
+
+
 class Recipe(Frozen):
     """Data, network, augmentation, objective, optimizer, schedule, EMA and ensemble size."""
 
@@ -62,6 +71,10 @@ class Recipe(Frozen):
     )
     data: DataConfig
     network: NetworkConfig = NetworkConfig()
+    detector: DetectorConfig | None = Field(
+        default=None, description="trains a digit detector in place of a classifier"
+    )
+    fields: FieldCounts = Field(default=FieldCounts(), description="for a detector only")
     augmentation: Augmentation = Augmentation()
     degradations: Degradations = Degradations()
     outlier_exposure: OutlierExposure = OutlierExposure()
@@ -80,7 +93,8 @@ class Recipe(Frozen):
 
     def to_toml(self) -> str:
         """Return the resolved recipe as TOML that `load_recipe` reads back to an equal one."""
-        return tomli_w.dumps(self.model_dump(mode="json"))
+        without = set() if self.detector else {"fields"}
+        return tomli_w.dumps(self.model_dump(mode="json", exclude=without, exclude_none=True))
 
     def changed(self, values: Mapping[str, Any]) -> "Recipe":
         """Return this recipe with other values at dotted keys, as `training.stages.0.iterations`.
@@ -88,7 +102,7 @@ class Recipe(Frozen):
         Raises:
             RecipeError: there is no such key, or the recipe does not allow its value.
         """
-        document = self.model_dump(mode="json")
+        document = self.model_dump(mode="json", exclude_none=True)
         shown = [f"{key}={json.dumps(value)}" for key, value in values.items()]
         for (key, value), change in zip(values.items(), shown, strict=True):
             _set(document, key, value, change)

@@ -1,0 +1,179 @@
+"""A detector as an ONNX graph: grey levels in, the peaks of its output out."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper
+
+from tenfold.bundle.detector_runtime import BOXES, CLASS_PROBABILITIES, OBJECTNESS, PIXELS
+from tenfold.bundle.graph_builder import GraphBuilder, fold_batch_norm
+from tenfold.model.detector_config import (
+    BLOCK_PX,
+    BOX_UNIT_PX,
+    CELL_HEIGHT_PX,
+    CELL_WIDTH_PX,
+    CONTRAST_FLOOR,
+    CONTRAST_SCALE,
+    DETECTED_CLASSES,
+    WINDOW_BLOCKS,
+    DetectorConfig,
+)
+
+MAX_PEAKS = 2048  # of a picture
+
+State = Mapping[str, npt.NDArray[np.float32]]
+
+
+def build_detector_graph(config: DetectorConfig, state: State) -> onnx.ModelProto:
+    """Write a detector as an ONNX model.
+
+    Args:
+        config: of the network.
+        state: the network's state dict, float32.
+
+    Returns:
+        a model of one input, `pixels` uint8[n, h, w], h and w multiples of 8, and three outputs
+        for the k highest peaks of each picture, the highest first: `objectness` float32[n, k],
+        `classes` float32[n, k, 14] probabilities, and `boxes` float32[n, k, 4], centre x, centre
+        y, width and height in pixels.
+    """
+    graph = GraphBuilder()
+    x = _local_contrast(graph)
+    for index, stride in enumerate(((2, 2), (2, 1), (1, 1))):
+        x = fine = _convolution(graph, state, f"stem.{index}", x, stride)
+    x = _convolution(graph, state, "down", x, (2, 2))
+    for index, dilation in enumerate(config.dilations):
+        inner = _convolution(graph, state, f"body.{index}.first", x, dilation=dilation)
+        inner = _convolution(graph, state, f"body.{index}.second", inner, relu=False)
+        x = graph.add("Relu", [graph.add("Add", [x, inner])])
+    x = _convolution(graph, state, "up", x, relu=False)
+    x = graph.add(
+        "Resize",
+        [x, "", graph.floats("twice", [1, 1, 2, 2])],
+        mode="nearest",
+        coordinate_transformation_mode="asymmetric",
+        nearest_mode="floor",
+    )
+    skip = _convolution(graph, state, "skip", fine, relu=False)
+    x = graph.add("Relu", [graph.add("Add", [x, skip])])
+    x = _convolution(graph, state, "head", x)
+    parameters = [graph.floats(f"output.{p}", state[f"output.{p}"]) for p in ("weight", "bias")]
+    _peaks(graph, graph.add("Conv", [x, *parameters], kernel_shape=[1, 1]))
+    shapes = {OBJECTNESS: [], CLASS_PROBABILITIES: [len(DETECTED_CLASSES)], BOXES: [4]}
+    return graph.model(
+        "detector",
+        [helper.make_tensor_value_info(PIXELS, TensorProto.UINT8, ["n", "h", "w"])],
+        [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", "k", *shape])
+            for name, shape in shapes.items()
+        ],
+        {"detector": config.model_dump_json()},
+    )
+
+
+def _convolution(  # noqa: PLR0913 - a convolution
+    graph: GraphBuilder,
+    state: State,
+    name: str,
+    x: str,
+    stride: Sequence[int] = (1, 1),
+    *,
+    dilation: int = 1,
+    relu: bool = True,
+) -> str:
+    """Add a `Convolution` with its batch norm folded in."""
+    norm = [state[f"{name}.1.{part}"] for part in ("weight", "bias", "running_mean", "running_var")]
+    weight, bias = fold_batch_norm(state[f"{name}.0.weight"], norm)
+    size = weight.shape[-1]
+    inputs = [x, graph.floats(f"{name}.weight", weight), graph.floats(f"{name}.bias", bias)]
+    x = graph.add(
+        "Conv",
+        inputs,
+        kernel_shape=[size, size],
+        strides=list(stride),
+        dilations=[dilation, dilation],
+        pads=[dilation * (size // 2)] * 4,
+    )
+    return graph.add("Relu", [x]) if relu else x
+
+
+def _local_contrast(graph: GraphBuilder) -> str:
+    """Add `tenfold.model.detector.local_contrast`: [n, h, w] to [n, 2, h, w]."""
+    pixels = graph.add("Cast", [PIXELS], to=TensorProto.FLOAT)
+    pixels = graph.add("Div", [pixels, graph.floats("white", 255)])
+    x = graph.add("Unsqueeze", [pixels, graph.integers("channel", 1)])
+    mean, square = (_window_mean(graph, value) for value in (x, graph.add("Mul", [x, x])))
+    variance = graph.add("Sub", [square, graph.add("Mul", [mean, mean])])
+    deviation = graph.add("Sqrt", [graph.add("Relu", [variance])])
+    deviation = graph.add("Add", [deviation, graph.floats("floor", CONTRAST_FLOOR)])
+    size = graph.add("Shape", [x])
+    difference = graph.add("Sub", [x, _enlarged(graph, mean, size)])
+    relative = graph.add("Div", [difference, _enlarged(graph, deviation, size)])
+    absolute = graph.add("Mul", [difference, graph.floats("contrast_scale", CONTRAST_SCALE)])
+    return graph.add("Concat", [relative, absolute], axis=1)
+
+
+def _window_mean(graph: GraphBuilder, x: str) -> str:
+    block = [BLOCK_PX, BLOCK_PX]
+    x = graph.add("AveragePool", [x], kernel_shape=block, strides=block)
+    window, margin = [WINDOW_BLOCKS, WINDOW_BLOCKS], [WINDOW_BLOCKS // 2] * 4
+    return graph.add("AveragePool", [x], kernel_shape=window, pads=margin, count_include_pad=0)
+
+
+def _enlarged(graph: GraphBuilder, x: str, size: str) -> str:
+    half_pixel: dict[str, Any] = {"coordinate_transformation_mode": "half_pixel"}
+    return graph.add("Resize", [x, "", "", size], mode="linear", **half_pixel)
+
+
+def _peaks(graph: GraphBuilder, output: str) -> None:
+    """Add `tenfold.model.peaks.peaks`."""
+    parts = graph.integers("parts", 1, len(DETECTED_CLASSES), 4)
+    graph.nodes.append(
+        helper.make_node("Split", [output, parts], ["logit", "class", "box"], axis=1)
+    )
+    highest = graph.add("MaxPool", ["logit"], kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+    at_peak = graph.add("Equal", ["logit", highest])
+    score = graph.add("Where", [at_peak, graph.add("Sigmoid", ["logit"]), graph.floats("none", 0)])
+    flat = graph.integers("flat", 0, -1)
+    score = graph.add("Reshape", [score, flat])
+    cells = graph.add("Slice", [graph.add("Shape", [score]), *_range(graph, "second", 1, 2)])
+    count = graph.add("Min", [cells, graph.integers("max_peaks", MAX_PEAKS)])
+    graph.nodes.append(helper.make_node("TopK", [score, count], [OBJECTNESS, "index"], axis=1))
+    classes = _gathered(graph, "class", len(DETECTED_CLASSES))
+    graph.add("Softmax", [classes], CLASS_PROBABILITIES, axis=2)
+    width = graph.add("Slice", [graph.add("Shape", [output]), *_range(graph, "fourth", 3, 4)])
+    place = graph.add(
+        "Concat",
+        [
+            graph.add("Unsqueeze", [graph.add(kind, ["index", width]), graph.integers("last", 2)])
+            for kind in ("Mod", "Div")  # column and row
+        ],
+        axis=2,
+    )
+    half = [graph.add("Cast", [place], to=TensorProto.FLOAT), graph.floats("half", 0.5)]
+    box = _gathered(graph, "box", 4)
+    sides = graph.add("Exp", [graph.add("Slice", [box, *_range(graph, "sides", 0, 2, 2)])])
+    shift = graph.add("Slice", [box, *_range(graph, "shift", 2, 4, 2)])
+    centre = graph.add("Add", [graph.add("Add", half), shift])
+    cell = graph.floats("cell", [CELL_WIDTH_PX, CELL_HEIGHT_PX])
+    unit = graph.floats("box_unit", BOX_UNIT_PX)
+    parts_px = [graph.add("Mul", [centre, cell]), graph.add("Mul", [sides, unit])]
+    graph.add("Concat", parts_px, BOXES, axis=2)
+
+
+def _gathered(graph: GraphBuilder, maps: str, channels: int) -> str:
+    """Add the values of maps [n, c, h, w] at `index` [n, k]: [n, k, c]."""
+    cells = graph.add("Reshape", [maps, graph.integers(f"{maps}_cells", 0, 0, -1)])
+    index = graph.add("Unsqueeze", ["index", graph.integers(f"{maps}_axis", 1)])
+    every = graph.integers(f"{maps}_every", 1, channels, 1)
+    found = graph.add("GatherElements", [cells, graph.add("Expand", [index, every])], axis=2)
+    return graph.add("Transpose", [found], perm=[0, 2, 1])
+
+
+def _range(graph: GraphBuilder, name: str, start: int, end: int, axis: int = 0) -> list[str]:
+    """Return the inputs of a Slice that keeps `start` to `end` of an axis."""
+    values = {"start": start, "end": end, "axis": axis}
+    return [graph.integers(f"{name}_{key}", value) for key, value in values.items()]

@@ -1,0 +1,79 @@
+"""Inference of a bundle's detector by ONNX Runtime."""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from tenfold.bundle.format import DETECTOR_FILE
+from tenfold.bundle.runtime import open_session, runtime_error
+from tenfold.errors import BundleError
+from tenfold.model.detector_config import SIZE_MULTIPLE_PX
+
+# The input and the outputs of the graph.
+PIXELS, OBJECTNESS, CLASS_PROBABILITIES, BOXES = "pixels", "objectness", "classes", "boxes"
+
+Floats = npt.NDArray[np.float32]
+
+
+class Detections(NamedTuple):
+    """Where digits and marks may be, the most certain first.
+
+    Attributes:
+        objectness: float32[n] in [0, 1].
+        classes: float32[n, 14], probabilities in the order of `DETECTED_CLASSES`.
+        boxes: float32[n, 4]: centre x, centre y, width, height in pixels.
+    """
+
+    objectness: Floats
+    classes: Floats
+    boxes: Floats
+
+    def of(self, index: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> "Detections":
+        """Return some of the detections."""
+        return Detections(*(part[index] for part in self))
+
+
+class OnnxDetector:
+    """Finds digits by a bundle's ONNX graph. Threads may share one.
+
+    Args:
+        model: the bytes of its ONNX file.
+        threads: CPU threads that one call uses.
+        name: of the file, for messages.
+
+    Raises:
+        BundleError: ONNX Runtime cannot load the model, or it is no detector.
+    """
+
+    def __init__(self, model: bytes, threads: int = 1, name: str = DETECTOR_FILE) -> None:
+        self._name = name
+        self._session = open_session(model, threads, name)
+        found = {value.name for value in self._session.get_outputs()}
+        if found != {OBJECTNESS, CLASS_PROBABILITIES, BOXES}:
+            raise BundleError(f"{name}: is no detector; its outputs are {', '.join(sorted(found))}")
+
+    def detect(self, grey: npt.NDArray[np.uint8], min_objectness: float) -> Detections:
+        """Find digits in grey levels uint8[h, w] of any size.
+
+        Args:
+            grey: as a camera or a scanner gives them.
+            min_objectness: less certain detections are left out.
+
+        Raises:
+            BundleError: the model fails, or gives no finite numbers.
+        """
+        h, w = grey.shape
+        below, right = -h % SIZE_MULTIPLE_PX, -w % SIZE_MULTIPLE_PX
+        padded = cv2.copyMakeBorder(grey, 0, below, 0, right, cv2.BORDER_REPLICATE)
+        outputs = (OBJECTNESS, CLASS_PROBABILITIES, BOXES)
+        try:
+            found = self._session.run(outputs, {PIXELS: padded[None]})
+        except Exception as error:
+            raise runtime_error(self._name, "failed", error) from error
+        detections = Detections(*(part[0] for part in found))
+        detections = detections.of(detections.objectness >= min_objectness)
+        if not all(np.isfinite(part).all() for part in detections):
+            raise BundleError(f"{self._name}: gives no finite numbers; its weights are wrong")
+        return detections

@@ -1,0 +1,110 @@
+"""Measuring and calibrating a reader of numbers on rendered fields."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from tenfold.artifacts.detection import DetectorEvaluation, FieldMetrics
+from tenfold.data.digits import Digits
+from tenfold.evaluation.metrics import wilson
+from tenfold.reading.number_reader import NumberReader
+from tenfold.rendering.held_out import HELD_OUT, held_out_fields
+
+MAX_LOGIT = 12.0
+
+
+def evaluate_fields(reader: NumberReader, digits: Digits, count: int) -> DetectorEvaluation:
+    """Read `count` pictures of each set of `HELD_OUT`, written with `digits`."""
+    return DetectorEvaluation(
+        data=digits.name,
+        sets=tuple(_measure(reader, name, digits, count) for name in HELD_OUT),
+    )
+
+
+def _measure(reader: NumberReader, name: str, digits: Digits, count: int) -> FieldMetrics:
+    exact = accepted = wrong = 0
+    for pixels, text in held_out_fields(name, digits, count):
+        numbers = reader.read(pixels).numbers
+        right = "".join(number.value for number in numbers) == text
+        exact += right
+        if all(number.accepted for number in numbers):
+            accepted += 1
+            wrong += not right
+    return FieldMetrics(
+        name=name,
+        fields=count,
+        exact=exact,
+        accepted=accepted,
+        accepted_wrong=wrong,
+        exact_interval=wilson(exact, count),
+    )
+
+
+def read_probabilities(
+    reader: NumberReader, digits: Digits, count: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Read `count` pictures of each set of `HELD_OUT`, written with `digits`.
+
+    Returns:
+        float64[n], the probability of each picture with one number, and bool[n], whether it was
+        read exactly. The reader should not be calibrated yet.
+    """
+    found = list(_outcomes(reader, digits, count))
+    return np.array([p for p, _ in found]), np.array([right for _, right in found], bool)
+
+
+def _outcomes(reader: NumberReader, digits: Digits, count: int) -> Iterator[tuple[float, bool]]:
+    for name in HELD_OUT:
+        for pixels, text in held_out_fields(name, digits, count):
+            numbers = reader.read(pixels).numbers
+            if len(numbers) == 1:
+                yield numbers[0].probability, numbers[0].value == text
+
+
+def fit_calibration(
+    p_n: npt.NDArray[np.float64], right_n: npt.NDArray[np.bool_]
+) -> tuple[float, float]:
+    """Fit slope and intercept of a logistic curve over the logit (Platt 1999).
+
+    Args:
+        p_n: float64[n], probabilities that are not calibrated.
+        right_n: bool[n]. Where all are right or all wrong, nothing can be fitted: (1, 0).
+    """
+    from scipy.optimize import minimize
+
+    if right_n.all() or not right_n.any():
+        return 1.0, 0.0
+    logits = logit(p_n)
+    sign = np.where(right_n, 1.0, -1.0)
+
+    def loss(parameters: npt.NDArray[np.float64]) -> float:
+        slope, intercept = parameters
+        return float(np.logaddexp(0, -sign * (slope * logits + intercept)).mean())
+
+    slope, intercept = minimize(loss, np.array([1.0, 0.0]), method="Nelder-Mead").x.tolist()
+    return max(slope, 0.0), intercept
+
+
+def fit_min_probability(
+    p_n: npt.NDArray[np.float64], right_n: npt.NDArray[np.bool_], max_wrong: float
+) -> float:
+    """Return the least probability such that of those above it few enough are wrong.
+
+    Args:
+        p_n: float64[n], calibrated.
+        right_n: bool[n].
+        max_wrong: share of all n that may be above it and wrong.
+    """
+    order = np.argsort(-p_n, kind="stable")
+    wrong = np.cumsum(~right_n[order]) / len(p_n)
+    allowed = np.flatnonzero(wrong <= max_wrong)
+    return float(p_n[order][allowed[-1]]) if len(allowed) else 1.0
+
+
+def logit(p: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return log(p / (1 - p)), at most 12 in size."""
+    bound = 1 / (1 + math.exp(-MAX_LOGIT))
+    clipped = np.clip(p, 1 - bound, bound)
+    return np.asarray(np.log(clipped / (1 - clipped)), np.float64)

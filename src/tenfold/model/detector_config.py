@@ -1,0 +1,34 @@
+"""The configuration of the digit detector. It does not import torch."""
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
+# A page is read in digits and in the marks that stand between them; "." is a point or a comma.
+DETECTED_CLASSES = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9", ".", "-", "/", ":")
+
+# What one cell of the network's output covers, in pixels: digits are narrow, lines are high.
+CELL_WIDTH_PX = 2
+CELL_HEIGHT_PX = 4
+# Heights and widths of pictures are multiples of this.
+SIZE_MULTIPLE_PX = 8
+# Local contrast is measured over 5 × 5 blocks of 8 × 8 pixels.
+BLOCK_PX = 8
+WINDOW_BLOCKS = 5
+CONTRAST_FLOOR = 0.03
+CONTRAST_SCALE = 3.0
+# Boxes are given as logarithms of their sides in multiples of this.
+BOX_UNIT_PX = 16.0
+
+
+class DetectorConfig(BaseModel):
+    """What a `DetectorNetwork` is made of."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    stem: tuple[PositiveInt, PositiveInt] = Field(
+        default=(16, 32), description="filters at 1/2 and at 1/4 of the height"
+    )
+    body: PositiveInt = Field(default=64, description="filters at 1/8 of the height")
+    dilations: tuple[PositiveInt, ...] = Field(
+        default=(1, 2, 1, 2), min_length=1, max_length=12, description="of each residual block"
+    )
+    head: PositiveInt = Field(default=48, description="filters before the output")

@@ -1,0 +1,97 @@
+"""What a number may be: its length, a pattern, a list of values, a check digit."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from tenfold.errors import TenfoldError
+
+CheckDigit = Literal["luhn", "mod10", "mod11"]
+
+MAX_PATTERN_CHARACTERS = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constraints:
+    """What a number may be. Texts that do not fit are no candidates.
+
+    Attributes:
+        length: count of digits; marks do not count.
+        pattern: a regular expression that the whole text matches.
+        values: the only texts that are possible.
+        check: the rule of a check digit, which is the last one.
+        digits_only: marks are left out of the text.
+
+    Raises:
+        TenfoldError: the pattern is no regular expression, or is too long.
+    """
+
+    length: int | None = None
+    pattern: str | None = None
+    values: frozenset[str] | None = None
+    check: CheckDigit | None = None
+    digits_only: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the pattern."""
+        _ = self._compiled
+
+    @property
+    def active(self) -> bool:
+        """Whether some text is excluded."""
+        return any(v is not None for v in (self.length, self.pattern, self.values, self.check))
+
+    def allow(self, text: str) -> bool:
+        """Return whether a number may be this text."""
+        digits = only_digits(text)
+        return (
+            (self.length is None or len(digits) == self.length)
+            and (self._compiled is None or self._compiled.fullmatch(text) is not None)
+            and (self.values is None or text in self.values)
+            and (self.check is None or CHECKS[self.check](digits))
+        )
+
+    @cached_property
+    def _compiled(self) -> re.Pattern[str] | None:
+        if self.pattern is None:
+            return None
+        if len(self.pattern) > MAX_PATTERN_CHARACTERS:
+            raise TenfoldError(f"pattern: more than {MAX_PATTERN_CHARACTERS} characters")
+        try:
+            return re.compile(self.pattern, re.ASCII)
+        except (re.error, OverflowError) as error:
+            raise TenfoldError(f"pattern {self.pattern!r}: {error}") from error
+
+
+ANYTHING = Constraints()
+
+
+def only_digits(text: str) -> str:
+    """Return a text without its marks."""
+    return "".join(c for c in text if c.isdigit())
+
+
+def luhn(digits: str) -> bool:
+    """Return whether the last digit checks the others by Luhn's rule (ISO/IEC 7812-1)."""
+    total = 0
+    for place, character in enumerate(reversed(digits)):
+        value = int(character) * (1 + place % 2)
+        total += value - 9 * (value > 9)  # noqa: PLR2004 - the sum of its two digits
+    return len(digits) > 1 and total % 10 == 0
+
+
+def mod10(digits: str) -> bool:
+    """Return whether the weighted sum of GS1 (EAN, UPC) is a multiple of 10."""
+    total = sum(int(c) * (1 + 2 * (place % 2)) for place, c in enumerate(reversed(digits)))
+    return len(digits) > 1 and total % 10 == 0
+
+
+def mod11(digits: str) -> bool:
+    """Return whether the sum weighted 1, 2, 3 … from the right is a multiple of 11 (ISBN-10)."""
+    total = sum(int(c) * place for place, c in enumerate(reversed(digits), 1))
+    return len(digits) > 1 and total % 11 == 0
+
+
+CHECKS: dict[CheckDigit, Callable[[str], bool]] = {"luhn": luhn, "mod10": mod10, "mod11": mod11}

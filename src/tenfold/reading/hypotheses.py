@@ -1,0 +1,130 @@
+"""What a row of detections may be read as: texts with probabilities, the most probable first.
+
+Detections that exclude each other (two boxes over one stroke) form a region. The ways to read a
+region are its sets of detections that do not exclude each other. Regions are independent.
+"""
+
+import heapq
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tenfold.bundle.detector_runtime import Detections
+from tenfold.model.detector_config import DETECTED_CLASSES
+from tenfold.reading.suppression import SuppressionConfig, exclusions
+
+MAX_OF_REGION = 6  # detections of a region that are considered, the most certain ones
+CLASSES_CONSIDERED = 4  # of each detection
+MIN_PROBABILITY = 1e-4  # of a choice; less probable ones are left out
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One way to read a number.
+
+    Attributes:
+        text: digits and marks.
+        log_probability: of all of it, not calibrated.
+        detections: the index of each character's detection.
+    """
+
+    text: str
+    log_probability: float
+    detections: tuple[int, ...]
+
+
+Choice = tuple[float, str, tuple[int, ...]]  # cost, text, detections
+
+
+def hypotheses(row: Detections, config: SuppressionConfig) -> Iterator[Hypothesis]:
+    """Yield the ways to read a row of detections, the most probable first.
+
+    Args:
+        row: from left to right; detections may exclude each other.
+        config: when two do.
+    """
+    regions = [list(_choices(row, region, config)) for region in _regions(row, config)]
+    for cost, places in _cheapest([[choice[0] for choice in region] for region in regions]):
+        chosen = [region[place] for region, place in zip(regions, places, strict=True)]
+        yield _joined(cost, chosen)
+
+
+def _joined(cost: float, choices: Sequence[Choice]) -> Hypothesis:
+    text = "".join(choice[1] for choice in choices)
+    return Hypothesis(text, -cost, tuple(k for choice in choices for k in choice[2]))
+
+
+def _regions(row: Detections, config: SuppressionConfig) -> list[list[int]]:
+    """Group detections that exclude each other, directly or through others."""
+    excluded = exclusions(row.boxes, config)
+    regions: list[list[int]] = []
+    left = set(range(len(row.boxes)))
+    while left:
+        region, new = set(), {min(left)}
+        while new:
+            region |= new
+            new = set(np.flatnonzero(excluded[list(new)].any(axis=0)).tolist()) - region
+        left -= region
+        best = sorted(region, key=lambda k: -row.objectness[k])[:MAX_OF_REGION]
+        regions.append(sorted(best))
+    return regions
+
+
+def _choices(row: Detections, region: Sequence[int], config: SuppressionConfig) -> Iterator[Choice]:
+    """Yield the ways to read a region with their costs, -log p, the cheapest first."""
+    present = np.clip(row.objectness[list(region)].astype(float), 1e-6, 1 - 1e-6)
+    excluded = exclusions(row.boxes[list(region)], config)
+    sets, weights = [], []
+    for size in range(len(region) + 1):
+        for subset in itertools.combinations(range(len(region)), size):
+            if excluded[np.ix_(subset, subset)].any():
+                continue
+            explained = set(subset) | set(
+                np.flatnonzero(excluded[list(subset)].any(axis=0)).tolist()
+            )
+            absent = [k for k in range(len(region)) if k not in explained]
+            weight = np.prod(present[list(subset)]) * np.prod(1 - present[absent])
+            sets.append(subset)
+            weights.append(float(weight))
+    total = sum(weights)
+    found: list[Choice] = []
+    for subset, weight in zip(sets, weights, strict=True):
+        members = tuple(region[k] for k in subset)
+        for labels in itertools.product(*(_classes(row.classes[k]) for k in members)):
+            p = weight / total * math.prod(p for _, p in labels)
+            if p > MIN_PROBABILITY:
+                text = "".join(DETECTED_CLASSES[label] for label, _ in labels)
+                found.append((-math.log(p), text, members))
+    if not found:
+        found = [(0.0, "", ())]
+    yield from sorted(found)
+
+
+def _classes(probabilities: npt.NDArray[np.float32]) -> list[tuple[int, float]]:
+    order = np.argsort(-probabilities, kind="stable")[:CLASSES_CONSIDERED].tolist()
+    return [(k, float(probabilities[k])) for k in order if probabilities[k] > MIN_PROBABILITY]
+
+
+def _cheapest(costs: Sequence[Sequence[float]]) -> Iterator[tuple[float, tuple[int, ...]]]:
+    """Yield picks of one place of each list in the order of their summed costs.
+
+    Args:
+        costs: each list is sorted.
+    """
+    start = (0,) * len(costs)
+    heap = [(sum(c[0] for c in costs), start)]
+    seen = {start}
+    while heap:
+        cost, places = heapq.heappop(heap)
+        yield cost, places
+        for k, place in enumerate(places):
+            if place + 1 == len(costs[k]):
+                continue
+            after = (*places[:k], place + 1, *places[k + 1 :])
+            if after not in seen:
+                seen.add(after)
+                heapq.heappush(heap, (cost - costs[k][place] + costs[k][place + 1], after))

@@ -1,0 +1,178 @@
+"""From a picture to its numbers: detection, grouping, hypotheses, constraints."""
+
+import itertools
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from tenfold.bundle.detector_runtime import Detections, OnnxDetector
+from tenfold.bundle.format import DetectorFacts
+from tenfold.model.detector_config import DETECTED_CLASSES
+from tenfold.reading.components import Box
+from tenfold.reading.constraints import ANYTHING, Constraints, only_digits
+from tenfold.reading.hypotheses import Hypothesis, hypotheses
+from tenfold.reading.lines import GroupingConfig, group_numbers
+from tenfold.reading.page import Digit, Number, Page, Reason
+from tenfold.reading.pyramid import PyramidConfig, detect_digits
+from tenfold.reading.suppression import SuppressionConfig
+
+Pixels = npt.NDArray[np.uint8]
+
+TEN = 10
+ALTERNATIVES = 5
+MAX_HYPOTHESES = 2000  # tried for one that the constraints allow
+
+
+@dataclass(frozen=True)
+class NumberReaderConfig:
+    """How numbers are found and when they are believed.
+
+    Attributes:
+        pyramid: in which sizes a picture is looked at.
+        suppression: when two detections exclude each other.
+        grouping: which detections make a number.
+        calibration: slope and intercept of the calibrated logit over the raw one.
+        min_probability: of a number that is accepted.
+        min_digit_probability: of a digit that is shown, not `?`.
+    """
+
+    pyramid: PyramidConfig = field(default_factory=PyramidConfig)
+    suppression: SuppressionConfig = field(default_factory=SuppressionConfig)
+    grouping: GroupingConfig = field(default_factory=GroupingConfig)
+    calibration: tuple[float, float] = (1.0, 0.0)
+    min_probability: float = 0.8
+    min_digit_probability: float = 0.5
+
+    @classmethod
+    def of(cls, facts: DetectorFacts) -> "NumberReaderConfig":
+        """Return the config that goes with a bundle's detector."""
+        return cls(calibration=facts.calibration, min_probability=facts.min_probability)
+
+
+class NumberReader:
+    """Reads the numbers of pictures.
+
+    Args:
+        detector: finds digits and marks.
+        config: thresholds and calibration.
+    """
+
+    def __init__(
+        self,
+        detector: OnnxDetector,
+        config: NumberReaderConfig = NumberReaderConfig(),
+    ) -> None:
+        self.detector = detector
+        self.config = config
+
+    def read(self, pixels: Pixels, constraints: Constraints = ANYTHING) -> Page:
+        """Read a picture uint8[h, w] or uint8[h, w, 3]."""
+        grey = to_grey(pixels)
+        found = detect_digits(self.detector, grey, self.config.pyramid)
+        is_mark = found.classes.argmax(axis=1) >= TEN
+        groups = group_numbers(found.boxes, is_mark, self.config.grouping)
+        numbers = (self._number(found.of(group), grey, constraints) for group in groups)
+        return Page(tuple(number for number in numbers if number is not None))
+
+    def _number(self, row: Detections, grey: Pixels, constraints: Constraints) -> Number | None:
+        """Return the most probable number of a row of detections; None if that is nothing."""
+        if constraints.digits_only:
+            row = row.of(row.classes.argmax(axis=1) < TEN)
+        tried = _by_text(itertools.islice(hypotheses(row, self.config.suppression), MAX_HYPOTHESES))
+        allowed = [h for h in tried if constraints.allow(h.text)]
+        reason: Reason | None = None if allowed else "does not fit"
+        ranked = allowed or tried
+        total = sum(math.exp(h.log_probability) for h in ranked)
+        best = ranked[0]
+        if not only_digits(best.text):
+            return None
+        share = math.exp(best.log_probability) / (total if constraints.active else 1)
+        probability = self._calibrated(share)
+        if probability < self.config.min_probability:
+            reason = reason or "unsure"
+        digits = _digits(best, row, grey, self.config.min_digit_probability)
+        return Number(
+            value=best.text,
+            text=_shown(best.text, digits),
+            box=_union(digits),
+            probability=probability,
+            alternatives=tuple(
+                (h.text, self._calibrated(math.exp(h.log_probability)))
+                for h in ranked[1 : ALTERNATIVES + 1]
+            ),
+            digits=digits,
+            reason=reason,
+        )
+
+    def _calibrated(self, probability: float) -> float:
+        slope, intercept = self.config.calibration
+        p = min(max(probability, 1e-9), 1 - 1e-9)
+        return 1 / (1 + math.exp(-(slope * math.log(p / (1 - p)) + intercept)))
+
+
+def _by_text(found: Iterable[Hypothesis]) -> list[Hypothesis]:
+    """Add up the hypotheses of each text; the most probable text comes first."""
+    best: dict[str, Hypothesis] = {}
+    total: dict[str, float] = {}
+    for hypothesis in found:
+        text = hypothesis.text
+        best.setdefault(text, hypothesis)
+        total[text] = total.get(text, 0.0) + math.exp(hypothesis.log_probability)
+    merged = [replace(h, log_probability=math.log(total[text])) for text, h in best.items()]
+    return sorted(merged, key=lambda h: -h.log_probability)
+
+
+def to_grey(pixels: Pixels) -> Pixels:
+    """Return grey levels uint8[h, w] of a picture uint8[h, w] or uint8[h, w, 3]."""
+    if pixels.ndim == 2:  # noqa: PLR2004
+        return pixels
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
+
+
+def _digits(
+    hypothesis: Hypothesis, row: Detections, grey: Pixels, min_probability: float
+) -> tuple[Digit, ...]:
+    digits = []
+    for character, index in zip(hypothesis.text, hypothesis.detections, strict=True):
+        if not character.isdigit():
+            continue
+        classes = row.classes[index]
+        label = DETECTED_CLASSES.index(character)
+        others = [k for k in np.argsort(-classes[:TEN], kind="stable").tolist() if k != label]
+        box = _corners(row.boxes[index], grey.shape)
+        probability = float(row.objectness[index] * classes[label])
+        left, top, right, bottom = box
+        digits.append(
+            Digit(
+                digit=label,
+                probability=probability,
+                runner_up=others[0],
+                box=box,
+                pixels=grey[top:bottom, left:right],
+                accepted=probability >= min_probability,
+            )
+        )
+    return tuple(digits)
+
+
+def _shown(text: str, digits: tuple[Digit, ...]) -> str:
+    accepted = iter(digits)
+    return "".join(("?" if not next(accepted).accepted else c) if c.isdigit() else c for c in text)
+
+
+def _corners(box: npt.NDArray[np.float32], shape: tuple[int, ...]) -> Box:
+    """Return left, top, right, bottom of a box that is given by its centre, in the picture."""
+    h, w = shape[:2]
+    x, y, width, height = box.tolist()
+    left, top = max(0, int(x - width / 2)), max(0, int(y - height / 2))
+    right, bottom = math.ceil(x + width / 2), math.ceil(y + height / 2)
+    return left, top, min(w, max(right, left + 1)), min(h, max(bottom, top + 1))
+
+
+def _union(digits: tuple[Digit, ...]) -> Box:
+    left, top, right, bottom = zip(*(digit.box for digit in digits), strict=True)
+    return min(left), min(top), max(right), max(bottom)

@@ -1,0 +1,93 @@
+"""Detection of digits of any size: a picture is looked at in several sizes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from tenfold.bundle.detector_runtime import Detections, OnnxDetector
+from tenfold.reading.suppression import SuppressionConfig, suppress
+
+Grey = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class PyramidConfig:
+    """In which sizes a picture is looked at.
+
+    Attributes:
+        min_objectness: less certain detections are left out.
+        digit_heights_px: of digits that the detector knows, from the smallest to the largest.
+        preferred_height_px: of two detections of one object, the one of nearer height wins.
+        height_tolerance: how fast a detection's weight falls with its distance from the preferred
+            height: the standard deviation of log2(height).
+        max_pixels: of the largest size.
+        max_enlargement: of small pictures.
+        margin_px: copied around each size, so that no digit lies at the edge.
+    """
+
+    min_objectness: float = 0.15
+    digit_heights_px: tuple[float, float] = (10.0, 60.0)
+    preferred_height_px: float = 28.0
+    height_tolerance: float = 1.0
+    max_pixels: float = 1.6e6
+    max_enlargement: float = 2.0
+    margin_px: int = 8
+
+
+def detect_digits(
+    detector: OnnxDetector, grey: Grey, config: PyramidConfig = PyramidConfig()
+) -> Detections:
+    """Find digits and marks in a picture uint8[h, w]; boxes are in its pixels.
+
+    What is found in several sizes is given once, the most certain first.
+    """
+    found = [_detect_at(detector, grey, scale, config) for scale in scales(grey.shape, config)]
+    merged = Detections(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+    keep = suppress(merged.objectness, merged.boxes, SuppressionConfig(config.min_objectness))
+    return merged.of(keep)
+
+
+def scales(shape: tuple[int, ...], config: PyramidConfig) -> Iterator[float]:
+    """Yield the sizes of a picture of `shape`, as factors, each half of the one before."""
+    h, w = shape[:2]
+    scale = min(config.max_enlargement, (config.max_pixels / (h * w)) ** 0.5)
+    while True:
+        yield scale
+        scale /= 2
+        # One digit may fill the picture.
+        if max(h, w) * scale < config.digit_heights_px[0] * 2:
+            return
+
+
+def resize(grey: Grey, scale: float) -> Grey:
+    """Return the picture in another size."""
+    if scale == 1:
+        return grey
+    h, w = grey.shape
+    size = (max(1, round(w * scale)), max(1, round(h * scale)))
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(grey, size, interpolation=interpolation), np.uint8)
+
+
+def _detect_at(
+    detector: OnnxDetector, grey: Grey, scale: float, config: PyramidConfig
+) -> Detections:
+    margin = config.margin_px
+    small = cv2.copyMakeBorder(
+        resize(grey, scale), margin, margin, margin, margin, cv2.BORDER_REPLICATE
+    )
+    found = detector.detect(np.asarray(small, np.uint8), config.min_objectness)
+    boxes = found.boxes
+    low, high = config.digit_heights_px
+    height = boxes[:, 2:].max(axis=1)
+    is_mark = found.classes[:, 10:].sum(axis=1) > 0.5  # noqa: PLR2004
+    known = (height < high) & ((height >= low) | is_mark)
+    octaves = np.log2(np.maximum(height, low) / config.preferred_height_px)
+    weight = np.exp(-0.5 * (octaves / config.height_tolerance) ** 2)
+    shift = np.array([margin, margin, 0, 0], np.float32)
+    boxes = ((boxes - shift) / scale).astype(np.float32)
+    return Detections(found.objectness * weight, found.classes, boxes).of(known)

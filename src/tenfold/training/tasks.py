@@ -1,0 +1,32 @@
+"""The task of a recipe."""
+
+import torch
+
+from tenfold.artifacts.training import DetectionRecord, JournalRecord, TrainingRecord
+from tenfold.data.digits import Digits
+from tenfold.training.detection import detection_task
+from tenfold.training.digits import digit_task
+from tenfold.training.recipe import Recipe
+from tenfold.training.task import Task
+
+
+def record_type(recipe: Recipe) -> type[TrainingRecord]:
+    """Return the schema of a line of the journals of a recipe's members."""
+    return JournalRecord if recipe.detector is None else DetectionRecord
+
+
+def recipe_task(
+    recipe: Recipe, member: int, training: Digits, monitored: Digits, device: torch.device
+) -> Task:
+    """Return a detector's task where the recipe has a `[detector]` table, else a classifier's.
+
+    Args:
+        recipe: everything else that decides what is trained.
+        member: its number, from 0; with the recipe's seed it decides everything random.
+        training: digits to train on.
+        monitored: digits that evaluations measure.
+        device: where it is trained.
+    """
+    if recipe.detector is None:
+        return digit_task(recipe, member, training, monitored, device)
+    return detection_task(recipe, member, training, monitored, device)

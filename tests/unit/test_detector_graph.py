@@ -1,0 +1,57 @@
+"""The detector's ONNX graph against the network in torch."""
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from tenfold.bundle.detector_graph import build_detector_graph
+from tenfold.model.detector import DetectorNetwork
+from tenfold.model.detector_config import DETECTED_CLASSES, DetectorConfig
+from tenfold.model.peaks import peaks
+
+CONFIG = DetectorConfig(stem=(4, 8), body=12, dilations=(1, 2), head=10)
+
+
+@pytest.fixture(scope="module")
+def network() -> DetectorNetwork:
+    """A network with random weights and running statistics."""
+    generator = torch.Generator().manual_seed(3)
+    network = DetectorNetwork(CONFIG).initialise(generator)
+    with torch.no_grad():
+        for buffer in network.buffers():
+            if buffer.is_floating_point():
+                buffer.add_(torch.rand(buffer.shape, generator=generator) * 0.3)
+        network.output.weight.mul_(3)
+    return network.eval()
+
+
+@pytest.fixture(scope="module")
+def session(network: DetectorNetwork) -> onnxruntime.InferenceSession:
+    state = {key: value.numpy() for key, value in network.state_dict().items()}
+    model = build_detector_graph(CONFIG, state).SerializeToString()
+    return onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+
+
+@pytest.mark.parametrize("shape", [(2, 64, 192), (1, 8, 8), (3, 40, 24), (1, 256, 320)])
+def test_graph_gives_the_peaks_of_the_network(
+    shape: tuple[int, int, int],
+    network: DetectorNetwork,
+    session: onnxruntime.InferenceSession,
+) -> None:
+    pixels = np.random.default_rng(sum(shape)).integers(0, 256, shape, np.uint8)
+    objectness, classes, boxes = session.run(["objectness", "classes", "boxes"], {"pixels": pixels})
+    cells = shape[1] // 4 * (shape[2] // 2)
+    assert classes.shape == (shape[0], min(cells, 2048), len(DETECTED_CLASSES))
+    with torch.inference_mode():
+        outputs = network(torch.from_numpy(pixels))
+    for index, output in enumerate(outputs):
+        expected = [part.numpy() for part in peaks(output, classes.shape[1])]
+        count = int((expected[0] > 0).sum())
+        assert count
+        np.testing.assert_allclose(objectness[index], expected[0], atol=2e-5)
+        # Peaks that are equal but for rounding may come in another order.
+        for k in range(min(count, 100)):
+            nearest = np.abs(boxes[index, :count] - expected[2][k]).sum(axis=1).argmin()
+            np.testing.assert_allclose(boxes[index, nearest], expected[2][k], rtol=1e-3, atol=0.02)
+            np.testing.assert_allclose(classes[index, nearest], expected[1][k], atol=1e-4)

@@ -1,0 +1,51 @@
+"""Grouping of boxes that are laid out by hand."""
+
+import numpy as np
+import pytest
+
+from tenfold.reading.lines import group_numbers
+
+
+def grouped(boxes: list[tuple[float, ...]], marks: list[int] | None = None) -> list[list[int]]:
+    is_mark = np.isin(np.arange(len(boxes)), marks or [])
+    return [g.tolist() for g in group_numbers(np.float32(boxes).reshape(-1, 4), is_mark)]
+
+
+def test_two_lines_are_read_from_the_top_and_each_from_the_left() -> None:
+    boxes = [(100, 80, 15, 30), (30, 20, 15, 30), (50, 22, 15, 30), (80, 81, 15, 30)]
+    assert grouped(boxes) == [[1, 2], [3, 0]]
+
+
+def test_a_wide_gap_parts_two_numbers() -> None:
+    boxes = [(0, 0, 15, 30), (20, 0, 15, 30), (100, 0, 15, 30), (120, 0, 15, 30)]
+    assert grouped(boxes) == [[0, 1], [2, 3]]
+
+
+@pytest.mark.parametrize("degrees", [-30, -10, 15, 30])
+def test_a_tilted_number_is_one(degrees: float) -> None:
+    t = np.tan(np.radians(degrees))
+    boxes = [(20 * k, 200 + 20 * k * t, 15.0, 30.0) for k in range(8)]
+    assert grouped(boxes) == [list(range(8))]
+
+
+def test_a_point_belongs_to_its_number_though_it_is_small_and_low() -> None:
+    boxes = [(0, 0, 15, 30), (12, 14, 3, 3), (25, 0, 15, 30)]
+    assert grouped(boxes, marks=[1]) == [[0, 1, 2]]
+
+
+def test_marks_alone_are_no_number() -> None:
+    assert grouped([(0, 0, 20, 3), (30, 0, 3, 3)], marks=[0, 1]) == []
+
+
+def test_a_tail_below_the_line_does_not_make_a_line() -> None:
+    boxes = [(0, 0, 15, 30), (20, 8, 15, 46), (40, 0, 15, 30)]
+    assert grouped(boxes) == [[0, 1, 2]]
+
+
+def test_a_heading_of_large_digits_is_another_number() -> None:
+    boxes = [(0, 0, 40, 90), (45, 0, 15, 30), (65, 0, 15, 30)]
+    assert grouped(boxes) == [[0], [1, 2]]
+
+
+def test_nothing_is_grouped_of_nothing() -> None:
+    assert grouped([]) == []

@@ -1,0 +1,70 @@
+"""Suppression against intersection over union that is counted on a grid of pixels."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tenfold.reading.suppression import SuppressionConfig, exclusions, suppress
+
+ONLY_OVERLAP = SuppressionConfig(min_objectness=0.0, max_overlap=0.5, min_distance=(0.0, 0.0))
+boxes_of_pixels = st.lists(
+    st.tuples(*[st.integers(0, 12)] * 2, *[st.integers(1, 8)] * 2), min_size=1, max_size=8
+)
+
+
+def counted_overlap(a: tuple[int, ...], b: tuple[int, ...]) -> float:
+    masks = []
+    for left, top, width, height in (a, b):
+        mask = np.zeros((24, 24), bool)
+        mask[top : top + height, left : left + width] = True
+        masks.append(mask)
+    return float((masks[0] & masks[1]).sum() / (masks[0] | masks[1]).sum())
+
+
+def centred(boxes: list[tuple[int, ...]]) -> np.ndarray:
+    corners = np.array(boxes, np.float32)
+    corners[:, :2] += corners[:, 2:] / 2
+    return corners
+
+
+@given(boxes_of_pixels)
+def test_boxes_exclude_each_other_by_their_overlap(boxes: list[tuple[int, ...]]) -> None:
+    found = exclusions(centred(boxes), ONLY_OVERLAP)
+    for i, a in enumerate(boxes):
+        for j, b in enumerate(boxes):
+            if i != j and abs(overlap := counted_overlap(a, b) - 0.5) > 1e-6:
+                assert found[i, j] == (overlap > 0)
+    assert not found.diagonal().any()
+
+
+@given(boxes_of_pixels, st.randoms(use_true_random=False))
+def test_what_stays_excludes_nothing_that_stays_and_everything_that_goes(
+    boxes: list[tuple[int, ...]], random: np.random.Generator
+) -> None:
+    objectness = np.array([random.random() for _ in boxes], np.float32)
+    kept = suppress(objectness, centred(boxes), ONLY_OVERLAP)
+    excluded = exclusions(centred(boxes), ONLY_OVERLAP)
+    assert not excluded[np.ix_(kept, kept)].any()
+    assert (np.diff(objectness[kept]) <= 0).all()
+    for gone in set(range(len(boxes))) - set(kept.tolist()):
+        stronger = kept[objectness[kept] >= objectness[gone]]
+        assert excluded[gone, stronger].any()
+
+
+def test_uncertain_detections_are_dropped() -> None:
+    boxes = np.array([[10, 10, 5, 5], [40, 10, 5, 5]], np.float32)
+    config = SuppressionConfig(min_objectness=0.4)
+    assert suppress(np.array([0.3, 0.5], np.float32), boxes, config).tolist() == [1]
+
+
+@pytest.mark.parametrize(("apart", "kept"), [(2, [1]), (6, [1, 0])])
+def test_two_centres_that_are_near_are_one_digit(apart: float, kept: list[int]) -> None:
+    """A narrow stroke inside a wide digit's box overlaps little of it."""
+    boxes = np.array([[20, 20, 8, 20], [20 + apart, 20, 20, 30]], np.float32)
+    assert suppress(np.array([0.8, 0.9], np.float32), boxes).tolist() == kept
+
+
+def test_nothing_is_suppressed_of_nothing() -> None:
+    assert suppress(np.zeros(0, np.float32), np.zeros((0, 4), np.float32)).shape == (0,)
+    assert exclusions(np.zeros((0, 4), np.float32), ONLY_OVERLAP).shape == (0, 0)
