@@ -20,6 +20,8 @@ Pixels = npt.NDArray[np.uint8]
 
 # Grey levels between the faintest labelled pen and the paper, in the darkest shadow.
 MIN_CONTRAST = 25.0
+# Width of a pen, in heights of a digit.
+TYPICAL_STROKE = 0.08
 LEAST_BLUR_PX = 0.2
 MAX_NOISE_SHARE, MAX_TEXTURE_SHARE = 0.18, 0.1
 
@@ -73,20 +75,24 @@ def sample_exposure(scene: Scene, height_px: float, random: Random) -> Exposure:
     paper = random.uniform(120, 250) if photographed else random.uniform(205, 255)
     darkest = random.uniform(0.45, 1) if photographed and bernoulli(random, 0.6) else 1.0
     share = random.uniform(0.2, 0.6) if bernoulli(random, 0.22) else random.uniform(0.6, 0.98)
-    darkest = max(darkest, min(1.0, MIN_CONTRAST / (scene.faintest * paper)))
-    least = MIN_CONTRAST / (scene.faintest * darkest)
+    blur_px = _sample_blur(height_px, random)
+    # A blur spreads a stroke over more pixels.
+    spread = 1 + 2 * blur_px / (TYPICAL_STROKE * height_px)
+    visible = scene.faintest / spread
+    darkest = max(darkest, min(1.0, MIN_CONTRAST / (visible * paper)))
+    least = MIN_CONTRAST / (visible * darkest)
     contrast = min(max(paper * share, least), paper)
     noisy = random.uniform(0, 0.14) if bernoulli(random, 0.14) else random.uniform(0, 0.04)
-    faintest = contrast * scene.faintest * darkest
+    faintest = contrast * visible * darkest
     return Exposure(
         paper=paper,
         black=paper - contrast,
         texture=min(_sample_texture(random), MAX_TEXTURE_SHARE * faintest),
         darkest=darkest,
         shadow=bernoulli(random, 0.3),
-        glare=255 - paper + 0.6 * faintest if photographed and bernoulli(random, 0.08) else 0.0,
+        glare=255 - paper + 0.3 * faintest if photographed and bernoulli(random, 0.08) else 0.0,
         grain=random.uniform(0.1, 0.5) if bernoulli(random, 0.35) else 0.0,
-        blur_px=_sample_blur(height_px, random),
+        blur_px=blur_px,
         coarse=_sample_coarse(height_px, random) if bernoulli(random, 0.12) else 1.0,
         noise=min(noisy * contrast, MAX_NOISE_SHARE * faintest),
         noise_px=random.uniform(0.6, 1.2) if bernoulli(random, 0.4) else 0.0,
