@@ -35,7 +35,7 @@ def renderer(tiny_digits: Digits) -> FieldRenderer:
 
 def test_crops_have_the_promised_form(renderer: FieldRenderer) -> None:
     seen = set()
-    for index in range(150):
+    for index in range(100):
         field = renderer.render(index)
         assert field.pixels.dtype == np.uint8
         assert field.pixels.shape == (64, 192)
@@ -118,8 +118,8 @@ def test_labelled_digits_can_be_seen(tiny_digits: Digits) -> None:
 
 
 def test_some_crops_have_no_digit_and_some_one(renderer: FieldRenderer) -> None:
-    counts = [len(renderer.render(index).labels) for index in range(200)]
-    assert 0.04 < np.mean(np.equal(counts, 0)) < 0.25
+    counts = [len(renderer.render(index).labels) for index in range(120)]
+    assert 0.03 < np.mean(np.equal(counts, 0)) < 0.27
     assert 0.1 < np.mean(np.equal(counts, 1)) < 0.35
     assert max(counts) >= 10
 

@@ -18,10 +18,8 @@ MATPLOTLIB_FONTS = (
     *("DejaVuSerif-Italic", "DejaVuSansMono", "DejaVuSansMono-Bold", "STIXGeneral"),
     *("STIXGeneralItalic", "STIXGeneralBol", "cmr10", "cmss10", "cmtt10", "cmb10"),
 )
-HERSHEY_FONTS = (
-    *(cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_COMPLEX),
-    cv2.FONT_HERSHEY_TRIPLEX,
-)
+HERSHEY_STROKE_PX = 3
+HERSHEY_FONTS = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_COMPLEX)
 
 # Words of forms and newspapers.
 WORDS = (
@@ -73,11 +71,7 @@ def printed_text(text: str, typeface: Typeface) -> npt.NDArray[np.float32]:
 def _print(text: str, typeface: Typeface) -> npt.NDArray[np.uint8]:
     side = PRINTED_HEIGHT_PX * 2
     if isinstance(typeface.font, int):
-        scale = cv2.getFontScaleFromHeight(typeface.font, PRINTED_HEIGHT_PX)
-        width = cv2.getTextSize(text, typeface.font, scale, 3)[0][0] + side
-        canvas = np.zeros((2 * side, width), np.uint8)
-        origin = (side // 2, side + side // 4)
-        cv2.putText(canvas, text, origin, typeface.font, scale, 255, 3, cv2.LINE_AA)
+        canvas = _print_hershey(text, typeface.font, _hershey_scale(typeface.font))
     else:
         font = _font(typeface.font)
         page = Image.new("L", (round(font.getlength(text)) + side, 2 * side))
@@ -85,6 +79,21 @@ def _print(text: str, typeface: Typeface) -> npt.NDArray[np.uint8]:
         canvas = np.array(page)
     left, top, w, h = cv2.boundingRect(canvas)
     return canvas[top : top + h, left : left + w].copy()
+
+
+def _print_hershey(text: str, font: int, scale: float) -> npt.NDArray[np.uint8]:
+    width, height = cv2.getTextSize(text, font, scale, HERSHEY_STROKE_PX)[0]
+    canvas = np.zeros((3 * height, width + 2 * height), np.uint8)
+    origin = (height, 2 * height)
+    cv2.putText(canvas, text, origin, font, scale, 255, HERSHEY_STROKE_PX, cv2.LINE_AA)
+    return canvas
+
+
+@functools.cache
+def _hershey_scale(font: int) -> float:
+    """Find the scale by drawing a digit: OpenCV 5 has other fonts of the same names."""
+    _, _, _, height = cv2.boundingRect(_print_hershey("0", font, 2.0))
+    return 2.0 * PRINTED_HEIGHT_PX / height
 
 
 @functools.cache
