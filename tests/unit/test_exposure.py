@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tenfold.rendering.exposure import Exposure, expose, sample_exposure
+from tenfold.rendering.exposure import Exposure, add_border, expose, sample_exposure
 from tenfold.rendering.glyphs import Glyph
 from tenfold.rendering.scene import Scene
 
@@ -68,3 +68,23 @@ def test_the_faintest_pen_keeps_its_contrast() -> None:
         )  # fmt: skip
         assert scene.faintest * (exposure.paper - exposure.black) * exposure.darkest >= 24.9
         assert exposure.black >= 0
+
+
+def test_a_border_spares_the_characters() -> None:
+    changed, levels = [], set()
+    for seed in range(60):
+        pixels = np.full((64, 192), 150, np.uint8)
+        pixels[20:44, 80:112] = 60
+        before = pixels.copy()
+        add_border(pixels, [(8, 96.0, 32.0, 32.0, 24.0)], np.random.default_rng(seed))
+        np.testing.assert_array_equal(pixels[20:44, 80:112], before[20:44, 80:112])
+        changed.append((pixels != before).mean())
+        levels |= set(np.unique(pixels).tolist())
+    assert levels == {0, 60, 150, 255}
+    assert max(changed) > 0.5
+
+
+def test_a_border_around_nothing() -> None:
+    pixels = np.full((64, 192), 150, np.uint8)
+    add_border(pixels, [], np.random.default_rng(0))
+    assert set(np.unique(pixels)) <= {0, 150, 255}

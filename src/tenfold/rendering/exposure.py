@@ -5,6 +5,7 @@ present or not.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -13,7 +14,7 @@ import numpy.typing as npt
 
 from tenfold.rendering.glyph_raster import blur
 from tenfold.rendering.sampling import Random, bernoulli, log_uniform, weighted_choice
-from tenfold.rendering.scene import Scene
+from tenfold.rendering.scene import Label, Scene
 
 Levels = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
@@ -218,3 +219,23 @@ def _coarsen(levels: Levels, side: float, random: Random) -> Levels:
 def _compress(pixels: Pixels, quality: int) -> Pixels:
     _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), dtype=np.uint8)
+
+
+def add_border(pixels: Pixels, labels: Sequence[Label], random: Random) -> None:
+    """Paint a border in place, as around a small picture: white, black, or the paper's level.
+
+    It leaves out a rectangle around all labelled characters.
+    """
+    h, w = pixels.shape
+    boxes = np.array([(x - a / 2, y - b / 2, x + a / 2, y + b / 2) for _, x, y, a, b in labels])
+    left, top = boxes[:, :2].min(axis=0) if len(boxes) else (w / 2, h / 2)
+    right, bottom = boxes[:, 2:].max(axis=0) if len(boxes) else (w / 2, h / 2)
+    level = (0, 255, int(np.median(pixels)))[random.integers(3)]
+    # Half of the borders are narrow: characters are seldom near the edge of a picture.
+    shares = random.uniform(0, 1, 4) ** (2 if bernoulli(random, 0.5) else 0.7)
+    near = np.maximum([left, top, w - right, h - bottom], 0)
+    widths = np.floor(shares * np.maximum(near - 1, 0)).astype(int)
+    pixels[:, : widths[0]] = level
+    pixels[: widths[1]] = level
+    pixels[:, w - widths[2] :] = level
+    pixels[h - widths[3] :] = level

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from tenfold.data.digits import Digits
 from tenfold.data.seeds import derive_seed
 from tenfold.rendering import clutter
-from tenfold.rendering.exposure import expose, sample_exposure
+from tenfold.rendering.exposure import add_border, expose, sample_exposure
 from tenfold.rendering.glyphs import CLASSES, GlyphSource, Hand
 from tenfold.rendering.ground import add_desk, add_fold
 from tenfold.rendering.layouts import Layout, compose
@@ -83,6 +83,8 @@ class FieldRenderer:
         self._add_clutter(scene, hand, random)
         exposure = sample_exposure(scene, height_px, random)
         pixels = expose(scene, exposure, random)
+        if bernoulli(random, 0.06):
+            add_border(pixels, scene.labels, random)
         return Field(pixels, np.array(scene.labels, np.float32).reshape(-1, 5))
 
     def _add_clutter(self, scene: Scene, hand: Hand, random: Random) -> None:

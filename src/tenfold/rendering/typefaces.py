@@ -23,27 +23,14 @@ HERSHEY_FONTS = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_COMPLEX)
 
 # Words of forms and newspapers.
 WORDS = (
-    *("Name", "Date", "Datum", "No.", "Nr.", "Total", "Points", "Punkte", "Task", "Summe", "kg"),
-    *("Score", "Mark", "Page", "Seite", "Tel.", "Phone", "Amount", "Betrag", "EUR", "USD", "Kunde"),
-    *("Class", "Klasse", "Room", "Answer", "Signature", "Unterschrift", "Student", "ID", "PLZ"),
-    *(
-        "Day",
-        "Month",
-        "Year",
-        "Jahr",
-        "Monat",
-        "Tag",
-        "max.",
-        "von",
-        "of",
-        "the",
-        "and",
-        "cm",
-        "mm",
-    ),
-    *("Postcode", "Account", "Konto", "Difficult", "Moyen", "Easy", "Superieur", "ligne", "carre"),
-    *("ABTEILUNG", "FORM", "TOTAL", "DATE", "NAME", "Matrikel", "Kurs", "h", "min", "x", "=", "%"),
-    *("(", ")", "+", "?", "!", "*", "#", "&", "EN", "TIMES", "answer:", "reading:", "Zahl:", "km"),
+    *("Name", "Date", "Datum", "No.", "Nr.", "Total", "Points", "Punkte", "Task", "Summe"),
+    *("kg", "Score", "Mark", "Page", "Seite", "Tel.", "Phone", "Amount", "Betrag", "EUR"),
+    *("USD", "Kunde", "Class", "Klasse", "Room", "Answer", "Signature", "Unterschrift"),
+    *("Student", "ID", "PLZ", "Day", "Month", "Year", "Jahr", "Monat", "Tag", "max."),
+    *("von", "of", "the", "and", "cm", "mm", "Postcode", "Account", "Konto", "Difficult"),
+    *("Moyen", "Easy", "Superieur", "ligne", "carre", "ABTEILUNG", "FORM", "TOTAL", "DATE"),
+    *("NAME", "Matrikel", "Kurs", "h", "min", "x", "=", "%", "(", ")", "+", "?", "!", "*"),
+    *("#", "&", "EN", "TIMES", "answer:", "reading:", "Zahl:", "km"),
 )
 
 
