@@ -54,7 +54,7 @@ def test_a_loss_that_diverged_is_still_a_record(tmp_path: Path) -> None:
     ("text", "fault"),
     [
         (None, "cannot be read"),
-        ("\udcff", "not text"),
+        ("\udcff", "not UTF-8 text"),
         ("{", "not valid JSON"),
         ("[]", "should be an object"),
         (json.dumps(RECORD | {"accuracy": 1.5}), "accuracy: "),

@@ -197,5 +197,5 @@ def test_two_tables_are_one_too_many(tmp_path: Path) -> None:
 
 def test_a_table_that_is_not_text(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_bytes(b"\xff\xfe\0x")
-    with pytest.raises(DataError, match=r"labels\.csv: not a readable CSV"):
+    with pytest.raises(DataError, match=r"labels\.csv: not UTF-8 text"):
         load_folder(tmp_path)

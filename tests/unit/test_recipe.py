@@ -121,7 +121,7 @@ MISTAKES = {
     "batch size of zero": (
         "batch_size = { start = 32, end = 64 }",
         "batch_size = { start = 32, end = 0 }",
-        "training.stages.1: batch_size must be 1 or more at both ends (found {",
+        "training.stages.1: batch_size must be 1 to 1,000,000 at both ends (found {",
     ),
     "geometric ramp to zero": (
         'end = 0.005, shape = "geometric"',
@@ -184,7 +184,7 @@ def test_validation_curves_need_validation_images(tmp_path: Path) -> None:
     [
         ("name = ", "not valid TOML: Invalid value (at end of document)"),
         ("", "name: required, and missing"),
-        (b"\xff\xfe", "not valid TOML: "),
+        (b"\xff\xfe", "not UTF-8 text"),
     ],
 )
 def test_an_empty_or_broken_file_is_told(

@@ -64,7 +64,7 @@ def test_impossible_ramps_are_refused(ramp: object) -> None:
 
 
 def test_a_batch_of_less_than_one_image_is_refused() -> None:
-    with pytest.raises(ValidationError, match="1 or more at both ends"):
+    with pytest.raises(ValidationError, match="1 to 1,000,000 at both ends"):
         stage(10, batch_size={"start": 100, "end": 0.5})
 
 

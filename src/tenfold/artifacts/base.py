@@ -2,11 +2,12 @@
 
 import base64
 import binascii
+import math
 from pathlib import Path
 from typing import Annotated, Self, TypeVar
 
 from pydantic import (
-    AllowInfNan,
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -18,11 +19,27 @@ from pydantic import (
 from tenfold.data.mnist import CLASSES, SIDE
 from tenfold.errors import RunError
 from tenfold.files import write_atomically
+from tenfold.untrusted import check_json_size, first_fault, read_text
 
 T = TypeVar("T")
-Finite = Annotated[float, AllowInfNan(False)]  # noqa: FBT003 - pydantic's own signature
+# Bounds of every number in an artifact: figures are drawn and printed without overflow.
+LARGEST_INTEGER = 2**63 - 1  # seeds have as many bits
+LARGEST_COUNT = 2**53  # up to here float64 has all whole numbers
+LARGEST_FLOAT = 1e100
+
+
+def _bounded(value: float) -> float:
+    """Refuse a number that no training computes; one that diverged is infinite or NaN."""
+    if LARGEST_FLOAT < abs(value) < math.inf:
+        raise ValueError(f"{value:g} is beyond ±{LARGEST_FLOAT:g}")
+    return value
+
+
+Number = Annotated[float, AfterValidator(_bounded)]
+Finite = Annotated[Number, Field(allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=0)]
+Integer = Annotated[int, Field(ge=-LARGEST_INTEGER, le=LARGEST_INTEGER)]
+Count = Annotated[int, Field(ge=0, le=LARGEST_COUNT)]
 Digit = Annotated[int, Field(ge=0, lt=CLASSES)]
 PerClass = Annotated[tuple[T, ...], Field(min_length=CLASSES, max_length=CLASSES)]
 NonEmpty = Annotated[tuple[T, ...], Field(min_length=1)]
@@ -66,20 +83,23 @@ class Artifact(BaseModel):
         Raises:
             RunError: it cannot be read, or a field is not what it should be.
         """
-        return cls.parse(read_text(path, fix), path, fix)
+        return cls.parse(read_text(path, RunError, fix), path, fix)
 
     @classmethod
     def parse(cls, text: str, path: Path, fix: str) -> Self:
         """Check text that stood in `path`; see `read_file`."""
         try:
+            check_json_size(text)
             return cls.model_validate_json(text)
         except ValidationError as error:
             raise RunError(f"{path}: {_first_fault(error)}; {fix}") from error
+        except ValueError as error:
+            raise RunError(f"{path}: {error}; {fix}") from error
 
     @classmethod
     def read_lines(cls, path: Path, fix: str) -> list[Self]:
         """Read a file with one JSON object a line; see `read_file`."""
-        lines = read_text(path, fix).splitlines()
+        lines = read_text(path, RunError, fix).splitlines()
         return [cls.parse(line, path, f"line {n}; {fix}") for n, line in enumerate(lines, 1)]
 
     def to_json(self, indent: int | None = None) -> str:
@@ -95,19 +115,11 @@ class Artifact(BaseModel):
         return write_atomically(path, self.to_json(indent))
 
 
-def read_text(path: Path, fix: str) -> str:
-    """Read a UTF-8 file; see `Artifact.read_file`."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise RunError(f"{path}: cannot be read ({error.strerror}); {fix}") from error
-    except UnicodeDecodeError as error:
-        raise RunError(f"{path}: not text; {fix}") from error
-
-
 def _first_fault(error: ValidationError) -> str:
     """Say in one line which field is wrong, and how."""
-    first = error.errors(include_url=False)[0]
+    first = first_fault(error)
+    if first is None:
+        return f"{error.error_count():,} faults"
     if first["type"] == "json_invalid":
         return f"not valid JSON ({first['ctx']['error']})"
     field = ".".join(map(str, first["loc"]))

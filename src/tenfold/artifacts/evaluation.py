@@ -12,6 +12,7 @@ from tenfold.artifacts.base import (
     Fraction,
     NamedImageSet,
     NonEmpty,
+    Number,
     PerClass,
     Pixels,
 )
@@ -19,6 +20,9 @@ from tenfold.data.pictures import Kind
 
 KeepRule = Literal["last", "min-nll", "max-accuracy"]
 SelectedOn = Literal["test", "validation", "nothing"]
+# Each has a figure, or a bar of one.
+MAX_MODELS = 1001
+MAX_BINS = 100
 
 
 class MeasuredImages(NamedImageSet):
@@ -45,8 +49,8 @@ class Metrics(Artifact):
         description="Wilson's 95 % interval (1927)"
     )
     errors: Count = Field(description="images misread")
-    nll_sum: float = Field(description="-Σ log p of the true class, nats; the seed's `loss_p`")
-    nll: float = Field(description="nll_sum per image, nats")
+    nll_sum: Number = Field(description="-Σ log p of the true class, nats; the seed's `loss_p`")
+    nll: Number = Field(description="nll_sum per image, nats")
     ece: Finite = Field(
         description="expected calibration error over 15 equal bins of the top probability "
         "(Naeini, Cooper & Hauskrecht 2015)"
@@ -54,7 +58,9 @@ class Metrics(Artifact):
     brier: Finite = Field(
         description="mean over images of Σ over classes of (p - [true])² (Brier 1950)"
     )
-    reliability: tuple[ReliabilityBin, ...] = Field(description="the bins behind `ece`")
+    reliability: tuple[ReliabilityBin, ...] = Field(
+        max_length=MAX_BINS, description="the bins behind `ece`"
+    )
 
 
 class DigitMetrics(Metrics):
@@ -70,13 +76,13 @@ class ModelMetrics(DigitMetrics):
     """One member, or the ensemble."""
 
     name: str = Field(description='"member 1", or "ensemble"')
-    step: int | None = Field(default=None, description="iteration whose weights were kept")
+    step: Count | None = Field(default=None, description="iteration whose weights were kept")
 
 
 class CalibrationFigures(Artifact):
     """How well probabilities fit."""
 
-    nll_sum: float
+    nll_sum: Number
     ece: Finite
 
 
@@ -112,7 +118,7 @@ class Evaluation(Artifact):
 
     format: Literal[1] = 1
     data: MeasuredImages
-    models: NonEmpty[ModelMetrics]
+    models: NonEmpty[ModelMetrics] = Field(max_length=MAX_MODELS)
     calibration: Calibration | None = None
     disputed: Disputed | None = Field(
         default=None, description="None where no disputed labels are known"
@@ -148,7 +154,7 @@ class Curve(Artifact):
     name: str
     step: NonEmpty[Count]
     nll_sum: NonEmpty[Finite]
-    accuracy: NonEmpty[Finite]
+    accuracy: NonEmpty[Fraction]
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
@@ -161,8 +167,8 @@ class Curves(Artifact):
     """All curves of a run, and the images that they were measured on."""
 
     on: Literal["test", "validation"]
-    images: Count
-    models: NonEmpty[Curve]
+    images: Count = Field(ge=1)
+    models: NonEmpty[Curve] = Field(max_length=MAX_MODELS)
 
 
 class RunEvaluation(Evaluation):

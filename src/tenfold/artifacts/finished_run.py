@@ -1,14 +1,13 @@
 """A finished run, or several, read from their files alone: no torch, and no code that trained."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tenfold.artifacts.base import read_text
 from tenfold.artifacts.evaluation import RunEvaluation
 from tenfold.artifacts.training import JournalRecord, Manifest
 from tenfold.errors import RunError
+from tenfold.untrusted import read_toml
 
 
 @dataclass(frozen=True)
@@ -47,11 +46,8 @@ def read_run(path: Path) -> FinishedRun:
     """
     if not path.is_dir():
         raise RunError(f"{path}: no such folder; name a run that `tenfold train` made")
-    toml = read_text(path / "recipe.toml", "name a run folder that `tenfold train` made")
-    try:
-        recipe = tomllib.loads(toml)
-    except tomllib.TOMLDecodeError as error:
-        raise RunError(f"{path / 'recipe.toml'}: not valid TOML: {error}") from error
+    fix = "name a run folder that `tenfold train` made"
+    toml, recipe = read_toml(path / "recipe.toml", RunError, fix)
     if "detector" in recipe:
         raise RunError(f"{path}: trained a detector; reports and comparisons are of classifiers")
     fix = f"`tenfold train --resume --out {path}` writes it anew"

@@ -4,7 +4,17 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
-from tenfold.artifacts.base import Artifact, Count, Digit, Finite, Fraction, NamedImageSet, Pixels
+from tenfold.artifacts.base import (
+    Artifact,
+    Count,
+    Digit,
+    Finite,
+    Fraction,
+    Integer,
+    NamedImageSet,
+    Number,
+    Pixels,
+)
 
 TrialStateName = Literal["complete", "pruned", "fail", "running", "waiting"]
 
@@ -52,7 +62,7 @@ class RepeatSummary(Artifact):
 class Comparison(Artifact):
     """Set b minus set a, in pairs of one seed."""
 
-    seeds: tuple[int, ...] = Field(description="those that both sets have")
+    seeds: tuple[Integer, ...] = Field(description="those that both sets have")
     a: dict[str, Spread]
     b: dict[str, Spread]
     differences: dict[str, Difference]
@@ -66,12 +76,12 @@ class TrialResult(Artifact):
 
     number: Count
     state: TrialStateName
-    nll_sum: float | None = Field(
+    nll_sum: Number | None = Field(
         description="calibrated, on validation images; of a pruned trial its last evaluation's"
     )
     step: Count | None = Field(description="iteration of the last evaluation")
     values: dict[str, JsonValue] = Field(description="recipe keys that the trial changed")
-    seconds: float | None
+    seconds: Number | None
     run: str | None = Field(description="folder below trials/")
     reason: str | None = Field(description="why its recipe cannot be trained")
 
@@ -80,14 +90,14 @@ class Final(Artifact):
     """A trial that was trained with more seeds before the best one was chosen."""
 
     number: Count
-    validation_nll_sum: tuple[float, ...] = Field(description="one a seed")
+    validation_nll_sum: tuple[Number, ...] = Field(description="one a seed")
 
 
 class BestTrial(Artifact):
     """The trial that won the finals."""
 
     number: Count
-    nll_sum: float | None = Field(description="its own, before the finals")
+    nll_sum: Number | None = Field(description="its own, before the finals")
     values: dict[str, JsonValue] = Field(description="recipe keys that it changed")
     recipe: str = Field(description="name of best.toml")
 
@@ -95,9 +105,9 @@ class BestTrial(Artifact):
 class Scores(Artifact):
     """What the bundles of one recipe score: a figure a seed."""
 
-    validation_nll_sum: tuple[float, ...]
+    validation_nll_sum: tuple[Number, ...]
     validation_accuracy: tuple[Fraction, ...]
-    test_nll_sum: tuple[float, ...]
+    test_nll_sum: tuple[Number, ...]
     test_accuracy: tuple[Fraction, ...]
 
 
@@ -125,10 +135,10 @@ class SweepResult(Artifact):
     trials: tuple[TrialResult, ...]
     finals: tuple[Final, ...] = Field(description="empty where one trial stands for itself")
     best: BestTrial
-    importance: dict[str, float] = Field(
+    importance: dict[str, Finite] = Field(
         description="each key's share in what separates good trials from the rest (PED-ANOVA)"
     )
-    seeds: tuple[int, ...] = Field(description="the fresh ones")
+    seeds: tuple[Integer, ...] = Field(description="the fresh ones")
     validation_images: Count
     fresh_seeds: FreshSeeds
 
@@ -154,7 +164,7 @@ class AuditResult(Artifact):
     format: Literal[1] = 1
     data: NamedImageSet
     recipe: str = Field(description="trained once a fold")
-    folds: int = Field(ge=2)
+    folds: Count = Field(ge=2)
     accuracy: Fraction = Field(description="labels that agree with networks that never saw them")
     temperature: Finite = Field(gt=0)
     suspects: tuple[Suspect, ...]

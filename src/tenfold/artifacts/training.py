@@ -4,26 +4,34 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from tenfold.artifacts.base import Artifact, Count, Finite, Fraction, ImageSet
+from tenfold.artifacts.base import (
+    Artifact,
+    Count,
+    Finite,
+    Fraction,
+    ImageSet,
+    Integer,
+    Number,
+)
 
 
 class Hardware(Artifact):
     """A machine."""
 
     cpu: str = Field(description="the processor's name")
-    cores: int = Field(description="cores that this process may use")
+    cores: Integer = Field(description="cores that this process may use")
     bfloat16: Literal["amx"] | bool = Field(description="bfloat16 instructions of the processor")
     device: str = Field(description="where members are trained: cpu, cuda or mps")
     kernels: str = Field(description="instruction set of the C kernels, or none")
-    memory_gb: float | None = Field(default=None, description="main memory, GiB")
+    memory_gb: Number | None = Field(default=None, description="main memory, GiB")
     gpu: str | None = Field(default=None, description="the graphics processor's name")
 
 
 class Timings(Artifact):
     """Wall-clock times of a run, in seconds; None until the stage has ended."""
 
-    training_seconds: float | None = Field(default=None, description="all sessions together")
-    evaluation_seconds: float | None = Field(default=None, description="calibration included")
+    training_seconds: Number | None = Field(default=None, description="all sessions together")
+    evaluation_seconds: Number | None = Field(default=None, description="calibration included")
 
     @property
     def total_seconds(self) -> float:
@@ -45,10 +53,10 @@ class Manifest(Machine):
     data: dict[str, ImageSet] = Field(description='by split; "also NAME" for added training sets')
     device: str = Field(description="cpu, cuda or mps")
     precision: Literal["float32", "bfloat16"] = Field(description="of matrix multiplies")
-    threads: int = Field(ge=1, description="CPU threads of the whole run")
-    seed: int = Field(description="seed of everything random")
+    threads: Count = Field(ge=1, description="CPU threads of the whole run")
+    seed: Integer = Field(description="seed of everything random")
     started: str = Field(description="local time with zone, ISO 8601")
-    parallel_members: int | None = Field(
+    parallel_members: Count | None = Field(
         default=None, description="members trained at the same time, those of other runs included"
     )
     timings: Timings = Timings()
@@ -59,19 +67,19 @@ class TrainingState(Artifact):
 
     step: Count = Field(description="iterations done")
     stage: Count = Field(description="stage of the schedule, from 0")
-    learning_rate: float
-    batch_size: int = Field(description="images")
-    l2_coefficient: float
+    learning_rate: Number
+    batch_size: Count = Field(description="images")
+    l2_coefficient: Number
     images: Count = Field(description="training images seen, repetitions included")
-    seconds: float = Field(description="time spent on iterations")
+    seconds: Number = Field(description="time spent on iterations")
 
 
 class TrainingRecord(TrainingState):
     """What every kind of training records at an evaluation; losses may have diverged."""
 
-    train_nll: float = Field(description="mean loss per image since the last evaluation, nats")
-    weight_loss: float = Field(description="mean squares of the weights, summed over layers")
-    images_per_second: float | None = Field(description="since the last evaluation")
+    train_nll: Number = Field(description="mean loss per image since the last evaluation, nats")
+    weight_loss: Number = Field(description="mean squares of the weights, summed over layers")
+    images_per_second: Number | None = Field(description="since the last evaluation")
 
     FIGURES: ClassVar[tuple[str, ...]] = ()
 

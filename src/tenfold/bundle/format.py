@@ -21,6 +21,7 @@ from tenfold.bundle.test_time_augmentation import TestTimeAugmentation
 from tenfold.errors import BundleError
 from tenfold.model.config import NetworkConfig
 from tenfold.model.detector_config import DetectorConfig
+from tenfold.untrusted import first_fault, read_bytes, read_text
 
 BUNDLES = Path(__file__).parents[1] / "bundles"  # the shipped bundles, by name
 SHIPPED = BUNDLES / "field"
@@ -28,6 +29,11 @@ SHIPPED = BUNDLES / "field"
 CONFIG_FILE, MODEL_FILE = "bundle.json", "model.onnx"
 CARD_FILE, WEIGHTS_FILE = "card.md", "weights.safetensors"
 DETECTOR_FILE = "detector.onnx"
+
+MAX_MEMBERS = 1000
+MAX_CONFIG_BYTES = 4 * 2**20
+MAX_CARD_BYTES = 2**20
+MAX_NETWORKS_BYTES = 512 * 2**20  # of model.onnx, and of weights.safetensors
 
 # The input and the outputs of model.onnx.
 IMAGES, PROBABILITIES, MEMBERS = "images", "probabilities", "members"
@@ -39,7 +45,7 @@ class BundleFacts(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     recipe: str | None = None
-    seed: int | None = None
+    seed: int | None = Field(default=None, ge=0, lt=2**63)
     data: str | None = Field(default=None, description="the data set that was trained on")
 
 
@@ -71,7 +77,7 @@ class BundleConfig(BaseModel):
 
     format: Literal[2] = 2
     name: str
-    members: tuple[NetworkConfig, ...] = Field(min_length=1)
+    members: tuple[NetworkConfig, ...] = Field(min_length=1, max_length=MAX_MEMBERS)
     test_time_augmentation: TestTimeAugmentation = "none"
     temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     rejection_threshold: float = Field(
@@ -105,7 +111,7 @@ def read_config(path: str | Path) -> BundleConfig:
         BundleError: the file is missing, is no config, or has another format.
     """
     file = find_bundle(path) / CONFIG_FILE
-    return parse_config(file, _read(file))
+    return parse_config(file, _read(file, MAX_CONFIG_BYTES))
 
 
 def parse_config(file: Path, document: bytes | dict[str, Any]) -> BundleConfig:
@@ -119,7 +125,9 @@ def parse_config(file: Path, document: bytes | dict[str, Any]) -> BundleConfig:
             return BundleConfig.model_validate_json(document)
         return BundleConfig.model_validate(document)
     except ValidationError as error:
-        first = error.errors()[0]
+        first = first_fault(error)
+        if first is None:
+            raise BundleError(f"{file}: {error.error_count():,} faults") from error
         field = ".".join(map(str, first["loc"])) or CONFIG_FILE
         reason = first["msg"]
         if field == "format" and first["input"] == 1:
@@ -160,7 +168,7 @@ def read_hashed(file: Path, sha256: str) -> bytes:
     Raises:
         BundleError: the file is missing, or is another one.
     """
-    data = _read(file)
+    data = _read(file, MAX_NETWORKS_BYTES)
     actual = hashlib.sha256(data).hexdigest()
     if actual != sha256:
         raise BundleError(f"{file}: expected SHA-256 {sha256 or '(none)'}, found {actual}")
@@ -171,19 +179,11 @@ def read_card(path: str | Path) -> str:
     """Return a bundle's card, Markdown; empty if it has none.
 
     Raises:
-        BundleError: it is not UTF-8.
+        BundleError: it is not UTF-8, or is too large.
     """
     card = find_bundle(path) / CARD_FILE
-    try:
-        return card.read_text(encoding="utf-8") if card.is_file() else ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise BundleError(f"{card}: cannot be read as UTF-8 text ({error})") from error
+    return read_text(card, BundleError, limit=MAX_CARD_BYTES) if card.exists() else ""
 
 
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise BundleError(
-            f"{file}: cannot be read ({error.strerror}); name a run or bundle folder"
-        ) from error
+def _read(file: Path, limit: int) -> bytes:
+    return read_bytes(file, BundleError, "name a run or bundle folder", limit)

@@ -1,9 +1,10 @@
 """Inference of a bundle by ONNX Runtime. It needs neither torch, safetensors nor onnx."""
 
 import os
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,10 +30,21 @@ from tenfold.errors import BundleError
 BATCH = 32  # images in one pass: larger passes leave the near caches, smaller ones starve threads
 
 Probabilities = npt.NDArray[np.float32]
+T = TypeVar("T")
 
 _SILENT = 4  # log only what ends the process: other errors are raised
+# A model may ask for any amount: this bounds the weights and activations of all in the process.
+_MEMORY_BYTES = 768 * 2**20
+onnxruntime.create_and_register_allocator(
+    onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    ),
+    onnxruntime.OrtArenaCfg({"max_mem": _MEMORY_BYTES}),
+)
+_TRIAL_SECONDS = 10
 _SESSION_CONFIG = {
     "session.load_model_format": "ONNX",
+    "session.use_env_allocators": "1",
     # A model's external data is looked for in this folder. There is none: no other file is read.
     "session.model_external_initializers_file_folder_path": os.devnull,
 }
@@ -67,6 +79,7 @@ class OnnxClassifier:
         )
         if found != expected:
             raise BundleError(f"{name}: inputs and outputs do not fit {CONFIG_FILE}")
+        try_session(self._session, {IMAGES: np.zeros((1, SIDE, SIDE), np.uint8)}, name)
 
     @classmethod
     def load(cls, path: str | Path = SHIPPED, threads: int = 1) -> "OnnxClassifier":
@@ -113,7 +126,7 @@ class OnnxClassifier:
 
 
 def open_session(model: bytes, threads: int, name: str) -> onnxruntime.InferenceSession:
-    """Open an ONNX model on the CPU; it reads no other file.
+    """Open an ONNX model on the CPU; it reads no other file, and computes nothing yet.
 
     Raises:
         BundleError: ONNX Runtime cannot load it.
@@ -125,16 +138,72 @@ def open_session(model: bytes, threads: int, name: str) -> onnxruntime.Inference
     for key, value in _SESSION_CONFIG.items():
         options.add_session_config_entry(key, value)
     try:
-        return onnxruntime.InferenceSession(
-            model, options, providers=["CPUExecutionProvider"], enable_fallback=False
-        )
+        return _within(_TRIAL_SECONDS, lambda: _load(model, options))
     except Exception as error:  # its exceptions share no other base class
         raise runtime_error(name, "cannot be loaded", error) from error
+
+
+def try_session(
+    session: onnxruntime.InferenceSession, inputs: Mapping[str, npt.NDArray[Any]], name: str
+) -> None:
+    """Run a model once.
+
+    Raises:
+        BundleError: it fails, or takes too long or too much memory.
+    """
+    run = onnxruntime.RunOptions()
+    try:
+        _within(_TRIAL_SECONDS, lambda: session.run(None, dict(inputs), run), stop=run)
+    except Exception as error:
+        raise runtime_error(name, "failed", error) from error
 
 
 def runtime_error(name: str, what: str, error: Exception) -> BundleError:
     """Return an error of ONNX Runtime as one line."""
     return BundleError(f"{name}: {what}: {' '.join(str(error).split())}")
+
+
+def _load(model: bytes, options: Any) -> Any:  # noqa: ANN401 - ONNX Runtime has no types
+    """Return a session. Nothing is computed yet: constants are not folded."""
+    return onnxruntime.InferenceSession(
+        model,
+        options,
+        providers=["CPUExecutionProvider"],
+        enable_fallback=False,
+        disabled_optimizers=["ConstantFolding"],
+    )
+
+
+def _within(seconds: float, call: Callable[[], T], stop: Any = None) -> T:  # noqa: ANN401
+    """Call a function in a thread: native code that does not come back is left behind.
+
+    Args:
+        seconds: how long it may take.
+        call: the function.
+        stop: run options whose `terminate` ends a run before its next node.
+
+    Raises:
+        TimeoutError: it took longer.
+    """
+    ended: list[T] = []
+    failed: list[Exception] = []
+
+    def run() -> None:
+        try:
+            ended.append(call())
+        except Exception as error:  # noqa: BLE001 - raised in the thread that waits
+            failed.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if failed:
+        raise failed[0]
+    if not ended:
+        if stop is not None:
+            stop.terminate = True
+        raise TimeoutError(f"one image takes more than {seconds} s")
+    return ended[0]
 
 
 def _signature(values: Sequence[Any]) -> list[tuple[str, str, list[int]]]:

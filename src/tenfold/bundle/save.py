@@ -1,19 +1,20 @@
 """Write bundles: of trained networks, of other calibration, of an older format."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic_core import from_json
 from safetensors.numpy import save
 
 from tenfold.bundle.format import (
     CARD_FILE,
     CONFIG_FILE,
     DETECTOR_FILE,
+    MAX_CONFIG_BYTES,
     MODEL_FILE,
     WEIGHTS_FILE,
     BundleConfig,
@@ -28,7 +29,9 @@ from tenfold.bundle.format import (
 from tenfold.bundle.graph import build_graph
 from tenfold.bundle.test_time_augmentation import VARIANTS
 from tenfold.bundle.weights import parse_weights
+from tenfold.errors import BundleError
 from tenfold.files import refuse_links, write_atomically
+from tenfold.untrusted import read_bytes
 
 # Keys of a network in format 1 that format 2 has not, and the only value that can be converted.
 _REMOVED_NETWORK_KEYS: dict[str, Any] = {"convolutions": 1, "convolution_slope": 0}
@@ -97,9 +100,10 @@ def copy_bundle(path: str | Path, folder: Path) -> None:
         BundleError: the original is damaged, or holds a network that this version cannot compute.
     """
     original = find_bundle(path)
+    data = read_bytes(original / CONFIG_FILE, BundleError, limit=MAX_CONFIG_BYTES)
     try:
-        document = json.loads((original / CONFIG_FILE).read_bytes())
-    except (OSError, ValueError, RecursionError):
+        document = from_json(data)
+    except ValueError:
         document = None
     if isinstance(document, dict) and document.get("format") == 1:
         config = parse_config(original / CONFIG_FILE, _from_format_1(document))

@@ -1,6 +1,7 @@
 """A folder of images as digits: one sub-folder per digit, or a CSV of file names and labels."""
 
 import csv
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from PIL import Image
 from tenfold.data.decoding import SUFFIXES, decode
 from tenfold.data.mnist import SIDE
 from tenfold.errors import DataError
+from tenfold.untrusted import read_text
 
 _DIGITS = frozenset("0123456789")
 MAX_DARK_LEVEL = 127
+MAX_ROWS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -122,18 +125,27 @@ def _list_csv(path: Path) -> list[LabelledFile]:
         if not tables:
             return []
         table = tables[0]
+    text = read_text(table, DataError, "write a CSV file of file,label").removeprefix("\ufeff")
+    listed: list[LabelledFile] = []
     try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            rows = [(number, row) for number, row in enumerate(csv.reader(file), 1) if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        lines = enumerate(csv.reader(io.StringIO(text, newline="")), 1)
+        for index, (number, row) in enumerate((n, row) for n, row in lines if row):
+            if index or not _is_header(row, path):
+                listed.append(_parse_row(row, table, number))
+            if len(listed) > MAX_ROWS:
+                raise DataError(f"{table}: more than {MAX_ROWS:,} rows; divide it")
+    except csv.Error as error:
         raise DataError(f"{table}: not a readable CSV file ({error})") from error
-    if rows and _is_header(rows[0][1], path):
-        rows = rows[1:]
-    return [_parse_row(row, table, number) for number, row in rows]
+    return listed
 
 
 def _is_header(row: list[str], path: Path) -> bool:
-    return not row[-1].strip().lstrip("-").isdecimal() and not (path / row[0].strip()).is_file()
+    if row[-1].strip().lstrip("-").isdecimal():
+        return False
+    try:
+        return not (path / row[0].strip()).is_file()
+    except OSError:  # no file has so long a name
+        return True
 
 
 def _parse_row(row: list[str], table: Path, number: int) -> LabelledFile:

@@ -24,13 +24,14 @@ UNSIGNED_BYTE = 0x08
 MAX_DIMENSIONS = 8
 # A damaged or malicious header must not make us allocate more than this.
 MAX_ARRAY_BYTES = 1 << 30
+_PART_BYTES = 1 << 20
 
 
 def read_idx(path: Path) -> Bytes:
     """Read an IDX file of unsigned bytes, plain or gzipped (a name that ends in ``.gz``).
 
     Returns:
-        A read-only uint8 array of the header's shape.
+        A uint8 array of the header's shape.
 
     Raises:
         DataError: the file is missing, is not IDX, is larger than 1 GiB, or is shorter or longer
@@ -39,22 +40,33 @@ def read_idx(path: Path) -> Bytes:
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             shape = _read_shape(cast("BinaryIO", file), path)
-            sizes, expected = "x".join(map(str, shape)), math.prod(shape)
-            if expected > MAX_ARRAY_BYTES:
+            sizes = "x".join(map(str, shape))
+            if math.prod(max(size, 1) for size in shape) > MAX_ARRAY_BYTES:
                 raise DataError(
                     f"{path}: promises {sizes} bytes; at most {MAX_ARRAY_BYTES} are read"
                 )
-            # One byte past the end shows that there is more, without unpacking all of it.
-            content = file.read(expected + 1)
+            array = np.empty(shape, np.uint8)
+            missing = _fill(array.reshape(-1).data, cast("BinaryIO", file))
+            more = not missing and bool(file.read(1))
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{path}: cannot be read: {reason}") from error
-    if len(content) != expected:
-        direction = "shorter" if len(content) < expected else "longer"
+    if missing or more:
+        direction = "shorter" if missing else "longer"
         raise DataError(
             f"{path}: {direction} than the {sizes} bytes that its header promises; copy it again"
         )
-    return np.frombuffer(content, np.uint8).reshape(shape)
+    return array
+
+
+def _fill(view: memoryview, file: BinaryIO) -> int:
+    """Read a file into memory, a part at a time; return how many bytes it is too short."""
+    missing = len(view)
+    while missing and (part := file.read(min(missing, _PART_BYTES))):
+        start = len(view) - missing
+        view[start : start + len(part)] = part
+        missing -= len(part)
+    return missing
 
 
 def write_idx(path: Path, array: Bytes) -> None:

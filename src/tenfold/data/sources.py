@@ -141,9 +141,8 @@ def load_digits(spec: str = "mnist", split: Split = "train", cache: Path | None 
         name = folder.resolve().name
         images, labels = _load_own(folder, split)
     return Digits(
-        # Copies: torch has no read-only tensors, and another process may change a mapped file.
-        images=torch.from_numpy(np.array(images)),
-        labels=torch.from_numpy(np.array(labels, dtype=np.int64)),
+        images=torch.from_numpy(images),
+        labels=torch.from_numpy(labels.astype(np.int64)),
         name=f"{name}/{split}",
         source=str(folder),
     )

@@ -1,9 +1,10 @@
 """The configuration of a digit network. It does not import torch."""
 
+import math
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from tenfold.data.mnist import CLASSES, SIDE
 
@@ -17,6 +18,9 @@ POOLING_WEIGHTS: dict[PoolKind, tuple[float, float]] = {
 }
 
 
+MAX_PARAMETERS = 100_000_000
+
+
 class NetworkConfig(BaseModel):
     """What a `DigitNetwork` is made of; the defaults are the seed report's network."""
 
@@ -26,7 +30,7 @@ class NetworkConfig(BaseModel):
         default=(32, 64, 128), min_length=1, max_length=5, description="filters of each 3×3 conv"
     )
     fully_connected: tuple[PositiveInt, ...] = Field(
-        default=(1024, 512), description="units of each"
+        default=(1024, 512), max_length=10, description="units of each"
     )
     pooling: PoolKind = "mixed"
     normalisation: Literal["none", "batch"] = "none"
@@ -37,6 +41,12 @@ class NetworkConfig(BaseModel):
     initial_bias: float = 0.1
     input_mean: float = Field(default=0.0, description="of pixels in [0, 1]")
     input_std: float = Field(default=1.0, gt=0)
+
+    @model_validator(mode="after")
+    def _fits_into_memory(self) -> Self:
+        if sum(map(math.prod, tensor_shapes(self).values())) > MAX_PARAMETERS:
+            raise ValueError(f"a network has at most {MAX_PARAMETERS:,} parameters")
+        return self
 
 
 def tensor_shapes(config: NetworkConfig) -> dict[str, tuple[int, ...]]:

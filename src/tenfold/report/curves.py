@@ -130,8 +130,15 @@ def _lines(
         every = 1 if len(values) <= MAX_ALL_MARKED else len(values) // 8
         axes.plot(curve.step, values, markevery=every, **look)
         everything += values
-    for step in stages:
-        axes.axvline(step, color=CURRENT_COLOR, alpha=0.4, linewidth=0.8, linestyle=":")
+    axes.vlines(
+        list(stages),
+        *(0, 1),
+        color=CURRENT_COLOR,
+        alpha=0.4,
+        linewidth=0.8,
+        linestyle=":",
+        transform=axes.get_xaxis_transform(),
+    )
     low, high = visible_range(everything, best=best)
     axes.set_ylim(low, min(high, 100.0) if best == "high" else high)
     axes.set_ylabel(LABELS[quantity])

@@ -85,11 +85,15 @@ def confusion_figure(name: str, metrics: DigitMetrics) -> Drawing:
 def reliability_figure(name: str, bins: Sequence[ReliabilityBin], ece: float) -> Drawing:
     """Draw accuracy against confidence, and how many images have that confidence."""
     figure, (top, bottom) = panels(2, 4.4, ratios=(3, 1))
-    shown = [(b.confidence, b.accuracy) for b in bins if b.confidence is not None]
+    shown = [
+        (b.confidence, b.accuracy)
+        for b in bins
+        if b.confidence is not None and b.accuracy is not None
+    ]
     top.plot([0, 100], [0, 100], color=CURRENT_COLOR, alpha=0.5, linestyle=":")
     top.plot(
         [100 * confidence for confidence, _ in shown],
-        [100 * accuracy for _, accuracy in shown if accuracy is not None],
+        [100 * accuracy for _, accuracy in shown],
         color=PALETTE[0],
         marker="o",
     )

@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from tenfold.errors import RunError
 from tenfold.serving.assets import PAGE_FOLDER, page_files
+from tenfold.untrusted import read_bytes
 
 PAGE_HEADERS = {
     "Cache-Control": "no-cache",
@@ -39,12 +40,7 @@ def read_report(run: Path) -> bytes:
     Raises:
         RunError: the run has no report.
     """
-    try:
-        return (run / "report.html").read_bytes()
-    except OSError as error:
-        raise RunError(
-            f"{run / 'report.html'}: {error.strerror}; write it with `tenfold report {run}`"
-        ) from error
+    return read_bytes(run / "report.html", RunError, f"write it with `tenfold report {run}`")
 
 
 def _route(path: str, content: bytes, media_type: str | None = None) -> Route:

@@ -20,7 +20,8 @@ from optuna.distributions import (
 )
 
 from tenfold.errors import RecipeError
-from tenfold.training.recipe import Recipe, read_toml
+from tenfold.training.recipe import Recipe
+from tenfold.untrusted import read_toml
 
 # What trials must share to be compared, or what makes no difference to one network's curve.
 FIXED = ("name", "description", "cost", "members", "seed", "test_time_augmentation", "data")
@@ -75,7 +76,7 @@ def load_space(path: Path, recipe: Recipe) -> Space:
     Raises:
         RecipeError: not TOML, no such key, or a range or choice that the recipe does not allow.
     """
-    text, document = read_toml(path)
+    text, document = read_toml(path, RecipeError)
     distributions: dict[str, BaseDistribution] = {}
     choices: dict[str, dict[str, Any]] = {}
     own = recipe.model_dump(mode="json")
@@ -90,7 +91,7 @@ def load_space(path: Path, recipe: Recipe) -> Space:
             else:
                 tried = [entry["low"], entry["high"]]
                 distributions[key] = _range(entry, _value(own, key))
-        except (KeyError, TypeError, ValueError, UserWarning) as error:
+        except (ArithmeticError, KeyError, TypeError, ValueError, UserWarning) as error:
             raise RecipeError(f"{path}: {key}: {_reason(error)}") from error
         for value in tried:
             try:

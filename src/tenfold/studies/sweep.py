@@ -10,6 +10,7 @@ each trial by the trial's number, so that a resumed sweep does not draw what it 
 import contextlib
 import hashlib
 import platform
+import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,7 +24,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from tenfold.artifacts.training import Event, FailureEvent, TrialEvaluationEvent
 from tenfold.cpu import available_cores
 from tenfold.data.seeds import derive_seed
-from tenfold.errors import RecipeError, RunError
+from tenfold.errors import RecipeError, RunError, TenfoldError
 from tenfold.execution.config import Execution
 from tenfold.execution.create import open_or_create
 from tenfold.execution.job import Job, jobs_of
@@ -34,7 +35,10 @@ from tenfold.studies.space import Space
 from tenfold.studies.trial import evaluations, train_trial
 from tenfold.training.curves import curve_of, selected_rows
 from tenfold.training.recipe import Recipe
+from tenfold.untrusted import read_bytes, read_text
 
+JOURNAL = "journal.log"  # Optuna's
+MAX_REASON_LETTERS = 200  # of a driver's message
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 UNPRUNED_SHARE = 0.25  # of the schedule: before, curves are too noisy to prune by
 
@@ -205,19 +209,15 @@ def open_sweep(space: Space, folder: Path, storage: str | None = None) -> Iterat
     with exclusive(folder):
         for name, text in texts.items():
             path = folder / name
-            if path.exists() and path.read_text(encoding="utf-8") != text:
+            if path.exists() and read_text(path, RunError, "name another --out") != text:
                 raise RunError(f"{path}: of another sweep; name another --out")
             write_atomically(path, text)
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         digest = hashlib.sha256("".join(texts.values()).encode()).hexdigest()
         iterations = space.recipe.schedule.iterations
-        study = optuna.create_study(
-            storage=_storage(storage) if storage else _journal(folder / "journal.log"),
-            study_name=f"{space.recipe.name}-{digest[:12]}",
-            pruner=optuna.pruners.MedianPruner(n_warmup_steps=int(UNPRUNED_SHARE * iterations)),
-            direction="minimize",
-            load_if_exists=True,
-        )
+        name = f"{space.recipe.name}-{digest[:12]}"
+        pruner = optuna.pruners.MedianPruner(n_warmup_steps=int(UNPRUNED_SHARE * iterations))
+        study = _open_study(folder, storage, name, pruner)
         yield Sweep(folder, space, study, alone=storage is None)
 
 
@@ -235,11 +235,47 @@ def kept_step(keep: str, evaluated: Sequence[TrialEvaluationEvent]) -> int:
     return next(row.step for row in selected_rows(curve) if row.rule == keep)
 
 
+def _open_study(
+    folder: Path, url: str | None, name: str, pruner: optuna.pruners.BasePruner
+) -> optuna.Study:
+    """Open a study of this name, or create it, in the storage at `url` or in the folder."""
+    place = f"--storage {url}" if url else str(folder / JOURNAL)
+    try:
+        study = optuna.create_study(
+            storage=_storage(url) if url else _journal(folder / JOURNAL),
+            study_name=name,
+            pruner=pruner,
+            direction="minimize",
+            load_if_exists=True,
+        )
+        for trial in study.get_trials(deepcopy=False):
+            _check_trial(trial)
+    except TenfoldError:
+        raise
+    except Exception as error:  # Optuna trusts what it reads; each driver has its exceptions
+        reason = " ".join(str(error).split())[:MAX_REASON_LETTERS] or type(error).__name__
+        raise RunError(f"{place}: cannot be opened ({reason}); name another") from error
+    return study
+
+
+def _check_trial(trial: FrozenTrial) -> None:
+    """Refuse a trial whose folder would lie elsewhere, or whose figures are no numbers.
+
+    Raises:
+        ValueError: it is such a trial.
+    """
+    if not re.fullmatch(r"\d{4,9}", str(trial.user_attrs.get("run", "0000"))):
+        raise ValueError(f"trial {trial.number}: run is {trial.user_attrs['run']!r}")
+    figures = {trial.value or 0.0, *trial.intermediate_values.values()}
+    if not all(isinstance(figure, float) for figure in figures):
+        raise ValueError(f"trial {trial.number}: a value is no number")
+
+
 def _journal(path: Path) -> BaseStorage:
     """Open Optuna's journal without the half line or the lock that a killed process may leave."""
     path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
     if path.exists():
-        data = path.read_bytes()
+        data = read_bytes(path, RunError, "name another --out")
         if not data.endswith(b"\n"):
             write_atomically(path, data[: data.rfind(b"\n") + 1])
     return JournalStorage(JournalFileBackend(str(path)))
@@ -247,13 +283,9 @@ def _journal(path: Path) -> BaseStorage:
 
 def _storage(url: str) -> BaseStorage:
     """Connect to a storage that several machines share."""
-    try:
-        if url.startswith("grpc://"):
-            host, _, port = url.removeprefix("grpc://").partition(":")
-            proxy = optuna.storages.GrpcStorageProxy(host=host, port=int(port))
-            proxy.wait_server_ready(timeout=10)
-            return proxy
-        return optuna.storages.get_storage(url)
-    except Exception as error:  # each driver has exceptions of its own
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise RunError(f"--storage {url}: cannot be opened ({reason})") from error
+    if url.startswith("grpc://"):
+        host, _, port = url.removeprefix("grpc://").partition(":")
+        proxy = optuna.storages.GrpcStorageProxy(host=host, port=int(port))
+        proxy.wait_server_ready(timeout=10)
+        return proxy
+    return optuna.storages.get_storage(url)

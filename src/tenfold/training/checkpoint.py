@@ -37,7 +37,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         if entry["sha256"] != _digest(tensors, entry["values"]):
             raise ValueError("its SHA-256 differs")  # noqa: TRY301 - reported like the others
         return tensors, json.loads(entry["values"])
-    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+    except (SafetensorError, LookupError, TypeError, ValueError, RecursionError, OSError) as error:
         raise RunError(
             f"{path}: damaged checkpoint ({error}); delete it to train this member again"
         ) from error

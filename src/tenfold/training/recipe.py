@@ -3,7 +3,6 @@
 import difflib
 import json
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -22,6 +21,7 @@ from tenfold.model.detector_config import DetectorConfig
 from tenfold.training.ema import EMAConfig
 from tenfold.training.schedule import Schedule
 from tenfold.training.settings import TrainingConfig
+from tenfold.untrusted import MAX_DEPTH, parse_toml, read_toml
 
 
 class Frozen(BaseModel):
@@ -138,21 +138,6 @@ def _checked(document: dict[str, Any], path: Path, text: str, overrides: Sequenc
         raise RecipeError(_explain(error, path, text, overrides)) from error
 
 
-def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
-    """Return a TOML file's text and its keys.
-
-    Raises:
-        RecipeError: it cannot be read, or is not TOML.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-        return text, tomllib.loads(text)
-    except OSError as error:
-        raise RecipeError(f"{path}: cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: not valid TOML: {error}") from error
-
-
 def _read(recipe: str | Path) -> tuple[Path, str, dict[str, Any]]:
     """Find a recipe; return its path, its text, and its keys over those that it extends."""
     path = shipped().get(str(recipe), Path(recipe))
@@ -162,7 +147,7 @@ def _read(recipe: str | Path) -> tuple[Path, str, dict[str, Any]]:
         raise RecipeError(
             f"{recipe}: no such recipe{hint} (see `tenfold recipes`, or name a .toml file)"
         )
-    text, document = read_toml(path)
+    text, document = read_toml(path, RecipeError)
     base = document.pop("extends", None)
     if base is None:
         return path, text, document
@@ -193,15 +178,15 @@ def _override(document: dict[str, Any], override: str) -> None:
             f"--set {override}: expected KEY=VALUE, as in training.stages.0.iterations=100"
         )
     try:
-        parsed = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+        parsed = parse_toml(f"value = {value}")["value"]
+    except ValueError:
         parsed = value
     _set(document, key.strip(), parsed, override)
 
 
 def _set(document: dict[str, Any], key: str, value: object, override: str) -> None:
     """Set one dotted key; numbers index lists."""
-    *parents, last = key.split(".")
+    *parents, last = key.split(".", MAX_DEPTH)
     node: Any = document
     try:
         for part in parents:

@@ -8,6 +8,10 @@ from typing import Literal, NamedTuple, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+MAX_ITERATIONS = 10**9
+MAX_BATCH = 10**6
+LARGEST_VALUE = 1e30  # float32 ends at 3e38
+
 
 class Hyperparameters(NamedTuple):
     """What the schedule sets for one step."""
@@ -27,8 +31,8 @@ class Ramp(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    start: float = Field(ge=0, allow_inf_nan=False)
-    end: float = Field(ge=0, allow_inf_nan=False)
+    start: float = Field(ge=0, le=LARGEST_VALUE, allow_inf_nan=False)
+    end: float = Field(ge=0, le=LARGEST_VALUE, allow_inf_nan=False)
     shape: Literal["linear", "geometric", "cosine"] = "linear"
 
     @model_validator(mode="before")
@@ -64,7 +68,7 @@ class Stage(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    iterations: int = Field(gt=0)
+    iterations: int = Field(gt=0, le=MAX_ITERATIONS)
     learning_rate: Ramp
     batch_size: Ramp
     l2_coefficient: Ramp = Ramp(start=0, end=0)
@@ -74,8 +78,9 @@ class Stage(BaseModel):
 
     @model_validator(mode="after")
     def _positive_batches(self) -> Self:
-        if min(self.batch_size.start, self.batch_size.end) < 1:
-            raise ValueError("batch_size must be 1 or more at both ends")
+        ends = (self.batch_size.start, self.batch_size.end)
+        if not 1 <= min(ends) <= max(ends) <= MAX_BATCH:
+            raise ValueError(f"batch_size must be 1 to {MAX_BATCH:,} at both ends")
         return self
 
     def at(self, index: int, iteration: int) -> Hyperparameters:
