@@ -57,7 +57,8 @@ def model_with(hostile: Nodes) -> bytes:
     ]
     graph = helper.make_graph(nodes, "hostile", images, outputs, constants)
     opset = [helper.make_opsetid("", 21)]
-    return helper.make_model(graph, opset_imports=opset, ir_version=10).SerializeToString()
+    model = helper.make_model(graph, opset_imports=opset, ir_version=10)
+    return bytes(model.SerializeToString())
 
 
 def filled(*shape: int) -> Nodes:
