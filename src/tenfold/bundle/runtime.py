@@ -41,7 +41,7 @@ onnxruntime.create_and_register_allocator(
     ),
     onnxruntime.OrtArenaCfg({"max_mem": _MEMORY_BYTES}),
 )
-_TRIAL_SECONDS = 10
+TRIAL_SECONDS = 10
 _SESSION_CONFIG = {
     "session.load_model_format": "ONNX",
     "session.use_env_allocators": "1",
@@ -138,7 +138,7 @@ def open_session(model: bytes, threads: int, name: str) -> onnxruntime.Inference
     for key, value in _SESSION_CONFIG.items():
         options.add_session_config_entry(key, value)
     try:
-        return _within(_TRIAL_SECONDS, lambda: _load(model, options))
+        return _within(TRIAL_SECONDS, lambda: _load(model, options))
     except Exception as error:  # its exceptions share no other base class
         raise runtime_error(name, "cannot be loaded", error) from error
 
@@ -153,7 +153,7 @@ def try_session(
     """
     run = onnxruntime.RunOptions()
     try:
-        _within(_TRIAL_SECONDS, lambda: session.run(None, dict(inputs), run), stop=run)
+        _within(TRIAL_SECONDS, lambda: session.run(None, dict(inputs), run), stop=run)
     except Exception as error:
         raise runtime_error(name, "failed", error) from error
 

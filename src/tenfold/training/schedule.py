@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 MAX_ITERATIONS = 10**9
 MAX_BATCH = 10**6
-LARGEST_VALUE = 1e30  # float32 ends at 3e38
+LARGEST_VALUE = 1e38  # float32 ends at 3e38
 
 
 class Hyperparameters(NamedTuple):

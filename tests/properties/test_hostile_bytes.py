@@ -1,0 +1,35 @@
+"""Every parser answers mutated bytes with a result or an error of its own, in one line.
+
+`make fuzz` does the same for longer, guided by coverage; what it finds becomes a test.
+"""
+
+import random
+import time
+import warnings
+
+import pytest
+from fuzz_targets import EXPECTED, SEEDS, TARGETS
+from mutations import mutated
+
+INPUTS = 60
+SLOW = {"report": 3, "sweep-json": 3, "sweep-journal": 20}  # they draw, or open a database
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_mutated_bytes_end_in_an_expected_error(name: str) -> None:
+    rng = random.Random(0)
+    seeds = [path.read_bytes() for path in sorted((SEEDS / name).iterdir())]
+    for data in seeds + [mutated(rng.choice(seeds), rng) for _ in range(SLOW.get(name, INPUTS))]:
+        begun = time.monotonic()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                TARGETS[name](data)
+            except EXPECTED as error:
+                assert "\n" not in str(error)
+                assert getattr(error, "status_code", 0) < 500
+        assert time.monotonic() - begun < 5
+
+
+def test_each_target_has_seeds() -> None:
+    assert {path.name for path in SEEDS.iterdir()} == set(TARGETS)
