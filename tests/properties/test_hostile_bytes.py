@@ -1,4 +1,4 @@
-"""Every parser answers mutated bytes with a result or an error of its own, in one line.
+"""Every parser answers mutated bytes with a result or an error of its own.
 
 `make fuzz` does the same for longer, guided by coverage; what it finds becomes a test.
 """
@@ -20,14 +20,14 @@ def test_mutated_bytes_end_in_an_expected_error(name: str) -> None:
     rng = random.Random(0)
     seeds = [path.read_bytes() for path in sorted((SEEDS / name).iterdir())]
     for data in seeds + [mutated(rng.choice(seeds), rng) for _ in range(SLOW.get(name, INPUTS))]:
-        begun = time.monotonic()
+        begun, status = time.monotonic(), 0
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
                 TARGETS[name](data)
             except EXPECTED as error:
-                assert "\n" not in str(error)
-                assert getattr(error, "status_code", 0) < 500
+                status = getattr(error, "status_code", 0)
+        assert status < 500
         assert time.monotonic() - begun < 5
 
 

@@ -67,7 +67,7 @@ def test_large_pictures_and_row_groups_are_refused(
     assert small == b"a" * 10
     assert (name, str(large)) == (f"{path}#1", "picture: 11 bytes, above 10")
     monkeypatch.setattr(partitions_module, "MAX_ROW_GROUP_BYTES", 20)
-    with pytest.raises(DataError, match=r"a\.parquet: the pictures of row group 0 have .* bytes"):
+    with pytest.raises(DataError, match=r"a\.parquet: row group 0 has .* bytes"):
         partition_inputs([str(path)])
 
 

@@ -154,7 +154,9 @@ def test_a_report_is_served_if_configured(client: TestClient, tmp_path: Path) ->
         404,
         "no report; start with --report RUN",
     )
-    with pytest.raises(RunError, match=r"report.html: cannot be read \(No such file .* `tenfold report "):
+    with pytest.raises(
+        RunError, match=r"report.html: cannot be read \(No such file .* `tenfold report "
+    ):
         create_app(Settings(report=tmp_path))
     (tmp_path / "report.html").write_text("<h1>figures</h1>")
     shown = TestClient(create_app(Settings(report=tmp_path))).get("/report")

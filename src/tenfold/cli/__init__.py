@@ -23,6 +23,8 @@ from tenfold.errors import EXTRA_OF_MODULE, MissingExtraError, TenfoldError
 from tenfold.files import mendable_in_one_line
 from tenfold.text import escape
 
+_MESSAGE_ENDS = 1_000  # letters that are printed of either end of a long message
+
 app = typer.Typer(
     name="tenfold",
     no_args_is_help=True,
@@ -98,5 +100,8 @@ def _run() -> None:
 
 
 def _fail(error: TenfoldError) -> NoReturn:
-    print(f"tenfold: {escape(str(error))}", file=sys.stderr)  # noqa: T201 - the one place errors are printed
+    message = escape(str(error))
+    if len(message) > 2 * _MESSAGE_ENDS:  # a file's name or a key may have any length
+        message = f"{message[:_MESSAGE_ENDS]} … {message[-_MESSAGE_ENDS:]}"
+    print(f"tenfold: {message}", file=sys.stderr)  # noqa: T201 - the one place errors are printed
     raise SystemExit(2) from None

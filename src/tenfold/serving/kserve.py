@@ -24,6 +24,7 @@ MAX_IMAGES = 4096
 MAX_BODY_BYTES = MAX_JSON_BYTES + MAX_IMAGES * SIDE**2
 # A client of Triton sends no type at all.
 CONTENT_TYPES = frozenset({"", JSON, "application/octet-stream"})
+MAX_LENGTH_DIGITS = 20  # Python refuses to parse thousands
 JSON_LENGTH_HEADER = "Inference-Header-Content-Length"
 INPUT = "images"
 # NumPy's and the protocol's type, and the shape, of each output; -1 is the number of images.
@@ -135,7 +136,8 @@ def infer(
 def _json_length(headers: Mapping[str, str], body: bytes) -> int:
     """Return how many bytes of the body are JSON; binary tensors follow."""
     given = headers.get(JSON_LENGTH_HEADER.lower(), str(len(body)))
-    if not (given.isascii() and given.isdigit()) or int(given) > len(body):
+    is_length = given.isascii() and given.isdigit() and len(given) <= MAX_LENGTH_DIGITS
+    if not is_length or int(given) > len(body):
         raise HTTPException(
             400, f"{JSON_LENGTH_HEADER}: {given[:20]!r}: not a length within the body"
         )

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from tenfold.artifacts.training import Event, FailureEvent, TrialEvaluationEvent
@@ -218,6 +218,8 @@ def open_sweep(space: Space, folder: Path, storage: str | None = None) -> Iterat
         name = f"{space.recipe.name}-{digest[:12]}"
         pruner = optuna.pruners.MedianPruner(n_warmup_steps=int(UNPRUNED_SHARE * iterations))
         study = _open_study(folder, storage, name, pruner)
+        for trial in study.get_trials(deepcopy=False):
+            _check_trial(trial, space, storage or str(folder / JOURNAL))
         yield Sweep(folder, space, study, alone=storage is None)
 
 
@@ -248,8 +250,7 @@ def _open_study(
             direction="minimize",
             load_if_exists=True,
         )
-        for trial in study.get_trials(deepcopy=False):
-            _check_trial(trial)
+        study.get_trials(deepcopy=False)
     except TenfoldError:
         raise
     except Exception as error:  # Optuna trusts what it reads; each driver has its exceptions
@@ -258,17 +259,25 @@ def _open_study(
     return study
 
 
-def _check_trial(trial: FrozenTrial) -> None:
-    """Refuse a trial whose folder would lie elsewhere, or whose figures are no numbers.
+def _check_trial(trial: FrozenTrial, space: Space, place: str) -> None:
+    """Refuse a trial that the storage should not have; Optuna believes what it reads.
 
     Raises:
-        ValueError: it is such a trial.
+        RunError: its folder would lie elsewhere, a figure is no number, or a parameter is not of
+            this space.
     """
+    fault = None
+    figures = [trial.value or 0.0, *trial.intermediate_values.values()]
     if not re.fullmatch(r"\d{4,9}", str(trial.user_attrs.get("run", "0000"))):
-        raise ValueError(f"trial {trial.number}: run is {trial.user_attrs['run']!r}")
-    figures = {trial.value or 0.0, *trial.intermediate_values.values()}
-    if not all(isinstance(figure, float) for figure in figures):
-        raise ValueError(f"trial {trial.number}: a value is no number")
+        fault = f"its run is {trial.user_attrs['run']!r}"
+    elif not all(isinstance(figure, float | int) for figure in figures):
+        fault = "a value is no number"
+    for key, value in trial.params.items():
+        known = key in space.distributions
+        if not known or (key in space.choices and value not in space.choices[key]):
+            fault = f"{key} is {value!r}, which is not in the space"
+    if fault:
+        raise RunError(f"{place}: trial {trial.number}: {fault}; name another --out")
 
 
 def _journal(path: Path) -> BaseStorage:
@@ -278,7 +287,9 @@ def _journal(path: Path) -> BaseStorage:
         data = read_bytes(path, RunError, "name another --out")
         if not data.endswith(b"\n"):
             write_atomically(path, data[: data.rfind(b"\n") + 1])
-    return JournalStorage(JournalFileBackend(str(path)))
+    # Optuna's other lock is a link; a folder with links in it is refused.
+    lock = JournalFileOpenLock(str(path))
+    return JournalStorage(JournalFileBackend(str(path), lock))
 
 
 def _storage(url: str) -> BaseStorage:
