@@ -16,6 +16,7 @@ from tenfold.artifacts.finished_run import read_run
 from tenfold.artifacts.studies import AuditResult, SweepResult
 from tenfold.artifacts.training import JournalRecord, Manifest
 from tenfold.bundle import runtime
+from tenfold.bundle.detector_runtime import OnnxDetector
 from tenfold.bundle.format import BundleConfig, read_card, read_config
 from tenfold.bundle.graph import build_graph
 from tenfold.bundle.save import copy_bundle
@@ -155,6 +156,12 @@ def onnx_model(data: bytes) -> object:
     """Load a graph and classify an image."""
     classifier = runtime.OnnxClassifier(TINY_BUNDLE, data)
     return classifier.classify(np.zeros((1, 28, 28), np.uint8))
+
+
+@target
+def detector_model(data: bytes) -> object:
+    """Load a detector's graph and look at a small page."""
+    return OnnxDetector(data).detect(np.zeros((9, 20), np.uint8), 0.1)
 
 
 @target

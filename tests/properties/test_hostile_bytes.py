@@ -20,7 +20,7 @@ def test_mutated_bytes_end_in_an_expected_error(name: str) -> None:
     rng = random.Random(0)
     seeds = [path.read_bytes() for path in sorted((SEEDS / name).iterdir())]
     for data in seeds + [mutated(rng.choice(seeds), rng) for _ in range(SLOW.get(name, INPUTS))]:
-        begun, status = time.monotonic(), 0
+        begun, status = time.process_time(), 0
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
@@ -28,7 +28,7 @@ def test_mutated_bytes_end_in_an_expected_error(name: str) -> None:
             except EXPECTED as error:
                 status = getattr(error, "status_code", 0)
         assert status < 500
-        assert time.monotonic() - begun < 5
+        assert time.process_time() - begun < 5
 
 
 def test_each_target_has_seeds() -> None:

@@ -106,7 +106,9 @@ class DetectionRecord(TrainingRecord):
 
     loss: Finite = Field(description="mean over the fields")
     recall: Fraction = Field(description="objects found with their class, of all")
-    false_per_field: Number = Field(description="detections that are no object, or of another class")
+    false_per_field: Number = Field(
+        description="detections that are no object, or of another class"
+    )
     exact: Fraction = Field(description="fields in which everything is found and nothing else")
 
     FIGURES: ClassVar[tuple[str, ...]] = ("loss", "exact")

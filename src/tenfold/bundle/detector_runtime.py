@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tenfold.bundle.format import DETECTOR_FILE
-from tenfold.bundle.runtime import open_session, runtime_error
+from tenfold.bundle.runtime import open_session, runtime_error, try_session
 from tenfold.errors import BundleError
 from tenfold.model.detector_config import SIZE_MULTIPLE_PX
 
@@ -53,6 +53,8 @@ class OnnxDetector:
         found = {value.name for value in self._session.get_outputs()}
         if found != {OBJECTNESS, CLASS_PROBABILITIES, BOXES}:
             raise BundleError(f"{name}: is no detector; its outputs are {', '.join(sorted(found))}")
+        blank = np.zeros((1, SIZE_MULTIPLE_PX, SIZE_MULTIPLE_PX), np.uint8)
+        try_session(self._session, {PIXELS: blank}, name)
 
     def detect(self, grey: npt.NDArray[np.uint8], min_objectness: float) -> Detections:
         """Find digits in grey levels uint8[h, w] of any size.

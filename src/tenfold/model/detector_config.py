@@ -1,6 +1,8 @@
 """The configuration of the digit detector. It does not import torch."""
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
 
 # A page is read in digits and in the marks that stand between them; "." is a point or a comma.
 DETECTED_CLASSES = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9", ".", "-", "/", ":")
@@ -19,16 +21,19 @@ CONTRAST_SCALE = 3.0
 BOX_UNIT_PX = 16.0
 
 
+Count = Annotated[int, Field(gt=0, le=1024)]
+
+
 class DetectorConfig(BaseModel):
     """What a `DetectorNetwork` is made of."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    stem: tuple[PositiveInt, PositiveInt] = Field(
+    stem: tuple[Count, Count] = Field(
         default=(16, 32), description="filters at 1/2 and at 1/4 of the height"
     )
-    body: PositiveInt = Field(default=64, description="filters at 1/8 of the height")
-    dilations: tuple[PositiveInt, ...] = Field(
+    body: Count = Field(default=64, description="filters at 1/8 of the height")
+    dilations: tuple[Count, ...] = Field(
         default=(1, 2, 1, 2), min_length=1, max_length=12, description="of each residual block"
     )
-    head: PositiveInt = Field(default=48, description="filters before the output")
+    head: Count = Field(default=48, description="filters before the output")
