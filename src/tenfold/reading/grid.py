@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from tenfold.data.normalization import Foreground
 from tenfold.errors import DataError
-from tenfold.reading.components import Box
+from tenfold.reading.components import Box, connected_components
 from tenfold.reading.isolation import isolate_digit
 
 _NO_GRID = "no grid in this picture; leave out --grid, or photograph the whole frame"
@@ -79,10 +79,16 @@ def find_frame(foreground: Foreground) -> npt.NDArray[np.float32]:
     """
     mask = (foreground > CONFIG.frame_level).astype(np.uint8)
     closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
-    contours, _ = cv2.findContours(closed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    least = CONFIG.min_frame_area_of_picture * foreground.size
+    labels, stats = connected_components(closed > 0)
+    left, top, right, bottom, _ = stats.T
+    large = (right - left) * (bottom - top) > least
+    large[0] = False
+    contours, _ = cv2.findContours(
+        large[labels].astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+    )
     hulls = [cv2.convexHull(contour) for contour in contours]
     largest = max(hulls, key=cv2.contourArea, default=None)
-    least = CONFIG.min_frame_area_of_picture * foreground.size
     if largest is None or cv2.contourArea(largest) < least:
         raise DataError(_NO_GRID)
     points = largest[:, 0, :].astype(np.float32)

@@ -4,6 +4,7 @@ Connected components that stand above each other belong to one digit. A componen
 the digits of its line is several digits that touch; it is split where it is thinnest.
 """
 
+from bisect import bisect, insort
 from dataclasses import dataclass
 from statistics import median
 
@@ -17,6 +18,8 @@ from tenfold.reading.components import (
     connected_components,
     with_soft_edge,
 )
+from tenfold.reading.limits import CONFIG as LIMITS
+from tenfold.reading.limits import CropCounter, check_area, check_count
 
 Split = list[tuple[Box, Foreground]]  # one way to split a region into digits
 
@@ -79,12 +82,16 @@ def segment_digits(foreground: Foreground) -> list[list[Split]]:
     Returns:
         for each region its candidate splits, each a list of boxes and the foreground in them. Most
         regions have one candidate; a region wide enough for several digits has more.
+
+    Raises:
+        DataError: there is more in it than on a page of digits; see `ReadingLimits`.
     """
     components, labels = find_components(foreground)
     if not components:
         return []
     typical = typical_height(components)
-    regions = []
+    regions: list[list[Split]] = []
+    counter = CropCounter()
     for line in group_into_lines(components):
         height = typical_height(line)
         alone = len(line) == 1 and height < CONFIG.max_part_height_of_line_height * typical
@@ -100,6 +107,7 @@ def segment_digits(foreground: Foreground) -> list[list[Split]]:
                 apart = candidates[0] + _split(other, foreground, labels, height)[0]
                 together = _split(_join(component, other), foreground, labels, height)[0]
                 candidates = [together, apart]
+            counter.add(content for split in candidates for _, content in split)
             regions.append(candidates)
     return regions
 
@@ -136,8 +144,11 @@ def _crop(component: Component, foreground: Foreground, labels: Labels) -> tuple
     """Return the foreground of a component with its soft edge, and the box of both."""
     left, top = max(component.box[0] - 1, 0), max(component.box[1] - 1, 0)
     window = np.s_[top : component.box[3] + 1, left : component.box[2] + 1]
-    body = np.logical_or.reduce([labels[window] == label for label in component.labels])
-    own = body | (with_soft_edge(body) & (labels[window] == 0))
+    label = labels[window]
+    is_own = np.zeros(int(label.max()) + 1, bool)
+    is_own[list(component.labels)] = True
+    body = is_own[label]
+    own = body | (with_soft_edge(body) & (label == 0))
     content = np.where(own, foreground[window], 0).astype(np.float32)
     y, x, bottom, right = foreground_box(content)
     return content[y:bottom, x:right], (left + x, top + y, left + right, top + bottom)
@@ -149,9 +160,17 @@ def find_components(foreground: Foreground) -> tuple[list[Component], Labels]:
     labels, stats = connected_components(mask)
     h, w = foreground.shape
     least: float = max(CONFIG.min_side_px, CONFIG.min_side_of_picture * max(h, w))
-    found = [Component(tuple(box), (i,), area) for i, (*box, area) in enumerate(stats.tolist())]
-    found = [one for one in found[1:] if max(one.width, one.height) >= least]
-    found = [one for one in found if not _is_frame(one, found, labels)]
+    large = 1 + np.flatnonzero((stats[1:, 2:4] - stats[1:, :2]).max(axis=1) >= least)
+    check_count(len(large), LIMITS.max_components, "marks")
+    found = [
+        Component((left, top, right, bottom), (label,), area)
+        for label, (left, top, right, bottom, area) in zip(
+            large.tolist(), stats[large].tolist(), strict=True
+        )
+    ]
+    check_area(sum(one.width * one.height for one in found), LIMITS.max_box_area_px)
+    boxes = stats[large, :4]
+    found = [one for one in found if not _is_frame(one, boxes, labels)]
     if not found:
         return [], labels
     least = CONFIG.min_side_of_typical_height * typical_height(found)
@@ -170,15 +189,19 @@ def _is_at_edge(box: Box, h: int, w: int) -> bool:
     return box[0] == 0 or box[1] == 0 or box[2] == w or box[3] == h
 
 
-def _is_frame(component: Component, others: list[Component], labels: Labels) -> bool:
-    """Return whether a component is a form's box or a table's edge: others lie inside it."""
+def _is_frame(component: Component, boxes: Labels, labels: Labels) -> bool:
+    """Return whether a component is a form's box or a table's edge: others lie inside it.
+
+    Args:
+        component: one of the components.
+        boxes: int32[n, 4], those of all components.
+        labels: the map of labels.
+    """
     left, top, right, bottom = component.box
+    lefts, tops, rights, bottoms = boxes.T
+    inside = (lefts > left) & (tops > top) & (rights < right) & (bottoms < bottom)
     least = CONFIG.min_content_height_of_frame * component.height
-    if not any(
-        left < p.box[0] and top < p.box[1] and p.box[2] < right and p.box[3] < bottom
-        for p in others
-        if p.height >= least
-    ):
+    if not (inside & (bottoms - tops >= least)).any():
         return False
     x = int(CONFIG.frame_border_of_side * component.width)
     y = int(CONFIG.frame_border_of_side * component.height)
@@ -201,21 +224,34 @@ def group_into_lines(components: list[Component]) -> list[list[Component]]:
     """
     part_height = CONFIG.max_part_height_of_line_height * typical_height(components)
     rise = CONFIG.max_part_rise_of_line_height * typical_height(components)
-    lines: list[list[Component]] = []
-    for component in sorted(components, key=lambda one: (one.height < part_height, one.box[0])):
+    lines: list[list[tuple[int, int, Component]]] = []  # left, order of arrival
+    in_order = sorted(components, key=lambda one: (one.height < part_height, one.box[0]))
+    for order, component in enumerate(in_order):
         left, top, _, bottom = component.box
+        reach = rise if component.height < part_height else 0
         for line in lines:
-            by_distance = sorted(line, key=lambda other: abs(other.box[0] - left))
-            near = by_distance[: CONFIG.neighbours_of_line]
-            line_top, line_bottom = (median([p.box[side] for p in near]) for side in (1, 3))
-            reach = rise if component.height < part_height else 0
+            line_top, line_bottom = _extent_near(left, line)
             if line_top - reach <= (top + bottom) / 2 <= line_bottom:
-                line.append(component)
+                insort(line, (left, order, component))
                 break
         else:
-            lines.append([component])
-    lines.sort(key=lambda line: median([p.box[1] for p in line]))
-    return [sorted(line, key=lambda component: component.box[0]) for line in lines]
+            lines.append([(left, order, component)])
+            check_count(len(lines), LIMITS.max_lines, "lines")
+    of_lines = [[component for _, _, component in line] for line in lines]
+    return sorted(of_lines, key=lambda line: median([p.box[1] for p in line]))
+
+
+def _extent_near(left: int, line: list[tuple[int, int, Component]]) -> tuple[float, float]:
+    """Return top and bottom of a line, where the components nearest to a place lie."""
+    count = CONFIG.neighbours_of_line
+    place = bisect(line, (left + 1,))
+    start = max(0, place - count)
+    start = bisect(line, (line[start][0],))  # of those equally far away, the first that came
+    by_distance = sorted(
+        (abs(other - left), order, p) for other, order, p in line[start : place + count]
+    )
+    near = [p.box for _, _, p in by_distance[:count]]
+    return median([box[1] for box in near]), median([box[3] for box in near])
 
 
 def _merge_stacked(line: list[Component], line_height: float) -> list[Component]:

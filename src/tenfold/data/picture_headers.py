@@ -1,0 +1,179 @@
+"""What a picture's header asks for, looked at before pixels are made.
+
+A file of a few kilobytes may ask for gigabytes or minutes: a tile larger than its picture, a
+thousand scans, a million chunks. Every limit is far above what encoders write.
+"""
+
+import mmap
+import re
+import struct
+
+MAX_PIXELS = 50_000_000
+MAX_SIDE_PX = 65_535  # as in JPEG and GIF; Pillow keeps a pointer for each row
+MAX_BLOCKS = 100_000  # chunks, segments, extensions; 50 million pixels are some 20,000 PNG chunks
+MAX_EXIF_BYTES = 2**20  # EXIF has 64 KiB; each of its numbers becomes an object
+MAX_JPEG_SCANS = 100  # as in libtiff; encoders write up to 20
+MAX_BMP_RUN_LENGTH_SIZE = 4_000_000  # of the pixels and of the bytes: Pillow decodes it in Python
+MAX_TIFF_ENTRIES = 1_000
+MAX_TIFF_NUMBERS = 65_536  # of one entry: so many strips or tiles
+MAX_TIFF_TILE_PIXELS = 4096 * 4096
+
+# A JPEG marker that is not a restart marker; in the data of a scan, FF is followed by 00.
+_JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+_SOI, _EOI, _SOS, _APP1 = 0xD8, 0xD9, 0xDA, 0xE1
+_FIRST_JPEG_SEGMENT = 0xC0  # lower markers have no length
+_NOT_FRAMES = {0xC4, 0xC8, 0xCC}  # of C0 … CF, that give the size: DHT, JPG, DAC
+
+_BIG_TIFF = 43  # the version in its header
+_TIFF_WIDTH_AND_LENGTH_OF_TILE = {322, 323}
+_TIFF_NUMBER_TYPES = frozenset(range(1, 19)) - {1, 2, 7}  # all but bytes and text
+
+_BMP_RUN_LENGTH = {1, 2}  # values of the field "compression"
+_BMP_CORE_HEADER_SIZE = 12  # of the oldest header, without that field
+
+Data = bytes | mmap.mmap
+
+
+def excess_of_header(data: Data) -> str | None:
+    """Return what a picture asks for that is above a limit, in one line; None if nothing is.
+
+    Args:
+        data: the whole file, in one of the formats of `decode`.
+
+    Raises:
+        struct.error, IndexError: the header is cut short.
+    """
+    formats = {
+        b"\x89PNG": _excess_of_png,
+        b"\xff\xd8\xff": _excess_of_jpeg,
+        b"GIF8": _excess_of_gif,
+        b"RIFF": _excess_of_webp,
+        b"II": _excess_of_tiff,
+        b"MM": _excess_of_tiff,
+        b"BM": _excess_of_bmp,
+    }
+    for start, excess in formats.items():
+        if data[: len(start)] == start:
+            return excess(data)
+    return None
+
+
+def excess_of_size(width: int, height: int, max_pixels: int = MAX_PIXELS) -> str | None:
+    """Return in one line what is too large about a picture of this size; None if nothing is."""
+    if width * height > max_pixels:
+        return f"{width} x {height} is above {max_pixels / 10**6:.3g} million pixels"
+    if max(width, height) > MAX_SIDE_PX:
+        return f"{width} x {height} is longer than {MAX_SIDE_PX:,} pixels"
+    return None
+
+
+def _excess_of_png(data: Data) -> str | None:
+    position, profiles = 8, 0
+    for _ in range(MAX_BLOCKS):
+        if position + 8 > len(data):
+            return None
+        length, kind = struct.unpack_from(">I4s", data, position)
+        if kind == b"IEND":
+            return None
+        if kind == b"eXIf" and length > MAX_EXIF_BYTES:
+            return _above("EXIF", MAX_EXIF_BYTES, "bytes")
+        profiles += kind == b"iCCP"
+        if profiles > 1:
+            return "several iCCP chunks; a PNG has one"
+        position += 12 + length
+    return _above("the PNG", MAX_BLOCKS, "chunks")
+
+
+def _excess_of_jpeg(data: Data) -> str | None:
+    position, scans, exif = 2, 0, 0
+    for _ in range(MAX_BLOCKS):
+        marker = _JPEG_MARKER.search(data, position)
+        if marker is None or marker[0][1] == _EOI:
+            return None
+        code, position = marker[0][1], marker.end()
+        if code < _FIRST_JPEG_SEGMENT or code == _SOI:
+            continue
+        (length,) = struct.unpack_from(">H", data, position)
+        if code == _SOS:
+            scans += 1
+        elif code == _APP1 and data[position + 2 : position + 6] == b"Exif":
+            exif += length
+        elif code <= _FIRST_JPEG_SEGMENT + 15 and code not in _NOT_FRAMES:
+            height, width = struct.unpack_from(">HH", data, position + 3)
+            if excess := excess_of_size(width, height):
+                return excess
+        if scans > MAX_JPEG_SCANS:
+            return _above("the JPEG", MAX_JPEG_SCANS, "scans")
+        if exif > MAX_EXIF_BYTES:
+            return _above("EXIF", MAX_EXIF_BYTES, "bytes")
+        position += max(length, 2)
+    return _above("the JPEG", MAX_BLOCKS, "segments")
+
+
+def _excess_of_gif(data: Data) -> str | None:
+    flags = data[10]
+    position = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
+    in_extension = False
+    for _ in range(MAX_BLOCKS):
+        byte = data[position]
+        if in_extension:  # the length of a block, 0 after the last
+            in_extension = byte > 0
+            position += 1 + byte
+        elif byte in b",;":  # the first image, the end
+            return None
+        else:
+            in_extension = byte == ord("!")
+            position += 2 if in_extension else 1
+    return _above("the GIF", MAX_BLOCKS, "blocks before its image")
+
+
+def _excess_of_webp(data: Data) -> str | None:
+    position = 12
+    for _ in range(MAX_BLOCKS):
+        if position + 8 > len(data):
+            return None
+        kind, length = struct.unpack_from("<4sI", data, position)
+        if kind == b"EXIF" and length > MAX_EXIF_BYTES:
+            return _above("EXIF", MAX_EXIF_BYTES, "bytes")
+        position += 8 + length + length % 2
+    return _above("the WebP", MAX_BLOCKS, "chunks")
+
+
+def _excess_of_tiff(data: Data) -> str | None:
+    order = "<" if data[:2] == b"II" else ">"
+    big = _BIG_TIFF in data[2:4]
+    (start,) = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)
+    (count,) = struct.unpack_from(order + ("Q" if big else "H"), data, start)
+    if count > MAX_TIFF_ENTRIES:
+        return _above("the TIFF", MAX_TIFF_ENTRIES, "entries")
+    entry = struct.Struct(order + ("HHQ8s" if big else "HHI4s"))
+    inline = {1: "B", 3: "H", 4: "I"} | ({16: "Q"} if big else {})
+    tile = 1
+    for index in range(count):
+        place = start + (8 if big else 2) + index * entry.size
+        tag, kind, numbers, value = entry.unpack_from(data, place)
+        if kind in _TIFF_NUMBER_TYPES and numbers > MAX_TIFF_NUMBERS:
+            return _above(f"entry {tag} of the TIFF", MAX_TIFF_NUMBERS, "numbers")
+        if tag in _TIFF_WIDTH_AND_LENGTH_OF_TILE:
+            if kind not in inline:
+                return "the size of the TIFF's tiles is not a whole number"
+            (side,) = struct.unpack_from(order + inline[kind], value)
+            tile *= side
+    if tile > MAX_TIFF_TILE_PIXELS:
+        return _above("a tile of the TIFF", MAX_TIFF_TILE_PIXELS, "pixels")
+    return None
+
+
+def _excess_of_bmp(data: Data) -> str | None:
+    (header_size,) = struct.unpack_from("<I", data, 14)
+    if header_size == _BMP_CORE_HEADER_SIZE:
+        return None
+    width, height, compression = struct.unpack_from("<ii4xI", data, 18)
+    size = max(abs(width * height), len(data))
+    if compression in _BMP_RUN_LENGTH and size > MAX_BMP_RUN_LENGTH_SIZE:
+        return _above("a run-length encoded BMP", MAX_BMP_RUN_LENGTH_SIZE, "pixels or bytes")
+    return None
+
+
+def _above(what: str, limit: int, unit: str) -> str:
+    return f"{what} has more than {limit:,} {unit}"
