@@ -16,7 +16,7 @@ from page_in_node import PAGE, Pixels, read_in_node
 from PIL import Image
 
 from tenfold.data.digits import Digits
-from tenfold.reading import foreground, isolation, line_removal, segmentation
+from tenfold.reading import foreground, isolation, limits, line_removal, segmentation
 from tenfold.reading.crops import Layout
 from tenfold.reading.reader import Reader
 from tenfold.rendering.documents import digit_documents, number_documents
@@ -120,6 +120,7 @@ def test_the_page_reads_thousands_as_the_reader_does(
         ("line-removal", line_removal.CONFIG),
         ("segmentation", segmentation.CONFIG),
         ("isolation", isolation.CONFIG),
+        ("limits", limits.CONFIG),
     ],
 )
 def test_both_readers_have_the_same_configuration(node: str, script: str, config: Any) -> None:

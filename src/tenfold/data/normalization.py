@@ -17,6 +17,7 @@ from tenfold.data.mnist import SIDE
 
 DIGIT_SIDE = 20  # pixels of the longer side of a normalised digit
 MIN_STROKE_WIDTH_PX = 1.7  # after scaling; thinner strokes would fade away
+MAX_RADIUS_PX = 16  # of the kernel that widens strokes; larger digits are made smaller first
 STROKE_BODY_OF_MAX = 0.4  # pixels darker than this share of the darkest are a stroke's body
 
 # Half a grey level rounds up, also when a sum of floats falls slightly short of the half.
@@ -62,8 +63,19 @@ def widen_thin_strokes(foreground_hw: Foreground) -> Foreground:
     radius = round((MIN_STROKE_WIDTH_PX / scale - width) / 2)
     if radius < 1:
         return foreground_hw
+    factor = math.ceil(radius / MAX_RADIUS_PX)
+    if factor > 1:
+        foreground_hw, radius = _max_pool(foreground_hw, factor), round(radius / factor)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     return np.asarray(cv2.dilate(np.pad(foreground_hw, radius), kernel), np.float32)
+
+
+def _max_pool(foreground_hw: Foreground, factor: int) -> Foreground:
+    """Make a foreground smaller by the maximum over squares of `factor` pixels a side."""
+    h, w = foreground_hw.shape
+    padded = np.pad(foreground_hw, ((0, -h % factor), (0, -w % factor)))
+    squares = padded.reshape(-1, factor, padded.shape[1] // factor, factor)
+    return np.asarray(squares.max(axis=(1, 3)), np.float32)
 
 
 def stroke_width(strokes_hw: npt.NDArray[np.bool_]) -> float:

@@ -12,17 +12,18 @@ MAX_PIXELS = 50_000_000
 MAX_SIDE_PX = 65_535  # as in JPEG and GIF; Pillow keeps a pointer for each row
 MAX_BLOCKS = 100_000  # chunks, segments, extensions; 50 million pixels are some 20,000 PNG chunks
 MAX_EXIF_BYTES = 2**20  # EXIF has 64 KiB; each of its numbers becomes an object
-MAX_JPEG_SCANS = 100  # as in libtiff; encoders write up to 20
+MAX_JPEG_SCANS = 40  # encoders write up to 18; each may pass over all pixels
+MAX_JPEG_FILL_BYTES = 100_000  # before the pixels, between segments
 MAX_BMP_RUN_LENGTH_SIZE = 4_000_000  # of the pixels and of the bytes: Pillow decodes it in Python
 MAX_TIFF_ENTRIES = 1_000
 MAX_TIFF_NUMBERS = 65_536  # of one entry: so many strips or tiles
 MAX_TIFF_TILE_PIXELS = 4096 * 4096
 
-# A JPEG marker that is not a restart marker; in the data of a scan, FF is followed by 00.
-_JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
-_SOI, _EOI, _SOS, _APP1 = 0xD8, 0xD9, 0xDA, 0xE1
+# A JPEG marker that is not a restart marker, or many fill bytes. In a scan's data, 00 follows FF.
+_JPEG_MARKER = re.compile(rb"\xff(?:[^\x00\xd0-\xd7\xff]|\xff{15})")
+_SOI, _EOI, _SOS, _FILL = 0xD8, 0xD9, 0xDA, 0xFF
 _FIRST_JPEG_SEGMENT = 0xC0  # lower markers have no length
-_NOT_FRAMES = {0xC4, 0xC8, 0xCC}  # of C0 … CF, that give the size: DHT, JPG, DAC
+_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # they give the size
 
 _BIG_TIFF = 43  # the version in its header
 _TIFF_WIDTH_AND_LENGTH_OF_TILE = {322, 323}
@@ -85,28 +86,29 @@ def _excess_of_png(data: Data) -> str | None:
 
 
 def _excess_of_jpeg(data: Data) -> str | None:
-    position, scans, exif = 2, 0, 0
+    position, scans, exif, fill = 2, 0, 0, 0
     for _ in range(MAX_BLOCKS):
         marker = _JPEG_MARKER.search(data, position)
         if marker is None or marker[0][1] == _EOI:
             return None
-        code, position = marker[0][1], marker.end()
-        if code < _FIRST_JPEG_SEGMENT or code == _SOI:
-            continue
-        (length,) = struct.unpack_from(">H", data, position)
-        if code == _SOS:
-            scans += 1
-        elif code == _APP1 and data[position + 2 : position + 6] == b"Exif":
-            exif += length
-        elif code <= _FIRST_JPEG_SEGMENT + 15 and code not in _NOT_FRAMES:
-            height, width = struct.unpack_from(">HH", data, position + 3)
-            if excess := excess_of_size(width, height):
-                return excess
+        code = marker[0][1]
+        fill += 0 if scans else marker.end() - 2 - position
+        position = marker.end()
+        if code >= _FIRST_JPEG_SEGMENT and code not in {_SOI, _FILL}:
+            (length,) = struct.unpack_from(">H", data, position)
+            scans += code == _SOS
+            exif += length if data[position + 2 : position + 6] == b"Exif" else 0
+            if code in _JPEG_FRAMES:
+                height, width = struct.unpack_from(">HH", data, position + 3)
+                if excess := excess_of_size(width, height):
+                    return excess
+            position += max(length, 2)
         if scans > MAX_JPEG_SCANS:
             return _above("the JPEG", MAX_JPEG_SCANS, "scans")
         if exif > MAX_EXIF_BYTES:
             return _above("EXIF", MAX_EXIF_BYTES, "bytes")
-        position += max(length, 2)
+        if fill > MAX_JPEG_FILL_BYTES:
+            return _above("the JPEG", MAX_JPEG_FILL_BYTES, "bytes between segments")
     return _above("the JPEG", MAX_BLOCKS, "segments")
 
 

@@ -20,15 +20,12 @@ class ReadingLimits:
         max_crops: digits, those of all candidate splits counted.
         max_box_area_px: sum of the areas of boxes; it is large where they lie in each other. The
             picture has at most 2.6 million pixels when digits are searched for.
-        max_widening: sum over crops of area times squared longer side. A thin stroke is widened
-            with a kernel that grows with that side; two across a whole picture are allowed.
     """
 
     max_components: int = 2500
     max_lines: int = 256
     max_crops: int = 4096
     max_box_area_px: int = 40_000_000
-    max_widening: int = 13 * 10**12
 
 
 CONFIG = ReadingLimits()
@@ -40,9 +37,9 @@ def check_count(count: int, limit: int, what: str) -> None:
         raise DataError(f"more than {limit} {what}: crop the picture to its digits")
 
 
-def check_area(area: float, limit: float) -> None:
+def check_area(area_px: int) -> None:
     """Raise a DataError if boxes lie in each other more than those of digits do."""
-    if area > limit:
+    if area_px > CONFIG.max_box_area_px:
         raise DataError("too many marks lie in each other: crop the picture to its digits")
 
 
@@ -50,7 +47,7 @@ class CropCounter:
     """Counts the crops of a picture."""
 
     def __init__(self) -> None:
-        self._count = self._area = self._widening = 0
+        self._count = self._area = 0
 
     def add(self, crops: Iterable[Foreground]) -> None:
         """Count the crops of a region.
@@ -61,7 +58,5 @@ class CropCounter:
         for crop in crops:
             self._count += 1
             self._area += crop.size
-            self._widening += crop.size * max(crop.shape) ** 2
-        check_count(self._count, CONFIG.max_crops, "digits")
-        check_area(self._area, CONFIG.max_box_area_px)
-        check_area(self._widening, CONFIG.max_widening)
+        check_count(self._count, CONFIG.max_crops, "possible digits")
+        check_area(self._area)

@@ -168,7 +168,7 @@ def find_components(foreground: Foreground) -> tuple[list[Component], Labels]:
             large.tolist(), stats[large].tolist(), strict=True
         )
     ]
-    check_area(sum(one.width * one.height for one in found), LIMITS.max_box_area_px)
+    check_area(sum(one.width * one.height for one in found))
     boxes = stats[large, :4]
     found = [one for one in found if not _is_frame(one, boxes, labels)]
     if not found:

@@ -9,6 +9,7 @@ export const SIDE = 28;
 export const CONFIG = {
   digitSide: 20, // pixels of the longer side of a normalised digit
   minStrokeWidthPx: 1.7, // after scaling; thinner strokes would fade away
+  maxRadiusPx: 16, // of the kernel that widens strokes; larger digits are made smaller first
   strokeBodyOfMax: 0.4, // pixels darker than this share of the darkest are a stroke's body
 };
 // Half a grey level rounds up, also when a sum of floats falls slightly short of the half.
@@ -49,7 +50,21 @@ function widenThinStrokes(foreground) {
   if (scale >= 1) return foreground;
   const body = above(foreground, fround(CONFIG.strokeBodyOfMax) * largest(foreground.data));
   const radius = rint((CONFIG.minStrokeWidthPx / scale - strokeWidth(body)) / 2);
-  return radius < 1 ? foreground : dilatedRound(foreground, radius);
+  if (radius < 1) return foreground;
+  const factor = ceil(radius / CONFIG.maxRadiusPx);
+  return dilatedRound(factor > 1 ? maxPooled(foreground, factor) : foreground, rint(radius / factor));
+}
+
+/** Make a plane smaller by the maximum over squares of `factor` pixels a side. */
+function maxPooled({ w, h, data }, factor) {
+  const small = plane(ceil(w / factor), ceil(h / factor));
+  for (let y = 0; y < h; y++) {
+    for (let x = 0; x < w; x++) {
+      const at = Math.floor(y / factor) * small.w + Math.floor(x / factor);
+      small.data[at] = max(small.data[at], data[y * w + x]);
+    }
+  }
+  return small;
 }
 
 /** The mean width of strokes: one of length l and width w covers l w pixels, its outline has 2 l. */

@@ -2,6 +2,7 @@
 
 import { connectedComponents, STROKE_BODY_LEVEL, withSoftEdge } from "./components.js";
 import { above, cropped, maskOf, plane } from "./image.js";
+import { checkArea, checkCount, CONFIG as LIMITS, cropCounter } from "./limits.js";
 import { foregroundBox, strokeWidth } from "./normalization.js";
 import { median, rint } from "./numbers.js";
 
@@ -43,6 +44,7 @@ export function segmentDigits(foreground) {
   const { components, labels } = findComponents(foreground);
   if (!components.length) return [];
   const typical = typicalHeight(components);
+  const count = cropCounter();
   return groupIntoLines(components).flatMap((line) => {
     const lineHeight = typicalHeight(line);
     const alone = line.length === 1 && lineHeight < CONFIG.maxPartHeightOfLineHeight * typical;
@@ -60,6 +62,7 @@ export function segmentDigits(foreground) {
       } else {
         regions.push(splits(component));
       }
+      count(regions.at(-1).flat().map((digit) => digit.foreground));
     }
     return regions;
   });
@@ -79,7 +82,8 @@ function crop(component, foreground, labels) {
   const window = (p) => cropped(p, top, left, bottom, right);
   const label = window(plane(foreground.w, foreground.h, labels)).data;
   const content = window(foreground);
-  const body = maskOf(content, (_, i) => component.labels.includes(label[i]));
+  const own = new Set(component.labels);
+  const body = maskOf(content, (_, i) => own.has(label[i]));
   const around = withSoftEdge(body).data;
   content.data.forEach((_, i) => {
     if (!body.data[i] && (label[i] || !around[i])) content.data[i] = 0;
@@ -107,9 +111,12 @@ function findComponents(foreground) {
   const mask = above(foreground, STROKE_BODY_LEVEL);
   const { labels, components } = connectedComponents(mask);
   const least = max(CONFIG.minSidePx, CONFIG.minSideOfPicture * max(foreground.w, foreground.h));
-  const large = components
-    .map((one, label) => one && { ...one, labels: [label] })
-    .filter((one) => one && max(width(one), height(one)) >= least);
+  const large = [];
+  components.forEach((one, label) => {
+    if (one && max(width(one), height(one)) >= least) large.push({ ...one, labels: [label] });
+  });
+  checkCount(large.length, LIMITS.maxComponents, "marks");
+  checkArea(large.reduce((sum, one) => sum + width(one) * height(one), 0));
   const found = large.filter((one) => !isFrame(one, large, labels, foreground.w));
   if (!found.length) return { components: found, labels };
   const minSide = CONFIG.minSideOfTypicalHeight * typicalHeight(found);
@@ -163,6 +170,7 @@ function groupIntoLines(components) {
     });
     if (own) own.push(component);
     else lines.push([component]);
+    checkCount(lines.length, LIMITS.maxLines, "lines");
   }
   const top = (line) => median(line.map((component) => component.box[1]));
   return lines.sort((a, b) => top(a) - top(b)).map((line) => line.sort(fromLeft));
