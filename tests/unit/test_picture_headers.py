@@ -204,6 +204,20 @@ def test_what_is_within_the_limits_is_decoded(kind: str) -> None:
     assert decode(WITHIN[kind]()).shape[:2] == (SIDE, SIDE)
 
 
+def test_exif_whose_entries_share_their_bytes_takes_no_more_memory_than_it_has() -> None:
+    """Pillow 12 kept each entry's bytes apart: half a gigabyte here."""
+    entries = range(6_000)
+    shared = b"".join(struct.pack("<HHII", tag, BYTE, 80_000, 8) for tag in entries)
+    exif = b"II*\0" + struct.pack("<IH", 8, len(entries)) + shared + bytes(10_000)
+    tracemalloc.start()
+    try:
+        decode(png((b"eXIf", exif)))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 32 * 2**20
+
+
 def test_fill_bytes_are_passed_in_linear_time() -> None:
     content = saved("JPEG")
     filled = content[:-2] + (b"\xff" * 15 + b"\0") * 100_000 + b"\xff\xd9"

@@ -27,7 +27,8 @@ from tenfold.reading.crops import (
 
 Reason = Literal["blank", "not a digit", "unsure"]
 
-BATCH = 200  # pictures that are classified together
+BATCH = 200  # pictures that are classified together, unless they have
+MAX_CROPS_OF_BATCH = 50_000
 
 # A reading is "unsure", not "not a digit", if two digits have more of the probability than this.
 MIN_PROBABILITY_OF_TWO = 0.8
@@ -158,7 +159,7 @@ class Reader:
         if layout not in get_args(Layout):
             raise DataError(f"layout {layout!r}: use line, single or grid")
         waiting = iter(pictures)
-        while found := [_find(picture, layout) for picture in islice(waiting, BATCH)]:
+        while found := _find_batch(waiting, layout):
             readings = iter(self._classify([f for f in found if not isinstance(f, DataError)]))
             yield from (f if isinstance(f, DataError) else next(readings) for f in found)
 
@@ -219,6 +220,20 @@ class Reader:
             row=row,
             column=column,
         )
+
+
+def _find_batch(pictures: Iterator[Picture | DataError], layout: Layout) -> list[list[Region] | DataError]:
+    """Find the digits of the next pictures, as many as are classified together."""
+    found: list[list[Region] | DataError] = []
+    count = 0
+    for picture in islice(pictures, BATCH):
+        outcome = _find(picture, layout)
+        found.append(outcome)
+        if not isinstance(outcome, DataError):
+            count += sum(len(split) for region in outcome for split in region)
+        if count >= MAX_CROPS_OF_BATCH:
+            break
+    return found
 
 
 def _find(picture: Picture | DataError, layout: Layout) -> list[Region] | DataError:
