@@ -177,6 +177,19 @@ def test_strokes_are_widened_to_the_thinnest_that_lasts() -> None:
     assert widen_thin_strokes(small) is small  # nothing is scaled down
 
 
+def test_the_thinnest_strokes_of_the_largest_digits_are_widened_too() -> None:
+    """A kernel as wide as they need would take seconds."""
+    small, large, thin = (np.zeros((side, side), np.float32) for side in (200, 1600, 1600))
+    ends = np.array([(0.1, 0.1), (0.8, 0.1), (0.3, 0.9)])
+    for picture, thickness in ((small, 1), (large, 8), (thin, 1)):
+        points = np.rint(ends * len(picture)).astype(np.int32)
+        cv2.polylines(picture, [points], isClosed=False, color=1.0, thickness=thickness)
+    expected = normalize_digit(small)
+    for picture in (large, thin):
+        assert difference(normalize_digit(picture), expected) < 8
+    assert max(widen_thin_strokes(thin).shape) < 400
+
+
 def test_a_half_is_rounded_up_however_it_was_summed() -> None:
     for noise in (-1e-4, 0, 1e-4):
         image = center_by_mass(np.array([[255, 126.5 + noise], [127.5 - noise, 0.3]], np.float32))
