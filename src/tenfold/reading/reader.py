@@ -222,7 +222,9 @@ class Reader:
         )
 
 
-def _find_batch(pictures: Iterator[Picture | DataError], layout: Layout) -> list[list[Region] | DataError]:
+def _find_batch(
+    pictures: Iterator[Picture | DataError], layout: Layout
+) -> list[list[Region] | DataError]:
     """Find the digits of the next pictures, as many as are classified together."""
     found: list[list[Region] | DataError] = []
     count = 0
