@@ -4,6 +4,7 @@ Faster than `camera`, for small crops: paper, desk, light, blur, coarse pixels, 
 present or not.
 """
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ Pixels = npt.NDArray[np.uint8]
 
 # Grey levels between the faintest labelled pen and the paper, in the darkest shadow.
 MIN_CONTRAST = 25.0
+NOISE_SIDE_PX = 1024
 # Width of a pen, in heights of a digit.
 TYPICAL_STROKE = 0.08
 LEAST_BLUR_PX = 0.2
@@ -168,9 +170,22 @@ def _reflected(scene: Scene, exposure: Exposure, random: Random) -> Levels:
     return levels
 
 
+@functools.lru_cache(maxsize=2)
+def _noise_field(down: int, across: int) -> Levels:
+    shape = (NOISE_SIDE_PX, NOISE_SIDE_PX)
+    noise = np.random.default_rng(0).standard_normal(shape, np.float32)
+    return np.tile(noise, (down, across))
+
+
 def _noise(shape: tuple[int, int], blur_px: float, random: Random) -> Levels:
-    """Draw noise of about unit variance: float32[h, w]."""
-    noise = random.standard_normal(shape, np.float32)
+    """Cut noise of about unit variance out of a field that repeats: float32[h, w].
+
+    Drawing noise anew for each crop would take longer than the rest of its exposure.
+    """
+    h, w = shape
+    field = _noise_field(h // NOISE_SIDE_PX + 1, w // NOISE_SIDE_PX + 1)
+    top, left = random.integers(field.shape[0] - h), random.integers(field.shape[1] - w)
+    noise = field[top : top + h, left : left + w]
     if blur_px:
         # A Gaussian blur of white noise divides its deviation by 2 √π sigma.
         noise = blur(noise, blur_px) * np.float32(max(1.0, 2 * math.sqrt(math.pi) * blur_px))

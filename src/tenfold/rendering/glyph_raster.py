@@ -115,10 +115,12 @@ def blur(image: Coverage, sigma_px: float) -> Coverage:
 def warp_linear(image: Coverage, linear: Linear, border: float) -> Coverage:
     """Map an image by `linear` about its middle, into one that is large enough."""
     h, w = image.shape
-    corners = np.abs(linear) @ [w, h]
-    size = (math.ceil(corners[0]) + 2, math.ceil(corners[1]) + 2)
-    middle = np.array(size) / 2 - 0.5 - linear @ [w / 2 - 0.5, h / 2 - 0.5]
-    affine = np.column_stack([linear, middle])
+    (a, b), (c, d) = linear.tolist()
+    size = (math.ceil(abs(a) * w + abs(b) * h) + 2, math.ceil(abs(c) * w + abs(d) * h) + 2)
+    x, y = w / 2 - 0.5, h / 2 - 0.5
+    affine = np.array(
+        [[a, b, size[0] / 2 - 0.5 - a * x - b * y], [c, d, size[1] / 2 - 0.5 - c * x - d * y]]
+    )
     warped = cv2.warpAffine(image, affine, size, flags=cv2.INTER_LINEAR, borderValue=border)
     return warped.astype(np.float32, copy=False)
 
