@@ -25,6 +25,8 @@ def write_atomically(path: Path, data: bytes | str) -> Path:
         WriteError: the disk is full or the folder cannot be written, or `path` is there and no
             regular file: a folder, a device, a link.
     """
+    if isinstance(data, str):  # a name in it may have bytes that are not UTF-8
+        data = data.encode(errors="backslashreplace")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -33,7 +35,7 @@ def write_atomically(path: Path, data: bytes | str) -> Path:
         try:
             temporary.unlink(missing_ok=True)
             with temporary.open("xb") as file:  # "x" follows no link
-                file.write(data.encode() if isinstance(data, str) else data)
+                file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import filelock
 
-from tenfold.errors import RunError
+from tenfold.errors import RunError, WriteError
 from tenfold.files import is_temporary, refuse_links, writing
+from tenfold.text import is_utf8
 
 LOCK_NAME = ".lock"
 # Workers of a process that was just killed may hold its lock for a moment.
@@ -22,8 +23,10 @@ def exclusive(folder: Path) -> Iterator[None]:
 
     Raises:
         RunError: another process holds the folder.
-        WriteError: it cannot be written, or holds a link or a device.
+        WriteError: it cannot be written, its name is not UTF-8, or it holds a link or a device.
     """
+    if not is_utf8(str(folder)):  # safetensors and Arrow cannot open files there
+        raise WriteError(f"--out {folder}: its name is not UTF-8; name another folder")
     lock = filelock.FileLock(folder / LOCK_NAME, timeout=LOCK_TIMEOUT_SECONDS)
     with writing(f"--out {folder}"):
         folder.mkdir(parents=True, exist_ok=True)

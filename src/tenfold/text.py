@@ -13,6 +13,11 @@ def escape(text: str) -> str:
     return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+def is_utf8(text: str) -> bool:
+    """Whether text has no bytes that are not UTF-8, as the names of files may have."""
+    return text.isascii() or text.encode(errors="ignore").decode() == text
+
+
 def csv_cell(value: object) -> object:
     """Return a cell that no spreadsheet takes for a formula: text that begins so gets a quote.
 

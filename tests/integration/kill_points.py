@@ -1,20 +1,25 @@
 """Kill a command right before its n-th write, run it again, and compare what is left.
 
-    python tests/integration/kill_points.py [--command train|repeat|sweep] [--sample N]
+    python tests/integration/kill_points.py [--command train|repeat|sweep] [--sample N] [--full]
 
 Every point counts at which a process changes a file: opening one for writing, each write (before
 it, and when half of it is on disk), fsync, rename, mkdir, remove, truncate. A first run counts
 them; then the command is killed by SIGKILL at each point (or at a sample) in a fresh folder, and
 the same command must finish with the files and the bytes of the run that was never killed.
+
+With --full the disk is full from that point on instead: the command must say so in one line and
+exit with 2, and finish when it is given again.
 """
 
 import argparse
 import builtins
+import errno
 import functools
 import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -43,7 +48,8 @@ COMMANDS = {
     "repeat": ("repeat", "smoke", "--members", "1", "--seeds", "2"),
     "sweep": ("sweep", "smoke", "--space", "space.toml", "--trials", "2", "--seeds", "1"),
 }
-PATH_EVENTS = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.symlink"}
+GROWING_EVENTS = {"os.mkdir", "os.symlink"}
+PATH_EVENTS = GROWING_EVENTS | {"os.rename", "os.remove", "os.rmdir", "os.truncate"}
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 RAW = argparse.RawDescriptionHelpFormatter
 TIMINGS = {"seconds", "images_per_second"}  # of a journal's lines
@@ -59,16 +65,22 @@ class Outcome:
 
 
 class Points:
-    """The points at which this process changes a file below a folder; it dies at one of them."""
+    """The points at which this process changes a file below a folder.
 
-    def __init__(self, folder: Path, kill_at: int) -> None:
+    At one of them it dies, or finds the disk full from then on.
+    """
+
+    def __init__(self, folder: Path, fault_at: int, *, full: bool) -> None:
         self.folder = f"{folder}{os.sep}"
-        self.kill_at = kill_at
+        self.fault_at = fault_at
+        self.full = full
         self.passed = 0
 
-    def here(self) -> None:
+    def here(self, *, growing: bool = True) -> None:
         self.passed += 1
-        if self.passed == self.kill_at:
+        if self.full and growing and self.passed >= self.fault_at > 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if not self.full and self.passed == self.fault_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def is_inside(self, path: object) -> bool:
@@ -83,7 +95,7 @@ class Points:
         def audit(event: str, arguments: tuple[Any, ...]) -> None:
             opened = event == "open" and bool(arguments[2] & WRITING)
             if (opened or event in PATH_EVENTS) and self.is_inside(arguments[0]):
-                self.here()
+                self.here(growing=opened or event in GROWING_EVENTS)
 
         def counted_fsync(file: int) -> None:
             self.here()
@@ -125,14 +137,14 @@ class TornFile:
         return len(data)
 
 
-def run(words: tuple[str, ...], folder: Path, kill_at: int = 0) -> Outcome:
-    """Run a command in a fork of this process; kill it at a point (0: never)."""
+def run(words: tuple[str, ...], folder: Path, fault_at: int = 0, *, full: bool = False) -> Outcome:
+    """Run a command in a fork of this process; kill it, or fill the disk, at a point (0: never)."""
     with tempfile.TemporaryFile() as output:
         receiver, sender = os.pipe()
         if (child := os.fork()) == 0:
             os.dup2(output.fileno(), 1)
             os.dup2(output.fileno(), 2)
-            points = Points(folder, kill_at)
+            points = Points(folder, fault_at, full=full)
             points.watch()
             code = command(words, folder)
             os.write(sender, str(points.passed).encode())
@@ -185,16 +197,32 @@ def summary_of_sweep(folder: Path) -> dict[str, str]:
 
 
 def try_point(
-    words: tuple[str, ...], folder: Path, point: int, look: Callable[[Path], dict[str, str]]
+    words: tuple[str, ...],
+    folder: Path,
+    point: int,
+    look: Callable[[Path], dict[str, str]],
+    *,
+    full: bool,
 ) -> dict[str, str] | str:
-    """Kill the command at a point, run it again; return what is left, or what went wrong."""
-    killed = run(words, folder, point)
-    if killed.status != -signal.SIGKILL:
-        return f"was not killed, ended with {killed.status}"
+    """Stop the command at a point, run it again; return what is left, or what went wrong."""
+    stopped = run(words, folder, point, full=full)
+    if full and not ends_with_one_line(stopped):
+        return f"ended with {stopped.status}: {stopped.output}"
+    if not full and stopped.status != -signal.SIGKILL:
+        return f"was not killed, ended with {stopped.status}"
     again = run(words, folder)
     if again.status:
         return f"ended with {again.status}: {again.output.splitlines()[-1]}"
     return look(folder)
+
+
+def ends_with_one_line(stopped: Outcome) -> bool:
+    """Whether a command on a full disk said so. What only removes files may need no room."""
+    if stopped.status == 0:
+        return True
+    *before, last = stopped.output.splitlines()
+    told = re.fullmatch(r"tenfold: .*No space left on device\)?; make room, .*", last)
+    return stopped.status == 2 and bool(told) and not any("Traceback" in line for line in before)
 
 
 def difference(found: dict[str, str] | str, expected: dict[str, str]) -> str:
@@ -239,6 +267,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=RAW)
     parser.add_argument("--command", choices=COMMANDS, default="train")
     parser.add_argument("--sample", type=int, help="points, spread evenly [default: all]")
+    parser.add_argument("--full", action="store_true", help="fill the disk in place of killing")
     options = parser.parse_args()
     words = COMMANDS[options.command]
     look = summary_of_sweep if options.command == "sweep" else contents
@@ -255,7 +284,7 @@ def main() -> int:
         for number, point in enumerate(chosen):
             if number % 20 == 0:
                 print(f"{number} of {len(chosen)} points, {failures} failures", file=sys.stderr)
-            found = try_point(words, Path(name, "killed"), point, look)
+            found = try_point(words, Path(name, "killed"), point, look, full=options.full)
             if found != expected:
                 failures += 1
                 print(f"point {point}: {difference(found, expected)}", flush=True)

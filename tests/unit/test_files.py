@@ -133,3 +133,8 @@ def test_what_a_user_can_mend_is_one_line_and_other_errors_are_bugs() -> None:
                 raise error
     with pytest.raises(FileNotFoundError), mendable_in_one_line():
         raise FileNotFoundError(errno.ENOENT, "No such file", "a file of the package")
+
+
+def test_text_with_the_name_of_a_file_that_is_not_utf8_is_written(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "page", "x\udcff.png")
+    assert (tmp_path / "page").read_text() == r"x\udcff.png"

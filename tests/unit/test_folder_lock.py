@@ -58,3 +58,9 @@ def test_a_folder_with_a_link_is_not_even_locked(name: str, tmp_path: Path) -> N
         pass
     assert target.read_text() == "mine"
     assert [path.name for path in folder.iterdir()] == [name]
+
+
+def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(WriteError, match="its name is not UTF-8"), exclusive(tmp_path / "\udcff"):
+        pass
+    assert list(tmp_path.iterdir()) == []

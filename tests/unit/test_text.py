@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenfold.text import csv_cell, escape
+from tenfold.text import csv_cell, escape, is_utf8
 
 ANY = st.text(st.characters(exclude_categories=()))  # surrogates, too
 
@@ -20,6 +20,8 @@ def test_escaped_text_is_one_encodable_line_without_controls(text: str) -> None:
     assert len(escaped.splitlines()) <= 1
     assert not {"Cc", "Cs", "Zl", "Zp"} & {unicodedata.category(c) for c in escaped}
     assert escape(escaped) == escaped
+    assert is_utf8(escaped)
+    assert is_utf8(text) == (not {"Cs"} & set(map(unicodedata.category, text)))
 
 
 @pytest.mark.parametrize("text", ["größer 7.png", "图片.png", "👨‍👩‍👧.png", r"C:\scans\7.png", ""])

@@ -1,5 +1,6 @@
 """The `tenfold` command: each subcommand parses its options, calls one function and prints."""
 
+import io
 import os
 import sys
 from typing import Annotated, NoReturn
@@ -86,6 +87,8 @@ def main() -> None:
 
 def _run() -> None:
     """Run the command and empty its output: at the exit of Python it is too late for an error."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name may have bytes that are no text
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         try:
             app(prog_name="tenfold")

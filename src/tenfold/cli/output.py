@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tenfold.errors import TenfoldError
+from tenfold.text import is_utf8
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -57,6 +58,9 @@ def overrides_of(
 ) -> list[str]:
     """Return what options change in a recipe, as KEY=VALUE."""
     overrides = list(set_ or [])
+    for name in data or ():
+        if not is_utf8(name):
+            raise TenfoldError(f"--data {name}: its name is not UTF-8; rename it")
     spec, also = (data[0], data[1:]) if data else (None, [])
     given = {"seed": seed, "members": members, "data.spec": spec, "data.also": also or None}
     for key, value in given.items():

@@ -18,6 +18,7 @@ from tenfold.data.download import CsvWheel, LocalFolder, Mirror, Source, file_sh
 from tenfold.data.folder import load_folder
 from tenfold.data.idx import Bytes, read_idx
 from tenfold.errors import ChecksumError, DataError
+from tenfold.text import escape
 
 if TYPE_CHECKING:
     from tenfold.data.digits import Digits
@@ -138,7 +139,7 @@ def load_digits(spec: str = "mnist", split: Split = "train", cache: Path | None 
         images, labels = _load_cached(spec, split, folder)
     else:
         folder = Path(spec)
-        name = folder.resolve().name
+        name = escape(folder.resolve().name)
         images, labels = _load_own(folder, split)
     return Digits(
         images=torch.from_numpy(images),

@@ -9,6 +9,7 @@ from tenfold.data.decoding import decode
 from tenfold.data.folder import LabelledFile, list_labelled_files
 from tenfold.data.pictures import LABEL_PATTERNS, Kind, Labelled, Pictures
 from tenfold.errors import DataError
+from tenfold.text import escape
 
 Made = tuple[str, Iterator[Labelled]]
 """What the pictures are made from, and the pictures."""
@@ -80,7 +81,7 @@ def _load_folder(folder: Path, n: int | None) -> Pictures:
     return Pictures(
         pictures=tuple(decode(file.path) for file in files),
         labels=tuple(file.label for file in files),
-        name=folder.resolve().name,
+        name=escape(folder.resolve().name),
         source=str(folder),
         kind=kind,
     )
