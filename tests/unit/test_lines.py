@@ -1,14 +1,16 @@
 """Grouping of boxes that are laid out by hand."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from tenfold.reading.lines import group_numbers
 
 
-def grouped(boxes: list[tuple[float, ...]], marks: list[int] | None = None) -> list[list[int]]:
+def grouped(boxes: Sequence[tuple[float, ...]], marks: list[int] | None = None) -> list[list[int]]:
     is_mark = np.isin(np.arange(len(boxes)), marks or [])
-    return [g.tolist() for g in group_numbers(np.float32(boxes).reshape(-1, 4), is_mark)]
+    return [g.tolist() for g in group_numbers(np.array(boxes, np.float32).reshape(-1, 4), is_mark)]
 
 
 def test_two_lines_are_read_from_the_top_and_each_from_the_left() -> None:
