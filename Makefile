@@ -11,7 +11,13 @@ SOURCES = pyproject.toml setup.py src/tenfold/model/kernels/kernels.c
 # Asked first: pip itself retries an index that does not answer for minutes.
 ANSWERS = import sys, urllib.request as web; web.urlopen(sys.argv[1] + "/torch/", timeout=5)
 
-.PHONY: train test processes lint command-line docs build wheel clean
+# The lock has exact versions and hashes, but not of torch: every index has another build of it.
+LOCK = $(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
+	--python-version 3.11 --override requirements/overrides.txt --no-emit-package torch --no-emit-package setuptools
+EXTRAS = audit bulk ray serve sets train tune
+FUZZ_SECONDS ?= 60
+
+.PHONY: train test processes lint command-line docs build wheel lock fuzz sbom clean
 
 train: $(VENV)/.train
 	$(VENV)/bin/tenfold train
@@ -31,7 +37,7 @@ lint: $(VENV)/.dev
 command-line: $(VENV)/.dev
 	$(VENV)/bin/typer tenfold.cli utils docs --name tenfold --title "Command line" --output docs/reference/command-line.md
 
-docs: $(VENV)/.docs
+docs: $(VENV)/.dev
 	$(VENV)/bin/sphinx-build --fail-on-warning --keep-going --quiet docs build/docs
 	@echo "the documentation: build/docs/index.html"
 
@@ -41,13 +47,25 @@ build: $(VENV)/.dev
 wheel: $(VENV)/.dev
 	$(VENV)/bin/python -m pytest -m network tests/integration/test_wheel.py
 
+lock: $(VENV)/.python
+	$(LOCK) --upgrade pyproject.toml $(addprefix --extra ,$(EXTRAS)) --group dev --group docs --output-file requirements/dev.txt
+	$(LOCK) --upgrade --constraint requirements/dev.txt --group tools --output-file requirements/tools.txt
+
+fuzz: $(VENV)/.tools
+	$(VENV)/bin/python fuzz/campaign.py --seconds $(FUZZ_SECONDS)
+
+sbom: $(VENV)/.tools
+	mkdir -p build
+	$(VENV)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-file build/sbom.json $(VENV)/bin/python
+	@echo "the software bill of materials, CycloneDX: build/sbom.json"
+
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "tenfold needs Python 3.11 or newer; name one: make PYTHON=python3.12" >&2; exit 2; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 		{ echo "$(PYTHON) cannot make virtual environments; on Debian: apt-get install python3-venv" >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip --disable-pip-version-check --quiet install uv  # installs in seconds what takes pip minutes
+	$(VENV)/bin/python -m pip --disable-pip-version-check --quiet install uv==0.13.9  # installs in seconds what takes pip minutes
 	@touch $@
 
 # pip, not uv: it knows the wheels that a machine's own pip.conf names.
@@ -62,12 +80,13 @@ $(VENV)/.train: $(VENV)/.torch $(SOURCES)
 	$(UV) --editable '.[train]'
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.torch $(SOURCES)
-	$(UV) --editable '.[audit,bulk,ray,serve,sets,train,tune]' --group dev
+$(VENV)/.dev: $(VENV)/.torch $(SOURCES) requirements/dev.txt
+	$(UV) --require-hashes --requirement requirements/dev.txt
+	$(UV) --no-deps --editable .
 	@touch $@
 
-$(VENV)/.docs: $(VENV)/.dev
-	$(UV) --group docs
+$(VENV)/.tools: $(VENV)/.dev requirements/tools.txt
+	$(UV) --require-hashes --requirement requirements/tools.txt
 	@touch $@
 
 clean:

@@ -46,7 +46,13 @@ def test_a_site_has_all_its_files(registry: list[str], tmp_path: Path) -> None:
     assert web.write_site("field", site) == site / "index.html"
     written = {p.relative_to(site).as_posix() for p in site.rglob("*") if p.is_file()}
     page = {p.relative_to(PAGE_FOLDER).as_posix() for p in PAGE_FOLDER.rglob("*") if p.is_file()}
-    assert written == page | {"model.json", "model.onnx", *(f"runtime/{name}" for name in FILES)}
+    licences = {"tenfold-LICENSE", "onnxruntime-LICENSE", "onnxruntime-ThirdPartyNotices"}
+    expected = {"model.json", "model.onnx", *(f"runtime/{name}" for name in FILES)}
+    assert written == page | expected | {f"licences/{name}.txt" for name in licences}
+    for name, holder in (("tenfold", "tenfold developers"), ("onnxruntime", "Microsoft")):
+        text = (site / f"licences/{name}-LICENSE.txt").read_text()
+        assert "Permission is hereby granted" in text
+        assert holder in text
     assert (site / "runtime" / "ort.wasm").read_bytes() == b"two"
 
     model = json.loads((site / "model.json").read_text())

@@ -3,6 +3,7 @@
 import json
 import tarfile
 import tempfile
+from importlib.metadata import files as files_of
 from pathlib import Path
 
 from tenfold.bundle.format import MODEL_FILE, read_card, read_model
@@ -12,6 +13,7 @@ from tenfold.errors import DataError, TenfoldError
 from tenfold.files import refuse_links, write_atomically
 from tenfold.serving.assets import page_files
 
+LICENCE_FILES = frozenset({"LICENSE", "ThirdPartyNotices.txt"})
 RUNTIME = "onnxruntime-web-1.30.0"
 TARBALL_URL = f"https://registry.npmjs.org/onnxruntime-web/-/{RUNTIME}.tgz"
 TARBALL_SHA256 = "d2228df7e4616bc3348bf504ee888f3bec43789a273f0a63f3e68d203ce3bf71"
@@ -68,9 +70,22 @@ def write_site(
     files[MODEL_FILE] = graph
     files["model.json"] = (json.dumps(model, indent=2) + "\n").encode()
     refuse_links(folder)
-    for name, content in (files | page_files()).items():
+    for name, content in (files | page_files() | licences()).items():
         write_atomically(folder / name, content)
     return folder / "index.html"
+
+
+def licences() -> dict[str, bytes]:
+    """Return the licences of what a site ships, by their names in it.
+
+    Those of ONNX Runtime are in its Python package: the build for browsers is of the same sources.
+    """
+    return {
+        f"licences/{package}-{path.name.removesuffix('.txt')}.txt": path.read_binary()
+        for package in ("tenfold", "onnxruntime")
+        for path in files_of(package) or ()
+        if path.name in LICENCE_FILES
+    }
 
 
 def fetch_runtime(cache: Path | None = None) -> list[Path]:
