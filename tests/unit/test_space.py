@@ -77,6 +77,7 @@ def test_a_space_may_exclude_the_recipe_s_own_values(text: str, tmp_path: Path) 
         ('"training.optimizer.muon" = { low = 3, high = 1 }', "muon: .*high"),
         ('"training.optimizer.muon" = { low = 0, high = 1, log = true }', "muon: .*low"),
         ('"training.optimizer.muon" = { low = 0, high = 1, step = 0.3 }', "muon: .*step"),
+        ('"training.optimizer.muon" = { low = 0, high = 1, step = 1e-300 }', "step is too small"),
         ('"training.optimizer.muon" = { low = -1, high = 1 }', "muon=-1: .*greater than or equal"),
         ('"training.stages.0.iterations" = { low = 1.5, high = 3 }', "valid integer"),
         ('"network.pooling" = { choices = [] }', "expected { low, high"),

@@ -34,12 +34,12 @@ T = TypeVar("T")
 
 _SILENT = 4  # log only what ends the process: other errors are raised
 # A model may ask for any amount: this bounds the weights and activations of all in the process.
-_MEMORY_BYTES = 768 * 2**20
+MEMORY_BYTES = 768 * 2**20
 onnxruntime.create_and_register_allocator(
     onnxruntime.OrtMemoryInfo(
         "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
     ),
-    onnxruntime.OrtArenaCfg({"max_mem": _MEMORY_BYTES}),
+    onnxruntime.OrtArenaCfg({"max_mem": MEMORY_BYTES}),
 )
 TRIAL_SECONDS = 10
 _SESSION_CONFIG = {

@@ -142,6 +142,8 @@ def _range(entry: Mapping[str, Any], own: object) -> BaseDistribution:
 
 def _reason(error: Exception) -> str:
     """Say in one line what is wrong with an entry."""
+    if isinstance(error, ArithmeticError):
+        return "step is too small for the range"
     return FORMS if isinstance(error, KeyError) else " ".join(str(error).split())
 
 
