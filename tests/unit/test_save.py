@@ -62,6 +62,24 @@ def test_weights_of_half_precision_are_read_as_float32(tmp_path: Path) -> None:
         np.testing.assert_array_equal(value, halves[key.removeprefix("00.")].float().numpy())
 
 
+def test_numbers_that_float32_does_not_have_are_not_saved(tmp_path: Path) -> None:
+    state = {key: value.double() for key, value in three_networks()[1].state_dict().items()}
+    state["output.bias"][3] = 1e300
+    config = BundleConfig(name="one", members=THREE_CONFIGS[1:2])
+    with pytest.raises(BundleError, match=r"00\.output\.bias holds NaN or infinity"):
+        save_bundle(tmp_path / "bundle", config, [state], "")
+
+
+def test_finite_weights_that_give_no_probabilities_are_not_saved(tmp_path: Path) -> None:
+    normalised = next(n for n, c in enumerate(THREE_CONFIGS) if c.normalisation == "batch")
+    state = three_networks()[normalised].state_dict()
+    state["blocks.0.norm.running_var"].fill_(-1.0)
+    config = BundleConfig(name="one", members=THREE_CONFIGS[normalised : normalised + 1])
+    with pytest.raises(BundleError, match=r"weights\.safetensors: gives no finite probabilities"):
+        save_bundle(tmp_path / "bundle", config, [state], "")
+    assert not (tmp_path / "bundle").exists()
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_weights_that_are_not_finite_are_not_saved(value: float, tmp_path: Path) -> None:
     states = [network.state_dict() for network in three_networks()]

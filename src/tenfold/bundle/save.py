@@ -27,8 +27,10 @@ from tenfold.bundle.format import (
     read_hashed,
 )
 from tenfold.bundle.graph import build_graph
+from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.bundle.test_time_augmentation import VARIANTS
 from tenfold.bundle.weights import parse_weights
+from tenfold.data.mnist import SIDE
 from tenfold.errors import BundleError
 from tenfold.files import refuse_links, write_atomically
 from tenfold.untrusted import read_bytes
@@ -142,11 +144,16 @@ def _write(folder: Path, config: BundleConfig, weights: bytes, origin: Path, car
     The weights come from the folder `origin`.
 
     Raises:
-        BundleError: the weights do not fit the config, or are not finite.
+        BundleError: the weights do not fit the config, or they or their probabilities are not
+            finite.
         WriteError: a file cannot be written.
     """
     tensors = parse_weights(origin / WEIGHTS_FILE, weights, config)
-    model = build_graph(config, tensors, card).SerializeToString()
+    with np.errstate(all="ignore"):
+        model = build_graph(config, tensors, card).SerializeToString()
+    # Finite weights, such as a negative variance, may still give no numbers.
+    classifier = OnnxClassifier(config, model, name=str(origin / WEIGHTS_FILE))
+    classifier.probabilities(np.zeros((1, SIDE, SIDE), np.uint8))
     config = config.model_copy(
         update={
             "model_sha256": hashlib.sha256(model).hexdigest(),

@@ -44,8 +44,10 @@ def parse_weights(file: Path, data: bytes, config: BundleConfig) -> Weights:
     Raises:
         BundleError: tensors are missing, of another shape or type, of no member, or not finite.
     """
+    tensors: Weights = {}
     try:
-        tensors = load(data)
+        with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite
+            tensors = {key: value.astype(np.float32) for key, value in load(data).items()}
         problems = list(_problems(config, tensors))
     except KeyError as error:
         problems = [f"NumPy has no numbers of type {error}"]
@@ -56,7 +58,7 @@ def parse_weights(file: Path, data: bytes, config: BundleConfig) -> Weights:
         if len(problems) > _PROBLEMS_SHOWN:
             reasons += f"; and {len(problems) - _PROBLEMS_SHOWN} more"
         raise BundleError(f"{file}: does not fit {CONFIG_FILE}: {reasons}")
-    return {key: value.astype(np.float32) for key, value in tensors.items()}
+    return tensors
 
 
 def member_weights(weights: Weights, index: int) -> Weights:
