@@ -14,6 +14,9 @@ Grey = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
 
+SCALE_STEP = 0.95
+
+
 @dataclass(frozen=True)
 class PyramidConfig:
     """In which sizes a picture is looked at.
@@ -24,7 +27,7 @@ class PyramidConfig:
         preferred_height_px: of two detections of one object, the one of nearer height wins.
         height_tolerance: how fast a detection's weight falls with its distance from the preferred
             height: the standard deviation of log2(height).
-        max_pixels: of the largest size.
+        max_pixels: of the largest size, its margins included.
         max_enlargement: of small pictures.
         margin_px: copied around each size, so that no digit lies at the edge.
     """
@@ -54,7 +57,10 @@ def detect_digits(
 def scales(shape: tuple[int, ...], config: PyramidConfig) -> Iterator[float]:
     """Yield the sizes of a picture of `shape`, as factors, each half of the one before."""
     h, w = shape[:2]
-    scale = min(config.max_enlargement, (config.max_pixels / (h * w)) ** 0.5)
+    margins = 2 * config.margin_px
+    scale = config.max_enlargement
+    while (max(1, h * scale) + margins) * (max(1, w * scale) + margins) > config.max_pixels:
+        scale *= SCALE_STEP
     while True:
         yield scale
         scale /= 2
