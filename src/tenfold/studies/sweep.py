@@ -10,21 +10,18 @@ each trial by the trial's number, so that a resumed sweep does not draw what it 
 import contextlib
 import hashlib
 import platform
-import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import optuna
-from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from tenfold.artifacts.training import Event, FailureEvent, TrialEvaluationEvent
 from tenfold.cpu import available_cores
 from tenfold.data.seeds import derive_seed
-from tenfold.errors import RecipeError, RunError, TenfoldError
+from tenfold.errors import RecipeError, RunError
 from tenfold.execution.config import Execution
 from tenfold.execution.create import open_or_create
 from tenfold.execution.job import Job, jobs_of
@@ -32,13 +29,12 @@ from tenfold.execution.run import Run
 from tenfold.files import write_atomically
 from tenfold.folder_lock import exclusive
 from tenfold.studies.space import Space
+from tenfold.studies.storage import JOURNAL, check_trial, open_study
 from tenfold.studies.trial import evaluations, train_trial
 from tenfold.training.curves import curve_of, selected_rows
 from tenfold.training.recipe import Recipe
-from tenfold.untrusted import read_bytes, read_text
+from tenfold.untrusted import read_text
 
-JOURNAL = "journal.log"  # Optuna's
-MAX_REASON_LETTERS = 200  # of a driver's message
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 UNPRUNED_SHARE = 0.25  # of the schedule: before, curves are too noisy to prune by
 
@@ -217,9 +213,9 @@ def open_sweep(space: Space, folder: Path, storage: str | None = None) -> Iterat
         iterations = space.recipe.schedule.iterations
         name = f"{space.recipe.name}-{digest[:12]}"
         pruner = optuna.pruners.MedianPruner(n_warmup_steps=int(UNPRUNED_SHARE * iterations))
-        study = _open_study(folder, storage, name, pruner)
+        study = open_study(folder, storage, name, pruner)
         for trial in study.get_trials(deepcopy=False):
-            _check_trial(trial, space, storage or str(folder / JOURNAL))
+            check_trial(trial, space, storage or str(folder / JOURNAL))
         yield Sweep(folder, space, study, alone=storage is None)
 
 
@@ -235,68 +231,3 @@ def kept_step(keep: str, evaluated: Sequence[TrialEvaluationEvent]) -> int:
     records = [event.digit_record for event in evaluated]
     curve = curve_of("trial", [record.step for record in records], records)
     return next(row.step for row in selected_rows(curve) if row.rule == keep)
-
-
-def _open_study(
-    folder: Path, url: str | None, name: str, pruner: optuna.pruners.BasePruner
-) -> optuna.Study:
-    """Open a study of this name, or create it, in the storage at `url` or in the folder."""
-    place = f"--storage {url}" if url else str(folder / JOURNAL)
-    try:
-        study = optuna.create_study(
-            storage=_storage(url) if url else _journal(folder / JOURNAL),
-            study_name=name,
-            pruner=pruner,
-            direction="minimize",
-            load_if_exists=True,
-        )
-        study.get_trials(deepcopy=False)
-    except TenfoldError:
-        raise
-    except Exception as error:  # Optuna trusts what it reads; each driver has its exceptions
-        reason = " ".join(str(error).split())[:MAX_REASON_LETTERS] or type(error).__name__
-        raise RunError(f"{place}: cannot be opened ({reason}); name another") from error
-    return study
-
-
-def _check_trial(trial: FrozenTrial, space: Space, place: str) -> None:
-    """Refuse a trial that the storage should not have; Optuna believes what it reads.
-
-    Raises:
-        RunError: its folder would lie elsewhere, a figure is no number, or a parameter is not of
-            this space.
-    """
-    fault = None
-    figures = [trial.value or 0.0, *trial.intermediate_values.values()]
-    if not re.fullmatch(r"\d{4,9}", str(trial.user_attrs.get("run", "0000"))):
-        fault = f"its run is {trial.user_attrs['run']!r}"
-    elif not all(isinstance(figure, float | int) for figure in figures):
-        fault = "a value is no number"
-    for key, value in trial.params.items():
-        known = key in space.distributions
-        if not known or (key in space.choices and value not in space.choices[key]):
-            fault = f"{key} is {value!r}, which is not in the space"
-    if fault:
-        raise RunError(f"{place}: trial {trial.number}: {fault}; name another --out")
-
-
-def _journal(path: Path) -> BaseStorage:
-    """Open Optuna's journal without the half line or the lock that a killed process may leave."""
-    path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
-    if path.exists():
-        data = read_bytes(path, RunError, "name another --out")
-        if not data.endswith(b"\n"):
-            write_atomically(path, data[: data.rfind(b"\n") + 1])
-    # Optuna's other lock is a link; a folder with links in it is refused.
-    lock = JournalFileOpenLock(str(path))
-    return JournalStorage(JournalFileBackend(str(path), lock))
-
-
-def _storage(url: str) -> BaseStorage:
-    """Connect to a storage that several machines share."""
-    if url.startswith("grpc://"):
-        host, _, port = url.removeprefix("grpc://").partition(":")
-        proxy = optuna.storages.GrpcStorageProxy(host=host, port=int(port))
-        proxy.wait_server_ready(timeout=10)
-        return proxy
-    return optuna.storages.get_storage(url)
