@@ -1,9 +1,13 @@
-"""Worker processes."""
+"""Worker processes, and the memory of a process."""
 
+import contextlib
 import multiprocessing
 import os
+import sys
 import threading
+from collections.abc import Iterator
 from multiprocessing.connection import wait
+from pathlib import Path
 
 
 def end_with_parent() -> None:
@@ -21,3 +25,26 @@ def end_with_parent() -> None:
 def _wait_and_exit(sentinel: int) -> None:
     wait([sentinel])
     os._exit(1)
+
+
+@contextlib.contextmanager
+def memory_limit(more_bytes: int) -> Iterator[None]:
+    """Let this process allocate at most `more_bytes` beyond what it has; only Linux can do that.
+
+    It is for libraries that believe the sizes in a file. Those that check their allocations raise
+    MemoryError, or an exception of their own.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    import resource
+
+    pages = int(Path("/proc/self/statm").read_text().split()[5])  # of data and stack
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    limit = pages * resource.getpagesize() + more_bytes
+    limits = [each for each in (limit, soft, hard) if each != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_DATA, (min(limits), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))

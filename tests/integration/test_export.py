@@ -57,7 +57,9 @@ def test_int8_is_calibrated_on_the_data_of_the_run(
 
 
 def test_a_bundle_is_written_to_an_empty_folder_only(run: Path, tenfold: Tenfold) -> None:
+    Path("web-bundle").mkdir()
     assert tenfold("export", run, "--format", "bundle").code == 0
+    assert sorted(path.name for path in Path().iterdir()) == ["web", "web-bundle"]
     images = np.zeros((1, 28, 28), np.uint8)
     original, copy = (OnnxClassifier.load(f) for f in (run / "bundle", Path("web-bundle")))
     np.testing.assert_array_equal(copy.probabilities(images), original.probabilities(images))

@@ -235,6 +235,14 @@ def test_a_truncated_archive_is_a_row_and_the_end_of_the_command(
     assert 12 + 1 < len(found) < 24
 
 
+def test_the_first_error_names_its_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tenfold.reading.parquet.in_processes", lambda _workers: here)
+    path = tmp_path / "a.parquet"
+    parquet.write_table(pa.table({"image": [b"no picture"]}), path)
+    result = CliRunner().invoke(app, ["read", str(path), "--out", str(tmp_path / "o")])
+    assert f"rows with an error: 1; the first is: {path}#0: picture: " in str(result.exception)
+
+
 def test_names_that_are_no_text_are_escaped(drawings: list[bytes], tmp_path: Path) -> None:
     path = tmp_path / "a.tar"
     with tarfile.open(path, "w") as tar:

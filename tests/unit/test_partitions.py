@@ -1,5 +1,6 @@
 """Partitions: bounded memory, and what cannot be read is said."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,37 @@ def test_large_pictures_and_row_groups_are_refused(
     monkeypatch.setattr(partitions_module, "MAX_ROW_GROUP_BYTES", 20)
     with pytest.raises(DataError, match=r"a\.parquet: row group 0 has .* bytes"):
         partition_inputs([str(path)])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux only")
+def test_a_page_that_is_larger_than_the_metadata_say_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partitions_module, "MAX_ROW_GROUP_BYTES", 4_000_000)
+    path = tmp_path / "a.parquet"
+    table = pa.table({"image": [bytes(60_000_000)]})
+    parquet.write_table(table, path, compression="zstd", use_dictionary=False)
+    sizes = parquet.read_metadata(path).row_group(0).total_byte_size
+    contents = path.read_bytes()
+    true, false = (varint(size, len(varint(sizes))) for size in (sizes, 1_000))
+    assert contents.count(true) == 2  # of the column, and of the row group
+    path.write_bytes(contents.replace(true, false))
+    ((name, error),) = pictures_in(*partition_inputs([str(path)]))
+    assert name == str(path)
+    assert str(error) == (
+        f"{path}: row group 0 is damaged, what follows is not read (it needs too much memory)"
+    )
+
+
+def varint(value: int, length: int = 1) -> bytes:
+    """Encode an integer as Thrift does, in at least `length` bytes."""
+    value *= 2
+    encoded = bytearray()
+    while value or len(encoded) < length:
+        encoded.append(value & 127 | 128)
+        value >>= 7
+    encoded[-1] &= 127
+    return bytes(encoded)
 
 
 def test_a_damaged_row_group_is_an_error_after_the_pictures_before_it(

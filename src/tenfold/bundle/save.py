@@ -112,12 +112,9 @@ def copy_bundle(path: str | Path, folder: Path) -> None:
     else:
         config = read_config(original)
     weights = read_hashed(original / WEIGHTS_FILE, config.weights_sha256)
-    detector = read_detector(original) if config.detector else None
-    _write(
-        folder, config.model_copy(update={"detector": None}), weights, original, read_card(original)
-    )
-    if detector:
-        add_detector(folder, *detector)
+    if config.detector and (detector := read_detector(original)):
+        write_atomically(folder / DETECTOR_FILE, detector[1])
+    _write(folder, config, weights, original, read_card(original))
 
 
 def _from_format_1(document: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """`tenfold export`."""
 
+import tempfile
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -7,6 +8,7 @@ import typer
 
 from tenfold.cli.output import JsonFlag, console, print_json
 from tenfold.errors import TenfoldError
+from tenfold.files import writing
 
 Format = Literal["onnx", "web", "bundle"]
 
@@ -51,16 +53,32 @@ def export(  # noqa: PLR0913 - a command line
     elif format_ == "web":
         result, line = _export_web(source, out)
     else:
-        from tenfold.bundle.save import copy_bundle
-
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise TenfoldError(f"--out {out}: is not an empty folder; name a new one")
-        copy_bundle(source, out)
-        result, line = {"folder": str(out)}, f"{out}: a bundle of the current format"
+        result, line = _export_bundle(source, out)
     if json_:
         print_json(result)
     else:
         console().print(line, highlight=False, soft_wrap=True)
+
+
+def _export_bundle(source: Path, out: Path) -> tuple[dict[str, Any], str]:
+    """Return the JSON object that describes the bundle, and the same in words.
+
+    The folder appears whole: one that was left half-written would be in the way of the next try.
+    """
+    from tenfold.bundle.save import copy_bundle
+
+    with writing(f"--out {out}"):
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise TenfoldError(f"--out {out}: is not an empty folder; name a new one")
+        folder = out.resolve()
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as staging:
+            copy = Path(staging, folder.name)
+            copy_bundle(source, copy)
+            if folder.exists():
+                folder.rmdir()
+            copy.replace(folder)
+    return {"folder": str(out)}, f"{out}: a bundle of the current format"
 
 
 def _export_web(source: Path, out: Path) -> tuple[dict[str, Any], str]:

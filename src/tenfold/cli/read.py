@@ -137,7 +137,9 @@ def _write_parquet(settings: _Settings, sources: Sequence[str], out: Path, on: s
         f"{readings.count_rows():,} rows in {len(partitions):,} files: {escape(str(out))}", err=True
     )
     if errors := readings.count_rows(filter=failed):
-        (first,) = readings.head(1, columns=["error"], filter=failed)["error"].to_pylist()
+        (row,) = readings.head(1, columns=["file", "error"], filter=failed).to_pylist()
+        named = row["error"].startswith(row["file"])
+        first = row["error"] if named else f"{row['file']}: {row['error']}"
         raise DataError(f"--out {out}: rows with an error: {errors:,}; the first is: {first}")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tenfold.errors import DataError
+from tenfold.processes import memory_limit
 from tenfold.reading.bulk import batched
 from tenfold.reading.tar import MAX_PICTURE_BYTES, pictures_in_tar
 
@@ -13,6 +14,7 @@ FILES_PER_PARTITION = 4_096
 CONTAINER_SUFFIXES = frozenset({".parquet", ".tar"})
 MAX_ROW_GROUP_BYTES = 200 * 2**20
 _PARQUET_BUFFER_BYTES = 2**20
+_COPIES_OF_A_PAGE = 3  # decompressed, as values of Arrow, as values of Python
 
 
 @dataclass(frozen=True)
@@ -82,16 +84,29 @@ def _pictures_in_parquet(path: str, group: int) -> Iterator[tuple[str, bytes | D
         with ParquetFile(path, buffer_size=_PARQUET_BUFFER_BYTES) as file:
             column = _picture_column(path, file.schema_arrow)
             row = sum(file.metadata.row_group(g).num_rows for g in range(group))
-            for batch in file.iter_batches(1, row_groups=[group], columns=[column]):
-                (value,) = batch.column(0).to_pylist()
-                picture = value["bytes"] if isinstance(value, dict) else value
-                yield f"{path}#{row}", _limited(picture or b"")
+            batches = file.iter_batches(1, row_groups=[group], columns=[column])
+            while (picture := _next_value(batches)) is not None:
+                yield f"{path}#{row}", _limited(picture)
                 row += 1
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, MemoryError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        message = f"{path}: row group {group} is damaged, what follows is not read ({error})"
+        reason = "it needs too much memory" if isinstance(error, MemoryError) else error
+        message = f"{path}: row group {group} is damaged, what follows is not read ({reason})"
         yield path, DataError(message)
+
+
+def _next_value(batches: Iterator[Any]) -> bytes | None:
+    """Return the picture of the next batch of one row, empty if it is null; None at the end.
+
+    A page may be larger than the file's metadata say.
+    """
+    with memory_limit(_COPIES_OF_A_PAGE * MAX_ROW_GROUP_BYTES):
+        if (batch := next(batches, None)) is None:
+            return None
+        (value,) = batch.column(0).to_pylist()
+    picture: bytes | None = value["bytes"] if isinstance(value, dict) else value
+    return picture or b""
 
 
 def _limited(picture: bytes) -> bytes | DataError:
