@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import json
 import os
 import re
 import select
@@ -184,6 +185,9 @@ def test_malformed_requests_are_rejected(service: Service, raw: bytes) -> None:
         connection.sendall(raw)
         answer = receive_all(connection)
     assert re.match(rb"HTTP/1.1 4\d\d ", answer), answer
+    head, _, content = answer.partition(b"\r\n\r\n")
+    assert b"\r\nx-content-type-options: nosniff" in head
+    assert json.loads(content).keys() == {"error"}
     assert service.get("/healthz") == 200
 
 

@@ -35,9 +35,9 @@ protocol.WRITE_TIMEOUT_S, server.SHUTDOWN_TIMEOUT_S = 1, 1
 """
 
 
-def send_large(service: Service) -> socket.socket:
+def send_large(service: Service, following: bytes = b"") -> socket.socket:
     connection = service.connect()
-    connection.sendall(POST + b"Content-Length: 9000\r\n\r\n" + LARGE)
+    connection.sendall(POST + b"Content-Length: 9000\r\n\r\n" + LARGE + following)
     return connection
 
 
@@ -79,13 +79,14 @@ def test_a_caller_who_never_reads_is_cut_off(launch: Start, digit: bytes) -> Non
         assert time.monotonic() - beginning < 15
 
 
-def test_reading_stops_when_the_caller_has_gone(launch: Start) -> None:
+@pytest.mark.parametrize("following", [b"", b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"])
+def test_reading_stops_when_the_caller_has_gone(launch: Start, following: bytes) -> None:
     service = launch(prelude=SLOW_READING)
-    connections = [send_large(service) for _ in range(available_cores() + 1)]
+    connections = [send_large(service, following) for _ in range(available_cores() + 1)]
     busy = wait_for_reading(service, available_cores())
     for connection in connections:
         connection.close()
-    wait_until(lambda: not busy & running_processes().keys())
+    wait_until(lambda: not busy & running_processes().keys(), seconds=10)  # before its time is up
     assert service.get("/healthz") == 200
 
 
@@ -123,6 +124,31 @@ def test_all_processes_end_with_the_first_one(launch: Start, digit: bytes, worke
         service.connect()
     for connection in busy:
         connection.close()
+
+
+MODEL_THAT_DISAPPEARS = """
+import shutil
+from tenfold.bundle.format import find_bundle
+from tenfold.serving import server
+shutil.copytree(find_bundle("field"), "bundle")
+create_app = server.create_app
+
+def create_app_once(*arguments, **options):
+    app = create_app(*arguments, **options)
+    shutil.rmtree("bundle")
+    return app
+
+server.create_app, server.MAX_FAILED_STARTS = create_app_once, 2
+"""
+
+
+def test_workers_that_cannot_start_are_not_started_for_ever(launch: Start) -> None:
+    service = launch("--workers", 2, "--model", "bundle", prelude=MODEL_THAT_DISAPPEARS)
+    _, log = service.process.communicate(timeout=60)
+    assert service.process.returncode == 2
+    (line,) = log.splitlines()
+    assert line.startswith("tenfold: --workers: 2 could not start: bundle/bundle.json: ")
+    assert descendants(service.process.pid) == set()
 
 
 def test_a_worker_that_dies_is_replaced(launch: Start, digit: bytes) -> None:

@@ -127,3 +127,24 @@ def test_a_process_that_dies_is_replaced(pool: ReaderPool) -> None:
         assert (await pool.run(process_of, b"abc"))[1] == 3
 
     asyncio.run(main())
+
+
+def test_a_job_does_not_wait_for_ever(
+    pool: ReaderPool, tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader_pool, "WAIT_TIMEOUT_S", 0.1)
+
+    async def main() -> None:
+        paths = [f"{tmp_path}/{number}" for number in range(2)]
+        busy = [asyncio.ensure_future(pool.run(write_process_and_sleep, p.encode())) for p in paths]
+        for path in paths:
+            await running_process(path)
+        with pytest.raises(HTTPException, match="try again") as caught:
+            await pool.run(process_of, b"")
+        assert (caught.value.status_code, caught.value.headers) == (503, {"Retry-After": "1"})
+        for job in busy:
+            job.cancel()
+        await asyncio.gather(*busy, return_exceptions=True)
+        assert (await pool.run(process_of, b"abc"))[1] == 3
+
+    asyncio.run(main())

@@ -245,6 +245,7 @@ def test_the_documented_limits_are_the_code_s() -> None:
         "JSON": f"{bodies.MAX_JSON_BYTES // 2**20} MiB",
         "bodies that are arriving, together": f"{bodies.MAX_ARRIVING_BYTES // 2**20} MiB a worker",
         "a response's reading": f"{protocol.WRITE_TIMEOUT_S:g} s",
+        "waiting for a free process": f"{reader_pool.WAIT_TIMEOUT_S:g} s",
         "reading one request": f"{reader_pool.READ_TIMEOUT_S:g} s",
         "what is under way after SIGTERM": f"{server.SHUTDOWN_TIMEOUT_S} s",
     }

@@ -194,16 +194,6 @@ def test_a_bad_request_is_answered_by_one_line(
     assert not re.search(r"Error\b|Traceback|tenfold/|\.py", content["error"])
 
 
-@pytest.mark.parametrize("field", ["picture", ""])
-def test_a_form_has_files_in_one_field(client: TestClient, field: str) -> None:
-    body = f'--x\r\nContent-Disposition: form-data; name="{field}"; filename="a"\r\n\r\n'.encode()
-    response = send(client, body + SMALL + b"\r\n--x--\r\n", "multipart/form-data; boundary=x")
-    assert response.status_code == 422
-    assert f"form field '{field}'" in response.json()["error"]
-    response = client.post("/v1/read", data={"file": "a"}, files={"file": SMALL})
-    assert response.status_code == 422
-
-
 def test_too_much_is_rejected(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     assert send(client, bytes(bodies.MAX_BODY_BYTES + 1)).status_code == 413
     assert send(client, b" " * (bodies.MAX_JSON_BYTES + 1), JSON).status_code == 413

@@ -2,8 +2,14 @@
 
 import asyncio
 import math
+from typing import TYPE_CHECKING
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from tenfold.serving.middleware import DEFAULT_HEADERS, SECURITY_HEADERS
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
 
 # The head is a request's first line and its headers.
 HEAD_TIMEOUT_S = 10.0
@@ -15,17 +21,21 @@ MAX_CONNECTIONS = 900  # below the usual limit of 1,024 open files
 IDLE_DRAIN_S = 1.0
 
 
-def _response(status: str, message: str) -> bytes:
+def _response(status: str, message: str, **more_headers: str) -> bytes:
     body = f'{{"error":"{message}"}}'
-    return (
-        f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\n"
-        f"content-length: {len(body)}\r\nretry-after: 1\r\nconnection: close\r\n\r\n{body}"
-    ).encode()
+    headers = {"content-type": "application/json", "content-length": str(len(body))}
+    headers |= {name.decode(): value.decode() for name, value in SECURITY_HEADERS + DEFAULT_HEADERS}
+    headers |= {name.replace("_", "-"): value for name, value in more_headers.items()}
+    lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join([*lines, "connection: close", "", body]).encode()
 
 
+_INVALID = _response("400 Bad Request", "not a valid HTTP request")
 _TIMED_OUT = _response("408 Request Timeout", "the request did not arrive in time")
 _HEAD_TOO_LONG = _response("431 Request Header Fields Too Large", "headers above 32 KiB")
-_TOO_MANY_CONNECTIONS = _response("503 Service Unavailable", "too many connections; try again")
+_TOO_MANY_CONNECTIONS = _response(
+    "503 Service Unavailable", "too many connections; try again", retry_after="1"
+)
 
 
 class Protocol(HttpToolsProtocol):
@@ -38,11 +48,13 @@ class Protocol(HttpToolsProtocol):
         _head_bytes: the size of the head that is arriving so far; None if no head is arriving.
         _arrival_deadline: when the head, or the body, that is arriving must have arrived.
         _write_deadline: when the caller must have read most of the response.
+        _answering: the request that the application is called with.
     """
 
     _head_bytes: int | None = 0
     _arrival_deadline = math.inf
     _write_deadline = math.inf
+    _answering: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Accept a connection, or respond 503 if there are too many."""
@@ -51,6 +63,17 @@ class Protocol(HttpToolsProtocol):
         if len(self.connections) > MAX_CONNECTIONS:
             self._respond_and_close(_TOO_MANY_CONNECTIONS)
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the application; uvicorn tells it only about the last request of a pipeline."""
+        if self._answering is not None:
+            self._answering.disconnected = True
+            self._answering.message_event.set()
+        super().connection_lost(exc)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: "ASGI3Application") -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
+
     def data_received(self, data: bytes) -> None:
         """Parse data, and bound the head."""
         super().data_received(data)
@@ -58,6 +81,10 @@ class Protocol(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._respond_and_close(_HEAD_TOO_LONG)
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words
+        """Respond as every error is responded to."""
+        self._respond_and_close(_INVALID)
 
     def on_message_begin(self) -> None:
         """Give the head time to arrive."""

@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import lru_cache
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -21,6 +22,7 @@ from tenfold.processes import end_with_parent
 
 T = TypeVar("T")
 
+WAIT_TIMEOUT_S = 30.0
 READ_TIMEOUT_S = 20.0
 NICENESS = 5  # processes that read photographs let the event loop go first
 
@@ -59,19 +61,30 @@ class ReaderPool:
             body: what it works on.
 
         Raises:
-            HTTPException: it took longer than `READ_TIMEOUT_S` (422).
+            HTTPException: no process was free for `WAIT_TIMEOUT_S` (503), or the job took longer
+                than `READ_TIMEOUT_S` (422).
             EOFError: the process died.
         """
-        async with self._free:
-            reader = self._idle.pop()
-            try:
-                await self._in_thread(reader.start)
-                succeeded, result = await self._call(reader, job, body)
-            finally:
-                self._idle.append(reader)
+        await self._wait_for_reader()
+        reader = self._idle.pop()
+        try:
+            await self._in_thread(reader.start)
+            succeeded, result = await self._call(reader, job, body)
+        finally:
+            self._idle.append(reader)
+            self._free.release()
         if succeeded:
             return result  # type: ignore[no-any-return]  # of the job
         raise result
+
+    async def _wait_for_reader(self) -> None:
+        try:
+            async with asyncio.timeout(WAIT_TIMEOUT_S):
+                await self._free.acquire()
+        except TimeoutError:
+            raise HTTPException(
+                503, "other requests take too long; try again", {"Retry-After": "1"}
+            ) from None
 
     async def _call(
         self, reader: "_Reader", job: Callable[[bytes], Any], body: bytes
@@ -122,9 +135,10 @@ class _Reader:
 
     def call(self, job: Callable[[bytes], Any], body: bytes) -> tuple[bool, Any]:
         """Return whether the job succeeded, and its result or its error."""
-        self._pipe.send(job)
-        self._pipe.send_bytes(body)
-        answer: tuple[bool, Any] = self._pipe.recv()
+        pipe = self._pipe  # `start` may replace it after a `kill` by another thread
+        pipe.send(job)
+        pipe.send_bytes(body)
+        answer: tuple[bool, Any] = pipe.recv()
         return answer
 
     def kill(self) -> None:
@@ -150,13 +164,16 @@ def _run_jobs(pipe: "Connection[Any, Any]", model: str | Path) -> None:
         os.nice(NICENESS)
     cv2.setNumThreads(1)
     load_classifier(model)
-    pipe.send(None)
-    while True:
-        job = pipe.recv()
-        body = pipe.recv_bytes()
-        try:
-            answer = True, job(body)
-        except Exception as error:  # noqa: BLE001 - raised where the result is awaited
-            error.add_note(format_exc())
-            answer = False, error
-        pipe.send(answer)
+    with suppress(EOFError, ConnectionError):  # the parent has ended
+        pipe.send(None)
+        while True:
+            job = pipe.recv()
+            pipe.send(_answer(job, pipe.recv_bytes()))
+
+
+def _answer(job: Callable[[bytes], Any], body: bytes) -> tuple[bool, Any]:
+    try:
+        return True, job(body)
+    except Exception as error:  # noqa: BLE001 - raised where the result is awaited
+        error.add_note(format_exc())
+        return False, error

@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 from pydantic_core import from_json
 from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import Field as FormField
 from python_multipart.multipart import File, create_form_parser
 from starlette.exceptions import HTTPException
 
@@ -96,7 +97,7 @@ def parse_body(content_type: str, body: bytes) -> list[Item]:
     if not items:
         raise HTTPException(422, "no pictures; send files in the field 'file'")
     if len(items) > MAX_PICTURES:
-        raise HTTPException(413, f"{len(items)} pictures are above {MAX_PICTURES} a request")
+        raise _too_many_pictures()
     return items
 
 
@@ -155,20 +156,23 @@ def _decode_base64(text: str, field: str) -> bytes:
 def _parse_form(content_type: str, body: bytes) -> list[Item]:
     """Return the files of a form. They stay in memory, as the body does."""
     items: list[Item] = []
-    unknown_fields: list[str] = []
 
     def on_file(file: File) -> None:
-        field = (file.field_name or b"").decode(errors="replace")
-        if field != "file":
-            unknown_fields.append(field)
+        if file.field_name != b"file":
+            raise _unknown_field(file.field_name)
+        if len(items) == MAX_PICTURES:
+            raise _too_many_pictures()
         name = (file.file_name or b"").decode(errors="replace")
         file.file_object.seek(0)
         items.append(Item(file.file_object.read(), name or None))
 
+    def on_field(field: FormField) -> None:
+        raise _unknown_field(field.field_name)
+
     try:
         parser = create_form_parser(
             {"Content-Type": content_type.encode("latin-1")},
-            lambda field: unknown_fields.append((field.field_name or b"").decode(errors="replace")),
+            on_field,
             on_file,
             config={"MAX_MEMORY_FILE_SIZE": 2 * MAX_BODY_BYTES},
         )
@@ -176,8 +180,13 @@ def _parse_form(content_type: str, body: bytes) -> list[Item]:
         parser.finalize()
     except FormParserError as error:
         raise HTTPException(400, f"body is not multipart/form-data: {error}") from error
-    if unknown_fields:
-        raise HTTPException(
-            422, f"form field {unknown_fields[0][:40]!r}: send files, in the field 'file'"
-        )
     return items
+
+
+def _too_many_pictures() -> HTTPException:
+    return HTTPException(413, f"above {MAX_PICTURES} pictures a request")
+
+
+def _unknown_field(name: bytes | None) -> HTTPException:
+    text = (name or b"").decode(errors="replace")
+    return HTTPException(422, f"form field {text[:40]!r}: send files, in the field 'file'")

@@ -8,9 +8,13 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from typing import Any
 
 from starlette.types import ASGIApp
 from uvicorn import Config, Server
@@ -26,6 +30,7 @@ KEEP_ALIVE_S = 30
 SHUTDOWN_TIMEOUT_S = 25
 KILL_AFTER_S = 3  # a worker that has not ended so long after `SHUTDOWN_TIMEOUT_S`
 CHECK_WORKERS_S = 0.5
+MAX_FAILED_STARTS = 5  # of workers, one after the other
 # How soon a thread that has a result may take Python's lock; the default is ten times as long.
 THREAD_SWITCH_S = 0.0005
 MAX_UNACCEPTED_CONNECTIONS = 1024
@@ -63,7 +68,7 @@ def serve(
 
     Raises:
         BundleError, RunError: see `create_app`.
-        TenfoldError: see `listen`.
+        TenfoldError: see `listen`; or the workers cannot start.
     """
     pool = ReaderPool(settings.model, available_cores())
     app = create_app(settings, run_large=pool.run)  # even if only workers serve, for its errors
@@ -79,8 +84,13 @@ def serve(
         _supervise(settings, listening, workers)
 
 
-def _run(app: ASGIApp, pool: ReaderPool, listening: socket.socket) -> None:
-    """Serve in this process."""
+def _run(
+    app: ASGIApp,
+    pool: ReaderPool,
+    listening: socket.socket,
+    on_start: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve in this process; call `on_start` once SIGTERM lets it finish what it accepted."""
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
@@ -103,12 +113,21 @@ def _run(app: ASGIApp, pool: ReaderPool, listening: socket.socket) -> None:
     )
     pool.start()
     try:
-        _Server(config).run([listening])
+        _Server(config, on_start).run([listening])
     finally:
         pool.close()
 
 
 class _Server(Server):
+    def __init__(self, config: Config, on_start: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_start = on_start
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to accept connections."""
+        await super().startup(sockets)
+        self._on_start()
+
     async def on_tick(self, counter: int) -> bool:
         """Check the connections' deadlines; uvicorn calls this ten times a second."""
         now = asyncio.get_running_loop().time()
@@ -139,34 +158,83 @@ def _accept_waiting(bound: socket.socket) -> Iterator[socket.socket]:
             yield bound.accept()[0]
 
 
+@dataclass(frozen=True)
+class _Worker:
+    """A worker process, and the pipe into which it puts why it could not start, or None."""
+
+    process: BaseProcess
+    started: "Connection[Any, Any]"
+
+    def error(self) -> str | None:
+        """Return why the worker ended before it served; None if it did serve."""
+        try:
+            error: str | None = self.started.recv()
+        except EOFError:
+            return f"exit code {self.process.exitcode}"
+        return error
+
+
 def _supervise(settings: Settings, listening: socket.socket, workers: int) -> None:
-    """Keep worker processes running until SIGTERM or Ctrl-C, then let them finish."""
+    """Keep worker processes running until SIGTERM or Ctrl-C, then let them finish.
+
+    Raises:
+        TenfoldError: workers cannot start.
+    """
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     readers = max(1, available_cores() // workers)
-    context = multiprocessing.get_context("spawn")
-
-    def start() -> BaseProcess:
-        process = context.Process(target=_run_worker, args=(settings, listening, readers))
-        process.start()
-        return process
-
-    processes = [start() for _ in range(workers)]
+    running = [_start_worker(settings, listening, readers) for _ in range(workers)]
+    failed_starts = 0
     while not stopping.wait(CHECK_WORKERS_S):
-        processes = [one if one.is_alive() else start() for one in processes]
+        for place, worker in enumerate(running):
+            if worker.process.is_alive():
+                continue
+            error = worker.error()
+            failed_starts = 0 if error is None else failed_starts + 1
+            if failed_starts == MAX_FAILED_STARTS:
+                _stop_workers(running, listening)
+                raise TenfoldError(f"--workers: {failed_starts} could not start: {error}")
+            running[place] = _start_worker(settings, listening, readers)
+    _stop_workers(running, listening)
+
+
+def _start_worker(settings: Settings, listening: socket.socket, readers: int) -> _Worker:
+    context = multiprocessing.get_context("spawn")
+    started, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_run_worker, args=(settings, listening, readers, theirs))
+    process.start()
+    theirs.close()
+    return _Worker(process, started)
+
+
+def _stop_workers(running: list[_Worker], listening: socket.socket) -> None:
+    """Let the workers finish their requests, and kill those that do not."""
     listening.close()  # otherwise connections would wait in vain
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        process.join(SHUTDOWN_TIMEOUT_S + KILL_AFTER_S)
-        process.kill()
+    end = time.monotonic() + SHUTDOWN_TIMEOUT_S + KILL_AFTER_S
+    for worker in sorted(running, key=lambda worker: not worker.started.poll()):
+        # One that starts would lose the connections that wait, if it were stopped now.
+        worker.started.poll(max(0, end - time.monotonic()))
+        worker.process.terminate()
+    for worker in running:
+        worker.process.join(max(0, end - time.monotonic()))
+        worker.process.kill()
 
 
-def _run_worker(settings: Settings, listening: socket.socket, readers: int) -> None:
+def _run_worker(
+    settings: Settings,
+    listening: socket.socket,
+    readers: int,
+    started: "Connection[Any, Any]",
+) -> None:
     """Serve in a process that `_supervise` started."""
     end_with_parent()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     pool = ReaderPool(settings.model, readers)
-    _run(create_app(settings, run_large=pool.run), pool, listening)
+    try:
+        app = create_app(settings, run_large=pool.run)
+    except TenfoldError as error:
+        started.send(str(error))
+        return
+    _run(app, pool, listening, on_start=lambda: started.send(None))
