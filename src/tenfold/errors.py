@@ -15,7 +15,7 @@ A message is one line that names the file, the field and the fix.
 # The extra that brings a module: the command line turns a failed import into one line.
 EXTRA_OF_MODULE = {
     **dict.fromkeys(("filelock", "jinja2", "matplotlib", "onnx", "platformdirs"), "train"),
-    **dict.fromkeys(("requests", "safetensors", "scipy", "tomli_w", "torch"), "train"),
+    **dict.fromkeys(("requests", "safetensors", "scipy", "skimage", "tomli_w", "torch"), "train"),
     **dict.fromkeys(("fastapi", "httptools", "prometheus_client"), "serve"),
     **dict.fromkeys(("python_multipart", "starlette", "uvicorn", "uvloop"), "serve"),
     "optuna": "tune",

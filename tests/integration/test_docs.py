@@ -8,7 +8,7 @@ import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel
@@ -48,7 +48,8 @@ def names(text: str) -> set[str]:
 def leaves(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield every key of a recipe with its default, None where it is required."""
     for name, field in model.model_fields.items():
-        kind: Any = field.annotation
+        kinds = get_args(field.annotation)
+        kind: Any = kinds[0] if type(None) in kinds else field.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             yield from leaves(kind, f"{prefix}{name}.")
         elif field.is_required():

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 MODULES = {
     "prometheus-client": "prometheus_client",
     "python-multipart": "python_multipart",
+    "scikit-image": "skimage",
     "scikit-learn": "sklearn",
     "tomli-w": "tomli_w",
 }

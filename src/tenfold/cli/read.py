@@ -107,13 +107,14 @@ def _write_parquet(settings: _Settings, sources: Sequence[str], out: Path, on: s
 
     from tenfold.cpu import available_cores
     from tenfold.errors import MissingExtraError
-    from tenfold.reading.parquet import ReadingRequest, in_processes, write_readings
-    from tenfold.reading.partitions import CONTAINER_SUFFIXES, partition_inputs
 
     try:
         from pyarrow import dataset
     except ModuleNotFoundError as error:
         raise MissingExtraError("--out", "bulk") from error
+    from tenfold.reading.parquet import ReadingRequest, in_processes, write_readings
+    from tenfold.reading.partitions import CONTAINER_SUFFIXES, partition_inputs
+
     names = [name for source in sources for name in _files(source, CONTAINER_SUFFIXES)]
     partitions = partition_inputs(list(dict.fromkeys(names)))
     request = ReadingRequest.of(*settings)

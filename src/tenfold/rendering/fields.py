@@ -6,11 +6,11 @@ may have other bytes.
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from tenfold.data.digits import Digits
 from tenfold.data.seeds import derive_seed
 from tenfold.rendering import clutter
 from tenfold.rendering.exposure import add_border, expose, sample_exposure
@@ -19,6 +19,9 @@ from tenfold.rendering.ground import add_desk, add_fold
 from tenfold.rendering.layouts import Layout, compose
 from tenfold.rendering.sampling import Random, bernoulli, log_uniform
 from tenfold.rendering.scene import Scene
+
+if TYPE_CHECKING:  # it imports torch, which reading needs not
+    from tenfold.data.digits import Digits
 
 __all__ = ["CLASSES", "Field", "FieldConfig", "FieldRenderer"]
 
@@ -63,7 +66,7 @@ class FieldRenderer:
         config: size of the crops and of the digits.
     """
 
-    def __init__(self, digits: Digits, seed: int, config: FieldConfig = FieldConfig()) -> None:
+    def __init__(self, digits: "Digits", seed: int, config: FieldConfig = FieldConfig()) -> None:
         self.source = GlyphSource(digits)
         self.seed = seed
         self.config = config

@@ -11,12 +11,11 @@ import math
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from tenfold.data.digits import Digits
 from tenfold.data.mnist import SIDE
 from tenfold.rendering.glyph_raster import (
     SKELETON_SCALE,
@@ -34,6 +33,9 @@ from tenfold.rendering.pen import Coverage
 from tenfold.rendering.sampling import Random, bernoulli
 from tenfold.rendering.strokes import Points, Strokes, catmull_rom, jitter_points, parse_template
 from tenfold.rendering.typefaces import PRINTED_HEIGHT_PX, Typeface, printed_text
+
+if TYPE_CHECKING:  # it imports torch, which reading needs not
+    from tenfold.data.digits import Digits
 
 Form = Literal["scanned", "skeleton", "template", "print"]
 
@@ -100,7 +102,7 @@ class GlyphSource:
         digits: images of handwritten digits. A class without images is drawn from templates.
     """
 
-    def __init__(self, digits: Digits) -> None:
+    def __init__(self, digits: "Digits") -> None:
         self.images = digits.images.numpy()
         self.labels = digits.labels.numpy()
         self.of_class = tuple(np.flatnonzero(self.labels == digit) for digit in range(len(DIGITS)))

@@ -9,12 +9,12 @@ import dataclasses
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tenfold.data.digits import Digits
 from tenfold.data.seeds import derive_seed
 from tenfold.rendering.boxes import comb, rules_around, sample_ruler
 from tenfold.rendering.clutter import cross_out, print_words
@@ -33,6 +33,9 @@ from tenfold.rendering.writing import (
     sample_hand,
 )
 
+if TYPE_CHECKING:  # it imports torch, which reading needs not
+    from tenfold.data.digits import Digits
+
 HELD_OUT_VERSION = 1
 DIGIT_HEIGHT_PX = (18.0, 60.0)
 NUMBER_LENGTH = 4
@@ -48,7 +51,7 @@ Pixels = npt.NDArray[np.uint8]
 Labelled = tuple[Pixels, str]
 
 
-def held_out_fields(name: str, digits: Digits, n: int) -> Iterator[Labelled]:
+def held_out_fields(name: str, digits: "Digits", n: int) -> Iterator[Labelled]:
     """Render the first n pictures of a set.
 
     Args:
