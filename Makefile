@@ -23,7 +23,7 @@ train: $(VENV)/.train
 	$(VENV)/bin/tenfold train
 
 test: $(VENV)/.dev
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 processes: $(VENV)/.dev
 	$(VENV)/bin/python -m pytest -m processes
