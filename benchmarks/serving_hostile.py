@@ -154,12 +154,13 @@ def summary(latencies_ms: list[float]) -> dict[str, float]:
 async def measure(service: Service, seconds: int) -> dict[str, Any]:
     """Send digits alone, then the mix, stop the service, and return the figures."""
     load, memory = Load(service.port), []
+    callers = list(load.hostile_callers())  # making requests would delay the digits
     digit = np.pad(np.full((18, 3), 255, np.uint8), ((5, 5), (13, 12)))
     digits = asyncio.create_task(load.send_digits(post_png(digit)))
     await asyncio.sleep(WARM_UP_S + ALONE_S)
     alone = summary(load.latencies_ms[WARM_UP_S * DIGITS_PER_SECOND :])
     load.latencies_ms.clear()
-    hostile = asyncio.gather(*load.hostile_callers(), return_exceptions=True)
+    _hostile = [asyncio.ensure_future(one) for one in callers]  # `asyncio.run` ends them
     for _ in range(seconds):
         await asyncio.sleep(1)
         with suppress(OSError):  # a process has just been killed
@@ -171,7 +172,6 @@ async def measure(service: Service, seconds: int) -> dict[str, Any]:
     stopping_s = round(time.monotonic() - stopped, 1)
     load.stopping = True
     await digits
-    hostile.cancel()
     return {
         "load_average": os.getloadavg(),
         "digits_alone": alone,
