@@ -27,8 +27,11 @@ def fuzz_one(name: str, options: list[str]) -> None:
     with atheris.instrument_imports(include=INSTRUMENTED):
         import fuzz_targets
 
+        from tenfold.bundle import runtime
+
     from mutations import mutated
 
+    runtime.TRIAL_SECONDS = fuzz_targets.TRIAL_SECONDS
     parse = fuzz_targets.TARGETS[name]
     warnings.simplefilter("ignore")
 

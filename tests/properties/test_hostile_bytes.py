@@ -8,15 +8,18 @@ import time
 import warnings
 
 import pytest
-from fuzz_targets import EXPECTED, SEEDS, TARGETS
+from fuzz_targets import EXPECTED, SEEDS, TARGETS, TRIAL_SECONDS
 from mutations import mutated
+
+from tenfold.bundle import runtime
 
 INPUTS = 60
 SLOW = {"report": 3, "sweep-json": 3, "sweep-journal": 20}  # they draw, or open a database
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_mutated_bytes_end_in_an_expected_error(name: str) -> None:
+def test_mutated_bytes_end_in_an_expected_error(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "TRIAL_SECONDS", TRIAL_SECONDS)
     rng = random.Random(0)
     seeds = [path.read_bytes() for path in sorted((SEEDS / name).iterdir())]
     for data in seeds + [mutated(rng.choice(seeds), rng) for _ in range(SLOW.get(name, INPUTS))]:
