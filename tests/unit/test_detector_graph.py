@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from tenfold.bundle.detector_graph import build_detector_graph
+from tenfold.data.characters import DETECTED_CLASSES
 from tenfold.model.detector import DetectorNetwork
-from tenfold.model.detector_config import DETECTED_CLASSES, DetectorConfig
+from tenfold.model.detector_config import DetectorConfig
 from tenfold.model.peaks import peaks
 
 CONFIG = DetectorConfig(stem=(4, 8), body=12, dilations=(1, 2), head=10)

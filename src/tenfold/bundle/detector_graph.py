@@ -10,6 +10,7 @@ from onnx import TensorProto, helper
 
 from tenfold.bundle.detector_runtime import BOXES, CLASS_PROBABILITIES, OBJECTNESS, PIXELS
 from tenfold.bundle.graph_builder import GraphBuilder, fold_batch_norm
+from tenfold.data.characters import DETECTED_CLASSES
 from tenfold.model.detector_config import (
     BLOCK_PX,
     BOX_UNIT_PX,
@@ -17,7 +18,6 @@ from tenfold.model.detector_config import (
     CELL_WIDTH_PX,
     CONTRAST_FLOOR,
     CONTRAST_SCALE,
-    DETECTED_CLASSES,
     WINDOW_BLOCKS,
     DetectorConfig,
 )

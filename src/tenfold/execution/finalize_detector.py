@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from tenfold.artifacts.detection import DetectorEvaluation
 from tenfold.bundle.detector_graph import build_detector_graph
 from tenfold.bundle.detector_runtime import OnnxDetector
@@ -16,7 +18,7 @@ from tenfold.evaluation.fields import (
 )
 from tenfold.execution.run import Run
 from tenfold.model.detector_config import DetectorConfig
-from tenfold.reading.number_reader import NumberReader, NumberReaderConfig
+from tenfold.reading.number_reader import NumberReader, NumberReaderConfig, calibrated
 from tenfold.training.checkpoint import load_checkpoint
 
 MAX_ACCEPTED_WRONG = 0.01
@@ -54,6 +56,5 @@ def _calibrate(detector: OnnxDetector, run: Run) -> tuple[tuple[float, float], f
     count = run.recipe.fields.calibration
     p, right = read_probabilities(NumberReader(detector), digits, count)
     calibration = fit_calibration(p, right)
-    config = NumberReaderConfig(calibration=calibration)
-    calibrated, right = read_probabilities(NumberReader(detector, config), digits, count)
-    return calibration, fit_min_probability(calibrated, right, MAX_ACCEPTED_WRONG)
+    p = np.array([calibrated(value, calibration) for value in p])
+    return calibration, fit_min_probability(p, right, MAX_ACCEPTED_WRONG)

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name every PyTorch reader expects
 
+from tenfold.data.characters import DETECTED_CLASSES
 from tenfold.model.detector_config import (
     BLOCK_PX,
     CONTRAST_FLOOR,
     CONTRAST_SCALE,
-    DETECTED_CLASSES,
     WINDOW_BLOCKS,
     DetectorConfig,
 )

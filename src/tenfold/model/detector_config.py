@@ -4,9 +4,6 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-# A page is read in digits and in the marks that stand between them; "." is a point or a comma.
-DETECTED_CLASSES = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9", ".", "-", "/", ":")
-
 # What one cell of the network's output covers, in pixels: digits are narrow, lines are high.
 CELL_WIDTH_PX = 2
 CELL_HEIGHT_PX = 4
@@ -19,7 +16,6 @@ CONTRAST_FLOOR = 0.03
 CONTRAST_SCALE = 3.0
 # Boxes are given as logarithms of their sides in multiples of this.
 BOX_UNIT_PX = 16.0
-
 
 Count = Annotated[int, Field(gt=0, le=1024)]
 

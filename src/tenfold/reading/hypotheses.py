@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tenfold.bundle.detector_runtime import Detections
-from tenfold.model.detector_config import DETECTED_CLASSES
+from tenfold.data.characters import DETECTED_CLASSES
 from tenfold.reading.suppression import SuppressionConfig, exclusions
 
 MAX_OF_REGION = 6  # detections of a region that are considered, the most certain ones

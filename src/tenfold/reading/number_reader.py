@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from tenfold.bundle.detector_runtime import Detections, OnnxDetector
 from tenfold.bundle.format import DetectorFacts
-from tenfold.model.detector_config import DETECTED_CLASSES
+from tenfold.data.characters import DETECTED_CLASSES
+from tenfold.data.mnist import CLASSES
 from tenfold.reading.components import Box
 from tenfold.reading.constraints import ANYTHING, Constraints, only_digits
 from tenfold.reading.hypotheses import Hypothesis, hypotheses
@@ -22,7 +23,6 @@ from tenfold.reading.suppression import SuppressionConfig
 
 Pixels = npt.NDArray[np.uint8]
 
-TEN = 10
 ALTERNATIVES = 5
 MAX_HYPOTHESES = 2000  # tried for one that the constraints allow
 
@@ -73,7 +73,7 @@ class NumberReader:
         """Read a picture uint8[h, w] or uint8[h, w, 3]."""
         grey = to_grey(pixels)
         found = detect_digits(self.detector, grey, self.config.pyramid)
-        is_mark = found.classes.argmax(axis=1) >= TEN
+        is_mark = found.classes.argmax(axis=1) >= CLASSES
         groups = group_numbers(found.boxes, is_mark, self.config.grouping)
         numbers = (self._number(found.of(group), grey, constraints) for group in groups)
         return Page(tuple(number for number in numbers if number is not None))
@@ -81,7 +81,7 @@ class NumberReader:
     def _number(self, row: Detections, grey: Pixels, constraints: Constraints) -> Number | None:
         """Return the most probable number of a row of detections; None if that is nothing."""
         if constraints.digits_only:
-            row = row.of(row.classes.argmax(axis=1) < TEN)
+            row = row.of(row.classes.argmax(axis=1) < CLASSES)
         tried = _by_text(itertools.islice(hypotheses(row, self.config.suppression), MAX_HYPOTHESES))
         allowed = [h for h in tried if constraints.allow(h.text)]
         reason: Reason | None = None if allowed else "does not fit"
@@ -109,9 +109,19 @@ class NumberReader:
         )
 
     def _calibrated(self, probability: float) -> float:
-        slope, intercept = self.config.calibration
-        p = min(max(probability, 1e-9), 1 - 1e-9)
-        return 1 / (1 + math.exp(-(slope * math.log(p / (1 - p)) + intercept)))
+        return calibrated(probability, self.config.calibration)
+
+
+def calibrated(probability: float, calibration: tuple[float, float]) -> float:
+    """Return the calibrated probability of a number.
+
+    Args:
+        probability: as the detector's objectness and classes give it.
+        calibration: slope and intercept of the logit.
+    """
+    slope, intercept = calibration
+    p = min(max(probability, 1e-9), 1 - 1e-9)
+    return 1 / (1 + math.exp(-(slope * math.log(p / (1 - p)) + intercept)))
 
 
 def _by_text(found: Iterable[Hypothesis]) -> list[Hypothesis]:
@@ -142,7 +152,7 @@ def _digits(
             continue
         classes = row.classes[index]
         label = DETECTED_CLASSES.index(character)
-        others = [k for k in np.argsort(-classes[:TEN], kind="stable").tolist() if k != label]
+        others = [k for k in np.argsort(-classes[:CLASSES], kind="stable").tolist() if k != label]
         box = _corners(row.boxes[index], grey.shape)
         probability = float(row.objectness[index] * classes[label])
         left, top, right, bottom = box

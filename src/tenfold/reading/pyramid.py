@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tenfold.bundle.detector_runtime import Detections, OnnxDetector
+from tenfold.data.mnist import CLASSES
 from tenfold.reading.suppression import SuppressionConfig, suppress
 
 Grey = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
-
 
 SCALE_STEP = 0.95
 
@@ -90,7 +90,7 @@ def _detect_at(
     boxes = found.boxes
     low, high = config.digit_heights_px
     height = boxes[:, 2:].max(axis=1)
-    is_mark = found.classes[:, 10:].sum(axis=1) > 0.5  # noqa: PLR2004
+    is_mark = found.classes[:, CLASSES:].sum(axis=1) > 0.5  # noqa: PLR2004
     known = (height < high) & ((height >= low) | is_mark)
     octaves = np.log2(np.maximum(height, low) / config.preferred_height_px)
     weight = np.exp(-0.5 * (octaves / config.height_tolerance) ** 2)

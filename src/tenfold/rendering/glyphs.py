@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
+from tenfold.data.characters import DETECTED_CLASSES
 from tenfold.data.mnist import SIDE
 from tenfold.rendering.glyph_raster import (
     SKELETON_SCALE,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:  # it imports torch, which reading needs not
 
 Form = Literal["scanned", "skeleton", "template", "print"]
 
-CLASSES = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9", ".", "-", "/", ":")
+CLASSES = DETECTED_CLASSES
 CLASS_OF = {character: index for index, character in enumerate(CLASSES)} | {",": 10}
 DIGITS = "0123456789"
 

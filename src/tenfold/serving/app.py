@@ -173,7 +173,7 @@ def _add_kserve(app: FastAPI, worker: Worker, models: dict[str, str | Path]) -> 
     async def infer(name: str, request: Request) -> Response:
         """Classify images of 28×28 pixels, as MNIST's are."""
         bundle = find_model(name)
-        kserve.check_content_type(media_type(request))
+        kserve.check_content_type(media_type(request.headers.get("content-type", "")))
         job = partial(kserve.infer, name, bundle, dict(request.headers))
         body, headers = await worker.respond(
             request,

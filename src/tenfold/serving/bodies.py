@@ -14,9 +14,9 @@ SMALL_BODY_BYTES = 8 * 2**10
 JSON = "application/json"
 
 
-def media_type(request: Request) -> str:
-    """Return the type of the body without its parameters, "" if there is none."""
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+def media_type(content_type: str) -> str:
+    """Return the type of a body without its parameters."""
+    return content_type.partition(";")[0].strip().lower()
 
 
 class BodyReceiver:

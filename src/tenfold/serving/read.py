@@ -72,7 +72,7 @@ class Worker:
                 takes too long (422).
             ClientDisconnect: the client went away; the job is stopped.
         """
-        if media_type(request) == JSON:
+        if media_type(request.headers.get("content-type", "")) == JSON:
             max_bytes = min(max_bytes, MAX_JSON_BYTES)
         body = await self._bodies.receive(request, max_bytes)
         if len(body) <= SMALL_BODY_BYTES and is_small(body):

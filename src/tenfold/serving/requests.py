@@ -14,7 +14,7 @@ from python_multipart.multipart import File, create_form_parser
 from starlette.exceptions import HTTPException
 
 from tenfold.reading.crops import Strokes
-from tenfold.serving.bodies import MAX_BODY_BYTES, SMALL_BODY_BYTES
+from tenfold.serving.bodies import JSON, MAX_BODY_BYTES, SMALL_BODY_BYTES, media_type
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -81,17 +81,17 @@ def parse_body(content_type: str, body: bytes) -> list[Item]:
         HTTPException: the body is not of its type (400), of an unsupported type (415), has too
             much in it (413) or does not fit the schema (422).
     """
-    media_type = content_type.partition(";")[0].strip().lower()
-    if media_type.startswith("image/") or media_type == "application/octet-stream":
+    kind = media_type(content_type)
+    if kind.startswith("image/") or kind == "application/octet-stream":
         items = [Item(body)]
-    elif media_type == "multipart/form-data":
+    elif kind == "multipart/form-data":
         items = _parse_form(content_type, body)
-    elif media_type == "application/json":
+    elif kind == JSON:
         items = _parse_json_items(body)
     else:
         raise HTTPException(
             415,
-            f"Content-Type {media_type[:40]!r}: send image/*, application/octet-stream, "
+            f"Content-Type {kind[:40]!r}: send image/*, application/octet-stream, "
             "multipart/form-data or application/json",
         )
     if not items:
