@@ -26,7 +26,7 @@ test: $(VENV)/.dev
 	$(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 processes: $(VENV)/.dev
-	$(VENV)/bin/python -m pytest -m processes
+	$(VENV)/bin/python -m pytest -m processes --numprocesses 2 --dist loadfile
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check

@@ -146,8 +146,8 @@ def test_workers_that_cannot_start_are_not_started_for_ever(launch: Start) -> No
     service = launch("--workers", 2, "--model", "bundle", prelude=MODEL_THAT_DISAPPEARS)
     _, log = service.process.communicate(timeout=60)
     assert service.process.returncode == 2
-    (line,) = log.splitlines()
-    assert line.startswith("tenfold: --workers: 2 could not start: bundle/bundle.json: ")
+    assert len(log.splitlines()) == 1, log
+    assert log.startswith("tenfold: --workers: 2 could not start: bundle/bundle.json: ")
     assert descendants(service.process.pid) == set()
 
 

@@ -34,6 +34,7 @@ MAX_FAILED_STARTS = 5  # of workers, one after the other
 # How soon a thread that has a result may take Python's lock; the default is ten times as long.
 THREAD_SWITCH_S = 0.0005
 MAX_UNACCEPTED_CONNECTIONS = 1024
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -74,14 +75,18 @@ def serve(
     app = create_app(settings, run_large=pool.run)  # even if only workers serve, for its errors
     listening = listen(host, port)
     # uvicorn raises the signals that it caught again once it has stopped.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))
+    _exit_on_signals()
     name = f"[{host}]" if ":" in host else host
     announce(f"http://{name}:{listening.getsockname()[1]}")
     if workers == 1:
         _run(app, pool, listening)
     else:
         _supervise(settings, listening, workers)
+
+
+def _exit_on_signals() -> None:
+    for number in STOP_SIGNALS:
+        signal.signal(number, lambda *_: sys.exit(0))
 
 
 def _run(
@@ -181,7 +186,7 @@ def _supervise(settings: Settings, listening: socket.socket, workers: int) -> No
         TenfoldError: workers cannot start.
     """
     stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOP_SIGNALS:
         signal.signal(number, lambda *_: stopping.set())
     readers = max(1, available_cores() // workers)
     running = [_start_worker(settings, listening, readers) for _ in range(workers)]
@@ -229,12 +234,13 @@ def _run_worker(
 ) -> None:
     """Serve in a process that `_supervise` started."""
     end_with_parent()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))
+    _exit_on_signals()
     pool = ReaderPool(settings.model, readers)
     try:
         app = create_app(settings, run_large=pool.run)
     except TenfoldError as error:
+        for number in STOP_SIGNALS:  # an exception while Python ends would print a traceback
+            signal.signal(number, signal.SIG_DFL)
         started.send(str(error))
         return
     _run(app, pool, listening, on_start=lambda: started.send(None))
