@@ -11,7 +11,7 @@ class FieldMetrics(Artifact):
     name: str
     fields: Count = Field(description="pictures")
     exact: Count = Field(description="pictures whose text is exactly right, accepted or not")
-    accepted: Count = Field(description="pictures of which every number is accepted")
+    accepted: Count = Field(description="pictures with numbers, all of them accepted")
     accepted_wrong: Count = Field(description="of these, not exactly right")
     exact_interval: tuple[Fraction, Fraction] = Field(description="Wilson's 95 % interval (1927)")
 

@@ -1,7 +1,7 @@
 """Measuring and calibrating a reader of numbers on rendered fields."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,7 @@ from tenfold.artifacts.detection import DetectorEvaluation, FieldMetrics
 from tenfold.data.digits import Digits
 from tenfold.evaluation.metrics import wilson
 from tenfold.reading.number_reader import NumberReader
-from tenfold.rendering.held_out import HELD_OUT, held_out_fields
+from tenfold.rendering.held_out import HELD_OUT, Labelled, held_out_fields
 
 MAX_LOGIT = 12.0
 
@@ -19,26 +19,30 @@ def evaluate_fields(reader: NumberReader, digits: Digits, count: int) -> Detecto
     """Read `count` pictures of each set of `HELD_OUT`, written with `digits`."""
     return DetectorEvaluation(
         data=digits.name,
-        sets=tuple(_measure(reader, name, digits, count) for name in HELD_OUT),
+        sets=tuple(
+            measure_numbers(reader, name, held_out_fields(name, digits, count)) for name in HELD_OUT
+        ),
     )
 
 
-def _measure(reader: NumberReader, name: str, digits: Digits, count: int) -> FieldMetrics:
-    exact = accepted = wrong = 0
-    for pixels, text in held_out_fields(name, digits, count):
+def measure_numbers(reader: NumberReader, name: str, pictures: Iterable[Labelled]) -> FieldMetrics:
+    """Read pictures and compare their numbers, from the first to the last, with their labels."""
+    fields = exact = accepted = wrong = 0
+    for pixels, text in pictures:
         numbers = reader.read(pixels).numbers
         right = "".join(number.value for number in numbers) == text
+        fields += 1
         exact += right
-        if all(number.accepted for number in numbers):
+        if numbers and all(number.accepted for number in numbers):
             accepted += 1
             wrong += not right
     return FieldMetrics(
         name=name,
-        fields=count,
+        fields=fields,
         exact=exact,
         accepted=accepted,
         accepted_wrong=wrong,
-        exact_interval=wilson(exact, count),
+        exact_interval=wilson(exact, fields),
     )
 
 

@@ -62,10 +62,7 @@ def held_out_fields(name: str, digits: "Digits", n: int) -> Iterator[Labelled]:
     Yields:
         uint8[h, w], and the number in it; "" if there is none.
     """
-    source = GlyphSource(digits)
-    for index in range(n):
-        random = np.random.default_rng(derive_seed(HELD_OUT_VERSION, name, index))
-        yield HELD_OUT[name](Writer(source, random))
+    return render_pictures(name, HELD_OUT[name], digits, n)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +71,16 @@ class Writer:
 
     source: GlyphSource
     random: Random
+
+
+def render_pictures(
+    name: str, render: Callable[[Writer], Labelled], digits: "Digits", n: int
+) -> Iterator[Labelled]:
+    """Render n pictures, each a function of `name` and its index alone."""
+    source = GlyphSource(digits)
+    for index in range(n):
+        random = np.random.default_rng(derive_seed(HELD_OUT_VERSION, name, index))
+        yield render(Writer(source, random))
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,6 +177,12 @@ def in_faint_pencil(writer: Writer) -> Labelled:
     return expose(sheet.scene, exposure, random), sheet.text
 
 
+def of_height(writer: Writer, height_px: float) -> Labelled:
+    """Render four digits of a height on plain paper."""
+    text = sample_digits(NUMBER_LENGTH, writer.random)
+    return _expose(writer, _free_sheet(writer, text, height_px))
+
+
 def side_by_side(writer: Writer, gap: int) -> Labelled:
     """Set four images side by side, `gap` pixels of MNIST apart, enlarged twice, dark on light."""
     random, source = writer.random, writer.source
@@ -211,16 +224,16 @@ def _blank_scene(shape: tuple[int, int], random: Random) -> Scene:
     return Scene(shape, (1.0, 0.0), random, MAX_LABELS)
 
 
-def _sample_hand(random: Random) -> Hand:
-    height_px = log_uniform(random, DIGIT_HEIGHT_PX)
+def _sample_hand(random: Random, height_px: float | None = None) -> Hand:
+    height_px = height_px or log_uniform(random, DIGIT_HEIGHT_PX)
     hand = sample_hand(height_px, (1.0, 0.0), random, MNIST_FORMS)
     return dataclasses.replace(hand, unevenness=min(hand.unevenness, 1.0))
 
 
-def _free_sheet(writer: Writer, text: str) -> Sheet:
+def _free_sheet(writer: Writer, text: str, height_px: float | None = None) -> Sheet:
     """Write a number on blank paper."""
     random = writer.random
-    hand = _sample_hand(random)
+    hand = _sample_hand(random, height_px)
     spacing = Spacing(hand.height_px * random.uniform(0.06, 0.4), 0.02 * hand.height_px)
     glyphs = draw_text(text, hand, writer.source, random)
     arranged = centres(glyphs, hand, spacing, random)

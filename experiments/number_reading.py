@@ -1,0 +1,105 @@
+"""Measure how a bundle reads numbers: side by side, on fields, of many sizes, on documents.
+
+python experiments/number_reading.py BUNDLE --out experiments/records/number-reading.json
+python experiments/number_reading.py BUNDLE --sets side-by-side+0 decimals --count 100
+
+All pictures are rendered with MNIST's test digits. The sets are those of `HELD_OUT`, those of
+`PICTURE_SIZES` and `document-numbers`.
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from picture_sizes import PICTURE_SIZES
+from record_runs import Json, write_record
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from tenfold.artifacts.detection import FieldMetrics
+from tenfold.bundle.detector_runtime import OnnxDetector
+from tenfold.bundle.format import read_detector
+from tenfold.data.digits import Digits
+from tenfold.data.sources import load_digits
+from tenfold.evaluation.fields import measure_numbers
+from tenfold.reading.number_reader import NumberReader, NumberReaderConfig
+from tenfold.rendering.documents import number_documents
+from tenfold.rendering.held_out import HELD_OUT, Labelled, render_pictures
+
+DOCUMENTS = "document-numbers"
+RENDERED = HELD_OUT | PICTURE_SIZES
+SETS = (*RENDERED, DOCUMENTS)
+# Their pictures are large or slow to render.
+MOST_PICTURES = {"digits-200px": 300, "digits-600px": 100, DOCUMENTS: 500}
+
+
+def open_detector(bundle: str, parser: argparse.ArgumentParser) -> tuple[str, NumberReader]:
+    """Return the SHA-256 of a bundle's detector and its reader; end if it has none."""
+    found = read_detector(bundle)
+    if found is None:
+        parser.error(f"{bundle}: has no detector; name a bundle that `tenfold train page` made")
+    facts, model = found
+    return facts.sha256, NumberReader(OnnxDetector(model), NumberReaderConfig.of(facts))
+
+
+def pictures_of(name: str, digits: Digits, count: int) -> Iterator[Labelled]:
+    """Render the first pictures of a set."""
+    if name == DOCUMENTS:
+        return number_documents(digits, count)
+    return render_pictures(name, RENDERED[name], digits, count)
+
+
+def counted(pictures: Iterator[Labelled], done: Callable[[], None]) -> Iterator[Labelled]:
+    """Yield pictures; call `done` after each."""
+    for picture in pictures:
+        yield picture
+        done()
+
+
+def table_of(rows: list[FieldMetrics]) -> Table:
+    """Lay the figures out for people."""
+    headings = ("pictures", "of", "exact", "95 % interval", "accepted", "accepted and wrong")
+    table = Table(*headings, box=None)
+    for row in rows:
+        low, high = row.exact_interval
+        exact, accepted, wrong = (
+            f"{100 * count / row.fields:.1f} %"
+            for count in (row.exact, row.accepted, row.accepted_wrong)
+        )
+        interval = f"{100 * low:.1f}–{100 * high:.1f} %"
+        table.add_row(row.name, str(row.fields), exact, interval, accepted, wrong)
+    return table
+
+
+def main() -> None:
+    """Read every set; print and write the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("bundle")
+    parser.add_argument("--count", type=int, default=1_000, help="pictures of each set, at most")
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS, metavar="SET")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--json", action="store_true", help="print JSON, not a table")
+    options = parser.parse_args()
+    sha256, reader = open_detector(options.bundle, parser)
+    digits = load_digits("mnist", "test")
+    counts = {name: min(options.count, MOST_PICTURES.get(name, 1_000_000)) for name in options.sets}
+    rows = []
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=sum(counts.values()))
+        for name, count in counts.items():
+            progress.update(task, description=name)
+            pictures = counted(pictures_of(name, digits, count), lambda: progress.advance(task))
+            rows.append(measure_numbers(reader, name, pictures))
+    content: Json = {"detector": sha256, "rows": [row.model_dump(mode="json") for row in rows]}
+    if options.out:
+        write_record(options.out, **content)
+    if options.json:
+        print(json.dumps(content))
+    else:
+        Console().print(table_of(rows))
+
+
+if __name__ == "__main__":
+    main()
