@@ -1,4 +1,4 @@
-"""Pictures whose digits have sizes from 12 to 600 pixels, beside those of `HELD_OUT`."""
+"""Pictures with digits of 12 to 600 pixels, and with several numbers, beside `HELD_OUT`."""
 
 import functools
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from tenfold.rendering.held_out import Labelled, Writer, of_height
+from tenfold.rendering.held_out import DIGIT_HEIGHT_PX, Labelled, Writer, of_height
 from tenfold.rendering.pen import arrange_line, redraw_digit
 from tenfold.rendering.sampling import Range, bernoulli, log_uniform
 
@@ -40,6 +40,23 @@ def thick_canvas(writer: Writer) -> Labelled:
     return levels.astype(np.uint8), "".join(str(source.labels[k]) for k in chosen)
 
 
+def four_numbers(writer: Writer) -> Labelled:
+    """Put four numbers of one height in two rows; in the text, a space is between them."""
+    height_px = log_uniform(writer.random, DIGIT_HEIGHT_PX)
+    cells = [of_height(writer, height_px) for _ in range(4)]
+    shape = np.max([picture.shape for picture, _ in cells], axis=0)
+    padded = [
+        np.pad(
+            picture,
+            [(0, side - own) for side, own in zip(shape, picture.shape, strict=True)],
+            mode="edge",
+        )
+        for picture, _ in cells
+    ]
+    table = np.vstack([np.hstack(padded[:2]), np.hstack(padded[2:])])
+    return table, " ".join(text for _, text in cells)
+
+
 PICTURE_SIZES: dict[str, Callable[[Writer], Labelled]] = {
     **{
         f"digits-{height}px": functools.partial(of_height, height_px=height)
@@ -50,4 +67,5 @@ PICTURE_SIZES: dict[str, Callable[[Writer], Labelled]] = {
         for low, high in CANVAS_SIDES_PX
     },
     "thick-canvas": thick_canvas,
+    "four-numbers": four_numbers,
 }

@@ -26,11 +26,14 @@ def evaluate_fields(reader: NumberReader, digits: Digits, count: int) -> Detecto
 
 
 def measure_numbers(reader: NumberReader, name: str, pictures: Iterable[Labelled]) -> FieldMetrics:
-    """Read pictures and compare their numbers, from the first to the last, with their labels."""
+    """Read pictures and compare their numbers with the labels.
+
+    In the label of a picture with several numbers, a space is between them.
+    """
     fields = exact = accepted = wrong = 0
     for pixels, text in pictures:
         numbers = reader.read(pixels).numbers
-        right = "".join(number.value for number in numbers) == text
+        right = " ".join(number.value for number in numbers) == text
         fields += 1
         exact += right
         if numbers and all(number.accepted for number in numbers):

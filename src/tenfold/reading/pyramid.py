@@ -1,7 +1,7 @@
 """Detection of digits of any size: a picture is looked at in several sizes."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -29,7 +29,9 @@ class PyramidConfig:
             height: the standard deviation of log2(height).
         max_pixels: of the largest size, its margins included.
         max_enlargement: of small pictures.
+        step: from one size to the next smaller one.
         margin_px: copied around each size, so that no digit lies at the edge.
+        merging: when detections of several sizes are of one object.
     """
 
     min_objectness: float = 0.15
@@ -38,7 +40,9 @@ class PyramidConfig:
     height_tolerance: float = 1.0
     max_pixels: float = 1.6e6
     max_enlargement: float = 2.0
+    step: float = 0.5
     margin_px: int = 8
+    merging: SuppressionConfig = field(default_factory=SuppressionConfig)
 
 
 def detect_digits(
@@ -50,12 +54,13 @@ def detect_digits(
     """
     found = [_detect_at(detector, grey, scale, config) for scale in scales(grey.shape, config)]
     merged = Detections(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
-    keep = suppress(merged.objectness, merged.boxes, SuppressionConfig(config.min_objectness))
+    merging = replace(config.merging, min_objectness=config.min_objectness)
+    keep = suppress(merged.objectness, merged.boxes, merging)
     return merged.of(keep)
 
 
 def scales(shape: tuple[int, ...], config: PyramidConfig) -> Iterator[float]:
-    """Yield the sizes of a picture of `shape`, as factors, each half of the one before."""
+    """Yield the sizes of a picture of `shape`, as factors, the largest first."""
     h, w = shape[:2]
     margins = 2 * config.margin_px
     scale = config.max_enlargement
@@ -63,7 +68,7 @@ def scales(shape: tuple[int, ...], config: PyramidConfig) -> Iterator[float]:
         scale *= SCALE_STEP
     while True:
         yield scale
-        scale /= 2
+        scale *= config.step
         # One digit may fill the picture.
         if max(h, w) * scale < config.digit_heights_px[0] * 2:
             return

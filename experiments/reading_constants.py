@@ -1,0 +1,84 @@
+"""The constants with which numbers are read, by name, and the values to try."""
+
+import dataclasses
+import importlib
+from collections.abc import Sequence
+from typing import Any
+
+from tenfold.reading.number_reader import NumberReaderConfig
+
+Values = dict[str, float]
+
+# Fields of `NumberReaderConfig` (a number is a place in a tuple), and constants of modules.
+VALUES: dict[str, tuple[float, ...]] = {
+    "pyramid.max_enlargement": (1.0, 1.5, 2.0, 3.0),
+    "pyramid.step": (0.5, 0.71),
+    "pyramid.max_pixels": (4e5, 8e5, 1.6e6),
+    "pyramid.margin_px": (0, 4, 8, 16, 32),
+    "pyramid.digit_heights_px.0": (6.0, 8.0, 10.0, 12.0, 14.0),
+    "pyramid.digit_heights_px.1": (40.0, 50.0, 60.0, 80.0, 120.0),
+    "pyramid.preferred_height_px": (20.0, 24.0, 28.0, 32.0, 36.0),
+    "pyramid.height_tolerance": (0.5, 0.7, 1.0, 1.4, 2.0, 100.0),
+    "pyramid.min_objectness": (0.05, 0.1, 0.15, 0.2, 0.3),
+    "pyramid.merging.max_overlap": (0.3, 0.4, 0.5, 0.6, 0.7),
+    "pyramid.merging.min_distance.0": (0.0, 0.15, 0.3, 0.45),
+    "pyramid.merging.min_distance.1": (0.25, 0.5, 0.75),
+    "suppression.max_overlap": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7),
+    "suppression.min_distance.0": (0.0, 0.15, 0.3, 0.45, 0.6),
+    "suppression.min_distance.1": (0.25, 0.5, 0.75),
+    "grouping.max_gap": (0.6, 0.8, 1.0, 1.2, 1.5, 2.0),
+    "grouping.max_rise": (0.3, 0.5, 0.7),
+    "grouping.max_height_ratio": (1.6, 2.2, 3.0, 5.0),
+    "hypotheses:MAX_OF_REGION": (3, 6, 9),
+    "hypotheses:CLASSES_CONSIDERED": (2, 4, 6),
+    "hypotheses:MIN_PROBABILITY": (1e-5, 1e-4, 1e-3, 1e-2),
+}
+
+
+def todays_values() -> Values:
+    """Return the values in the code."""
+    return {
+        name: _constant(name) if ":" in name else _get(NumberReaderConfig(), name.split("."))
+        for name in VALUES
+    }
+
+
+def configured(values: Values) -> NumberReaderConfig:
+    """Set the constants of modules, and return the config of a reader."""
+    config = NumberReaderConfig()
+    for name, value in values.items():
+        if ":" in name:
+            set_constant(name, value)
+        else:
+            config = _changed(config, name.split("."), value)
+    return config
+
+
+def set_constant(name: str, value: float) -> None:
+    """Set a constant of a module of `tenfold.reading`, as in "hypotheses:MIN_PROBABILITY"."""
+    module, constant = name.split(":")
+    setattr(importlib.import_module(f"tenfold.reading.{module}"), constant, value)
+
+
+def _constant(name: str) -> float:
+    module, constant = name.split(":")
+    value: float = getattr(importlib.import_module(f"tenfold.reading.{module}"), constant)
+    return value
+
+
+def _get(config: Any, path: Sequence[str]) -> Any:  # noqa: ANN401 - of any type
+    """Return a field of nested dataclasses and tuples."""
+    for part in path:
+        config = config[int(part)] if part.isdigit() else getattr(config, part)
+    return config
+
+
+def _changed(config: Any, path: Sequence[str], value: float) -> Any:  # noqa: ANN401 - of any type
+    """Return nested dataclasses and tuples with another value of a field."""
+    if not path:
+        return value
+    inner = _changed(_get(config, path[:1]), path[1:], value)
+    if isinstance(config, tuple):
+        place = int(path[0])
+        return (*config[:place], inner, *config[place + 1 :])
+    return dataclasses.replace(config, **{path[0]: inner})
