@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from tenfold.reading.suppression import SuppressionConfig, exclusions, suppress
 
-ONLY_OVERLAP = SuppressionConfig(min_objectness=0.0, max_overlap=0.5, min_distance=(0.0, 0.0))
+ONLY_OVERLAP = SuppressionConfig(
+    min_objectness=0.0, max_overlap=0.5, min_distance=(0.0, 0.0), max_inside=1.0
+)
 boxes_of_pixels = st.lists(
     st.tuples(*[st.integers(0, 12)] * 2, *[st.integers(1, 8)] * 2), min_size=1, max_size=8
 )
@@ -63,6 +65,19 @@ def test_two_centres_that_are_near_are_one_digit(apart: float, kept: list[int]) 
     """A narrow stroke inside a wide digit's box overlaps little of it."""
     boxes = np.array([[20, 20, 8, 20], [20 + apart, 20, 20, 30]], np.float32)
     assert suppress(np.array([0.8, 0.9], np.float32), boxes).tolist() == kept
+
+
+@pytest.mark.parametrize(
+    ("inner", "kept"),
+    [
+        ((27, 13, 16, 16), [0]),  # the loop of a 9
+        ((12, 20, 6, 36), [0, 1]),  # a 1 in the box of a slanted 7
+        ((43, 13, 16, 16), [0, 1]),  # beside it
+    ],
+)
+def test_a_part_of_a_digit_is_no_digit(inner: tuple[int, ...], kept: list[int]) -> None:
+    boxes = np.array([[22, 20, 28, 40], inner], np.float32)
+    assert suppress(np.array([0.9, 0.8], np.float32), boxes).tolist() == kept
 
 
 def test_nothing_is_suppressed_of_nothing() -> None:

@@ -25,6 +25,7 @@ class PyramidConfig:
         min_objectness: less certain detections are left out.
         digit_heights_px: of digits that the detector knows, from the smallest to the largest.
         preferred_height_px: of two detections of one object, the one of nearer height wins.
+        preferred_mark_px: the same for the longer side of points, minus signs and the like.
         height_tolerance: how fast a detection's weight falls with its distance from the preferred
             height: the standard deviation of log2(height).
         max_pixels: of the largest size, its margins included.
@@ -37,6 +38,7 @@ class PyramidConfig:
     min_objectness: float = 0.15
     digit_heights_px: tuple[float, float] = (10.0, 60.0)
     preferred_height_px: float = 28.0
+    preferred_mark_px: float = 7.0
     height_tolerance: float = 1.0
     max_pixels: float = 1.6e6
     max_enlargement: float = 2.0
@@ -97,7 +99,8 @@ def _detect_at(
     height = boxes[:, 2:].max(axis=1)
     is_mark = found.classes[:, CLASSES:].sum(axis=1) > 0.5  # noqa: PLR2004
     known = (height < high) & ((height >= low) | is_mark)
-    octaves = np.log2(np.maximum(height, low) / config.preferred_height_px)
+    preferred = np.where(is_mark, config.preferred_mark_px, config.preferred_height_px)
+    octaves = np.log2(height / preferred)
     weight = np.exp(-0.5 * (octaves / config.height_tolerance) ** 2)
     shift = np.array([margin, margin, 0, 0], np.float32)
     boxes = ((boxes - shift) / scale).astype(np.float32)
