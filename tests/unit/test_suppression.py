@@ -63,7 +63,7 @@ def test_uncertain_detections_are_dropped() -> None:
 @pytest.mark.parametrize(("apart", "kept"), [(2, [1]), (6, [1, 0])])
 def test_two_centres_that_are_near_are_one_digit(apart: float, kept: list[int]) -> None:
     """A narrow stroke inside a wide digit's box overlaps little of it."""
-    boxes = np.array([[20, 20, 8, 20], [20 + apart, 20, 20, 30]], np.float32)
+    boxes = np.array([[20, 20, 8, 26], [20 + apart, 20, 20, 30]], np.float32)
     assert suppress(np.array([0.8, 0.9], np.float32), boxes).tolist() == kept
 
 
