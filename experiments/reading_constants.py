@@ -21,6 +21,8 @@ VALUES: dict[str, tuple[float, ...]] = {
     "pyramid.preferred_mark_px": (5.0, 7.0, 9.0, 12.0),
     "pyramid.height_tolerance": (0.5, 0.7, 1.0, 1.4, 2.0, 100.0),
     "pyramid.min_objectness": (0.05, 0.1, 0.15, 0.2, 0.3),
+    "pyramid.objectness_logit.0": (0.7, 1.0, 1.5, 2.0),
+    "pyramid.objectness_logit.1": (-0.5, 0.0, 0.5, 1.0, 1.5),
     "pyramid.merging.max_overlap": (0.3, 0.4, 0.5, 0.6, 0.7),
     "pyramid.merging.min_distance.0": (0.0, 0.15, 0.3, 0.45),
     "pyramid.merging.min_distance.1": (0.25, 0.5, 0.75),

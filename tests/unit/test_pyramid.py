@@ -57,3 +57,14 @@ def test_a_digit_of_any_size_is_found_once_in_its_place(side: int) -> None:
 def test_nothing_is_found_on_a_blank_page() -> None:
     page = np.full((300, 400), 255, np.uint8)
     assert len(detect_digits(OneSquare(), page).boxes) == 0  # type: ignore[arg-type]
+
+
+def test_the_logit_of_objectness_is_moved() -> None:
+    page = np.full((200, 200), 255, np.uint8)
+    page[90:118, 90:118] = 0
+    odds = []
+    for logit in ((1.0, 0.0), (1.0, float(np.log(3))), (2.0, 0.0)):
+        config = PyramidConfig(objectness_logit=logit)
+        p = detect_digits(OneSquare(), page, config).objectness[0]  # type: ignore[arg-type]
+        odds.append(p / (1 - p))
+    np.testing.assert_allclose(odds, [9, 27, 81], rtol=1e-3)

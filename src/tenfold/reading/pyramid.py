@@ -1,5 +1,6 @@
 """Detection of digits of any size: a picture is looked at in several sizes."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -15,6 +16,7 @@ Grey = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
 SCALE_STEP = 0.95
+LEAST_ABSENCE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class PyramidConfig:
         preferred_mark_px: the same for the longer side of points, minus signs and the like.
         height_tolerance: how fast a detection's weight falls with its distance from the preferred
             height: the standard deviation of log2(height).
+        objectness_logit: slope and intercept that make a probability of objectness. A network that
+            has learned with focal loss gives values that are too low.
         max_pixels: of the largest size, its margins included.
         max_enlargement: of small pictures.
         step: from one size to the next smaller one.
@@ -40,6 +44,7 @@ class PyramidConfig:
     preferred_height_px: float = 28.0
     preferred_mark_px: float = 7.0
     height_tolerance: float = 1.0
+    objectness_logit: tuple[float, float] = (1.0, 0.5)
     max_pixels: float = 1.6e6
     max_enlargement: float = 2.0
     step: float = 0.5
@@ -57,8 +62,14 @@ def detect_digits(
     found = [_detect_at(detector, grey, scale, config) for scale in scales(grey.shape, config)]
     merged = Detections(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
     merging = replace(config.merging, min_objectness=config.min_objectness)
-    keep = suppress(merged.objectness, merged.boxes, merging)
-    return merged.of(keep)
+    kept = merged.of(suppress(merged.objectness, merged.boxes, merging))
+    return kept._replace(objectness=_probability(kept.objectness, config.objectness_logit))
+
+
+def _probability(objectness: Floats, logit: tuple[float, float]) -> Floats:
+    slope, intercept = logit
+    odds = objectness / np.maximum(1 - objectness, LEAST_ABSENCE)
+    return np.asarray(1 - 1 / (1 + math.exp(intercept) * odds**slope), np.float32)
 
 
 def scales(shape: tuple[int, ...], config: PyramidConfig) -> Iterator[float]:
