@@ -61,8 +61,9 @@ def decode(source: Path | bytes, max_pixels: int = MAX_PIXELS) -> Pixels:
             with Image.open(file, formats=FORMATS) as image:
                 if excess := excess_of_size(*image.size, max_pixels):
                     raise DataError(f"{name}: {excess}")
-                _forget_nested_exif(image)
-                ImageOps.exif_transpose(image, in_place=True)
+                if exif := image.getexif():  # most pictures have none
+                    _forget_nested_exif(exif)
+                    ImageOps.exif_transpose(image, in_place=True)
                 return pixels_of_image(image)
     except FileNotFoundError as error:
         raise DataError(f"{name}: no such image") from error
@@ -85,9 +86,8 @@ def _open(source: Path | bytes) -> Iterator[tuple[BinaryIO, Data]]:
         yield file, data
 
 
-def _forget_nested_exif(image: Image.Image) -> None:
+def _forget_nested_exif(exif: Image.Exif) -> None:
     """Keep Pillow from reading the camera's settings, in which each number becomes an object."""
-    exif = image.getexif()
     for pointer in ExifTags.IFD:
         exif.pop(pointer, None)
 
@@ -120,6 +120,9 @@ def _rows(image: Image.Image) -> Iterator[Image.Image]:
     """Yield an image from top to bottom, some rows at a time."""
     w, h = image.size
     step = max(1, _PIXELS_AT_A_TIME // w)
+    if step >= h:
+        yield image
+        return
     for top in range(0, h, step):
         yield image.crop((0, top, w, min(top + step, h)))
 

@@ -5,7 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from tenfold.data.normalization import Foreground
-from tenfold.reading.components import STROKE_BODY_LEVEL, connected_components, with_soft_edge
+from tenfold.reading.components import (
+    STROKE_BODY_LEVEL,
+    Flags,
+    connected_components,
+    with_soft_edge,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +35,8 @@ def isolate_digit(foreground: Foreground) -> Foreground:
     labels, stats = connected_components(foreground > STROKE_BODY_LEVEL)
     if len(stats) == 1:
         return np.zeros_like(foreground)
+    if len(stats) == 2:  # noqa: PLR2004 - the paper and one component
+        return _keep(labels > 0, foreground)
     left, top, right, bottom, _ = stats.T
     area = np.bincount(labels.ravel(), weights=foreground.ravel(), minlength=len(stats))
     area[0] = 0
@@ -42,4 +49,8 @@ def isolate_digit(foreground: Foreground) -> Foreground:
     kept = (area >= CONFIG.min_area_of_main * area[main]) & near
     kept &= at_edge[main] | ~at_edge
     kept[main], kept[0] = True, False
-    return np.where(with_soft_edge(kept[labels]), foreground, 0).astype(np.float32, copy=False)
+    return _keep(kept[labels], foreground)
+
+
+def _keep(body: Flags, foreground: Foreground) -> Foreground:
+    return np.where(with_soft_edge(body), foreground, 0).astype(np.float32, copy=False)

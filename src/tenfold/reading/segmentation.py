@@ -169,8 +169,9 @@ def find_components(foreground: Foreground) -> tuple[list[Component], Labels]:
         )
     ]
     check_area(sum(one.width * one.height for one in found))
-    boxes = stats[large, :4]
-    found = [one for one in found if not _is_frame(one, boxes, labels)]
+    if len(found) > 1:
+        boxes = stats[large, :4]
+        found = [one for one in found if not _is_frame(one, boxes, labels)]
     if not found:
         return [], labels
     least = CONFIG.min_side_of_typical_height * typical_height(found)
@@ -222,8 +223,9 @@ def group_into_lines(components: list[Component]) -> list[list[Component]]:
     Whole digits go first, from the left. Each is compared with its nearest neighbours in the line
     only, since a line may climb. A low component may lie above its line, as the bar of a 5.
     """
-    part_height = CONFIG.max_part_height_of_line_height * typical_height(components)
-    rise = CONFIG.max_part_rise_of_line_height * typical_height(components)
+    typical = typical_height(components)
+    part_height = CONFIG.max_part_height_of_line_height * typical
+    rise = CONFIG.max_part_rise_of_line_height * typical
     lines: list[list[tuple[int, int, Component]]] = []  # left, order of arrival
     in_order = sorted(components, key=lambda one: (one.height < part_height, one.box[0]))
     for order, component in enumerate(in_order):
