@@ -4,6 +4,7 @@ import asyncio
 import math
 from typing import TYPE_CHECKING
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from tenfold.serving.middleware import DEFAULT_HEADERS, SECURITY_HEADERS
@@ -16,6 +17,9 @@ HEAD_TIMEOUT_S = 10.0
 BODY_TIMEOUT_S = 60.0
 WRITE_TIMEOUT_S = 30.0
 MAX_HEAD_BYTES = 32 * 1024
+# Of one connection, besides the one that is responded to. Others are parsed later.
+MAX_WAITING_REQUESTS = 16
+PARSED_AT_ONCE_BYTES = 8 * 1024  # hundreds of small requests, a few milliseconds
 MAX_CONNECTIONS = 900  # below the usual limit of 1,024 open files
 # After SIGTERM an idle connection stays open for so long: a request may be on its way.
 IDLE_DRAIN_S = 1.0
@@ -38,6 +42,16 @@ _TOO_MANY_CONNECTIONS = _response(
 )
 
 
+class _FlowControl(FlowControl):
+    """Reads no more while the connection has unparsed data; uvicorn would for each response."""
+
+    has_unparsed_data = False
+
+    def resume_reading(self) -> None:
+        if not self.has_unparsed_data:
+            super().resume_reading()
+
+
 class Protocol(HttpToolsProtocol):
     """A connection with deadlines, which is drained when the service stops.
 
@@ -49,16 +63,20 @@ class Protocol(HttpToolsProtocol):
         _arrival_deadline: when the head, or the body, that is arriving must have arrived.
         _write_deadline: when the caller must have read most of the response.
         _answering: the request that the application is called with.
+        _unparsed: data that waits until there are fewer requests.
     """
 
+    flow: _FlowControl
     _head_bytes: int | None = 0
     _arrival_deadline = math.inf
     _write_deadline = math.inf
     _answering: RequestResponseCycle | None = None
+    _unparsed = b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Accept a connection, or respond 503 if there are too many."""
         super().connection_made(transport)
+        self.flow = _FlowControl(transport)
         self._arrival_deadline = self.loop.time() + HEAD_TIMEOUT_S
         if len(self.connections) > MAX_CONNECTIONS:
             self._respond_and_close(_TOO_MANY_CONNECTIONS)
@@ -75,12 +93,31 @@ class Protocol(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def data_received(self, data: bytes) -> None:
-        """Parse data, and bound the head."""
-        super().data_received(data)
-        if self._head_bytes is not None:
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES:
-                self._respond_and_close(_HEAD_TOO_LONG)
+        """Parse data while few requests wait, and bound the head."""
+        data, start = self._unparsed + data, 0
+        while (
+            start < len(data)
+            and len(self.pipeline) < MAX_WAITING_REQUESTS
+            and not self.transport.is_closing()
+        ):
+            part = data[start : start + PARSED_AT_ONCE_BYTES]
+            start += len(part)
+            super().data_received(part)
+            if self._head_bytes is not None:
+                self._head_bytes += len(part)
+                if self._head_bytes > MAX_HEAD_BYTES:
+                    self._respond_and_close(_HEAD_TOO_LONG)
+        self._unparsed = data[start:]
+        self.flow.has_unparsed_data = bool(self._unparsed)
+        if self._unparsed:
+            self.flow.pause_reading()
+
+    def on_response_complete(self) -> None:
+        """Begin the next request, and parse what has waited."""
+        super().on_response_complete()
+        if self._unparsed and not self.transport.is_closing():
+            self.data_received(b"")
+            self.flow.resume_reading()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words
         """Respond as every error is responded to."""
