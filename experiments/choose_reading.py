@@ -2,11 +2,11 @@
 
 python experiments/choose_reading.py BUNDLE --out experiments/records/reading-constants.json
 
-A coordinate search: one constant after the other takes the value that scores best, all constants
-`--passes` times. The score is the mean negative log likelihood of the pictures' texts, with the
-calibration of confidence that fits these pictures. The network looks at a picture and size once.
-At the end, the values chosen are compared with today's on pictures that did not choose them. The
-test images are not looked at.
+A coordinate search: one constant after the other takes the value that scores best, if it is better
+than the value before by more than a standard error; all constants `--passes` times. The score is
+the mean negative log likelihood of the pictures' texts, with the calibration of confidence that
+fits these pictures. The network looks at a picture and size once. At the end, the values chosen are
+compared with today's on pictures that did not choose them. The test images are not looked at.
 """
 
 import argparse
@@ -108,29 +108,39 @@ def search(
 ) -> tuple[Values, list[Json]]:
     """Return the best values, and what the last pass found for each constant."""
     rows: list[Json] = []
+    known: dict[tuple[float, ...], Score] = {}
     for number in range(passes):
         rows = []
         for name, tried in track(VALUES.items(), f"pass {number + 1} of {passes}"):
-            scores = {
-                value: score(detector, pictures, values | {name: value})
-                for value in sorted({*tried, values[name]})
-            }
+            scores = {}
+            for value in sorted({*tried, values[name]}):
+                candidate = values | {name: value}
+                key = tuple(candidate[constant] for constant in VALUES)
+                if key not in known:
+                    known[key] = score(detector, pictures, candidate)
+                scores[value] = known[key]
             best = min(scores, key=lambda value: scores[value].nll.mean())
+            if not exceeds_noise(scores[values[name]].nll - scores[best].nll, 1.0):
+                best = values[name]
             values = values | {name: best}
             rows.append(row_of(name, scores, best))
             print(name, rows[-1])
     return values, rows
 
 
+def exceeds_noise(gaps: Floats, standard_errors: float) -> bool:
+    """Return whether the mean of float64[n] is above 0 by more than so many standard errors."""
+    return bool(gaps.mean() > standard_errors * gaps.std() / math.sqrt(len(gaps)))
+
+
 def row_of(name: str, scores: Mapping[float, Score], best: float) -> Json:
     """Describe what the values of a constant score, and whether it matters which one it has."""
-    worse = [found.nll - scores[best].nll for found in scores.values()]
-    errors = [gap.std() / math.sqrt(len(gap)) for gap in worse]
     return {
         "constant": name,
         "chosen": best,
         "matters": any(
-            gap.mean() > STANDARD_ERRORS * error for gap, error in zip(worse, errors, strict=True)
+            exceeds_noise(found.nll - scores[best].nll, STANDARD_ERRORS)
+            for found in scores.values()
         ),
         "tried": [{"value": value} | found.to_dict() for value, found in scores.items()],
     }
@@ -140,8 +150,8 @@ def main() -> None:
     """Search, compare with today's values, and write the record."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("bundle")
-    parser.add_argument("--count", type=int, default=60, help="pictures of each set")
-    parser.add_argument("--passes", type=int, default=2)
+    parser.add_argument("--count", type=int, default=30, help="pictures of each set")
+    parser.add_argument("--passes", type=int, default=1)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     found = read_detector(options.bundle)

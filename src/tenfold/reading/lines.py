@@ -1,5 +1,6 @@
 """Grouping of detections into numbers: what stands side by side belongs together."""
 
+import statistics
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,19 +58,22 @@ def _gap(
 ) -> float:
     """Return the gap between a number and what may follow it; infinite if it may not."""
     last = group[-1]
-    tall = max(float(heights[group].max()), float(heights[index]))
-    if not tall:
-        return np.inf
+    x, y, width, _ = boxes[index].tolist()
+    gap = x - float(boxes[last, 0]) - (width + float(boxes[last, 2])) / 2
+    height = float(heights[index])
     digits = [k for k in group if heights[k]]
-    if digits and heights[index]:
-        ratio = float(heights[index] / np.median(heights[digits]))
+    known = [float(heights[k]) for k in digits]
+    tall = max([*known, height])
+    if gap > config.max_gap * tall or not tall:
+        return np.inf
+    rise = abs(y - float(boxes[digits[-1] if digits and height else last, 1]))
+    if rise > config.max_rise * tall:
+        return np.inf
+    if known and height:
+        ratio = height / statistics.median(known)
         if max(ratio, 1 / ratio) > config.max_height_ratio:
             return np.inf
-    gap = (boxes[index, 0] - boxes[last, 0]) - (boxes[index, 2] + boxes[last, 2]) / 2
-    reference = digits[-1] if digits and heights[index] else last
-    rise = abs(float(boxes[index, 1] - boxes[reference, 1]))
-    near = gap <= config.max_gap * tall and rise <= config.max_rise * tall
-    return float(max(gap, 0) + rise) if near else np.inf
+    return max(gap, 0.0) + rise
 
 
 def _reading_order(numbers: list[Floats]) -> list[int]:
