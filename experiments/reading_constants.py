@@ -12,6 +12,7 @@ Values = dict[str, float]
 # Fields of `NumberReaderConfig` (a number is a place in a tuple), and constants of modules.
 VALUES: dict[str, tuple[float, ...]] = {
     "pyramid.max_enlargement": (1.0, 1.5, 2.0, 3.0),
+    "pyramid.small_px": (0.0, 14.0, 17.0, 20.0, 24.0, 30.0),
     "pyramid.step": (0.5, 0.71),
     "pyramid.max_pixels": (4e5, 8e5, 1.6e6),
     "pyramid.margin_px": (0, 4, 8, 16, 32),

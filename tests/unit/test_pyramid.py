@@ -19,8 +19,8 @@ def test_no_size_is_above_the_limit_and_every_digit_height_is_covered(h: int, w:
     assert max(sizes) <= CONFIG.max_pixels
     assert found[0] <= CONFIG.max_enlargement
     np.testing.assert_allclose(np.diff(np.log2(found)), -1)
-    # A digit as large as the picture is known to the detector in the smallest size.
-    assert max(h, w) * found[-1] <= max(2 * 2 * CONFIG.digit_heights_px[0], 2)
+    # A digit as high as the picture is known to the detector in the smallest size.
+    assert h * found[-1] <= CONFIG.digit_heights_px[1]
 
 
 @pytest.mark.parametrize(("scale", "shape"), [(1, (9, 7)), (2, (18, 14)), (0.01, (1, 1))])
@@ -68,3 +68,19 @@ def test_the_logit_of_objectness_is_moved() -> None:
         p = detect_digits(OneSquare(), page, config).objectness[0]  # type: ignore[arg-type]
         odds.append(p / (1 - p))
     np.testing.assert_allclose(odds, [9, 27, 81], rtol=1e-3)
+
+
+@pytest.mark.parametrize(("side", "looks"), [(14, 3), (34, 2)])
+def test_a_picture_is_enlarged_only_if_its_digits_are_small(side: int, looks: int) -> None:
+    page = np.full((100, 400), 255, np.uint8)
+    page[30 : 30 + side, 40 : 40 + side] = 0
+    shapes = []
+
+    class Counting(OneSquare):
+        def detect(self, grey: np.ndarray, min_objectness: float) -> Detections:
+            shapes.append(grey.shape)
+            return super().detect(grey, min_objectness)
+
+    found = detect_digits(Counting(), page)  # type: ignore[arg-type]
+    assert len(shapes) == looks
+    assert found.boxes[0, 3] == pytest.approx(side, abs=2)

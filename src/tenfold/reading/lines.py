@@ -73,7 +73,7 @@ def _gap(
         ratio = height / statistics.median(known)
         if max(ratio, 1 / ratio) > config.max_height_ratio:
             return np.inf
-    return max(gap, 0.0) + rise
+    return float(max(gap, 0.0) + rise)
 
 
 def _reading_order(numbers: list[Floats]) -> list[int]:

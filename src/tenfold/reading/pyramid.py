@@ -1,7 +1,7 @@
 """Detection of digits of any size: a picture is looked at in several sizes."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import cv2
@@ -17,6 +17,8 @@ Floats = npt.NDArray[np.float32]
 
 SCALE_STEP = 0.95
 LEAST_ABSENCE = 1e-6
+CERTAIN = 0.5
+LOWER_QUARTILE = 0.25
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class PyramidConfig:
             has learned with focal loss gives values that are too low.
         max_pixels: of the largest size, its margins included.
         max_enlargement: of small pictures.
+        small_px: a picture is enlarged only if its digits are lower, or none is found.
         step: from one size to the next smaller one.
         margin_px: copied around each size, so that no digit lies at the edge.
         merging: when detections of several sizes are of one object.
@@ -47,6 +50,7 @@ class PyramidConfig:
     objectness_logit: tuple[float, float] = (1.0, 0.5)
     max_pixels: float = 1.6e6
     max_enlargement: float = 2.0
+    small_px: float = 20.0
     step: float = 0.5
     margin_px: int = 8
     merging: SuppressionConfig = field(default_factory=SuppressionConfig)
@@ -59,11 +63,29 @@ def detect_digits(
 
     What is found in several sizes is given once, the most certain first.
     """
-    found = [_detect_at(detector, grey, scale, config) for scale in scales(grey.shape, config)]
-    merged = Detections(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+    sizes = list(scales(grey.shape, config))
+    plain = [scale for scale in sizes if scale <= 1] or sizes
+    found = [_detect_at(detector, grey, scale, config) for scale in plain]
+    merged = _merge(found, config)
+    enlarged = sizes[: len(sizes) - len(plain)]
+    if not enlarged or not _are_small(merged, config):
+        return merged
+    more = [_detect_at(detector, grey, scale, config) for scale in enlarged]
+    return _merge(more + found, config)
+
+
+def _merge(found: Sequence[Detections], config: PyramidConfig) -> Detections:
+    every = Detections(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
     merging = replace(config.merging, min_objectness=config.min_objectness)
-    kept = merged.of(suppress(merged.objectness, merged.boxes, merging))
+    kept = every.of(suppress(every.objectness, every.boxes, merging))
     return kept._replace(objectness=_probability(kept.objectness, config.objectness_logit))
+
+
+def _are_small(found: Detections, config: PyramidConfig) -> bool:
+    """Return whether digits are small, or none is certain."""
+    certain = (found.classes.argmax(axis=1) < CLASSES) & (found.objectness > CERTAIN)
+    heights = found.boxes[certain, 3]
+    return not len(heights) or float(np.quantile(heights, LOWER_QUARTILE)) < config.small_px
 
 
 def _probability(objectness: Floats, logit: tuple[float, float]) -> Floats:
@@ -82,8 +104,8 @@ def scales(shape: tuple[int, ...], config: PyramidConfig) -> Iterator[float]:
     while True:
         yield scale
         scale *= config.step
-        # One digit may fill the picture.
-        if max(h, w) * scale < config.digit_heights_px[0] * 2:
+        # One digit may fill the picture's height.
+        if h * scale < config.preferred_height_px:
             return
 
 
