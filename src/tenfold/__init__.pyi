@@ -10,8 +10,11 @@ from tenfold.execution.train import resume as resume
 from tenfold.execution.train import train as train
 from tenfold.model.config import NetworkConfig as NetworkConfig
 from tenfold.model.network import DigitNetwork as DigitNetwork
+from tenfold.reading.constraints import Constraints as Constraints
+from tenfold.reading.page import Digit as Digit
+from tenfold.reading.page import Number as Number
+from tenfold.reading.page import Page as Page
 from tenfold.reading.reader import Reader as Reader
-from tenfold.reading.reader import Reading as Reading
 from tenfold.training.estimator import DigitClassifier as DigitClassifier
 from tenfold.training.recipe import Recipe as Recipe
 from tenfold.training.recipe import load_recipe as load_recipe

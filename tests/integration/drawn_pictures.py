@@ -30,12 +30,14 @@ class Ended(NamedTuple):
 
     @property
     def read(self) -> dict[str, str]:
-        """The digits of each file, as one word."""
-        words: dict[str, str] = {}
-        for row in self.rows:
-            name = Path(row["file"]).name
-            words[name] = words.get(name, "") + str(row["digit"])
-        return words
+        """The digits of each file that was read, as one word."""
+        return {
+            Path(row["file"]).name: "".join(
+                str(digit["digit"]) for number in row["numbers"] for digit in number["digits"]
+            )
+            for row in self.rows
+            if not row["error"]
+        }
 
 
 Tenfold = Callable[..., Ended]
@@ -51,6 +53,19 @@ def drawn(digits: str, height: int = 50) -> Pixels:
             line = np.rint(catmull_rom(points) * (wide, height) + corner).astype(np.int32)
             cv2.polylines(canvas, [line], False, 255, 5, cv2.LINE_AA)  # noqa: FBT003
     return 255 - canvas
+
+
+def drawn_grid(cells: dict[tuple[int, int], int]) -> Pixels:
+    """Draw a grid of 3 × 3 with digits in some cells."""
+    canvas = np.full((400, 400), 255, np.uint8)
+    for k in range(4):
+        cv2.line(canvas, (50, 50 + 100 * k), (350, 50 + 100 * k), 0, 3)
+        cv2.line(canvas, (50 + 100 * k, 50), (50 + 100 * k, 350), 0, 3)
+    for (row, column), digit in cells.items():
+        glyph = drawn(str(digit))[10:90, 10:86]
+        top, left = 60 + 100 * row, 62 + 100 * column
+        canvas[top : top + glyph.shape[0], left : left + glyph.shape[1]] = glyph
+    return canvas
 
 
 def save(path: Path, pixels: Pixels) -> Path:

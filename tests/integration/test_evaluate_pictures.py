@@ -33,7 +33,7 @@ def test_evaluate_prints_what_it_found(tenfold: Tenfold, labelled: Path) -> None
     assert ended.code == 0
     words = " ".join(ended.out.split())
     assert "labelled: 12 pictures · digits right: 11 of 12, 91.67 %" in words
-    assert "accepted: 100.00 %, of these right: 91.67 %" in words
+    assert "accepted: 100.00 %; accepted and wrong: 1, 8.33 %" in words
 
 
 def test_evaluate_measures_numbers(tenfold: Tenfold, tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_evaluate_explains_what_was_misread(tenfold: Tenfold, labelled: Path) ->
     assert (ended.code, ended.err) == (0, f"{page}\n")
     shown = Page(page.read_text())
     assert "3, labelled 2: 7" in shown.words
-    assert len(shown.sources) == 4 + 1
+    assert len(shown.sources) == 3  # the picture, its foreground, the image of its digit
 
 
 def test_evaluate_explains_a_grid_that_was_not_found(tenfold: Tenfold, tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_evaluate_explains_a_grid_that_was_not_found(tenfold: Tenfold, tmp_path:
     assert ended.code == 0
     (result,) = ended.rows
     assert (result["right"], result["of"]) == (0, 81)
-    assert "no digits" in Page(page.read_text()).words
+    assert "no grid in this picture" in Page(page.read_text()).words
 
 
 def test_what_evaluate_cannot_read_is_one_line(tenfold: Tenfold, labelled: Path) -> None:

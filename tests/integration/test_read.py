@@ -1,6 +1,5 @@
 """`tenfold read`: what goes in, what is printed."""
 
-import base64
 import csv
 import io
 import json
@@ -11,29 +10,14 @@ import sys
 import zlib
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
-from PIL import Image
 
 from tenfold.reading.reader import Reader
 
-from .drawn_pictures import Page, Pixels, Tenfold, drawn, save
+from .drawn_pictures import Tenfold, drawn, drawn_grid, save
 
-FIELDS = ["file", "index", "box", "digit", "probability", "runner_up", "rejected", "reason"]
-
-
-def drawn_grid(cells: dict[tuple[int, int], int]) -> Pixels:
-    """Draw a grid of 3 × 3 with digits in some cells."""
-    canvas = np.full((400, 400), 255, np.uint8)
-    for k in range(4):
-        cv2.line(canvas, (50, 50 + 100 * k), (350, 50 + 100 * k), 0, 3)
-        cv2.line(canvas, (50 + 100 * k, 50), (50 + 100 * k, 350), 0, 3)
-    for (row, column), digit in cells.items():
-        glyph = drawn(str(digit))[10:90, 10:86]
-        top, left = 60 + 100 * row, 62 + 100 * column
-        canvas[top : top + glyph.shape[0], left : left + glyph.shape[1]] = glyph
-    return canvas
+NUMBER = ["text", "box", "probability", "accepted", "reason", "row", "column", "digits"]
 
 
 def png_header(width: int, height: int) -> bytes:
@@ -61,98 +45,102 @@ def folder(tmp_path: Path) -> Path:
 # What is printed
 
 
-def test_json_lines_have_just_these_fields(tenfold: Tenfold, folder: Path) -> None:
+def test_json_has_an_object_a_picture_with_just_these_fields(
+    tenfold: Tenfold, folder: Path
+) -> None:
     path = folder / "number.png"
-    ended = tenfold("read", path, "--json")
+    ended = tenfold("read", path, folder / "blank.bmp", "--json")
     assert (ended.code, ended.err) == (0, "")
-    assert [list(row) for row in ended.rows] == [FIELDS] * 4
-    readings = Reader.load().read(path)
-    assert "".join(str(reading.digit) for reading in readings) == "4071"
-    for index, (row, reading) in enumerate(zip(ended.rows, readings, strict=True)):
-        assert reading.box is not None
-        assert row == {
-            "file": str(path),
-            "index": index,
-            "box": list(reading.box),
-            "digit": reading.digit,
-            "probability": pytest.approx(reading.probability, abs=1e-5),
-            "runner_up": reading.runner_up,
-            "rejected": False,
-            "reason": None,
-        }
+    shown, blank = ended.rows
+    assert list(shown) == ["file", "numbers", "error"]
+    assert blank == {"file": str(folder / "blank.bmp"), "numbers": [], "error": None}
+    (number,) = shown["numbers"]
+    assert list(number) == NUMBER
+    assert [list(digit) for digit in number["digits"]] == [
+        ["digit", "probability", "box", "runner_up"]
+    ] * 4
+    (expected,) = Reader.load().read(path).numbers
+    assert expected.value == "4071"
+    assert (shown["file"], shown["error"]) == (str(path), None)
+    assert number["box"] == list(expected.box)
+    assert number["probability"] == pytest.approx(expected.probability, abs=1e-5)
+    assert number["accepted"] == expected.accepted
+    assert [digit["digit"] for digit in number["digits"]] == [4, 0, 7, 1]
+    for one, other in zip(number["digits"], expected.digits, strict=True):
+        assert one["box"] == list(other.box)
+        assert one["runner_up"] == other.runner_up
+        assert one["probability"] == pytest.approx(other.probability, abs=1e-5)
 
 
-def test_csv_is_the_same_as_a_table(tenfold: Tenfold, folder: Path) -> None:
-    given = [folder / "number.png", folder / "blank.bmp"]
-    expected = tenfold("read", *given, "--single", "--json").rows
-    ended = tenfold("read", *given, "--single", "--csv")
+def test_csv_has_a_row_a_number(tenfold: Tenfold, folder: Path) -> None:
+    given = [folder / "number.png", folder / "blank.bmp", folder / "more/deep/eight.JPG"]
+    expected = tenfold("read", *given, "--json").rows
+    ended = tenfold("read", *given, "--csv")
     assert ended.code == 0
     table = list(csv.DictReader(io.StringIO(ended.out)))
-    assert list(table[0])[: len(FIELDS)] == FIELDS
-    for row, other in zip(table, expected, strict=True):
-        assert row["file"] == other["file"]
-        assert row["box"] == " ".join(map(str, other["box"] or []))
-        assert float(row["probability"]) == other["probability"]
-        assert row["rejected"] == str(other["rejected"])
-        assert row["reason"] == (other["reason"] or "")
-        for field in ("index", "digit", "runner_up"):
-            assert int(row[field]) == other[field]
-    assert table[1]["reason"] == "blank"
+    assert list(table[0]) == ["file", "number", "probability", "accepted"]
+    numbers = [(row["file"], number) for row in expected for number in row["numbers"]]
+    assert {row["file"] for row in table} == {str(given[0]), str(given[2])}
+    for row, (file, number) in zip(table, numbers, strict=True):
+        assert (row["file"], row["number"]) == (file, number["text"])
+        assert float(row["probability"]) == number["probability"]
+        assert row["accepted"] == json.dumps(number["accepted"])
 
 
-def test_a_table_for_people(tenfold: Tenfold, folder: Path) -> None:
+def test_text_for_people_is_a_line_a_picture(tenfold: Tenfold, folder: Path) -> None:
     ended = tenfold("read", folder / "number.png", folder / "blank.bmp")
     assert (ended.code, ended.err) == (0, "")
-    lines = ended.out.splitlines()
-    assert f"{folder / 'number.png'}  4071" in lines
-    assert f"{folder / 'blank.bmp'}  no digits" in lines
-    shares = re.findall(r"([0-9]) +(?:> )?(\d+\.\d) %", ended.out)
-    assert [digit for digit, _ in shares] == list("4071")
-    assert all(float(share) > 90 for _, share in shares)
-    assert sum("█" in line for line in lines) >= 4 * 2  # what the network saw
+    first, second = ended.out.splitlines()
+    assert re.match(rf"{folder / 'number.png'}  4071  +(> )?\d+\.\d %", first)
+    assert second == f"{folder / 'blank.bmp'}  no numbers"
+
+
+def test_several_numbers_of_a_picture_stand_below_it(tenfold: Tenfold, tmp_path: Path) -> None:
+    page = np.full((400, 400), 255, np.uint8)
+    for top, digits in ((0, "42"), (250, "1000")):
+        line = drawn(digits)
+        page[top : top + line.shape[0], : line.shape[1]] = line
+    path = save(tmp_path / "two.png", page)
+    shown = tenfold("read", path).out.splitlines()
+    assert shown[0] == str(path)
+    assert [line.split()[0] for line in shown[1:]] == ["42", "1000"]
+    assert len({line.index("%") for line in shown[1:]}) == 1  # aligned
 
 
 def test_names_with_brackets_are_printed_as_they_are(tenfold: Tenfold, tmp_path: Path) -> None:
     path = save(tmp_path / "a [bold] number[1].png", drawn("27"))
     ended = tenfold("read", path)
-    assert (ended.code, ended.out.splitlines()[0]) == (0, f"{path}  27")
+    assert ended.code == 0
+    assert ended.out.startswith(f"{path}  27  ")
     assert tenfold("read", path, "--json").rows[0]["file"] == str(path)
 
 
-def test_single_is_exactly_one_a_picture(tenfold: Tenfold, folder: Path) -> None:
+def test_single_is_one_digit_a_picture(tenfold: Tenfold, folder: Path) -> None:
     ended = tenfold("read", folder, "--single", "--json")
     assert ended.code == 0
-    assert [row["index"] for row in ended.rows] == [0, 0, 0]
-    blank = next(row for row in ended.rows if row["file"].endswith("blank.bmp"))
-    assert (blank["box"], blank["rejected"], blank["reason"]) == (None, True, "blank")
+    digits = {Path(r["file"]).name: [len(n["digits"]) for n in r["numbers"]] for r in ended.rows}
+    assert digits == {"blank.bmp": [], "eight.JPG": [1], "number.png": [1]}
+    assert ended.read["eight.JPG"] == "8"
 
 
-def test_a_grid_has_a_line_a_cell(tenfold: Tenfold, tmp_path: Path) -> None:
-    cells = {(0, 1): 5, (1, 0): 3, (2, 2): 8}
-    path = save(tmp_path / "grid.png", drawn_grid(cells))
+def test_a_grid_has_a_number_for_each_filled_cell(tenfold: Tenfold, tmp_path: Path) -> None:
+    cells = {(0, 1): "5", (1, 0): "3", (2, 2): "8"}
+    path = save(tmp_path / "grid.png", drawn_grid({place: int(d) for place, d in cells.items()}))
     ended = tenfold("read", path, "--grid", "--json")
     assert ended.code == 0
-    assert [list(row) for row in ended.rows] == [[*FIELDS, "row", "column"]] * 9
-    assert [(row["row"], row["column"]) for row in ended.rows] == [
-        (k // 3, k % 3) for k in range(9)
-    ]
-    read = {(row["row"], row["column"]): row["digit"] for row in ended.rows if not row["rejected"]}
-    assert read == cells
-    assert {row["reason"] for row in ended.rows if row["rejected"]} == {"blank"}
+    (shown,) = ended.rows
+    assert {(n["row"], n["column"]): n["text"] for n in shown["numbers"]} == cells
     table = tenfold("read", path, "--grid").out
-    assert f"{path}  ·5·3····8" in table.splitlines()
-    places = re.findall(r"row \d, column \d", table)
-    assert places == ["row 1, column 2", "row 2, column 1", "row 3, column 3"]
+    assert table == f"{path}\n  · 5 ·\n  3 · ·\n  · · 8\n"
 
 
 def test_least_confidence(tenfold: Tenfold, folder: Path) -> None:
     path = folder / "number.png"
-    readings = Reader.load().read(path)
-    for least in (0, 1):
-        rows = tenfold("read", path, "--json", "--min-confidence", least).rows
-        assert [row["rejected"] for row in rows] == [r.probability < least for r in readings]
-        assert [row["digit"] for row in rows] == [4, 0, 7, 1]  # given all the same
-    assert any(r.probability < 1 for r in readings)
+    for least, accepted in ((0, True), (1, False)):
+        (row,) = tenfold("read", path, "--json", "--min-confidence", least).rows
+        assert [n["accepted"] for n in row["numbers"]] == [accepted]
+        digits = [digit["digit"] for digit in row["numbers"][0]["digits"]]
+        assert digits == [4, 0, 7, 1]  # given all the same
     assert tenfold("read", path, "--min-confidence", "1.5").code == 2
 
 
@@ -166,16 +154,65 @@ def test_another_model(tenfold: Tenfold, folder: Path, tmp_path: Path) -> None:
     assert ended.err.startswith(f"tenfold: {tmp_path}/bundle.json: cannot be read")
 
 
+# What a number may be
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--length", 4), None),
+        (("--length", 5), "does not fit"),
+        (("--pattern", "40[67]1"), None),
+        (("--pattern", "[1-3]+"), "does not fit"),
+        (("--digits-only",), None),
+        (("--pattern", "4071", "--check", "mod11"), "does not fit"),  # 4·4 + 0 + 7·2 + 1 = 31
+        (("--pattern", "4071", "--check", "luhn"), "does not fit"),  # 8 + 0 + 5 + 1 = 14
+    ],
+)
+def test_what_a_number_may_be(
+    tenfold: Tenfold, folder: Path, options: tuple[str, ...], reason: str | None
+) -> None:
+    ended = tenfold("read", folder / "number.png", "--json", "--min-confidence", 0, *options)
+    assert (ended.code, ended.err) == (0, "")
+    (row,) = ended.rows
+    assert [n["reason"] for n in row["numbers"]] == [reason]
+
+
+@pytest.mark.parametrize(
+    "options", [("--length", 3), ("--pattern", "1"), ("--check", "luhn"), ("--digits-only",)]
+)
+@pytest.mark.parametrize("layout", ["--single", "--grid"])
+def test_what_a_number_may_be_is_no_matter_of_single_and_grid(
+    tenfold: Tenfold, folder: Path, layout: str, options: tuple[str, ...]
+) -> None:
+    ended = tenfold("read", folder, layout, *options)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        "tenfold: --length, --pattern, --check and --digits-only go without --grid and --single\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"), [("(", "pattern '(': "), ("1" * 201, "pattern: more than 200")]
+)
+def test_a_bad_pattern_is_one_line(
+    tenfold: Tenfold, folder: Path, pattern: str, message: str
+) -> None:
+    ended = tenfold("read", folder, "--pattern", pattern)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith(f"tenfold: {message}")
+    assert ended.err.count("\n") == 1
+
+
 # What is read
 
 
 def test_folders_are_gone_through(tenfold: Tenfold, folder: Path) -> None:
     ended = tenfold("read", folder, "--json")
     assert (ended.code, ended.err) == (0, "")
-    assert ended.read == {"number.png": "4071", "eight.JPG": "8"}  # none on the blank one
+    assert ended.read == {"number.png": "4071", "eight.JPG": "8", "blank.bmp": ""}
     assert {row["file"] for row in ended.rows} == {
-        str(folder / "number.png"),
-        str(folder / "more/deep/eight.JPG"),
+        str(folder / name) for name in ("number.png", "blank.bmp", "more/deep/eight.JPG")
     }
 
 
@@ -188,7 +225,7 @@ def test_patterns(tenfold: Tenfold, folder: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_a_picture_is_read_once(tenfold: Tenfold, folder: Path) -> None:
     path = folder / "number.png"
-    assert len(tenfold("read", path, path, folder / "num*", "--json").rows) == 4
+    assert len(tenfold("read", path, path, folder / "num*", "--json").rows) == 1
 
 
 def test_standard_input(folder: Path) -> None:
@@ -199,8 +236,9 @@ def test_standard_input(folder: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    rows = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [(row["file"], row["digit"]) for row in rows] == [("-", d) for d in (4, 0, 7, 1)]
+    (row,) = [json.loads(line) for line in done.stdout.splitlines()]
+    (number,) = row["numbers"]
+    assert (row["file"], [d["digit"] for d in number["digits"]]) == ("-", [4, 0, 7, 1])
 
 
 # What goes wrong
@@ -214,8 +252,12 @@ def test_bad_files_are_named_and_the_others_read(tenfold: Tenfold, folder: Path)
     (folder / "wide.png").write_bytes(png_header(10_000, 10_000))
     ended = tenfold("read", folder, folder / "absent.png", "--json")
     assert ended.code == 2
-    assert ended.read == {"number.png": "4071", "eight.JPG": "8"}
-    errors = dict(line.removeprefix("tenfold: ").split(": ", 1) for line in ended.err.splitlines())
+    assert ended.read == {"number.png": "4071", "eight.JPG": "8", "blank.bmp": ""}
+    lines = [line.removeprefix("tenfold: ") for line in ended.err.splitlines()]
+    failed = [row for row in ended.rows if row["error"]]
+    assert [(row["error"], row["numbers"]) for row in failed] == [(line, []) for line in lines]
+    errors = dict(line.split(": ", 1) for line in lines)
+    assert errors.keys() == {row["file"] for row in failed}
     assert errors.keys() == {
         str(folder / name)
         for name in ("absent.png", "broken.jpg", "claims.png", "text.png", "wide.png")
@@ -228,8 +270,10 @@ def test_bad_files_are_named_and_the_others_read(tenfold: Tenfold, folder: Path)
 
 def test_an_empty_folder(tenfold: Tenfold, tmp_path: Path) -> None:
     ended = tenfold("read", tmp_path, "--json")
-    assert (ended.code, ended.out) == (2, "")
-    assert ended.err == f"tenfold: {tmp_path}: no pictures in this folder\n"
+    error = f"{tmp_path}: no pictures in this folder"
+    assert (ended.code, ended.err) == (2, f"tenfold: {error}\n")
+    assert ended.rows == [{"file": str(tmp_path), "numbers": [], "error": error}]
+    assert tenfold("read", tmp_path).out == ""
 
 
 def test_no_grid_names_the_picture(tenfold: Tenfold, folder: Path) -> None:
@@ -250,42 +294,3 @@ def test_options_that_exclude_each_other(
     assert ended.err == (
         "tenfold: --grid and --single exclude each other, and so do --json and --csv\n"
     )
-
-
-# The page
-
-
-def test_explain_writes_a_page_that_needs_nothing_else(tenfold: Tenfold, folder: Path) -> None:
-    odd = save(folder / "<b>&amp; co.png", drawn("6"))
-    page = folder / "page.html"
-    ended = tenfold("read", folder / "number.png", odd, "--explain", page, "--json")
-    assert (ended.code, ended.err) == (0, f"{page}\n")
-    text = page.read_text()
-    assert "url(" not in text
-    shown = Page(text)
-    assert "script" not in shown.tags
-    assert "link" not in shown.tags
-    assert "b" not in shown.tags
-    assert f"{folder / 'number.png'}: 4071" in shown.words
-    assert f"{odd}: 6" in shown.words
-    pictures = []
-    for source in shown.sources:
-        head, _, data = source.partition("base64,")
-        assert head == "data:image/png;"
-        pictures.append(Image.open(io.BytesIO(base64.b64decode(data))))
-    small = [image for image in pictures if image.size == (28, 28)]
-    assert len(small) == 5
-    assert len(pictures) == 5 + 2 * 4  # four steps a picture
-    whole = np.asarray(pictures[0])
-    np.testing.assert_array_equal(whole, drawn("4071"))
-    readings = Reader.load().read(folder / "number.png")
-    np.testing.assert_array_equal(255 - np.asarray(small[0]), readings[0].image)
-
-
-def test_a_page_that_cannot_be_written(tenfold: Tenfold, folder: Path) -> None:
-    page = folder / "notes.txt" / "page.html"
-    ended = tenfold("read", folder / "number.png", "--explain", page, "--json")
-    assert ended.code == 2
-    assert ended.read == {"number.png": "4071"}
-    assert ended.err.startswith(f"tenfold: {page}: cannot be written (")
-    assert ended.err.count("\n") == 1

@@ -35,7 +35,7 @@ def service(launch: Start) -> Service:
 
 def test_a_digit_is_read(service: Service, digit: bytes) -> None:
     status, content = service.post(digit)
-    assert (status, content["results"][0]["readings"][0]["digit"]) == (200, 1)
+    assert (status, [number["text"] for number in content["numbers"]]) == (200, ["1"])
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,8 @@ from PIL import Image
 
 from tenfold.data.decoding import Picture
 from tenfold.data.normalization import normalize_digit
-from tenfold.reading.crops import Layout
 from tenfold.reading.foreground import CONFIG
-from tenfold.reading.reader import Reader
+from tenfold.reading.reader import Layout, Reader
 from tenfold.rendering.strokes import STROKE_TEMPLATES, catmull_rom, parse_template
 
 Floats = npt.NDArray[np.float32]
@@ -143,12 +142,13 @@ def test_a_picture_says_nothing_but_its_digit(
     reader: Reader, drawing: Drawing, margins: tuple[float, ...], name: str
 ) -> None:
     foreground = drawn(drawing, margins)
-    layouts: tuple[Layout, ...] = ("single", "line")
-    for layout in layouts:
-        (reading,) = reader.read(EXACT[name](foreground), layout)
-        bound = LOSSLESS if max(foreground.shape) <= CONFIG.max_side_px else SCALED
-        assert apart(reading.image, normalize_digit(foreground)) <= bound
-        assert (reading.digit, reading.rejected) == (drawing.digit, False)
+    (single,) = reader.read(EXACT[name](foreground), "single").numbers
+    bound = LOSSLESS if max(foreground.shape) <= CONFIG.max_side_px else SCALED
+    assert apart(single.digits[0].pixels, normalize_digit(foreground)) <= bound
+    (number,) = reader.read(EXACT[name](foreground)).numbers
+    assert single.text == number.text == str(drawing.digit)
+    assert single.accepted
+    assert number.accepted
 
 
 @settings(max_examples=15)
@@ -157,9 +157,9 @@ def test_the_same_pixels_in_another_dress_give_the_same_bits(
     reader: Reader, drawing: Drawing, margins: tuple[float, ...]
 ) -> None:
     pixels = blended(drawn(drawing, margins), (0,), (255,))
-    (first,) = reader.read(pixels)
+    layouts: tuple[Layout, ...] = ("single", "numbers")
+    expected = [reader.read(pixels, layout).to_dict("") for layout in layouts]
     dresses: list[Picture] = [
-        255 - pixels,  # chalk
         np.stack([pixels] * 3, axis=2),
         saved(Image.fromarray(pixels), "PNG"),
         saved(Image.fromarray(pixels), "BMP"),
@@ -168,20 +168,23 @@ def test_the_same_pixels_in_another_dress_give_the_same_bits(
         np.asfortranarray(pixels),
     ]
     for picture in dresses:
-        (other,) = reader.read(picture)
-        np.testing.assert_array_equal(other.image, first.image)
-        assert other.box == first.box
+        assert [reader.read(picture, layout).to_dict("") for layout in layouts] == expected
+    (chalk,) = reader.read(255 - pixels, "single").numbers
+    (first,) = reader.read(pixels, "single").numbers
+    np.testing.assert_array_equal(chalk.digits[0].pixels, first.digits[0].pixels)
+    assert chalk.box == first.box
 
 
 @settings(max_examples=15)
 @given(drawings, st.sampled_from(sorted(ROUGH)))
 def test_lossy_files_come_close(reader: Reader, drawing: Drawing, name: str) -> None:
     foreground = drawn(drawing)
-    layouts: tuple[Layout, ...] = ("single", "line")
-    for layout in layouts:
-        (reading,) = reader.read(ROUGH[name](foreground), layout)
-        assert apart(reading.image, normalize_digit(foreground)) <= LOSSY
-        assert (reading.digit, reading.rejected) == (drawing.digit, False)
+    (single,) = reader.read(ROUGH[name](foreground), "single").numbers
+    assert apart(single.digits[0].pixels, normalize_digit(foreground)) <= LOSSY
+    (number,) = reader.read(ROUGH[name](foreground)).numbers
+    assert single.text == number.text == str(drawing.digit)
+    assert single.accepted
+    assert number.accepted
 
 
 @settings(max_examples=15)
@@ -190,11 +193,10 @@ def test_where_a_digit_stands_does_not_matter(
     reader: Reader, drawing: Drawing, here: tuple[float, ...], there: tuple[float, ...]
 ) -> None:
     (one,), (other,) = (
-        reader.read(blended(drawn(drawing, margins), (0,), (255,))) for margins in (here, there)
+        reader.read(blended(drawn(drawing, margins), (0,), (255,)), "single").numbers
+        for margins in (here, there)
     )
-    np.testing.assert_array_equal(one.image, other.image)
-    assert one.box is not None
-    assert other.box is not None
+    np.testing.assert_array_equal(one.digits[0].pixels, other.digits[0].pixels)
     move = [
         round(b * drawing.height) - round(a * drawing.height)
         for a, b in zip(here, there, strict=True)
@@ -213,4 +215,4 @@ def test_a_number_is_its_digits_side_by_side(
     glyphs = [drawn(Drawing(digit, 0, height), (0.1, 0.3, 0.1, 0.3)) for digit in number]
     foreground = np.concatenate(glyphs, axis=1)
     pixels = blended(foreground, (255,), (0,)) if light else blended(foreground, (0,), (255,))
-    assert [reading.digit for reading in reader.read(pixels)] == number
+    assert [found.value for found in reader.read(pixels).numbers] == ["".join(map(str, number))]

@@ -2,6 +2,7 @@
 
 import tarfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -68,13 +69,19 @@ def browser(
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Serve the static page: its address."""
+def site_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write the static page; ONNX Runtime is fetched into the user's cache the first time."""
     folder = tmp_path_factory.mktemp("site")
     report = folder / "given.html"
     report.write_text("<!doctype html><title>r</title><h1>The report of a run</h1>")
     write_site("field", folder, report=report)
-    with serve_folder(folder) as address:
+    return folder
+
+
+@pytest.fixture(scope="session")
+def site(site_folder: Path) -> Iterator[str]:
+    """Serve the static page: its address."""
+    with serve_folder(site_folder) as address:
         yield address
 
 

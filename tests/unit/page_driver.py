@@ -142,19 +142,23 @@ class Page:
         self.tab.click("#clear")
         self.wait()
 
-    def readings(self) -> list[dict[str, Any]]:
-        """Return the readings that the page shows."""
+    def numbers(self) -> list[dict[str, Any]]:
+        """Return the numbers that the page shows; the image of a digit is uint8[h, w]."""
         self.wait()
         found: list[dict[str, Any]] = self.tab.evaluate(
-            "import('./main.js').then(({ readings }) =>"
-            " readings.map((one) => ({ ...one, image: [...one.image] })))"
+            "import('./main.js').then(({ numbers }) => numbers.map((number) => ({ ...number,"
+            " digits: number.digits.map((digit) => ({ ...digit,"
+            " image: { ...digit.image, data: [...digit.image.data] } })) })))"
         )
+        for digit in (digit for number in found for digit in number["digits"]):
+            image = digit["image"]
+            digit["image"] = np.array(image["data"], np.uint8).reshape(image["h"], image["w"])
         return found
 
-    def number(self) -> str:
-        """Return the number in large digits."""
+    def text(self) -> str:
+        """Return the numbers in large digits, a space between two."""
         self.wait()
-        return str(self.tab.locator("#number").inner_text())
+        return " ".join(self.tab.locator("#numbers .number").all_inner_texts())
 
     def picture(self) -> npt.NDArray[np.uint8]:
         """Return the pixels that the page reads."""

@@ -1,4 +1,4 @@
-"""The page's reader in Node, the network in Python at the other end."""
+"""The page's reader in Node, with the networks of a static site."""
 
 import base64
 import json
@@ -11,19 +11,25 @@ import numpy as np
 import numpy.typing as npt
 
 import tenfold
-from tenfold.reading.crops import Layout
-from tenfold.reading.reader import Reader
+from tenfold.reading.reader import Layout
 
 PAGE = Path(tenfold.__file__).parent / "page"
 Pixels = npt.NDArray[np.uint8]
 
 
 def read_in_node(
-    node: str, pictures: Sequence[tuple[Pixels, Layout]], reader: Reader, folder: Path
+    node: str, site: Path, pictures: Sequence[tuple[Pixels, Layout]], folder: Path
 ) -> Iterator[dict[str, Any]]:
     """Read pictures with the page's reader in Node.
 
-    Yields for each picture its `readings`, with `image` as uint8[28, 28].
+    Args:
+        node: the path of Node.
+        site: a folder that `write_site` wrote.
+        pictures: uint8[h, w] or uint8[h, w, 3], and how each is read.
+        folder: for a file of the pictures.
+
+    Yields for each picture its `numbers`, the `image` of each digit as uint8[h, w], and the
+    `milliseconds` of CPU time that it took.
     """
     given = folder / "pictures.bin"
     sizes = [[p.shape[1], p.shape[0], 1 if p.ndim == 2 else 3, layout] for p, layout in pictures]
@@ -31,25 +37,14 @@ def read_in_node(
         json.dumps(sizes).encode() + b"\n" + b"".join(p.tobytes() for p, _ in pictures)
     )
     script = Path(__file__).with_name("read_pictures.mjs")
-    command = [node, str(script), str(PAGE / "reader" / "reader.js"), str(given)]
-    with subprocess.Popen(
-        [*command, str(reader.rejection_threshold)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdin
+    command = [node, str(script), str(site), str(given)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         for line in process.stdout:
-            message = json.loads(line)
-            if "count" in message:
-                images = np.frombuffer(base64.b64decode(message["images"]), np.uint8)
-                p = reader.classifier.probabilities(images.reshape(message["count"], 28, 28))
-                process.stdin.write(json.dumps(p.tolist()) + "\n")
-                process.stdin.flush()
-                continue
-            for reading in message["readings"]:
-                image = np.frombuffer(base64.b64decode(reading["image"]), np.uint8)
-                reading["image"] = image.reshape(28, 28)
-            yield message
+            page = json.loads(line)
+            for digit in (digit for number in page["numbers"] for digit in number["digits"]):
+                image = digit["image"]
+                pixels = np.frombuffer(base64.b64decode(image["data"]), np.uint8)
+                digit["image"] = pixels.reshape(image["h"], image["w"])
+            yield page
     assert process.returncode == 0

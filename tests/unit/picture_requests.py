@@ -1,5 +1,6 @@
 """Pictures as bytes, and requests that send them to the service."""
 
+import base64
 import io
 from typing import Any
 
@@ -21,5 +22,27 @@ SMALL = encoded((clear_digit(7, 28) * 255).astype(np.uint8))
 LINE = encoded(on_paper(number("3805", 60)[0], 0, 255))
 
 
-def send(client: TestClient, body: bytes, kind: str = PNG, query: str = "") -> Any:
-    return client.post(f"/v1/read{query}", content=body, headers={"Content-Type": kind})
+def send(
+    client: TestClient, body: bytes, kind: str = PNG, query: str = "", path: str = "/v1/read"
+) -> Any:
+    return client.post(path + query, content=body, headers={"Content-Type": kind})
+
+
+def text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def page(response: Any) -> dict[str, Any]:
+    """Return the object of a picture, without the model's name."""
+    assert response.status_code == 200, response.text
+    content: dict[str, Any] = response.json()
+    assert content.pop("model") == "field"
+    return content
+
+
+def results(response: Any) -> list[dict[str, Any]]:
+    """Return the objects of a batch."""
+    content = page(response)
+    assert content.keys() == {"results"}
+    found: list[dict[str, Any]] = content["results"]
+    return found

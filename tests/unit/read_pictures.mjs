@@ -1,32 +1,34 @@
-// Read pictures with the page's reader: node read_pictures.mjs READER PICTURES REJECTION_THRESHOLD
+// Read pictures with the page's reader and its networks: node read_pictures.mjs SITE PICTURES
 //
-// PICTURES: a line of JSON [[w, h, channels, layout], ...], then all bytes. The network is at the
-// other end: a line {"count": n, "images": base64} is answered by a line of probabilities [n][10];
-// then comes a line {"readings": [...]} for each picture.
+// SITE: a folder that `write_site` wrote. PICTURES: a line of JSON [[w, h, channels, layout], ...],
+// then all bytes. For each picture a line {"numbers": [...], "milliseconds"} is printed.
 
 import { readFileSync } from "node:fs";
-import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 
-const [, , reader, pictures, threshold] = process.argv;
-const { read } = await import(pathToFileURL(reader));
+const [, , folder, pictures] = process.argv;
+const site = pathToFileURL(folder + "/");
+const file = (name) => new Uint8Array(readFileSync(new URL(name, site)));
+const ort = await import(new URL("runtime/ort.wasm.min.mjs", site));
+const { openNetworks } = await import(new URL("reader/networks.js", site));
+const { read } = await import(new URL("reader/reader.js", site));
+ort.env.wasm.numThreads = 1;
+ort.env.wasm.wasmPaths = new URL("runtime/", site).href;
+const model = JSON.parse(readFileSync(new URL("model.json", site)));
+const networks = await openNetworks(ort, file("model.onnx"), file("detector.onnx"));
+
 const bytes = readFileSync(pictures);
 const end = bytes.indexOf("\n");
-const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-const send = (value) => process.stdout.write(JSON.stringify(value) + "\n");
-
-async function classify(images, n) {
-  send({ count: n, images: Buffer.from(images).toString("base64") });
-  const probabilities = JSON.parse((await answers.next()).value);
-  return { probabilities, members: probabilities.map((p) => [p]) };
-}
-
 let at = end + 1;
 for (const [w, h, channels, layout] of JSON.parse(bytes.subarray(0, end))) {
   const data = new Uint8Array(bytes.subarray(at, (at += w * h * channels)));
-  const start = performance.now();
-  const readings = await read({ w, h, channels, data }, layout, { rejectionThreshold: Number(threshold), classify });
-  const plain = readings.map((one) => ({ ...one, image: Buffer.from(one.image).toString("base64") }));
-  send({ readings: plain, milliseconds: performance.now() - start });
+  const start = process.cpuUsage();
+  const numbers = await read({ w, h, channels, data }, layout, networks, model);
+  const { user, system } = process.cpuUsage(start);
+  const base64 = ({ image, ...digit }) =>
+    ({ ...digit, image: { w: image.w, h: image.h, data: Buffer.from(image.data).toString("base64") } });
+  const plain = numbers.map((number) => ({ ...number, digits: number.digits.map(base64) }));
+  const line = JSON.stringify({ numbers: plain, milliseconds: (user + system) / 1000 }) + "\n";
+  await new Promise((done) => process.stdout.write(line, done)); // else exit() may cut it
 }
 process.exit();

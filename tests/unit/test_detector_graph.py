@@ -5,7 +5,7 @@ import onnxruntime
 import pytest
 import torch
 
-from tenfold.bundle.detector_graph import build_detector_graph
+from tenfold.bundle.detector_graph import build_detector_graph, calibrate_objectness
 from tenfold.data.characters import DETECTED_CLASSES
 from tenfold.model.detector import DetectorNetwork
 from tenfold.model.detector_config import DetectorConfig
@@ -56,3 +56,20 @@ def test_graph_gives_the_peaks_of_the_network(
             nearest = np.abs(boxes[index, :count] - expected[2][k]).sum(axis=1).argmin()
             np.testing.assert_allclose(boxes[index, nearest], expected[2][k], rtol=1e-3, atol=0.02)
             np.testing.assert_allclose(classes[index, nearest], expected[1][k], atol=1e-4)
+
+
+def test_calibration_changes_the_logit_of_objectness_alone(network: DetectorNetwork) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 64, 96), np.uint8)
+    state = {key: value.numpy() for key, value in network.state_dict().items()}
+    slope, intercept = 2.5, 0.75
+    calibrated = calibrate_objectness(state, slope, intercept)
+    logits = []
+    for each in (state, calibrated):
+        model = build_detector_graph(CONFIG, each).SerializeToString()
+        session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+        (found,) = session.run(["objectness"], {"pixels": pixels})
+        p = found[found > 0].astype(np.float64)  # other places hold no peak
+        logits.append(np.log(p / (1 - p)))
+    np.testing.assert_allclose(logits[1], slope * logits[0] + intercept, rtol=1e-3, atol=1e-3)
+    for key in ("output.weight", "output.bias"):
+        np.testing.assert_array_equal(calibrated[key][1:], state[key][1:])

@@ -11,44 +11,55 @@ from tenfold.data.decoding import Picture
 from tenfold.data.pictures import Kind, Pictures
 from tenfold.errors import DataError
 from tenfold.evaluation.reader import evaluate_reader
-from tenfold.reading.crops import Layout
-from tenfold.reading.reader import Reader, Reading, Reason
+from tenfold.reading.page import Number, Page
+from tenfold.reading.reader import Layout, Reader
 
-Outcome = str | DataError  # a character a reading: its digit, and how it is marked
+Outcome = str | DataError  # the texts of numbers, "!" before what is not accepted
 
 
 class Stub:
-    """In place of a reader: a digit is accepted, one after ! rejected, a dot blank."""
+    """In place of a reader."""
 
     def __init__(self, outcome: list[Outcome]) -> None:
         self.outcome = outcome
         self.layouts: list[Layout] = []
 
-    def outcomes(
-        self, pictures: Iterable[Picture], layout: Layout
-    ) -> Iterator[list[Reading] | DataError]:
+    def outcomes(self, pictures: Iterable[Picture], layout: Layout) -> Iterator[Page | DataError]:
         self.layouts.append(layout)
         for outcome, _ in zip(self.outcome, pictures, strict=True):
-            yield outcome if isinstance(outcome, DataError) else list(readings_of(outcome))
+            if isinstance(outcome, DataError):
+                yield outcome
+            elif layout == "grid":
+                side = int(len(outcome.replace("!", "")) ** 0.5)
+                yield Page(tuple(cells(outcome, side)), grid=(side, side))
+            else:
+                yield Page(tuple(number(text) for text in outcome.split()))
 
 
-def readings_of(outcome: str) -> Iterator[Reading]:
-    reason: Reason | None = None
+def number(text: str, row: int | None = None, column: int | None = None) -> Number:
+    value = text.removeprefix("!")
+    return Number(
+        value=value,
+        text="?" * len(value) if text != value else value,
+        box=(0, 0, 1, 1),
+        probability=0.9,
+        alternatives=(),
+        digits=(),
+        reason="unsure" if text != value else None,
+        row=row,
+        column=column,
+    )
+
+
+def cells(outcome: str, side: int) -> Iterator[Number]:
+    place, mark = 0, ""
     for character in outcome:
         if character == "!":
-            reason = "not a digit"
+            mark = character
             continue
-        yield Reading(
-            digit=0 if character == "." else int(character),
-            probability=0.9,
-            runner_up=1,
-            box=None,
-            image=np.zeros((28, 28), np.uint8),
-            probabilities=np.full(10, 0.1, np.float32),
-            members=np.full((1, 10), 0.1, np.float32),
-            reason="blank" if character == "." else reason,
-        )
-        reason = None
+        if character != ".":
+            yield number(mark + character, place // side, place % side)
+        place, mark = place + 1, ""
 
 
 def measured(kind: Kind, *pairs: tuple[str, Outcome]) -> tuple[ReaderEvaluation, Stub]:
@@ -71,14 +82,14 @@ def measured(kind: Kind, *pairs: tuple[str, Outcome]) -> tuple[ReaderEvaluation,
 
 
 def test_of_single_digits_a_rejected_one_may_be_right() -> None:
-    result, stub = measured("single", ("7", "7"), ("3", "!3"), ("1", "7"), ("4", "!9"), ("5", "."))
+    result, stub = measured("single", ("7", "7"), ("3", "!3"), ("1", "7"), ("4", "!9"), ("5", ""))
     assert stub.layouts == ["single"]
     assert (result.right, result.of, result.accuracy) == (2, 5, 0.4)
     assert (result.accepted, result.right_of_accepted) == (2, 1)
     assert [m.model_dump() for m in result.mistakes] == [
         {"index": 2, "label": "1", "read": "7"},
         {"index": 3, "label": "4", "read": "9"},
-        {"index": 4, "label": "5", "read": "."},
+        {"index": 4, "label": "5", "read": ""},
     ]
 
 
@@ -93,21 +104,28 @@ def test_the_interval_is_wilson_s() -> None:
 
 def test_numbers_are_right_to_the_last_digit() -> None:
     result, stub = measured(
-        "number", ("42", "42"), ("42", "4!2"), ("42", "4"), ("42", "421"), ("42", "24"), ("", "")
+        "number", ("42", "42"), ("42", "!42"), ("42", "4"), ("42", "!421"), ("42", "24"), ("", "")
     )
-    assert stub.layouts == ["line"]
+    assert stub.layouts == ["numbers"]
     assert (result.right, result.of) == (3, 6)
     assert [m.model_dump() for m in result.mistakes] == [
         {"index": 2, "label": "42", "read": "4"},
         {"index": 3, "label": "42", "read": "421"},
         {"index": 4, "label": "42", "read": "24"},
     ]
-    assert result.accepted is None
+    assert (result.accepted, result.right_of_accepted) == (3, 1)
 
 
 def test_a_number_where_there_is_none_is_a_mistake() -> None:
-    result, _ = measured("number", ("", "7"), ("12", ""), ("12", "1.2"))
-    assert (result.right, result.of) == (1, 3)
+    result, _ = measured("number", ("", "7"), ("12", ""), ("12", "1.2"), ("12", "12 7"))
+    assert (result.right, result.of) == (0, 4)
+    assert [m.read for m in result.mistakes] == ["7", "", "1.2", "12 7"]
+    assert (result.accepted, result.right_of_accepted) == (3, 0)
+
+
+def test_a_page_is_accepted_if_all_its_numbers_are() -> None:
+    result, _ = measured("number", ("12", "12 !7"), ("12", "!12"), ("12", "12"))
+    assert (result.accepted, result.right_of_accepted) == (1, 1)
 
 
 def test_of_grids_every_cell_counts() -> None:
@@ -116,27 +134,30 @@ def test_of_grids_every_cell_counts() -> None:
         "grid",
         (label, label),
         (label, "2" + "." * 79 + "9"),  # a digit wrong
-        (label, "1" + "5" + "." * 78 + "9"),  # a blank cell read
+        (label, "1" + "5" + "." * 78 + "9"),  # an empty cell read
         (label, "." * 81),  # two digits missed
         (label, "!1" + "." * 79 + "9"),
     )
     assert stub.layouts == ["grid"]
     assert (result.right, result.of) == (5 * 81 - 4, 5 * 81)
     assert [mistake.index for mistake in result.mistakes] == [1, 2, 3]
+    # Accepted digits: 2, 2, 3, none and 1; of them the 2 and the 5 are wrong.
+    assert (result.accepted, result.right_of_accepted) == (8, 6)
 
 
 def test_a_grid_that_is_not_found_is_all_wrong() -> None:
     label = "1" * 81
     result, _ = measured("grid", (label, DataError("no grid")), (label, "1" * 36), (label, label))
     assert (result.right, result.of) == (81, 3 * 81)
+    assert (result.accepted, result.right_of_accepted) == (81, 81)
 
 
 def test_of_non_digits_all_must_be_rejected() -> None:
-    result, stub = measured("non-digit", ("", "!3"), ("", "."), ("", "3"), ("", ""))
+    result, stub = measured("non-digit", ("", "!3"), ("", ""), ("", "3"))
     assert stub.layouts == ["single"]
-    assert (result.right, result.of) == (3, 4)
+    assert (result.right, result.of) == (2, 3)
     assert result.mistakes == (MisreadPicture(index=2, label="", read="accepted"),)
-    assert result.accepted is None
+    assert (result.accepted, result.right_of_accepted) == (1, 0)
 
 
 def test_of_no_pictures_nothing_is_said() -> None:

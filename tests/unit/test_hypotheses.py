@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from tenfold.bundle.detector_runtime import Detections
-from tenfold.reading.hypotheses import hypotheses
+from tenfold.reading.hypotheses import _cheapest, hypotheses
 from tenfold.reading.suppression import SuppressionConfig
 
-CONFIG = SuppressionConfig(min_objectness=0.0)
+CONFIG = SuppressionConfig()
 
 
 def row(*detections: tuple[float, float, dict[int, float]]) -> Detections:
@@ -47,7 +47,7 @@ def test_detections_of_one_stroke_are_alternatives() -> None:
 
 def test_a_wide_digit_competes_with_the_two_in_its_place() -> None:
     """The middle one excludes both others, which do not exclude each other."""
-    config = SuppressionConfig(min_objectness=0.0, max_overlap=0.3, min_distance=(0.0, 0.0))
+    config = SuppressionConfig(max_overlap=0.3, min_distance=(0.0, 0.0))
     found = list(
         hypotheses(row((0, 0.7, {1: 1.0}), (4, 0.9, {4: 1.0}), (8, 0.7, {1: 1.0})), config)
     )
@@ -66,6 +66,24 @@ def test_the_order_holds_over_many_regions() -> None:
     costs = [-h.log_probability for h in found]
     assert costs == sorted(costs)
     assert len({(h.text, h.detections) for h in found}) == len(found)
+
+
+def test_the_cheapest_picks_are_those_of_all_of_them_sorted() -> None:
+    random = np.random.default_rng(0)
+    for _ in range(100):
+        costs = [
+            sorted(random.random(random.integers(1, 5)).tolist())
+            for _ in range(random.integers(0, 6))
+        ]
+        every = itertools.product(*(range(len(choices)) for choices in costs))
+        expected = {
+            picks: sum(choices[k] for choices, k in zip(costs, picks, strict=True))
+            for picks in every
+        }
+        found = list(_cheapest(costs))
+        assert len(found) == len(expected)
+        assert {picks: cost for cost, picks in found} == pytest.approx(expected)
+        assert [cost for cost, _ in found] == pytest.approx(sorted(expected.values()))
 
 
 def test_nothing_is_read_where_nothing_was_detected() -> None:

@@ -30,9 +30,20 @@ def test_a_tilted_number_is_one(degrees: float) -> None:
     assert grouped(boxes) == [list(range(8))]
 
 
-def test_a_point_belongs_to_its_number_though_it_is_small_and_low() -> None:
-    boxes = [(0, 0, 15, 30), (12, 14, 3, 3), (25, 0, 15, 30)]
+@pytest.mark.parametrize("y", [14, 24])
+def test_a_point_belongs_to_its_number_though_it_is_small_and_low(y: float) -> None:
+    boxes = [(0, 0, 15, 30), (12, y, 3, 3), (25, 0, 15, 30)]
     assert grouped(boxes, marks=[1]) == [[0, 1, 2]]
+
+
+def test_a_number_may_begin_with_a_point() -> None:
+    boxes = [(12, 20, 3, 3), (25, 0, 15, 30)]
+    assert grouped(boxes, marks=[0]) == [[0, 1]]
+
+
+def test_a_point_of_the_line_below_is_left_out() -> None:
+    boxes = [(0, 0, 15, 30), (12, 40, 3, 3), (25, 0, 15, 30)]
+    assert grouped(boxes, marks=[1]) == [[0, 2]]
 
 
 def test_marks_alone_are_no_number() -> None:

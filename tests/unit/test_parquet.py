@@ -10,8 +10,6 @@ import cv2
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pyarrow import dataset, parquet
 from typer.testing import CliRunner
 
@@ -19,7 +17,7 @@ from tenfold.bundle.format import SHIPPED
 from tenfold.cli import app
 from tenfold.errors import DataError, RunError
 from tenfold.reading import partitions as partitions_module
-from tenfold.reading.bulk import batched
+from tenfold.reading.constraints import ANYTHING, Constraints
 from tenfold.reading.parquet import (
     NumberedPartition,
     ReadingRequest,
@@ -59,7 +57,7 @@ def inputs(drawings: list[bytes], tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture(scope="module")
 def request_() -> ReadingRequest:
-    return ReadingRequest.of(SHIPPED, "single", None)
+    return ReadingRequest.of(SHIPPED, "single", ANYTHING, None)
 
 
 def here(
@@ -101,13 +99,17 @@ def test_readings_are_those_of_the_reader(
     out = tmp_path / "readings.parquet"
     partitions = partition_inputs([str(inputs / "a.parquet"), str(inputs / "a.tar")])
     assert list(write_readings(out, partitions, request_, here)) == [0, 1, 2, 3]
-    expected = [r for some in Reader.load().read_all(drawings, "single") for r in some]
+    expected = [n for page in Reader.load().read_all(drawings, "single") for n in page.numbers]
+    assert len(expected) == len(drawings)
     found = rows(out)
-    for row, reading in zip(found, expected * 2, strict=True):
-        fields = reading.to_dict(0)
-        assert row["probability"] == pytest.approx(fields["probability"], abs=1e-5)
-        for column in ("index", "digit", "runner_up", "rejected", "reason", "box"):
+    for row, number in zip(found, expected * 2, strict=True):
+        fields = number.to_dict()
+        for column in ("text", "accepted", "reason", "box", "row", "column"):
             assert row[column] == fields[column], column
+        for one, other in ((row, fields), (row["digits"][0], fields["digits"][0])):
+            assert one["probability"] == pytest.approx(other["probability"], abs=1e-5)
+        for key in ("digit", "box", "runner_up"):
+            assert row["digits"][0][key] == fields["digits"][0][key]
         assert row["error"] is None
 
 
@@ -115,8 +117,8 @@ def test_a_picture_that_cannot_be_read_has_its_row(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     blank = cv2.imencode(".png", np.full((40, 40), 255, np.uint8))[1].tobytes()
     parquet.write_table(pa.table({"image": [b"no picture", None, blank]}), path)
-    line = ReadingRequest.of(SHIPPED, "line", None)
-    list(write_readings(tmp_path / "out", partition_inputs([str(path)]), line, here))
+    numbers = ReadingRequest.of(SHIPPED, "numbers", ANYTHING, None)
+    list(write_readings(tmp_path / "out", partition_inputs([str(path)]), numbers, here))
     found = rows(tmp_path / "out")
     assert [row["file"] for row in found] == [f"{path}#{n}" for n in range(3)]
     assert [bool(row["error"]) for row in found] == [True, True, False]
@@ -170,8 +172,16 @@ def test_another_plan_is_refused(inputs: Path, request_: ReadingRequest, tmp_pat
     out = tmp_path / "out"
     partitions = partition_inputs([str(inputs / "a.tar")])
     list(write_readings(out, partitions, request_, here))
-    other = ReadingRequest.of(SHIPPED, "line", None)
-    for changed, request in ((partitions, other), (partitions * 2, request_)):
+    of = ReadingRequest.of
+    others = [
+        of(SHIPPED, "numbers", ANYTHING, None),
+        of(SHIPPED, "single", ANYTHING, 0.5),
+        of(SHIPPED, "single", Constraints(length=3), None),
+    ]
+    for changed, request in (
+        *((partitions, other) for other in others),
+        (partitions * 2, request_),
+    ):
         with pytest.raises(DataError, match=r"--out .*: contains something else, or readings of"):
             next(write_readings(out, changed, request, here))
     (tmp_path / "mine").mkdir()
@@ -193,14 +203,6 @@ def test_processes_read_what_one_reads(
         3,
     ]
     assert rows(tmp_path / "one") == rows(tmp_path / "two")
-
-
-@given(st.lists(st.integers(), max_size=50), st.integers(1, 9))
-def test_batches_are_the_items_in_order(items: list[int], size: int) -> None:
-    batches = list(batched(items, size))
-    assert [item for batch in batches for item in batch] == items
-    assert all(len(batch) == size for batch in batches[:-1])
-    assert all(batches)
 
 
 def test_the_command(inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,7 +252,7 @@ def test_names_that_are_no_text_are_escaped(drawings: list[bytes], tmp_path: Pat
             member = tarfile.TarInfo(name)
             member.size = len(drawings[0])
             tar.addfile(member, io.BytesIO(drawings[0]))
-    single = ReadingRequest.of(SHIPPED, "single", None)
+    single = ReadingRequest.of(SHIPPED, "single", ANYTHING, None)
     list(write_readings(tmp_path / "out", partition_inputs([str(path)]), single, here))
     names = [row["file"] for row in rows(tmp_path / "out")]
     assert names == [rf"{path}/x\udcff.png", rf"{path}/\x1b[2J.png"]

@@ -14,13 +14,16 @@ HEAVY = ("torch", "matplotlib", "scipy", "pydantic", "PIL", "requests", "safeten
 def test_the_public_names_are_these() -> None:
     assert tenfold.__all__ == [
         "Bundle",
+        "Constraints",
+        "Digit",
         "DigitClassifier",
         "DigitNetwork",
         "Digits",
         "Execution",
         "NetworkConfig",
+        "Number",
+        "Page",
         "Reader",
-        "Reading",
         "Recipe",
         "Run",
         "Schedule",

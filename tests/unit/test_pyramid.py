@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tenfold.bundle.detector_runtime import Detections
-from tenfold.reading.pyramid import PyramidConfig, detect_digits, resize, scales
+from tenfold.reading.components import Box
+from tenfold.reading.pyramid import PyramidConfig, detect_digits, is_cut, resize, scales
 
 CONFIG = PyramidConfig()
 
@@ -15,12 +16,13 @@ CONFIG = PyramidConfig()
 def test_no_size_is_above_the_limit_and_every_digit_height_is_covered(h: int, w: int) -> None:
     found = list(scales((h, w), CONFIG))
     assert 1 <= len(found) < 20
-    sizes = [(max(1, h * s) + 16) * (max(1, w * s) + 16) for s in found]
+    margins = 2 * CONFIG.margin_px
+    sizes = [(max(1, h * s) + margins) * (max(1, w * s) + margins) for s in found]
     assert max(sizes) <= CONFIG.max_pixels
-    assert found[0] <= CONFIG.max_enlargement
+    assert found[0] <= 1
     np.testing.assert_allclose(np.diff(np.log2(found)), -1)
-    # A digit as high as the picture is known to the detector in the smallest size.
-    assert h * found[-1] <= CONFIG.digit_heights_px[1]
+    # A digit as high as the picture is not too large in the smallest size, and in no other.
+    assert [h * s <= CONFIG.large_height_px for s in found] == [False] * (len(found) - 1) + [True]
 
 
 @pytest.mark.parametrize(("scale", "shape"), [(1, (9, 7)), (2, (18, 14)), (0.01, (1, 1))])
@@ -31,7 +33,11 @@ def test_a_picture_keeps_at_least_one_pixel(scale: float, shape: tuple[int, int]
 class OneSquare:
     """Finds a black square on white, if its side is known; surest of one of 28 pixels."""
 
+    def __init__(self) -> None:
+        self.shapes: list[tuple[int, ...]] = []
+
     def detect(self, grey: np.ndarray, _min_objectness: float) -> Detections:
+        self.shapes.append(grey.shape)
         rows, columns = np.nonzero(grey < 100)
         if not len(rows):
             return Detections(*(np.zeros((0, *s), np.float32) for s in ((), (14,), (4,))))
@@ -54,33 +60,37 @@ def test_a_digit_of_any_size_is_found_once_in_its_place(side: int) -> None:
     assert found.classes[0].argmax() == 3
 
 
+def test_only_the_regions_of_small_digits_are_looked_at_again() -> None:
+    page = np.full((1000, 1400), 255, np.uint8)
+    page[200:212, 300:312] = 0
+    detector = OneSquare()
+    found = detect_digits(detector, page)  # type: ignore[arg-type]
+    np.testing.assert_allclose(found.boxes[0], [306, 206, 12, 12], atol=1)
+    enlarged = detector.shapes[len(list(scales(page.shape, CONFIG))) :]
+    assert len(enlarged) == 1
+    assert np.prod(enlarged[0]) < 0.02 * page.size
+
+
+@pytest.mark.parametrize(
+    ("region", "cut"),
+    [
+        ((280, 0, 320, 100), False),
+        ((290, 0, 400, 100), True),
+        ((200, 0, 310, 100), True),
+        ((0, 40, 400, 100), True),
+        ((0, 0, 400, 100), False),
+    ],
+)
+def test_what_reaches_over_the_edge_of_a_region_is_cut(region: Box, cut: bool) -> None:  # noqa: FBT001
+    boxes = np.array([[300, 50, 30, 30]], np.float32)  # 285 … 315, 35 … 65
+    assert is_cut(boxes, region, (100, 400)).tolist() == [cut]
+
+
+def test_a_digit_at_the_edge_of_the_picture_is_not_cut() -> None:
+    boxes = np.array([[10, 50, 30, 30]], np.float32)
+    assert is_cut(boxes, (0, 0, 200, 100), (100, 400)).tolist() == [False]
+
+
 def test_nothing_is_found_on_a_blank_page() -> None:
     page = np.full((300, 400), 255, np.uint8)
     assert len(detect_digits(OneSquare(), page).boxes) == 0  # type: ignore[arg-type]
-
-
-def test_the_logit_of_objectness_is_moved() -> None:
-    page = np.full((200, 200), 255, np.uint8)
-    page[90:118, 90:118] = 0
-    odds = []
-    for logit in ((1.0, 0.0), (1.0, float(np.log(3))), (2.0, 0.0)):
-        config = PyramidConfig(objectness_logit=logit)
-        p = detect_digits(OneSquare(), page, config).objectness[0]  # type: ignore[arg-type]
-        odds.append(p / (1 - p))
-    np.testing.assert_allclose(odds, [9, 27, 81], rtol=1e-3)
-
-
-@pytest.mark.parametrize(("side", "looks"), [(14, 3), (34, 2)])
-def test_a_picture_is_enlarged_only_if_its_digits_are_small(side: int, looks: int) -> None:
-    page = np.full((100, 400), 255, np.uint8)
-    page[30 : 30 + side, 40 : 40 + side] = 0
-    shapes = []
-
-    class Counting(OneSquare):
-        def detect(self, grey: np.ndarray, min_objectness: float) -> Detections:
-            shapes.append(grey.shape)
-            return super().detect(grey, min_objectness)
-
-    found = detect_digits(Counting(), page)  # type: ignore[arg-type]
-    assert len(shapes) == looks
-    assert found.boxes[0, 3] == pytest.approx(side, abs=2)

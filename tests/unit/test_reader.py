@@ -13,12 +13,12 @@ import numpy.typing as npt
 import pytest
 from clear_digits import Pixels, number, on_paper
 from PIL import Image
-from stub_network import BLANK, EVEN, FOREGROUND, Stub, stub_reader
+from stub_network import BLANK, EVEN, FOREGROUND, Stub, stub_number_reader, stub_reader, surely
 
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.decoding import load_pixels
 from tenfold.errors import DataError
-from tenfold.reading.reader import Reader
+from tenfold.reading.reader import Layout, Reader
 from tenfold.rendering.strokes import STROKE_TEMPLATES, catmull_rom, parse_template
 
 
@@ -48,15 +48,15 @@ def test_a_picture_may_be_given_in_any_way(reader: Reader, tmp_path: Path) -> No
         ),
         *(np.asfortranarray(grey), np.ascontiguousarray(grey[::-1])[::-1]),
     ]
-    expected = reader.read(grey)
-    assert [reading.digit for reading in expected] == [3, 7, 0, 5]
-    assert np.abs(np.array([r.box for r in expected]) - boxes).max() <= 1
+    (expected,) = reader.read(grey).numbers
+    assert expected.value == "3705"
+    assert np.abs(np.array([d.box for d in expected.digits]) - boxes).max() <= 8
     for picture in given:
-        readings = reader.read(picture)
-        assert [r.box for r in readings] == [r.box for r in expected]
-        for one, other in zip(readings, expected, strict=True):
-            np.testing.assert_allclose(one.image.astype(int), other.image, atol=1)
-            np.testing.assert_allclose(one.probabilities, other.probabilities, atol=0.01)
+        (found,) = reader.read(picture).numbers
+        assert found.value == "3705"
+        for one, other in zip(found.digits, expected.digits, strict=True):
+            np.testing.assert_allclose(one.box, other.box, atol=1)
+            np.testing.assert_allclose(one.probabilities, other.probabilities, atol=0.02)
 
 
 @pytest.mark.parametrize(
@@ -109,8 +109,8 @@ def test_floats_and_bits_are_shares_of_white() -> None:
 
 
 def test_an_unknown_layout_is_refused() -> None:
-    with pytest.raises(DataError, match="layout 'lines': use line, single or grid"):
-        stub_reader(EVEN).read(FOREGROUND, cast("Any", "lines"))
+    with pytest.raises(DataError, match="layout 'line': use numbers, single or grid"):
+        stub_reader(EVEN).read(FOREGROUND, cast("Any", "line"))
 
 
 # Strokes
@@ -120,16 +120,18 @@ def test_strokes_are_read_like_pictures(reader: Reader) -> None:
     for digit, ways in STROKE_TEMPLATES.items():
         for way in ways:
             strokes = [(catmull_rom(points) * (0.65, 1)).tolist() for points in parse_template(way)]
-            (reading,) = reader.read_strokes(strokes)
-            assert (reading.digit, reading.rejected) == (digit, False)
+            page = reader.read_strokes(strokes)
+            assert (page.text, page.numbers[0].accepted) == (str(digit), True)
 
 
 def test_strokes_have_no_unit(reader: Reader) -> None:
     points = catmull_rom(parse_template(STROKE_TEMPLATES[3][0])[0])
-    (first,) = reader.read_strokes([points.tolist()])
+    (first,) = reader.read_strokes([points.tolist()]).numbers
     for scale, shift in ((0.001, 0.0), (300.0, -40.0), (1e6, 1e7)):
-        (other,) = reader.read_strokes([(points * scale + shift).tolist()])
-        np.testing.assert_allclose(first.image.astype(int), other.image, atol=2)
+        (other,) = reader.read_strokes([(points * scale + shift).tolist()]).numbers
+        assert other.value == first.value
+        one, same = (n.digits[0].pixels.astype(int) for n in (first, other))
+        np.testing.assert_allclose(one, same, atol=2)
 
 
 def test_strokes_may_be_several_digits(reader: Reader) -> None:
@@ -138,21 +140,21 @@ def test_strokes_may_be_several_digits(reader: Reader) -> None:
         for place, digit in enumerate((2, 0, 7))
         for points in parse_template(STROKE_TEMPLATES[digit][0])
     ]
-    assert [reading.digit for reading in reader.read_strokes(strokes, "line")] == [2, 0, 7]
+    assert [n.value for n in reader.read_strokes(strokes, "numbers").numbers] == ["207"]
 
 
 def test_few_points_and_none() -> None:
     reader = stub_reader(EVEN)
     empty: list[Any] = [[], [[]], [[], []]]
     for nothing in empty:
-        assert [r.reason for r in reader.read_strokes(nothing)] == ["blank"]
-        assert reader.read_strokes(nothing, "line") == []
-    for dot in ([[(3.0, 4.0)]], [[(3.0, 4.0), (3.0, 4.0)]]):
-        (reading,) = reader.read_strokes(dot)
-        assert reading.image.sum() > 10_000
-    for least in (5e-324, 1e-200):  # so near to each other that only a dot is left
-        (reading,) = reader.read_strokes([[(0.0, 0.0), (least, least)]])
-        assert reading.image.sum() > 10_000
+        assert reader.read_strokes(nothing).numbers == ()
+        assert reader.read_strokes(nothing, "numbers").numbers == ()
+    dots: list[Any] = [[[(3.0, 4.0)]], [[(3.0, 4.0), (3.0, 4.0)]]]
+    # So near to each other that only a dot is left.
+    dots += [[[(0.0, 0.0), (least, least)]] for least in (5e-324, 1e-200)]
+    for dot in dots:
+        (number,) = reader.read_strokes(dot).numbers
+        assert number.digits[0].pixels.sum() > 10_000
 
 
 @pytest.mark.parametrize(
@@ -174,10 +176,11 @@ def test_what_are_no_strokes_is_said(strokes: Any) -> None:
 # Many pictures
 
 
-def test_many_pictures_are_read_as_they_come() -> None:
+@pytest.mark.parametrize("layout", ["single", "numbers"])
+def test_many_pictures_are_read_as_they_come(layout: Layout) -> None:
     stub = Stub(EVEN)
-    some = [BLANK, *(on_paper(number("7" * k, 30)[0], 0, 255) for k in (1, 2))]
-    pictures = some * 100
+    reader = Reader(cast("OnnxClassifier", stub), stub_number_reader(surely("7")))
+    pictures = [BLANK, FOREGROUND, FOREGROUND] * 100
     given_out: list[weakref.ref[Pixels]] = []
     most, taken = 0, 0
 
@@ -190,26 +193,29 @@ def test_many_pictures_are_read_as_they_come() -> None:
             most = max(most, sum(one() is not None for one in given_out))
             yield copy
 
-    outcomes = Reader(cast("OnnxClassifier", stub)).read_all(given())
+    pages = reader.read_all(given(), layout)
     assert taken == 0  # nothing before it is asked for
-    assert next(outcomes) == []
+    first = next(pages)
     batch = taken
     assert batch < len(pictures)
-    counts = [0, *(len(readings) for readings in outcomes)]
-    assert counts == [0, 1, 2] * 100
+    counts = [len(page.numbers) for page in (first, *pages)]
     assert taken == len(pictures)
-    assert most <= 3  # however many are predicted together
-    assert len(stub.given) == -(-len(pictures) // batch)
-    assert sum(stub.given) == sum(counts)
+    assert most <= 3  # however many are classified together
+    if layout == "single":
+        assert counts == [0, 1, 1] * 100
+        assert len(stub.given) == -(-len(pictures) // batch)
+        assert sum(stub.given) == len(pictures)
+    else:
+        assert batch == 1
+        assert stub.given == []
 
 
-def test_reading_many_is_reading_each(reader: Reader) -> None:
+@pytest.mark.parametrize("layout", ["single", "numbers"])
+def test_reading_many_is_reading_each(reader: Reader, layout: Layout) -> None:
     pictures = [on_paper(number(str(k), 30)[0], 0, 255) for k in (12, 3, 456)]
-    together = list(reader.read_all(pictures))
-    for picture, readings in zip(pictures, together, strict=True):
-        alone = reader.read(picture)
-        assert [r.digit for r in alone] == [r.digit for r in readings]
-        assert [r.box for r in alone] == [r.box for r in readings]
+    together = list(reader.read_all(pictures, layout))
+    for picture, page in zip(pictures, together, strict=True):
+        assert reader.read(picture, layout).to_dict("") == page.to_dict("")
 
 
 def test_an_error_stands_in_its_place() -> None:
@@ -227,8 +233,8 @@ def test_reading_needs_no_torch() -> None:
         "from tenfold.reading.reader import Reader\n"
         "picture = np.full((60, 60), 255, np.uint8)\n"
         "picture[10:50, 28:32] = 0\n"
-        "assert len(Reader.load().read(picture)) == 1\n"
-        "assert Reader.load().read_strokes([[(0, 0), (0, 1)]])[0].digit == 1\n"
+        "assert len(Reader.load().read(picture).numbers) == 1\n"
+        "assert Reader.load().read_strokes([[(0, 0), (0, 1)]]).numbers[0].value == '1'\n"
         "assert not {'torch', 'scipy', 'matplotlib'} & sys.modules.keys()\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -97,10 +97,13 @@ def test_results_and_errors_come_back(pool: ReaderPool) -> None:
 def test_a_job_that_is_given_up_stops(
     pool: ReaderPool, end: str, tmp_path: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reader_pool, "READ_TIMEOUT_S", 1.0 if end == "timeout" else 60.0)
     path = f"{tmp_path}/process"
 
     async def main() -> None:
+        monkeypatch.setattr(reader_pool, "READ_TIMEOUT_S", 60.0)  # a new process imports for long
+        await asyncio.gather(*(pool.run(process_of, b"") for _ in range(2)))
+        if end == "timeout":
+            monkeypatch.setattr(reader_pool, "READ_TIMEOUT_S", 1.0)
         job = asyncio.ensure_future(pool.run(write_process_and_sleep, path.encode()))
         process = await running_process(path)
         if end == "timeout":
@@ -112,6 +115,7 @@ def test_a_job_that_is_given_up_stops(
         else:
             pool.close()
         await wait_until(lambda: not is_alive(process))
+        monkeypatch.setattr(reader_pool, "READ_TIMEOUT_S", 60.0)
         if end != "close":
             both: list[Awaitable[tuple[int, int]]] = [pool.run(process_of, b"") for _ in range(2)]
             assert process not in {number for number, _ in await asyncio.gather(*both)}

@@ -1,13 +1,13 @@
-"""What the reader finds in each layout, and its judgement with a stand-in for the network."""
+"""What the reader finds in each layout, and its judgement with stand-ins for the networks."""
 
 import numpy as np
 import pytest
 from clear_digits import clear_digit, cropped, number, on_paper
-from stub_network import BLANK, EVEN, FOREGROUND, stub_reader
+from stub_network import BLANK, EVEN, FOREGROUND, PAGE, stub_reader, surely
 
 from tenfold.data.normalization import normalize_digit
-from tenfold.reading.crops import Layout, crop_digits
-from tenfold.reading.reader import Reader, Reading, best_candidate
+from tenfold.reading.page import Number
+from tenfold.reading.reader import Layout, Reader
 from tenfold.rendering.strokes import STROKE_TEMPLATES
 
 # Layouts
@@ -15,52 +15,62 @@ from tenfold.rendering.strokes import STROKE_TEMPLATES
 
 def test_a_line_has_any_number_of_digits(reader: Reader) -> None:
     for digits in ("8", "0123456789", "1000", "42"):
-        readings = reader.read(on_paper(number(digits, 50)[0], 10, 250))
-        assert "".join(str(reading.digit) for reading in readings) == digits
-        assert all(reading.row is None for reading in readings)
-    assert reader.read(np.full((80, 90), 255, np.uint8)) == []
+        page = reader.read(on_paper(number(digits, 50)[0], 10, 250))
+        assert [n.value for n in page.numbers] == [digits]
+        assert page.numbers[0].row is None
+        assert page.grid is None
+    blank = reader.read(np.full((80, 90), 255, np.uint8))
+    assert (blank.numbers, blank.text) == ((), "")
 
 
 def test_a_single_picture_is_one_digit_whatever_it_is(reader: Reader) -> None:
-    for foreground in (number("42", 50)[0], np.zeros((60, 60), np.float32), clear_digit(6)):
-        assert len(reader.read(on_paper(foreground, 10, 250), "single")) == 1
-    reading = reader.read(on_paper(clear_digit(6, 90), 10, 250), "single")[0]
-    assert (reading.digit, reading.rejected) == (6, False)
+    for foreground in (number("42", 50)[0], clear_digit(6)):
+        (found,) = reader.read(on_paper(foreground, 10, 250), "single").numbers
+        assert len(found.digits) == 1
+    (found,) = reader.read(on_paper(clear_digit(6, 90), 10, 250), "single").numbers
+    assert (found.value, found.accepted) == ("6", True)
     rows, columns = np.nonzero(clear_digit(6, 90) > 0)
     truth = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
-    assert reading.box is not None
-    np.testing.assert_allclose(reading.box, truth, atol=1)
+    np.testing.assert_allclose(found.box, truth, atol=1)
+    assert found.digits[0].box == found.box
 
 
-def test_a_grid_is_one_reading_a_cell(reader: Reader) -> None:
+def test_a_grid_has_a_number_for_each_cell_that_is_filled(reader: Reader) -> None:
     foreground = np.zeros((280, 280), np.float32)
     for k in range(4):
         foreground[40 + 66 * k : 43 + 66 * k, 40:241] = 1
         foreground[40:241, 40 + 66 * k : 43 + 66 * k] = 1
-    filled = {(0, 0): 5, (1, 2): 7, (2, 1): 3}
+    filled = {(0, 0): "5", (1, 2): "7", (2, 1): "3"}
     for (row, column), digit in filled.items():
-        glyph = cropped(clear_digit(digit, 36))
+        glyph = cropped(clear_digit(int(digit), 36))
         top, left = 52 + 66 * row, 58 + 66 * column
         foreground[top : top + glyph.shape[0], left : left + glyph.shape[1]] = glyph
-    readings = reader.read(on_paper(foreground, 0, 255), "grid")
-    assert [(r.row, r.column) for r in readings] == [(k // 3, k % 3) for k in range(9)]
-    read = {(r.row, r.column): r.digit for r in readings if r.reason != "blank"}
-    assert read == filled
+    page = reader.read(on_paper(foreground, 0, 255), "grid")
+    assert page.grid == (3, 3)
+    cells = {
+        (row, column): cell.value
+        for row, cells in enumerate(page.cells)
+        for column, cell in enumerate(cells)
+        if cell
+    }
+    assert cells == filled
+    assert [(n.row, n.column) for n in page.numbers] == list(filled)
 
 
 def test_boxes_are_in_the_pixels_of_the_picture_given(reader: Reader) -> None:
     grey = on_paper(number("271", 60)[0], 20, 240)
     large = np.kron(grey, np.ones((12, 12), np.uint8))  # is scaled down to be read
-    for layout in ("line", "single"):
-        for one, other in zip(reader.read(grey, layout), reader.read(large, layout), strict=True):
-            assert one.box is not None
-            assert other.box is not None
-            np.testing.assert_allclose(np.array(other.box) / 12, one.box, atol=1.5)
-            assert 0 <= other.box[0] < other.box[2] <= large.shape[1]
-            assert 0 <= other.box[1] < other.box[3] <= large.shape[0]
+    layouts: tuple[tuple[Layout, float], ...] = (("numbers", 8), ("single", 1.5))
+    for layout, tolerance in layouts:
+        (one,), (other,) = (reader.read(p, layout).numbers for p in (grey, large))
+        assert one.value == other.value
+        for small, big in zip(one.digits, other.digits, strict=True):
+            np.testing.assert_allclose(np.array(big.box) / 12, small.box, atol=tolerance)
+            assert 0 <= big.box[0] < big.box[2] <= large.shape[1]
+            assert 0 <= big.box[1] < big.box[3] <= large.shape[0]
 
 
-@pytest.mark.parametrize("layout", ["single", "line"])
+@pytest.mark.parametrize("layout", ["single", "numbers"])
 @pytest.mark.parametrize("height", [30, 100])
 def test_a_digit_may_fill_its_picture(reader: Reader, layout: Layout, height: int) -> None:
     for digit, ways in STROKE_TEMPLATES.items():
@@ -68,20 +78,26 @@ def test_a_digit_may_fill_its_picture(reader: Reader, layout: Layout, height: in
             foreground = cropped(clear_digit(digit, height, way=way))
             if (foreground > 0.5).mean() > 0.9:
                 continue  # an upright 1 leaves no paper
-            (reading,) = reader.read(on_paper(foreground, 20, 235), layout)
-            assert (reading.digit, reading.rejected) == (digit, False)
+            page = reader.read(on_paper(foreground, 20, 235), layout)
+            assert (page.text, page.numbers[0].accepted) == (str(digit), True)
+
+
+def single(picture: np.ndarray, probabilities: list[float] = EVEN) -> Number:
+    """Read a picture of one digit with a network that always answers the same."""
+    (found,) = stub_reader(probabilities).read(picture, "single").numbers
+    return found
 
 
 def test_a_single_digit_is_read_without_specks_and_shadows() -> None:
     foreground = clear_digit(5, 100)
-    expected = stub_reader(EVEN).read(on_paper(foreground, 0, 255), "single")[0]
+    expected = single(on_paper(foreground, 0, 255))
     dirty = foreground.copy()
     dirty[22:27, 60:65] = 1  # a speck
     dirty[-3:, 30:90] = 1  # the next line of writing
     dirty[30:150, :4] = 1  # a shadow along an edge
-    (reading,) = stub_reader(EVEN).read(on_paper(dirty, 0, 255), "single")
-    assert reading.box == expected.box
-    np.testing.assert_array_equal(reading.image, expected.image)
+    found = single(on_paper(dirty, 0, 255))
+    assert found.box == expected.box
+    np.testing.assert_array_equal(found.digits[0].pixels, expected.digits[0].pixels)
 
 
 def test_a_shadow_in_a_corner_is_no_digit_however_large() -> None:
@@ -89,12 +105,9 @@ def test_a_shadow_in_a_corner_is_no_digit_however_large() -> None:
     dark = foreground.copy()
     dark[-80:, -90:] = 1
     assert dark[-80:, -90:].sum() > 2 * foreground.sum()
-    clean, reading = (
-        stub_reader(EVEN).read(on_paper(picture, 0, 255), "single")[0]
-        for picture in (foreground, dark)
-    )
-    assert reading.box == clean.box
-    np.testing.assert_array_equal(reading.image, clean.image)
+    clean, found = (single(on_paper(picture, 0, 255)) for picture in (foreground, dark))
+    assert found.box == clean.box
+    np.testing.assert_array_equal(found.digits[0].pixels, clean.digits[0].pixels)
 
 
 def test_a_part_that_stands_apart_belongs_to_a_single_digit() -> None:
@@ -102,9 +115,7 @@ def test_a_part_that_stands_apart_belongs_to_a_single_digit() -> None:
     rows, columns = np.nonzero(foreground)
     top = rows.min() - 20
     foreground[top : top + 8, columns.min() + 10 : columns.max()] = 1
-    (reading,) = stub_reader(EVEN).read(on_paper(foreground, 0, 255), "single")
-    assert reading.box is not None
-    assert reading.box[1] == top
+    assert single(on_paper(foreground, 0, 255)).box[1] == top
 
 
 # Judgement
@@ -129,70 +140,76 @@ def between(*pairs: tuple[int, float]) -> list[float]:
     ],
 )
 def test_reasons(probabilities: list[float], reason: str | None) -> None:
-    (reading,) = stub_reader(probabilities).read(FOREGROUND, "single")
-    assert reading.reason == reason
-    assert reading.rejected == (reason is not None)
-    assert probabilities[reading.digit] == max(probabilities)
-    assert reading.probability == pytest.approx(max(probabilities))
-    np.testing.assert_array_equal(reading.probabilities, np.array(probabilities, np.float32))
-    np.testing.assert_array_equal(reading.members[0], reading.probabilities[::-1])
-    np.testing.assert_array_equal(reading.members[1], reading.probabilities)
-    assert reading.probabilities[reading.runner_up] == np.sort(reading.probabilities)[-2]
-    assert reading.runner_up != reading.digit
+    found = single(FOREGROUND, probabilities)
+    (digit,) = found.digits
+    assert found.reason == reason
+    assert found.accepted == digit.accepted == (reason is None)
+    assert found.text == ("?" if reason else found.value)
+    assert found.value == str(digit.digit)
+    assert probabilities[digit.digit] == max(probabilities)
+    assert found.probability == digit.probability == pytest.approx(max(probabilities))
+    np.testing.assert_array_equal(digit.probabilities, np.array(probabilities, np.float32))
+    assert digit.probabilities[digit.runner_up] == np.sort(digit.probabilities)[-2]
+    assert digit.runner_up != digit.digit
+    text, probability = found.alternatives[0]
+    assert text == str(digit.runner_up)
+    assert probability == pytest.approx(np.sort(digit.probabilities)[-2])
 
 
-def test_a_blank_picture_is_rejected_however_sure_the_network_is() -> None:
-    (reading,) = stub_reader(between((3, 0.99)), 0.0).read(BLANK, "single")
-    assert (reading.reason, reading.rejected, reading.box) == ("blank", True, None)
-    assert not reading.image.any()
+def test_a_blank_picture_has_no_number_however_sure_the_network_is() -> None:
+    assert stub_reader(between((3, 0.99)), 0.0).read(BLANK, "single").numbers == ()
 
 
 @pytest.mark.parametrize(
-    ("own", "of_bundle", "rejected"),
-    [(None, 0.6, False), (None, 0.8, True), (0.8, 0.6, True), (0.6, 0.8, False), (0.0, 1.0, False)],
+    ("own", "of_bundle", "accepted"),
+    [(None, 0.6, True), (None, 0.8, False), (0.8, 0.6, False), (0.6, 0.8, True), (0.0, 1.0, True)],
 )
 def test_what_is_accepted_is_the_bundle_threshold_or_one_s_own(
     own: float | None,
     of_bundle: float,
-    rejected: bool,  # noqa: FBT001
+    accepted: bool,  # noqa: FBT001
 ) -> None:
-    (reading,) = stub_reader(between((3, 0.7)), own, of_bundle).read(FOREGROUND, "single")
-    assert reading.rejected is rejected
+    reader = stub_reader(between((3, 0.7)), own, of_bundle)
+    (found,) = reader.read(FOREGROUND, "single").numbers
+    assert found.accepted is accepted
 
 
-def readings(*probabilities: float) -> list[Reading]:
-    return [stub_reader(between((1, p))).read(FOREGROUND, "single")[0] for p in probabilities]
+@pytest.mark.parametrize(("own", "accepted"), [(None, True), (0.9, False), (0.5, True)])
+def test_one_s_own_threshold_holds_for_numbers_too(own: float | None, accepted: bool) -> None:  # noqa: FBT001
+    reader = stub_reader(min_probability=own, found=surely("7", objectness=0.85))
+    (found,) = reader.read(PAGE).numbers
+    assert found.accepted is accepted
 
 
-@pytest.mark.parametrize(
-    ("splits", "chosen"),
-    [
-        ([(0.3,)], 0),
-        ([(0.95,), (0.99, 0.99)], 0),  # better, but not by a tenth
-        ([(0.85,), (0.99, 0.97)], 1),
-        ([(0.6,), (0.99, 0.4)], 0),  # a split is as good as its worst digit
-        ([(0.2,), (0.5, 0.6), (0.8, 0.7, 0.9)], 2),
-        ([(0.5, 0.6), (0.6, 0.9, 0.8)], 1),
-    ],
-)
-def test_the_best_candidate(splits: list[tuple[float, ...]], chosen: int) -> None:
-    given = [readings(*split) for split in splits]
-    assert best_candidate(given) is given[chosen]
-
-
-def test_touching_digits_are_split_by_the_network_s_probabilities(reader: Reader) -> None:
-    foreground, _ = number("80", 60, gap=-0.06)
-    picture = on_paper(foreground, 0, 255)
-    (region,) = crop_digits(foreground, "line", 1.0, foreground.shape)
-    assert [len(split) for split in region] == [1, 2]
-    assert [reading.digit for reading in reader.read(picture)] == [8, 0]
-    # One that is as sure of anything leaves it whole.
-    assert len(stub_reader(between((3, 0.9))).read(picture)) == 1
-
-
-def test_the_image_is_what_the_network_sees(reader: Reader) -> None:
+def test_the_pixels_are_what_the_network_sees(reader: Reader) -> None:
     foreground = clear_digit(2, 100)
-    (reading,) = reader.read(on_paper(foreground, 0, 255), "single")
-    np.testing.assert_allclose(reading.image.astype(int), normalize_digit(foreground), atol=1)
-    again = reader.classifier.probabilities(reading.image[None])[0]
-    np.testing.assert_allclose(again, reading.probabilities, atol=1e-5)
+    (found,) = reader.read(on_paper(foreground, 0, 255), "single").numbers
+    (digit,) = found.digits
+    np.testing.assert_allclose(digit.pixels.astype(int), normalize_digit(foreground), atol=1)
+    again = reader.classifier.probabilities(digit.pixels[None])[0]
+    np.testing.assert_allclose(again, digit.probabilities, atol=1e-5)
+
+
+# As JSON
+
+
+def test_a_page_as_json() -> None:
+    reader = stub_reader(found=surely("-4"))  # centres 50 and 70, 16 wide, 28 high, at y = 100
+    assert reader.read(PAGE).to_dict("a.png") == {
+        "file": "a.png",
+        "numbers": [
+            {
+                "text": "-4",
+                "box": [62, 86, 78, 114],
+                "probability": pytest.approx(1, abs=1e-4),
+                "accepted": True,
+                "reason": None,
+                "row": None,
+                "column": None,
+                "digits": [
+                    {"digit": 4, "probability": 1.0, "box": [62, 86, 78, 114], "runner_up": 0}
+                ],
+            }
+        ],
+        "error": None,
+    }

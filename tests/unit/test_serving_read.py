@@ -1,242 +1,197 @@
-"""POST /v1/read: the reader's readings, or one line that says why there are none."""
+"""POST /v1/read: the reader's page, or one line that says why there is none."""
 
 import base64
 import io
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 from clear_digits import clear_digit
-from picture_requests import JSON, LINE, PNG, SMALL, encoded, send
+from picture_requests import JSON, LINE, PNG, SMALL, encoded, page, results, send, text
 from PIL import Image
 from starlette.testclient import TestClient
 
+from tenfold.reading.constraints import Constraints
+from tenfold.reading.page import Page
 from tenfold.reading.reader import Reader
-from tenfold.serving import bodies, requests, responses
+from tenfold.serving import requests
 from tenfold.serving.app import Settings, create_app
+from tenfold.serving.query import parse_query
 from tenfold.serving.queue import WorkQueue
+from tenfold.serving.read import is_small
 
 STROKES = [[(5.0, 5.0), (35.0, 5.0), (15.0, 60.0)]]
 OCTETS = "application/octet-stream"
 
 
-def text(data: bytes) -> str:
-    return base64.b64encode(data).decode()
-
-
-def results(response: Any) -> list[dict[str, Any]]:
-    assert response.status_code == 200, response.text
-    content: dict[str, Any] = response.json()
-    assert content["model"] == "field"
-    found: list[dict[str, Any]] = content["results"]
-    return found
-
-
-def same(result: dict[str, Any], readings: list[Any]) -> None:
-    """Compare a result of the service with the reader's readings."""
-    assert result["error"] is None
-    assert len(result["readings"]) == len(readings)
-    for index, (digit, reading) in enumerate(zip(result["readings"], readings, strict=True)):
-        assert digit["index"] == index
-        assert digit["box"] == (reading.box and list(reading.box))
-        assert (digit["digit"], digit["reason"]) == (reading.digit, reading.reason)
-        assert digit["rejected"] == (reading.reason is not None)
-        assert digit["runner_up"] == reading.runner_up
-        assert digit["probability"] == pytest.approx(reading.probability, abs=1e-4)
-        np.testing.assert_allclose(digit["probabilities"], reading.probabilities, atol=1e-4)
-        np.testing.assert_allclose(digit["members"], reading.members, atol=1e-4)
-        assert digit.get("row") == reading.row
+def same(result: dict[str, Any], expected: Page, file: str | None = None) -> None:
+    """Compare a result of the service with the reader's page."""
+    assert (result["file"], result["error"]) == (file, None)
+    assert result.keys() == {"file", "numbers", "error"}
+    for fields, number in zip(result["numbers"], expected.numbers, strict=True):
+        assert fields["text"] == number.text
+        assert fields["probability"] == pytest.approx(number.probability, abs=1e-4)
+        assert (fields["accepted"], fields["reason"]) == (number.accepted, number.reason)
+        assert (fields["row"], fields["column"]) == (number.row, number.column)
+        assert fields["box"] == list(number.box)
+        for digit_fields, digit in zip(fields["digits"], number.digits, strict=True):
+            assert digit_fields == {
+                "digit": digit.digit,
+                "probability": pytest.approx(digit.probability, abs=1e-4),
+                "box": list(digit.box),
+                "runner_up": digit.runner_up,
+            }
 
 
 # Pictures and strokes that can be read
 
 
-@pytest.mark.parametrize("query", ["", "?layout=line", "?single", "?single=true", "?grid=0"])
+@pytest.mark.parametrize("query", ["", "?layout=numbers", "?single", "?single=true", "?grid=0"])
 @pytest.mark.parametrize("body", [SMALL, LINE], ids=["small", "large"])
 def test_a_raw_picture_is_read_as_the_reader_does(
     client: TestClient, reader: Reader, body: bytes, query: str
 ) -> None:
-    (result,) = results(send(client, body, query=query))
-    assert result["name"] is None
-    same(result, reader.read(body, "single" if "single" in query else "line"))
+    expected = reader.read(body, "single" if "single" in query else "numbers")
+    assert expected.numbers
+    same(page(send(client, body, query=query)), expected)
 
 
-def test_the_event_loop_and_the_rest_give_the_same_result(client: TestClient) -> None:
+@pytest.mark.parametrize("query", ["", "?single", "?explain", "?single&explain"])
+def test_the_event_loop_and_the_rest_give_the_same_result(client: TestClient, query: str) -> None:
     bitmap = encoded(np.asarray(Image.open(io.BytesIO(SMALL))), "BMP")
     assert requests.is_small_png(SMALL)
     assert not requests.is_small_png(bitmap)
-    for query in ("", "?single&explain"):
-        assert results(send(client, SMALL, query=query)) == results(
-            send(client, bitmap, OCTETS, query)
-        )
+    assert page(send(client, SMALL, query=query)) == page(send(client, bitmap, OCTETS, query))
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [(b"", True), (b"single", True), (b"explain", True), (b"grid", False), (b"check=luhn", False)],
+)
+def test_what_may_take_long_with_a_small_picture_is_not_read_on_the_event_loop(
+    query: bytes, expected: object
+) -> None:
+    assert is_small(parse_query(query), SMALL) is expected
+    assert not is_small(parse_query(query), LINE)
 
 
 def test_every_body_type_gives_the_same_result(client: TestClient) -> None:
-    (raw,) = results(send(client, LINE))
-    assert [digit["digit"] for digit in raw["readings"]] == [3, 8, 0, 5]
-    one = client.post("/v1/read", json={"image": text(LINE)})
+    raw = page(send(client, LINE))
+    assert raw["numbers"]
+    assert page(client.post("/v1/read", json={"image": text(LINE)})) == raw
+    assert page(client.post("/v1/read", json={"images": [text(LINE)]})) == raw
     form = client.post("/v1/read", files={"file": ("../n.png", LINE)})
-    assert results(one) == [raw]
-    assert results(form) == [raw | {"name": "../n.png"}]
-    for path in ("/v1/read", "/v1/read/batch"):
-        many = client.post(path, json={"images": [text(LINE), text(SMALL)]})
-        files = client.post(path, files=[("file", ("a", LINE)), ("file", ("b", SMALL))])
-        assert [one["name"] for one in results(files)] == ["a", "b"]
-        assert [one["readings"] for one in results(files)] == [
-            one["readings"] for one in results(many)
-        ]
-        assert results(many)[0] == raw
+    assert page(form) == raw | {"file": "../n.png"}
 
 
-@pytest.mark.parametrize("query", ["", "?layout=line", "?single"])
+def test_a_batch_has_a_result_for_each_picture(client: TestClient) -> None:
+    one, other = page(send(client, LINE)), page(send(client, SMALL))
+    many = client.post("/v1/read/batch", json={"images": [text(LINE), text(SMALL)]})
+    assert results(many) == [one, other]
+    files = [("file", ("a", LINE)), ("file", ("b", SMALL))]
+    form = client.post("/v1/read/batch", files=files)
+    assert results(form) == [one | {"file": "a"}, other | {"file": "b"}]
+    for body in (LINE, SMALL):
+        alone = send(client, body, path="/v1/read/batch")
+        assert results(alone) == [page(send(client, body))]
+
+
+def test_several_pictures_are_sent_to_the_batch_only(client: TestClient) -> None:
+    files = [("file", ("a", LINE)), ("file", ("b", SMALL))]
+    for response in (
+        client.post("/v1/read", json={"images": [text(LINE), text(SMALL)]}),
+        client.post("/v1/read", files=files),
+    ):
+        assert response.status_code == 422
+        assert response.json() == {"error": "2 pictures; send several to /v1/read/batch"}
+
+
+@pytest.mark.parametrize("query", ["", "?layout=numbers", "?single"])
 def test_strokes_are_one_digit_by_default(client: TestClient, reader: Reader, query: str) -> None:
-    (result,) = results(client.post(f"/v1/read{query}", json={"strokes": STROKES}))
-    same(result, reader.read_strokes(STROKES, "line" if "line" in query else "single"))
-    assert result["readings"][0]["digit"] == 7
+    result = page(client.post(f"/v1/read{query}", json={"strokes": STROKES}))
+    same(result, reader.read_strokes(STROKES, "numbers" if "numbers" in query else "single"))
+    assert result["numbers"][0]["text"] == "7"
 
 
 def test_a_grid_has_rows_and_columns(client: TestClient, reader: Reader) -> None:
     sheet = np.full((300, 300), 255, np.uint8)
     for at in range(10, 300, 70):
         sheet[at - 2 : at + 2, 8:292] = sheet[8:292, at - 2 : at + 2] = 0
-    digit = clear_digit(4, 40)
-    sheet[90 : 90 + digit.shape[0], 90 : 90 + digit.shape[1]] = 255 - digit * 255
-    (result,) = results(send(client, encoded(sheet), query="?grid"))
+    digit = clear_digit(4, 30)
+    for row, column in ((1, 1), (3, 2)):
+        top, left = 16 + 70 * row, 20 + 70 * column
+        sheet[top : top + digit.shape[0], left : left + digit.shape[1]] = 255 - digit * 255
+    result = page(send(client, encoded(sheet), query="?grid"))
     same(result, reader.read(sheet, "grid"))
-    assert {(digit["row"], digit["column"]) for digit in result["readings"]} >= {(0, 0), (3, 3)}
+    found = {(one["row"], one["column"]): one["digits"][0]["digit"] for one in result["numbers"]}
+    assert found == {(1, 1): 4, (3, 2): 4}
 
 
-def test_explain_returns_the_images_that_the_network_saw(
-    client: TestClient, reader: Reader
+@pytest.mark.parametrize("query", ["", "&single"])
+@pytest.mark.parametrize("body", [SMALL, LINE], ids=["small", "large"])
+def test_explain_adds_what_the_network_saw(
+    client: TestClient, reader: Reader, body: bytes, query: str
 ) -> None:
-    (result,) = results(send(client, LINE, query="?explain"))
-    for digit, reading in zip(result["readings"], reader.read(LINE), strict=True):
-        seen = np.asarray(Image.open(io.BytesIO(base64.b64decode(digit["image"]))))
-        np.testing.assert_array_equal(seen, reading.image)
-    assert "image" not in results(send(client, LINE))[0]["readings"][0]
+    result = page(send(client, body, query="?explain" + query))
+    expected = reader.read(body, "single" if query else "numbers")
+    for fields, number in zip(result["numbers"], expected.numbers, strict=True):
+        for digit_fields, digit in zip(fields["digits"], number.digits, strict=True):
+            image = Image.open(io.BytesIO(base64.b64decode(digit_fields.pop("image"))))
+            assert image.format == "PNG"
+            np.testing.assert_array_equal(np.asarray(image), digit.pixels)
+            probabilities = digit_fields.pop("probabilities")
+            np.testing.assert_allclose(probabilities, digit.probabilities, atol=1e-4)
+    same(result, expected)
+
+
+@pytest.mark.parametrize(
+    ("query", "constraints"),
+    [
+        ("?length=99", Constraints(length=99)),
+        ("?length=99&digits_only", Constraints(length=99, digits_only=True)),
+        ("?check=luhn", Constraints(check="luhn")),
+    ],
+)
+def test_what_a_number_may_be_is_passed_on(
+    client: TestClient, reader: Reader, query: str, constraints: Constraints
+) -> None:
+    free, expected = page(send(client, LINE)), reader.read(LINE, constraints=constraints)
+    constrained = page(send(client, LINE, query=query))
+    same(constrained, expected)
+    assert constrained != free
+    if constraints.length:
+        assert {number["reason"] for number in constrained["numbers"]} == {"does not fit"}
 
 
 def test_of_several_pictures_each_has_its_own_error(client: TestClient) -> None:
     given = {"images": [text(LINE), text(b"<svg/>"), text(SMALL)]}
-    found = results(client.post("/v1/read", json=given))
+    found = results(client.post("/v1/read/batch", json=given))
     assert [one["error"] and one["error"][:22] for one in found] == [
         None,
         "not a readable picture",
         None,
     ]
-    assert [bool(one["readings"]) for one in found] == [True, False, True]
-    # In a batch a single picture has its own error too.
+    assert [bool(one["numbers"]) for one in found] == [True, False, True]
     (alone,) = results(client.post("/v1/read/batch", json={"images": [text(b"?")]}))
     assert alone["error"]
+    (small,) = results(send(client, SMALL[:60], path="/v1/read/batch"))
+    assert small == alone
 
 
-def test_a_blank_picture_has_no_digits(client: TestClient) -> None:
-    blank = encoded(np.zeros((28, 28), np.uint8))
-    assert results(send(client, blank))[0]["readings"] == []
-    assert results(send(client, blank, query="?single"))[0]["readings"][0]["reason"] == "blank"
+@pytest.mark.parametrize("query", ["", "?single"])
+def test_a_blank_picture_has_no_numbers(client: TestClient, query: str) -> None:
+    for side in (28, 300):
+        blank = encoded(np.zeros((side, side), np.uint8))
+        assert page(send(client, blank, query=query)) == {
+            "file": None,
+            "numbers": [],
+            "error": None,
+        }
 
 
-# Requests that are rejected
-
-
-BAD: list[tuple[bytes, str, str, int, str]] = [
-    (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "image/svg+xml", "", 422, "not a readable"),
-    (b"../../etc/passwd", PNG, "", 422, "not a readable picture; send PNG, JPEG"),
-    (b"", PNG, "", 422, "not a readable"),
-    (SMALL[:60], PNG, "", 422, "not a readable"),
-    (encoded(np.zeros((1, 1), np.uint8))[:40], PNG, "", 422, "not a readable"),
-    (LINE, PNG, "?grid", 422, "no grid in this picture"),
-    (SMALL, PNG, "?grid", 422, "no grid in this picture"),
-    (SMALL, "text/plain", "", 415, "Content-Type 'text/plain': send image"),
-    (SMALL, "", "", 415, "Content-Type '': send"),
-    (SMALL, PNG, "?layout=page", 422, "layout='page': use line, single or grid"),
-    (SMALL, PNG, "?grid&single", 422, "exclude each other"),
-    (SMALL, PNG, "?gird", 422, "'gird': unknown parameter; use layout"),
-    (SMALL, PNG, "?explain=perhaps", 422, "explain='perhaps': use true or false"),
-    (b"{", JSON, "", 400, "body is not JSON"),
-    (b"[" * 100_000, JSON, "", 400, "body is not JSON"),
-    (b"[]", JSON, "", 422, "body: give one of image, images, strokes"),
-    (b"{}", JSON, "", 422, "body: give one of"),
-    (b'{"image": "", "images": []}', JSON, "", 422, "body: give one of"),
-    (b'{"url": "http://127.0.0.1/"}', JSON, "", 422, "'url': unknown field"),
-    (b'{"a\\nb": 1}', JSON, "", 422, "unknown field"),
-    (b'{"image": 5}', JSON, "", 422, "image: Input should be a valid string"),
-    (b'{"image": "http://127.0.0.1/"}', JSON, "", 422, "image: not base64"),
-    (b'{"image": "PHN2Zy8+"}', JSON, "", 422, "not a readable picture"),
-    (b'{"images": []}', JSON, "", 422, "images: List should have at least 1 item"),
-    (b'{"images": ["PHN2Zy8+", "%"]}', JSON, "", 422, "images.1: not base64"),
-    (b'{"strokes": 5}', JSON, "", 422, "strokes: Input should be a valid list"),
-    (b'{"strokes": [[[1, "2"]]]}', JSON, "", 422, "strokes.0.0.1: Input should be a valid number"),
-    (b'{"strokes": [[[1, 1e999]]]}', JSON, "", 422, "strokes.0.0.1: Input should be a finite"),
-    (b'{"strokes": [[[1, NaN]]]}', JSON, "", 400, "body is not JSON"),
-    (b'{"strokes": [[[1, 1e300]]]}', JSON, "", 422, "finite numbers"),
-    (b'{"strokes": []}', JSON, "?grid", 422, "no grid"),
-    (b"--x", "multipart/form-data", "", 400, "body is not multipart/form-data"),
-    (b"nothing", "multipart/form-data; boundary=x", "", 400, "body is not multipart/form-data"),
-    (b"--x--\r\n", "multipart/form-data; boundary=x", "", 422, "no pictures; send files"),
-]
-
-
-@pytest.mark.parametrize("case", BAD)
-def test_a_bad_request_is_answered_by_one_line(
-    client: TestClient, case: tuple[bytes, str, str, int, str]
-) -> None:
-    body, kind, query, status, message = case
-    response = send(client, body, kind, query)
-    assert response.status_code == status, response.text
-    content = response.json()
-    assert content.keys() == {"error"}
-    assert message in content["error"]
-    assert "\n" not in content["error"]
-    assert not re.search(r"Error\b|Traceback|tenfold/|\.py", content["error"])
-
-
-def test_too_much_is_rejected(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert send(client, bytes(bodies.MAX_BODY_BYTES + 1)).status_code == 413
-    assert send(client, b" " * (bodies.MAX_JSON_BYTES + 1), JSON).status_code == 413
-    images = [text(SMALL)] * (requests.MAX_PICTURES + 1)
-    for path in ("/v1/read", "/v1/read/batch"):
-        assert client.post(path, json={"images": images}).status_code == 413
-        files = [("file", ("a", b"?"))] * (requests.MAX_PICTURES + 1)
-        assert client.post(path, files=files).status_code == 413
-    strokes = [[[0, 0]] * requests.MAX_STROKE_POINTS]
-    assert client.post("/v1/read", json={"strokes": strokes}).status_code == 413
-    monkeypatch.setattr(responses, "MAX_PIXELS", 5_000)
-    large, small = text(encoded(np.zeros((71, 71), np.uint8))), text(SMALL)
-    response = client.post("/v1/read", json={"image": large})
-    assert response.status_code == 422
-    assert "71 x 71 is above" in response.json()["error"]
-    found = results(client.post("/v1/read", json={"images": [small] * 3 + [large]}))
-    assert [bool(one["error"]) for one in found] == [False, False, True, True]
-
-
-def test_a_body_without_a_content_length_is_bounded_as_it_arrives(client: TestClient) -> None:
-    given: list[int] = []
-
-    def endless() -> Iterator[bytes]:
-        for _ in range(100):
-            given.append(1)
-            yield bytes(2**20)
-
-    response = client.post("/v1/read", content=endless(), headers={"Content-Type": PNG})
-    assert response.status_code == 413
-    assert "above 16 MiB" in response.json()["error"]
-    chunks = iter([SMALL[:50], SMALL[50:]])
-    response = client.post("/v1/read", content=chunks, headers={"Content-Type": PNG})
-    assert results(response)[0]["readings"][0]["digit"] == 7
-
-
-def test_a_picture_of_too_many_pixels_is_not_decoded(client: TestClient) -> None:
-    header = SMALL[:16] + (10_000).to_bytes(4, "big") * 2
-    import zlib
-
-    crc = zlib.crc32(header[12:] + SMALL[24:29]).to_bytes(4, "big")
-    response = send(client, header + SMALL[24:29] + crc + SMALL[33:])
-    assert response.status_code == 422
-    assert "10000 x 10000 is above 25 million pixels" in response.json()["error"]
+# Requests that cannot be served now, and bugs
 
 
 @pytest.mark.parametrize("body", [SMALL, LINE, json.dumps({"strokes": STROKES}).encode()])
@@ -254,11 +209,11 @@ def test_a_full_queue_answers_when_to_retry(body: bytes) -> None:
 def test_a_bug_is_answered_by_an_identifier_that_is_in_the_log(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, body: bytes, path: str
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise RuntimeError("/a/secret/path")
 
-    monkeypatch.setattr("tenfold.serving.read.find_digits", broken)
     monkeypatch.setattr(Reader, "read", broken)
+    monkeypatch.setattr("tenfold.serving.read.crop_digit", broken)
     client = TestClient(create_app(Settings()), raise_server_exceptions=False)
     response = client.post(path, content=body, headers={"Content-Type": PNG})
     assert response.status_code == 500

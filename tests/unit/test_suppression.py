@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tenfold.reading.suppression import SuppressionConfig, exclusions, suppress
 
 ONLY_OVERLAP = SuppressionConfig(
-    min_objectness=0.0, max_overlap=0.5, min_distance=(0.0, 0.0), max_inside=1.0
+    max_overlap=0.5, min_distance=(0.0, 0.0), min_distance_of_height=0.0, max_inside=1.0
 )
 boxes_of_pixels = st.lists(
     st.tuples(*[st.integers(0, 12)] * 2, *[st.integers(1, 8)] * 2), min_size=1, max_size=8
@@ -52,12 +52,6 @@ def test_what_stays_excludes_nothing_that_stays_and_everything_that_goes(
     for gone in set(range(len(boxes))) - set(kept.tolist()):
         stronger = kept[objectness[kept] >= objectness[gone]]
         assert excluded[gone, stronger].any()
-
-
-def test_uncertain_detections_are_dropped() -> None:
-    boxes = np.array([[10, 10, 5, 5], [40, 10, 5, 5]], np.float32)
-    config = SuppressionConfig(min_objectness=0.4)
-    assert suppress(np.array([0.3, 0.5], np.float32), boxes, config).tolist() == [1]
 
 
 @pytest.mark.parametrize(("apart", "kept"), [(2, [1]), (6, [1, 0])])

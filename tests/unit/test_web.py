@@ -4,14 +4,19 @@ import hashlib
 import io
 import json
 import tarfile
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
+from made_bundles import write_bundle
 
+from tenfold.bundle.detector_runtime import OnnxDetector
+from tenfold.bundle.format import BUNDLES
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.errors import BundleError, DataError, TenfoldError
+from tenfold.reading.reader import load_number_reader
 from tenfold.serving import web
 from tenfold.serving.assets import PAGE_FOLDER
 
@@ -47,7 +52,7 @@ def test_a_site_has_all_its_files(registry: list[str], tmp_path: Path) -> None:
     written = {p.relative_to(site).as_posix() for p in site.rglob("*") if p.is_file()}
     page = {p.relative_to(PAGE_FOLDER).as_posix() for p in PAGE_FOLDER.rglob("*") if p.is_file()}
     licences = {"tenfold-LICENSE", "onnxruntime-LICENSE", "onnxruntime-ThirdPartyNotices"}
-    expected = {"model.json", "model.onnx", *(f"runtime/{name}" for name in FILES)}
+    expected = {"model.json", "model.onnx", "detector.onnx", *(f"runtime/{name}" for name in FILES)}
     assert written == page | expected | {f"licences/{name}.txt" for name in licences}
     for name, holder in (("tenfold", "tenfold developers"), ("onnxruntime", "Microsoft")):
         text = (site / f"licences/{name}-LICENSE.txt").read_text()
@@ -59,13 +64,32 @@ def test_a_site_has_all_its_files(registry: list[str], tmp_path: Path) -> None:
     classifier = OnnxClassifier.load("field")
     assert model["rejection_threshold"] == classifier.config.rejection_threshold
     assert model["report"] is None
+    numbers = load_number_reader("field")
+    assert model["reader"] == json.loads(json.dumps(asdict(numbers.config)))
     images = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)
     session = onnxruntime.InferenceSession(str(site / "model.onnx"))
     [found] = session.run(["probabilities"], {"images": images})
     np.testing.assert_allclose(found, classifier.probabilities(images), atol=1e-5)
 
+    grey = np.full((32, 32), 255, np.uint8)
+    grey[8:24, 15:17] = 0
+    detector = OnnxDetector((site / "detector.onnx").read_bytes())
+    there, here = (one.detect(grey, 0.1) for one in (detector, numbers.detector))
+    np.testing.assert_array_equal(there.boxes, here.boxes)
+
     web.write_site("field", tmp_path / "again")
     assert len(registry) == 1, "the second time the files come from the cache"
+
+
+def test_a_bundle_without_a_detector_uses_the_shipped_one(
+    registry: list[str], tmp_path: Path
+) -> None:
+    del registry
+    bundle = write_bundle(tmp_path / "bundle")
+    web.write_site(bundle, tmp_path / "site")
+    shipped = (BUNDLES / "field" / "detector.onnx").read_bytes()
+    assert (tmp_path / "site" / "detector.onnx").read_bytes() == shipped
+    assert (tmp_path / "site" / "model.onnx").read_bytes() == (bundle / "model.onnx").read_bytes()
 
 
 def test_a_report_is_copied(registry: list[str], tmp_path: Path) -> None:

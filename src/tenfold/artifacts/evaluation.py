@@ -199,8 +199,8 @@ class MisreadPicture(Artifact):
 class ReaderEvaluation(Artifact):
     """A reader measured on pictures.
 
-    Of single digits `right` counts the pictures whose digit is read, rejected or not; of numbers,
-    those read to the last digit; of grids, the cells; of non-digits, those that are rejected.
+    Of single digits and numbers `right` counts the pictures whose most probable text is the label;
+    of grids, the cells; of non-digits, the pictures without an accepted digit.
     """
 
     data: PictureSet
@@ -211,7 +211,7 @@ class ReaderEvaluation(Artifact):
         description="Wilson's 95 % interval (1927)"
     )
     mistakes: tuple[MisreadPicture, ...]
-    accepted: Count | None = Field(
-        default=None, description="single digits that are not rejected; None of other kinds"
+    accepted: Count = Field(
+        description="pictures whose numbers are all accepted, one at least; of grids, cells"
     )
-    right_of_accepted: Count | None = Field(default=None, description="of these, read right")
+    right_of_accepted: Count = Field(description="of these, read right")

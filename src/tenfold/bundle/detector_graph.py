@@ -27,6 +27,14 @@ MAX_PEAKS = 2048  # of a picture
 State = Mapping[str, npt.NDArray[np.float32]]
 
 
+def calibrate_objectness(state: State, slope: float, intercept: float) -> State:
+    """Return a detector's state dict whose objectness has the logit slope × logit + intercept."""
+    weight, bias = state["output.weight"].copy(), state["output.bias"].copy()
+    weight[0] *= slope
+    bias[0] = slope * bias[0] + intercept
+    return {**state, "output.weight": weight, "output.bias": bias}
+
+
 def build_detector_graph(config: DetectorConfig, state: State) -> onnx.ModelProto:
     """Write a detector as an ONNX model.
 

@@ -162,6 +162,21 @@ def read_detector(path: str | Path) -> tuple[DetectorFacts, bytes] | None:
     return facts, read_hashed(find_bundle(path) / DETECTOR_FILE, facts.sha256)
 
 
+def find_detector(path: str | Path) -> tuple[Path, DetectorFacts, bytes]:
+    """Read the detector of a bundle, or the shipped bundle's if it has none.
+
+    Returns:
+        its file, and what `read_detector` gives.
+
+    Raises:
+        BundleError: a file is missing or damaged.
+    """
+    for bundle in (path, SHIPPED):
+        if detector := read_detector(bundle):
+            return find_bundle(bundle) / DETECTOR_FILE, *detector
+    raise BundleError(f"{find_bundle(SHIPPED)}: has no detector; install tenfold again")
+
+
 def read_hashed(file: Path, sha256: str) -> bytes:
     """Read a file of a bundle, and compare it with the SHA-256 in `bundle.json`.
 

@@ -87,8 +87,14 @@ def add_detector(folder: Path, facts: DetectorFacts, model: bytes) -> None:
     """
     facts = facts.model_copy(update={"sha256": hashlib.sha256(model).hexdigest()})
     config = read_config(folder).model_copy(update={"detector": facts})
+    weights = read_hashed(folder / WEIGHTS_FILE, config.weights_sha256)
+    others = [part for part in read_card(folder).split("\n\n") if DETECTOR_FILE not in part]
+    about = (
+        f"`{DETECTOR_FILE}` finds the digits of numbers. Trained by the recipe {facts.recipe}\n"
+        f"with seed {facts.seed} on fields rendered with the training images."
+    )
     write_atomically(folder / DETECTOR_FILE, model)
-    write_atomically(folder / CONFIG_FILE, config.to_json())
+    _write(folder, config, weights, folder, "\n\n".join([*others, about]).strip() + "\n")
 
 
 def copy_bundle(path: str | Path, folder: Path) -> None:

@@ -70,13 +70,15 @@ def _evaluate_reader(path: Path | None, data: str, page: Path | None, *, as_json
             reader, pictures, lambda done: progress.update(task, completed=done)
         )
     if page:
+        from tenfold.reading.constraints import ANYTHING
         from tenfold.report.explanation import write_explanation
 
         misread = [
             (f"{m.index}, labelled {m.label or 'no digit'}", pictures.pictures[m.index])
             for m in result.mistakes[:MAX_EXPLAINED]
         ]
-        typer.echo(write_explanation(misread, reader, LAYOUTS[pictures.kind], page), err=True)
+        layout = LAYOUTS[pictures.kind]
+        typer.echo(write_explanation(misread, reader, layout, ANYTHING, page), err=True)
     if as_json:
         print_json(result.model_dump())
     else:

@@ -46,7 +46,7 @@ OnOption = Annotated[
 ]
 
 MAX_EXPLAINED = 100
-"""Pictures on a page that explains readings."""
+"""Pictures on a page that shows how they were read."""
 
 
 def overrides_of(
@@ -152,10 +152,11 @@ def print_reader_evaluation(evaluation: "ReaderEvaluation") -> None:
         low, high = evaluation.accuracy_interval
         line += f", {100 * evaluation.accuracy:.2f} % ({100 * low:.2f}–{100 * high:.2f} %)"
     console().print(line, highlight=False)
-    if (accepted := evaluation.accepted) and evaluation.right_of_accepted is not None:
+    if (of := evaluation.of) and data.kind != "non-digit":
+        wrong = evaluation.accepted - evaluation.right_of_accepted
         console().print(
-            f"accepted: {100 * accepted / data.pictures:.2f} %, of these right: "
-            f"{100 * evaluation.right_of_accepted / accepted:.2f} %",
+            f"accepted: {100 * evaluation.accepted / of:.2f} %; "
+            f"accepted and wrong: {wrong:,}, {100 * wrong / of:.2f} %",
             highlight=False,
         )
 

@@ -6,57 +6,80 @@ import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
 from tenfold.cli.output import MAX_EXPLAINED, ModelOption, OnOption, console
-from tenfold.cli.read_output import Named, print_csv, print_json, print_table
+from tenfold.cli.read_output import Outcome, print_csv, print_json, print_text
 from tenfold.errors import DataError, TenfoldError
 from tenfold.text import escape
 
 if TYPE_CHECKING:
     from tenfold.data.decoding import Picture
-    from tenfold.reading.crops import Layout
+    from tenfold.reading.constraints import Constraints
+    from tenfold.reading.reader import Layout
 
 MIN_PICTURES_FOR_PROCESSES = 200
 MIN_PICTURES_FOR_PROGRESS = 20
 
 
+Sources = Annotated[
+    list[str], typer.Argument(help="Picture files, folders, patterns; - is standard input.")
+]
+Grid = Annotated[bool, typer.Option("--grid", help="Cells of a printed grid, a digit each.")]
+Single = Annotated[bool, typer.Option("--single", help="Each picture is one digit.")]
+Length = Annotated[int | None, typer.Option(min=1, help="Each number has this many digits.")]
+Pattern = Annotated[
+    str | None, typer.Option(metavar="REGEX", help="Each number matches this regular expression.")
+]
+Check = Annotated[
+    Literal["luhn", "mod10", "mod11"] | None,
+    typer.Option(help="The last digit of each number checks the others."),
+]
+DigitsOnly = Annotated[
+    bool, typer.Option("--digits-only", help="Leave out points, minus signs, slashes, colons.")
+]
+MinConfidence = Annotated[
+    float | None,
+    typer.Option(
+        min=0, max=1, help="Do not accept less probable numbers [default: the bundle's threshold]."
+    ),
+]
+Explain = Annotated[Path | None, typer.Option(help="Write a page that shows what was detected.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object a picture, a line each.")]
+Csv = Annotated[bool, typer.Option("--csv", help="A table with commas, a row a number.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        help="A folder of Parquet files, for millions; also takes .parquet and .tar files. "
+        "The same command continues it."
+    ),
+]
+
+
 def read(  # noqa: PLR0913 - a command line
-    sources: Annotated[
-        list[str], typer.Argument(help="Picture files, folders, patterns; - is standard input.")
-    ],
+    sources: Sources,
     *,
-    grid: Annotated[bool, typer.Option("--grid", help="Cells of a printed grid.")] = False,
-    single: Annotated[bool, typer.Option("--single", help="Exactly one digit a picture.")] = False,
-    min_confidence: Annotated[
-        float | None,
-        typer.Option(
-            min=0, max=1, help="Reject less probable digits [default: the bundle's threshold]."
-        ),
-    ] = None,
+    grid: Grid = False,
+    single: Single = False,
+    length: Length = None,
+    pattern: Pattern = None,
+    check: Check = None,
+    digits_only: DigitsOnly = False,
+    min_confidence: MinConfidence = None,
     model: ModelOption = None,
-    explain: Annotated[
-        Path | None, typer.Option(help="Write a page that shows every step.")
-    ] = None,
-    json_: Annotated[
-        bool, typer.Option("--json", help="One JSON object a digit, a line each.")
-    ] = False,
-    csv_: Annotated[bool, typer.Option("--csv", help="A table with commas.")] = False,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            help="A folder of Parquet files, for millions; also takes .parquet and .tar files. "
-            "The same command continues it."
-        ),
-    ] = None,
+    explain: Explain = None,
+    json_: Json = False,
+    csv_: Csv = False,
+    out: Out = None,
     on: OnOption = None,
 ) -> None:
-    """Read the digits in pictures: files, folders, patterns or standard input."""
+    """Read the numbers in pictures: files, folders, patterns or standard input."""
     # Digits are normalised by products of small matrices: more threads would only wait.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from tenfold.bundle.format import SHIPPED
+    from tenfold.reading.constraints import ANYTHING, Constraints
 
     if grid + single > 1 or json_ + csv_ > 1:
         raise TenfoldError("--grid and --single exclude each other, and so do --json and --csv")
@@ -64,12 +87,17 @@ def read(  # noqa: PLR0913 - a command line
         raise TenfoldError("--out excludes --json, --csv and --explain")
     if on and not out:
         raise TenfoldError("--on needs --out: a cluster is for millions of pictures")
-    layout: Layout = "grid" if grid else "single" if single else "line"
-    settings = _Settings(model or SHIPPED, layout, min_confidence)
+    constraints = Constraints(length=length, pattern=pattern, check=check, digits_only=digits_only)
+    if constraints != ANYTHING and (grid or single):
+        raise TenfoldError(
+            "--length, --pattern, --check and --digits-only go without --grid and --single"
+        )
+    layout: Layout = "grid" if grid else "single" if single else "numbers"
+    settings = _Settings(model or SHIPPED, layout, constraints, min_confidence)
     if out:
         _write_parquet(settings, sources, out, on)
     else:
-        show = print_json if json_ else print_csv if csv_ else print_table
+        show = print_json if json_ else print_csv if csv_ else print_text
         _print(settings, sources, show, explain)
 
 
@@ -78,25 +106,27 @@ class _Settings(NamedTuple):
 
     model: Path
     layout: "Layout"
-    rejection_threshold: float | None
+    constraints: "Constraints"
+    min_probability: float | None
 
 
 def _print(
     settings: _Settings,
     sources: Sequence[str],
-    show: Callable[[Iterable[Named]], None],
+    show: Callable[[Iterable[Outcome]], None],
     explain: Path | None,
 ) -> None:
-    """Print the readings, and write the page that explains them."""
+    """Print what was read, and write the page that explains it."""
     failures: list[DataError] = []
     explained: list[tuple[str, Picture]] = []
-    show(_readings(settings, sources, failures, explained))
+    show(_outcomes(settings, sources, failures, explained))
     if explain:
         from tenfold.reading.reader import Reader
         from tenfold.report.explanation import write_explanation
 
-        reader = Reader.load(settings.model, settings.rejection_threshold)
-        typer.echo(write_explanation(explained, reader, settings.layout, explain), err=True)
+        reader = Reader.load(settings.model, settings.min_probability)
+        page = write_explanation(explained, reader, settings.layout, settings.constraints, explain)
+        typer.echo(page, err=True)
     if failures:
         raise typer.Exit(2)
 
@@ -144,13 +174,13 @@ def _write_parquet(settings: _Settings, sources: Sequence[str], out: Path, on: s
         raise DataError(f"--out {out}: rows with an error: {errors:,}; the first is: {first}")
 
 
-def _readings(
+def _outcomes(
     settings: _Settings,
     sources: Sequence[str],
     failures: list[DataError],
     explained: "list[tuple[str, Picture]]",
-) -> "Iterator[Named]":
-    """Yield the readings of each picture; print and collect the errors of the others."""
+) -> "Iterator[Outcome]":
+    """Yield the page of each picture, or its error, which is also printed and collected."""
     from tenfold.cpu import available_cores
     from tenfold.reading.bulk import read_in_bulk
 
@@ -159,7 +189,7 @@ def _readings(
         try:
             names += _files(source)
         except DataError as error:
-            _fail(failures, error)
+            yield source, _failed(failures, error)
     names = list(dict.fromkeys(names))
     standard_input = sys.stdin.buffer.read() if "-" in names else b""
     pictures = [standard_input if name == "-" else Path(name) for name in names]
@@ -167,12 +197,13 @@ def _readings(
         pictures,
         settings.model,
         settings.layout,
-        rejection_threshold=settings.rejection_threshold,
+        constraints=settings.constraints,
+        min_probability=settings.min_probability,
         workers=available_cores() if len(names) > MIN_PICTURES_FOR_PROCESSES else 1,
     )
     for name, picture, outcome in zip(names, _with_progress(pictures), outcomes, strict=True):
         if isinstance(outcome, DataError):
-            _fail(failures, outcome)
+            yield name, _failed(failures, outcome)
             continue
         if len(explained) < MAX_EXPLAINED:
             explained.append((name, picture))
@@ -220,6 +251,7 @@ def _with_progress(pictures: "list[Picture]") -> "Iterator[Picture]":
     yield from track(pictures, "reading", console=terminal, disable=quiet, transient=True)
 
 
-def _fail(failures: list[DataError], error: DataError) -> None:
+def _failed(failures: list[DataError], error: DataError) -> DataError:
     failures.append(error)
     typer.echo(f"tenfold: {escape(str(error))}", err=True)
+    return error

@@ -1,4 +1,4 @@
-"""What `tenfold read` prints: JSON lines, CSV, a table."""
+"""What `tenfold read` prints: text, JSON lines, CSV."""
 
 import csv
 import json
@@ -9,89 +9,80 @@ from typing import TYPE_CHECKING
 import typer
 
 from tenfold.cli.output import console
+from tenfold.errors import DataError
 from tenfold.text import csv_cell, escape
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-    from rich.text import Text
+    from rich.console import Console
 
-    from tenfold.reading.reader import Reading
+    from tenfold.reading.page import Number, Page
 
-Named = tuple[str, "list[Reading]"]  # the name of a picture, and its readings
+Outcome = tuple[str, "Page | DataError"]  # the name of a picture, and what was read or why not
 
-COLUMNS = (
-    *("file", "index", "box", "digit", "probability", "runner_up", "rejected", "reason"),
-    *("row", "column"),
-)
-MIN_RUNNER_UP_SHOWN = 0.01
-_SYMBOLS: dict[str | None, str] = {"blank": "·", "not a digit": "?", "unsure": "?"}
+COLUMNS = ("file", "number", "probability", "accepted")
+EMPTY_CELL = "·"
+MIN_ALTERNATIVE_SHOWN = 0.01
 
 
-def print_json(named: Iterable[Named]) -> None:
-    """Print a JSON object a digit, a line each."""
-    for name, readings in named:
-        for index, reading in enumerate(readings):
-            typer.echo(json.dumps({"file": escape(name)} | reading.to_dict(index)))
+def print_json(outcomes: Iterable[Outcome]) -> None:
+    """Print a JSON object a picture, a line each."""
+    for name, outcome in outcomes:
+        file = escape(name)
+        if isinstance(outcome, DataError):
+            typer.echo(json.dumps({"file": file, "numbers": [], "error": escape(str(outcome))}))
+        else:
+            typer.echo(json.dumps(outcome.to_dict(file)))
 
 
-def print_csv(named: Iterable[Named]) -> None:
-    """Print a table with commas, a line a digit."""
+def print_csv(outcomes: Iterable[Outcome]) -> None:
+    """Print a table with commas, a row a number."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for name, readings in named:
-        for index, reading in enumerate(readings):
-            row = {"file": name} | reading.to_dict(index)
-            row["box"] = " ".join(map(str, row["box"] or ()))
-            writer.writerow([csv_cell(row.get(column)) for column in COLUMNS])
+    for name, outcome in outcomes:
+        for number in () if isinstance(outcome, DataError) else outcome.numbers:
+            fields = number.to_dict()
+            accepted = json.dumps(fields["accepted"])
+            # A number that begins with a minus sign is no formula.
+            writer.writerow([csv_cell(name), fields["text"], fields["probability"], accepted])
 
 
-def print_table(named: Iterable[Named]) -> None:
-    """Print each picture's number, then its digits, each with a small picture."""
-    from rich.markup import escape as escape_markup
-    from rich.table import Table
-
+def print_text(outcomes: Iterable[Outcome]) -> None:
+    """Print the numbers of each picture for people: one beside its file, several below it."""
     terminal = console()
-    coloured = terminal.color_system is not None
-    for name, readings in named:
-        number = "".join(_SYMBOLS.get(r.reason, str(r.digit)) for r in readings)
-        heading = f"{escape_markup(escape(name))}  [bold]{number or 'no digits'}[/bold]"
-        terminal.print(heading, highlight=False, soft_wrap=True)
-        table = Table(box=None, show_header=False, pad_edge=True)
-        for reading in readings:
-            if reading.row is not None and reading.reason == "blank":
-                continue
-            table.add_row(_picture(reading.image, coloured=coloured), _describe(reading))
-        terminal.print(table)
+    for name, outcome in outcomes:
+        if not isinstance(outcome, DataError):
+            _print_page(terminal, name, outcome)
 
 
-def _describe(reading: "Reading") -> str:
-    place = ""
-    if reading.row is not None and reading.column is not None:
-        place = f"row {reading.row + 1}, column {reading.column + 1}\n"
-    if reading.reason == "blank":
-        return f"{place}[dim]blank[/dim]"
-    rounds_to_certain = reading.probability >= 0.9995  # noqa: PLR2004
-    share = "> 99.9 %" if rounds_to_certain else f"{100 * reading.probability:.1f} %"
-    text = f"{place}[bold]{reading.digit}[/bold]  {share}"
-    second = float(reading.probabilities[reading.runner_up])
-    if second > MIN_RUNNER_UP_SHOWN:
-        text += f"\n[dim]or {reading.runner_up}, {100 * second:.1f} %[/dim]"
-    return text + (f"\n[yellow]{reading.reason}[/yellow]" if reading.reason else "")
+def _print_page(terminal: "Console", name: str, page: "Page") -> None:
+    if page.grid:
+        lines = [" ".join(n.text if n else EMPTY_CELL for n in row) for row in page.cells]
+    else:
+        width = max((len(number.text) for number in page.numbers), default=0)
+        lines = [_describe(number, width) for number in page.numbers] or ["no numbers"]
+    alone = len(lines) == 1
+    text = f"{_literal(name)}  {lines[0]}" if alone else "\n  ".join([_literal(name), *lines])
+    terminal.print(text, highlight=False, soft_wrap=True)
 
 
-def _picture(image: "npt.NDArray[np.uint8]", *, coloured: bool) -> "Text":
-    """Draw a digit in 14 × 7 characters, two pixels of grey each, or one of five shades."""
-    from rich.text import Text
+def _describe(number: "Number", width: int) -> str:
+    """Return a line of rich's markup."""
+    text = f"[bold]{number.text:<{width}}[/bold]  {_percent(number.probability):>8}"
+    if number.reason:
+        text += f"  [yellow]{number.reason}[/yellow]"
+    shown = [a for a in number.alternatives if a[0] and a[1] >= MIN_ALTERNATIVE_SHOWN]
+    if shown:
+        other, probability = shown[0]
+        text += f"  [dim]or {other}, {_percent(probability)}[/dim]"
+    return text
 
-    small = image.reshape(14, 2, 14, 2).mean(axis=(1, 3)).astype(int)
-    lines = []
-    for row in range(0, 14, 2):
-        line = Text()
-        for top, bottom in zip(small[row], small[row + 1], strict=True):
-            if coloured:
-                line.append("▀", f"rgb({top},{top},{top}) on rgb({bottom},{bottom},{bottom})")
-            else:
-                line.append(" ░▒▓█"[(top + bottom) * 5 // 512])
-        lines.append(line)
-    return Text("\n").join(lines)
+
+def _percent(probability: float) -> str:
+    rounds_to_certain = probability >= 0.9995  # noqa: PLR2004
+    return "> 99.9 %" if rounds_to_certain else f"{100 * probability:.1f} %"
+
+
+def _literal(name: str) -> str:
+    from rich.markup import escape as escape_markup
+
+    return escape_markup(escape(name))

@@ -7,12 +7,20 @@ import numpy as np
 import numpy.typing as npt
 
 from tenfold.artifacts.detection import DetectorEvaluation, FieldMetrics
+from tenfold.bundle.detector_runtime import OnnxDetector
 from tenfold.data.digits import Digits
+from tenfold.data.seeds import derive_seed
 from tenfold.evaluation.metrics import wilson
 from tenfold.reading.number_reader import NumberReader
+from tenfold.reading.suppression import suppress
+from tenfold.rendering.fields import FieldRenderer
 from tenfold.rendering.held_out import HELD_OUT, Labelled, held_out_fields
 
 MAX_LOGIT = 12.0
+MIN_OBJECTNESS = 0.1  # of detections that say something about the others
+# A detection is an object's if their centres are nearer than these shares of the object's sides.
+MAX_SHIFT = np.array([0.5, 0.3])
+MIN_TOLERANCE_PX = 3.0
 
 
 def evaluate_fields(reader: NumberReader, digits: Digits, count: int) -> DetectorEvaluation:
@@ -68,6 +76,50 @@ def _outcomes(reader: NumberReader, digits: Digits, count: int) -> Iterator[tupl
             numbers = reader.read(pixels).numbers
             if len(numbers) == 1:
                 yield numbers[0].probability, numbers[0].value == text
+
+
+def read_objectness(
+    detector: OnnxDetector, digits: Digits, count: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Look at `count` rendered fields, written with `digits`.
+
+    Returns:
+        float64[n], the objectness of each detection that no better one suppresses, and bool[n],
+        whether there is a digit or a mark.
+    """
+    renderer = FieldRenderer(digits, derive_seed("objectness"))
+    objectness, is_object = [], []
+    for index in range(count):
+        field = renderer.render(index)
+        found = detector.detect(field.pixels, MIN_OBJECTNESS)
+        found = found.of(suppress(found.objectness, found.boxes))
+        objectness.append(found.objectness)
+        is_object.append(match_boxes(found.boxes, field.labels) >= 0)
+    return np.concatenate(objectness).astype(np.float64), np.concatenate(is_object)
+
+
+def match_boxes(
+    boxes: npt.NDArray[np.float32], labels: npt.NDArray[np.float32]
+) -> npt.NDArray[np.intp]:
+    """Match detections with objects whose centres are near; each object is matched once.
+
+    Args:
+        boxes: float32[n, 4], the most certain first: centre x, centre y, width, height.
+        labels: float32[m, 5], see `Field`.
+
+    Returns:
+        the index of each detection's object, -1 where there is none.
+    """
+    matches = np.full(len(boxes), -1)
+    free = np.ones(len(labels), bool)
+    tolerance = np.maximum(MAX_SHIFT * labels[:, 3:], MIN_TOLERANCE_PX)
+    for place, box in enumerate(boxes):
+        distance = np.abs(box[:2] - labels[:, 1:3]) / tolerance
+        distance = np.where(free, distance.max(axis=1), np.inf)
+        if len(labels) and distance.min() < 1:
+            matches[place] = distance.argmin()
+            free[matches[place]] = False
+    return matches
 
 
 def fit_calibration(

@@ -3,19 +3,21 @@
 from collections.abc import Callable, Sequence
 
 from tenfold.artifacts.evaluation import MisreadPicture, PictureSet, ReaderEvaluation
-from tenfold.data.pictures import Pictures
+from tenfold.data.pictures import Kind, Pictures
 from tenfold.errors import DataError
 from tenfold.evaluation.metrics import wilson
-from tenfold.reading.crops import Layout
-from tenfold.reading.reader import Reader, Reading
+from tenfold.reading.page import Page
+from tenfold.reading.reader import Layout, Reader
 
 BLANK = "."
-LAYOUTS: dict[str, Layout] = {
+LAYOUTS: dict[Kind, Layout] = {
     "single": "single",
-    "number": "line",
+    "number": "numbers",
     "grid": "grid",
     "non-digit": "single",
 }
+
+Item = tuple[str, str, bool]  # what is wanted, what was read, whether it was accepted
 
 
 def evaluate_reader(
@@ -28,23 +30,19 @@ def evaluate_reader(
         pictures: labelled; their `kind` says how they are to be read.
         on_picture: called with the number of pictures done.
     """
-    right = of = accepted = right_of_accepted = 0
+    items: list[Item] = []
     mistakes = []
     outcomes = reader.outcomes(pictures.pictures, LAYOUTS[pictures.kind])
     for index, outcome in enumerate(outcomes):
-        readings = [] if isinstance(outcome, DataError) else outcome  # such as: no grid found
+        page = Page(()) if isinstance(outcome, DataError) else outcome  # such as: no grid found
         label = pictures.labels[index]
-        wanted, found = _compared(pictures.kind, label, readings)
-        same = len(wanted) == len(found)
-        good = sum(a == b for a, b in zip(wanted, found, strict=True)) if same else 0
-        right, of = right + good, of + len(wanted)
-        if len(readings) == 1 and not readings[0].rejected:
-            accepted += 1
-            right_of_accepted += good
-        if good < len(wanted):
-            mistakes.append(MisreadPicture(index=index, label=label, read="".join(found)))
+        compared = _compared(pictures.kind, label, page)
+        items += compared
+        if any(wanted != read for wanted, read, _ in compared):
+            read = "".join(read for _, read, _ in compared)
+            mistakes.append(MisreadPicture(index=index, label=label, read=read))
         on_picture(index + 1)
-    single = pictures.kind == "single"
+    right = sum(wanted == read for wanted, read, _ in items)
     return ReaderEvaluation(
         data=PictureSet(
             name=pictures.name,
@@ -53,20 +51,26 @@ def evaluate_reader(
             sha256=pictures.sha256,
         ),
         right=right,
-        of=of,
-        accuracy=right / of if of else None,
-        accuracy_interval=wilson(right, of) if of else None,
+        of=len(items),
+        accuracy=right / len(items) if items else None,
+        accuracy_interval=wilson(right, len(items)) if items else None,
         mistakes=tuple(mistakes),
-        accepted=accepted if single else None,
-        right_of_accepted=right_of_accepted if single else None,
+        accepted=sum(accepted for _, _, accepted in items),
+        right_of_accepted=sum(wanted == read for wanted, read, accepted in items if accepted),
     )
 
 
-def _compared(kind: str, label: str, readings: Sequence[Reading]) -> tuple[list[str], list[str]]:
-    """Return what is compared of one picture, wanted and found, item by item."""
+def _compared(kind: Kind, label: str, page: Page) -> Sequence[Item]:
+    """Return what is compared of one picture: one item, or one for each cell of a grid."""
+    if kind == "grid":
+        cells = [cell for row in page.cells for cell in row]
+        if len(cells) != len(label):
+            return [(wanted, "", False) for wanted in label]
+        return [
+            (wanted, cell.value if cell else BLANK, bool(cell and cell.accepted))
+            for wanted, cell in zip(label, cells, strict=True)
+        ]
+    accepted = bool(page.numbers) and all(number.accepted for number in page.numbers)
     if kind == "non-digit":
-        return ["rejected"], ["rejected" if all(r.rejected for r in readings) else "accepted"]
-    read = [BLANK if r.reason == "blank" else str(r.digit) for r in readings]
-    if kind == "number":
-        return [label], ["".join(digit for digit in read if digit != BLANK)]
-    return list(label), read
+        return [("rejected", "accepted" if accepted else "rejected", accepted)]
+    return [(label, " ".join(number.value for number in page.numbers), accepted)]

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from tenfold.artifacts.detection import DetectorEvaluation
-from tenfold.bundle.detector_graph import build_detector_graph
+from tenfold.bundle.detector_graph import State, build_detector_graph, calibrate_objectness
 from tenfold.bundle.detector_runtime import OnnxDetector
 from tenfold.bundle.format import SHIPPED, DetectorFacts
 from tenfold.bundle.save import add_detector, copy_bundle
@@ -14,6 +14,7 @@ from tenfold.evaluation.fields import (
     evaluate_fields,
     fit_calibration,
     fit_min_probability,
+    read_objectness,
     read_probabilities,
 )
 from tenfold.execution.run import Run
@@ -27,12 +28,14 @@ MAX_ACCEPTED_WRONG = 0.01
 def finalize_detector(run: Run, config: DetectorConfig) -> DetectorEvaluation:
     """Bundle a trained detector with the shipped classifier, calibrate it, and measure it.
 
-    Calibration reads fields written with the validation digits; the figures are of fields written
-    with the test digits.
+    Objectness and the probability of whole numbers are calibrated on fields written with the
+    validation digits. The figures are of fields written with the test digits.
     """
     recipe = run.recipe
     state, _ = load_checkpoint(run.members[0] / "weights.safetensors")
-    arrays = {key: value.numpy() for key, value in state.items()}
+    arrays = _with_calibrated_objectness(
+        {key: value.numpy() for key, value in state.items()}, config, run
+    )
     model = build_detector_graph(config, arrays).SerializeToString()
     detector = OnnxDetector(model, run.manifest.threads)
     calibration, min_probability = _calibrate(detector, run)
@@ -48,6 +51,13 @@ def finalize_detector(run: Run, config: DetectorConfig) -> DetectorEvaluation:
     add_detector(bundle, facts, model)
     reader = NumberReader(detector, NumberReaderConfig.of(facts))
     return evaluate_fields(reader, load_digits(recipe.data.spec, "test"), recipe.fields.test)
+
+
+def _with_calibrated_objectness(state: State, config: DetectorConfig, run: Run) -> State:
+    """Let objectness be the probability that there is an object."""
+    detector = OnnxDetector(build_detector_graph(config, state).SerializeToString())
+    p, is_object = read_objectness(detector, run.digits()[1], run.recipe.fields.evaluation)
+    return calibrate_objectness(state, *fit_calibration(p, is_object))
 
 
 def _calibrate(detector: OnnxDetector, run: Run) -> tuple[tuple[float, float], float]:

@@ -1,7 +1,7 @@
 // The backend that reads: this browser if there is a model beside the page, or the page's server.
 //
-// A backend has `model` {name, members, rejection_threshold}, `layouts`, `reportUrl` (or null),
-// `privacy` (a sentence) and `read(canvas, layout)`, which returns readings: see reader/reader.js.
+// A backend has `model` {name, members}, `layouts`, `reportUrl` (or null), `privacy` (a sentence) and
+// `read(canvas, layout)`, which returns numbers: see reader/reader.js.
 
 export async function findBackend() {
   const response = await fetch("model.json"); // a static site has it, a server has not
@@ -20,20 +20,20 @@ async function browserBackend(model) {
       pending.set(id, { resolve, reject });
       worker.postMessage({ id, ...message }, transfer);
     });
-  worker.onmessage = ({ data: { id, error, readings } }) => {
+  worker.onmessage = ({ data: { id, error, numbers } }) => {
     const { resolve, reject } = pending.get(id);
     pending.delete(id);
     if (error) reject(new Error(error));
-    else resolve(readings);
+    else resolve(numbers);
   };
   worker.onerror = () => {
     for (const { reject } of pending.values()) reject(new Error("this browser cannot run the reader"));
     pending.clear();
   };
-  await request({ rejectionThreshold: model.rejection_threshold });
+  await request({ model });
   return {
     model,
-    layouts: ["line", "single"],
+    layouts: ["numbers", "single"],
     privacy: "Your drawing is read in this browser; nothing is sent anywhere.",
     reportUrl: model.report ?? null,
     async read(canvas, layout) {
@@ -50,20 +50,20 @@ async function serverBackend() {
   const model = await (await fetchApi("v1/model")).json();
   return {
     model,
-    layouts: ["line", "single", "grid"],
+    layouts: ["numbers", "single", "grid"],
     privacy: "Your drawing is read by the server of this page, which keeps nothing.",
     reportUrl: await urlIfFound("report"),
     async read(canvas, layout) {
       const { picture, strokes } = canvas;
       const isFile = picture && !strokes.length;
       const body = isFile ? picture.file : await new Promise((done) => canvas.rasterize().toBlob(done));
-      const query = layout === "line" ? "" : `&${layout}=true`;
-      const response = await fetchApi(`v1/read?explain=true${query}`, {
+      const response = await fetchApi(`v1/read?explain=true&layout=${layout}`, {
         method: "POST", body, headers: { "Content-Type": body.type || "image/png" },
       });
-      const [result] = (await response.json()).results;
-      if (result.error) throw new Error(result.error);
-      return Promise.all(result.readings.map(async (one) => ({ ...one, image: await decodeImage(one.image) })));
+      const { numbers } = await response.json();
+      const digits = numbers.flatMap((number) => number.digits);
+      await Promise.all(digits.map(async (digit) => (digit.image = await decodeImage(digit.image))));
+      return numbers;
     },
   };
 }
@@ -97,11 +97,12 @@ async function urlIfFound(url) {
   return response?.ok ? url : null;
 }
 
-/** Return the grey levels of a PNG in base64. */
+/** Return the grey levels of a PNG in base64: {w, h, data}. */
 async function decodeImage(base64) {
   const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
   const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/png" }));
-  const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
+  const { width: w, height: h } = bitmap;
+  const context = new OffscreenCanvas(w, h).getContext("2d");
   context.drawImage(bitmap, 0, 0);
-  return context.getImageData(0, 0, bitmap.width, bitmap.height).data.filter((_, i) => i % 4 === 0);
+  return { w, h, data: new Uint8Array(context.getImageData(0, 0, w, h).data.filter((_, i) => i % 4 === 0)) };
 }

@@ -1,7 +1,11 @@
 // The drawing canvas: strokes by pen, mouse, finger or keys, on a picture or on a blank canvas.
 
 const WIDTH_UNITS = 1000; // points and pen widths are in units of 1/1000 of the canvas's width
-const RASTER_WIDTH_PX = 480; // of a drawing without a picture, when it is read
+// A drawing without a picture is read small: a browser takes 100 ms for some 20,000 pixels.
+const TALLEST_STROKE_PX = 36; // about as high as a digit; the detector likes 28
+const MAX_DRAWING_PX = 9_000; // and the margins
+const MAX_SCALE = 0.48; // pixels of a unit
+const MARGIN_PX = 4; // of paper
 const MAX_PICTURE_SIDE_PX = 4096; // larger pictures are scaled down before they are read
 const KEY_STEP_UNITS = 20; // how far an arrow key moves the pen
 
@@ -160,26 +164,48 @@ export class DrawingCanvas {
     }
   }
 
-  /** Return a canvas of what is to be read: black strokes on the picture, or on white. */
+  /** Return a canvas of what is to be read: black strokes on the picture, or on white around them. */
   rasterize() {
-    const bitmap = this.picture?.bitmap;
-    const frame = bitmap && this.pictureFrame();
-    const shrink = bitmap ? Math.min(1, MAX_PICTURE_SIDE_PX / Math.max(bitmap.width, bitmap.height)) : 1;
-    const scale = bitmap ? shrink / frame.scale : RASTER_WIDTH_PX / WIDTH_UNITS;
+    const { width, height, scale, x, y } = this.picture ? this.pictureRaster() : this.drawingRaster();
     const raster = document.createElement("canvas");
-    raster.width = bitmap ? Math.max(1, Math.round(bitmap.width * shrink)) : RASTER_WIDTH_PX;
-    raster.height = bitmap ? Math.max(1, Math.round(bitmap.height * shrink)) : Math.round(this.height() * scale);
+    [raster.width, raster.height] = [width, height];
     const context = raster.getContext("2d", { willReadFrequently: true });
-    if (bitmap) {
-      context.drawImage(bitmap, 0, 0, raster.width, raster.height);
+    if (this.picture) {
+      context.drawImage(this.picture.bitmap, 0, 0, width, height);
     } else {
       context.fillStyle = "#fff";
-      context.fillRect(0, 0, raster.width, raster.height);
+      context.fillRect(0, 0, width, height);
     }
     context.scale(scale, scale);
-    if (frame) context.translate(-frame.x, -frame.y);
+    context.translate(-x, -y);
     drawStrokes(context, this.strokes, "#000");
     return raster;
+  }
+
+  /** The size of a raster of the picture, its scale in pixels a unit, and its corner in units. */
+  pictureRaster() {
+    const { width, height } = this.picture.bitmap;
+    const { scale, x, y } = this.pictureFrame();
+    const shrink = Math.min(1, MAX_PICTURE_SIDE_PX / Math.max(width, height));
+    const side = (length) => Math.max(1, Math.round(length * shrink));
+    return { width: side(width), height: side(height), scale: shrink / scale, x, y };
+  }
+
+  /** The same of a raster of the strokes, which shows them and a margin. */
+  drawingRaster() {
+    const boxes = this.strokes.map(({ points, width }) => {
+      const [xs, ys] = [points.map(({ x }) => x), points.map(({ y }) => y)];
+      const edge = (extreme, values, by) => values.reduce((a, b) => extreme(a, b)) + (by * width) / 2;
+      return [edge(Math.min, xs, -1), edge(Math.min, ys, -1), edge(Math.max, xs, 1), edge(Math.max, ys, 1)];
+    });
+    const [left, top] = [0, 1].map((side) => Math.min(...boxes.map((box) => box[side])));
+    const [right, bottom] = [2, 3].map((side) => Math.max(...boxes.map((box) => box[side])));
+    const tallest = Math.max(...boxes.map((box) => box[3] - box[1]));
+    const [across, down] = [right - left, bottom - top];
+    const scale = Math.min(MAX_SCALE, TALLEST_STROKE_PX / tallest, Math.sqrt(MAX_DRAWING_PX / (across * down)));
+    const side = (length) => Math.round(length * scale) + 2 * MARGIN_PX;
+    const margin = MARGIN_PX / scale;
+    return { width: side(across), height: side(down), scale, x: left - margin, y: top - margin };
   }
 }
 

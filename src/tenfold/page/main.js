@@ -3,21 +3,23 @@
 import { findBackend, setToken } from "./backend.js";
 import { DrawingCanvas } from "./canvas.js";
 import * as corrections from "./corrections.js";
-import { digitCard, showNumber, summary } from "./result.js";
+import { findDigit } from "./reader/single-digit.js";
+import { digitCard, numberItems, shownDigits, summary } from "./result.js";
 
 const READ_INTERVAL_MS = 60; // between two readings while the pen moves
+const MAX_LARGE = 3; // numbers that are shown in large digits
 
 const byId = (id) => document.getElementById(id);
 export const canvas = new DrawingCanvas(byId("canvas"), requestReading);
-const labels = new Map(); // the user's corrections, by the pixels of the image
+const labels = new Map(); // the user's corrections, by the pixels of a digit's image
 let backend = null;
-export let readings = [];
-let selected = 0;
+export let numbers = [];
+let selected = 0; // of the digits of all numbers
 let pendingReading = null; // a promise
 let changed = false; // whether the canvas has changed since the last reading began
 
-const keyOf = ({ image }) => String.fromCharCode(...image);
-const labelOf = (reading) => labels.get(keyOf(reading));
+const keyOf = ({ image }) => `${image.w}:${image.data}`;
+const labelOf = (digit) => labels.get(keyOf(digit));
 
 // Reading -------------------------------------------------------------------------------------
 
@@ -42,7 +44,7 @@ async function readCanvas() {
       const milliseconds = performance.now() - start;
       if (changed && !canvas.drawing && !canvas.empty) continue; // outdated already
       showError(null);
-      showReadings(canvas.empty ? [] : result, milliseconds);
+      showNumbers(canvas.empty ? [] : result, milliseconds);
     } catch (error) {
       showError(error);
     }
@@ -50,30 +52,31 @@ async function readCanvas() {
   }
 }
 
-function showReadings(newReadings, milliseconds) {
-  if (newReadings.length !== readings.length) selected = 0;
-  readings = newReadings;
+function showNumbers(newNumbers, milliseconds) {
+  if (shownDigits(newNumbers).length !== shownDigits(numbers).length) selected = 0;
+  numbers = newNumbers;
   byId("draw").dataset.milliseconds = milliseconds?.toFixed(1) ?? "";
-  showNumber(byId("number"), readings, labelOf);
+  byId("numbers").classList.toggle("many", numbers.length > MAX_LARGE);
+  byId("numbers").replaceChildren(...numberItems(numbers, labelOf));
   showCards();
   byId("duration").textContent = milliseconds && !canvas.empty ? `(${Math.round(milliseconds)} ms)` : "";
   if (canvas.empty) setStatus(backend.privacy);
-  else if (!canvas.drawing) setStatus(summary(readings, labelOf)); // announced: not at each move
+  else if (!canvas.drawing) setStatus(summary(numbers, labelOf)); // announced: not at each move
 }
 
 function showCards() {
   const focused = document.activeElement?.closest?.("#digits li");
   const position = focused ? [...byId("digits").children].indexOf(focused) : -1;
-  byId("digits").replaceChildren(...readings.map((reading, i) => digitCard(reading, {
-    label: labelOf(reading),
+  const shown = shownDigits(numbers);
+  byId("digits").replaceChildren(...shown.map((one, i) => digitCard(one, {
+    label: labelOf(one.digit),
     selected: i === selected,
-    name: readings.length > 1 ? `Digit ${i + 1}` : "The digit",
     onSelect: () => select(i),
     onCorrect: correct,
   })));
-  byId("legend").hidden = !readings.length;
+  byId("legend").hidden = !shown.length;
   if (position < 0) return;
-  byId("digits").children[Math.min(position, readings.length - 1)]?.querySelector("button").focus();
+  byId("digits").children[Math.min(position, shown.length - 1)]?.querySelector("button").focus();
 }
 
 function setStatus(text) {
@@ -93,18 +96,26 @@ function select(i) {
   showCards();
 }
 
-async function correct(digit) {
-  const reading = readings[selected];
-  if (!reading || reading.reason === "blank") return;
-  labels.set(keyOf(reading), digit);
-  showReadings(readings);
+async function correct(label) {
+  const digit = shownDigits(numbers)[selected]?.digit;
+  if (!digit) return;
+  labels.set(keyOf(digit), label);
+  showNumbers(numbers);
   if (!byId("keep").checked) return;
   try {
-    await corrections.keep(reading.image, digit);
+    await corrections.keep(asMnist(digit.image), label);
     await showCorrectionCount();
   } catch (error) {
     showError(error, "Not kept");
   }
+}
+
+/** The 784 bytes of a digit as networks are trained on it: the detector sees a part of the picture. */
+function asMnist(image) {
+  if (byId("layout").value === "single") return image.data;
+  const found = findDigit({ channels: 1, ...image });
+  if (!found) throw new Error("nothing stands out from the paper");
+  return found.image.data;
 }
 
 /** Store the user's choice to keep corrections, if given, and return it; storage may be blocked. */

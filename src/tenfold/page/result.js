@@ -1,4 +1,4 @@
-// What was read, on the page: the number in large digits, and a card for each digit.
+// What was read, on the page: the numbers in large digits, and a card for each digit.
 
 /** In percent, never rounded up to certainty; the space does not break. */
 const percent = (p) => `${Math.min(100 * p, 99.9).toFixed(p >= 0.1 ? 1 : 2)}\u00a0%`;
@@ -10,79 +10,113 @@ function element(tag, { text, ...properties } = {}, ...children) {
   return made;
 }
 
-/** A few words about a reading. */
-function verdict({ digit, probability, runner_up, reason }) {
-  if (reason === "blank") return "nothing there";
-  if (reason === "not a digit") return "not a digit";
-  if (reason === "unsure") return `not sure: ${digit} or ${runner_up}?`;
-  return percent(probability);
-}
-
-/** Show the number: "?" for rejected digits, corrections in place of what was read.
- *
- * A grid is shown smaller, a line for each of its rows.
- */
-export function showNumber(target, readings, labelOf) {
-  target.classList.toggle("cells", readings.some(({ row }) => row !== undefined));
-  target.replaceChildren(...readings.flatMap((reading, i) => {
-    const label = labelOf(reading);
-    const text = label ?? (reading.rejected ? (reading.reason === "blank" ? "·" : "?") : reading.digit);
-    const className = label !== undefined ? "corrected" : reading.rejected ? "rejected" : "";
-    const digit = element("span", { text, className });
-    return i && reading.row !== readings[i - 1].row ? [element("br"), digit] : [digit];
-  }));
-}
-
-/** The readings in one sentence, which screen readers announce. */
-export function summary(readings, labelOf) {
-  const digits = readings.filter(({ reason }) => reason !== "blank");
-  if (!digits.length) return "No digit found.";
-  const words = digits.map((reading) => {
-    const label = labelOf(reading);
-    if (label !== undefined) return `${label}, as you corrected it`;
-    return reading.rejected ? verdict(reading) : String(reading.digit);
+/** The digits of all numbers: {digit, accepted, number, name}, the last two of its number and itself. */
+export function shownDigits(numbers) {
+  return numbers.flatMap((number, i) => {
+    const characters = [...number.text].filter((character) => /[0-9?]/.test(character));
+    return number.digits.map((digit, k) => {
+      const place = number.digits.length > 1 ? `Digit ${k + 1}` : "The digit";
+      const name = numbers.length > 1 ? `${place} of number ${i + 1}` : place;
+      return { digit, accepted: characters[k] !== "?", number, name };
+    });
   });
-  if (digits.every((reading) => reading.rejected && labelOf(reading) === undefined)) {
-    const all = words.join(" · ");
-    return all[0].toUpperCase() + all.slice(1);
+}
+
+/** A few words about a number. */
+function verdictOfNumber({ probability, accepted, reason, digits }) {
+  if (accepted) return percent(probability);
+  if (digits.length === 1) return verdictOfDigit(digits[0], false, reason);
+  return `${reason === "unsure" ? "not sure" : reason}: ${percent(probability)}`;
+}
+
+/** A few words about a digit. */
+function verdictOfDigit({ digit, probability, runner_up }, accepted, reason) {
+  if (accepted) return percent(probability);
+  return reason === "not a digit" ? reason : `not sure: ${digit} or ${runner_up}?`;
+}
+
+/** A number's characters [{text, label}]: corrections in place of what was read. */
+function characters(number, labelOf) {
+  let next = 0;
+  return [...number.text].map((text) => {
+    const label = /[0-9?]/.test(text) ? labelOf(number.digits[next++]) : undefined;
+    return { text: label ?? text, label };
+  });
+}
+
+/** The list of numbers, large: what is not accepted is marked. A grid has an item for each row. */
+export function numberItems(numbers, labelOf) {
+  if (numbers.some(({ row }) => row !== null)) return gridRows(numbers, labelOf);
+  return numbers.map((number) => {
+    const spans = characters(number, labelOf).map(({ text, label }) =>
+      element("span", { text, className: label === undefined ? "" : "corrected" }));
+    const corrected = spans.some(({ className }) => className);
+    const item = element("li", {}, element("span", { className: "number" }, ...spans),
+      element("span", { className: "verdict", text: corrected ? "corrected by you" : verdictOfNumber(number) }));
+    item.classList.toggle("rejected", !number.accepted && !corrected);
+    return item;
+  });
+}
+
+function gridRows(numbers, labelOf) {
+  const [rows, columns] = ["row", "column"].map((axis) => Math.max(...numbers.map((one) => one[axis])) + 1);
+  const cells = Array.from({ length: rows }, () => Array(columns).fill("·"));
+  for (const one of numbers) {
+    cells[one.row][one.column] = one.accepted || labelOf(one.digits[0]) !== undefined
+      ? characters(one, labelOf).map(({ text }) => text).join("") : "?";
   }
-  return `Read ${words.every((word) => word.length === 1) ? words.join("") : words.join(" · ")}`;
+  return cells.map((row) => element("li", {}, element("span", { className: "number cells", text: row.join("") })));
+}
+
+/** The numbers in one sentence, which screen readers announce. */
+export function summary(numbers, labelOf) {
+  if (!numbers.length) return "No number found.";
+  const words = numbers.map((number) => {
+    const read = characters(number, labelOf);
+    const text = read.map((one) => one.text).join("");
+    if (read.some(({ label }) => label !== undefined)) return `${text}, as you corrected it`;
+    if (number.accepted) return text;
+    const verdict = verdictOfNumber(number);
+    return number.digits.length > 1 ? `${text}, ${verdict}` : verdict;
+  });
+  const all = words.join(" · ");
+  const doubt = numbers.length === 1 && !numbers[0].accepted && numbers[0].digits.length === 1;
+  if (doubt && labelOf(numbers[0].digits[0]) === undefined) return all[0].toUpperCase() + all.slice(1);
+  return `Read ${all}`;
 }
 
 /** Return the card of one digit.
  *
- * @param label the user's correction, if any. @param name of the digit, for screen readers.
+ * @param label the user's correction, if any.
  * @param onSelect called when the card is selected. @param onCorrect called with the right digit.
  */
-export function digitCard(reading, { label, selected, name, onSelect, onCorrect }) {
+export function digitCard({ digit, accepted, number, name }, { label, selected, onSelect, onCorrect }) {
   const corrected = label !== undefined;
-  const digit = label ?? (reading.reason === "blank" ? "·" : reading.rejected ? "?" : reading.digit);
   const heading = element("button", { className: "heading", type: "button" },
     element("span", { className: "visually-hidden", text: `${name}:` }),
-    imageCanvas(reading.image),
-    element("span", { className: "digit", text: digit }),
+    imageCanvas(digit.image),
+    element("span", { className: "digit", text: label ?? (accepted ? digit.digit : "?") }),
     element("span", {
       className: "verdict",
-      text: corrected ? `read as ${reading.digit}, corrected by you` : verdict(reading),
+      text: corrected ? `read as ${digit.digit}, corrected by you` : verdictOfDigit(digit, accepted, number.reason),
     }));
   heading.setAttribute("aria-pressed", selected);
   heading.setAttribute("aria-describedby", "legend");
   heading.addEventListener("click", onSelect);
-  const card = element("li", {}, heading, bars(reading.probabilities), memberList(reading.members));
+  const card = element("li", {}, heading, bars(digit.probabilities));
   card.classList.toggle("selected", selected);
-  card.classList.toggle("blank", reading.reason === "blank");
-  card.classList.toggle("rejected", reading.rejected && !corrected);
+  card.classList.toggle("rejected", !accepted && !corrected);
   card.classList.toggle("corrected", corrected);
   if (selected) card.append(digitKeys(onCorrect));
   return card;
 }
 
-/** The image that the network saw, white on black. */
-function imageCanvas(image) {
-  const canvas = element("canvas", { width: 28, height: 28 });
+/** The image that the network saw. */
+function imageCanvas({ w, h, data }) {
+  const canvas = element("canvas", { width: w, height: h });
   canvas.setAttribute("aria-hidden", "true");
-  const pixels = new ImageData(28, 28);
-  image.forEach((grey, i) => pixels.data.set([grey, grey, grey, 255], 4 * i));
+  const pixels = new ImageData(w, h);
+  data.forEach((grey, i) => pixels.data.set([grey, grey, grey, 255], 4 * i));
   canvas.getContext("2d").putImageData(pixels, 0, 0);
   return canvas;
 }
@@ -105,15 +139,6 @@ function bars(probabilities) {
   chart.setAttribute("role", "img");
   chart.setAttribute("aria-label", `Probabilities: ${described.join(", ")}`);
   return chart;
-}
-
-function memberList(members) {
-  return element("ul", { className: "members" }, ...members.map((probabilities, i) => {
-    const order = [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]);
-    const [first, second] = order.map((digit) => `${digit} (${percent(probabilities[digit])})`);
-    const name = members.length > 1 ? `Network ${i + 1}` : "Before calibration";
-    return element("li", { text: `${name}: ${first}, then ${second}` });
-  }));
 }
 
 function digitKeys(onCorrect) {

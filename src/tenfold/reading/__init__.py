@@ -1,1 +1,1 @@
-"""Reading digits from pictures: foreground, segmentation, the reader."""
+"""Reading numbers from pictures: detection, grouping, decoding, the reader."""

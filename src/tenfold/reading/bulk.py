@@ -12,25 +12,29 @@ from typing import TypeVar
 
 import cv2
 
+from tenfold.cpu import available_cores
 from tenfold.data.decoding import Picture
 from tenfold.errors import DataError, TenfoldError
 from tenfold.processes import end_with_parent
-from tenfold.reading.crops import Layout
-from tenfold.reading.reader import BATCH, Reader, Reading
+from tenfold.reading.constraints import ANYTHING, Constraints
+from tenfold.reading.page import Page
+from tenfold.reading.reader import Layout, Reader
 
 T = TypeVar("T")
 R = TypeVar("R")
-Outcome = list[Reading] | DataError
+Outcome = Page | DataError
 
+PICTURES_PER_TASK = 200
 QUEUED_PER_WORKER = 2  # tasks that are submitted before a worker is free
 
 
-def read_in_bulk(
+def read_in_bulk(  # noqa: PLR0913 - how pictures are read
     pictures: Iterable[Picture],
     model: Path,
-    layout: Layout = "line",
+    layout: Layout = "numbers",
     *,
-    rejection_threshold: float | None = None,
+    constraints: Constraints = ANYTHING,
+    min_probability: float | None = None,
     workers: int = 1,
 ) -> Iterator[Outcome]:
     """Read pictures in `workers` processes; yield the outcomes of `Reader.outcomes`, in order.
@@ -39,26 +43,34 @@ def read_in_bulk(
         pictures: any number; only a few batches are held at a time. Workers decode paths.
         model: the bundle folder, read once a worker.
         layout: see `Reader.read`.
-        rejection_threshold: see `Reader`.
+        constraints: see `Reader.read`.
+        min_probability: see `Reader`.
         workers: processes; 1 reads in this process.
 
     Raises:
         BundleError: see `Reader.load`.
         TenfoldError: a worker died.
     """
-    reader = Reader.load(model, rejection_threshold)
+    threads = available_cores() if workers == 1 else 1
+    reader = Reader.load(model, min_probability, threads)
     if workers == 1:
-        yield from reader.outcomes(pictures, layout)
+        yield from reader.outcomes(pictures, layout, constraints)
         return
-    read = functools.partial(_read_batch, model, layout, rejection_threshold)
-    for outcomes in run_in_processes(read, batched(pictures, BATCH), workers, in_order=True):
+    read = functools.partial(_read_batch, model, layout, constraints, min_probability)
+    for outcomes in run_in_processes(
+        read, batched(pictures, PICTURES_PER_TASK), workers, in_order=True
+    ):
         yield from outcomes
 
 
 def _read_batch(
-    model: Path, layout: Layout, rejection_threshold: float | None, pictures: Sequence[Picture]
+    model: Path,
+    layout: Layout,
+    constraints: Constraints,
+    min_probability: float | None,
+    pictures: Sequence[Picture],
 ) -> list[Outcome]:
-    return list(_load_reader(model, rejection_threshold).outcomes(pictures, layout))
+    return list(_load_reader(model, min_probability).outcomes(pictures, layout, constraints))
 
 
 _load_reader = functools.lru_cache(maxsize=1)(Reader.load)  # of this worker

@@ -1,5 +1,7 @@
 """Connected components of the foreground."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -28,3 +30,15 @@ def connected_components(mask: Flags) -> tuple[Labels, Labels]:
 def with_soft_edge(body: Flags) -> Flags:
     """Add the neighbouring pixels of a stroke's body: its soft edge, below the body's level."""
     return cv2.dilate(body.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+
+
+def scale_box(box: Box, factor: float, shape: Sequence[int]) -> Box:
+    """Scale a box about the origin, outwards to whole pixels, and clip it to the picture."""
+    left, top, right, bottom = box
+    h, w = shape[:2]
+    return (
+        int(left * factor),
+        int(top * factor),
+        min(w, int(np.ceil(right * factor))),
+        min(h, int(np.ceil(bottom * factor))),
+    )

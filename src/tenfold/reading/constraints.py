@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from tenfold.errors import TenfoldError
 
@@ -37,6 +37,13 @@ class Constraints:
     def __post_init__(self) -> None:
         """Check the pattern."""
         _ = self._compiled
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what is set, in JSON's types."""
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        if self.values is not None:
+            given["values"] = sorted(self.values)
+        return {name: value for name, value in given.items() if value not in (None, False)}
 
     @property
     def active(self) -> bool:

@@ -1,18 +1,17 @@
 """From the pixels of any picture to its foreground: paper exactly 0, the darkest strokes 1.
 
 Nothing is binarised: a stroke keeps its soft edge. `subtract_background` finds what stands out from
-the paper, `stretch_levels` sets the two ends, and `line_removal.py` removes printed lines.
+the paper, and `stretch_levels` sets the two ends.
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from tenfold.reading.components import Floats
-from tenfold.reading.line_removal import find_lines, remove_lines
 
 T = TypeVar("T", np.uint8, np.float32)
 Pixels = npt.NDArray[np.uint8]
@@ -44,20 +43,16 @@ class ForegroundConfig:
 CONFIG = ForegroundConfig()
 
 
-class ForegroundSteps(NamedTuple):
-    """The steps to the foreground, all float32[h, w] in [0, 1]."""
-
-    subtracted: Floats
-    stretched: Floats
-    foreground: Floats
+def find_foreground(picture: Pixels) -> Floats:
+    """Find the foreground float32[h, w] of uint8[h, w] or uint8[h, w, 3]."""
+    return stretch_levels(subtract_background(picture))
 
 
-def find_foreground(picture: Pixels, *, keep_lines: bool = False) -> ForegroundSteps:
-    """Find the foreground of uint8[h, w] or uint8[h, w, 3]; printed lines stay if `keep_lines`."""
-    subtracted = subtract_background(picture)
-    stretched = stretch_levels(subtracted)
-    lines_removed = stretched if keep_lines else remove_lines(stretched, find_lines(stretched))
-    return ForegroundSteps(subtracted, stretched, lines_removed)
+def to_grey(pixels: Pixels) -> Pixels:
+    """Return grey levels uint8[h, w] of a picture uint8[h, w] or uint8[h, w, 3]."""
+    if pixels.ndim == 2:  # noqa: PLR2004
+        return pixels
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
 def downscale(

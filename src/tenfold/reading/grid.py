@@ -1,9 +1,6 @@
 """A printed grid, such as a Sudoku, to the digit in each of its cells."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -12,7 +9,10 @@ import numpy.typing as npt
 from tenfold.data.normalization import Foreground
 from tenfold.errors import DataError
 from tenfold.reading.components import Box, connected_components
-from tenfold.reading.isolation import isolate_digit
+from tenfold.reading.constraints import Constraints
+from tenfold.reading.foreground import Pixels, downscale, find_foreground, to_grey
+from tenfold.reading.number_reader import NumberReader
+from tenfold.reading.page import Number, Page
 
 _NO_GRID = "no grid in this picture; leave out --grid, or photograph the whole frame"
 
@@ -31,28 +31,46 @@ class GridConfig:
     min_rule_length: float = 0.5
     min_rule_segment: int = 8  # a segment is at least the side divided by this
     min_rules_present: float = 0.85
-    cell_margin: float = 0.1  # printed lines and their shadows
-    digit_level: float = 0.3
-    min_digit_height_of_cell: float = 0.25  # less is dirt
+    cell_side_px: int = 48  # of the straightened grid that is read
 
 
 CONFIG = GridConfig()
+ONE_DIGIT = Constraints(length=1, digits_only=True)
 
 
-class Cell(NamedTuple):
-    """A cell's row, column, box in the picture, and float32[h, w]: all 0 if it is blank."""
-
-    row: int
-    column: int
-    box: Box
-    foreground: Foreground
-
-
-def find_cells(foreground: Foreground) -> Iterator[Cell]:
-    """Find the grid in float32[h, w], straighten it, and yield its cells row by row.
+def read_grid(reader: NumberReader, picture: Pixels) -> Page:
+    """Read the cells of a printed grid in uint8[h, w] or uint8[h, w, 3], one digit each.
 
     Raises:
         DataError: there is no grid.
+    """
+    small, factor = downscale(picture)
+    corners, rows, columns = find_grid(find_foreground(small))
+    w, h = columns * CONFIG.cell_side_px, rows * CONFIG.cell_side_px
+    rectangle = np.array([[0, 0], [w, 0], [w, h], [0, h]], np.float32)
+    straighten = cv2.getPerspectiveTransform(corners, rectangle)
+    grey = np.asarray(cv2.warpPerspective(to_grey(small), straighten, (w, h)), np.uint8)
+    to_picture = np.diag([1 / factor, 1 / factor, 1]) @ np.linalg.inv(straighten)
+    found = reader.detector.detect(grey, reader.config.pyramid.min_objectness)
+    column_n, row_n = (found.boxes[:, :2] // CONFIG.cell_side_px).astype(int).T
+    numbers = []
+    for row, column in sorted(set(zip(row_n.tolist(), column_n.tolist(), strict=True))):
+        in_cell = np.flatnonzero((row_n == row) & (column_n == column))
+        in_cell = in_cell[np.argsort(found.boxes[in_cell, 0])]
+        number = reader.number(found.of(in_cell), grey, ONE_DIGIT)
+        if number is not None:
+            numbers.append(_in_picture(number, to_picture, row, column))
+    return Page(tuple(numbers), grid=(rows, columns))
+
+
+def find_grid(foreground: Foreground) -> tuple[npt.NDArray[np.float32], int, int]:
+    """Find the grid in float32[h, w].
+
+    Returns:
+        its corners float32[4, 2], clockwise from top left, and its counts of rows and columns.
+
+    Raises:
+        DataError: there is none.
     """
     corners = find_frame(foreground)
     left, top, right, bottom = np.hypot(*(corners - np.roll(corners, 1, axis=0)).T)
@@ -63,12 +81,7 @@ def find_cells(foreground: Foreground) -> Iterator[Cell]:
     rectangle = np.array([[0, 0], [w, 0], [w, h], [0, h]], np.float32)
     straighten = cv2.getPerspectiveTransform(corners, rectangle)
     straight = np.asarray(cv2.warpPerspective(foreground, straighten, (w, h)), np.float32)
-    rows, columns = find_rules(straight.T), find_rules(straight)
-    inverse: npt.NDArray[np.float64] = np.linalg.inv(np.asarray(straighten, np.float64))
-    for row, (y0, y1) in enumerate(pairwise(rows)):
-        for column, (x0, x1) in enumerate(pairwise(columns)):
-            box = _box_in_picture(inverse, (x0, y0, x1, y1))
-            yield Cell(row, column, box, _digit_in_cell(straight[y0:y1, x0:x1]))
+    return corners, count_cells(straight.T), count_cells(straight)
 
 
 def find_frame(foreground: Foreground) -> npt.NDArray[np.float32]:
@@ -100,8 +113,8 @@ def find_frame(foreground: Foreground) -> npt.NDArray[np.float32]:
     return frame
 
 
-def find_rules(straight: Foreground) -> list[int]:
-    """Return the positions of a straightened grid's vertical rules, left edge to right edge.
+def count_cells(straight: Foreground) -> int:
+    """Count the cells side by side between a straightened grid's vertical rules.
 
     Rules are equally far apart. Of the numbers of cells at which nearly every place has a rule, the
     largest is taken: thin rules may stand between thick ones.
@@ -119,26 +132,23 @@ def find_rules(straight: Foreground) -> list[int]:
         return float(np.mean(present)) >= CONFIG.min_rules_present
 
     most = min(CONFIG.max_cells_of_side, side // CONFIG.min_cell_side_px)
-    cells = max(filter(has_rules, range(2, most + 1)), default=1)
-    return [int(place) for place in np.rint(np.linspace(0, side, cells + 1))]
+    return max(filter(has_rules, range(2, most + 1)), default=1)
 
 
-def _digit_in_cell(cell: Foreground) -> Foreground:
-    """Return a cell's foreground inside its rules; all 0 if it is too little for a digit."""
-    h, w = cell.shape
-    y, x = round(CONFIG.cell_margin * h), round(CONFIG.cell_margin * w)
-    digit = isolate_digit(np.ascontiguousarray(cell[y : h - y, x : w - x]))
-    mask = digit > CONFIG.digit_level
-    rows = np.flatnonzero(mask.any(axis=1))
-    at_rules_only = not mask[y:-y, x:-x].any()
-    if at_rules_only or rows[-1] - rows[0] < CONFIG.min_digit_height_of_cell * h:
-        return np.zeros_like(digit)
-    return digit
+def _in_picture(
+    number: Number, to_picture: npt.NDArray[np.float64], row: int, column: int
+) -> Number:
+    """Map a number's boxes from the straightened grid to the picture."""
+    digits = tuple(
+        replace(digit, box=_box_in_picture(to_picture, digit.box)) for digit in number.digits
+    )
+    box = _box_in_picture(to_picture, number.box)
+    return replace(number, digits=digits, box=box, row=row, column=column)
 
 
-def _box_in_picture(inverse: npt.NDArray[np.float64], box: Box) -> Box:
+def _box_in_picture(to_picture: npt.NDArray[np.float64], box: Box) -> Box:
     left, top, right, bottom = box
     corners = np.array([[left, right, right, left], [top, top, bottom, bottom], [1, 1, 1, 1]])
-    mapped = inverse @ corners
+    mapped = to_picture @ corners
     x, y = mapped[0] / mapped[2], mapped[1] / mapped[2]
     return int(x.min()), int(y.min()), int(np.ceil(x.max())), int(np.ceil(y.max()))

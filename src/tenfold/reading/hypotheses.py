@@ -112,19 +112,36 @@ def _classes(probabilities: npt.NDArray[np.float32]) -> list[tuple[int, float]]:
 def _cheapest(costs: Sequence[Sequence[float]]) -> Iterator[tuple[float, tuple[int, ...]]]:
     """Yield picks of one place of each list in the order of their summed costs.
 
+    A pick is kept as the places that are not the first. It is changed at the last list of these
+    and at the next one only, the lists in the order in which leaving their first place costs more:
+    so every pick is made once, from one that costs less.
+
     Args:
         costs: each list is sorted.
     """
-    start = (0,) * len(costs)
-    heap = [(sum(c[0] for c in costs), start)]
-    seen = {start}
+    lists = [k for k, choices in enumerate(costs) if len(choices) > 1]
+    lists.sort(key=lambda k: costs[k][1] - costs[k][0])
+    first = sum(choices[0] for choices in costs)
+    heap: list[tuple[float, tuple[tuple[int, int], ...]]] = [(first, ())]
     while heap:
-        cost, places = heapq.heappop(heap)
-        yield cost, places
-        for k, place in enumerate(places):
-            if place + 1 == len(costs[k]):
-                continue
-            after = (*places[:k], place + 1, *places[k + 1 :])
-            if after not in seen:
-                seen.add(after)
-                heapq.heappush(heap, (cost - costs[k][place] + costs[k][place + 1], after))
+        cost, changes = heapq.heappop(heap)
+        yield cost, _places(len(costs), lists, changes)
+        *kept, (last, place) = changes or [(-1, 0)]
+        after = [(*changes, (last + 1, 1))]
+        if changes:
+            after.append((*kept, (last, place + 1)))
+        if place == 1:
+            after.append((*kept, (last + 1, 1)))
+        for new in after:
+            if new[-1][0] < len(lists) and new[-1][1] < len(costs[lists[new[-1][0]]]):
+                added = sum(costs[lists[k]][j] - costs[lists[k]][0] for k, j in new)
+                heapq.heappush(heap, (first + added, new))
+
+
+def _places(
+    count: int, lists: Sequence[int], changes: Sequence[tuple[int, int]]
+) -> tuple[int, ...]:
+    places = [0] * count
+    for k, place in changes:
+        places[lists[k]] = place
+    return tuple(places)

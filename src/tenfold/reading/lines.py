@@ -1,7 +1,7 @@
 """Grouping of detections into numbers: what stands side by side belongs together."""
 
-import statistics
 from dataclasses import dataclass
+from statistics import median as median_of
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +19,13 @@ class GroupingConfig:
     Attributes:
         max_gap: between their boxes.
         max_rise: between their centres, at right angles to the line.
+        max_mark_rise: the same of a digit and a mark: a point stands at the foot of a digit.
         max_height_ratio: of a taller to a shorter digit.
     """
 
     max_gap: float = 1.2
     max_rise: float = 0.5
+    max_mark_rise: float = 0.9
     max_height_ratio: float = 2.2
 
 
@@ -39,41 +41,55 @@ def group_numbers(
         is_mark: bool[n], which are points, minus signs and the like: their height says nothing.
         config: distances.
     """
-    groups: list[list[int]] = []
+    groups: list[_Group] = []
     heights = np.where(is_mark, 0, boxes[:, 3])
     for index in np.argsort(boxes[:, 0], kind="stable").tolist():
-        costs = [_gap(boxes, heights, group, index, config) for group in groups]
-        best = int(np.argmin(costs)) if costs else -1
-        if best >= 0 and np.isfinite(costs[best]):
-            groups[best].append(index)
-        else:
-            groups.append([index])
-    numbers = [np.array(group, np.intp) for group in groups]
-    numbers = [number for number in numbers if not is_mark[number].all()]
+        costs = _gaps(boxes[index], float(heights[index]), groups, config)
+        best = int(np.argmin(costs)) if len(costs) else -1
+        if best < 0 or np.isinf(costs[best]):
+            groups.append(_Group())
+            best = -1
+        groups[best].append(index, boxes[index], float(heights[index]))
+    numbers = [np.array(group.indices, np.intp) for group in groups if group.heights]
     return [numbers[k] for k in _reading_order([boxes[number] for number in numbers])]
 
 
-def _gap(
-    boxes: Floats, heights: Floats, group: list[int], index: int, config: GroupingConfig
-) -> float:
-    """Return the gap between a number and what may follow it; infinite if it may not."""
-    last = group[-1]
-    x, y, width, _ = boxes[index].tolist()
-    gap = x - float(boxes[last, 0]) - (width + float(boxes[last, 2])) / 2
-    height = float(heights[index])
-    digits = [k for k in group if heights[k]]
-    known = [float(heights[k]) for k in digits]
-    tall = max([*known, height])
-    if gap > config.max_gap * tall or not tall:
-        return np.inf
-    rise = abs(y - float(boxes[digits[-1] if digits and height else last, 1]))
-    if rise > config.max_rise * tall:
-        return np.inf
-    if known and height:
-        ratio = height / statistics.median(known)
-        if max(ratio, 1 / ratio) > config.max_height_ratio:
-            return np.inf
-    return float(max(gap, 0.0) + rise)
+class _Group:
+    """A number that grows from left to right."""
+
+    def __init__(self) -> None:
+        self.indices: list[int] = []
+        self.heights: list[float] = []  # of its digits
+        # Of the last character centre x and half of its width; of the last digit centre y; the
+        # greatest and the median height.
+        self.state = np.zeros(5)
+
+    def append(self, index: int, box: Floats, height: float) -> None:
+        self.indices.append(index)
+        x, y, width = box[:3].tolist()
+        if height:
+            self.heights.append(height)
+        digit_y = y if height or not self.heights else self.state[2]
+        tallest, median = (max(self.heights), median_of(self.heights)) if self.heights else (0, 0)
+        self.state[:] = x, width / 2, digit_y, tallest, median
+
+
+def _gaps(
+    box: Floats, height: float, groups: list[_Group], config: GroupingConfig
+) -> npt.NDArray[np.float64]:
+    """Return the gap between each number and what may follow it; infinite where it may not."""
+    state = np.array([group.state for group in groups]).reshape(-1, 5)
+    last_x, half_width, digit_y, tallest, median = state.T
+    tall = np.maximum(tallest, height)
+    gap = box[0] - last_x - box[2] / 2 - half_width
+    rise = np.abs(box[1] - digit_y)
+    is_mark = (median == 0) | (height == 0)
+    max_rise = np.where(is_mark, config.max_mark_rise, config.max_rise)
+    near = (tall > 0) & (gap <= config.max_gap * tall) & (rise <= max_rise * tall)
+    if height:
+        ratio = np.where(median > 0, median, height) / height
+        near &= np.maximum(ratio, 1 / ratio) <= config.max_height_ratio
+    return np.where(near, np.maximum(gap, 0) + rise, np.inf)
 
 
 def _reading_order(numbers: list[Floats]) -> list[int]:

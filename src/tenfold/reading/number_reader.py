@@ -5,7 +5,6 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -13,18 +12,21 @@ from tenfold.bundle.detector_runtime import Detections, OnnxDetector
 from tenfold.bundle.format import DetectorFacts
 from tenfold.data.characters import DETECTED_CLASSES
 from tenfold.data.mnist import CLASSES
+from tenfold.errors import DataError
 from tenfold.reading.components import Box
 from tenfold.reading.constraints import ANYTHING, Constraints, only_digits
+from tenfold.reading.foreground import to_grey
 from tenfold.reading.hypotheses import Hypothesis, hypotheses
 from tenfold.reading.lines import GroupingConfig, group_numbers
-from tenfold.reading.page import Digit, Number, Page, Reason
+from tenfold.reading.page import ALTERNATIVES, Digit, Number, Page, Reason
 from tenfold.reading.pyramid import PyramidConfig, detect_digits
 from tenfold.reading.suppression import SuppressionConfig
 
 Pixels = npt.NDArray[np.uint8]
 
-ALTERNATIVES = 5
-MAX_HYPOTHESES = 2000  # tried for one that the constraints allow
+MAX_DETECTIONS = 2500  # of a picture
+MAX_HYPOTHESES = 100  # of a number
+MAX_CONSTRAINED_HYPOTHESES = 2000  # among them may be one that the constraints allow
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class NumberReaderConfig:
         calibration: slope and intercept of the calibrated logit over the raw one.
         min_probability: of a number that is accepted.
         min_digit_probability: of a digit that is shown, not `?`.
+        min_fitting_probability: of all texts together that the constraints allow; if it is less,
+            the picture shows something else, and what is least improbable is not to be believed.
     """
 
     pyramid: PyramidConfig = field(default_factory=PyramidConfig)
@@ -46,6 +50,7 @@ class NumberReaderConfig:
     calibration: tuple[float, float] = (1.0, 0.0)
     min_probability: float = 0.8
     min_digit_probability: float = 0.5
+    min_fitting_probability: float = 0.01
 
     @classmethod
     def of(cls, facts: DetectorFacts) -> "NumberReaderConfig":
@@ -70,28 +75,45 @@ class NumberReader:
         self.config = config
 
     def read(self, pixels: Pixels, constraints: Constraints = ANYTHING) -> Page:
-        """Read a picture uint8[h, w] or uint8[h, w, 3]."""
+        """Read a picture uint8[h, w] or uint8[h, w, 3].
+
+        Raises:
+            DataError: it has more digits than a page can have; noise may look like that.
+        """
         grey = to_grey(pixels)
+        return self.page(self.detect(grey), grey, constraints)
+
+    def detect(self, grey: Pixels) -> Detections:
+        """Find the digits and marks in uint8[h, w]; see `read`."""
         found = detect_digits(self.detector, grey, self.config.pyramid)
+        if len(found.boxes) > MAX_DETECTIONS:
+            raise DataError(f"more than {MAX_DETECTIONS} digits: crop the picture to its numbers")
+        return found
+
+    def page(self, found: Detections, grey: Pixels, constraints: Constraints) -> Page:
+        """Return the numbers that detections in uint8[h, w] make."""
         is_mark = found.classes.argmax(axis=1) >= CLASSES
         groups = group_numbers(found.boxes, is_mark, self.config.grouping)
-        numbers = (self._number(found.of(group), grey, constraints) for group in groups)
+        numbers = (self.number(found.of(group), grey, constraints) for group in groups)
         return Page(tuple(number for number in numbers if number is not None))
 
-    def _number(self, row: Detections, grey: Pixels, constraints: Constraints) -> Number | None:
-        """Return the most probable number of a row of detections; None if that is nothing."""
+    def number(self, row: Detections, grey: Pixels, constraints: Constraints) -> Number | None:
+        """Return the most probable number of a row of detections; None if that is nothing.
+
+        Args:
+            row: from left to right.
+            grey: the picture uint8[h, w] in which they were found.
+            constraints: what the number may be.
+        """
         if constraints.digits_only:
             row = row.of(row.classes.argmax(axis=1) < CLASSES)
-        tried = _by_text(itertools.islice(hypotheses(row, self.config.suppression), MAX_HYPOTHESES))
-        allowed = [h for h in tried if constraints.allow(h.text)]
-        reason: Reason | None = None if allowed else "does not fit"
-        ranked = allowed or tried
-        total = sum(math.exp(h.log_probability) for h in ranked)
+        limit = MAX_CONSTRAINED_HYPOTHESES if constraints.active else MAX_HYPOTHESES
+        tried = _by_text(itertools.islice(hypotheses(row, self.config.suppression), limit))
+        ranked, reason = self._fitting(tried, constraints)
         best = ranked[0]
         if not only_digits(best.text):
             return None
-        share = math.exp(best.log_probability) / (total if constraints.active else 1)
-        probability = self._calibrated(share)
+        probability = self._calibrated(math.exp(best.log_probability))
         if probability < self.config.min_probability:
             reason = reason or "unsure"
         digits = _digits(best, row, grey, self.config.min_digit_probability)
@@ -107,6 +129,19 @@ class NumberReader:
             digits=digits,
             reason=reason,
         )
+
+    def _fitting(
+        self, tried: list[Hypothesis], constraints: Constraints
+    ) -> tuple[list[Hypothesis], Reason | None]:
+        """Return what the constraints allow, with its share of the probability of all that is."""
+        if not constraints.active:
+            return tried, None
+        allowed = [h for h in tried if constraints.allow(h.text)]
+        possible = _log_sum(h.log_probability for h in allowed) if allowed else -math.inf
+        total = _log_sum(h.log_probability for h in tried)
+        if possible - total < math.log(self.config.min_fitting_probability):
+            return tried, "does not fit"
+        return [replace(h, log_probability=h.log_probability - possible) for h in allowed], None
 
     def _calibrated(self, probability: float) -> float:
         return calibrated(probability, self.config.calibration)
@@ -127,20 +162,20 @@ def calibrated(probability: float, calibration: tuple[float, float]) -> float:
 def _by_text(found: Iterable[Hypothesis]) -> list[Hypothesis]:
     """Add up the hypotheses of each text; the most probable text comes first."""
     best: dict[str, Hypothesis] = {}
-    total: dict[str, float] = {}
+    logs: dict[str, list[float]] = {}
     for hypothesis in found:
         text = hypothesis.text
         best.setdefault(text, hypothesis)
-        total[text] = total.get(text, 0.0) + math.exp(hypothesis.log_probability)
-    merged = [replace(h, log_probability=math.log(total[text])) for text, h in best.items()]
+        logs.setdefault(text, []).append(hypothesis.log_probability)
+    merged = [replace(h, log_probability=_log_sum(logs[text])) for text, h in best.items()]
     return sorted(merged, key=lambda h: -h.log_probability)
 
 
-def to_grey(pixels: Pixels) -> Pixels:
-    """Return grey levels uint8[h, w] of a picture uint8[h, w] or uint8[h, w, 3]."""
-    if pixels.ndim == 2:  # noqa: PLR2004
-        return pixels
-    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
+def _log_sum(log_probabilities: Iterable[float]) -> float:
+    """Return the logarithm of a sum; of a thousand digits the probability itself may be 0."""
+    logs = list(log_probabilities)
+    largest = max(logs)
+    return largest + math.log(sum(math.exp(log - largest) for log in logs))
 
 
 def _digits(
@@ -152,17 +187,17 @@ def _digits(
             continue
         classes = row.classes[index]
         label = DETECTED_CLASSES.index(character)
-        others = [k for k in np.argsort(-classes[:CLASSES], kind="stable").tolist() if k != label]
         box = _corners(row.boxes[index], grey.shape)
-        probability = float(row.objectness[index] * classes[label])
+        probabilities = row.objectness[index] * classes[:CLASSES]
+        probability = float(probabilities[label])
         left, top, right, bottom = box
         digits.append(
             Digit(
                 digit=label,
                 probability=probability,
-                runner_up=others[0],
+                probabilities=probabilities,
                 box=box,
-                pixels=grey[top:bottom, left:right],
+                pixels=grey[top:bottom, left:right].copy(),  # a view would keep the picture
                 accepted=probability >= min_probability,
             )
         )
@@ -175,10 +210,13 @@ def _shown(text: str, digits: tuple[Digit, ...]) -> str:
 
 
 def _corners(box: npt.NDArray[np.float32], shape: tuple[int, ...]) -> Box:
-    """Return left, top, right, bottom of a box that is given by its centre, in the picture."""
+    """Return left, top, right, bottom of a box that is given by its centre: pixels of the picture.
+
+    There is at least one, even if the box lies in the margin around the picture.
+    """
     h, w = shape[:2]
     x, y, width, height = box.tolist()
-    left, top = max(0, int(x - width / 2)), max(0, int(y - height / 2))
+    left, top = min(max(0, int(x - width / 2)), w - 1), min(max(0, int(y - height / 2)), h - 1)
     right, bottom = math.ceil(x + width / 2), math.ceil(y + height / 2)
     return left, top, min(w, max(right, left + 1)), min(h, max(bottom, top + 1))
 

@@ -1,14 +1,17 @@
 """What is read on a page: numbers, and the digits that they are made of."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from tenfold.reading.components import Box
+from tenfold.reading.components import Box, scale_box
 
-Reason = Literal["unsure", "ambiguous", "does not fit"]
+Reason = Literal["unsure", "not a digit", "does not fit"]
+
+ALTERNATIVES = 5  # of a number, at most
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -18,18 +21,24 @@ class Digit:
     Attributes:
         digit: the most probable digit.
         probability: of that digit, and that there is one.
-        runner_up: the second most probable digit.
+        probabilities: float32[10], of each digit if there is one.
         box: left, top, right, bottom in the picture's pixels.
-        pixels: uint8[h, w], the grey levels in the box.
+        pixels: uint8[h, w], what the network saw.
         accepted: whether it is probable enough to be believed.
     """
 
     digit: int
     probability: float
-    runner_up: int
+    probabilities: npt.NDArray[np.float32]
     box: Box
     pixels: npt.NDArray[np.uint8]
     accepted: bool
+
+    @property
+    def runner_up(self) -> int:
+        """The second most probable digit."""
+        others = np.argsort(-self.probabilities, kind="stable")
+        return int(others[0] if others[0] != self.digit else others[1])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON fields."""
@@ -72,6 +81,11 @@ class Number:
         """Whether there is no reason against it."""
         return self.reason is None
 
+    def scaled(self, factor: float, shape: Sequence[int]) -> "Number":
+        """Return it with its boxes scaled by `factor` to a picture of `shape`."""
+        digits = (replace(d, box=scale_box(d.box, factor, shape)) for d in self.digits)
+        return replace(self, box=scale_box(self.box, factor, shape), digits=tuple(digits))
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON fields."""
         return {
@@ -92,10 +106,27 @@ class Page:
 
     Attributes:
         numbers: in reading order.
+        grid: rows and columns of the grid, if a grid was read.
     """
 
     numbers: tuple[Number, ...]
+    grid: tuple[int, int] | None = None
 
-    def to_dict(self, file: str) -> dict[str, Any]:
+    @property
+    def text(self) -> str:
+        """The texts of all numbers, a space between two."""
+        return " ".join(number.text for number in self.numbers)
+
+    @property
+    def cells(self) -> list[list[Number | None]]:
+        """The cells of a grid, row by row; None where a cell is empty."""
+        rows, columns = self.grid or (0, 0)
+        cells: list[list[Number | None]] = [[None] * columns for _ in range(rows)]
+        for number in self.numbers:
+            if number.row is not None and number.column is not None:
+                cells[number.row][number.column] = number
+        return cells
+
+    def to_dict(self, file: str | None) -> dict[str, Any]:
         """Return the JSON fields of a file's page."""
         return {"file": file, "numbers": [n.to_dict() for n in self.numbers], "error": None}

@@ -17,15 +17,16 @@ from typing import Any
 
 import cv2
 
-from tenfold.bundle.format import CONFIG_FILE, MODEL_FILE, find_bundle
+from tenfold.bundle.format import CONFIG_FILE, DETECTOR_FILE, MODEL_FILE, find_bundle
 from tenfold.data.decoding import Picture
 from tenfold.errors import DataError
 from tenfold.files import is_temporary, write_atomically, writing
 from tenfold.folder_lock import LOCK_NAME, exclusive
 from tenfold.reading.bulk import batched, run_in_processes
-from tenfold.reading.crops import Layout
+from tenfold.reading.constraints import Constraints
+from tenfold.reading.page import Page
 from tenfold.reading.partitions import Partition, pictures_in
-from tenfold.reading.reader import Reader, Reading
+from tenfold.reading.reader import Layout, Reader
 from tenfold.text import escape
 
 PLAN_FILE = "_plan.json"
@@ -37,20 +38,23 @@ class ReadingRequest:
     """How pictures are read, on any machine: it contains the bundle's files."""
 
     layout: Layout
-    rejection_threshold: float | None
+    constraints: Constraints
+    min_probability: float | None
     bundle: tuple[tuple[str, bytes], ...]
 
     @classmethod
-    def of(cls, model: Path, layout: Layout, rejection_threshold: float | None) -> "ReadingRequest":
+    def of(
+        cls, model: Path, layout: Layout, constraints: Constraints, min_probability: float | None
+    ) -> "ReadingRequest":
         """Read the bundle.
 
         Raises:
             BundleError: see `Reader.load`.
         """
-        Reader.load(model, rejection_threshold)
-        bundle = find_bundle(model)
-        files = ((name, (bundle / name).read_bytes()) for name in (CONFIG_FILE, MODEL_FILE))
-        return cls(layout, rejection_threshold, tuple(files))
+        Reader.load(model, min_probability)
+        files = (find_bundle(model) / name for name in (CONFIG_FILE, MODEL_FILE, DETECTOR_FILE))
+        bundle = tuple((file.name, file.read_bytes()) for file in files if file.exists())
+        return cls(layout, constraints, min_probability, bundle)
 
 
 NumberedPartition = tuple[int, Partition]
@@ -95,11 +99,16 @@ def _write_missing(
 
 def _plan(partitions: Sequence[Partition], request: ReadingRequest) -> str:
     """Return what identifies inputs and settings."""
-    settings = [list(map(asdict, partitions)), request.layout, request.rejection_threshold]
+    settings = [
+        list(map(asdict, partitions)),
+        request.layout,
+        request.constraints.to_dict(),
+        request.min_probability,
+    ]
     digest = hashlib.sha256(json.dumps(settings).encode())
     for name, contents in request.bundle:
         digest.update(name.encode() + contents)
-    plan = {"format": 2, "partitions": len(partitions), "sha256": digest.hexdigest()}
+    plan = {"format": 3, "partitions": len(partitions), "sha256": digest.hexdigest()}
     return json.dumps(plan) + "\n"
 
 
@@ -124,9 +133,9 @@ def _check_folder(out: Path, plan: str) -> None:
 
 
 def read_partition(partition: Partition, request: ReadingRequest) -> bytes:
-    """Read all pictures of a partition; return a Parquet file with a row a digit.
+    """Read all pictures of a partition; return a Parquet file with a row a number.
 
-    A picture without digits, a picture that cannot be read and a damaged container have a row too.
+    A picture without numbers, a picture that cannot be read and a damaged container have a row too.
 
     Raises:
         DataError: see `pictures_in`.
@@ -144,7 +153,7 @@ def read_partition(partition: Partition, request: ReadingRequest) -> bytes:
             names.append(name)
             yield picture
 
-    outcomes = reader.outcomes(pictures(), request.layout)
+    outcomes = reader.outcomes(pictures(), request.layout, request.constraints)
     rows = (row for outcome in outcomes for row in _rows(names.popleft(), outcome))
     with parquet.ParquetWriter(buffer, schema, compression="zstd") as writer:
         for batch in batched(rows, ROWS_PER_ROW_GROUP):
@@ -152,23 +161,23 @@ def read_partition(partition: Partition, request: ReadingRequest) -> bytes:
     return buffer.getvalue()
 
 
-def _rows(name: str, outcome: list[Reading] | DataError) -> list[dict[str, Any]]:
+def _rows(name: str, outcome: Page | DataError) -> list[dict[str, Any]]:
     name = escape(name)
     if isinstance(outcome, DataError):
         return [{"file": name, "error": escape(str(outcome))}]
-    rows = [{"file": name} | reading.to_dict(i) for i, reading in enumerate(outcome)]
-    return rows or [{"file": name}]
+    return [{"file": name} | number.to_dict() for number in outcome.numbers] or [{"file": name}]
 
 
 def _schema() -> Any:  # noqa: ANN401 - pyarrow has no types
     import pyarrow as pa
 
-    integer = pa.int32()
-    columns = [("file", pa.string()), ("index", integer), ("box", pa.list_(integer))]
-    columns += [("digit", pa.int8()), ("probability", pa.float32()), ("runner_up", pa.int8())]
-    columns += [("rejected", pa.bool_()), ("reason", pa.string())]
-    columns += [("row", integer), ("column", integer), ("error", pa.string())]
-    return pa.schema(columns)
+    integer, box = pa.int32(), pa.list_(pa.int32())
+    digit = [("digit", pa.int8()), ("probability", pa.float32()), ("box", box)]
+    digit += [("runner_up", pa.int8())]
+    columns = [("file", pa.string()), ("text", pa.string()), ("box", box)]
+    columns += [("probability", pa.float32()), ("accepted", pa.bool_()), ("reason", pa.string())]
+    columns += [("row", integer), ("column", integer), ("digits", pa.list_(pa.struct(digit)))]
+    return pa.schema([*columns, ("error", pa.string())])
 
 
 @functools.lru_cache(maxsize=1)
@@ -178,7 +187,7 @@ def _load_reader(request: ReadingRequest) -> Reader:
     with tempfile.TemporaryDirectory(prefix="tenfold-") as name:
         for file, contents in request.bundle:
             Path(name, file).write_bytes(contents)
-        return Reader.load(name, request.rejection_threshold)
+        return Reader.load(name, request.min_probability)
 
 
 def in_processes(workers: int) -> Backend:

@@ -1,8 +1,13 @@
-"""Detection of digits of any size: a picture is looked at in several sizes."""
+"""Detection of digits of any size: a picture is looked at in several sizes.
+
+First the whole picture, at most at its own resolution, and in ever smaller sizes: they show large
+digits. Then, enlarged, only the regions in which small digits were found.
+"""
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -10,15 +15,11 @@ import numpy.typing as npt
 
 from tenfold.bundle.detector_runtime import Detections, OnnxDetector
 from tenfold.data.mnist import CLASSES
+from tenfold.reading.components import Box, connected_components
 from tenfold.reading.suppression import SuppressionConfig, suppress
 
 Grey = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
-
-SCALE_STEP = 0.95
-LEAST_ABSENCE = 1e-6
-CERTAIN = 0.5
-LOWER_QUARTILE = 0.25
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,14 @@ class PyramidConfig:
         preferred_mark_px: the same for the longer side of points, minus signs and the like.
         height_tolerance: how fast a detection's weight falls with its distance from the preferred
             height: the standard deviation of log2(height).
-        objectness_logit: slope and intercept that make a probability of objectness. A network that
-            has learned with focal loss gives values that are too low.
-        max_pixels: of the largest size, its margins included.
-        max_enlargement: of small pictures.
-        small_px: a picture is enlarged only if its digits are lower, or none is found.
-        step: from one size to the next smaller one.
-        margin_px: copied around each size, so that no digit lies at the edge.
+        small_height_px: regions with digits that are smaller are enlarged and looked at again.
+        min_gain: how much larger a region is then than before.
+        large_height_px: a higher picture is also looked at in a smaller size.
+        low_height_px: a lower picture in which nothing is found is enlarged as a whole.
+        max_pixels: of one look, its margins included.
+        scale_step: by which a larger picture is made smaller until it has so few.
+        max_enlargement: of a picture.
+        margin_px: copied around what is looked at, so that no digit lies at the edge.
         merging: when detections of several sizes are of one object.
     """
 
@@ -47,11 +49,13 @@ class PyramidConfig:
     preferred_height_px: float = 28.0
     preferred_mark_px: float = 7.0
     height_tolerance: float = 1.0
-    objectness_logit: tuple[float, float] = (1.0, 0.5)
+    small_height_px: float = 16.0
+    min_gain: float = 1.25
+    large_height_px: float = 46.0
+    low_height_px: float = 64.0
     max_pixels: float = 1.6e6
+    scale_step: float = 0.95
     max_enlargement: float = 2.0
-    small_px: float = 20.0
-    step: float = 0.5
     margin_px: int = 8
     merging: SuppressionConfig = field(default_factory=SuppressionConfig)
 
@@ -63,50 +67,62 @@ def detect_digits(
 
     What is found in several sizes is given once, the most certain first.
     """
+    whole = (0, 0, grey.shape[1], grey.shape[0])
     sizes = list(scales(grey.shape, config))
-    plain = [scale for scale in sizes if scale <= 1] or sizes
-    found = [_detect_at(detector, grey, scale, config) for scale in plain]
-    merged = _merge(found, config)
-    enlarged = sizes[: len(sizes) - len(plain)]
-    if not enlarged or not _are_small(merged, config):
-        return merged
-    more = [_detect_at(detector, grey, scale, config) for scale in enlarged]
-    return _merge(more + found, config)
-
-
-def _merge(found: Sequence[Detections], config: PyramidConfig) -> Detections:
-    every = Detections(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
-    merging = replace(config.merging, min_objectness=config.min_objectness)
-    kept = every.of(suppress(every.objectness, every.boxes, merging))
-    return kept._replace(objectness=_probability(kept.objectness, config.objectness_logit))
-
-
-def _are_small(found: Detections, config: PyramidConfig) -> bool:
-    """Return whether digits are small, or none is certain."""
-    certain = (found.classes.argmax(axis=1) < CLASSES) & (found.objectness > CERTAIN)
-    heights = found.boxes[certain, 3]
-    return not len(heights) or float(np.quantile(heights, LOWER_QUARTILE)) < config.small_px
-
-
-def _probability(objectness: Floats, logit: tuple[float, float]) -> Floats:
-    slope, intercept = logit
-    odds = objectness / np.maximum(1 - objectness, LEAST_ABSENCE)
-    return np.asarray(1 - 1 / (1 + math.exp(intercept) * odds**slope), np.float32)
+    looks = [_detect_at(detector, grey, whole, scale, config) for scale in sizes]
+    scale, last = sizes[0], looks[:1]
+    while regions := small_regions(_joined(last), scale, grey.shape, config):
+        area = sum((right - left) * (bottom - top) for left, top, right, bottom in regions)
+        larger = min(2 * scale, config.max_enlargement, math.sqrt(config.max_pixels / area))
+        if larger < config.min_gain * scale:
+            break
+        scale = larger
+        last = [_detect_at(detector, grey, region, scale, config) for region in regions]
+        looks += last
+    found = _joined(looks)
+    ranks = np.concatenate([look.rank for look in looks])
+    return found.of(suppress(ranks, found.boxes, config.merging, found.objectness))
 
 
 def scales(shape: tuple[int, ...], config: PyramidConfig) -> Iterator[float]:
-    """Yield the sizes of a picture of `shape`, as factors, the largest first."""
+    """Yield the sizes of a picture of `shape`, as factors, each half of the one before.
+
+    In the smallest one a digit that is as high as the picture is not too large.
+    """
     h, w = shape[:2]
     margins = 2 * config.margin_px
-    scale = config.max_enlargement
+    scale = 1.0
     while (max(1, h * scale) + margins) * (max(1, w * scale) + margins) > config.max_pixels:
-        scale *= SCALE_STEP
+        scale *= config.scale_step
     while True:
         yield scale
-        scale *= config.step
-        # One digit may fill the picture's height.
-        if h * scale < config.preferred_height_px:
+        if h * scale <= config.large_height_px:
             return
+        scale /= 2
+
+
+def small_regions(
+    found: Detections, scale: float, shape: tuple[int, ...], config: PyramidConfig
+) -> list[Box]:
+    """Return the parts of a picture of `shape` in which digits are small at a scale.
+
+    In a low picture nothing may be found because it is small: it is one such part.
+    """
+    h, w = shape[:2]
+    if not len(found.boxes):
+        return [(0, 0, w, h)] if h * scale < config.low_height_px else []
+    is_digit = found.classes.argmax(axis=1) < CLASSES
+    small = is_digit & (found.boxes[:, 3] * scale < config.small_height_px)
+    if not small.any():
+        return []
+    cell = max(1, round(config.small_height_px / scale))  # as large as a small digit
+    x, y = (found.boxes[small, :2] / cell).astype(int).T
+    near = np.zeros((h // cell + 1, w // cell + 1), np.uint8)
+    near[y.clip(0, h // cell), x.clip(0, w // cell)] = 1
+    near = np.asarray(cv2.dilate(near, np.ones((3, 5), np.uint8)), np.uint8)
+    _, boxes = connected_components(near > 0)
+    regions = (boxes[1:, :4] * cell).tolist()
+    return [(left, top, min(w, right), min(h, bottom)) for left, top, right, bottom in regions]
 
 
 def resize(grey: Grey, scale: float) -> Grey:
@@ -119,22 +135,50 @@ def resize(grey: Grey, scale: float) -> Grey:
     return np.asarray(cv2.resize(grey, size, interpolation=interpolation), np.uint8)
 
 
+def with_margin(grey: Grey, margin: int) -> Grey:
+    """Put a margin around uint8[h, w], as light as most of its edge: a digit there stays whole."""
+    edge = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    level = int(np.sort(edge)[len(edge) // 2])
+    sides = (margin,) * 4
+    return np.asarray(cv2.copyMakeBorder(grey, *sides, cv2.BORDER_CONSTANT, value=level), np.uint8)
+
+
+class _Look(NamedTuple):
+    """What was found in one size; of detections of one object, that of the highest rank stays."""
+
+    found: Detections
+    rank: Floats
+
+
 def _detect_at(
-    detector: OnnxDetector, grey: Grey, scale: float, config: PyramidConfig
-) -> Detections:
+    detector: OnnxDetector, grey: Grey, region: Box, scale: float, config: PyramidConfig
+) -> _Look:
+    left, top, right, bottom = region
     margin = config.margin_px
-    small = cv2.copyMakeBorder(
-        resize(grey, scale), margin, margin, margin, margin, cv2.BORDER_REPLICATE
-    )
-    found = detector.detect(np.asarray(small, np.uint8), config.min_objectness)
-    boxes = found.boxes
+    small = with_margin(resize(grey[top:bottom, left:right], scale), margin)
+    found = detector.detect(small, config.min_objectness)
     low, high = config.digit_heights_px
-    height = boxes[:, 2:].max(axis=1)
+    height = found.boxes[:, 2:].max(axis=1)
     is_mark = found.classes[:, CLASSES:].sum(axis=1) > 0.5  # noqa: PLR2004
+    corner = np.array([left - margin / scale, top - margin / scale, 0, 0], np.float32)
+    boxes = found.boxes / np.float32(scale) + corner
     known = (height < high) & ((height >= low) | is_mark)
+    known &= ~is_cut(boxes, region, grey.shape)
     preferred = np.where(is_mark, config.preferred_mark_px, config.preferred_height_px)
     octaves = np.log2(height / preferred)
-    weight = np.exp(-0.5 * (octaves / config.height_tolerance) ** 2)
-    shift = np.array([margin, margin, 0, 0], np.float32)
-    boxes = ((boxes - shift) / scale).astype(np.float32)
-    return Detections(found.objectness * weight, found.classes, boxes).of(known)
+    rank = found.objectness * np.exp(-0.5 * (octaves / config.height_tolerance) ** 2)
+    return _Look(found._replace(boxes=boxes).of(known), rank[known])
+
+
+def is_cut(boxes: Floats, region: Box, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+    """Return which boxes reach over an edge of a region that is no edge of the picture."""
+    left, top, right, bottom = region
+    first, last = boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2
+    cut = (first < (left, top)) & (np.array((left, top)) > 0)
+    cut |= (last > (right, bottom)) & (np.array((right, bottom)) < shape[1::-1])
+    return np.asarray(cut.any(axis=1))
+
+
+def _joined(looks: Sequence[_Look]) -> Detections:
+    parts = zip(*(look.found for look in looks), strict=True)
+    return Detections(*(np.concatenate(part) for part in parts))

@@ -1,135 +1,95 @@
-"""Any picture in, digits out."""
+"""Any picture in, numbers out."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 import numpy as np
-import numpy.typing as npt
 
-from tenfold.bundle.format import SHIPPED
+from tenfold.bundle.detector_runtime import OnnxDetector
+from tenfold.bundle.format import SHIPPED, find_detector
 from tenfold.bundle.runtime import OnnxClassifier
-from tenfold.data.decoding import Picture, load_pixels
+from tenfold.data.decoding import Picture, Pixels, load_pixels
 from tenfold.errors import DataError
-from tenfold.reading.components import Box
-from tenfold.reading.crops import (
-    Crop,
-    Layout,
-    Region,
-    Strokes,
-    crop_digits,
-    draw_strokes,
-    find_digits,
-    stack_images,
-)
+from tenfold.reading.constraints import ANYTHING, Constraints
+from tenfold.reading.foreground import to_grey
+from tenfold.reading.grid import read_grid
+from tenfold.reading.number_reader import NumberReader, NumberReaderConfig
+from tenfold.reading.page import Page
+from tenfold.reading.single_digit import Crop, crop_digit, crop_foreground, single_page
+from tenfold.reading.strokes import Strokes, draw_strokes
 
-Reason = Literal["blank", "not a digit", "unsure"]
+Layout = Literal["numbers", "single", "grid"]
 
-BATCH = 200  # pictures that are classified together, unless they have
-MAX_CROPS_OF_BATCH = 50_000
+T = TypeVar("T")
 
-# A reading is "unsure", not "not a digit", if two digits have more of the probability than this.
-MIN_PROBABILITY_OF_TWO = 0.8
-# A split is taken if its least probable digit is by more than this more probable than the whole.
-MIN_GAIN_OF_SPLIT = 0.1
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Reading:
-    """One digit read.
-
-    Attributes:
-        digit: the most probable digit, given even where it is rejected.
-        probability: of that digit, calibrated.
-        runner_up: the second most probable digit.
-        box: left, top, right, bottom in the picture's pixels; None on a blank picture.
-        row, column: of its cell, in a grid.
-        image: uint8[28, 28], what the classifier saw.
-        probabilities: float32[10], calibrated.
-        members: float32[m, 10], each member's probabilities before calibration.
-        rejected: whether there is a reason to reject it.
-        reason: blank, not a digit, unsure, or None.
-    """
-
-    digit: int
-    probability: float
-    runner_up: int
-    box: Box | None
-    image: npt.NDArray[np.uint8]
-    probabilities: npt.NDArray[np.float32]
-    members: npt.NDArray[np.float32]
-    reason: Reason | None
-    row: int | None = None
-    column: int | None = None
-
-    @property
-    def rejected(self) -> bool:
-        """Whether there is a reason to reject it."""
-        return self.reason is not None
-
-    def to_dict(self, index: int) -> dict[str, Any]:
-        """Return the JSON fields of a picture's reading number `index`."""
-        fields = {
-            "index": index,
-            "box": None if self.box is None else list(self.box),
-            "digit": self.digit,
-            "probability": round(self.probability, 6),
-            "runner_up": self.runner_up,
-            "rejected": self.rejected,
-            "reason": self.reason,
-        }
-        if self.row is not None:
-            fields |= {"row": self.row, "column": self.column}
-        return fields
+BATCH = 200  # pictures of one digit that are classified together
 
 
 class Reader:
-    """Reads digits from pictures.
+    """Reads pictures.
 
     Args:
-        classifier: classifies the crops of digits.
-        rejection_threshold: less probable readings are rejected; by default the bundle's.
+        classifier: classifies pictures that are one digit.
+        numbers: reads all others.
+        min_probability: what is less probable is not accepted; by default the bundle's thresholds.
     """
 
     def __init__(
-        self, classifier: OnnxClassifier, rejection_threshold: float | None = None
+        self,
+        classifier: OnnxClassifier,
+        numbers: NumberReader,
+        min_probability: float | None = None,
     ) -> None:
         self.classifier = classifier
-        self.rejection_threshold = (
-            classifier.config.rejection_threshold
-            if rejection_threshold is None
-            else rejection_threshold
-        )
+        self.numbers = numbers
+        self.min_probability = classifier.config.rejection_threshold
+        if min_probability is not None:
+            self.min_probability = min_probability
+            config = replace(numbers.config, min_probability=min_probability)
+            self.numbers = NumberReader(numbers.detector, config)
 
     @classmethod
-    def load(cls, path: str | Path = SHIPPED, rejection_threshold: float | None = None) -> "Reader":
+    def load(
+        cls, path: str | Path = SHIPPED, min_probability: float | None = None, threads: int = 1
+    ) -> "Reader":
         """Read a bundle folder, by default the shipped one.
+
+        A bundle without a detector is used with the shipped bundle's.
+
+        Args:
+            path: the folder, or the name of a shipped bundle.
+            min_probability: see `Reader`.
+            threads: CPU threads that find the digits of a picture.
 
         Raises:
             BundleError: a file is missing, damaged, or does not fit the others.
         """
-        return cls(OnnxClassifier.load(path), rejection_threshold)
+        classifier = OnnxClassifier.load(path)
+        return cls(classifier, load_number_reader(path, threads), min_probability)
 
-    def read(self, picture: Picture, layout: Layout = "line") -> list[Reading]:
+    def read(
+        self, picture: Picture, layout: Layout = "numbers", constraints: Constraints = ANYTHING
+    ) -> Page:
         """Read one picture.
 
         Args:
             picture: a file's path, its bytes, a PIL image, or pixels [h, w] or [h, w, 3]:
                 integers 0 … 255, or floats in [0, 1].
-            layout: "line" finds any number of digits, in lines; "single" takes the picture as
-                one digit; "grid" reads the cells of a printed grid.
-
-        Returns:
-            the readings in reading order; exactly one if "single", one a cell if "grid".
+            layout: "numbers" finds any number of numbers; "single" takes the picture as one
+                digit; "grid" reads the cells of a printed grid, one digit each.
+            constraints: what each number may be; only for the layout "numbers".
 
         Raises:
             DataError: the picture cannot be decoded, or has no grid.
         """
-        return next(self.read_all([picture], layout))
+        return next(self.read_all([picture], layout, constraints))
 
-    def read_strokes(self, strokes: Strokes, layout: Layout = "single") -> list[Reading]:
+    def read_strokes(
+        self, strokes: Strokes, layout: Layout = "single", constraints: Constraints = ANYTHING
+    ) -> Page:
         """Read a drawing: polylines of points (x, y), y downwards, in any unit.
 
         Boxes are in pixels of a drawing whose longer side is 280.
@@ -138,108 +98,96 @@ class Reader:
             DataError: the strokes are not lists of finite points, or have no grid.
         """
         drawing = draw_strokes(strokes)
-        return self._classify([crop_digits(drawing, layout, 1.0, drawing.shape)])[0]
+        if layout == "single":
+            (page,) = self._classify([crop_foreground(drawing, 1.0, drawing.shape)])
+            return page
+        return self._read_pixels(np.rint(255 - 255 * drawing).astype(np.uint8), layout, constraints)
 
     def read_all(
-        self, pictures: Iterable[Picture], layout: Layout = "line"
-    ) -> Iterator[list[Reading]]:
+        self,
+        pictures: Iterable[Picture],
+        layout: Layout = "numbers",
+        constraints: Constraints = ANYTHING,
+    ) -> Iterator[Page]:
         """Read pictures one after the other, in constant memory; see `read`."""
-        for outcome in self.outcomes(pictures, layout):
+        for outcome in self.outcomes(pictures, layout, constraints):
             if isinstance(outcome, DataError):
                 raise outcome
             yield outcome
 
     def outcomes(
-        self, pictures: Iterable[Picture | DataError], layout: Layout = "line"
-    ) -> Iterator[list[Reading] | DataError]:
+        self,
+        pictures: Iterable[Picture | DataError],
+        layout: Layout = "numbers",
+        constraints: Constraints = ANYTHING,
+    ) -> Iterator[Page | DataError]:
         """Do as `read_all` does, but yield the error of a picture that cannot be read.
 
         An error in place of a picture is yielded as it is.
         """
         if layout not in get_args(Layout):
-            raise DataError(f"layout {layout!r}: use line, single or grid")
-        waiting = iter(pictures)
-        while found := _find_batch(waiting, layout):
-            readings = iter(self._classify([f for f in found if not isinstance(f, DataError)]))
-            yield from (f if isinstance(f, DataError) else next(readings) for f in found)
+            raise DataError(f"layout {layout!r}: use numbers, single or grid")
+        if layout == "single":
+            crops = (_outcome(picture, crop_digit) for picture in pictures)
+            while batch := list(islice(crops, BATCH)):
+                yield from self._read_singles(batch)
+            return
+        for picture in pictures:
+            yield _outcome(picture, lambda pixels: self._read_pixels(pixels, layout, constraints))
 
-    def _classify(self, pictures: Sequence[list[Region]]) -> list[list[Reading]]:
-        """Return the readings of each picture; all digits are classified together."""
-        regions = [region for picture in pictures for region in picture]
-        if not regions:
-            return [[] for _ in pictures]
-        resolved = iter(self.resolve(regions, *self.classifier.classify(stack_images(regions))))
-        return [
-            [reading for split in islice(resolved, len(picture)) for reading in split]
-            for picture in pictures
-        ]
+    def _read_pixels(self, pixels: Pixels, layout: Layout, constraints: Constraints) -> Page:
+        if layout == "grid":
+            return read_grid(self.numbers, pixels)
+        grey = to_grey(pixels)
+        found = self.numbers.detect(grey)
+        page = self.numbers.page(found, grey, constraints)
+        is_sure = any(number.accepted for number in page.numbers)
+        if len(found.boxes) != 1 or is_sure or constraints != ANYTHING:
+            return page
+        # Nothing else is there, so the classifier may judge the picture.
+        (single,) = self._classify([crop_digit(pixels)])
+        digit = str(found.classes[0].argmax())
+        return single if single.text == digit and single.numbers[0].accepted else page
 
-    def resolve(
-        self,
-        regions: Sequence[Region],
-        probabilities: npt.NDArray[np.float32],
-        members: npt.NDArray[np.float32],
-    ) -> list[list[Reading]]:
-        """Resolve how each region is split.
+    def _read_singles(self, crops: Sequence[Crop | DataError]) -> Iterator[Page | DataError]:
+        pages = iter(self._classify([crop for crop in crops if isinstance(crop, Crop)]))
+        for crop in crops:
+            yield self.checked(next(pages), crop) if isinstance(crop, Crop) else crop
 
-        Args:
-            regions: n crops in all.
-            probabilities: float32[n, 10] of `stack_images(regions)`.
-            members: float32[n, m, 10], the members' probabilities.
+    def checked(self, page: Page, crop: Crop) -> Page:
+        """Look again with the detector, if the one digit of a picture is not accepted.
 
-        Returns:
-            the readings of each region's best candidate.
+        The detector tells digits from printed lines and other marks. If it is sure of one digit
+        and finds nothing else, that is the result.
         """
-        crops = (crop for region in regions for split in region for crop in split)
-        readings = map(self._reading, crops, probabilities, members)
+        if crop.small is None or not page.numbers or page.numbers[0].accepted:
+            return page
+        found = self.numbers.read(crop.small).numbers
+        sure = len(found) == 1 and found[0].accepted and len(found[0].text) == 1
+        return Page((found[0].scaled(crop.factor, crop.shape),)) if sure else page
+
+    def _classify(self, crops: Sequence[Crop]) -> list[Page]:
+        if not crops:
+            return []
+        probabilities = self.classifier.probabilities(np.stack([crop.image for crop in crops]))
         return [
-            best_candidate([list(islice(readings, len(split))) for split in region])
-            for region in regions
+            single_page(crop, row, self.min_probability)
+            for crop, row in zip(crops, probabilities, strict=True)
         ]
 
-    def _reading(
-        self, crop: Crop, probabilities: npt.NDArray[np.float32], members: npt.NDArray[np.float32]
-    ) -> Reading:
-        digit, runner_up = np.argsort(probabilities)[:-3:-1].tolist()
-        probability, second = float(probabilities[digit]), float(probabilities[runner_up])
-        reason: Reason | None = None
-        if not crop.image.any():
-            reason = "blank"
-        elif probability < self.rejection_threshold:
-            reason = "unsure" if probability + second > MIN_PROBABILITY_OF_TWO else "not a digit"
-        row, column = crop.cell or (None, None)
-        return Reading(
-            digit=digit,
-            probability=probability,
-            runner_up=runner_up,
-            box=crop.box,
-            image=crop.image,
-            probabilities=probabilities,
-            members=members,
-            reason=reason,
-            row=row,
-            column=column,
-        )
+
+def load_number_reader(path: str | Path, threads: int = 1) -> NumberReader:
+    """Return the reader of numbers of a bundle, or of the shipped one if it has no detector.
+
+    Raises:
+        BundleError: a file is missing or damaged.
+    """
+    file, facts, model = find_detector(path)
+    return NumberReader(OnnxDetector(model, threads, str(file)), NumberReaderConfig.of(facts))
 
 
-def _find_batch(
-    pictures: Iterator[Picture | DataError], layout: Layout
-) -> list[list[Region] | DataError]:
-    """Find the digits of the next pictures, as many as are classified together."""
-    found: list[list[Region] | DataError] = []
-    count = 0
-    for picture in islice(pictures, BATCH):
-        outcome = _find(picture, layout)
-        found.append(outcome)
-        if not isinstance(outcome, DataError):
-            count += sum(len(split) for region in outcome for split in region)
-        if count >= MAX_CROPS_OF_BATCH:
-            break
-    return found
-
-
-def _find(picture: Picture | DataError, layout: Layout) -> list[Region] | DataError:
-    """Find a picture's digits, or return an error that names the picture."""
+def _outcome(picture: Picture | DataError, read: Callable[[Pixels], T]) -> T | DataError:
+    """Decode and read a picture, or return an error that names it."""
     if isinstance(picture, DataError):
         return picture
     try:
@@ -247,17 +195,7 @@ def _find(picture: Picture | DataError, layout: Layout) -> list[Region] | DataEr
     except DataError as error:
         return DataError(str(error))  # the traceback of the other holds the picture
     try:
-        return find_digits(pixels, layout)
+        return read(pixels)
     except DataError as error:
         name = f"{picture}: " if isinstance(picture, Path | str) else ""
         return DataError(f"{name}{error}")
-
-
-def best_candidate(splits: list[list[Reading]]) -> list[Reading]:
-    """Choose a split by its least probable digit; the whole region if that is about as good."""
-
-    def cost(split: list[Reading]) -> float:
-        penalty = MIN_GAIN_OF_SPLIT * (len(split) > 1)
-        return penalty - min(reading.probability for reading in split)
-
-    return min(splits, key=cost)

@@ -13,37 +13,47 @@ class SuppressionConfig:
     """When two detections are of one object.
 
     Attributes:
-        min_objectness: detections below it are dropped first.
         max_overlap: of two boxes, their intersection over union.
         min_distance: between two centres, as a share of the smaller width, and of the larger
             height; detections that are nearer in both are one.
+        min_distance_of_height: the same along the line, as a share of the smaller height: a 1 may
+            be narrower than the error of its place.
         max_inside: of the area of a part, the share that lies inside the whole.
         part_height: a part is lower than this share of the whole's height. So the loop of a 9 is
             no 0, and a 1 that stands in the box of a slanted 7 is a 1.
     """
 
-    min_objectness: float = 0.4
     max_overlap: float = 0.5
     min_distance: tuple[float, float] = (0.3, 0.5)
+    min_distance_of_height: float = 0.12
     max_inside: float = 0.75
     part_height: float = 0.75
 
 
 def suppress(
-    objectness: Floats, boxes: Floats, config: SuppressionConfig = SuppressionConfig()
+    rank: Floats,
+    boxes: Floats,
+    config: SuppressionConfig = SuppressionConfig(),
+    objectness: Floats | None = None,
 ) -> npt.NDArray[np.intp]:
-    """Return the indices of the detections that stay, most certain first.
+    """Return the indices of the detections that stay, the highest rank first.
 
     Args:
-        objectness: float32[n].
+        rank: float32[n]; of detections of one object the highest stays, but no part of a whole
+            that is at least as certain.
         boxes: float32[n, 4]: centre x, centre y, width, height.
         config: thresholds.
+        objectness: float32[n], how certain they are, if that is not their rank.
     """
-    order = np.argsort(-objectness, kind="stable")
-    order = order[objectness[order] >= config.min_objectness]
+    certainty = rank if objectness is None else objectness
+    order = np.argsort(-rank, kind="stable")
     kept: list[int] = []
     while len(order):
         best, order = int(order[0]), order[1:]
+        whole = _part_and_whole(boxes[best], boxes[order], config)
+        whole &= (boxes[order, 3] > boxes[best, 3]) & (certainty[order] >= certainty[best])
+        if whole.any():
+            continue
         kept.append(best)
         order = order[~_same(boxes[best], boxes[order], config)]
     return np.array(kept, np.intp)
@@ -63,13 +73,30 @@ def _same(box: Floats, others: Floats, config: SuppressionConfig) -> npt.NDArray
     """Return which of `others` [n, 4] show the same object as `box`."""
     distance = np.abs(others[:, :2] - box[:2])
     smaller, larger = np.minimum(others[:, 2:], box[2:]), np.maximum(others[:, 2:], box[2:])
-    sides = (others[:, 2:] + box[2:]) / 2 - distance
-    shared = np.minimum(sides, smaller).clip(0).prod(axis=1)
-    areas, area = others[:, 2:].prod(axis=1), box[2:].prod()
-    overlap = shared > config.max_overlap * (areas + area - shared)
-    near_x = distance[:, 0] < config.min_distance[0] * smaller[:, 0]
+    shared = _shared(box, others)
+    overlap = shared > config.max_overlap * (others[:, 2:].prod(axis=1) + box[2:].prod() - shared)
+    least = np.maximum(
+        config.min_distance[0] * smaller[:, 0], config.min_distance_of_height * smaller[:, 1]
+    )
+    near_x = distance[:, 0] < least
     near_y = distance[:, 1] < config.min_distance[1] * larger[:, 1]
-    inside = shared > config.max_inside * np.minimum(areas, area)
-    part = inside & (smaller[:, 1] < config.part_height * larger[:, 1])
-    same: npt.NDArray[np.bool_] = overlap | (near_x & near_y) | part
+    same: npt.NDArray[np.bool_] = overlap | (near_x & near_y) | _part_and_whole(box, others, config)
     return same
+
+
+def _part_and_whole(
+    box: Floats, others: Floats, config: SuppressionConfig
+) -> npt.NDArray[np.bool_]:
+    """Return of which of `others` [n, 4] `box` is a part or the whole."""
+    smaller, larger = np.minimum(others[:, 3], box[3]), np.maximum(others[:, 3], box[3])
+    area = np.minimum(others[:, 2:].prod(axis=1), box[2:].prod())
+    inside = _shared(box, others) > config.max_inside * area
+    found: npt.NDArray[np.bool_] = inside & (smaller < config.part_height * larger)
+    return found
+
+
+def _shared(box: Floats, others: Floats) -> Floats:
+    """Return the area that `box` shares with each of `others` [n, 4]."""
+    sides = (others[:, 2:] + box[2:]) / 2 - np.abs(others[:, :2] - box[:2])
+    shared: Floats = np.minimum(sides, np.minimum(others[:, 2:], box[2:])).clip(0).prod(axis=1)
+    return shared

@@ -95,7 +95,7 @@ def _symbol(random: Random) -> Canvas:
 
 
 def _several(random: Random) -> Canvas:
-    """Print two or three characters: segmentation may fail to separate them."""
+    """Print two or three characters: a picture of one digit may show its neighbours."""
     characters = list(LETTERS + "0123456789")
     return _print_text("".join(random.choice(characters, random.integers(2, 4))), random)
 

@@ -1,4 +1,4 @@
-"""A page that shows how pictures were read: every step, for every digit."""
+"""A page that shows how pictures were read: what was detected, and the numbers made of it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,54 +7,79 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tenfold.data.characters import DETECTED_CLASSES
 from tenfold.data.decoding import Picture, load_pixels
 from tenfold.errors import DataError
-from tenfold.reading.crops import Layout
-from tenfold.reading.foreground import downscale, find_foreground
-from tenfold.reading.reader import Reader
+from tenfold.reading.constraints import Constraints
+from tenfold.reading.foreground import downscale, find_foreground, to_grey
+from tenfold.reading.page import Page
+from tenfold.reading.pyramid import detect_digits
+from tenfold.reading.reader import Layout, Reader
 from tenfold.report.page import data_uri, render, write_page
 
-LONGER_SIDE_PX = 640
+LONGER_SIDE_PX = 1200
+
+Pixels = npt.NDArray[np.uint8]
 
 
 def write_explanation(
-    pictures: Sequence[tuple[str, Picture]], reader: Reader, layout: Layout, page: Path
+    pictures: Sequence[tuple[str, Picture]],
+    reader: Reader,
+    layout: Layout,
+    constraints: Constraints,
+    page: Path,
 ) -> Path:
-    """Write a page with each picture, the steps to its foreground, and the network's inputs.
+    """Write a page with each picture, what was detected in it, and its numbers.
 
     Raises:
         WriteError: it cannot be written.
     """
-    shown = [_explained(name, given, reader, layout) for name, given in pictures]
-    html = render("reading.html", pictures=shown, rejection_threshold=reader.rejection_threshold)
-    return write_page(page, html)
+    shown = [_explained(name, given, reader, layout, constraints) for name, given in pictures]
+    return write_page(page, render("reading.html", pictures=shown, layout=layout))
 
 
-def _explained(name: str, given: Picture, reader: Reader, layout: Layout) -> dict[str, Any]:
+def _explained(
+    name: str, given: Picture, reader: Reader, layout: Layout, constraints: Constraints
+) -> dict[str, Any]:
     pixels = load_pixels(given)
-    small, _ = downscale(pixels)
-    found = find_foreground(small)
-    steps: dict[str, npt.NDArray[Any]] = {
-        "The picture": small,
-        "Background subtracted": found.subtracted,
-        "Levels stretched: paper 0, strokes 1": found.stretched,
-        "Printed lines removed": found.foreground,
-    }
     try:
-        readings = reader.read(pixels, layout)
-    except DataError:  # no grid: the steps show why
-        readings = []
+        page, error = reader.read(pixels, layout, constraints), None
+    except DataError as refused:  # no grid: the foreground shows why
+        page, error = Page(()), str(refused)
+    foreground = None
+    if layout == "numbers":
+        boxes = _detected(reader, pixels)
+    else:
+        boxes = [_box(digit.box, str(digit.digit), 1) for n in page.numbers for digit in n.digits]
+        small = find_foreground(downscale(pixels, LONGER_SIDE_PX)[0])
+        foreground = data_uri(np.rint(255 - 255 * small).astype(np.uint8))
     return {
         "name": name,
-        "steps": [(title, data_uri(_small(step))) for title, step in steps.items()],
-        "readings": [
-            {"reading": reading, "source": data_uri(255 - reading.image)} for reading in readings
-        ],
+        "error": error,
+        "page": page,
+        "picture": data_uri(downscale(pixels, LONGER_SIDE_PX)[0]),
+        "width": pixels.shape[1],
+        "height": pixels.shape[0],
+        "boxes": boxes,
+        "foreground": foreground,
+        "crops": {d: data_uri(d.pixels) for n in page.numbers for d in n.digits},
     }
 
 
-def _small(step: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """Make a step's picture small enough for a page."""
-    if step.dtype != np.uint8:
-        step = np.rint(255 - 255 * step.clip(0, 1)).astype(np.uint8)
-    return downscale(step, LONGER_SIDE_PX)[0]
+def _detected(reader: Reader, pixels: Pixels) -> list[dict[str, Any]]:
+    """Return the boxes of all detections, those that no number has included."""
+    found = detect_digits(reader.numbers.detector, to_grey(pixels), reader.numbers.config.pyramid)
+    boxes = []
+    for objectness, classes, (x, y, w, h) in zip(*(part.tolist() for part in found), strict=True):
+        box = (x - w / 2, y - h / 2, x + w / 2, y + h / 2)
+        boxes.append(_box(box, DETECTED_CLASSES[int(np.argmax(classes))], objectness))
+    return boxes
+
+
+def _box(box: Sequence[float], character: str, objectness: float) -> dict[str, Any]:
+    left, top, right, bottom = box
+    sides = {"x": left, "y": top, "width": right - left, "height": bottom - top}
+    return {name: round(side, 1) for name, side in sides.items()} | {
+        "character": character,
+        "objectness": objectness,
+    }

@@ -1,47 +1,79 @@
 """The query string of a reading request."""
 
-from typing import NamedTuple, cast, get_args
+from typing import Any, NamedTuple, cast, get_args
 from urllib.parse import parse_qsl
 
 from starlette.exceptions import HTTPException
 
-from tenfold.reading.crops import Layout
+from tenfold.reading.constraints import ANYTHING, CheckDigit, Constraints
+from tenfold.reading.reader import Layout
 
 FLAG_VALUES = {"": True, "1": True, "true": True, "0": False, "false": False}
+LENGTHS = {str(length): length for length in range(1, 100)}
+LAYOUT_FLAGS = ("grid", "single")
+CONSTRAINTS = ("length", "check", "digits_only")
+PARAMETERS = ("layout", *LAYOUT_FLAGS, *CONSTRAINTS, "explain")
 
 
 class ReadOptions(NamedTuple):
     """How pictures are to be read; the default layout depends on what is sent."""
 
     layout: Layout | None = None
+    constraints: Constraints = ANYTHING
     explain: bool = False
 
 
 def parse_query(query: bytes) -> ReadOptions:
-    """Parse `layout`, or `grid` or `single`, and `explain`.
+    """Parse the parameters of a reading request.
+
+    What a number may be says that numbers are read: it is the same as `layout=numbers`.
 
     Raises:
         HTTPException: a parameter is unknown or has an unknown value, or two contradict each
             other (422).
     """
-    layouts: list[Layout] = []
-    explain = False
+    given: dict[str, Any] = {}
     for key, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
-        if key == "layout":
-            if value not in get_args(Layout):
-                raise HTTPException(422, f"layout={value[:40]!r}: use line, single or grid")
-            layouts.append(cast("Layout", value))
-        elif key not in {"grid", "single", "explain"}:
-            raise HTTPException(
-                422, f"{key[:40]!r}: unknown parameter; use layout, grid, single, explain"
-            )
-        elif value.lower() not in FLAG_VALUES:
-            raise HTTPException(422, f"{key}={value[:40]!r}: use true or false")
-        elif FLAG_VALUES[value.lower()]:
-            if key == "explain":
-                explain = True
-            else:
-                layouts.append(cast("Layout", key))
-    if len(set(layouts)) > 1:
-        raise HTTPException(422, "layout, grid and single exclude each other")
-    return ReadOptions(layouts[0] if layouts else None, explain)
+        parsed = _parse(key, value)
+        if given.setdefault(key, parsed) != parsed:
+            raise HTTPException(422, f"{key}: given twice, with different values")
+    constraints = {key: given[key] for key in CONSTRAINTS if given.get(key)}
+    layouts = {key: key for key in LAYOUT_FLAGS if given.get(key)}
+    layouts |= dict.fromkeys(constraints, "numbers")
+    if "layout" in given:
+        layouts["layout"] = given["layout"]
+    chosen = set(layouts.values())
+    if len(chosen) > 1:
+        raise HTTPException(422, f"{' and '.join(layouts)} exclude each other")
+    layout = cast("Layout", chosen.pop()) if chosen else None
+    return ReadOptions(layout, Constraints(**constraints), given.get("explain", False))
+
+
+def _parse(key: str, value: str) -> str | int | bool:
+    """Return the value of a parameter.
+
+    A pattern is refused: one that was made for it would take time and memory without end.
+    """
+    if key == "pattern":
+        raise HTTPException(422, f"pattern: not over HTTP; use {', '.join(CONSTRAINTS)}")
+    if key == "layout":
+        return _one_of(key, value, get_args(Layout))
+    if key == "check":
+        return _one_of(key, value, get_args(CheckDigit))
+    if key == "length":
+        if value not in LENGTHS:
+            raise HTTPException(422, f"length={value[:40]!r}: use 1 to {len(LENGTHS)}")
+        return LENGTHS[value]
+    if key not in PARAMETERS:
+        raise HTTPException(422, f"{key[:40]!r}: unknown parameter; use {', '.join(PARAMETERS)}")
+    if value.lower() not in FLAG_VALUES:
+        raise HTTPException(422, f"{key}={value[:40]!r}: use true or false")
+    return FLAG_VALUES[value.lower()]
+
+
+def _one_of(key: str, value: str, values: tuple[str, ...]) -> str:
+    if value not in values:
+        raise HTTPException(
+            422, f"{key}={value[:40]!r}: use {', '.join(values[:-1])} or {values[-1]}"
+        )
+    return value

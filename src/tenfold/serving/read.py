@@ -6,12 +6,13 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from tenfold.errors import DataError
-from tenfold.reading.crops import Layout, find_digits, stack_images
-from tenfold.reading.reader import Reader, Reading
+from tenfold.reading.page import Page
+from tenfold.reading.single_digit import crop_digit, single_page
 from tenfold.serving.bodies import (
     JSON,
     MAX_BODY_BYTES,
@@ -23,9 +24,9 @@ from tenfold.serving.bodies import (
 from tenfold.serving.micro_batcher import MicroBatcher
 from tenfold.serving.query import ReadOptions, parse_query
 from tenfold.serving.queue import WorkQueue
-from tenfold.serving.reader_pool import load_classifier
+from tenfold.serving.reader_pool import load_reader
 from tenfold.serving.requests import is_small_png, parse_body
-from tenfold.serving.responses import decode_picture, picture_result, read_items, response_body
+from tenfold.serving.responses import decode_picture, page_result, read_items, response_body
 
 T = TypeVar("T")
 
@@ -103,12 +104,25 @@ def read_body(
     """Compute the response to a reading request, in any process.
 
     Raises:
-        HTTPException: see `parse_body` and `response_body`.
+        HTTPException: see `parse_body` and `response_body`; or there are several pictures and
+            it is no batch (422).
     """
-    classifier = load_classifier(bundle)
+    reader = load_reader(bundle)
     items = parse_body(content_type, body)
-    results = read_items(Reader(classifier), items, options.layout, explain=options.explain)
-    return response_body(classifier.config.name, results, batch=batch)
+    if len(items) > 1 and not batch:
+        raise HTTPException(422, f"{len(items)} pictures; send several to /v1/read/batch")
+    results = read_items(reader, items, options)
+    return response_body(reader.classifier.config.name, results, batch=batch)
+
+
+def is_small(options: ReadOptions, body: bytes) -> bool:
+    """Return whether a body is read on the event loop.
+
+    It must be a small PNG. The cells of a grid are enlarged, and constraints have more readings
+    of a number looked at: both may take long with a small picture, too.
+    """
+    takes_longer = options.layout == "grid" or options.constraints.active
+    return not takes_longer and is_small_png(body)
 
 
 class ReadEndpoints:
@@ -116,16 +130,16 @@ class ReadEndpoints:
 
     def __init__(self, bundle: str | Path, worker: Worker) -> None:
         self._bundle, self._worker = bundle, worker
-        classifier = load_classifier(bundle)
-        self._reader, self._batcher = Reader(classifier), MicroBatcher(classifier)
-        self._model = classifier.config.name
+        self._reader = load_reader(bundle)
+        self._batcher = MicroBatcher(self._reader.classifier)
+        self._model = self._reader.classifier.config.name
 
     async def read(self, request: Request) -> Response:
-        """Read the digits in a picture, in several pictures, or in strokes."""
+        """Read the numbers in a picture, or the digit that strokes draw."""
         return await self._respond(request, batch=False)
 
     async def read_batch(self, request: Request) -> Response:
-        """Read the digits in many pictures. Each that cannot be read has an error of its own."""
+        """Read the numbers in many pictures. Each that cannot be read has an error of its own."""
         return await self._respond(request, batch=True)
 
     async def _respond(self, request: Request, *, batch: bool) -> Response:
@@ -135,21 +149,26 @@ class ReadEndpoints:
 
         async def small_job(png: bytes) -> bytes:
             (item,) = parse_body(content_type, png)
-            outcome = await self._read_small_png(png, options.layout or "line")
-            results = [picture_result(item.name, outcome, explain=options.explain)]
-            return response_body(self._model, results, batch=batch)
+            outcome: Page | DataError
+            try:
+                outcome = await self._read_small_png(png, options)
+            except DataError as error:
+                outcome = error
+            result = page_result(item.name, outcome, explain=options.explain)
+            return response_body(self._model, [result], batch=batch)
 
-        body = await self._worker.respond(request, job, small_job, is_small=is_small_png)
+        body = await self._worker.respond(
+            request, job, small_job, is_small=partial(is_small, options)
+        )
         return Response(body, media_type=JSON)
 
-    async def _read_small_png(self, png: bytes, layout: Layout) -> list[Reading] | DataError:
-        try:
-            regions = await self._worker.queue.run_on_loop(
-                lambda: find_digits(decode_picture(png), layout)
+    async def _read_small_png(self, png: bytes, options: ReadOptions) -> Page:
+        on_loop = self._worker.queue.run_on_loop
+        if options.layout != "single":
+            return await on_loop(
+                lambda: self._reader.read(decode_picture(png), constraints=options.constraints)
             )
-        except DataError as error:
-            return error
-        if not regions:
-            return []
-        probabilities = await self._batcher.classify(stack_images(regions))
-        return [r for crops in self._reader.resolve(regions, *probabilities) for r in crops]
+        crop = await on_loop(lambda: crop_digit(decode_picture(png)))
+        (probabilities,), _ = await self._batcher.classify(crop.image[None])
+        page = single_page(crop, probabilities, self._reader.min_probability)
+        return await on_loop(lambda: self._reader.checked(page, crop))

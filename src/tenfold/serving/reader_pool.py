@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.processes import end_with_parent
+from tenfold.reading.reader import Reader, load_number_reader
 
 T = TypeVar("T")
 
@@ -27,6 +28,12 @@ READ_TIMEOUT_S = 20.0
 NICENESS = 5  # processes that read photographs let the event loop go first
 
 load_classifier = lru_cache(OnnxClassifier.load)  # once a process
+
+
+@lru_cache
+def load_reader(bundle: str | Path) -> Reader:
+    """Return the reader of a bundle, as `Reader.load` does, but load it once a process."""
+    return Reader(load_classifier(bundle), load_number_reader(bundle))
 
 
 async def run_in_thread(job: Callable[[bytes], T], body: bytes) -> T:
@@ -163,7 +170,7 @@ def _run_jobs(pipe: "Connection[Any, Any]", model: str | Path) -> None:
     if hasattr(os, "nice"):
         os.nice(NICENESS)
     cv2.setNumThreads(1)
-    load_classifier(model)
+    load_reader(model)
     with suppress(EOFError, ConnectionError):  # the parent has ended
         pipe.send(None)
         while True:

@@ -13,7 +13,7 @@ from python_multipart.multipart import Field as FormField
 from python_multipart.multipart import File, create_form_parser
 from starlette.exceptions import HTTPException
 
-from tenfold.reading.crops import Strokes
+from tenfold.reading.strokes import Strokes
 from tenfold.serving.bodies import JSON, MAX_BODY_BYTES, SMALL_BODY_BYTES, media_type
 
 M = TypeVar("M", bound=BaseModel)

@@ -1,6 +1,6 @@
 """The OpenAPI description of each path, beyond the docstring of its endpoint."""
 
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import FastAPI
 from pydantic import BaseModel
@@ -8,15 +8,21 @@ from pydantic.json_schema import models_json_schema
 from starlette.responses import HTMLResponse, PlainTextResponse
 
 from tenfold.data.mnist import SIDE
+from tenfold.reading.constraints import CHECKS
+from tenfold.reading.reader import Layout
 from tenfold.serving.kserve import InferenceRequest
+from tenfold.serving.query import LENGTHS
 from tenfold.serving.requests import MAX_PICTURES, ImageRequest, ImagesRequest, StrokesRequest
-from tenfold.serving.responses import ErrorResponse, ReadResponse
+from tenfold.serving.responses import BatchResponse, ErrorResponse, ReadResponse
 
 REFERENCE = "#/components/schemas/{model}"
-WHITE_PIXEL_PNG = (
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTqPhQAAAABJRU5ErkJggg=="
-)
+# The same seven, drawn and as a picture.
 SEVEN_STROKES = [[[5, 5], [35, 5], [15, 60]]]
+SEVEN_PNG = (
+    "iVBORw0KGgoAAAANSUhEUgAAACAAAAAwAQAAAABY10XCAAAAVUlEQVR42n2PwQ2AMAwDL1mAjsAmdHgmYYIMEGFeRc"
+    "kDPpbs+CzFBDgfQsJRMgfclDjkLD0ptKzhEO/K1UdPGrapXjVa+d6bzdnY0GINnABngP1+9ADuABix2PX25wAAAABJ"
+    "RU5ErkJggg=="
+)
 ERRORS = {
     400: "The body is not of the type that the request states.",
     401: "The request needs a token.",
@@ -61,29 +67,49 @@ def _json_body(models: list[type[BaseModel]], examples: dict[str, Any]) -> dict[
     }
 
 
-def _query(name: str, description: str, values: list[str], **default: str) -> dict[str, Any]:
-    schema = {"type": "string", "enum": values, **default}
+def _query(name: str, description: str, **schema: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
     return {"name": name, "in": "query", "description": description, "schema": schema}
 
 
-def _read(content: dict[str, Any]) -> dict[str, Any]:
-    flag = ["", "1", "true", "0", "false"]
+def _choice(*values: str) -> dict[str, Any]:
+    return {"type": "string", "enum": list(values)}
+
+
+def _read(response: type[BaseModel], content: dict[str, Any]) -> dict[str, Any]:
+    flag = _choice("", "1", "true", "0", "false")
     return {
         "tags": ["reading"],
-        "response_model": ReadResponse,
+        "response_model": response,
         "responses": _errors(400, 401, 408, 413, 415, 422, 503),
         "openapi_extra": {
             "parameters": [
                 _query(
                     "layout",
-                    "line: any number of digits, in lines; single: one digit; grid: the cells of a "
-                    "printed grid. For strokes the default is single.",
-                    ["line", "single", "grid"],
-                    default="line",
+                    "numbers: any count of numbers; single: one digit; grid: the cells of a "
+                    "printed grid, one digit each. For strokes the default is single.",
+                    **_choice(*get_args(Layout)),
+                    default="numbers",
                 ),
-                _query("grid", "The same as layout=grid.", flag),
-                _query("single", "The same as layout=single.", flag),
-                _query("explain", "Return the images that the network saw, too.", flag),
+                _query("grid", "The same as layout=grid.", **flag),
+                _query("single", "The same as layout=single.", **flag),
+                _query(
+                    "length",
+                    "How many digits each number has; marks do not count.",
+                    type="integer",
+                    minimum=min(LENGTHS.values()),
+                    maximum=max(LENGTHS.values()),
+                ),
+                _query(
+                    "check",
+                    "The rule that the last digit of each number satisfies.",
+                    **_choice(*CHECKS),
+                ),
+                _query("digits_only", "Leave the marks out of the texts.", **flag),
+                _query(
+                    "explain",
+                    "Return each digit's probabilities and the image that the network saw, too.",
+                    **flag,
+                ),
             ],
             "requestBody": {"required": True, "content": content},
         },
@@ -91,22 +117,16 @@ def _read(content: dict[str, Any]) -> dict[str, Any]:
 
 
 _FILE = {"schema": {"type": "string", "format": "binary"}}
-_FORM = {
-    "schema": {
-        "type": "object",
-        "properties": {
-            "file": {
-                "type": "array",
-                "minItems": 1,
-                "maxItems": MAX_PICTURES,
-                "items": {"type": "string", "contentMediaType": "application/octet-stream"},
-            }
-        },
-        "required": ["file"],
-    }
-}
-_ONE_IMAGE = {"image": WHITE_PIXEL_PNG}
-_TWO_IMAGES = {"images": [WHITE_PIXEL_PNG, WHITE_PIXEL_PNG]}
+
+
+def _form(max_pictures: int) -> dict[str, Any]:
+    file = {"type": "string", "contentMediaType": "application/octet-stream"}
+    files = {"type": "array", "minItems": 1, "maxItems": max_pictures, "items": file}
+    return {"schema": {"type": "object", "properties": {"file": files}, "required": ["file"]}}
+
+
+_ONE_IMAGE = {"image": SEVEN_PNG}
+_TWO_IMAGES = {"images": [SEVEN_PNG, SEVEN_PNG]}
 _TENSOR = {
     "name": "images",
     "datatype": "UINT8",
@@ -115,14 +135,17 @@ _TENSOR = {
 }
 
 READ = _read(
-    {"image/*": _FILE, "application/octet-stream": _FILE, "multipart/form-data": _FORM}
+    ReadResponse,
+    {"image/*": _FILE, "application/octet-stream": _FILE, "multipart/form-data": _form(1)}
     | _json_body(
-        [ImageRequest, ImagesRequest, StrokesRequest],
-        {"image": _ONE_IMAGE, "images": _TWO_IMAGES, "strokes": {"strokes": SEVEN_STROKES}},
-    )
+        [ImageRequest, StrokesRequest],
+        {"image": _ONE_IMAGE, "strokes": {"strokes": SEVEN_STROKES}},
+    ),
 )
 READ_BATCH = _read(
-    {"multipart/form-data": _FORM} | _json_body([ImagesRequest], {"images": _TWO_IMAGES})
+    BatchResponse,
+    {"multipart/form-data": _form(MAX_PICTURES)}
+    | _json_body([ImagesRequest], {"images": _TWO_IMAGES}),
 )
 MODEL: dict[str, Any] = {"tags": ["reading"], "responses": _errors(401)}
 KSERVE: dict[str, Any] = {"tags": ["KServe v2"]}

@@ -3,14 +3,16 @@
 import json
 import tarfile
 import tempfile
+from dataclasses import asdict
 from importlib.metadata import files as files_of
 from pathlib import Path
 
-from tenfold.bundle.format import MODEL_FILE, read_card, read_model
+from tenfold.bundle.format import DETECTOR_FILE, MODEL_FILE, find_detector, read_card, read_model
 from tenfold.data.download import download, file_sha256
 from tenfold.data.sources import cache_folder
 from tenfold.errors import DataError, TenfoldError
 from tenfold.files import refuse_links, write_atomically
+from tenfold.reading.number_reader import NumberReaderConfig
 from tenfold.serving.assets import page_files
 
 LICENCE_FILES = frozenset({"LICENSE", "ThirdPartyNotices.txt"})
@@ -32,7 +34,7 @@ RUNTIME_SHA256 = {
 def write_site(
     bundle_path: str | Path, folder: Path, *, report: Path | None = None, cache: Path | None = None
 ) -> Path:
-    """Write the page, a model and ONNX Runtime into a folder for any web server.
+    """Write the page, a bundle's networks and ONNX Runtime into a folder for any web server.
 
     ONNX Runtime's files come from the npm registry once, and then from the cache.
 
@@ -51,6 +53,7 @@ def write_site(
         TenfoldError: a file cannot be read or written.
     """
     config, graph = read_model(bundle_path)
+    _, detector_facts, detector = find_detector(bundle_path)
     runtime = fetch_runtime(cache)
     model = {
         "name": config.name,
@@ -60,6 +63,7 @@ def write_site(
         "facts": config.facts.model_dump(exclude_none=True),
         "card": read_card(bundle_path),
         "report": report and "report.html",
+        "reader": asdict(NumberReaderConfig.of(detector_facts)),
     }
     try:
         files = {f"runtime/{path.name}": path.read_bytes() for path in runtime}
@@ -67,7 +71,7 @@ def write_site(
             files["report.html"] = report.read_bytes()
     except OSError as error:
         raise TenfoldError(f"{error.filename}: {error.strerror}; name another") from error
-    files[MODEL_FILE] = graph
+    files |= {MODEL_FILE: graph, DETECTOR_FILE: detector}
     files["model.json"] = (json.dumps(model, indent=2) + "\n").encode()
     refuse_links(folder)
     for name, content in (files | page_files() | licences()).items():

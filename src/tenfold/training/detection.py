@@ -2,12 +2,12 @@
 
 from functools import partial
 
-import numpy as np
 import torch
 
 from tenfold.artifacts.training import DetectionRecord
 from tenfold.data.digits import Digits
 from tenfold.data.seeds import derive_seed
+from tenfold.evaluation.fields import match_boxes
 from tenfold.model.detector import DetectorNetwork
 from tenfold.model.detector_config import DetectorConfig
 from tenfold.model.peaks import peaks
@@ -21,9 +21,7 @@ from tenfold.training.task import Measurement, Task
 
 MEASURING_BATCH = 50
 MAX_PEAKS = 64
-# A detection is an object's if their centres are nearer than these shares of the object's sides.
-MAX_SHIFT = np.array([0.5, 0.3])
-MIN_TOLERANCE_PX = 3.0
+MIN_OBJECTNESS = 0.4
 
 
 def detection_task(
@@ -86,15 +84,11 @@ def measure(network: TrainableNetwork, fields: list[Field]) -> Measurement:
 def match(output_chw: torch.Tensor, field: Field) -> tuple[int, int]:
     """Return how many objects of a field were found, with their class, and what else was."""
     found = peaks(output_chw, MAX_PEAKS)
-    boxes = found.boxes.numpy()
-    kept = suppress(found.objectness.numpy(), boxes)
+    boxes, objectness = found.boxes.numpy(), found.objectness.numpy()
+    kept = suppress(objectness, boxes)
+    kept = kept[objectness[kept] >= MIN_OBJECTNESS]
     classes = found.classes.numpy().argmax(1)[kept]
-    free = np.ones(len(kept), bool)
-    hits = 0
-    for label in field.labels:
-        tolerance = np.maximum(MAX_SHIFT * label[3:], MIN_TOLERANCE_PX)
-        near = (np.abs(boxes[kept, :2] - label[1:3]) < tolerance).all(1)
-        if len(matching := np.flatnonzero(near & free & (classes == label[0]))):
-            free[matching[0]] = False
-            hits += 1
-    return hits, int(free.sum())
+    matches = match_boxes(boxes[kept], field.labels)
+    is_object = matches >= 0
+    hits = int((classes[is_object] == field.labels[matches[is_object], 0]).sum())
+    return hits, len(kept) - hits

@@ -28,8 +28,6 @@ export function above({ w, h, data }, level) {
 /** The plane where a test of the index holds, 0 elsewhere. */
 export const kept = (p, test) => plane(p.w, p.h, p.data.map((value, i) => (test(i) ? value : 0)));
 
-export const any = (mask) => mask.data.includes(1);
-
 export function transposed(p) {
   const out = plane(p.h, p.w, new p.data.constructor(p.data.length));
   for (let y = 0; y < p.h; y++) {
@@ -43,6 +41,19 @@ export function cropped(p, top, left, bottom, right) {
   const out = plane(right - left, bottom - top, new p.data.constructor((right - left) * (bottom - top)));
   for (let y = top; y < bottom; y++) {
     out.data.set(p.data.subarray(y * p.w + left, y * p.w + right), (y - top) * out.w);
+  }
+  return out;
+}
+
+/** The plane with a border that repeats its edge. */
+export function bordered(p, left, top, right, bottom) {
+  const out = plane(p.w + left + right, p.h + top + bottom, new p.data.constructor((p.w + left + right) * (p.h + top + bottom)));
+  for (let y = 0; y < out.h; y++) {
+    const from = min(max(y - top, 0), p.h - 1) * p.w;
+    const to = y * out.w;
+    out.data.fill(p.data[from], to, to + left);
+    out.data.set(p.data.subarray(from, from + p.w), to + left);
+    out.data.fill(p.data[from + p.w - 1], to + left + p.w, to + out.w);
   }
   return out;
 }
@@ -97,7 +108,6 @@ function turned({ w, h, data }) {
 }
 
 export const closed = (p, kx, ky) => eroded(dilated(p, kx, ky), kx, ky);
-export const opened = (p, kx, ky) => dilated(eroded(p, kx, ky), kx, ky);
 
 /** Dilate by an ellipse of radius r in a square of side 2 r + 1, reaching r pixels beyond the plane. */
 export function dilatedRound(p, r) {

@@ -2,6 +2,7 @@
 
 import { above, cropped, dilatedRound, plane } from "./image.js";
 import { largest, rint } from "./numbers.js";
+import { product } from "./resize.js";
 
 const { ceil, fround, max, min } = Math;
 
@@ -122,25 +123,4 @@ function resizeMatrix(outputs, inputs) {
     }
     return parts;
   });
-}
-
-/** The product of a resize matrix, a plane and a transposed resize matrix. */
-function product(rows, p, columns) {
-  const tall = plane(p.w, rows.length);
-  rows.forEach((parts, y) => {
-    for (let x = 0; x < p.w; x++) {
-      let sum = 0;
-      for (const [j, weight] of parts) sum += weight * p.data[j * p.w + x];
-      tall.data[y * p.w + x] = sum;
-    }
-  });
-  const small = plane(columns.length, rows.length);
-  for (let y = 0; y < rows.length; y++) {
-    columns.forEach((parts, x) => {
-      let sum = 0;
-      for (const [j, weight] of parts) sum += weight * tall.data[y * p.w + j];
-      small.data[y * small.w + x] = sum;
-    });
-  }
-  return small;
 }

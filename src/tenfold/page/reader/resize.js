@@ -1,9 +1,18 @@
-// Pictures made smaller by averaging areas and larger bilinearly, with the results that OpenCV gives.
+// Pictures made smaller by averaging areas, larger bilinearly or by cubic interpolation, with the
+// results that OpenCV gives.
 
 import { plane } from "./image.js";
 import { rint } from "./numbers.js";
 
-const { ceil, floor, fround, min } = Math;
+const { ceil, floor, fround, max, min } = Math;
+
+/** Resize a plane of bytes by a factor. */
+export function resized(p, scale) {
+  if (scale === 1) return p;
+  const [w, h] = [p.w, p.h].map((side) => max(1, rint(side * scale)));
+  return scale < 1 ? shrunk(p, w, h) : enlargedCubic(p, w, h);
+}
+
 
 /** Which inputs make up each output, and with what weight, when a line is made shorter. */
 function areas(inputs, outputs) {
@@ -56,30 +65,47 @@ export function shrunk(p, w, h, channels = 1) {
 /** Make a plane larger, bilinearly. */
 export function enlarged(p, w, h) {
   if (p.w === w && p.h === h) return p;
-  const places = (inputs, outputs) =>
-    Array.from({ length: outputs }, (_, i) => {
-      const at = fround((i + 0.5) * (inputs / outputs) - 0.5);
-      const low = floor(at);
-      if (low < 0) return [0, 0, 0];
-      if (low >= inputs - 1) return [inputs - 1, inputs - 1, 0];
-      return [low, low + 1, fround(at - low)];
-    });
-  const [columns, rows] = [places(p.w, w), places(p.h, h)];
-  const out = plane(w, h);
-  const line = (y) => {
-    const found = new Float32Array(w);
-    columns.forEach(([a, b, t], x) => {
-      found[x] = fround(p.data[y * p.w + a] * fround(1 - t)) + fround(p.data[y * p.w + b] * t);
-    });
-    return found;
-  };
-  const lines = new Map();
-  rows.forEach(([a, b, t], y) => {
-    for (const row of [a, b]) if (!lines.has(row)) lines.set(row, line(row));
-    const [above, below] = [lines.get(a), lines.get(b)];
-    for (let x = 0; x < w; x++) {
-      out.data[y * w + x] = fround(above[x] * fround(1 - t)) + fround(below[x] * t);
+  const weights = (t) => [1 - t, t];
+  return product(interpolation(p.h, h, 0, weights), p, interpolation(p.w, w, 0, weights));
+}
+
+const CUBIC = -0.75; // the slope of the kernel at 1
+
+/** Make a plane of bytes larger by cubic interpolation (Keys 1981). */
+function enlargedCubic(p, w, h) {
+  const far = (x) => ((CUBIC * x - 5 * CUBIC) * x + 8 * CUBIC) * x - 4 * CUBIC;
+  const near = (x) => ((CUBIC + 2) * x - (CUBIC + 3)) * x * x + 1;
+  const weights = (t) => [far(t + 1), near(t), near(1 - t), far(2 - t)];
+  const { data } = product(interpolation(p.h, h, 1, weights), p, interpolation(p.w, w, 1, weights));
+  return plane(w, h, Uint8Array.from(data, (value) => min(max(rint(value), 0), 255)));
+}
+
+/** Which inputs make up each output when a line is made longer: `before` of them lie before another. */
+function interpolation(inputs, outputs, before, weights) {
+  return Array.from({ length: outputs }, (_, i) => {
+    const at = fround((i + 0.5) * (inputs / outputs) - 0.5);
+    const first = floor(at) - before;
+    return weights(at - floor(at)).map((weight, k) => [min(max(first + k, 0), inputs - 1), fround(weight)]);
+  });
+}
+
+/** The product of a matrix, a plane and a transposed matrix; of a matrix [column, weight] in each row. */
+export function product(rows, p, columns) {
+  const tall = plane(p.w, rows.length);
+  rows.forEach((parts, y) => {
+    for (let x = 0; x < p.w; x++) {
+      let sum = 0;
+      for (const [j, weight] of parts) sum += weight * p.data[j * p.w + x];
+      tall.data[y * p.w + x] = sum;
     }
   });
-  return out;
+  const small = plane(columns.length, rows.length);
+  for (let y = 0; y < rows.length; y++) {
+    columns.forEach((parts, x) => {
+      let sum = 0;
+      for (const [j, weight] of parts) sum += weight * tall.data[y * p.w + j];
+      small.data[y * small.w + x] = sum;
+    });
+  }
+  return small;
 }

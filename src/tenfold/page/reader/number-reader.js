@@ -1,0 +1,108 @@
+// From a picture to its numbers: detection, grouping, hypotheses.
+
+import { CLASSES, detectDigits, DIGITS } from "./detection.js";
+import { hypotheses } from "./hypotheses.js";
+import { cropped, plane } from "./image.js";
+import { groupNumbers } from "./lines.js";
+
+const { ceil, exp, log, max, min, trunc } = Math;
+
+export const CONFIG = {
+  maxDetections: 2500, // of a picture
+  maxHypotheses: 100, // of a number
+  alternatives: 5, // of a number, at most
+};
+const isDigit = (character) => character >= "0" && character <= "9";
+
+/** Read the numbers of a picture {w, h, channels, data}: {found, numbers}, the detections first.
+ *
+ * @param detect see `detectDigits`. @param config tenfold's NumberReaderConfig, as JSON.
+ */
+export async function readNumbers(picture, detect, config) {
+  const grey = toGrey(picture);
+  const found = await detectDigits(detect, grey, config.pyramid);
+  if (found.length > CONFIG.maxDetections) {
+    throw new Error(`more than ${CONFIG.maxDetections} digits: crop the picture to its numbers`);
+  }
+  const rows = groupNumbers(found, config.grouping);
+  return { found, numbers: rows.map((row) => number(row, grey, config)).filter(Boolean) };
+}
+
+/** The most probable number of a row of detections; null if that is nothing. */
+function number(row, grey, config) {
+  const ranked = byText(hypotheses(row, config.suppression));
+  const [best] = ranked;
+  if (![...best.text].some(isDigit)) return null;
+  const probability = calibrated(best.probability, config.calibration);
+  const digits = digitsOf(best, grey);
+  const shown = digits.map(({ probability: p, digit }) => (p >= config.min_digit_probability ? digit : "?"));
+  const accepted = probability >= config.min_probability;
+  return {
+    value: best.text,
+    text: [...best.text].map((character) => (isDigit(character) ? shown.shift() : character)).join(""),
+    box: union(digits.map(({ box }) => box)),
+    probability,
+    alternatives: ranked.slice(1, CONFIG.alternatives + 1)
+      .map((one) => [one.text, calibrated(one.probability, config.calibration)]),
+    accepted,
+    reason: accepted ? null : "unsure",
+    row: null,
+    column: null,
+    digits,
+  };
+}
+
+/** The calibrated probability of a number, given slope and intercept of the logit. */
+function calibrated(probability, [slope, intercept]) {
+  const p = min(max(probability, 1e-9), 1 - 1e-9);
+  return 1 / (1 + exp(-(slope * log(p / (1 - p)) + intercept)));
+}
+
+/** Add up the hypotheses of each text; the most probable text comes first. */
+function byText(found) {
+  const texts = new Map();
+  let count = 0;
+  for (const { text, cost, members } of found) {
+    if (!texts.has(text)) texts.set(text, { text, members, probability: 0 });
+    texts.get(text).probability += exp(-cost);
+    if (++count === CONFIG.maxHypotheses) break;
+  }
+  return [...texts.values()].sort((a, b) => b.probability - a.probability);
+}
+
+/** A plane of grey levels, as OpenCV weighs the colours. */
+function toGrey({ w, h, channels, data }) {
+  if (channels === 1) return plane(w, h, data);
+  const grey = plane(w, h, new Uint8Array(w * h));
+  for (let i = 0, j = 0; i < grey.data.length; i++, j += 3) {
+    grey.data[i] = (data[j] * 9798 + data[j + 1] * 19235 + data[j + 2] * 3735 + (1 << 14)) >> 15;
+  }
+  return grey;
+}
+
+function digitsOf({ text, members }, grey) {
+  return members.flatMap(({ objectness, classes, box: place }, i) => {
+    if (!isDigit(text[i])) return [];
+    const probabilities = Array.from(classes.slice(0, DIGITS), (p) => objectness * p);
+    const digit = CLASSES.indexOf(text[i]);
+    const order = [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]);
+    const box = corners(place, grey);
+    const [left, top, right, bottom] = box;
+    return [{
+      digit, probability: probabilities[digit], probabilities, box,
+      runner_up: order.find((other) => other !== digit),
+      image: cropped(grey, top, left, bottom, right),
+    }];
+  });
+}
+
+/** Left, top, right, bottom of a box that is given by its centre, in the picture. */
+function corners([x, y, width, height], { w, h }) {
+  const [left, top] = [min(max(0, trunc(x - width / 2)), w - 1), min(max(0, trunc(y - height / 2)), h - 1)];
+  const [right, bottom] = [ceil(x + width / 2), ceil(y + height / 2)];
+  return [left, top, min(w, max(right, left + 1)), min(h, max(bottom, top + 1))];
+}
+
+function union(boxes) {
+  return [0, 1, 2, 3].map((side) => (side < 2 ? min : max)(...boxes.map((box) => box[side])));
+}

@@ -1,0 +1,58 @@
+// A picture that is one digit: the digit is found, normalised as MNIST's are, and classified.
+
+import { downscale, stretchLevels, subtractBackground } from "./foreground.js";
+import { plane } from "./image.js";
+import { isolateDigit } from "./isolation.js";
+import { foregroundBox, normalizeDigit, SIDE } from "./normalization.js";
+
+const { ceil, min, trunc } = Math;
+
+// A reading is "unsure", not "not a digit", if two digits have more of the probability than this.
+const MIN_PROBABILITY_OF_TWO = 0.8;
+
+/** Read the one digit of a picture {w, h, channels, data}: a list of one number; none if it is blank.
+ *
+ * @param classify gives the probabilities of an image of 784 bytes.
+ * @param minProbability of a digit that is accepted.
+ */
+export async function readSingle(picture, classify, minProbability) {
+  const found = findDigit(picture);
+  if (!found) return [];
+  const { box, image } = found;
+  const probabilities = await classify(image.data);
+  const order = [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]);
+  const [first, second] = order.map((digit) => probabilities[digit]);
+  const [digit, runnerUp] = order;
+  const accepted = first >= minProbability;
+  const unsure = first + second > MIN_PROBABILITY_OF_TWO;
+  return [{
+    value: String(digit),
+    text: accepted ? String(digit) : "?",
+    box,
+    probability: first,
+    alternatives: order.slice(1, 6).map((other) => [String(other), probabilities[other]]),
+    accepted,
+    reason: accepted ? null : unsure ? "unsure" : "not a digit",
+    row: null,
+    column: null,
+    digits: [{ digit, probability: first, probabilities, box, runner_up: runnerUp, image }],
+  }];
+}
+
+/** Find the one digit of a picture: {box, image}, a plane of 28 x 28 bytes; null if it is blank. */
+export function findDigit(picture) {
+  const [small, factor] = downscale(picture);
+  const foreground = isolateDigit(stretchLevels(subtractBackground(small)));
+  const [top, left, bottom, right] = foregroundBox(foreground);
+  if (!bottom) return null;
+  const box = scaleBox([left, top, right, bottom], 1 / factor, picture);
+  return { box, image: plane(SIDE, SIDE, normalizeDigit(foreground)) };
+}
+
+/** Scale a box about the origin, outwards to whole pixels, and clip it to the picture. */
+export function scaleBox([left, top, right, bottom], factor, { w, h }) {
+  return [
+    trunc(left * factor), trunc(top * factor),
+    min(w, ceil(right * factor)), min(h, ceil(bottom * factor)),
+  ];
+}

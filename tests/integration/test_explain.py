@@ -1,0 +1,67 @@
+"""The page of `tenfold read --explain`."""
+
+import base64
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tenfold.reading.reader import Reader
+
+from .drawn_pictures import Page, Tenfold, drawn, save
+
+
+def test_explain_writes_a_page_that_needs_nothing_else(tenfold: Tenfold, tmp_path: Path) -> None:
+    path = save(tmp_path / "number.png", drawn("4071"))
+    odd = save(tmp_path / "<b>&amp; co.png", drawn("6"))
+    page = tmp_path / "page.html"
+    ended = tenfold("read", path, odd, "--explain", page, "--json")
+    assert (ended.code, ended.err) == (0, f"{page}\n")
+    text = page.read_text()
+    assert "url(" not in text
+    shown = Page(text)
+    assert "script" not in shown.tags
+    assert "link" not in shown.tags
+    assert "b" not in shown.tags
+    for name, value in ((path, "4071"), (odd, "6")):
+        (number,) = Reader.load().read(name).numbers
+        assert f"{name}: {number.text}" in shown.words
+        for character in value:
+            assert f"{character}, " in shown.words  # a detection
+    pictures = []
+    for source in shown.sources:
+        head, _, data = source.partition("base64,")
+        assert head == "data:image/png;"
+        pictures.append(Image.open(io.BytesIO(base64.b64decode(data))))
+    assert len(pictures) == 2 + 5  # the two pictures, and five digits
+    np.testing.assert_array_equal(np.asarray(pictures[0]), drawn("4071"))
+    (number,) = Reader.load().read(path).numbers
+    for picture, digit in zip(pictures[1:5], number.digits, strict=True):
+        np.testing.assert_array_equal(np.asarray(picture), digit.pixels)
+
+
+def test_explain_shows_the_foreground_and_the_image_of_a_single_digit(
+    tenfold: Tenfold, tmp_path: Path
+) -> None:
+    path, page = save(tmp_path / "eight.png", drawn("8")), tmp_path / "page.html"
+    assert tenfold("read", path, "--single", "--explain", page).code == 0
+    shown = Page(page.read_text())
+    assert f"{path}: 8" in shown.words
+    assert "The foreground" in shown.words
+    sizes = [
+        Image.open(io.BytesIO(base64.b64decode(source.partition("base64,")[2]))).size
+        for source in shown.sources
+    ]
+    whole = drawn("8").shape[::-1]
+    assert sizes == [whole, whole, (28, 28)]
+
+
+def test_a_page_that_cannot_be_written(tenfold: Tenfold, tmp_path: Path) -> None:
+    path = save(tmp_path / "number.png", drawn("4071"))
+    page = path / "page.html"
+    ended = tenfold("read", path, "--explain", page, "--json")
+    assert ended.code == 2
+    assert ended.read == {"number.png": "4071"}
+    assert ended.err.startswith(f"tenfold: {page}: cannot be written (")
+    assert ended.err.count("\n") == 1

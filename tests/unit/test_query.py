@@ -1,0 +1,72 @@
+"""The query strings of reading requests."""
+
+import pytest
+from starlette.exceptions import HTTPException
+
+from tenfold.reading.constraints import ANYTHING, Constraints
+from tenfold.serving.query import ReadOptions, parse_query
+
+
+@pytest.mark.parametrize(
+    ("query", "options"),
+    [
+        ("", ReadOptions()),
+        ("layout=numbers", ReadOptions("numbers")),
+        ("layout=single", ReadOptions("single")),
+        ("single", ReadOptions("single")),
+        ("grid=TRUE&explain=1", ReadOptions("grid", explain=True)),
+        ("grid=false&single=0&explain=0", ReadOptions()),
+        ("layout=grid&grid&grid=1", ReadOptions("grid")),
+        ("length=1", ReadOptions("numbers", Constraints(length=1))),
+        ("length=99&layout=numbers", ReadOptions("numbers", Constraints(length=99))),
+        ("check=mod10", ReadOptions("numbers", Constraints(check="mod10"))),
+        (
+            "digits_only&check=luhn&length=16",
+            ReadOptions("numbers", Constraints(length=16, check="luhn", digits_only=True)),
+        ),
+        ("digits_only=false&single", ReadOptions("single", ANYTHING)),
+    ],
+)
+def test_parameters_are_parsed(query: str, options: ReadOptions) -> None:
+    assert parse_query(query.encode()) == options
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("layout=line", "layout='line': use numbers, single or grid"),
+        ("layout", "layout='': use numbers, single or grid"),
+        ("single=yes", "single='yes': use true or false"),
+        ("digits_only=2", "digits_only='2': use true or false"),
+        ("check=isbn", "check='isbn': use luhn, mod10 or mod11"),
+        ("values=12", "'values': unknown parameter; use layout, grid, single, length, check, "),
+        ("Length=4", "'Length': unknown parameter"),
+        ("length=4&length=5", "length: given twice, with different values"),
+        ("single=1&single=0", "single: given twice"),
+        ("grid&single", "grid and single exclude each other"),
+        ("layout=numbers&single", "single and layout exclude each other"),
+        ("single&length=4", "single and length exclude each other"),
+        ("grid&check=luhn&digits_only", "grid and check and digits_only exclude each other"),
+    ],
+)
+def test_an_error_names_the_parameter(query: str, message: str) -> None:
+    with pytest.raises(HTTPException) as caught:
+        parse_query(query.encode())
+    assert caught.value.status_code == 422
+    assert caught.value.detail.startswith(message)
+
+
+@pytest.mark.parametrize("length", ["", "0", "-1", "100", "1.5", "4 ", "%D9%A4", "9" * 6000])
+def test_a_length_is_a_small_whole_number(length: str) -> None:
+    with pytest.raises(HTTPException) as caught:
+        parse_query(f"length={length}".encode())
+    assert caught.value.detail.startswith("length='")
+    assert caught.value.detail.endswith("': use 1 to 99")
+    assert len(caught.value.detail) < 80
+
+
+@pytest.mark.parametrize("pattern", ["4", r"\d+", "(?:|4){9999999}x", "(", ""])
+def test_a_pattern_is_refused_without_being_looked_at(pattern: str) -> None:
+    with pytest.raises(HTTPException) as caught:
+        parse_query(f"pattern={pattern}".encode())
+    assert caught.value.detail == "pattern: not over HTTP; use length, check, digits_only"
