@@ -53,24 +53,23 @@ def measure(
     page: Page, reader: Reader, drawn: list[Drawn], random: np.random.Generator
 ) -> dict[str, Any]:
     """Draw each digit, let both read it, and count how often they are right and agree."""
-    right = accepted = right_of_accepted = same_readings = same_images = 0
+    right = accepted = right_of_accepted = same_numbers = same_images = 0
     milliseconds = []
     for strokes, label in drawn:
         height = random.uniform(0.35, 0.75)
         page.draw(
             strokes, random.uniform(0.1, 1.9 - height), random.uniform(0.08, 0.92 - height), height
         )
-        shown = page.readings()
+        shown = page.numbers()
         milliseconds.append(float(page.tab.locator("#draw").get_attribute("data-milliseconds")))
-        expected = reader.read(page.picture())
-        seen = [(r["digit"], r["reason"], r["box"]) for r in shown]
-        same_readings += seen == [(r.digit, r.reason, list(r.box or ())) for r in expected]
-        same_images += len(shown) == len(expected) and all(
-            np.array_equal(r["image"], e.image.ravel())
-            for r, e in zip(shown, expected, strict=True)
-        )
-        correct = [r["digit"] for r in shown] == [label]
-        certain = bool(shown) and not any(r["rejected"] for r in shown)
+        expected = reader.read(page.picture()).numbers
+        seen = [(n["value"], n["reason"], n["box"]) for n in shown]
+        same_numbers += seen == [(n.value, n.reason, list(n.box)) for n in expected]
+        images = [digit["image"] for number in shown for digit in number["digits"]]
+        pixels = [digit.pixels for number in expected for digit in number.digits]
+        same_images += len(images) == len(pixels) and all(map(np.array_equal, images, pixels))
+        correct = [n["value"] for n in shown] == [str(label)]
+        certain = bool(shown) and all(n["reason"] is None for n in shown)
         right, accepted = right + correct, accepted + certain
         right_of_accepted += correct and certain
         page.clear()
@@ -82,7 +81,7 @@ def measure(
         "right_interval": [low, high],
         "accepted": accepted,
         "right_of_accepted": right_of_accepted,
-        "same_reading_as_reader": same_readings,
+        "same_numbers_as_reader": same_numbers,
         "same_images_as_reader": same_images,
         "milliseconds_median": float(np.median(milliseconds)),
         "milliseconds_95": float(np.quantile(milliseconds, 0.95)),

@@ -42,11 +42,8 @@ def table_row(name: str, result: dict[str, Any]) -> str:
     cells = [f"`{name}`", picture_sets()[name], f"{100 * result['accuracy']:.2f} %"]
     cells += [f"{100 * low:.1f}–{100 * high:.1f} %"]
     cells += ["–" if result["baseline"] is None else f"{100 * result['baseline']:.1f} %"]
-    if result.get("accepted"):
-        share, right = result["accepted"] / result["of"], result["right_of_accepted"]
-        cells += [f"{100 * share:.1f} %, {100 * right / result['accepted']:.2f} %"]
-    else:
-        cells += ["–"]
+    wrong = result["accepted"] - result["right_of_accepted"]
+    cells += [f"{100 * count / result['of']:.2f} %" for count in (result["accepted"], wrong)]
     return "| " + " | ".join(cells) + " |"
 
 
@@ -61,8 +58,10 @@ def main() -> None:
     reader = Reader.load(options.bundle)
     baseline = OnnxClassifier.load(options.baseline / "bundle")
     results: dict[str, Any] = {}
-    print("| set | what | right | 95 % interval | usual preparation | accepted, right of these |")
-    print("|---|---|---|---|---|---|")
+    print(
+        "| set | what | right | 95 % interval | usual preparation | accepted | accepted and wrong |"
+    )
+    print("|---|---|---|---|---|---|---|")
     for name in options.sets:
         pictures = load_pictures(name)
         result = evaluate_reader(reader, pictures).model_dump()
@@ -73,7 +72,7 @@ def main() -> None:
         }
         print(table_row(name, results[name]), flush=True)
     bundle = reader.classifier.config.model_dump(mode="json")
-    save(options.out, bundle=bundle, rejection_threshold=reader.rejection_threshold, sets=results)
+    save(options.out, bundle=bundle, sets=results)
 
 
 if __name__ == "__main__":

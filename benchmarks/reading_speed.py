@@ -2,8 +2,8 @@
 
 python benchmarks/reading_speed.py --out benchmarks/records/reading-speed.json
 
-The crops are MNIST's test images as arrays. Each is detected, normalised and classified like any
-picture.
+The crops are MNIST's test images as arrays. Each is found, normalised and classified as with
+`--single`.
 """
 
 import argparse
@@ -52,11 +52,11 @@ def crops_per_second(crops: npt.NDArray[np.uint8], count: int, workers: int) -> 
     def endless() -> Iterator[npt.NDArray[np.uint8]]:
         yield from islice(cycle(crops), count)
 
-    readings = read_in_bulk(endless(), SHIPPED, "single", workers=workers)
-    for _ in islice(readings, WARM_UP_CROPS):
+    outcomes = read_in_bulk(endless(), SHIPPED, "single", workers=workers)
+    for _ in islice(outcomes, WARM_UP_CROPS):
         pass
     start = time.perf_counter()
-    done = sum(1 for _ in readings)
+    done = sum(1 for _ in outcomes)
     return done / (time.perf_counter() - start)
 
 

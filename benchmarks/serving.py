@@ -32,15 +32,15 @@ import torch
 from measurement import save
 from PIL import Image
 
-from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.decoding import decode
 from tenfold.data.sources import load_digits
-from tenfold.reading.crops import find_digits, stack_images
 from tenfold.reading.reader import Reader
-from tenfold.serving.responses import picture_result, response_body
+from tenfold.reading.single_digit import crop_digit
+from tenfold.serving.responses import page_result, response_body
 
 REQUESTS_PER_SECOND = 200  # of the constant rate
 CLIENTS = 64  # that saturate
+SINGLE = "?single"  # as a page sends that has one digit drawn
 REPEATS = 7  # the fastest counts
 
 
@@ -79,7 +79,7 @@ def running() -> Iterator[Service]:
             service.stop()
 
 
-def wrk(service: Service, picture: Path, clients: int, seconds: float, query: str = "") -> Any:  # noqa: ANN401 - JSON
+def wrk(service: Service, picture: Path, clients: int, seconds: float, query: str = SINGLE) -> Any:  # noqa: ANN401 - JSON
     """Send as fast as `clients` keep-alive clients can; return counts and latencies."""
     done = subprocess.run(
         [
@@ -131,7 +131,7 @@ async def send_at_constant_rate(port: int, request: bytes, seconds: float) -> li
 def latency_at_constant_rate(service: Service, body: bytes, seconds: float) -> dict[str, float]:
     """Return latencies at a constant rate."""
     head = (
-        "POST /v1/read HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
+        f"POST /v1/read{SINGLE} HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"
     )
     request = head.encode() + body
@@ -180,7 +180,9 @@ def stop_under_load(picture: Path) -> dict[str, Any]:
                     return
                 try:
                     while True:
-                        connection.request("POST", "/v1/read", body, {"Content-Type": "image/png"})
+                        connection.request(
+                            "POST", f"/v1/read{SINGLE}", body, {"Content-Type": "image/png"}
+                        )
                         response = connection.getresponse()
                         response.read()
                         statuses.append(response.status)
@@ -207,12 +209,10 @@ def stop_under_load(picture: Path) -> dict[str, Any]:
 def time_by_phase(bodies: list[bytes]) -> dict[str, float]:
     """Return the microseconds of processor time that each phase of a request takes."""
     cv2.setNumThreads(1)
-    classifier = OnnxClassifier.load()
-    reader = Reader(classifier)
+    reader = Reader.load()
     pixels = [decode(body) for body in bodies]
-    regions = [find_digits(one, "line") for one in pixels]
-    images = np.concatenate([stack_images(some) for some in regions])
-    readings = [reader.read(one) for one in pixels]
+    images = np.stack([crop_digit(one).image for one in pixels])
+    pages = [reader.read(one) for one in pixels]
 
     def microseconds(work: Callable[[], object], count: int) -> float:
         best = float("inf")
@@ -225,12 +225,12 @@ def time_by_phase(bodies: list[bytes]) -> dict[str, float]:
     n = len(bodies)
     figures = {
         "decode": microseconds(lambda: [decode(body) for body in bodies], n),
-        "find_line": microseconds(lambda: [find_digits(one, "line") for one in pixels], n),
-        "find_single": microseconds(lambda: [find_digits(one, "single") for one in pixels], n),
+        "read_numbers": microseconds(lambda: [reader.read(one) for one in pixels], n),
+        "crop_single": microseconds(lambda: [crop_digit(one) for one in pixels], n),
         "respond": microseconds(
             lambda: [
-                response_body("field", [picture_result(None, r, explain=False)], batch=False)
-                for r in readings
+                response_body("field", [page_result(None, page, explain=False)], batch=False)
+                for page in pages
             ],
             n,
         ),
@@ -239,7 +239,7 @@ def time_by_phase(bodies: list[bytes]) -> dict[str, float]:
         starts = range(0, len(images) - batch + 1, batch)
         figures[f"classify_{batch}"] = microseconds(
             lambda starts=starts, batch=batch: [  # type: ignore[misc]
-                classifier.classify(images[start : start + batch]) for start in starts
+                reader.classifier.classify(images[start : start + batch]) for start in starts
             ],
             batch * len(starts),
         )
@@ -273,7 +273,7 @@ def main() -> None:
         with running() as service:
             note("steady", latency_at_constant_rate(service, bodies[0], seconds))
             note("saturated", wrk(service, picture, CLIENTS, seconds))
-            note("saturated_single", wrk(service, picture, CLIENTS, seconds, "?single"))
+            note("saturated_numbers", wrk(service, picture, CLIENTS, seconds, ""))
             note("overload", wrk(service, picture, 4 * CLIENTS, seconds))
             note("after_overload", latency_at_constant_rate(service, bodies[0], min(seconds, 10)))
             note("memory", memory_over_time(service, picture, options.minutes))

@@ -104,16 +104,20 @@ def score(detector: OnnxDetector, pictures: Sequence[Labelled], values: Values) 
 
 
 def search(
-    detector: OnnxDetector, pictures: Sequence[Labelled], values: Values, passes: int
+    detector: OnnxDetector,
+    pictures: Sequence[Labelled],
+    values: Values,
+    names: Sequence[str],
+    passes: int,
 ) -> tuple[Values, list[Json]]:
-    """Return the best values, and what the last pass found for each constant."""
+    """Return the best values of constants, and what the last pass found for each."""
     rows: list[Json] = []
     known: dict[tuple[float, ...], Score] = {}
     for number in range(passes):
         rows = []
-        for name, tried in track(VALUES.items(), f"pass {number + 1} of {passes}"):
+        for name in track(names, f"pass {number + 1} of {passes}"):
             scores = {}
-            for value in sorted({*tried, values[name]}):
+            for value in sorted({*VALUES[name], values[name]}):
                 candidate = values | {name: value}
                 key = tuple(candidate[constant] for constant in VALUES)
                 if key not in known:
@@ -151,6 +155,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("bundle")
     parser.add_argument("--count", type=int, default=30, help="pictures of each set")
+    parser.add_argument("--constants", nargs="+", choices=VALUES, default=list(VALUES))
     parser.add_argument("--passes", type=int, default=1)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
@@ -164,13 +169,13 @@ def main() -> None:
     choosing: list[Labelled] = []
     confirming: list[Labelled] = []
     for name in SETS:
-        count = max(1, min(options.count, MOST_PICTURES.get(name, options.count) // 10))
+        count = max(1, min(options.count, MOST_PICTURES.get(name, 10 * options.count) // 10))
         pictures = list(pictures_of(name, digits, 2 * count))
         choosing += pictures[:count]
         confirming += pictures[count:]
     today = todays_values()
     detector = CachingDetector(found[1])
-    chosen, rows = search(detector, choosing, today, options.passes)
+    chosen, rows = search(detector, choosing, today, options.constants, options.passes)
     fresh = {"today": score(detector, confirming, today)}
     fresh["chosen"] = score(detector, confirming, chosen)
     record = {
