@@ -155,12 +155,12 @@ class Reader:
             yield self.checked(next(pages), crop) if isinstance(crop, Crop) else crop
 
     def checked(self, page: Page, crop: Crop) -> Page:
-        """Look again with the detector, if the one digit of a picture is not accepted.
+        """Look again with the detector, if printed lines may have kept a digit from acceptance.
 
-        The detector tells digits from printed lines and other marks. If it is sure of one digit
-        and finds nothing else, that is the result.
+        They run over the edge of the picture, and so does then the box of what was classified. If
+        the detector is sure of one digit and finds nothing else, that is the result.
         """
-        if crop.small is None or not page.numbers or page.numbers[0].accepted:
+        if not page.numbers or page.numbers[0].accepted or crop.small is None or not crop.is_cut:
             return page
         found = self.numbers.read(crop.small).numbers
         sure = len(found) == 1 and found[0].accepted and len(found[0].text) == 1

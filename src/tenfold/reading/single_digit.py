@@ -36,6 +36,12 @@ class Crop:
     small: Pixels | None = None
     factor: float = 1.0
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the box reaches an edge of the picture."""
+        left, top, right, bottom = self.box or (1, 1, 0, 0)
+        return left == 0 or top == 0 or right == self.shape[1] or bottom == self.shape[0]
+
 
 def crop_digit(picture: Pixels) -> Crop:
     """Find the one digit of a picture uint8[h, w] or uint8[h, w, 3]."""

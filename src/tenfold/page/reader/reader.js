@@ -28,12 +28,13 @@ export async function read(picture, layout, { classify, detect }, model) {
   return single?.accepted && single.text === digit ? [single] : numbers;
 }
 
-/** Look again with the detector, if the one digit of a picture is not accepted.
+/** Look again with the detector, if printed lines may have kept a digit from acceptance.
  *
- * The detector tells digits from printed lines. It is believed if it is sure of one digit alone.
+ * They run over the edge of the picture, and so does then the box of what was classified. If the
+ * detector is sure of one digit and finds nothing else, that is the result.
  */
 async function checked(single, picture, detect, model) {
-  if (single.every(({ accepted }) => accepted)) return single;
+  if (single.every(({ accepted, box }) => accepted || !isCut(box, picture))) return single;
   const [small, factor] = downscale(picture, SMALL_SIDE_PX);
   const { numbers } = await readNumbers(small, detect, model.reader);
   const [number] = numbers;
@@ -41,6 +42,9 @@ async function checked(single, picture, detect, model) {
   const scaled = (one) => ({ ...one, box: scaleBox(one.box, 1 / factor, picture) });
   return [{ ...scaled(number), digits: number.digits.map(scaled) }];
 }
+
+/** Whether a box reaches an edge of the picture. */
+const isCut = ([left, top, right, bottom], { w, h }) => left === 0 || top === 0 || right === w || bottom === h;
 
 /** Pixels without transparency: it becomes white, or black if the opaque pixels are mostly light. */
 export function opaquePixels({ width: w, height: h, data: rgba }) {
