@@ -67,4 +67,4 @@ def test_the_base_installation_is_small_and_has_no_torch(installed: Path) -> Non
 
 def test_it_reads_a_picture(installed: Path, tmp_path: Path) -> None:
     printed = run(installed / "bin" / "tenfold", "read", PICTURE, cwd=tmp_path, env={})
-    assert printed.splitlines()[0].split() == [str(PICTURE), "6915034"]
+    assert printed.splitlines()[0].split()[:2] == [str(PICTURE), "6915034"]
