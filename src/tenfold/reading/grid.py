@@ -1,6 +1,8 @@
 """A printed grid, such as a Sudoku, to the digit in each of its cells."""
 
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -12,7 +14,9 @@ from tenfold.reading.components import Box, connected_components
 from tenfold.reading.constraints import Constraints
 from tenfold.reading.foreground import Pixels, downscale, find_foreground, to_grey
 from tenfold.reading.number_reader import NumberReader
-from tenfold.reading.page import Number, Page
+from tenfold.reading.page import Page
+
+T = TypeVar("T", np.uint8, np.float32)
 
 _NO_GRID = "no grid in this picture; leave out --grid, or photograph the whole frame"
 
@@ -47,10 +51,8 @@ def read_grid(reader: NumberReader, picture: Pixels) -> Page:
     small, factor = downscale(picture)
     corners, rows, columns = find_grid(find_foreground(small))
     w, h = columns * CONFIG.cell_side_px, rows * CONFIG.cell_side_px
-    rectangle = np.array([[0, 0], [w, 0], [w, h], [0, h]], np.float32)
-    straighten = cv2.getPerspectiveTransform(corners, rectangle)
-    grey = np.asarray(cv2.warpPerspective(to_grey(small), straighten, (w, h)), np.uint8)
-    to_picture = np.diag([1 / factor, 1 / factor, 1]) @ np.linalg.inv(straighten)
+    grey, matrix = _straighten(to_grey(small), corners, w, h)
+    to_picture = np.diag([1 / factor, 1 / factor, 1]) @ np.linalg.inv(matrix)
     found = reader.detector.detect(grey, reader.config.pyramid.min_objectness)
     column_n, row_n = (found.boxes[:, :2] // CONFIG.cell_side_px).astype(int).T
     numbers = []
@@ -59,7 +61,8 @@ def read_grid(reader: NumberReader, picture: Pixels) -> Page:
         in_cell = in_cell[np.argsort(found.boxes[in_cell, 0])]
         number = reader.number(found.of(in_cell), grey, ONE_DIGIT)
         if number is not None:
-            numbers.append(_in_picture(number, to_picture, row, column))
+            number = number.with_boxes(partial(_box_in_picture, to_picture))
+            numbers.append(replace(number, row=row, column=column))
     return Page(tuple(numbers), grid=(rows, columns))
 
 
@@ -78,9 +81,7 @@ def find_grid(foreground: Foreground) -> tuple[npt.NDArray[np.float32], int, int
     w, h = np.rint(CONFIG.side_px * sides / sides.max()).astype(int).tolist()
     if min(w, h) < CONFIG.side_px // CONFIG.max_cells_of_side:
         raise DataError(_NO_GRID)
-    rectangle = np.array([[0, 0], [w, 0], [w, h], [0, h]], np.float32)
-    straighten = cv2.getPerspectiveTransform(corners, rectangle)
-    straight = np.asarray(cv2.warpPerspective(foreground, straighten, (w, h)), np.float32)
+    straight, _ = _straighten(foreground, corners, w, h)
     return corners, count_cells(straight.T), count_cells(straight)
 
 
@@ -135,15 +136,13 @@ def count_cells(straight: Foreground) -> int:
     return max(filter(has_rules, range(2, most + 1)), default=1)
 
 
-def _in_picture(
-    number: Number, to_picture: npt.NDArray[np.float64], row: int, column: int
-) -> Number:
-    """Map a number's boxes from the straightened grid to the picture."""
-    digits = tuple(
-        replace(digit, box=_box_in_picture(to_picture, digit.box)) for digit in number.digits
-    )
-    box = _box_in_picture(to_picture, number.box)
-    return replace(number, digits=digits, box=box, row=row, column=column)
+def _straighten(
+    picture: npt.NDArray[T], corners: npt.NDArray[np.float32], w: int, h: int
+) -> tuple[npt.NDArray[T], npt.NDArray[np.float64]]:
+    """Map what lies between four corners to [h, w]; return it, and the 3 × 3 matrix."""
+    rectangle = np.array([[0, 0], [w, 0], [w, h], [0, h]], np.float32)
+    matrix = np.asarray(cv2.getPerspectiveTransform(corners, rectangle), np.float64)
+    return np.asarray(cv2.warpPerspective(picture, matrix, (w, h)), picture.dtype), matrix
 
 
 def _box_in_picture(to_picture: npt.NDArray[np.float64], box: Box) -> Box:

@@ -15,14 +15,12 @@ from tenfold.data.mnist import CLASSES
 from tenfold.errors import DataError
 from tenfold.reading.components import Box
 from tenfold.reading.constraints import ANYTHING, Constraints, only_digits
-from tenfold.reading.foreground import to_grey
+from tenfold.reading.foreground import Pixels, to_grey
 from tenfold.reading.hypotheses import Hypothesis, hypotheses
 from tenfold.reading.lines import GroupingConfig, group_numbers
 from tenfold.reading.page import ALTERNATIVES, Digit, Number, Page, Reason
 from tenfold.reading.pyramid import PyramidConfig, detect_digits
 from tenfold.reading.suppression import SuppressionConfig
-
-Pixels = npt.NDArray[np.uint8]
 
 MAX_DETECTIONS = 2500  # of a picture
 MAX_HYPOTHESES = 100  # of a number

@@ -1,13 +1,13 @@
 """What is read on a page: numbers, and the digits that they are made of."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from tenfold.reading.components import Box, scale_box
+from tenfold.reading.components import Box
 
 Reason = Literal["unsure", "not a digit", "does not fit"]
 
@@ -81,10 +81,10 @@ class Number:
         """Whether there is no reason against it."""
         return self.reason is None
 
-    def scaled(self, factor: float, shape: Sequence[int]) -> "Number":
-        """Return it with its boxes scaled by `factor` to a picture of `shape`."""
-        digits = (replace(d, box=scale_box(d.box, factor, shape)) for d in self.digits)
-        return replace(self, box=scale_box(self.box, factor, shape), digits=tuple(digits))
+    def with_boxes(self, mapped: Callable[[Box], Box]) -> "Number":
+        """Return it with its boxes, and those of its digits, mapped to another picture."""
+        digits = tuple(replace(digit, box=mapped(digit.box)) for digit in self.digits)
+        return replace(self, box=mapped(self.box), digits=digits)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON fields."""

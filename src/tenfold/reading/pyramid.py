@@ -40,7 +40,7 @@ class PyramidConfig:
         max_pixels: of one look, its margins included.
         scale_step: by which a larger picture is made smaller until it has so few.
         max_enlargement: of a picture.
-        margin_px: copied around what is looked at, so that no digit lies at the edge.
+        margin_px: put around what is looked at, so that no digit lies at the edge.
         merging: when detections of several sizes are of one object.
     """
 

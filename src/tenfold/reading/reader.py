@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Literal, TypeVar, get_args
@@ -13,6 +14,7 @@ from tenfold.bundle.format import SHIPPED, find_detector
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.decoding import Picture, Pixels, load_pixels
 from tenfold.errors import DataError
+from tenfold.reading.components import scale_box
 from tenfold.reading.constraints import ANYTHING, Constraints
 from tenfold.reading.foreground import to_grey
 from tenfold.reading.grid import read_grid
@@ -160,11 +162,12 @@ class Reader:
         They run over the edge of the picture, and so does then the box of what was classified. If
         the detector is sure of one digit and finds nothing else, that is the result.
         """
-        if not page.numbers or page.numbers[0].accepted or crop.small is None or not crop.is_cut:
+        if not page.numbers or page.numbers[0].accepted or crop.small is None:
             return page
         found = self.numbers.read(crop.small).numbers
         sure = len(found) == 1 and found[0].accepted and len(found[0].text) == 1
-        return Page((found[0].scaled(crop.factor, crop.shape),)) if sure else page
+        in_picture = partial(scale_box, factor=crop.factor, shape=crop.shape)
+        return Page((found[0].with_boxes(in_picture),)) if sure else page
 
     def _classify(self, crops: Sequence[Crop]) -> list[Page]:
         if not crops:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from tenfold.data.mnist import CLASSES
 from tenfold.data.normalization import Foreground, foreground_box, normalize_digit
 from tenfold.reading.components import Box, scale_box
 from tenfold.reading.foreground import Pixels, downscale, find_foreground, to_grey
@@ -26,7 +25,8 @@ class Crop:
         image: uint8[28, 28], normalised.
         box: left, top, right, bottom in the picture's pixels; None if there is nothing.
         shape: of the picture, height and width first.
-        small: the picture's grey levels uint8[h, w], at most 256 pixels a side; None of strokes.
+        small: the picture's grey levels uint8[h, w], at most 256 pixels a side, if the box of what
+            is in the picture reaches its edge.
         factor: from `small` to the picture.
     """
 
@@ -47,6 +47,8 @@ def crop_digit(picture: Pixels) -> Crop:
     """Find the one digit of a picture uint8[h, w] or uint8[h, w, 3]."""
     large, factor = downscale(picture)
     crop = crop_foreground(find_foreground(large), 1 / factor, picture.shape)
+    if not crop.is_cut:
+        return crop
     small, factor = downscale(picture, SMALL_SIDE_PX)
     # A copy, so that the picture need not be kept.
     return replace(crop, small=to_grey(small).copy(), factor=1 / factor)
@@ -89,8 +91,7 @@ def single_page(crop: Crop, probabilities: npt.NDArray[np.float32], min_probabil
         box=crop.box,
         probability=first,
         alternatives=tuple(
-            (str(other), float(probabilities[other]))
-            for other in order[1 : min(CLASSES, ALTERNATIVES + 1)]
+            (str(other), float(probabilities[other])) for other in order[1 : ALTERNATIVES + 1]
         ),
         digits=(digit,),
         reason=reason,

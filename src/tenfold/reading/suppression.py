@@ -50,12 +50,12 @@ def suppress(
     kept: list[int] = []
     while len(order):
         best, order = int(order[0]), order[1:]
-        whole = _part_and_whole(boxes[best], boxes[order], config)
-        whole &= (boxes[order, 3] > boxes[best, 3]) & (certainty[order] >= certainty[best])
-        if whole.any():
+        same, part = _compare(boxes[best], boxes[order], config)
+        whole = part & (boxes[order, 3] > boxes[best, 3])
+        if (whole & (certainty[order] >= certainty[best])).any():
             continue
         kept.append(best)
-        order = order[~_same(boxes[best], boxes[order], config)]
+        order = order[~same]
     return np.array(kept, np.intp)
 
 
@@ -63,40 +63,27 @@ def exclusions(boxes: Floats, config: SuppressionConfig) -> npt.NDArray[np.bool_
     """Return which of n detections are of one object: bool[n, n], false on the diagonal."""
     same = np.zeros((len(boxes), len(boxes)), bool)
     for row, box in zip(same, boxes, strict=True):
-        row[:] = _same(box, boxes, config)
+        row[:], _ = _compare(box, boxes, config)
     same |= same.T
     np.fill_diagonal(same, val=False)
     return same
 
 
-def _same(box: Floats, others: Floats, config: SuppressionConfig) -> npt.NDArray[np.bool_]:
-    """Return which of `others` [n, 4] show the same object as `box`."""
+def _compare(
+    box: Floats, others: Floats, config: SuppressionConfig
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Return which of `others` [n, 4] show the same object as `box`, and which a part or whole."""
     distance = np.abs(others[:, :2] - box[:2])
     smaller, larger = np.minimum(others[:, 2:], box[2:]), np.maximum(others[:, 2:], box[2:])
-    shared = _shared(box, others)
-    overlap = shared > config.max_overlap * (others[:, 2:].prod(axis=1) + box[2:].prod() - shared)
+    sides = (others[:, 2:] + box[2:]) / 2 - distance
+    shared = np.minimum(sides, smaller).clip(0).prod(axis=1)
+    areas, area = others[:, 2:].prod(axis=1), box[2:].prod()
+    overlap = shared > config.max_overlap * (areas + area - shared)
     least = np.maximum(
         config.min_distance[0] * smaller[:, 0], config.min_distance_of_height * smaller[:, 1]
     )
     near_x = distance[:, 0] < least
     near_y = distance[:, 1] < config.min_distance[1] * larger[:, 1]
-    same: npt.NDArray[np.bool_] = overlap | (near_x & near_y) | _part_and_whole(box, others, config)
-    return same
-
-
-def _part_and_whole(
-    box: Floats, others: Floats, config: SuppressionConfig
-) -> npt.NDArray[np.bool_]:
-    """Return of which of `others` [n, 4] `box` is a part or the whole."""
-    smaller, larger = np.minimum(others[:, 3], box[3]), np.maximum(others[:, 3], box[3])
-    area = np.minimum(others[:, 2:].prod(axis=1), box[2:].prod())
-    inside = _shared(box, others) > config.max_inside * area
-    found: npt.NDArray[np.bool_] = inside & (smaller < config.part_height * larger)
-    return found
-
-
-def _shared(box: Floats, others: Floats) -> Floats:
-    """Return the area that `box` shares with each of `others` [n, 4]."""
-    sides = (others[:, 2:] + box[2:]) / 2 - np.abs(others[:, :2] - box[:2])
-    shared: Floats = np.minimum(sides, np.minimum(others[:, 2:], box[2:])).clip(0).prod(axis=1)
-    return shared
+    inside = shared > config.max_inside * np.minimum(areas, area)
+    part = inside & (smaller[:, 1] < config.part_height * larger[:, 1])
+    return overlap | (near_x & near_y) | part, part

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from tenfold.data.characters import DETECTED_CLASSES
-from tenfold.data.decoding import Picture, load_pixels
+from tenfold.data.decoding import Picture, Pixels, load_pixels
 from tenfold.errors import DataError
 from tenfold.reading.constraints import Constraints
 from tenfold.reading.foreground import downscale, find_foreground, to_grey
@@ -18,8 +17,6 @@ from tenfold.reading.reader import Layout, Reader
 from tenfold.report.page import data_uri, render, write_page
 
 LONGER_SIDE_PX = 1200
-
-Pixels = npt.NDArray[np.uint8]
 
 
 def write_explanation(

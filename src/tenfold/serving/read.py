@@ -171,4 +171,6 @@ class ReadEndpoints:
         crop = await on_loop(lambda: crop_digit(decode_picture(png)))
         (probabilities,), _ = await self._batcher.classify(crop.image[None])
         page = single_page(crop, probabilities, self._reader.min_probability)
+        if crop.small is None:  # nothing to look at again
+            return page
         return await on_loop(lambda: self._reader.checked(page, crop))
