@@ -21,12 +21,12 @@ Levels = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
 
 # Grey levels between the faintest labelled pen and the paper, in the darkest shadow.
-MIN_CONTRAST = 25.0
+MIN_CONTRAST = 20.0
 NOISE_SIDE_PX = 1024
 # Width of a pen, in heights of a digit.
 TYPICAL_STROKE = 0.08
 LEAST_BLUR_PX = 0.2
-MAX_NOISE_SHARE, MAX_TEXTURE_SHARE = 0.18, 0.1
+MAX_NOISE_SHARE, MAX_TEXTURE_SHARE = 0.22, 0.1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ import numpy as np
 from tenfold.rendering.boxes import comb, grid, rules_around, sample_ruler
 from tenfold.rendering.clutter import cross_out
 from tenfold.rendering.glyphs import LETTERS, Form, Glyph, GlyphSource, Hand
-from tenfold.rendering.sampling import Random, bernoulli, weighted_choice
+from tenfold.rendering.sampling import Random, bernoulli, log_uniform, weighted_choice
 from tenfold.rendering.scene import Box, Scene
 from tenfold.rendering.writing import (
     FORMS,
@@ -25,6 +25,7 @@ from tenfold.rendering.writing import (
 )
 
 SMALLEST_DIGIT_PX = 11.0
+LARGE_DIGIT_PX = (140.0, 320.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,6 +228,19 @@ def _second_column(layout: Layout, hand: Hand, start: tuple[float, float]) -> No
         place_text(layout.scene, glyphs, arranged, start, hand)
 
 
+def strokes_of_large_digits(layout: Layout) -> Hand:
+    """Write one to three digits so large that their parts are no digits of this size."""
+    scene, random = layout.scene, layout.random
+    h, w = scene.shape
+    for _ in range(int(random.integers(1, 4))):
+        height = log_uniform(random, LARGE_DIGIT_PX)
+        hand = sample_hand(height, scene.tilt, random)
+        place = (random.uniform(-w / 2, w / 2), random.uniform(-h / 2, h / 2))
+        glyph = layout.source.draw(sample_digits(1, random), hand, random)
+        scene.place(glyph, place, hand.darkness, labelled=False)
+    return layout.hand()
+
+
 def nothing(layout: Layout) -> Hand:
     """Write no digit: blank paper, rules, empty and crossed-out boxes."""
     scene, random, hand = layout.scene, layout.random, layout.hand()
@@ -246,12 +260,13 @@ def nothing(layout: Layout) -> Hand:
 
 
 LAYOUTS: tuple[tuple[Callable[[Layout], Hand], float], ...] = (
-    (free_number, 0.44),
+    (free_number, 0.4),
     (single_digit, 0.15),
-    (comb_boxes, 0.18),
-    (table, 0.09),
+    (comb_boxes, 0.16),
+    (table, 0.13),
     (several_lines, 0.08),
-    (nothing, 0.06),
+    (nothing, 0.05),
+    (strokes_of_large_digits, 0.03),
 )
 
 

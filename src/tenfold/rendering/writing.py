@@ -35,6 +35,8 @@ GAPS: tuple[tuple[Range, float], ...] = (
     ((-6.0, 0.5), 0.32),
 )
 GAP_STD = 1.2
+# Of a hard pencil, beside bold print, to that of a soft one.
+FAINT_DARKNESS = (0.12, 0.6)
 SHORTEST_WITH_MARKS = 3
 
 
@@ -65,12 +67,12 @@ def sample_hand(
     slant = 0.0 if printed else random.normal(0.05, 0.18)
     aspect = math.exp(random.normal(0, 0.08 if printed else 0.15))
     stroke_share = log_uniform(random, (0.04, 0.17))
-    faint = bernoulli(random, 0.2)
+    faint = bernoulli(random, 0.25)
     return Hand(
         form=form,
         height_px=height_px,
         stroke_px=max(1.0, stroke_share * height_px),
-        darkness=random.uniform(0.3, 0.6) if faint else random.uniform(0.6, 1.0),
+        darkness=log_uniform(random, FAINT_DARKNESS) if faint else random.uniform(0.6, 1.0),
         linear=np.array([[cos, -sin], [sin, cos]]) @ [[aspect, -slant], [0.0, 1.0]],
         unevenness=random.uniform(0.3, 1.5),
         threshold=random.uniform(0.18, 0.6),
