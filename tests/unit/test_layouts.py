@@ -32,8 +32,9 @@ def test_the_same_random_numbers_draw_the_same(layout: str, source: GlyphSource)
     assert one.labels == other.labels
 
 
-def test_nothing_has_no_labels(source: GlyphSource) -> None:
-    scenes = [draw("nothing", source, seed) for seed in range(40)]
+@pytest.mark.parametrize("layout", ["nothing", "strokes_of_large_digits"])
+def test_what_is_no_digit_has_no_labels(layout: str, source: GlyphSource) -> None:
+    scenes = [draw(layout, source, seed) for seed in range(40)]
     assert not any(scene.labels for scene in scenes)
     assert sum(scene.absorption().any() for scene in scenes) >= 20
 
