@@ -138,10 +138,13 @@ class Load:
 
 
 def memory_mib(process: int) -> list[int]:
-    """Return the resident memory of a process and of its children."""
-    paths = Path(f"/proc/{process}/task").glob("*/children")
-    family = [str(process), *" ".join(path.read_text() for path in paths).split()]
-    pages = [int(Path(f"/proc/{one}/statm").read_text().split()[1]) for one in family]
+    """Return the resident memory of a process and of its descendants."""
+    family, pages = [process], []
+    while family:
+        one = family.pop(0)
+        pages.append(int(Path(f"/proc/{one}/statm").read_text().split()[1]))
+        paths = Path(f"/proc/{one}/task").glob("*/children")
+        family += [int(child) for path in paths for child in path.read_text().split()]
     return [count * os.sysconf("SC_PAGE_SIZE") // 2**20 for count in pages]
 
 

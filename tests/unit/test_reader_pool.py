@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 
@@ -40,6 +42,11 @@ def write_process_and_sleep(body: bytes) -> None:
     with open(body.decode(), "w") as file:  # noqa: PTH123
         file.write(str(os.getpid()))
     time.sleep(60)
+
+
+def start_of_process(_: bytes) -> tuple[int, float]:
+    """Return the parent of the process, and the processor seconds that the process took so far."""
+    return os.getppid(), time.process_time()
 
 
 def die(_: bytes) -> None:
@@ -100,7 +107,7 @@ def test_a_job_that_is_given_up_stops(
     path = f"{tmp_path}/process"
 
     async def main() -> None:
-        monkeypatch.setattr(reader_pool, "READ_TIMEOUT_S", 60.0)  # a new process imports for long
+        monkeypatch.setattr(reader_pool, "READ_TIMEOUT_S", 60.0)
         await asyncio.gather(*(pool.run(process_of, b"") for _ in range(2)))
         if end == "timeout":
             monkeypatch.setattr(reader_pool, "READ_TIMEOUT_S", 1.0)
@@ -129,6 +136,23 @@ def test_a_process_that_dies_is_replaced(pool: ReaderPool) -> None:
         with pytest.raises(EOFError):
             await pool.run(die, b"")
         assert (await pool.run(process_of, b"abc"))[1] == 3
+
+    asyncio.run(main())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes import for themselves")
+def test_processes_are_forked_from_one_that_has_imported_and_may_die(pool: ReaderPool) -> None:
+    code = "import time, tenfold.serving.read; print(time.process_time())"
+    imports = float(subprocess.check_output([sys.executable, "-c", code]))
+
+    async def main() -> None:
+        server, seconds = await pool.run(start_of_process, b"")
+        assert seconds < imports / 2
+        assert len(os.listdir(f"/proc/{server}/task")) == 1  # noqa: PTH208 - no lock is copied
+        os.kill(server, signal.SIGKILL)
+        with pytest.raises(EOFError):
+            await pool.run(die, b"")
+        assert (await pool.run(start_of_process, b""))[0] != server
 
     asyncio.run(main())
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from contextlib import suppress
 from functools import lru_cache
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext, SpawnContext
 from pathlib import Path
 from traceback import format_exc
 from typing import Any, TypeVar
@@ -26,6 +28,9 @@ T = TypeVar("T")
 WAIT_TIMEOUT_S = 30.0
 READ_TIMEOUT_S = 20.0
 NICENESS = 5  # processes that read photographs let the event loop go first
+# What the processes import. The last one is for the script that has started the service: each
+# process runs it again, but for its call.
+IMPORTS = ("tenfold.serving.read", "tenfold.serving.kserve", "tenfold.cli")
 
 load_classifier = lru_cache(OnnxClassifier.load)  # once a process
 
@@ -34,6 +39,21 @@ load_classifier = lru_cache(OnnxClassifier.load)  # once a process
 def load_reader(bundle: str | Path) -> Reader:
     """Return the reader of a bundle, as `Reader.load` does, but load it once a process."""
     return Reader(load_classifier(bundle), load_number_reader(bundle))
+
+
+@lru_cache
+def _context() -> ForkServerContext | SpawnContext:
+    """Return how processes start.
+
+    On Linux they are forked from one that has done the imports, which take most of a second, and
+    nothing else: it has no threads and no model.
+    """
+    if sys.platform != "linux":
+        return get_context("spawn")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy starts them when it is imported
+    context = get_context("forkserver")
+    context.set_forkserver_preload(list(IMPORTS))
+    return context
 
 
 async def run_in_thread(job: Callable[[bytes], T], body: bytes) -> T:
@@ -132,9 +152,8 @@ class _Reader:
         with self._starting:
             if self._closed or (self._process and self._process.is_alive()):
                 return
-            context = get_context("spawn")
-            self._pipe, theirs = context.Pipe()
-            process = context.Process(target=_run_jobs, args=(theirs, self._model))
+            self._pipe, theirs = _context().Pipe()
+            process = _context().Process(target=_run_jobs, args=(theirs, self._model))
             process.start()
             self._process = process
             theirs.close()
