@@ -7,7 +7,7 @@ region are its sets of detections that do not exclude each other. Regions are in
 import heapq
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,7 +47,8 @@ def hypotheses(row: Detections, config: SuppressionConfig) -> Iterator[Hypothesi
         row: from left to right; detections may exclude each other.
         config: when two do.
     """
-    regions = [list(_choices(row, region, config)) for region in _regions(row, config)]
+    rivals = [set(np.flatnonzero(line).tolist()) for line in exclusions(row.boxes, config)]
+    regions = [_choices(row, region, rivals) for region in _regions(row, rivals)]
     for cost, places in _cheapest([[choice[0] for choice in region] for region in regions]):
         chosen = [region[place] for region, place in zip(regions, places, strict=True)]
         yield _joined(cost, chosen)
@@ -58,50 +59,53 @@ def _joined(cost: float, choices: Sequence[Choice]) -> Hypothesis:
     return Hypothesis(text, -cost, tuple(k for choice in choices for k in choice[2]))
 
 
-def _regions(row: Detections, config: SuppressionConfig) -> list[list[int]]:
-    """Group detections that exclude each other, directly or through others."""
-    excluded = exclusions(row.boxes, config)
+def _regions(row: Detections, rivals: Sequence[set[int]]) -> list[list[int]]:
+    """Group detections that exclude each other, directly or through others.
+
+    Args:
+        row: the detections.
+        rivals: of each detection, those that it excludes.
+    """
     regions: list[list[int]] = []
     left = set(range(len(row.boxes)))
     while left:
-        region, new = set(), {min(left)}
+        region, new = set[int](), {min(left)}
         while new:
             region |= new
-            new = set(np.flatnonzero(excluded[list(new)].any(axis=0)).tolist()) - region
+            new = _rivals_of(new, rivals) - region
         left -= region
         best = sorted(region, key=lambda k: -row.objectness[k])[:MAX_OF_REGION]
         regions.append(sorted(best))
     return regions
 
 
-def _choices(row: Detections, region: Sequence[int], config: SuppressionConfig) -> Iterator[Choice]:
-    """Yield the ways to read a region with their costs, -log p, the cheapest first."""
-    present = np.clip(row.objectness[list(region)].astype(float), 1e-6, 1 - 1e-6)
-    excluded = exclusions(row.boxes[list(region)], config)
-    sets, weights = [], []
+def _choices(row: Detections, region: Sequence[int], rivals: Sequence[set[int]]) -> list[Choice]:
+    """Return the ways to read a region with their costs, -log p, the cheapest first."""
+    present = {k: min(max(float(row.objectness[k]), 1e-6), 1 - 1e-6) for k in region}
+    classes = {k: _classes(row.classes[k]) for k in region}
+    weights: dict[tuple[int, ...], float] = {}
     for size in range(len(region) + 1):
-        for subset in itertools.combinations(range(len(region)), size):
-            if excluded[np.ix_(subset, subset)].any():
+        for subset in itertools.combinations(region, size):
+            explained = _rivals_of(subset, rivals)
+            if not explained.isdisjoint(subset):
                 continue
-            explained = set(subset) | set(
-                np.flatnonzero(excluded[list(subset)].any(axis=0)).tolist()
+            absent = [k for k in region if k not in explained and k not in subset]
+            weights[subset] = math.prod(present[k] for k in subset) * math.prod(
+                1 - present[k] for k in absent
             )
-            absent = [k for k in range(len(region)) if k not in explained]
-            weight = np.prod(present[list(subset)]) * np.prod(1 - present[absent])
-            sets.append(subset)
-            weights.append(float(weight))
-    total = sum(weights)
+    total = sum(weights.values())
     found: list[Choice] = []
-    for subset, weight in zip(sets, weights, strict=True):
-        members = tuple(region[k] for k in subset)
-        for labels in itertools.product(*(_classes(row.classes[k]) for k in members)):
+    for subset, weight in weights.items():
+        for labels in itertools.product(*(classes[k] for k in subset)):
             p = weight / total * math.prod(p for _, p in labels)
             if p > MIN_PROBABILITY:
                 text = "".join(DETECTED_CLASSES[label] for label, _ in labels)
-                found.append((-math.log(p), text, members))
-    if not found:
-        found = [(0.0, "", ())]
-    yield from sorted(found)
+                found.append((-math.log(p), text, subset))
+    return sorted(found) or [(0.0, "", ())]
+
+
+def _rivals_of(detections: Iterable[int], rivals: Sequence[set[int]]) -> set[int]:
+    return set().union(*(rivals[k] for k in detections))
 
 
 def _classes(probabilities: npt.NDArray[np.float32]) -> list[tuple[int, float]]:

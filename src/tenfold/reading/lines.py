@@ -78,7 +78,9 @@ def _gaps(
     box: Floats, height: float, groups: list[_Group], config: GroupingConfig
 ) -> npt.NDArray[np.float64]:
     """Return the gap between each number and what may follow it; infinite where it may not."""
-    state = np.array([group.state for group in groups]).reshape(-1, 5)
+    if not groups:
+        return np.empty(0)
+    state = np.array([group.state for group in groups])
     last_x, half_width, digit_y, tallest, median = state.T
     tall = np.maximum(tallest, height)
     gap = box[0] - last_x - box[2] / 2 - half_width

@@ -173,6 +173,9 @@ def _detect_at(
 def is_cut(boxes: Floats, region: Box, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
     """Return which boxes reach over an edge of a region that is no edge of the picture."""
     left, top, right, bottom = region
+    h, w = shape[:2]
+    if (left, top, right, bottom) == (0, 0, w, h):
+        return np.zeros(len(boxes), bool)
     first, last = boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2
     cut = (first < (left, top)) & (np.array((left, top)) > 0)
     cut |= (last > (right, bottom)) & (np.array((right, bottom)) < shape[1::-1])
@@ -180,5 +183,7 @@ def is_cut(boxes: Floats, region: Box, shape: tuple[int, ...]) -> npt.NDArray[np
 
 
 def _joined(looks: Sequence[_Look]) -> Detections:
+    if len(looks) == 1:
+        return looks[0].found
     parts = zip(*(look.found for look in looks), strict=True)
     return Detections(*(np.concatenate(part) for part in parts))

@@ -48,7 +48,7 @@ def suppress(
     certainty = rank if objectness is None else objectness
     order = np.argsort(-rank, kind="stable")
     kept: list[int] = []
-    while len(order):
+    while len(order) > 1:
         best, order = int(order[0]), order[1:]
         same, part = _compare(boxes[best], boxes[order], config)
         whole = part & (boxes[order, 3] > boxes[best, 3])
@@ -56,17 +56,15 @@ def suppress(
             continue
         kept.append(best)
         order = order[~same]
-    return np.array(kept, np.intp)
+    return np.array([*kept, *order], np.intp)
 
 
 def exclusions(boxes: Floats, config: SuppressionConfig) -> npt.NDArray[np.bool_]:
     """Return which of n detections are of one object: bool[n, n], false on the diagonal."""
     same = np.zeros((len(boxes), len(boxes)), bool)
-    for row, box in zip(same, boxes, strict=True):
-        row[:], _ = _compare(box, boxes, config)
-    same |= same.T
-    np.fill_diagonal(same, val=False)
-    return same
+    for k in range(len(boxes) - 1):
+        same[k, k + 1 :], _ = _compare(boxes[k], boxes[k + 1 :], config)
+    return same | same.T
 
 
 def _compare(
