@@ -92,8 +92,9 @@ class OnnxClassifier:
         return cls(config, model, threads, str(find_bundle(path) / MODEL_FILE))
 
     def probabilities(self, images_nhw: npt.NDArray[np.uint8]) -> Probabilities:
-        """Return only the calibrated probabilities of `classify`."""
-        return self.classify(images_nhw)[0]
+        """Return only the calibrated probabilities of `classify`: float32[n, 10]."""
+        (calibrated,) = self._run(images_nhw, (PROBABILITIES,))
+        return calibrated
 
     def classify(self, images_nhw: npt.NDArray[np.uint8]) -> tuple[Probabilities, Probabilities]:
         """Classify images uint8[n, 28, 28].
@@ -106,11 +107,16 @@ class OnnxClassifier:
             BundleError: the model gives no probabilities.
             ValueError: the images have another dtype or shape.
         """
+        calibrated, members = self._run(images_nhw, (PROBABILITIES, MEMBERS))
+        return calibrated, members
+
+    def _run(
+        self, images_nhw: npt.NDArray[np.uint8], outputs: Sequence[str]
+    ) -> list[Probabilities]:
         if images_nhw.dtype != np.uint8 or images_nhw.shape[1:] != (SIDE, SIDE):
             given = f"{images_nhw.dtype}{list(images_nhw.shape)}"
             raise ValueError(f"images are {given}, not uint8[n, {SIDE}, {SIDE}]")
         starts = range(0, max(len(images_nhw), 1), BATCH)  # an empty batch is run too, for shapes
-        outputs = (PROBABILITIES, MEMBERS)
         try:
             parts = [
                 self._session.run(outputs, {IMAGES: images_nhw[start : start + BATCH]})
@@ -118,11 +124,10 @@ class OnnxClassifier:
             ]
         except Exception as error:
             raise runtime_error(self._name, "failed", error) from error
-        calibrated, members = (np.concatenate(part) for part in zip(*parts, strict=True))
-        finite = np.isfinite(calibrated).all() and np.isfinite(members).all()
-        if not finite or len(calibrated) != len(images_nhw):
+        found = [np.concatenate(part) for part in zip(*parts, strict=True)]
+        if any(len(each) != len(images_nhw) or not np.isfinite(each).all() for each in found):
             raise BundleError(f"{self._name}: gives no finite probabilities; its weights are wrong")
-        return calibrated, members
+        return found
 
 
 def open_session(model: bytes, threads: int, name: str) -> onnxruntime.InferenceSession:

@@ -8,7 +8,7 @@ from starlette.requests import ClientDisconnect, Request
 MAX_BODY_BYTES = 16 * 2**20
 MAX_JSON_BYTES = 2**20
 MAX_ARRIVING_BYTES = 256 * 2**20
-# Requests up to this size may be read on the event loop.
+# Requests up to this size may be read by the process that serves.
 SMALL_BODY_BYTES = 8 * 2**10
 
 JSON = "application/json"

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from tenfold.bundle.runtime import OnnxClassifier
 
 Images = npt.NDArray[np.uint8]
-Probabilities = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
+Probabilities = npt.NDArray[np.float32]
 
 
 class MicroBatcher:
@@ -25,8 +25,8 @@ class MicroBatcher:
         self._pending: list[tuple[Images, asyncio.Future[Probabilities]]] = []
         self._running = False
 
-    async def classify(self, images_nhw: Images) -> Probabilities:
-        """Return `OnnxClassifier.classify` of images uint8[n, 28, 28]."""
+    async def probabilities(self, images_nhw: Images) -> Probabilities:
+        """Return `OnnxClassifier.probabilities` of images uint8[n, 28, 28]: float32[n, 10]."""
         result: asyncio.Future[Probabilities] = asyncio.get_running_loop().create_future()
         self._pending.append((images_nhw, result))
         if not self._running:
@@ -38,7 +38,7 @@ class MicroBatcher:
         self._running = True
         images = np.concatenate([images for images, _ in batch])
         loop = asyncio.get_running_loop()
-        run = loop.run_in_executor(self._thread, self._classifier.classify, images)
+        run = loop.run_in_executor(self._thread, self._classifier.probabilities, images)
         run.add_done_callback(lambda done: self._finish_batch(batch, done))
 
     def _finish_batch(
@@ -58,5 +58,4 @@ class MicroBatcher:
             if error := done.exception():
                 result.set_exception(error)
             else:
-                calibrated, members = done.result()
-                result.set_result((calibrated[rows], members[rows]))
+                result.set_result(done.result()[rows])

@@ -1,7 +1,8 @@
-"""The endpoints that read: small PNGs on the event loop, everything else in processes."""
+"""The endpoints that read: small PNGs in this process, everything else in others."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -29,6 +30,8 @@ from tenfold.serving.requests import is_small_png, parse_body
 from tenfold.serving.responses import decode_picture, page_result, read_items, response_body
 
 T = TypeVar("T")
+
+READ_THREADS = 2  # one computes in ONNX Runtime while the other has Python's lock
 
 
 class RunLarge(Protocol):
@@ -64,7 +67,7 @@ class Worker:
         Args:
             request: whose body is received.
             job: computes the response; can be pickled.
-            small_job: computes the response to a small body on the event loop.
+            small_job: computes the response to a small body in this process.
             is_small: whether a body of at most `SMALL_BODY_BYTES` is small.
             max_bytes: of the body, unless it is JSON.
 
@@ -116,7 +119,7 @@ def read_body(
 
 
 def is_small(options: ReadOptions, body: bytes) -> bool:
-    """Return whether a body is read on the event loop.
+    """Return whether a body is read in this process.
 
     It must be a small PNG. The cells of a grid are enlarged, and constraints have more readings
     of a number looked at: both may take long with a small picture, too.
@@ -132,6 +135,7 @@ class ReadEndpoints:
         self._bundle, self._worker = bundle, worker
         self._reader = load_reader(bundle)
         self._batcher = MicroBatcher(self._reader.classifier)
+        self._threads = ThreadPoolExecutor(READ_THREADS, "tenfold-read")
         self._model = self._reader.classifier.config.name
 
     async def read(self, request: Request) -> Response:
@@ -164,13 +168,15 @@ class ReadEndpoints:
 
     async def _read_small_png(self, png: bytes, options: ReadOptions) -> Page:
         on_loop = self._worker.queue.run_on_loop
+        in_thread = partial(asyncio.get_running_loop().run_in_executor, self._threads)
         if options.layout != "single":
-            return await on_loop(
-                lambda: self._reader.read(decode_picture(png), constraints=options.constraints)
+            pixels = await on_loop(lambda: decode_picture(png))
+            return await in_thread(
+                partial(self._reader.read, pixels, constraints=options.constraints)
             )
         crop = await on_loop(lambda: crop_digit(decode_picture(png)))
-        (probabilities,), _ = await self._batcher.classify(crop.image[None])
+        (probabilities,) = await self._batcher.probabilities(crop.image[None])
         page = single_page(crop, probabilities, self._reader.min_probability)
         if crop.small is None:  # nothing to look at again
             return page
-        return await on_loop(lambda: self._reader.checked(page, crop))
+        return await in_thread(self._reader.checked, page, crop)

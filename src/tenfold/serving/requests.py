@@ -20,7 +20,7 @@ M = TypeVar("M", bound=BaseModel)
 
 MAX_PICTURES = 256
 MAX_STROKE_POINTS = 50_000
-# PNGs within this limit and that of small bodies are read on the event loop.
+# PNGs within this limit and that of small bodies are read by the process that serves.
 SMALL_SIDE_PX = 64
 
 PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
@@ -67,7 +67,7 @@ class Item:
 
 
 def is_small_png(body: bytes) -> bool:
-    """Return whether a body is a PNG small enough to be read on the event loop."""
+    """Return whether a body is a PNG small enough to be read by the process that serves."""
     if len(body) > SMALL_BODY_BYTES or not body.startswith(PNG_START):
         return False
     size = body[len(PNG_START) : len(PNG_START) + 8]
