@@ -26,6 +26,7 @@ from rich.progress import track
 
 from tenfold.bundle.detector_runtime import Detections, OnnxDetector
 from tenfold.bundle.format import read_detector
+from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.digits import stratified_split
 from tenfold.data.seeds import derive_seed
 from tenfold.data.sources import load_digits
@@ -43,6 +44,7 @@ MIN_TEXT_PROBABILITY = 1e-3
 STANDARD_ERRORS = 2.0
 
 Floats = npt.NDArray[np.float64]
+Networks = tuple[OnnxDetector, OnnxClassifier]
 
 
 class CachingDetector(OnnxDetector):
@@ -88,9 +90,9 @@ def text_probability(numbers: Sequence[Number], text: str, line: tuple[float, fl
     return max(found.get(text, 0.0), MIN_TEXT_PROBABILITY)
 
 
-def score(detector: OnnxDetector, pictures: Sequence[Labelled], values: Values) -> Score:
+def score(networks: Networks, pictures: Sequence[Labelled], values: Values) -> Score:
     """Read the pictures with these values."""
-    reader = NumberReader(detector, configured(values))
+    reader = NumberReader(*networks, configured(values))
     pages = [reader.read(pixels).numbers for pixels, _ in pictures]
     texts = [text for _, text in pictures]
     exact = np.array(
@@ -104,7 +106,7 @@ def score(detector: OnnxDetector, pictures: Sequence[Labelled], values: Values) 
 
 
 def search(
-    detector: OnnxDetector,
+    networks: Networks,
     pictures: Sequence[Labelled],
     values: Values,
     names: Sequence[str],
@@ -121,7 +123,7 @@ def search(
                 candidate = values | {name: value}
                 key = tuple(candidate[constant] for constant in VALUES)
                 if key not in known:
-                    known[key] = score(detector, pictures, candidate)
+                    known[key] = score(networks, pictures, candidate)
                 scores[value] = known[key]
             best = min(scores, key=lambda value: scores[value].nll.mean())
             if not exceeds_noise(scores[values[name]].nll - scores[best].nll, 1.0):
@@ -174,10 +176,10 @@ def main() -> None:
         choosing += pictures[:count]
         confirming += pictures[count:]
     today = todays_values()
-    detector = CachingDetector(found[1])
-    chosen, rows = search(detector, choosing, today, options.constants, options.passes)
-    fresh = {"today": score(detector, confirming, today)}
-    fresh["chosen"] = score(detector, confirming, chosen)
+    networks = CachingDetector(found[1]), OnnxClassifier.load(options.bundle)
+    chosen, rows = search(networks, choosing, today, options.constants, options.passes)
+    fresh = {"today": score(networks, confirming, today)}
+    fresh["chosen"] = score(networks, confirming, chosen)
     record = {
         "detector": found[0].sha256,
         "pictures": len(choosing),

@@ -21,6 +21,7 @@ from rich.table import Table
 from tenfold.artifacts.detection import FieldMetrics
 from tenfold.bundle.detector_runtime import OnnxDetector
 from tenfold.bundle.format import read_detector
+from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.digits import Digits
 from tenfold.data.sources import load_digits
 from tenfold.evaluation.fields import measure_numbers
@@ -41,7 +42,10 @@ def open_detector(bundle: str, parser: argparse.ArgumentParser) -> tuple[str, Nu
     if found is None:
         parser.error(f"{bundle}: has no detector; name a bundle that `tenfold train page` made")
     facts, model = found
-    return facts.sha256, NumberReader(OnnxDetector(model), NumberReaderConfig.of(facts))
+    reader = NumberReader(
+        OnnxDetector(model), OnnxClassifier.load(bundle), NumberReaderConfig.of(facts)
+    )
+    return facts.sha256, reader
 
 
 def pictures_of(name: str, digits: Digits, count: int) -> Iterator[Labelled]:

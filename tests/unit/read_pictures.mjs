@@ -15,7 +15,7 @@ const { read } = await import(new URL("reader/reader.js", site));
 ort.env.wasm.numThreads = 1;
 ort.env.wasm.wasmPaths = new URL("runtime/", site).href;
 const model = JSON.parse(readFileSync(new URL("model.json", site)));
-const networks = await openNetworks(ort, file("model.onnx"), file("detector.onnx"));
+const networks = await openNetworks(ort, file, model);
 
 const bytes = readFileSync(pictures);
 const end = bytes.indexOf("\n");

@@ -84,7 +84,8 @@ def stub_number_reader(
     shape: tuple[int, ...] = PAGE.shape,
 ) -> NumberReader:
     """Return a reader of numbers that finds `found` in every picture of `shape`."""
-    return NumberReader(cast("OnnxDetector", StubDetector(found, shape)), config)
+    detector = cast("OnnxDetector", StubDetector(found, shape))
+    return NumberReader(detector, cast("OnnxClassifier", Stub(EVEN)), config)
 
 
 def stub_reader(

@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 import pytest
 from clear_digits import Floats, Pixels, clear_digit, cropped, on_paper
-from stub_network import detections
+from stub_network import EVEN, Stub, detections
 
 from tenfold.bundle.detector_runtime import Detections, OnnxDetector
+from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.errors import DataError
 from tenfold.reading.grid import CONFIG, count_cells, find_frame, find_grid, read_grid
 from tenfold.reading.number_reader import NumberReader
@@ -75,8 +76,8 @@ class Sevens:
 
 
 def read(foreground: Floats) -> Page:
-    reader = NumberReader(cast("OnnxDetector", Sevens()))
-    return read_grid(reader, on_paper(foreground, 0, 255))
+    networks = cast("OnnxDetector", Sevens()), cast("OnnxClassifier", Stub(EVEN))
+    return read_grid(NumberReader(*networks), on_paper(foreground, 0, 255))
 
 
 @pytest.mark.parametrize("view", VIEWS)

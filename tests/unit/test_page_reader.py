@@ -9,7 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
+import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 from drawn import templates, traced
 from drawn_numbers import same
@@ -17,9 +19,11 @@ from page_in_node import PAGE, Pixels, read_in_node
 from PIL import Image
 
 from tenfold.bundle.detector_runtime import Detections, OnnxDetector
+from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.characters import DETECTED_CLASSES
 from tenfold.data.digits import Digits
 from tenfold.reading import foreground, hypotheses, isolation, number_reader, page
+from tenfold.reading.foreground import to_grey
 from tenfold.reading.number_reader import NumberReader, NumberReaderConfig
 from tenfold.reading.pyramid import resize
 from tenfold.reading.reader import Layout, Reader
@@ -109,6 +113,24 @@ def test_the_page_reads_as_the_reader_does(
     assert different == 0
 
 
+class RowClassifier:
+    """In place of the classifier: a digit is the more probable, the lighter two rows are."""
+
+    def probabilities(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        rows = images[:, 4:24].reshape(len(images), 10, -1).sum(axis=2, dtype=np.float32) + 1
+        return rows / rows.sum(axis=1, keepdims=True)
+
+
+ROW_CLASSIFIER = (
+    "const classifyDetected = (images) => images.map((image) => {"
+    "  const rows = Array.from({ length: 10 }, (_, i) =>"
+    "    image.slice((4 + 2 * i) * 28, (6 + 2 * i) * 28).reduce((a, b) => a + b, 1));"
+    "  const sum = rows.reduce((a, b) => a + b);"
+    "  return rows.map((row) => row / sum);"
+    "});"
+)
+
+
 class ScriptedDetector:
     """In place of the detector: gives the next of its detections at each look."""
 
@@ -132,7 +154,8 @@ def crowded(random: np.random.Generator) -> Detections:
 def test_detections_are_decoded_as_by_the_reader(node: str) -> None:
     random = np.random.default_rng(6)
     scripts = [[crowded(random) for _ in range(8)] for _ in range(25)]
-    picture = random.integers(0, 256, (60, 160), np.uint8)
+    [picture] = drawings(1, 6, (40, 41))
+    picture = cv2.resize(to_grey(picture), (160, 60), interpolation=cv2.INTER_AREA)
     config = NumberReaderConfig(calibration=(0.8, 0.3))
     given = {
         "config": asdict(config),
@@ -145,19 +168,21 @@ def test_detections_are_decoded_as_by_the_reader(node: str) -> None:
         "const { readFileSync } = await import('node:fs');"
         "const { config, scripts, picture } = JSON.parse(readFileSync(0));"
         "const image = { w: 160, h: 60, channels: 1, data: Uint8Array.from(picture) };"
-        "const pages = [];"
+        f"{ROW_CLASSIFIER} const pages = [];"
         "for (const looks of scripts) {"
         "  const detect = () => { const [p, classes, boxes] = looks.shift();"
         "    return p.map((objectness, i) => "
         "      ({ objectness, classes: classes[i], box: boxes[i] })); };"
-        "  pages.push((await readNumbers(image, detect, config)).numbers);"
+        "  const networks = { detect, classifyDetected };"
+        "  pages.push((await readNumbers(image, networks, config)).numbers);"
         "}"
         "console.log(JSON.stringify(pages));"
     )
     numbers = 0
     for looks, shown in zip(scripts, run_in_node(node, code, json.dumps(given)), strict=True):
         detector = cast("OnnxDetector", ScriptedDetector(looks))
-        expected = NumberReader(detector, config).read(picture)
+        classifier = cast("OnnxClassifier", RowClassifier())
+        expected = NumberReader(detector, classifier, config).read(picture)
         numbers += same(shown, expected)
         for one, other in zip(shown, expected.numbers, strict=True):
             assert [text for text, _ in one["alternatives"]] == [t for t, _ in other.alternatives]

@@ -64,6 +64,7 @@ def test_a_site_has_all_its_files(registry: list[str], tmp_path: Path) -> None:
     classifier = OnnxClassifier.load("field")
     assert model["rejection_threshold"] == classifier.config.rejection_threshold
     assert model["report"] is None
+    assert model["number_classifier"] == "model.onnx"
     numbers = load_number_reader("field")
     assert model["reader"] == json.loads(json.dumps(asdict(numbers.config)))
     images = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)
@@ -90,6 +91,9 @@ def test_a_bundle_without_a_detector_uses_the_shipped_one(
     shipped = (BUNDLES / "field" / "detector.onnx").read_bytes()
     assert (tmp_path / "site" / "detector.onnx").read_bytes() == shipped
     assert (tmp_path / "site" / "model.onnx").read_bytes() == (bundle / "model.onnx").read_bytes()
+    model = json.loads((tmp_path / "site" / "model.json").read_text())
+    classifier = (tmp_path / "site" / model["number_classifier"]).read_bytes()
+    assert classifier == (BUNDLES / "field" / "model.onnx").read_bytes()
 
 
 def test_a_report_is_copied(registry: list[str], tmp_path: Path) -> None:

@@ -57,7 +57,8 @@ class DetectorFacts(BaseModel):
     network: DetectorConfig
     calibration: tuple[float, float] = Field(
         default=(1.0, 0.0),
-        description="slope and intercept of a number's calibrated logit over the raw one",
+        description="slope and intercept of a number's calibrated logit over the raw one, "
+        "fitted with the bundle's detector and classifier",
     )
     min_probability: float = Field(
         default=0.8,

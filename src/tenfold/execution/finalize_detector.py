@@ -8,6 +8,7 @@ from tenfold.artifacts.detection import DetectorEvaluation
 from tenfold.bundle.detector_graph import State, build_detector_graph, calibrate_objectness
 from tenfold.bundle.detector_runtime import OnnxDetector
 from tenfold.bundle.format import SHIPPED, DetectorFacts
+from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.bundle.save import add_detector, copy_bundle
 from tenfold.data.sources import load_digits
 from tenfold.evaluation.fields import (
@@ -38,7 +39,8 @@ def finalize_detector(run: Run, config: DetectorConfig) -> DetectorEvaluation:
     )
     model = build_detector_graph(config, arrays).SerializeToString()
     detector = OnnxDetector(model, run.manifest.threads)
-    calibration, min_probability = _calibrate(detector, run)
+    classifier = OnnxClassifier.load(SHIPPED)
+    calibration, min_probability = _calibrate(NumberReader(detector, classifier), run)
     facts = DetectorFacts(
         network=config,
         calibration=calibration,
@@ -49,7 +51,7 @@ def finalize_detector(run: Run, config: DetectorConfig) -> DetectorEvaluation:
     bundle: Path = run.path / "bundle"
     copy_bundle(SHIPPED, bundle)
     add_detector(bundle, facts, model)
-    reader = NumberReader(detector, NumberReaderConfig.of(facts))
+    reader = NumberReader(detector, classifier, NumberReaderConfig.of(facts))
     return evaluate_fields(reader, load_digits(recipe.data.spec, "test"), recipe.fields.test)
 
 
@@ -60,11 +62,11 @@ def _with_calibrated_objectness(state: State, config: DetectorConfig, run: Run) 
     return calibrate_objectness(state, *fit_calibration(p, is_object))
 
 
-def _calibrate(detector: OnnxDetector, run: Run) -> tuple[tuple[float, float], float]:
+def _calibrate(reader: NumberReader, run: Run) -> tuple[tuple[float, float], float]:
     """Fit the calibration, then the probability from which a number is accepted."""
     digits = run.digits()[1]
     count = run.recipe.fields.calibration
-    p, right = read_probabilities(NumberReader(detector), digits, count)
+    p, right = read_probabilities(reader, digits, count)
     calibration = fit_calibration(p, right)
     p = np.array([calibrated(value, calibration) for value in p])
     return calibration, fit_min_probability(p, right, MAX_ACCEPTED_WRONG)

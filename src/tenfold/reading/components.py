@@ -1,5 +1,6 @@
-"""Connected components of the foreground."""
+"""Connected components of the foreground, and boxes."""
 
+import math
 from collections.abc import Sequence
 
 import cv2
@@ -42,3 +43,15 @@ def scale_box(box: Box, factor: float, shape: Sequence[int]) -> Box:
         min(w, int(np.ceil(right * factor))),
         min(h, int(np.ceil(bottom * factor))),
     )
+
+
+def box_in_picture(box: Sequence[float], shape: Sequence[int]) -> Box:
+    """Return the pixels of a picture of `shape` in a box: centre x, centre y, width, height.
+
+    There is at least one, even if the box lies in the margin around the picture.
+    """
+    h, w = shape[:2]
+    x, y, width, height = box
+    left, top = min(max(0, int(x - width / 2)), w - 1), min(max(0, int(y - height / 2)), h - 1)
+    right, bottom = math.ceil(x + width / 2), math.ceil(y + height / 2)
+    return left, top, min(w, max(right, left + 1)), min(h, max(bottom, top + 1))

@@ -54,6 +54,7 @@ def read_grid(reader: NumberReader, picture: Pixels) -> Page:
     grey, matrix = _straighten(to_grey(small), corners, w, h)
     to_picture = np.diag([1 / factor, 1 / factor, 1]) @ np.linalg.inv(matrix)
     found = reader.detector.detect(grey, reader.config.pyramid.min_objectness)
+    found = reader.classified(found, grey)
     column_n, row_n = (found.boxes[:, :2] // CONFIG.cell_side_px).astype(int).T
     numbers = []
     for row, column in sorted(set(zip(row_n.tolist(), column_n.tolist(), strict=True))):

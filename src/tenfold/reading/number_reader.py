@@ -5,15 +5,14 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-import numpy.typing as npt
-
 from tenfold.bundle.detector_runtime import Detections, OnnxDetector
 from tenfold.bundle.format import DetectorFacts
+from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.characters import DETECTED_CLASSES
 from tenfold.data.mnist import CLASSES
 from tenfold.errors import DataError
-from tenfold.reading.components import Box
+from tenfold.reading.classification import ClassificationConfig, classify_detections
+from tenfold.reading.components import Box, box_in_picture
 from tenfold.reading.constraints import ANYTHING, Constraints, only_digits
 from tenfold.reading.foreground import Pixels, to_grey
 from tenfold.reading.hypotheses import Hypothesis, hypotheses
@@ -33,6 +32,7 @@ class NumberReaderConfig:
 
     Attributes:
         pyramid: in which sizes a picture is looked at.
+        classification: how the classifier takes part in which digits were found.
         suppression: when two detections exclude each other.
         grouping: which detections make a number.
         calibration: slope and intercept of the calibrated logit over the raw one.
@@ -43,6 +43,7 @@ class NumberReaderConfig:
     """
 
     pyramid: PyramidConfig = field(default_factory=PyramidConfig)
+    classification: ClassificationConfig = field(default_factory=ClassificationConfig)
     suppression: SuppressionConfig = field(default_factory=SuppressionConfig)
     grouping: GroupingConfig = field(default_factory=GroupingConfig)
     calibration: tuple[float, float] = (1.0, 0.0)
@@ -61,15 +62,18 @@ class NumberReader:
 
     Args:
         detector: finds digits and marks.
-        config: thresholds and calibration.
+        classifier: takes part in which digits they are.
+        config: thresholds and calibration, which was fitted with both networks.
     """
 
     def __init__(
         self,
         detector: OnnxDetector,
+        classifier: OnnxClassifier,
         config: NumberReaderConfig = NumberReaderConfig(),
     ) -> None:
         self.detector = detector
+        self.classifier = classifier
         self.config = config
 
     def read(self, pixels: Pixels, constraints: Constraints = ANYTHING) -> Page:
@@ -86,7 +90,11 @@ class NumberReader:
         found = detect_digits(self.detector, grey, self.config.pyramid)
         if len(found.boxes) > MAX_DETECTIONS:
             raise DataError(f"more than {MAX_DETECTIONS} digits: crop the picture to its numbers")
-        return found
+        return self.classified(found, grey)
+
+    def classified(self, found: Detections, grey: Pixels) -> Detections:
+        """Let the classifier take part in which digits were found in uint8[h, w]."""
+        return classify_detections(self.classifier, found, grey, self.config.classification)
 
     def page(self, found: Detections, grey: Pixels, constraints: Constraints) -> Page:
         """Return the numbers that detections in uint8[h, w] make."""
@@ -149,7 +157,7 @@ def calibrated(probability: float, calibration: tuple[float, float]) -> float:
     """Return the calibrated probability of a number.
 
     Args:
-        probability: as the detector's objectness and classes give it.
+        probability: as objectness and classes give it.
         calibration: slope and intercept of the logit.
     """
     slope, intercept = calibration
@@ -185,7 +193,7 @@ def _digits(
             continue
         classes = row.classes[index]
         label = DETECTED_CLASSES.index(character)
-        box = _corners(row.boxes[index], grey.shape)
+        box = box_in_picture(row.boxes[index].tolist(), grey.shape)
         probabilities = row.objectness[index] * classes[:CLASSES]
         probability = float(probabilities[label])
         left, top, right, bottom = box
@@ -205,18 +213,6 @@ def _digits(
 def _shown(text: str, digits: tuple[Digit, ...]) -> str:
     accepted = iter(digits)
     return "".join(("?" if not next(accepted).accepted else c) if c.isdigit() else c for c in text)
-
-
-def _corners(box: npt.NDArray[np.float32], shape: tuple[int, ...]) -> Box:
-    """Return left, top, right, bottom of a box that is given by its centre: pixels of the picture.
-
-    There is at least one, even if the box lies in the margin around the picture.
-    """
-    h, w = shape[:2]
-    x, y, width, height = box.tolist()
-    left, top = min(max(0, int(x - width / 2)), w - 1), min(max(0, int(y - height / 2)), h - 1)
-    right, bottom = math.ceil(x + width / 2), math.ceil(y + height / 2)
-    return left, top, min(w, max(right, left + 1)), min(h, max(bottom, top + 1))
 
 
 def _union(digits: tuple[Digit, ...]) -> Box:

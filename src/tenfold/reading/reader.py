@@ -51,7 +51,7 @@ class Reader:
         if min_probability is not None:
             self.min_probability = min_probability
             config = replace(numbers.config, min_probability=min_probability)
-            self.numbers = NumberReader(numbers.detector, config)
+            self.numbers = NumberReader(numbers.detector, numbers.classifier, config)
 
     @classmethod
     def load(
@@ -59,7 +59,7 @@ class Reader:
     ) -> "Reader":
         """Read a bundle folder, by default the shipped one.
 
-        A bundle without a detector is used with the shipped bundle's.
+        With a bundle without a detector, numbers are read by the shipped bundle.
 
         Args:
             path: the folder, or the name of a shipped bundle.
@@ -182,11 +182,14 @@ class Reader:
 def load_number_reader(path: str | Path, threads: int = 1) -> NumberReader:
     """Return the reader of numbers of a bundle, or of the shipped one if it has no detector.
 
+    Both of its networks are of one bundle: the calibration was fitted with both.
+
     Raises:
         BundleError: a file is missing or damaged.
     """
     file, facts, model = find_detector(path)
-    return NumberReader(OnnxDetector(model, threads, str(file)), NumberReaderConfig.of(facts))
+    detector, classifier = OnnxDetector(model, threads, str(file)), OnnxClassifier.load(file.parent)
+    return NumberReader(detector, classifier, NumberReaderConfig.of(facts))
 
 
 def _outcome(picture: Picture | DataError, read: Callable[[Pixels], T]) -> T | DataError:

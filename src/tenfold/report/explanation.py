@@ -12,7 +12,6 @@ from tenfold.errors import DataError
 from tenfold.reading.constraints import Constraints
 from tenfold.reading.foreground import downscale, find_foreground, to_grey
 from tenfold.reading.page import Page
-from tenfold.reading.pyramid import detect_digits
 from tenfold.reading.reader import Layout, Reader
 from tenfold.report.page import data_uri, render, write_page
 
@@ -45,7 +44,7 @@ def _explained(
         page, error = Page(()), str(refused)
     foreground = None
     if layout == "numbers":
-        boxes = _detected(reader, pixels)
+        boxes = [] if error else _detected(reader, pixels)
     else:
         boxes = [_box(digit.box, str(digit.digit), 1) for n in page.numbers for digit in n.digits]
         small = find_foreground(downscale(pixels, LONGER_SIDE_PX)[0])
@@ -65,7 +64,7 @@ def _explained(
 
 def _detected(reader: Reader, pixels: Pixels) -> list[dict[str, Any]]:
     """Return the boxes of all detections, those that no number has included."""
-    found = detect_digits(reader.numbers.detector, to_grey(pixels), reader.numbers.config.pyramid)
+    found = reader.numbers.detect(to_grey(pixels))
     boxes = []
     for objectness, classes, (x, y, w, h) in zip(*(part.tolist() for part in found), strict=True):
         box = (x - w / 2, y - h / 2, x + w / 2, y + h / 2)

@@ -15,6 +15,7 @@ from tenfold.files import refuse_links, write_atomically
 from tenfold.reading.number_reader import NumberReaderConfig
 from tenfold.serving.assets import page_files
 
+NUMBER_CLASSIFIER_FILE = "number-classifier.onnx"  # if it is not the bundle's own
 LICENCE_FILES = frozenset({"LICENSE", "ThirdPartyNotices.txt"})
 RUNTIME = "onnxruntime-web-1.30.0"
 TARBALL_URL = f"https://registry.npmjs.org/onnxruntime-web/-/{RUNTIME}.tgz"
@@ -53,7 +54,9 @@ def write_site(
         TenfoldError: a file cannot be read or written.
     """
     config, graph = read_model(bundle_path)
-    _, detector_facts, detector = find_detector(bundle_path)
+    detector_file, detector_facts, detector = find_detector(bundle_path)
+    _, number_classifier = read_model(detector_file.parent)
+    shared = number_classifier == graph
     runtime = fetch_runtime(cache)
     model = {
         "name": config.name,
@@ -63,6 +66,7 @@ def write_site(
         "facts": config.facts.model_dump(exclude_none=True),
         "card": read_card(bundle_path),
         "report": report and "report.html",
+        "number_classifier": MODEL_FILE if shared else NUMBER_CLASSIFIER_FILE,
         "reader": asdict(NumberReaderConfig.of(detector_facts)),
     }
     try:
@@ -72,6 +76,8 @@ def write_site(
     except OSError as error:
         raise TenfoldError(f"{error.filename}: {error.strerror}; name another") from error
     files |= {MODEL_FILE: graph, DETECTOR_FILE: detector}
+    if not shared:
+        files[NUMBER_CLASSIFIER_FILE] = number_classifier
     files["model.json"] = (json.dumps(model, indent=2) + "\n").encode()
     refuse_links(folder)
     for name, content in (files | page_files() | licences()).items():

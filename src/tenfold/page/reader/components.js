@@ -1,8 +1,8 @@
-// Connected components of the foreground.
+// Connected components of the foreground, and boxes.
 
 import { dilated } from "./image.js";
 
-const { max, min } = Math;
+const { ceil, max, min, trunc } = Math;
 
 export const STROKE_BODY_LEVEL = 0.25; // fainter pixels are soft edges: they connect nothing
 
@@ -57,4 +57,11 @@ export function connectedComponents(mask) {
     }
   }
   return { labels, components };
+}
+
+/** Left, top, right, bottom, in a picture, of a box that is given by its centre. */
+export function boxInPicture([x, y, width, height], { w, h }) {
+  const [left, top] = [min(max(0, trunc(x - width / 2)), w - 1), min(max(0, trunc(y - height / 2)), h - 1)];
+  const [right, bottom] = [ceil(x + width / 2), ceil(y + height / 2)];
+  return [left, top, min(w, max(right, left + 1)), min(h, max(bottom, top + 1))];
 }

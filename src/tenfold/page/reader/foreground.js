@@ -33,8 +33,11 @@ export function downscale(p, maxSide = CONFIG.maxSidePx, channels = p.channels ?
   return [{ ...shrunk(p, w, h, channels), channels }, factor];
 }
 
+/** The foreground of a picture, a plane of 0 ... 1. */
+export const findForeground = (picture) => stretchLevels(subtractBackground(picture));
+
 /** The contrast of each pixel to the paper around it, 0 ... 1, in the direction of the strokes. */
-export function subtractBackground(picture) {
+function subtractBackground(picture) {
   const flat = hasFlatPaper(picture);
   let [channels, grey] = toUnit(picture);
   let classes = flat ? otsu(grey) : null;
@@ -104,7 +107,7 @@ function isLightOnFlat(grey, [middle]) {
 }
 
 /** Stretch contrast until paper and its noise are 0 and the body of a stroke is 1. */
-export function stretchLevels(contrast) {
+function stretchLevels(contrast) {
   const [threshold, counts] = otsu(contrast);
   const split = Math.trunc(threshold * 255) + 1;
   const [under, over] = [counts.subarray(0, split), counts.subarray(split)];

@@ -4,26 +4,48 @@ import { bordered } from "./image.js";
 import { SIDE } from "./normalization.js";
 
 const SIZE_MULTIPLE_PX = 8; // of what the detector looks at
+const BATCH = 32; // images in one pass, which bounds the memory
 
-/** Open a bundle's networks, given the bytes of their ONNX files; `ort` is onnxruntime-web. */
-export async function openNetworks(ort, classifier, detector) {
-  const open = (model) => ort.InferenceSession.create(model, { executionProviders: ["wasm"] });
-  const [classes, detections] = [await open(classifier), await open(detector)];
+/** Open a bundle's networks; `ort` is onnxruntime-web.
+ *
+ * @param load gives the bytes of a file beside the page, or a promise of them. @param model model.json.
+ */
+export async function openNetworks(ort, load, model) {
+  const open = async (name) => ort.InferenceSession.create(await load(name), { executionProviders: ["wasm"] });
+  const single = await open("model.onnx");
+  const detector = await open("detector.onnx");
+  const detected = model.number_classifier === "model.onnx" ? single : await open(model.number_classifier);
   return {
-    /** The probabilities of the digits, given an image of 784 bytes. */
-    async classify(image) {
-      const { probabilities } = await classes.run({ images: new ort.Tensor("uint8", image, [1, SIDE, SIDE]) });
-      return Array.from(probabilities.data);
-    },
+    /** The probabilities of the digits for each of some pictures of one digit: images of 784 bytes. */
+    classify: (images) => classify(ort, single, images),
+    /** The same for digits that the detector has found. */
+    classifyDetected: (images) => classify(ort, detected, images),
     /** The detections in a plane of bytes that are at least so certain: see detection.js. */
     async detect(grey, minObjectness) {
       const [right, below] = [grey.w, grey.h].map((side) => (SIZE_MULTIPLE_PX - (side % SIZE_MULTIPLE_PX)) % SIZE_MULTIPLE_PX);
       const { w, h, data } = bordered(grey, 0, 0, right, below);
-      const outputs = await detections.run({ pixels: new ort.Tensor("uint8", data, [1, h, w]) });
-      const row = ({ data: all, dims }, i) => Array.from(all.subarray(i * dims[2], (i + 1) * dims[2]));
+      const outputs = await detector.run({ pixels: new ort.Tensor("uint8", data, [1, h, w]) });
       return Array.from(outputs.objectness.data.filter((p) => p >= minObjectness), (objectness, i) => ({
         objectness, classes: row(outputs.classes, i), box: row(outputs.boxes, i), // the most certain first
       }));
     },
   };
+}
+
+async function classify(ort, session, images) {
+  const rows = [];
+  for (let start = 0; start < images.length; start += BATCH) {
+    const batch = images.slice(start, start + BATCH);
+    const data = new Uint8Array(batch.length * SIDE * SIDE);
+    batch.forEach((image, i) => data.set(image, i * image.length));
+    const { probabilities } = await session.run({ images: new ort.Tensor("uint8", data, [batch.length, SIDE, SIDE]) });
+    rows.push(...batch.map((_, i) => row(probabilities, i)));
+  }
+  return rows;
+}
+
+/** A row of a tensor whose last axis is a row. */
+function row({ data, dims }, i) {
+  const length = dims.at(-1);
+  return Array.from(data.subarray(i * length, (i + 1) * length));
 }

@@ -1,11 +1,13 @@
 // From a picture to its numbers: detection, grouping, hypotheses.
 
+import { classifyDetections } from "./classification.js";
+import { boxInPicture } from "./components.js";
 import { CLASSES, detectDigits, DIGITS } from "./detection.js";
 import { hypotheses } from "./hypotheses.js";
 import { cropped, plane } from "./image.js";
 import { groupNumbers } from "./lines.js";
 
-const { ceil, exp, log, max, min, trunc } = Math;
+const { exp, log, max, min } = Math;
 
 export const CONFIG = {
   maxDetections: 2500, // of a picture
@@ -16,14 +18,15 @@ const isDigit = (character) => character >= "0" && character <= "9";
 
 /** Read the numbers of a picture {w, h, channels, data}: {found, numbers}, the detections first.
  *
- * @param detect see `detectDigits`. @param config tenfold's NumberReaderConfig, as JSON.
+ * @param networks see `openNetworks`. @param config tenfold's NumberReaderConfig, as JSON.
  */
-export async function readNumbers(picture, detect, config) {
+export async function readNumbers(picture, { detect, classifyDetected }, config) {
   const grey = toGrey(picture);
-  const found = await detectDigits(detect, grey, config.pyramid);
-  if (found.length > CONFIG.maxDetections) {
+  const detected = await detectDigits(detect, grey, config.pyramid);
+  if (detected.length > CONFIG.maxDetections) {
     throw new Error(`more than ${CONFIG.maxDetections} digits: crop the picture to its numbers`);
   }
+  const found = await classifyDetections(classifyDetected, detected, grey, config.classification);
   const rows = groupNumbers(found, config.grouping);
   return { found, numbers: rows.map((row) => number(row, grey, config)).filter(Boolean) };
 }
@@ -86,7 +89,7 @@ function digitsOf({ text, members }, grey) {
     const probabilities = Array.from(classes.slice(0, DIGITS), (p) => objectness * p);
     const digit = CLASSES.indexOf(text[i]);
     const order = [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]);
-    const box = corners(place, grey);
+    const box = boxInPicture(place, grey);
     const [left, top, right, bottom] = box;
     return [{
       digit, probability: probabilities[digit], probabilities, box,
@@ -94,13 +97,6 @@ function digitsOf({ text, members }, grey) {
       image: cropped(grey, top, left, bottom, right),
     }];
   });
-}
-
-/** Left, top, right, bottom of a box that is given by its centre, in the picture. */
-function corners([x, y, width, height], { w, h }) {
-  const [left, top] = [min(max(0, trunc(x - width / 2)), w - 1), min(max(0, trunc(y - height / 2)), h - 1)];
-  const [right, bottom] = [ceil(x + width / 2), ceil(y + height / 2)];
-  return [left, top, min(w, max(right, left + 1)), min(h, max(bottom, top + 1))];
 }
 
 function union(boxes) {

@@ -17,10 +17,10 @@ const MIN_OPAQUE_WITH_OWN_PAPER = 0.9; // share of pixels
  * @param networks see `openNetworks`. @param model model.json.
  * @returns the numbers in reading order, as the service gives them; `image` of a digit is a plane.
  */
-export async function read(picture, layout, { classify, detect }, model) {
-  const readOne = () => readSingle(picture, classify, model.rejection_threshold);
-  if (layout === "single") return checked(await readOne(), picture, detect, model);
-  const { found, numbers } = await readNumbers(picture, detect, model.reader);
+export async function read(picture, layout, networks, model) {
+  const readOne = () => readSingle(picture, networks.classify, model.rejection_threshold);
+  if (layout === "single") return checked(await readOne(), picture, networks, model);
+  const { found, numbers } = await readNumbers(picture, networks, model.reader);
   if (found.length !== 1 || numbers.some(({ accepted }) => accepted)) return numbers;
   // Nothing else is there, so the classifier may judge the picture.
   const [single] = await readOne();
@@ -33,10 +33,10 @@ export async function read(picture, layout, { classify, detect }, model) {
  * They run over the edge of the picture, and so does then the box of what was classified. If the
  * detector is sure of one digit and finds nothing else, that is the result.
  */
-async function checked(single, picture, detect, model) {
+async function checked(single, picture, networks, model) {
   if (single.every(({ accepted, box }) => accepted || !isCut(box, picture))) return single;
   const [small, factor] = downscale(picture, SMALL_SIDE_PX);
-  const { numbers } = await readNumbers(small, detect, model.reader);
+  const { numbers } = await readNumbers(small, networks, model.reader);
   const [number] = numbers;
   if (numbers.length !== 1 || !number.accepted || number.text.length !== 1) return single;
   const scaled = (one) => ({ ...one, box: scaleBox(one.box, 1 / factor, picture) });

@@ -1,6 +1,6 @@
 // A picture that is one digit: the digit is found, normalised as MNIST's are, and classified.
 
-import { downscale, stretchLevels, subtractBackground } from "./foreground.js";
+import { downscale, findForeground } from "./foreground.js";
 import { plane } from "./image.js";
 import { isolateDigit } from "./isolation.js";
 import { foregroundBox, normalizeDigit, SIDE } from "./normalization.js";
@@ -12,14 +12,14 @@ const MIN_PROBABILITY_OF_TWO = 0.8;
 
 /** Read the one digit of a picture {w, h, channels, data}: a list of one number; none if it is blank.
  *
- * @param classify gives the probabilities of an image of 784 bytes.
+ * @param classify gives the probabilities of each of some images of 784 bytes.
  * @param minProbability of a digit that is accepted.
  */
 export async function readSingle(picture, classify, minProbability) {
   const found = findDigit(picture);
   if (!found) return [];
   const { box, image } = found;
-  const probabilities = await classify(image.data);
+  const [probabilities] = await classify([image.data]);
   const order = [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]);
   const [first, second] = order.map((digit) => probabilities[digit]);
   const [digit, runnerUp] = order;
@@ -42,7 +42,7 @@ export async function readSingle(picture, classify, minProbability) {
 /** Find the one digit of a picture: {box, image}, a plane of 28 x 28 bytes; null if it is blank. */
 export function findDigit(picture) {
   const [small, factor] = downscale(picture);
-  const foreground = isolateDigit(stretchLevels(subtractBackground(small)));
+  const foreground = isolateDigit(findForeground(small));
   const [top, left, bottom, right] = foregroundBox(foreground);
   if (!bottom) return null;
   const box = scaleBox([left, top, right, bottom], 1 / factor, picture);

@@ -15,7 +15,7 @@ onmessage = async ({ data: { id, model: given, layout, pixels } }) => {
   try {
     if (given) {
       model = given;
-      networks = await openNetworks(ort, await load("model.onnx"), await load("detector.onnx"));
+      networks = await openNetworks(ort, load, model);
       await warmUp();
       postMessage({ id });
     } else {

@@ -1,0 +1,145 @@
+"""What the classifier makes of detected digits: probabilities worked out by hand."""
+
+import math
+from typing import cast
+
+import numpy as np
+import pytest
+from clear_digits import clear_digit, on_paper
+from stub_network import EVEN, PAGE, Stub, StubDetector, detections, surely
+
+from tenfold.bundle.detector_runtime import Detections, OnnxDetector
+from tenfold.bundle.runtime import OnnxClassifier
+from tenfold.data.characters import DETECTED_CLASSES
+from tenfold.reading import classification
+from tenfold.reading.classification import (
+    ClassificationConfig,
+    classify_detections,
+    crop_detection,
+)
+from tenfold.reading.foreground import Pixels
+from tenfold.reading.number_reader import NumberReader
+
+CONFIG = ClassificationConfig()
+MINUS = DETECTED_CLASSES.index("-")
+
+
+def page_with_digits(digit: int, *xs: int, side: int = 40) -> Pixels:
+    """Draw a digit on paper, with its middle at each x and y = 100."""
+    page = PAGE.copy()
+    glyph = on_paper(clear_digit(digit, side), 0, 255)
+    h, w = glyph.shape
+    for x in xs:
+        page[100 - h // 2 : 100 - h // 2 + h, x - w // 2 : x - w // 2 + w] = glyph
+    return page
+
+
+def classified(
+    found: Detections,
+    probabilities: list[float],
+    config: ClassificationConfig = CONFIG,
+) -> Detections:
+    stub = cast("OnnxClassifier", Stub(probabilities))
+    return classify_detections(stub, found, page_with_digits(3, 50, 150), config)
+
+
+def test_probabilities_are_multiplied_with_a_weight() -> None:
+    found = detections((50, 0.9, {"3": 0.5, "8": 0.4, "-": 0.1}))
+    opinion = [0.0, 0.0, 0.0, 0.7, 0.0, 0.1, 0.0, 0.0, 0.2, 0.0]
+    result = classified(found, opinion, ClassificationConfig(weight=0.4, floor=0.001))
+    three = math.exp(math.log(0.5) + 0.4 * math.log(0.701))
+    eight = math.exp(math.log(0.4) + 0.4 * math.log(0.201))
+    expected = np.zeros(len(DETECTED_CLASSES))
+    expected[3], expected[8] = 0.9 * three / (three + eight), 0.9 * eight / (three + eight)
+    expected[MINUS] = 0.1
+    np.testing.assert_allclose(result.classes[0], expected, rtol=1e-5)
+    np.testing.assert_array_equal(result.objectness, found.objectness)
+    np.testing.assert_array_equal(result.boxes, found.boxes)
+
+
+def test_what_the_classifier_excludes_stays_possible() -> None:
+    """A probability of 0 counts as the floor."""
+    found = detections((50, 0.9, {"3": 0.5, "8": 0.5}))
+    opinion = [0.0] * 10
+    opinion[8] = 1.0
+    result = classified(found, opinion, ClassificationConfig(weight=0.5, floor=0.0081))
+    against = math.sqrt(0.0081 / 1.0081)
+    assert result.classes[0, 3] == pytest.approx(against / (1 + against), rel=1e-4)
+
+
+@pytest.mark.parametrize(("weight", "opinion"), [(0.0, [1.0] + [0.0] * 9), (0.4, EVEN)])
+def test_without_weight_or_without_an_opinion_nothing_changes(
+    weight: float, opinion: list[float]
+) -> None:
+    found = detections((50, 0.9, {"3": 0.6, "8": 0.3, ".": 0.1}))
+    result = classified(found, opinion, ClassificationConfig(weight=weight))
+    np.testing.assert_allclose(result.classes, found.classes, rtol=1e-5)
+
+
+def test_marks_and_blank_boxes_stay_as_they_are() -> None:
+    found = detections(
+        (50, 0.9, {"1": 0.45, "-": 0.55}),
+        (300, 0.9, {"3": 0.5, "8": 0.5}),  # nothing is drawn there
+        (150, 0.9, {"3": 0.5, "8": 0.5}),
+    )
+    result = classified(found, [0.0] * 8 + [1.0, 0.0])
+    np.testing.assert_array_equal(result.classes[:2], found.classes[:2])
+    assert result.classes[2, 8] > 0.9
+
+
+def test_all_digits_are_classified_in_one_call() -> None:
+    stub = Stub(EVEN)
+    page, found = page_with_digits(3, 50, 150, 250), surely("333")
+    found = found._replace(boxes=np.float32([(x, 100, 26, 40) for x in (50, 150, 250)]))
+    classify_detections(cast("OnnxClassifier", stub), found, page)
+    assert stub.given == [3]
+    classify_detections(cast("OnnxClassifier", stub), found, PAGE)
+    classify_detections(cast("OnnxClassifier", stub), surely(""), page)
+    assert stub.given == [3]
+
+
+@pytest.mark.parametrize(("three", "read"), [(0.45, "3"), (0.001, "8")])
+def test_the_classifier_decides_a_doubt_but_does_not_overrule_certainty(
+    three: float, read: str
+) -> None:
+    """A clear 3 is drawn; the detector takes it for an 8."""
+    found = detections((50, 0.95, {"3": three, "8": 1 - three}), size=(26, 40))
+    detector = cast("OnnxDetector", StubDetector(found))
+    reader = NumberReader(detector, OnnxClassifier.load())
+    (number,) = reader.read(page_with_digits(3, 50)).numbers
+    assert number.value == read
+
+
+def test_the_crop_is_the_digit_without_its_neighbour() -> None:
+    page = page_with_digits(3, 150)
+    alone = crop_detection(np.float32([150, 100, 26, 40]), page, CONFIG)
+    assert alone.shape == (28, 28)
+    assert alone.dtype == np.uint8
+    page[:, 168:172] = 0  # outside of the margin
+    beside = crop_detection(np.float32([150, 100, 26, 40]), page, CONFIG)
+    np.testing.assert_array_equal(beside, alone)
+
+
+@pytest.mark.parametrize(
+    "box", [(0, 0, 1, 1), (-50, 100, 20, 30), (400, 200, 5000, 3), (200, 100, 400, 4000)]
+)
+def test_boxes_of_any_place_and_size_are_cropped(box: tuple[float, ...]) -> None:
+    page = page_with_digits(3, 150)
+    image = crop_detection(np.array(box, np.float32), page, CONFIG)
+    assert image.shape == (28, 28)
+
+
+def test_the_crop_of_a_large_digit_is_scaled_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    find = classification.find_foreground
+
+    def record(picture: Pixels) -> classification.Floats:
+        seen.append(picture.shape)
+        return find(picture)
+
+    monkeypatch.setattr(classification, "find_foreground", record)
+    page = np.full((3000, 4000), 255, np.uint8)
+    page[1000:2000, 1900:2000] = 0
+    image = crop_detection(np.float32([1950, 1500, 110, 1000]), page, CONFIG)
+    assert image.any()
+    assert max(seen[0]) == CONFIG.max_side_px
