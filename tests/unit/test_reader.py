@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from clear_digits import Pixels, number, on_paper
+from made_bundles import write_bundle
 from PIL import Image
 from stub_network import BLANK, EVEN, FOREGROUND, Stub, stub_number_reader, stub_reader, surely
 
@@ -239,3 +240,9 @@ def test_reading_needs_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_both_networks_that_read_numbers_are_of_one_bundle(tmp_path: Path) -> None:
+    reader = Reader.load(write_bundle(tmp_path / "bundle"))
+    assert reader.numbers.classifier.config == OnnxClassifier.load().config
+    assert reader.classifier.config != reader.numbers.classifier.config
