@@ -17,7 +17,7 @@ from tenfold.reading.classification import (
     classify_detections,
     crop_detection,
 )
-from tenfold.reading.foreground import Pixels
+from tenfold.reading.foreground import Pixels, find_foreground
 from tenfold.reading.number_reader import NumberReader
 
 CONFIG = ClassificationConfig()
@@ -90,7 +90,7 @@ def test_marks_and_blank_boxes_stay_as_they_are() -> None:
 def test_all_digits_are_classified_in_one_call() -> None:
     stub = Stub(EVEN)
     page, found = page_with_digits(3, 50, 150, 250), surely("333")
-    found = found._replace(boxes=np.float32([(x, 100, 26, 40) for x in (50, 150, 250)]))
+    found = found._replace(boxes=np.array([(x, 100, 26, 40) for x in (50, 150, 250)], np.float32))
     classify_detections(cast("OnnxClassifier", stub), found, page)
     assert stub.given == [3]
     classify_detections(cast("OnnxClassifier", stub), found, PAGE)
@@ -112,11 +112,11 @@ def test_the_classifier_decides_a_doubt_but_does_not_overrule_certainty(
 
 def test_the_crop_is_the_digit_without_its_neighbour() -> None:
     page = page_with_digits(3, 150)
-    alone = crop_detection(np.float32([150, 100, 26, 40]), page, CONFIG)
+    alone = crop_detection(np.array([150, 100, 26, 40], np.float32), page, CONFIG)
     assert alone.shape == (28, 28)
     assert alone.dtype == np.uint8
     page[:, 168:172] = 0  # outside of the margin
-    beside = crop_detection(np.float32([150, 100, 26, 40]), page, CONFIG)
+    beside = crop_detection(np.array([150, 100, 26, 40], np.float32), page, CONFIG)
     np.testing.assert_array_equal(beside, alone)
 
 
@@ -131,15 +131,14 @@ def test_boxes_of_any_place_and_size_are_cropped(box: tuple[float, ...]) -> None
 
 def test_the_crop_of_a_large_digit_is_scaled_down(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    find = classification.find_foreground
 
     def record(picture: Pixels) -> classification.Floats:
         seen.append(picture.shape)
-        return find(picture)
+        return find_foreground(picture)
 
     monkeypatch.setattr(classification, "find_foreground", record)
     page = np.full((3000, 4000), 255, np.uint8)
     page[1000:2000, 1900:2000] = 0
-    image = crop_detection(np.float32([1950, 1500, 110, 1000]), page, CONFIG)
+    image = crop_detection(np.array([1950, 1500, 110, 1000], np.float32), page, CONFIG)
     assert image.any()
     assert max(seen[0]) == CONFIG.max_side_px

@@ -118,7 +118,7 @@ class RowClassifier:
 
     def probabilities(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         rows = images[:, 4:24].reshape(len(images), 10, -1).sum(axis=2, dtype=np.float32) + 1
-        return rows / rows.sum(axis=1, keepdims=True)
+        return np.asarray(rows / rows.sum(axis=1, keepdims=True), np.float32)
 
 
 ROW_CLASSIFIER = (
@@ -154,8 +154,9 @@ def crowded(random: np.random.Generator) -> Detections:
 def test_detections_are_decoded_as_by_the_reader(node: str) -> None:
     random = np.random.default_rng(6)
     scripts = [[crowded(random) for _ in range(8)] for _ in range(25)]
-    [picture] = drawings(1, 6, (40, 41))
-    picture = cv2.resize(to_grey(picture), (160, 60), interpolation=cv2.INTER_AREA)
+    drawing = to_grey(drawings(1, 6, (40, 41))[0])
+    small = cv2.resize(drawing, (160, 60), interpolation=cv2.INTER_AREA)
+    picture = np.asarray(small, np.uint8)
     config = NumberReaderConfig(calibration=(0.8, 0.3))
     given = {
         "config": asdict(config),
