@@ -2,6 +2,7 @@
 
 from tenfold.bundle.torch_bundle import Bundle as Bundle
 from tenfold.data.digits import Digits as Digits
+from tenfold.data.file_pages import file_pages as file_pages
 from tenfold.data.sources import load_digits as load_digits
 from tenfold.errors import TenfoldError as TenfoldError
 from tenfold.execution.config import Execution as Execution

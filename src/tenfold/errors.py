@@ -19,6 +19,7 @@ EXTRA_OF_MODULE = {
     **dict.fromkeys(("fastapi", "httptools", "prometheus_client"), "serve"),
     **dict.fromkeys(("python_multipart", "starlette", "uvicorn", "uvloop"), "serve"),
     "optuna": "tune",
+    "pillow_heif": "heic",
     "cleanlab": "audit",
     "pyarrow": "bulk",
     "ray": "ray",

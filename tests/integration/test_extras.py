@@ -13,6 +13,7 @@ from tenfold.errors import EXTRA_OF_MODULE
 ROOT = Path(__file__).parents[2]
 # Distributions whose module has another name.
 MODULES = {
+    "pillow-heif": "pillow_heif",
     "prometheus-client": "prometheus_client",
     "python-multipart": "python_multipart",
     "scikit-image": "skimage",

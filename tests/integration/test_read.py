@@ -52,8 +52,8 @@ def test_json_has_an_object_a_picture_with_just_these_fields(
     ended = tenfold("read", path, folder / "blank.bmp", "--json")
     assert (ended.code, ended.err) == (0, "")
     shown, blank = ended.rows
-    assert list(shown) == ["file", "numbers", "error"]
-    assert blank == {"file": str(folder / "blank.bmp"), "numbers": [], "error": None}
+    assert list(shown) == ["file", "page", "numbers", "error"]
+    assert blank == {"file": str(folder / "blank.bmp"), "page": 1, "numbers": [], "error": None}
     (number,) = shown["numbers"]
     assert list(number) == NUMBER
     assert [list(digit) for digit in number["digits"]] == [
@@ -78,7 +78,7 @@ def test_csv_has_a_row_a_number(tenfold: Tenfold, folder: Path) -> None:
     ended = tenfold("read", *given, "--csv")
     assert ended.code == 0
     table = list(csv.DictReader(io.StringIO(ended.out)))
-    assert list(table[0]) == ["file", "number", "probability", "accepted"]
+    assert list(table[0]) == ["file", "page", "number", "probability", "accepted"]
     numbers = [(row["file"], number) for row in expected for number in row["numbers"]]
     assert {row["file"] for row in table} == {str(given[0]), str(given[2])}
     for row, (file, number) in zip(table, numbers, strict=True):
@@ -272,7 +272,7 @@ def test_an_empty_folder(tenfold: Tenfold, tmp_path: Path) -> None:
     ended = tenfold("read", tmp_path, "--json")
     error = f"{tmp_path}: no pictures in this folder"
     assert (ended.code, ended.err) == (2, f"tenfold: {error}\n")
-    assert ended.rows == [{"file": str(tmp_path), "numbers": [], "error": error}]
+    assert ended.rows == [{"file": str(tmp_path), "page": 1, "numbers": [], "error": error}]
     assert tenfold("read", tmp_path).out == ""
 
 

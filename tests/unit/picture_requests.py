@@ -33,10 +33,13 @@ def text(data: bytes) -> str:
 
 
 def page(response: Any) -> dict[str, Any]:
-    """Return the object of a picture, without the model's name."""
+    """Return the object of a picture as it is in a batch, without the model's name."""
     assert response.status_code == 200, response.text
     content: dict[str, Any] = response.json()
     assert content.pop("model") == "field"
+    if "pages" in content:
+        content["page"] = content.pop("pages")
+        assert {number.pop("page") for number in content["numbers"]} <= {1}
     return content
 
 

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from tenfold.data.decoding import FORMATS, SUFFIXES, decode
+from tenfold.data.decoding import FORMATS, OTHER_SUFFIXES, SUFFIXES, decode
 from tenfold.errors import DataError
 
 SHAPE = (12, 17)
@@ -177,7 +178,7 @@ def test_what_is_transparent_everywhere_is_blank_paper() -> None:
     np.testing.assert_array_equal(pixels, np.full((*SHAPE, 3), 255))
 
 
-@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
 def test_of_several_frames_the_first_counts(kind: str) -> None:
     frames = [Image.fromarray(np.full(SHAPE, level, np.uint8)) for level in (200, 90, 10)]
     options = {"lossless": True} if kind == "WEBP" else {}
@@ -207,8 +208,25 @@ def test_a_path_and_its_bytes_are_the_same_picture(kind: str, tmp_path: Path) ->
 
 def test_suffixes_are_those_of_the_formats() -> None:
     Image.init()
-    known = {suffix: Image.EXTENSION[suffix] for suffix in SUFFIXES}
-    assert set(known.values()) == set(FORMATS)
+    known = {suffix: Image.EXTENSION.get(suffix) for suffix in SUFFIXES}
+    others = {suffix for suffix, kind in known.items() if kind not in FORMATS}
+    assert others == {".pdf", ".heic", ".heif"}
+    assert set(FORMATS) <= set(known.values())
+    assert not SUFFIXES & OTHER_SUFFIXES
+
+
+def test_heic_is_read_with_its_extra() -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.register_heif_opener()
+    blocks = np.kron(colour()[:2, :3], np.ones((32, 32, 1), np.uint8))
+    pixels = decode(saved(blocks, "HEIF", quality=100))
+    np.testing.assert_allclose(pixels.astype(int), blocks, atol=9)
+
+
+def test_without_its_extra_heic_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(DataError, match=r"^picture: HEIC .* pip install 'tenfold\[heic\]'$"):
+        decode(b"\0\0\0\x1cftypheic\0\0\0\0mif1heic" + bytes(40))
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:

@@ -206,7 +206,7 @@ def test_processes_read_what_one_reads(
 
 
 def test_the_command(inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partitions_module, "FILES_PER_PARTITION", 5)
+    monkeypatch.setattr(partitions_module, "PICTURES_PER_PARTITION", 5)
     monkeypatch.setattr("tenfold.reading.parquet.in_processes", lambda _workers: here)
     words = ["read", str(inputs), "--single", "--out", str(tmp_path / "out")]
     for _ in range(2):  # the second finds everything there

@@ -53,8 +53,8 @@ def test_a_number_is_a_row(tmp_path: Path) -> None:
     two = on_paper(stacked([number("42", 50)[0], number("1000", 50)[0]], 100), 0, 255)
     request = ReadingRequest.of(SHIPPED, "numbers", ANYTHING, 0.0)
     found = rows_of([two, np.full_like(two, 255)], request, tmp_path)
-    assert [(row["file"], row["text"], row["error"]) for row in found] == [
-        ("#0", "42", None),
-        ("#0", "1000", None),
-        ("#1", None, None),
+    assert [(row["file"], row["page"], row["text"], row["error"]) for row in found] == [
+        ("#0", 1, "42", None),
+        ("#0", 1, "1000", None),
+        ("#1", 1, None, None),
     ]

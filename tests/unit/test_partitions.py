@@ -1,18 +1,22 @@
 """Partitions: bounded memory, and what cannot be read is said."""
 
+import io
 import json
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from made_documents import pdf, plain, scanned
 from pyarrow import parquet
 
+from tenfold.data.file_pages import FilePage
 from tenfold.errors import DataError
 from tenfold.reading import partitions as partitions_module
-from tenfold.reading.partitions import Partition, partition_inputs, pictures_in
+from tenfold.reading.partitions import Partition, pages_in, partition_inputs, pictures_in
 
 
 @pytest.fixture
@@ -136,3 +140,48 @@ def test_a_damaged_row_group_is_an_error_after_the_pictures_before_it(
     assert [picture for _, picture in whole] == drawings[: len(whole)]
     assert name == str(path)
     assert "a.parquet: row group 0 is damaged, what follows is not read" in str(error)
+
+
+def test_the_pages_of_a_long_document_are_divided(tmp_path: Path) -> None:
+    long, short = tmp_path / "long.tif", tmp_path / "short.pdf"
+    long.write_bytes(scanned(plain(*range(60)), "TIFF"))
+    short.write_bytes(pdf([b"/MediaBox [0 0 9 9]"] * 25))
+    partitions = partition_inputs([str(short), str(long)])
+    assert [(p.kind, p.paths, p.group) for p in partitions] == [
+        *(("pages", (str(long),), group) for group in range(3)),
+        ("files", (str(short),), 0),
+    ]
+    found = [[page for _, page in pages_in(partition)] for partition in partitions]
+    assert [len(pages) for pages in found] == [25, 25, 10, 25]
+    assert all(isinstance(page, FilePage) for pages in found for page in pages)
+    numbers = [page.number for pages in found for page in pages if isinstance(page, FilePage)]
+    assert numbers == [*range(1, 61), *range(1, 26)]
+    assert {name for name, _ in pages_in(partitions[1])} == {str(long)}
+
+
+def test_files_are_put_together_by_their_pages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partitions_module, "PICTURES_PER_PARTITION", 5)
+    names = []
+    for index, pages in enumerate((1, 3, 1, 7, 1, 1)):
+        path = tmp_path / f"{index}.tif"
+        path.write_bytes(scanned(plain(*range(pages)), "TIFF"))
+        names.append(str(path))
+    partitions = partition_inputs(names)
+    assert [p.paths for p in partitions] == [(*names[:3],), (names[3],), (*names[4:],)]
+
+
+def test_the_pages_of_documents_in_a_tar_are_read_too(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        for name, data in (
+            ("a.tif", scanned(plain(1, 2), "TIFF")),
+            ("b.jp2", b"?"),
+            ("c.txt", b""),
+        ):
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    (partition,) = partition_inputs([str(tmp_path / "a.tar")])
+    found = [(Path(name).name, getattr(page, "number", 0)) for name, page in pages_in(partition)]
+    assert found == [("a.tif", 1), ("a.tif", 2), ("b.jp2", 1)]

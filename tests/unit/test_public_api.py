@@ -29,6 +29,7 @@ def test_the_public_names_are_these() -> None:
         "Schedule",
         "Stage",
         "TenfoldError",
+        "file_pages",
         "load_digits",
         "load_recipe",
         "resume",

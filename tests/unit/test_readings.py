@@ -197,6 +197,7 @@ def test_a_page_as_json() -> None:
     reader = stub_reader(found=surely("-4"))  # centres 50 and 70, 16 wide, 28 high, at y = 100
     assert reader.read(PAGE).to_dict("a.png") == {
         "file": "a.png",
+        "page": 1,
         "numbers": [
             {
                 "text": "-4",

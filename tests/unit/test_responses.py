@@ -47,5 +47,5 @@ def test_without_an_explanation_the_object_is_the_page_s() -> None:
 
 def test_an_error_is_a_page_without_numbers() -> None:
     result = page_result("a.png", DataError("no grid"), explain=True)
-    assert result == {"file": "a.png", "numbers": [], "error": "no grid"}
+    assert result == {"file": "a.png", "page": 1, "numbers": [], "error": "no grid"}
     PageResult.model_validate(result)

@@ -1,22 +1,24 @@
 """`tenfold read`."""
 
 import contextlib
+import functools
 import glob
 import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
 from tenfold.cli.output import MAX_EXPLAINED, ModelOption, OnOption, console
-from tenfold.cli.read_output import Outcome, print_csv, print_json, print_text
+from tenfold.cli.read_output import Outcome, Place, print_csv, print_json, print_text
 from tenfold.errors import DataError, TenfoldError
 from tenfold.text import escape
 
 if TYPE_CHECKING:
-    from tenfold.data.decoding import Picture
+    from tenfold.data.file_pages import FilePage
     from tenfold.reading.constraints import Constraints
     from tenfold.reading.reader import Layout
 
@@ -25,7 +27,7 @@ MIN_PICTURES_FOR_PROGRESS = 20
 
 
 Sources = Annotated[
-    list[str], typer.Argument(help="Picture files, folders, patterns; - is standard input.")
+    list[str], typer.Argument(help="Pictures, PDFs, folders, patterns; - is standard input.")
 ]
 Grid = Annotated[bool, typer.Option("--grid", help="Cells of a printed grid, a digit each.")]
 Single = Annotated[bool, typer.Option("--single", help="Each picture is one digit.")]
@@ -47,7 +49,7 @@ MinConfidence = Annotated[
     ),
 ]
 Explain = Annotated[Path | None, typer.Option(help="Write a page that shows what was detected.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object a picture, a line each.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object a page, a line each.")]
 Csv = Annotated[bool, typer.Option("--csv", help="A table with commas, a row a number.")]
 Out = Annotated[
     Path | None,
@@ -118,7 +120,7 @@ def _print(
 ) -> None:
     """Print what was read, and write the page that explains it."""
     failures: list[DataError] = []
-    explained: list[tuple[str, Picture]] = []
+    explained: list[tuple[str, FilePage]] = []
     show(_outcomes(settings, sources, failures, explained))
     if explain:
         from tenfold.reading.reader import Reader
@@ -178,36 +180,46 @@ def _outcomes(
     settings: _Settings,
     sources: Sequence[str],
     failures: list[DataError],
-    explained: "list[tuple[str, Picture]]",
+    explained: "list[tuple[str, FilePage]]",
 ) -> "Iterator[Outcome]":
-    """Yield the page of each picture, or its error, which is also printed and collected."""
+    """Yield what was read on each page, or its error, which is also printed and collected."""
     from tenfold.cpu import available_cores
-    from tenfold.reading.bulk import read_in_bulk
+    from tenfold.reading.bulk import read_in_bulk, with_names
 
     names: list[str] = []
     for source in sources:
         try:
             names += _files(source)
         except DataError as error:
-            yield source, _failed(failures, error)
-    names = list(dict.fromkeys(names))
-    standard_input = sys.stdin.buffer.read() if "-" in names else b""
-    pictures = [standard_input if name == "-" else Path(name) for name in names]
-    outcomes = read_in_bulk(
-        pictures,
-        settings.model,
-        settings.layout,
+            yield Place(source), _failed(failures, error)
+    pages = _pages(list(dict.fromkeys(names)))
+    first = list(islice(pages, MIN_PICTURES_FOR_PROCESSES + 1))
+    read = functools.partial(
+        read_in_bulk,
+        model=settings.model,
+        layout=settings.layout,
         constraints=settings.constraints,
         min_probability=settings.min_probability,
-        workers=available_cores() if len(names) > MIN_PICTURES_FOR_PROCESSES else 1,
+        workers=available_cores() if len(first) > MIN_PICTURES_FOR_PROCESSES else 1,
     )
-    for name, picture, outcome in zip(names, _with_progress(pictures), outcomes, strict=True):
+    named = (((name, page), page) for name, page in chain(first, pages))
+    for (name, page), outcome in with_names(read, named):
+        place = Place(name, page.number, page.count)
         if isinstance(outcome, DataError):
-            yield name, _failed(failures, outcome)
+            yield place, _failed(failures, outcome)
             continue
         if len(explained) < MAX_EXPLAINED:
-            explained.append((name, picture))
-        yield name, outcome
+            explained.append((str(place), page))
+        yield place, outcome
+
+
+def _pages(names: Sequence[str]) -> "Iterator[tuple[str, FilePage]]":
+    """Yield the pages of files, each with the name of its file; - is standard input."""
+    from tenfold.data.file_pages import file_pages
+
+    for name in _with_progress(names):
+        source = sys.stdin.buffer.read() if name == "-" else name
+        yield from ((name, page) for page in file_pages(source))
 
 
 def _files(source: str, more: Collection[str] = ()) -> list[str]:
@@ -216,9 +228,9 @@ def _files(source: str, more: Collection[str] = ()) -> list[str]:
     Raises:
         DataError: there are none.
     """
-    from tenfold.data.decoding import SUFFIXES
+    from tenfold.data.decoding import LISTED_SUFFIXES
 
-    suffixes = SUFFIXES.union(more)
+    suffixes = LISTED_SUFFIXES.union(more)
     path = Path(source)
     try:
         if source == "-" or (path.exists() and not path.is_dir()):
@@ -241,14 +253,14 @@ def _hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def _with_progress(pictures: "list[Picture]") -> "Iterator[Picture]":
-    """Yield pictures; on a terminal, and if they are many, with a progress bar."""
+def _with_progress(names: Sequence[str]) -> Iterator[str]:
+    """Yield names of files; on a terminal, and if they are many, with a progress bar."""
     from rich.progress import track
 
     terminal = console(stderr=True)
-    few = len(pictures) < MIN_PICTURES_FOR_PROGRESS
+    few = len(names) < MIN_PICTURES_FOR_PROGRESS
     quiet = few or not terminal.is_terminal or sys.stdout.isatty()
-    yield from track(pictures, "reading", console=terminal, disable=quiet, transient=True)
+    yield from track(names, "reading", console=terminal, disable=quiet, transient=True)
 
 
 def _failed(failures: list[DataError], error: DataError) -> DataError:

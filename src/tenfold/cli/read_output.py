@@ -4,7 +4,7 @@ import csv
 import json
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
@@ -17,41 +17,61 @@ if TYPE_CHECKING:
 
     from tenfold.reading.page import Number, Page
 
-Outcome = tuple[str, "Page | DataError"]  # the name of a picture, and what was read or why not
-
-COLUMNS = ("file", "number", "probability", "accepted")
+COLUMNS = ("file", "page", "number", "probability", "accepted")
 EMPTY_CELL = "·"
 MIN_ALTERNATIVE_SHOWN = 0.01
 
 
+class Place(NamedTuple):
+    """A page of a file.
+
+    Attributes:
+        file: its name.
+        page: from 1.
+        count: how many pages the file has.
+    """
+
+    file: str
+    page: int = 1
+    count: int = 1
+
+    def __str__(self) -> str:
+        """Return the name for people; the page only if there are several."""
+        return self.file if self.count == 1 else f"{self.file}, page {self.page}"
+
+
+Outcome = tuple[Place, "Page | DataError"]  # a page, and what was read or why not
+
+
 def print_json(outcomes: Iterable[Outcome]) -> None:
-    """Print a JSON object a picture, a line each."""
-    for name, outcome in outcomes:
-        file = escape(name)
-        if isinstance(outcome, DataError):
-            typer.echo(json.dumps({"file": file, "numbers": [], "error": escape(str(outcome))}))
-        else:
-            typer.echo(json.dumps(outcome.to_dict(file)))
+    """Print a JSON object a page, a line each."""
+    from tenfold.reading.page import Page
+
+    for place, outcome in outcomes:
+        error = escape(str(outcome)) if isinstance(outcome, DataError) else None
+        page = Page(()) if isinstance(outcome, DataError) else outcome
+        typer.echo(json.dumps(page.to_dict(escape(place.file), place.page) | {"error": error}))
 
 
 def print_csv(outcomes: Iterable[Outcome]) -> None:
     """Print a table with commas, a row a number."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for name, outcome in outcomes:
+    for place, outcome in outcomes:
+        file = csv_cell(place.file)
         for number in () if isinstance(outcome, DataError) else outcome.numbers:
             fields = number.to_dict()
             accepted = json.dumps(fields["accepted"])
             # A number that begins with a minus sign is no formula.
-            writer.writerow([csv_cell(name), fields["text"], fields["probability"], accepted])
+            writer.writerow([file, place.page, fields["text"], fields["probability"], accepted])
 
 
 def print_text(outcomes: Iterable[Outcome]) -> None:
-    """Print the numbers of each picture for people: one beside its file, several below it."""
+    """Print the numbers of each page for people: one beside its file, several below it."""
     terminal = console()
-    for name, outcome in outcomes:
+    for place, outcome in outcomes:
         if not isinstance(outcome, DataError):
-            _print_page(terminal, name, outcome)
+            _print_page(terminal, str(place), outcome)
 
 
 def _print_page(terminal: "Console", name: str, page: "Page") -> None:

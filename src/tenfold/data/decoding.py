@@ -1,26 +1,47 @@
 """Any picture as pixels: the only place where picture files are decoded."""
 
-import io
-import mmap
 import struct
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from tenfold.data.file_pages import TIFF_STARTS, FilePage, open_file
 from tenfold.data.mnist import SIDE
-from tenfold.data.picture_headers import MAX_PIXELS, Data, excess_of_header, excess_of_size
-from tenfold.errors import DataError
+from tenfold.data.pdf import is_pdf, render_page
+from tenfold.data.picture_headers import (
+    MAX_PIXELS,
+    Data,
+    excess_of_header,
+    excess_of_size,
+    tiff_pages,
+)
+from tenfold.errors import DataError, MissingExtraError
 
 # Formats that people save digits in; Pillow's other parsers are never reached.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"})
+SUFFIXES = frozenset(
+    (
+        *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".gif", ".webp"),
+        *(".tif", ".tiff", ".pdf", ".heic", ".heif"),
+    )
+)
+# Pictures and documents too, but of formats that are not read: each is an error, never skipped.
+OTHER_SUFFIXES = frozenset(
+    (
+        *(".avif", ".jp2", ".j2k", ".jpx", ".jxl", ".jxr", ".ico", ".pcx", ".tga", ".psd", ".xcf"),
+        *(".pbm", ".pgm", ".pnm", ".ppm", ".svg", ".emf", ".wmf", ".eps", ".ps", ".ai"),
+        *(".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2"),
+        *(".djvu", ".doc", ".docx", ".odt", ".rtf", ".xps"),
+    )
+)
+LISTED_SUFFIXES = SUFFIXES | OTHER_SUFFIXES
 
+_HEIC_BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1"))
 _PIXELS_AT_A_TIME = 2**20
 _MIDDLE_GREY = 127
 _MIN_OPAQUE_WITH_OWN_PAPER = 0.9  # share of pixels
@@ -31,59 +52,85 @@ _DECODING_ERRORS = (
 )
 
 Pixels = npt.NDArray[np.uint8]
-Picture = Path | str | bytes | Image.Image | npt.NDArray[Any]
+Picture = Path | str | bytes | FilePage | Image.Image | npt.NDArray[Any]
 
 
-def decode(source: Path | bytes, max_pixels: int = MAX_PIXELS) -> Pixels:
+def decode(source: Path | bytes | FilePage, max_pixels: int = MAX_PIXELS) -> Pixels:
     """Decode a picture file; the camera's orientation is applied, of animations the first frame.
 
     Transparent pixels become white, or black if the opaque pixels are mostly light. What is above
     a limit is refused by its header. Any other picture takes at most 1 GB of memory.
 
     Args:
-        source: a file's path, or its bytes.
+        source: a file of one page, by its path or its bytes; or a page of a file.
         max_pixels: larger pictures are refused.
 
     Returns:
         uint8[h, w] for grey pictures, uint8[h, w, 3] for those in colour (RGB).
 
     Raises:
-        DataError: not an image in one of `FORMATS`, damaged, larger than `max_pixels`, or above
-            another limit of `picture_headers.py`.
+        DataError: not an image in one of `FORMATS` or a PDF, damaged, larger than `max_pixels`, or
+            above another limit of `picture_headers.py`; or a file of several pages.
     """
-    name = str(source) if isinstance(source, Path) else "picture"
+    page = source if isinstance(source, FilePage) else FilePage(source)
     try:
-        with _open(source) as (file, data), warnings.catch_warnings():
+        with open_file(page.source) as (file, data), warnings.catch_warnings():
             # Pillow warns of large and of slightly damaged files; both are handled here.
             warnings.simplefilter("ignore")
-            if excess := excess_of_header(data):
-                raise DataError(f"{name}: {excess}")
-            with Image.open(file, formats=FORMATS) as image:
-                if excess := excess_of_size(*image.size, max_pixels):
-                    raise DataError(f"{name}: {excess}")
-                if exif := image.getexif():  # most pictures have none
-                    _forget_nested_exif(exif)
-                    ImageOps.exif_transpose(image, in_place=True)
-                return pixels_of_image(image)
+            pixels, count = _decode(file, data, page, max_pixels)
     except FileNotFoundError as error:
-        raise DataError(f"{name}: no such image") from error
+        raise DataError(f"{page}: no such image") from error
+    except DataError as error:
+        raise DataError(f"{page}: {error}") from error.__cause__
+    except UnidentifiedImageError as error:
+        read = ", ".join(FORMATS)
+        raise DataError(f"{page}: not a readable image: {read}, HEIC and PDF are read") from error
     except _DECODING_ERRORS as error:
-        raise DataError(f"{name}: not a readable image ({type(error).__name__})") from error
+        raise DataError(f"{page}: not a readable image ({type(error).__name__})") from error
+    if count > 1 and page is not source:
+        raise DataError(f"{page}: has {count} pages; read each one of `file_pages`")
+    return pixels
 
 
-@contextmanager
-def _open(source: Path | bytes) -> Iterator[tuple[BinaryIO, Data]]:
-    """Open a picture as a file and as bytes; a path's bytes are mapped, not read."""
-    if isinstance(source, bytes):
-        yield io.BytesIO(source), source
-        return
-    if source.exists() and not source.is_file():  # opening a FIFO would wait for its writer
-        raise OSError("not a file")
-    with (
-        source.open("rb") as file,
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
-    ):
-        yield file, data
+def _decode(file: BinaryIO, data: Data, page: FilePage, max_pixels: int) -> tuple[Pixels, int]:
+    """Return the pixels of a page, and how many pages there are.
+
+    Raises:
+        DataError: a limit is passed; the message has no name.
+    """
+    if is_pdf(data):
+        return render_page(page.source, page.number, max_pixels)
+    directories = tiff_pages(data) if data[:2] in TIFF_STARTS else [0]
+    if page.number > len(directories):
+        raise DataError(f"there is no page {page.number}")
+    directory = directories[page.number - 1]
+    if excess := excess_of_header(data, directory):
+        raise DataError(excess)
+    with Image.open(file, formats=_formats(data)) as image:
+        if directory:
+            image.seek(directory)
+        if excess := excess_of_size(*image.size, max_pixels):
+            raise DataError(excess)
+        if exif := image.getexif():  # most pictures have none
+            _forget_nested_exif(exif)
+            ImageOps.exif_transpose(image, in_place=True)
+        return pixels_of_image(image), len(directories)
+
+
+def _formats(data: Data) -> tuple[str, ...]:
+    """Return the names of Pillow's formats; that of HEIC only for a file that is one.
+
+    Raises:
+        DataError: it is one, and the extra is missing.
+    """
+    if data[4:8] != b"ftyp" or data[8:12] not in _HEIC_BRANDS:
+        return FORMATS
+    try:
+        import pillow_heif
+    except ModuleNotFoundError:
+        raise DataError(str(MissingExtraError("HEIC", "heic"))) from None
+    pillow_heif.register_heif_opener(thumbnails=False)
+    return ("HEIF",)
 
 
 def _forget_nested_exif(exif: Image.Exif) -> None:
@@ -157,7 +204,7 @@ def _background(image: Image.Image) -> str:
 
 
 def load_pixels(picture: Picture) -> Pixels:
-    """Return the pixels of a file, of bytes, of a PIL image or of an array.
+    """Return the pixels of a file of one page, of a page, of a PIL image or of an array.
 
     Args:
         picture: of an array [h, w] or [h, w, 3], integers are 0 … 255 and floats in [0, 1].
@@ -170,7 +217,7 @@ def load_pixels(picture: Picture) -> Pixels:
     """
     if isinstance(picture, str):
         picture = Path(picture)
-    if isinstance(picture, Path | bytes):
+    if isinstance(picture, Path | bytes | FilePage):
         return decode(picture)
     if isinstance(picture, Image.Image):
         return pixels_of_image(ImageOps.exif_transpose(picture))

@@ -7,6 +7,11 @@ thousand scans, a million chunks. Every limit is far above what encoders write.
 import mmap
 import re
 import struct
+from collections.abc import Iterator
+from functools import partial
+from itertools import islice
+
+from tenfold.errors import DataError
 
 MAX_PIXELS = 50_000_000
 MAX_SIDE_PX = 65_535  # as in JPEG and GIF; Pillow keeps a pointer for each row
@@ -15,7 +20,9 @@ MAX_EXIF_BYTES = 2**20  # EXIF has 64 KiB; each of its numbers becomes an object
 MAX_JPEG_SCANS = 40  # encoders write up to 18; each may pass over all pixels
 MAX_JPEG_FILL_BYTES = 100_000  # before the pixels, between segments
 MAX_BMP_RUN_LENGTH_SIZE = 4_000_000  # of the pixels and of the bytes: Pillow decodes it in Python
+MAX_PAGES = 10_000  # of a document
 MAX_TIFF_ENTRIES = 1_000
+MAX_TIFF_ENTRIES_OF_A_PAGE = 25  # on average over `MAX_PAGES`: all before a page are looked at
 MAX_TIFF_NUMBERS = 65_536  # of one entry: so many strips or tiles
 MAX_TIFF_TILE_PIXELS = 4096 * 4096
 
@@ -26,6 +33,8 @@ _FIRST_JPEG_SEGMENT = 0xC0  # lower markers have no length
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # they give the size
 
 _BIG_TIFF = 43  # the version in its header
+_TIFF_KIND_OF_PAGE = 254  # the lowest tag, hence the first entry
+_TIFF_THUMBNAIL_OR_MASK = 1 | 4  # bits of its value
 _TIFF_WIDTH_AND_LENGTH_OF_TILE = {322, 323}
 _TIFF_NUMBER_TYPES = frozenset(range(1, 19)) - {1, 2, 7}  # all but bytes and text
 
@@ -35,11 +44,12 @@ _BMP_CORE_HEADER_SIZE = 12  # of the oldest header, without that field
 Data = bytes | mmap.mmap
 
 
-def excess_of_header(data: Data) -> str | None:
+def excess_of_header(data: Data, directory: int = 0) -> str | None:
     """Return what a picture asks for that is above a limit, in one line; None if nothing is.
 
     Args:
         data: the whole file, in one of the formats of `decode`.
+        directory: of a TIFF, the one that is decoded; see `tiff_pages`.
 
     Raises:
         struct.error, IndexError: the header is cut short.
@@ -49,8 +59,8 @@ def excess_of_header(data: Data) -> str | None:
         b"\xff\xd8\xff": _excess_of_jpeg,
         b"GIF8": _excess_of_gif,
         b"RIFF": _excess_of_webp,
-        b"II": _excess_of_tiff,
-        b"MM": _excess_of_tiff,
+        b"II": partial(_excess_of_tiff, directory=directory),
+        b"MM": partial(_excess_of_tiff, directory=directory),
         b"BM": _excess_of_bmp,
     }
     for start, excess in formats.items():
@@ -141,26 +151,70 @@ def _excess_of_webp(data: Data) -> str | None:
     return _above("the WebP", MAX_BLOCKS, "chunks")
 
 
-def _excess_of_tiff(data: Data) -> str | None:
-    order = "<" if data[:2] == b"II" else ">"
-    big = _BIG_TIFF in data[2:4]
-    (start,) = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)
-    (count,) = struct.unpack_from(order + ("Q" if big else "H"), data, start)
+class _Tiff:
+    """The directories of a TIFF, each of a page, and their entries: of 32 bits, or of 64."""
+
+    def __init__(self, data: Data) -> None:
+        order = "<" if data[:2] == b"II" else ">"
+        big = _BIG_TIFF in data[2:4]
+        self._data, self._start = data, 8 if big else 4
+        self._pointer = struct.Struct(order + ("Q" if big else "I"))
+        self._count = struct.Struct(order + ("Q" if big else "H"))
+        self._entry = struct.Struct(order + ("HHQ8s" if big else "HHI4s"))
+        inline = {1: "B", 3: "H", 4: "I"} | ({16: "Q"} if big else {})
+        self._inline = {kind: struct.Struct(order + letter) for kind, letter in inline.items()}
+
+    def directories(self) -> Iterator[tuple[int, int]]:
+        """Yield where the entries of each directory are, and how many they are."""
+        seen = set()
+        (start,) = self._pointer.unpack_from(self._data, self._start)
+        while start not in seen and start:
+            seen.add(start)
+            (count,) = self._count.unpack_from(self._data, start)
+            yield start + self._count.size, count
+            end = start + self._count.size + count * self._entry.size
+            is_cut = end + self._pointer.size > len(self._data)
+            start = 0 if is_cut else self._pointer.unpack_from(self._data, end)[0]
+
+    def entry(self, place: int, index: int) -> tuple[int, int, int, int | None]:
+        """Return an entry's tag, type, count of numbers, and its number if it is a whole one."""
+        at = place + index * self._entry.size
+        tag, kind, numbers, value = self._entry.unpack_from(self._data, at)
+        is_whole = kind in self._inline
+        return tag, kind, numbers, self._inline[kind].unpack_from(value)[0] if is_whole else None
+
+
+def tiff_pages(data: Data) -> list[int]:
+    """Return which directories of a TIFF are pages: not its thumbnails and masks.
+
+    Raises:
+        DataError: there are more than `MAX_PAGES` directories, or too many entries in them.
+        struct.error: a directory is cut short.
+    """
+    tiff, pages, entries = _Tiff(data), [], 0
+    for index, (place, count) in enumerate(tiff.directories()):
+        entries += count
+        if index >= MAX_PAGES or entries > MAX_PAGES * MAX_TIFF_ENTRIES_OF_A_PAGE:
+            raise DataError(f"has more than {MAX_PAGES:,} pages, or as many entries; divide it")
+        tag, _, _, kind = tiff.entry(place, 0) if count else (0, 0, 0, None)
+        if tag != _TIFF_KIND_OF_PAGE or not (kind or 0) & _TIFF_THUMBNAIL_OR_MASK:
+            pages.append(index)
+    return pages or [0]
+
+
+def _excess_of_tiff(data: Data, directory: int) -> str | None:
+    tiff, tile = _Tiff(data), 1
+    (place, count) = next(islice(tiff.directories(), directory, None))
     if count > MAX_TIFF_ENTRIES:
         return _above("the TIFF", MAX_TIFF_ENTRIES, "entries")
-    entry = struct.Struct(order + ("HHQ8s" if big else "HHI4s"))
-    inline = {1: "B", 3: "H", 4: "I"} | ({16: "Q"} if big else {})
-    tile = 1
     for index in range(count):
-        place = start + (8 if big else 2) + index * entry.size
-        tag, kind, numbers, value = entry.unpack_from(data, place)
+        tag, kind, numbers, value = tiff.entry(place, index)
         if kind in _TIFF_NUMBER_TYPES and numbers > MAX_TIFF_NUMBERS:
             return _above(f"entry {tag} of the TIFF", MAX_TIFF_NUMBERS, "numbers")
         if tag in _TIFF_WIDTH_AND_LENGTH_OF_TILE:
-            if kind not in inline:
+            if value is None:
                 return "the size of the TIFF's tiles is not a whole number"
-            (side,) = struct.unpack_from(order + inline[kind], value)
-            tile *= side
+            tile *= value
     if tile > MAX_TIFF_TILE_PIXELS:
         return _above("a tile of the TIFF", MAX_TIFF_TILE_PIXELS, "pixels")
     return None

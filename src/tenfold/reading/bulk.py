@@ -3,6 +3,7 @@
 import functools
 import multiprocessing
 import signal
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -22,6 +23,7 @@ from tenfold.reading.reader import Layout, Reader
 
 T = TypeVar("T")
 R = TypeVar("R")
+N = TypeVar("N")
 Outcome = Page | DataError
 
 PICTURES_PER_TASK = 200
@@ -112,6 +114,26 @@ def _initialize_worker() -> None:
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles Ctrl-C
     cv2.setNumThreads(1)
+
+
+def with_names(
+    read: Callable[[Iterable[T]], Iterator[R]], named: Iterable[tuple[N, T]]
+) -> Iterator[tuple[N, R]]:
+    """Yield each picture's name with its outcome.
+
+    Args:
+        read: yields the outcomes of pictures, in order.
+        named: names and pictures; they are taken as `read` takes them.
+    """
+    names: deque[N] = deque()
+
+    def pictures() -> Iterator[T]:
+        for name, picture in named:
+            names.append(name)
+            yield picture
+
+    for outcome in read(pictures()):
+        yield names.popleft(), outcome
 
 
 def batched(items: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:

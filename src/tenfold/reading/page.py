@@ -127,6 +127,7 @@ class Page:
                 cells[number.row][number.column] = number
         return cells
 
-    def to_dict(self, file: str | None) -> dict[str, Any]:
-        """Return the JSON fields of a file's page."""
-        return {"file": file, "numbers": [n.to_dict() for n in self.numbers], "error": None}
+    def to_dict(self, file: str | None, page: int = 1) -> dict[str, Any]:
+        """Return the JSON fields of a file's page, which are counted from 1."""
+        numbers = [number.to_dict() for number in self.numbers]
+        return {"file": file, "page": page, "numbers": numbers, "error": None}

@@ -9,7 +9,6 @@ import hashlib
 import io
 import json
 import tempfile
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,14 +17,14 @@ from typing import Any
 import cv2
 
 from tenfold.bundle.format import CONFIG_FILE, DETECTOR_FILE, MODEL_FILE, find_bundle
-from tenfold.data.decoding import Picture
+from tenfold.data.file_pages import FilePage
 from tenfold.errors import DataError
 from tenfold.files import is_temporary, write_atomically, writing
 from tenfold.folder_lock import LOCK_NAME, exclusive
-from tenfold.reading.bulk import batched, run_in_processes
+from tenfold.reading.bulk import batched, run_in_processes, with_names
 from tenfold.reading.constraints import Constraints
 from tenfold.reading.page import Page
-from tenfold.reading.partitions import Partition, pictures_in
+from tenfold.reading.partitions import Partition, pages_in
 from tenfold.reading.reader import Layout, Reader
 from tenfold.text import escape
 
@@ -108,7 +107,7 @@ def _plan(partitions: Sequence[Partition], request: ReadingRequest) -> str:
     digest = hashlib.sha256(json.dumps(settings).encode())
     for name, contents in request.bundle:
         digest.update(name.encode() + contents)
-    plan = {"format": 3, "partitions": len(partitions), "sha256": digest.hexdigest()}
+    plan = {"format": 4, "partitions": len(partitions), "sha256": digest.hexdigest()}
     return json.dumps(plan) + "\n"
 
 
@@ -133,12 +132,12 @@ def _check_folder(out: Path, plan: str) -> None:
 
 
 def read_partition(partition: Partition, request: ReadingRequest) -> bytes:
-    """Read all pictures of a partition; return a Parquet file with a row a number.
+    """Read all pages of a partition; return a Parquet file with a row a number.
 
-    A picture without numbers, a picture that cannot be read and a damaged container have a row too.
+    A page without numbers, a page that cannot be read and a damaged container have a row too.
 
     Raises:
-        DataError: see `pictures_in`.
+        DataError: see `pages_in`.
     """
     import pyarrow as pa
     from pyarrow import parquet
@@ -146,26 +145,26 @@ def read_partition(partition: Partition, request: ReadingRequest) -> bytes:
     reader = _load_reader(request)
     buffer = io.BytesIO()
     schema = _schema()
-    names: deque[str] = deque()  # of the pictures that the reader has taken
-
-    def pictures() -> Iterator[Picture | DataError]:
-        for name, picture in pictures_in(partition):
-            names.append(name)
-            yield picture
-
-    outcomes = reader.outcomes(pictures(), request.layout, request.constraints)
-    rows = (row for outcome in outcomes for row in _rows(names.popleft(), outcome))
+    read = functools.partial(
+        reader.outcomes, layout=request.layout, constraints=request.constraints
+    )
+    pages = ((_place(name, page), page) for name, page in pages_in(partition))
+    rows = (row for place, outcome in with_names(read, pages) for row in _rows(place, outcome))
     with parquet.ParquetWriter(buffer, schema, compression="zstd") as writer:
         for batch in batched(rows, ROWS_PER_ROW_GROUP):
             writer.write_table(pa.Table.from_pylist(list(batch), schema=schema))
     return buffer.getvalue()
 
 
-def _rows(name: str, outcome: Page | DataError) -> list[dict[str, Any]]:
-    name = escape(name)
+def _place(name: str, page: FilePage | DataError) -> dict[str, Any]:
+    """Return the first columns of a page's rows."""
+    return {"file": escape(name), "page": page.number if isinstance(page, FilePage) else 1}
+
+
+def _rows(place: dict[str, Any], outcome: Page | DataError) -> list[dict[str, Any]]:
     if isinstance(outcome, DataError):
-        return [{"file": name, "error": escape(str(outcome))}]
-    return [{"file": name} | number.to_dict() for number in outcome.numbers] or [{"file": name}]
+        return [place | {"error": escape(str(outcome))}]
+    return [place | number.to_dict() for number in outcome.numbers] or [place]
 
 
 def _schema() -> Any:  # noqa: ANN401 - pyarrow has no types
@@ -174,7 +173,7 @@ def _schema() -> Any:  # noqa: ANN401 - pyarrow has no types
     integer, box = pa.int32(), pa.list_(pa.int32())
     digit = [("digit", pa.int8()), ("probability", pa.float32()), ("box", box)]
     digit += [("runner_up", pa.int8())]
-    columns = [("file", pa.string()), ("text", pa.string()), ("box", box)]
+    columns = [("file", pa.string()), ("page", integer), ("text", pa.string()), ("box", box)]
     columns += [("probability", pa.float32()), ("accepted", pa.bool_()), ("reason", pa.string())]
     columns += [("row", integer), ("column", integer), ("digits", pa.list_(pa.struct(digit)))]
     return pa.schema([*columns, ("error", pa.string())])

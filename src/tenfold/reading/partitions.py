@@ -1,16 +1,17 @@
-"""Input partitions: picture files, row groups of Parquet files, tar files as of WebDataset."""
+"""Input partitions: files, pages of documents, row groups of Parquet files, tar files."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from tenfold.data.file_pages import FilePage, file_pages, page_counts
 from tenfold.errors import DataError
 from tenfold.processes import memory_limit
-from tenfold.reading.bulk import batched
 from tenfold.reading.tar import MAX_PICTURE_BYTES, pictures_in_tar
 
-FILES_PER_PARTITION = 4_096
+PICTURES_PER_PARTITION = 4_096
+PAGES_PER_PARTITION = 25  # of a document that has more
 CONTAINER_SUFFIXES = frozenset({".parquet", ".tar"})
 MAX_ROW_GROUP_BYTES = 200 * 2**20
 _PARQUET_BUFFER_BYTES = 2**20
@@ -22,14 +23,16 @@ class Partition:
     """Pictures that are read together.
 
     Attributes:
-        kind: files, parquet or tar.
-        paths: of the picture files, or the path of the container.
-        group: the row group of a Parquet file.
+        kind: files, pages of a document, parquet or tar.
+        paths: of the picture files, or the path of the document or the container.
+        group: the row group of a Parquet file, or which `PAGES_PER_PARTITION` pages of a document.
+        page_count: of the document.
     """
 
-    kind: Literal["files", "parquet", "tar"]
+    kind: Literal["files", "pages", "parquet", "tar"]
     paths: tuple[str, ...]
     group: int = 0
+    page_count: int = 1
 
 
 def partition_inputs(names: Sequence[str]) -> list[Partition]:
@@ -48,19 +51,57 @@ def partition_inputs(names: Sequence[str]) -> list[Partition]:
             partitions += [Partition("parquet", (name,), group) for group in _row_groups(name)]
         else:
             pictures.append(name)
-    return partitions + [
-        Partition("files", paths) for paths in batched(pictures, FILES_PER_PARTITION)
-    ]
+    files = []
+    for name, count in zip(pictures, page_counts(pictures), strict=True):
+        if count > PAGES_PER_PARTITION:
+            groups = range(-(-count // PAGES_PER_PARTITION))
+            partitions += [Partition("pages", (name,), group, count) for group in groups]
+        else:
+            files.append((name, count))
+    return partitions + [Partition("files", names) for names in _together(files)]
 
 
-def pictures_in(partition: Partition) -> Iterator[tuple[str, bytes | Path | DataError]]:
-    """Yield each picture of a partition, undecoded, with its name.
+def _together(files: Iterable[tuple[str, int]]) -> Iterator[tuple[str, ...]]:
+    """Divide the names of files, given with their numbers of pages, by the sum of the pages."""
+    names: list[str] = []
+    pages = 0
+    for name, count in files:
+        names.append(name)
+        pages += count
+        if pages >= PICTURES_PER_PARTITION:
+            yield tuple(names)
+            names, pages = [], 0
+    if names:
+        yield tuple(names)
+
+
+def pages_in(partition: Partition) -> Iterator[tuple[str, FilePage | DataError]]:
+    """Yield each page of a partition, undecoded, with its file's name.
 
     A picture that is too large is an error in its place. A damaged container is an error with the
     container's name, after the pictures before the damage.
 
     Raises:
         DataError: the container cannot be read, or has no column of pictures.
+    """
+    if partition.kind == "pages":
+        (name,) = partition.paths
+        first = 1 + partition.group * PAGES_PER_PARTITION
+        for number in range(first, min(first + PAGES_PER_PARTITION, partition.page_count + 1)):
+            yield name, FilePage(Path(name), number, partition.page_count)
+        return
+    for name, picture in pictures_in(partition):
+        if isinstance(picture, DataError):
+            yield name, picture
+        else:
+            yield from ((name, page) for page in file_pages(picture))
+
+
+def pictures_in(partition: Partition) -> Iterator[tuple[str, bytes | Path | DataError]]:
+    """Yield each file of a partition, as `pages_in` does its pages, but not of a document's pages.
+
+    Raises:
+        DataError: see `pages_in`.
     """
     if partition.kind == "files":
         yield from ((path, Path(path)) for path in partition.paths)

@@ -13,6 +13,7 @@ from tenfold.bundle.detector_runtime import OnnxDetector
 from tenfold.bundle.format import SHIPPED, find_detector
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.decoding import Picture, Pixels, load_pixels
+from tenfold.data.file_pages import FilePage
 from tenfold.errors import DataError
 from tenfold.reading.components import scale_box
 from tenfold.reading.constraints import ANYTHING, Constraints
@@ -78,14 +79,14 @@ class Reader:
         """Read one picture.
 
         Args:
-            picture: a file's path, its bytes, a PIL image, or pixels [h, w] or [h, w, 3]:
-                integers 0 … 255, or floats in [0, 1].
+            picture: a file's path, its bytes, a page of `file_pages`, a PIL image, or pixels
+                [h, w] or [h, w, 3]: integers 0 … 255, or floats in [0, 1].
             layout: "numbers" finds any number of numbers; "single" takes the picture as one
                 digit; "grid" reads the cells of a printed grid, one digit each.
             constraints: what each number may be; only for the layout "numbers".
 
         Raises:
-            DataError: the picture cannot be decoded, or has no grid.
+            DataError: the picture cannot be decoded, has no grid, or is a file of several pages.
         """
         return next(self.read_all([picture], layout, constraints))
 
@@ -203,5 +204,5 @@ def _outcome(picture: Picture | DataError, read: Callable[[Pixels], T]) -> T | D
     try:
         return read(pixels)
     except DataError as error:
-        name = f"{picture}: " if isinstance(picture, Path | str) else ""
+        name = f"{picture}: " if isinstance(picture, Path | str | FilePage) else ""
         return DataError(f"{name}{error}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from tarfile import EmptyHeaderError, EOFHeaderError  # type: ignore[attr-defined]
 from typing import Any, Self
 
-from tenfold.data.decoding import SUFFIXES
+from tenfold.data.decoding import LISTED_SUFFIXES
 from tenfold.errors import DataError
 
 MAX_PICTURE_BYTES = 64 * 2**20
@@ -43,7 +43,7 @@ def pictures_in_tar(path: str) -> Iterator[tuple[str, bytes | DataError]]:
             with _Archive.open(fileobj=file, mode="r|") as archive:
                 while (member := archive.next()) is not None:
                     archive.members.clear()  # type: ignore[attr-defined]  # else it keeps them all
-                    if not member.isdir() and Path(member.name).suffix.lower() in SUFFIXES:
+                    if not member.isdir() and Path(member.name).suffix.lower() in LISTED_SUFFIXES:
                         yield f"{path}/{member.name}", _contents(archive, member)
     except _DAMAGES as error:
         yield path, DataError(f"{path}: damaged, what follows is not read ({error})")

@@ -19,6 +19,7 @@ from tenfold.serving.bodies import JSON, MAX_BODY_BYTES, SMALL_BODY_BYTES, media
 M = TypeVar("M", bound=BaseModel)
 
 MAX_PICTURES = 256
+_FILE_TYPES = frozenset({"application/pdf", "application/octet-stream"})
 MAX_STROKE_POINTS = 50_000
 # PNGs within this limit and that of small bodies are read by the process that serves.
 SMALL_SIDE_PX = 64
@@ -82,7 +83,7 @@ def parse_body(content_type: str, body: bytes) -> list[Item]:
             much in it (413) or does not fit the schema (422).
     """
     kind = media_type(content_type)
-    if kind.startswith("image/") or kind == "application/octet-stream":
+    if kind.startswith("image/") or kind in _FILE_TYPES:
         items = [Item(body)]
     elif kind == "multipart/form-data":
         items = _parse_form(content_type, body)
@@ -91,8 +92,8 @@ def parse_body(content_type: str, body: bytes) -> list[Item]:
     else:
         raise HTTPException(
             415,
-            f"Content-Type {kind[:40]!r}: send image/*, application/octet-stream, "
-            "multipart/form-data or application/json",
+            f"Content-Type {kind[:40]!r}: send image/*, application/pdf, "
+            "application/octet-stream, multipart/form-data or application/json",
         )
     if not items:
         raise HTTPException(422, "no pictures; send files in the field 'file'")

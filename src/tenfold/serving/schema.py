@@ -136,7 +136,8 @@ _TENSOR = {
 
 READ = _read(
     ReadResponse,
-    {"image/*": _FILE, "application/octet-stream": _FILE, "multipart/form-data": _form(1)}
+    dict.fromkeys(("image/*", "application/pdf", "application/octet-stream"), _FILE)
+    | {"multipart/form-data": _form(1)}
     | _json_body(
         [ImageRequest, StrokesRequest],
         {"image": _ONE_IMAGE, "strokes": {"strokes": SEVEN_STROKES}},

@@ -1,0 +1,90 @@
+"""The pages of a file: a PDF and a TIFF may have many, any other picture is one page."""
+
+import io
+import mmap
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from tenfold.data.pdf import count_pages, count_pages_of_files, is_pdf
+from tenfold.data.picture_headers import Data, tiff_pages
+from tenfold.errors import DataError
+
+TIFF_STARTS = (b"II", b"MM")
+
+
+@dataclass(frozen=True)
+class FilePage:
+    """A page of a file; to be read, it is a picture of its own.
+
+    Attributes:
+        source: the file's path, or its bytes.
+        number: of the page, from 1.
+        count: how many pages the file has.
+    """
+
+    source: Path | bytes = field(repr=False)
+    number: int = 1
+    count: int = 1
+
+    def __str__(self) -> str:
+        """Return the name for messages; the page only if there are several."""
+        name = str(self.source) if isinstance(self.source, Path) else "picture"
+        return name if self.count == 1 else f"{name}, page {self.number}"
+
+
+def file_pages(source: Path | str | bytes) -> Iterator[FilePage]:
+    """Yield the pages of a picture file or a PDF, without decoding them.
+
+    A file that cannot be read has one page: the error comes when that is read.
+
+    Args:
+        source: the file's path, or its bytes.
+    """
+    source = Path(source) if isinstance(source, str) else source
+    count = _count(source)
+    yield from (FilePage(source, number, count) for number in range(1, count + 1))
+
+
+def page_counts(names: Sequence[str]) -> list[int]:
+    """Return how many pages files have; only those with a document's suffix are opened."""
+    counts = dict.fromkeys(names, 1)
+    suffixes = {name: Path(name).suffix.lower() for name in names}
+    pdfs = [name for name in names if suffixes[name] == ".pdf"]
+    counts |= zip(pdfs, count_pages_of_files(pdfs), strict=True)
+    counts |= {name: _count(Path(name)) for name in names if suffixes[name] in {".tif", ".tiff"}}
+    return list(counts.values())
+
+
+def _count(source: Path | bytes) -> int:
+    try:
+        with open_file(source) as (_, data):
+            if data[:2] in TIFF_STARTS:
+                return len(tiff_pages(data))
+            is_document = is_pdf(data)
+    except (OSError, ValueError, struct.error, DataError):
+        return 1
+    return count_pages(source) if is_document else 1
+
+
+@contextmanager
+def open_file(source: Path | bytes) -> Iterator[tuple[BinaryIO, Data]]:
+    """Open a picture as a file and as bytes; a path's bytes are mapped, not read.
+
+    Raises:
+        OSError: it is no file.
+        ValueError: it is empty.
+    """
+    if isinstance(source, bytes):
+        yield io.BytesIO(source), source
+        return
+    if source.exists() and not source.is_file():  # opening a FIFO would wait for its writer
+        raise OSError("not a file")
+    with (
+        source.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+    ):
+        yield file, data

@@ -1,0 +1,162 @@
+"""`tenfold read` of files of several pages: printed, and in bulk."""
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pyarrow import dataset
+
+from .drawn_pictures import Pixels, Tenfold, drawn, save
+
+PAGES = ("4071", "8", "", "95")
+# The process kills itself before it puts the file of this number into the folder.
+KILLED = """
+import os, signal, sys
+from tenfold.reading import parquet
+write, left = parquet.write_atomically, int(sys.argv.pop(1))
+def counted(*arguments):
+    global left
+    left -= 1
+    if left < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    write(*arguments)
+parquet.write_atomically = counted
+if __name__ == "__main__":
+    from tenfold.cli import main
+    sys.argv[0] = "tenfold"
+    main()
+"""
+
+
+def page(digits: str) -> Pixels:
+    """Draw a page of 100 x 340 pixels."""
+    canvas = np.full((100, 340), 255, np.uint8)
+    if digits:
+        line = drawn(digits)
+        canvas[:, : line.shape[1]] = line
+    return canvas
+
+
+def document(path: Path, pages: tuple[str, ...] = PAGES) -> Path:
+    first, *others = (Image.fromarray(page(digits)) for digits in pages)
+    first.save(path, save_all=True, append_images=others)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A PDF and a TIFF of four pages, and a picture."""
+    save(tmp_path / "scans/one.png", page("27"))
+    for name in ("a.pdf", "b.tiff"):
+        document(tmp_path / "scans" / name)
+    return tmp_path / "scans"
+
+
+def test_each_page_has_its_object_and_its_number(tenfold: Tenfold, folder: Path) -> None:
+    ended = tenfold("read", folder, "--json")
+    assert (ended.code, ended.err) == (0, "")
+    found = [
+        (Path(row["file"]).name, row["page"], "".join(n["text"] for n in row["numbers"]))
+        for row in ended.rows
+    ]
+    assert found == [
+        *(("a.pdf", number, digits) for number, digits in enumerate(PAGES, 1)),
+        *(("b.tiff", number, digits) for number, digits in enumerate(PAGES, 1)),
+        ("one.png", 1, "27"),
+    ]
+
+
+def test_csv_has_the_page_of_each_number(tenfold: Tenfold, folder: Path) -> None:
+    ended = tenfold("read", folder / "a.pdf", folder / "one.png", "--csv")
+    rows = list(csv.DictReader(io.StringIO(ended.out)))
+    assert [(row["page"], row["number"]) for row in rows] == [
+        ("1", "4071"),
+        ("2", "8"),
+        ("4", "95"),
+        ("1", "27"),
+    ]
+
+
+def test_people_see_the_page_only_if_there_are_several(tenfold: Tenfold, folder: Path) -> None:
+    lines = tenfold("read", folder / "b.tiff", folder / "one.png").out.splitlines()
+    assert lines[0].startswith(f"{folder / 'b.tiff'}, page 1  4071  ")
+    assert lines[2] == f"{folder / 'b.tiff'}, page 3  no numbers"
+    assert lines[4].startswith(f"{folder / 'one.png'}  27  ")
+
+
+def test_nothing_that_looks_like_a_picture_is_skipped(tenfold: Tenfold, folder: Path) -> None:
+    for name in ("x.jp2", "y.AVIF", "z.docx", "notes.txt", "labels.csv"):
+        (folder / name).write_bytes(b"something")
+    save(folder / "c.jpg", page("8")).rename(folder / "c.jfif")
+    ended = tenfold("read", folder, "--json")
+    assert ended.code == 2
+    assert [Path(row["file"]).name for row in ended.rows if row["error"]] == [
+        "x.jp2",
+        "y.AVIF",
+        "z.docx",
+    ]
+    for line in ended.err.splitlines():
+        assert "not a readable image: PNG, JPEG, " in line
+    assert ended.read["c.jfif"] == "8"
+
+
+def test_a_page_that_cannot_be_read_is_named_and_the_others_read(
+    tenfold: Tenfold, tmp_path: Path
+) -> None:
+    images = [Image.fromarray(page("8")), Image.new("F", (30, 30)), Image.fromarray(page("95"))]
+    images[0].save(tmp_path / "a.tif", save_all=True, append_images=images[1:])
+    ended = tenfold("read", tmp_path / "a.tif", "--json")
+    assert ended.code == 2
+    errors = [row["error"] for row in ended.rows]
+    assert errors[::2] == [None, None]
+    assert ended.err == f"tenfold: {errors[1]}\n"
+    assert errors[1].startswith(f"{tmp_path / 'a.tif'}, page 2: not a readable image")
+
+
+def test_a_document_on_standard_input(folder: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tenfold", "read", "-", "--json"],
+        input=(folder / "a.pdf").read_bytes(),
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(row["file"], row["page"]) for row in rows] == [("-", n) for n in range(1, 5)]
+
+
+@pytest.mark.processes
+@pytest.mark.skipif(os.name != "posix", reason="kills by SIGKILL")
+def test_bulk_reading_that_is_killed_anywhere_reads_each_page_once(tmp_path: Path) -> None:
+    digits = tuple(str(number % 10) for number in range(60))
+    for name in ("a.tif", "b.pdf"):
+        document(tmp_path / name, digits)
+    document(tmp_path / "c.pdf")
+    out = tmp_path / "out"
+    program = tmp_path / "killed.py"
+    program.write_text(KILLED)
+    words = ["read", *map(str, sorted(tmp_path.glob("*.[tp]*f"))), "--single", "--out", str(out)]
+    for _ in range(8):  # the plan, three files of each long document, and one more
+        done = subprocess.run(
+            [sys.executable, program, "1", *words], capture_output=True, timeout=100, check=False
+        )
+        if done.returncode != -signal.SIGKILL:
+            break
+    assert done.returncode == 0, done.stderr.decode()
+    found = dataset.dataset(out, format="parquet").to_table().to_pylist()
+    count = Counter((Path(row["file"]).name, row["page"]) for row in found)
+    assert set(count.values()) == {1}
+    assert sorted(count) == [
+        *((name, number) for name in ("a.tif", "b.pdf") for number in range(1, 61)),
+        *(("c.pdf", number) for number in range(1, 5)),
+    ]
+    assert not [row["error"] for row in found if row["error"]]
