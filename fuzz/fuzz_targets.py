@@ -21,9 +21,11 @@ from tenfold.bundle.format import BundleConfig, read_card, read_config
 from tenfold.bundle.graph import build_graph
 from tenfold.bundle.save import copy_bundle
 from tenfold.bundle.weights import parse_weights
-from tenfold.data.decoding import decode
+from tenfold.data.decoding import load_pixels
+from tenfold.data.file_pages import file_pages
 from tenfold.data.folder import list_labelled_files
 from tenfold.data.idx import read_idx
+from tenfold.data.pdf import is_pdf
 from tenfold.errors import TenfoldError
 from tenfold.model.config import NetworkConfig
 from tenfold.reading.partitions import partition_inputs, pictures_in
@@ -80,8 +82,8 @@ def recipe() -> Recipe:
 
 @target
 def picture(data: bytes) -> object:
-    """Decode a picture file."""
-    return decode(data)
+    """Decode the pages of a picture file; PDFs have a process of their own."""
+    return None if is_pdf(data) else [load_pixels(page) for page in file_pages(data)]
 
 
 @target

@@ -232,6 +232,8 @@ def test_the_documented_limits_are_the_code_s() -> None:
     limits = {
         "body": f"{bodies.MAX_BODY_BYTES // 2**20} MiB",
         "pixels, of a request's pictures together": f"{responses.MAX_PIXELS // 10**6} million",
+        "pages of a document": f"{responses.MAX_PAGES}",
+        "pixels of a page of a document": f"{responses.MAX_PIXELS // 10**6} million",
         "pictures a request": f"{requests.MAX_PICTURES}",
         "points of strokes": f"{requests.MAX_STROKE_POINTS:,}",
         "images of a KServe request": f"{kserve.MAX_IMAGES:,}",

@@ -215,6 +215,7 @@ def test_a_blank_picture_has_no_numbers(client: TestClient, query: str) -> None:
         blank = encoded(np.zeros((side, side), np.uint8))
         assert page(send(client, blank, query=query)) == {
             "file": None,
+            "page": 1,
             "numbers": [],
             "error": None,
         }

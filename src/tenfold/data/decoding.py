@@ -26,14 +26,27 @@ from tenfold.errors import DataError, MissingExtraError
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
 SUFFIXES = frozenset(
     (
-        *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".gif", ".webp"),
+        *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".webp"),
         *(".tif", ".tiff", ".pdf", ".heic", ".heif"),
     )
 )
 # Pictures and documents too, but of formats that are not read: each is an error, never skipped.
 OTHER_SUFFIXES = frozenset(
     (
-        *(".avif", ".jp2", ".j2k", ".jpx", ".jxl", ".jxr", ".ico", ".pcx", ".tga", ".psd", ".xcf"),
+        *(
+            ".avif",
+            ".dib",
+            ".jp2",
+            ".j2k",
+            ".jpx",
+            ".jxl",
+            ".jxr",
+            ".ico",
+            ".pcx",
+            ".tga",
+            ".psd",
+            ".xcf",
+        ),
         *(".pbm", ".pgm", ".pnm", ".ppm", ".svg", ".emf", ".wmf", ".eps", ".ps", ".ai"),
         *(".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2"),
         *(".djvu", ".doc", ".docx", ".odt", ".rtf", ".xps"),
