@@ -19,14 +19,14 @@ def pdf(pages: Sequence[bytes], *more: bytes, count: int | None = None, trailer:
     kids = b" ".join(b"%d 0 R" % (first + n) for n in range(len(pages)))
     tree = b"<< /Type /Pages /Kids [%s] /Count %d >>" % (kids, count or len(pages))
     leaves = [b"<< /Type /Page /Parent 2 0 R %s >>" % keys for keys in pages]
-    body, places = b"%PDF-1.7\n", []
+    body, places = bytearray(b"%PDF-1.7\n"), []
     for number, content in enumerate([CATALOGUE, tree, *more, *leaves], 1):
         places.append(len(body))
         body += b"%d 0 obj\n%s\nendobj\n" % (number, content)
     table = b"".join(b"%010d 00000 n \n" % place for place in places)
     size = len(places) + 1
     end = f"trailer\n<< /Size {size} /Root 1 0 R {trailer} >>\nstartxref\n{len(body)}\n%%EOF\n"
-    return body + b"xref\n0 %d\n0000000000 65535 f \n%s" % (size, table) + end.encode()
+    return bytes(body) + b"xref\n0 %d\n0000000000 65535 f \n%s" % (size, table) + end.encode()
 
 
 def stream(content: bytes, keys: bytes = b"") -> bytes:

@@ -2,7 +2,6 @@
 
 import io
 import struct
-import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -213,20 +212,6 @@ def test_suffixes_are_those_of_the_formats() -> None:
     assert others == {".pdf", ".heic", ".heif"}
     assert set(FORMATS) <= set(known.values())
     assert not SUFFIXES & OTHER_SUFFIXES
-
-
-def test_heic_is_read_with_its_extra() -> None:
-    pillow_heif = pytest.importorskip("pillow_heif")
-    pillow_heif.register_heif_opener()
-    blocks = np.kron(colour()[:2, :3], np.ones((32, 32, 1), np.uint8))
-    pixels = decode(saved(blocks, "HEIF", quality=100))
-    np.testing.assert_allclose(pixels.astype(int), blocks, atol=9)
-
-
-def test_without_its_extra_heic_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pillow_heif", None)
-    with pytest.raises(DataError, match=r"^picture: HEIC .* pip install 'tenfold\[heic\]'$"):
-        decode(b"\0\0\0\x1cftypheic\0\0\0\0mif1heic" + bytes(40))
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:

@@ -24,7 +24,7 @@ def pointer(content: bytes, directory: int) -> int:
         place = start + 2 + 12 * count
         if index < directory:
             (start,) = struct.unpack_from("<I", content, place)
-    return place
+    return int(place)
 
 
 @pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "group4"])

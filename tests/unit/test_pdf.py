@@ -1,6 +1,8 @@
 """PDF: a page becomes the picture that a scanner or a printer would give, within limits."""
 
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +65,7 @@ def hostile(kind: str) -> bytes:
     ]
     garbage = "<" + "41" * 32 + ">"
     locked = f"/Encrypt << /Filter /Standard /V 1 /R 2 /P -4 /O {garbage} /U {garbage} >>"
-    return {
+    makers: dict[str, Callable[[], bytes]] = {
         "text": lambda: b"%PDF-1.7\nonly a text",
         "cut": lambda: drawn()[:60],
         "no pages": lambda: pdf([]),
@@ -74,7 +76,8 @@ def hostile(kind: str) -> bytes:
         "long box": lambda: drawn(b"/MediaBox [0 0 70000 1] "),
         "endless": lambda: pdf([BOX + b"/Contents 4 0 R " + resources % 5], SQUARE, *forms, SQUARE),
         "memory": lambda: drawn(b"/MediaBox [0 0 6000 6000] "),
-    }[kind]()
+    }
+    return makers[kind]()
 
 
 @pytest.mark.parametrize(
@@ -128,3 +131,11 @@ def test_a_file_that_ends_the_process_does_not_keep_the_others_from_being_counte
 def test_what_may_stand_before_the_header() -> None:
     assert decode(b"\r\n\xef\xbb\xbf" + drawn()).shape == (600, 300, 3)
     assert not pdf_module.is_pdf(scanned(plain(0), "PNG") + b"%PDF-1.7")
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="names are UTF-8")
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "-\udcff.pdf"
+    path.write_bytes(drawn())
+    assert [page.count for page in file_pages(path)] == [1]
+    assert decode(path).shape == (600, 300, 3)

@@ -28,16 +28,16 @@ class Place(NamedTuple):
     Attributes:
         file: its name.
         page: from 1.
-        count: how many pages the file has.
+        pages: how many the file has.
     """
 
     file: str
     page: int = 1
-    count: int = 1
+    pages: int = 1
 
     def __str__(self) -> str:
         """Return the name for people; the page only if there are several."""
-        return self.file if self.count == 1 else f"{self.file}, page {self.page}"
+        return self.file if self.pages == 1 else f"{self.file}, page {self.page}"
 
 
 Outcome = tuple[Place, "Page | DataError"]  # a page, and what was read or why not

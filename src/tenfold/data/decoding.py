@@ -58,10 +58,10 @@ _HEIC_BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1"))
 _PIXELS_AT_A_TIME = 2**20
 _MIDDLE_GREY = 127
 _MIN_OPAQUE_WITH_OWN_PAPER = 0.9  # share of pixels
-# What Pillow's parsers raise on damaged files.
+# What Pillow's parsers, and that of HEIC, raise on damaged files.
 _DECODING_ERRORS = (
     *(OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError),
-    *(struct.error, Image.DecompressionBombError),
+    *(struct.error, Image.DecompressionBombError, RuntimeError),
 )
 
 Pixels = npt.NDArray[np.uint8]

@@ -83,15 +83,15 @@ def _run(arguments: Sequence[str], contents: bytes | None) -> tuple[int, bytes]:
     """Run `pdf_process.py`; return its exit code and what it wrote."""
     limits = map(str, (CPU_SECONDS, MEMORY_BYTES, MAX_PAGES))
     command = [sys.executable, "-P", str(_PROGRAM), *limits, *arguments]
-    given = {"stdin": subprocess.DEVNULL} if contents is None else {"input": contents}
     try:
         done = subprocess.run(
             command,
+            stdin=subprocess.DEVNULL if contents is None else None,
+            input=contents,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             timeout=CLOCK_SECONDS,
             check=False,
-            **given,
         )
     except subprocess.TimeoutExpired as error:
         return 1, error.stdout or b""

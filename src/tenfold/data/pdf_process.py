@@ -4,6 +4,7 @@ A PDF can ask for any time and memory before anything about it is known, and PDF
 process when there is no more. So this process has limits. It imports nothing of tenfold.
 """
 
+import io
 import math
 import sys
 from pathlib import Path
@@ -58,8 +59,11 @@ def _open(name: str, max_pages: int) -> pypdfium2.PdfDocument:
     Raises:
         RefusedError: it is no PDF, is encrypted, or has no pages or too many.
     """
+    # PDFium itself opens no file whose name is not UTF-8.
+    contents = io.BytesIO(sys.stdin.buffer.read()) if name == "-" else None
+    file = contents or Path(name).open("rb")  # noqa: SIM115 - closed with the document
     try:
-        document = pypdfium2.PdfDocument(sys.stdin.buffer.read() if name == "-" else Path(name))
+        document = pypdfium2.PdfDocument(file, autoclose=True)
     except pypdfium2.PdfiumError as error:
         if error.err_code == pdfium.FPDF_ERR_PASSWORD:
             raise RefusedError("encrypted; save it without a password") from None
@@ -111,21 +115,21 @@ def _scale(page: pypdfium2.PdfPage, max_pixels: int, max_side: int) -> float:
         for image in page.get_objects([pdfium.FPDF_PAGEOBJ_IMAGE], max_depth=1)
         if _area(image) >= MIN_SCAN_SHARE * width * height
     ]
-    native = max(scans, default=0)
+    native = max(scans, default=0.0)
     if native < MIN_SCAN_DPI / POINTS_PER_INCH:
         native = RENDERED_DPI / POINTS_PER_INCH
-    return min(native, largest) * (1 - ROUNDING)
+    return float(min(native, largest) * (1 - ROUNDING))
 
 
 def _area(image: pypdfium2.PdfObject) -> float:
     left, bottom, right, top = image.get_bounds()
-    return (right - left) * (top - bottom)
+    return float((right - left) * (top - bottom))
 
 
 def _image_scale(image: pypdfium2.PdfImage) -> float:
     width, height = image.get_px_size()
     a, b, c, d, _, _ = image.get_matrix().get()
-    return max(width / math.hypot(a, b), height / math.hypot(c, d))
+    return float(max(width / math.hypot(a, b), height / math.hypot(c, d)))
 
 
 if __name__ == "__main__":

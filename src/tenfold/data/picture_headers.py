@@ -7,7 +7,7 @@ thousand scans, a million chunks. Every limit is far above what encoders write.
 import mmap
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
 
@@ -54,7 +54,7 @@ def excess_of_header(data: Data, directory: int = 0) -> str | None:
     Raises:
         struct.error, IndexError: the header is cut short.
     """
-    formats = {
+    formats: dict[bytes, Callable[[Data], str | None]] = {
         b"\x89PNG": _excess_of_png,
         b"\xff\xd8\xff": _excess_of_jpeg,
         b"GIF8": _excess_of_gif,
