@@ -1,6 +1,8 @@
 """`tenfold serve`."""
 
 import os
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -52,21 +54,26 @@ def serve(  # noqa: PLR0913 - a command line
     from tenfold.serving import server
     from tenfold.serving.app import Settings
 
-    def announce(url: str) -> None:
-        typer.echo(f"tenfold serve: {url}")
-        if token is None and host not in LOOPBACK_HOSTS:
-            typer.echo(
-                "tenfold: anyone who reaches this machine may send requests; see --token-file",
-                err=True,
-            )
-
-    hosts = frozenset(name.lower() for name in allowed_host or ())
-    if hosts or host in LOOPBACK_HOSTS:
-        hosts |= LOOPBACK_HOSTS
+    hosts = _hosts(host, allowed_host or ())
     settings = Settings(
         model or SHIPPED, token, hosts, frozenset(cors or ()), report, access_log=access_log
     )
-    server.serve(settings, host, port, workers, announce)
+    is_open = token is None and host not in LOOPBACK_HOSTS
+    server.serve(settings, host, port, workers, partial(_announce, is_open=is_open))
+
+
+def _announce(url: str, *, is_open: bool) -> None:
+    typer.echo(f"tenfold serve: {url}")
+    if is_open:
+        typer.echo(
+            "tenfold: anyone who reaches this machine may send requests; see --token-file", err=True
+        )
+
+
+def _hosts(host: str, allowed: Iterable[str]) -> frozenset[str]:
+    """Return the names that requests may use for the service; empty for any."""
+    hosts = frozenset(name.lower() for name in allowed)
+    return hosts | LOOPBACK_HOSTS if hosts or host in LOOPBACK_HOSTS else hosts
 
 
 def _token(file: Path | None) -> str | None:

@@ -147,16 +147,6 @@ def _add_kserve(app: FastAPI, worker: Worker, models: dict[str, str | Path]) -> 
         """Describe the server."""
         return {"name": "tenfold", "version": app.version, "extensions": ["binary_tensor_data"]}
 
-    @app.get("/v2/health/live", **schema.KSERVE)
-    async def live() -> dict[str, bool]:
-        """Return whether the server runs."""
-        return {"live": True}
-
-    @app.get("/v2/health/ready", **schema.KSERVE)
-    async def ready(request: Request) -> JSONResponse:
-        """Return whether the server accepts requests."""
-        return _readiness(request)
-
     @app.get("/v2/models/{name}", **schema.KSERVE_MODEL)
     async def model(name: str) -> dict[str, Any]:
         """Describe a model."""
@@ -193,6 +183,16 @@ def _add_health(app: FastAPI, metrics: Metrics) -> None:
     @app.get("/readyz", **schema.READY)
     async def readyz(request: Request) -> JSONResponse:
         """Return whether the service accepts requests; it does not while it stops."""
+        return _readiness(request)
+
+    @app.get("/v2/health/live", **schema.KSERVE)
+    async def live() -> dict[str, bool]:
+        """Return whether the server runs."""
+        return {"live": True}
+
+    @app.get("/v2/health/ready", **schema.KSERVE)
+    async def ready(request: Request) -> JSONResponse:
+        """Return whether the server accepts requests."""
         return _readiness(request)
 
     @app.get("/metrics", **schema.METRICS)
