@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from clear_digits import clear_digit, on_paper
 
-from tenfold.bundle.detector_runtime import Detections, OnnxDetector
+from tenfold.bundle.detector_runtime import Cells, Detections, OnnxCellDetector, OnnxDetector
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.characters import DETECTED_CLASSES
 from tenfold.reading.number_reader import NumberReader, NumberReaderConfig
@@ -78,6 +78,12 @@ NOTHING = surely("")
 CONFIG = NumberReaderConfig()
 
 
+def no_cells() -> OnnxCellDetector:
+    """Return a detector that finds no cells."""
+    nothing = Cells(np.zeros(0, np.float32), np.zeros((0, 4, 2), np.float32))
+    return cast("OnnxCellDetector", SimpleNamespace(detect=lambda *_: nothing))
+
+
 def stub_number_reader(
     found: Detections,
     config: NumberReaderConfig = CONFIG,
@@ -96,4 +102,4 @@ def stub_reader(
 ) -> Reader:
     """Return a reader: every one digit has `probabilities`, every `PAGE` the numbers `found`."""
     classifier = cast("OnnxClassifier", Stub(probabilities, bundle_threshold))
-    return Reader(classifier, stub_number_reader(found), min_probability)
+    return Reader(classifier, stub_number_reader(found), no_cells(), min_probability)

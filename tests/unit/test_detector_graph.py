@@ -9,16 +9,18 @@ from tenfold.bundle.detector_graph import build_detector_graph, calibrate_object
 from tenfold.data.characters import DETECTED_CLASSES
 from tenfold.model.detector import DetectorNetwork
 from tenfold.model.detector_config import DetectorConfig
-from tenfold.model.peaks import peaks
+from tenfold.model.peaks import cell_peaks, peaks
 
 CONFIG = DetectorConfig(stem=(4, 8), body=12, dilations=(1, 2), head=10)
 
 
-@pytest.fixture(scope="module")
-def network() -> DetectorNetwork:
-    """A network with random weights and running statistics."""
+CELL_CONFIG = CONFIG.model_copy(update={"finds": "cells"})
+
+
+def random_network(config: DetectorConfig) -> DetectorNetwork:
+    """Return a network with random weights and running statistics."""
     generator = torch.Generator().manual_seed(3)
-    network = DetectorNetwork(CONFIG).initialise(generator)
+    network = DetectorNetwork(config).initialise(generator)
     with torch.no_grad():
         for buffer in network.buffers():
             if buffer.is_floating_point():
@@ -27,11 +29,20 @@ def network() -> DetectorNetwork:
     return network.eval()
 
 
+def graph_of(network: DetectorNetwork) -> onnxruntime.InferenceSession:
+    state = {key: value.numpy() for key, value in network.state_dict().items()}
+    model = build_detector_graph(network.config, state).SerializeToString()
+    return onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+
+
+@pytest.fixture(scope="module")
+def network() -> DetectorNetwork:
+    return random_network(CONFIG)
+
+
 @pytest.fixture(scope="module")
 def session(network: DetectorNetwork) -> onnxruntime.InferenceSession:
-    state = {key: value.numpy() for key, value in network.state_dict().items()}
-    model = build_detector_graph(CONFIG, state).SerializeToString()
-    return onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    return graph_of(network)
 
 
 @pytest.mark.parametrize("shape", [(2, 64, 192), (1, 8, 8), (3, 40, 24), (1, 256, 320)])
@@ -56,6 +67,25 @@ def test_graph_gives_the_peaks_of_the_network(
             nearest = np.abs(boxes[index, :count] - expected[2][k]).sum(axis=1).argmin()
             np.testing.assert_allclose(boxes[index, nearest], expected[2][k], rtol=1e-3, atol=0.02)
             np.testing.assert_allclose(classes[index, nearest], expected[1][k], atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(2, 64, 192), (1, 8, 8), (1, 256, 320)])
+def test_graph_gives_the_cells_of_the_network(shape: tuple[int, int, int]) -> None:
+    network = random_network(CELL_CONFIG)
+    pixels = np.random.default_rng(sum(shape)).integers(0, 256, shape, np.uint8)
+    objectness, corners = graph_of(network).run(["objectness", "corners"], {"pixels": pixels})
+    places = shape[1] // 4 * (shape[2] // 4)
+    assert corners.shape == (shape[0], min(places, 2048), 8)
+    with torch.inference_mode():
+        outputs = network(torch.from_numpy(pixels))
+    for index, output in enumerate(outputs):
+        expected = [part.numpy() for part in cell_peaks(output, corners.shape[1])]
+        count = int((expected[0] > 0).sum())
+        np.testing.assert_allclose(objectness[index], expected[0], atol=2e-5)
+        for k in range(min(count, 100)):
+            wanted = expected[1][k].ravel()
+            nearest = np.abs(corners[index, :count] - wanted).sum(axis=1).argmin()
+            np.testing.assert_allclose(corners[index, nearest], wanted, rtol=1e-3, atol=0.02)
 
 
 def test_calibration_changes_the_logit_of_objectness_alone(network: DetectorNetwork) -> None:

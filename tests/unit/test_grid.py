@@ -1,5 +1,6 @@
-"""Grids: drawn with known cells, seen from known places."""
+"""Grids: drawn with known cells, seen from known places. The shipped network finds the cells."""
 
+import functools
 from typing import cast
 
 import cv2
@@ -11,9 +12,11 @@ from stub_network import EVEN, Stub, detections
 from tenfold.bundle.detector_runtime import Detections, OnnxDetector
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.errors import DataError
-from tenfold.reading.grid import CONFIG, count_cells, find_frame, find_grid, read_grid
+from tenfold.reading.constraints import ANYTHING, Constraints
+from tenfold.reading.grid import GridConfig, GridReader
 from tenfold.reading.number_reader import NumberReader
 from tenfold.reading.page import Page
+from tenfold.reading.reader import load_cell_detector
 
 SIDE = 44  # pixels of a cell
 MARGIN = 40
@@ -69,15 +72,20 @@ class Sevens:
         found = [
             detections((x, 0.95, {"7": 1.0}), y=y, size=(w, h))
             for (_, _, w, h, _), (x, y) in zip(stats[1:], centres[1:], strict=True)
-            if CONFIG.cell_side_px / 5 < max(w, h) < CONFIG.cell_side_px
+            if GridConfig.cell_height_px / 5 < max(w, h) < GridConfig.cell_height_px
         ]
         parts = zip(*(found or [detections()]), strict=True)
         return Detections(*(np.concatenate(part) for part in parts))
 
 
-def read(foreground: Floats) -> Page:
+@functools.cache
+def grid_reader() -> GridReader:
     networks = cast("OnnxDetector", Sevens()), cast("OnnxClassifier", Stub(EVEN))
-    return read_grid(NumberReader(*networks), on_paper(foreground, 0, 255))
+    return GridReader(load_cell_detector("field"), NumberReader(*networks))
+
+
+def read(foreground: Floats, constraints: Constraints = ANYTHING) -> Page:
+    return grid_reader().read_grid(on_paper(foreground, 0, 255), constraints)
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -122,43 +130,42 @@ def test_a_cell_has_one_digit_at_most() -> None:
 
 
 def test_pale_rules_in_a_dark_frame() -> None:
-    foreground = drawn_grid(9, 9, {})
+    foreground = drawn_grid(9, 9, {(4, 4): 7})
     inside = np.zeros_like(foreground)
     inside[MARGIN + 5 : -MARGIN - 5, MARGIN + 5 : -MARGIN - 5] = 1
     pale = np.where(inside > 0, 0.4 * foreground, foreground).astype(np.float32)
-    assert find_grid(pale)[1:] == (9, 9)
+    assert read(pale).grid == (9, 9)
 
 
-def test_corners_are_the_frame_s() -> None:
+def test_crossings_are_where_rules_cross() -> None:
     foreground, projection = seen(drawn_grid(5, 5, {}), "turned")
-    far = MARGIN + 5 * SIDE
-    expected = [
-        projected(projection, x, y)
-        for x, y in ((MARGIN, MARGIN), (far, MARGIN), (far, far), (MARGIN, far))
-    ]
-    np.testing.assert_allclose(find_frame(foreground), expected, atol=4)
-
-
-@pytest.mark.parametrize("cells", [1, 2, 3, 4, 7, 9, 16, 25])
-def test_rules_are_equally_far_apart(cells: int) -> None:
-    side = 576
-    flat = np.zeros((side, side), np.float32)
-    for place in np.linspace(0, side - 1, cells + 1).round().astype(int):
-        flat[:, max(0, place - 1) : place + 1] = 1
-    assert count_cells(flat) == cells
+    corners = grid_reader().find(on_paper(foreground, 0, 255)).corners
+    for row in range(6):
+        for column in range(6):
+            expected = projected(projection, MARGIN + column * SIDE, MARGIN + row * SIDE)
+            np.testing.assert_allclose(corners[row, column], expected, atol=0.1 * SIDE)
 
 
 @pytest.mark.parametrize("digit", [None, *range(10)])
 def test_without_a_grid(digit: int | None) -> None:
     foreground = np.zeros((90, 90), np.float32) if digit is None else clear_digit(digit)
-    with pytest.raises(DataError, match="no grid in this picture; leave out --grid"):
+    with pytest.raises(DataError, match="no grid or table in this picture"):
         read(foreground)
 
 
-def test_a_grid_that_is_a_small_part_of_the_picture_is_none() -> None:
-    foreground = np.pad(drawn_grid(2, 2, {}), 200)
-    with pytest.raises(DataError, match="no grid"):
-        read(foreground)
+def test_rows_and_columns_that_are_known_choose_the_grid() -> None:
+    two = np.vstack([drawn_grid(6, 6, {}), np.pad(drawn_grid(2, 3, {}), ((0, 0), (0, 132)))])
+    assert read(two).grid == (6, 6)
+    assert read(two, Constraints(rows=2, columns=3)).grid == (2, 3)
+    with pytest.raises(DataError, match="found 6 x 6 cells, not any x 4"):
+        read(two, Constraints(columns=4))
+
+
+def test_small_digits_in_a_corner_are_notes() -> None:
+    foreground = drawn_grid(3, 3, {(1, 1): 7})
+    corner = MARGIN + 6
+    foreground[corner : corner + 13, corner : corner + 3] = 1
+    assert [(number.row, number.column) for number in read(foreground).numbers] == [(1, 1)]
 
 
 def test_boxes_are_in_the_pixels_of_a_picture_that_was_scaled_down() -> None:

@@ -14,7 +14,16 @@ import pytest
 from clear_digits import Pixels, number, on_paper
 from made_bundles import write_bundle
 from PIL import Image
-from stub_network import BLANK, EVEN, FOREGROUND, Stub, stub_number_reader, stub_reader, surely
+from stub_network import (
+    BLANK,
+    EVEN,
+    FOREGROUND,
+    Stub,
+    no_cells,
+    stub_number_reader,
+    stub_reader,
+    surely,
+)
 
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.decoding import load_pixels
@@ -92,7 +101,7 @@ def test_what_cannot_be_decoded_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"absent\.png: no such image"):
         stub_reader(EVEN).read(tmp_path / "absent.png")
     (tmp_path / "blank.png").write_bytes(png(np.full((50, 50), 255, np.uint8)))
-    with pytest.raises(DataError, match=r"blank\.png: no grid in this picture"):
+    with pytest.raises(DataError, match=r"blank\.png: no grid or table in this picture"):
         stub_reader(EVEN).read(tmp_path / "blank.png", "grid")
 
 
@@ -110,7 +119,7 @@ def test_floats_and_bits_are_shares_of_white() -> None:
 
 
 def test_an_unknown_layout_is_refused() -> None:
-    with pytest.raises(DataError, match="layout 'line': use numbers, single or grid"):
+    with pytest.raises(DataError, match="layout 'line': use numbers, single, grid or table"):
         stub_reader(EVEN).read(FOREGROUND, cast("Any", "line"))
 
 
@@ -180,7 +189,7 @@ def test_what_are_no_strokes_is_said(strokes: Any) -> None:
 @pytest.mark.parametrize("layout", ["single", "numbers"])
 def test_many_pictures_are_read_as_they_come(layout: Layout) -> None:
     stub = Stub(EVEN)
-    reader = Reader(cast("OnnxClassifier", stub), stub_number_reader(surely("7")))
+    reader = Reader(cast("OnnxClassifier", stub), stub_number_reader(surely("7")), no_cells())
     pictures = [BLANK, FOREGROUND, FOREGROUND] * 100
     given_out: list[weakref.ref[Pixels]] = []
     most, taken = 0, 0

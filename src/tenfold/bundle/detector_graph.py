@@ -8,7 +8,13 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper
 
-from tenfold.bundle.detector_runtime import BOXES, CLASS_PROBABILITIES, OBJECTNESS, PIXELS
+from tenfold.bundle.detector_runtime import (
+    BOXES,
+    CLASS_PROBABILITIES,
+    CORNERS,
+    OBJECTNESS,
+    PIXELS,
+)
 from tenfold.bundle.graph_builder import GraphBuilder, fold_batch_norm
 from tenfold.data.characters import DETECTED_CLASSES
 from tenfold.model.detector_config import (
@@ -18,6 +24,8 @@ from tenfold.model.detector_config import (
     CELL_WIDTH_PX,
     CONTRAST_FLOOR,
     CONTRAST_SCALE,
+    CORNER_UNIT_PX,
+    STRIDE_PX,
     WINDOW_BLOCKS,
     DetectorConfig,
 )
@@ -43,14 +51,16 @@ def build_detector_graph(config: DetectorConfig, state: State) -> onnx.ModelProt
         state: the network's state dict, float32.
 
     Returns:
-        a model of one input, `pixels` uint8[n, h, w], h and w multiples of 8, and three outputs
-        for the k highest peaks of each picture, the highest first: `objectness` float32[n, k],
-        `classes` float32[n, k, 14] probabilities, and `boxes` float32[n, k, 4], centre x, centre
-        y, width and height in pixels.
+        a model of one input, `pixels` uint8[n, h, w], h and w multiples of 8, and these outputs
+        for the k highest peaks of each picture, the highest first: `objectness` float32[n, k];
+        where it finds digits, `classes` float32[n, k, 14] probabilities, and `boxes`
+        float32[n, k, 4], centre x, centre y, width and height in pixels; where it finds cells,
+        `corners` float32[n, k, 8], x and y of four corners in pixels, clockwise from top left.
     """
     graph = GraphBuilder()
+    finds_digits = config.finds == "digits"
     x = _local_contrast(graph)
-    for index, stride in enumerate(((2, 2), (2, 1), (1, 1))):
+    for index, stride in enumerate(((2, 2), (2, 1 if finds_digits else 2), (1, 1))):
         x = fine = _convolution(graph, state, f"stem.{index}", x, stride)
     x = _convolution(graph, state, "down", x, (2, 2))
     for index, dilation in enumerate(config.dilations):
@@ -69,8 +79,14 @@ def build_detector_graph(config: DetectorConfig, state: State) -> onnx.ModelProt
     x = graph.add("Relu", [graph.add("Add", [x, skip])])
     x = _convolution(graph, state, "head", x)
     parameters = [graph.floats(f"output.{p}", state[f"output.{p}"]) for p in ("weight", "bias")]
-    _peaks(graph, graph.add("Conv", [x, *parameters], kernel_shape=[1, 1]))
-    shapes = {OBJECTNESS: [], CLASS_PROBABILITIES: [len(DETECTED_CLASSES)], BOXES: [4]}
+    output = graph.add("Conv", [x, *parameters], kernel_shape=[1, 1])
+    shapes: dict[str, list[int]] = {OBJECTNESS: []}
+    if finds_digits:
+        _peaks(graph, output)
+        shapes |= {CLASS_PROBABILITIES: [len(DETECTED_CLASSES)], BOXES: [4]}
+    else:
+        _cell_peaks(graph, output)
+        shapes |= {CORNERS: [8]}
     return graph.model(
         "detector",
         [helper.make_tensor_value_info(PIXELS, TensorProto.UINT8, ["n", "h", "w"])],
@@ -138,10 +154,36 @@ def _enlarged(graph: GraphBuilder, x: str, size: str) -> str:
 
 def _peaks(graph: GraphBuilder, output: str) -> None:
     """Add `tenfold.model.peaks.peaks`."""
-    parts = graph.integers("parts", 1, len(DETECTED_CLASSES), 4)
-    graph.nodes.append(
-        helper.make_node("Split", [output, parts], ["logit", "class", "box"], axis=1)
-    )
+    place = _highest(graph, output, {"class": len(DETECTED_CLASSES), "box": 4})
+    classes = _gathered(graph, "class", len(DETECTED_CLASSES))
+    graph.add("Softmax", [classes], CLASS_PROBABILITIES, axis=2)
+    box = _gathered(graph, "box", 4)
+    sides = graph.add("Exp", [graph.add("Slice", [box, *_range(graph, "sides", 0, 2, 2)])])
+    shift = graph.add("Slice", [box, *_range(graph, "shift", 2, 4, 2)])
+    centre = graph.add("Add", [place, shift])
+    cell = graph.floats("cell", [CELL_WIDTH_PX, CELL_HEIGHT_PX])
+    unit = graph.floats("box_unit", BOX_UNIT_PX)
+    parts_px = [graph.add("Mul", [centre, cell]), graph.add("Mul", [sides, unit])]
+    graph.add("Concat", parts_px, BOXES, axis=2)
+
+
+def _cell_peaks(graph: GraphBuilder, output: str) -> None:
+    """Add `tenfold.model.peaks.cell_peaks`; the corners are not parted into x and y."""
+    place = _highest(graph, output, {"corner": 8})
+    middle = graph.add("Mul", [place, graph.floats("stride", STRIDE_PX)])
+    shift = graph.add("Mul", [_gathered(graph, "corner", 8), graph.floats("unit", CORNER_UNIT_PX)])
+    middles = graph.add("Tile", [middle, graph.integers("four", 1, 1, 4)])
+    graph.add("Add", [middles, shift], CORNERS)
+
+
+def _highest(graph: GraphBuilder, output: str, channels: Mapping[str, int]) -> str:
+    """Split the output into `logit` and named maps, find the `index` of the highest logits.
+
+    Returns:
+        their column and row, float32[n, k, 2]; the middle of the first is 0.5.
+    """
+    parts = graph.integers("parts", 1, *channels.values())
+    graph.nodes.append(helper.make_node("Split", [output, parts], ["logit", *channels], axis=1))
     highest = graph.add("MaxPool", ["logit"], kernel_shape=[3, 3], pads=[1, 1, 1, 1])
     at_peak = graph.add("Equal", ["logit", highest])
     score = graph.add("Where", [at_peak, graph.add("Sigmoid", ["logit"]), graph.floats("none", 0)])
@@ -150,8 +192,6 @@ def _peaks(graph: GraphBuilder, output: str) -> None:
     cells = graph.add("Slice", [graph.add("Shape", [score]), *_range(graph, "second", 1, 2)])
     count = graph.add("Min", [cells, graph.integers("max_peaks", MAX_PEAKS)])
     graph.nodes.append(helper.make_node("TopK", [score, count], [OBJECTNESS, "index"], axis=1))
-    classes = _gathered(graph, "class", len(DETECTED_CLASSES))
-    graph.add("Softmax", [classes], CLASS_PROBABILITIES, axis=2)
     width = graph.add("Slice", [graph.add("Shape", [output]), *_range(graph, "fourth", 3, 4)])
     place = graph.add(
         "Concat",
@@ -162,14 +202,7 @@ def _peaks(graph: GraphBuilder, output: str) -> None:
         axis=2,
     )
     half = [graph.add("Cast", [place], to=TensorProto.FLOAT), graph.floats("half", 0.5)]
-    box = _gathered(graph, "box", 4)
-    sides = graph.add("Exp", [graph.add("Slice", [box, *_range(graph, "sides", 0, 2, 2)])])
-    shift = graph.add("Slice", [box, *_range(graph, "shift", 2, 4, 2)])
-    centre = graph.add("Add", [graph.add("Add", half), shift])
-    cell = graph.floats("cell", [CELL_WIDTH_PX, CELL_HEIGHT_PX])
-    unit = graph.floats("box_unit", BOX_UNIT_PX)
-    parts_px = [graph.add("Mul", [centre, cell]), graph.add("Mul", [sides, unit])]
-    graph.add("Concat", parts_px, BOXES, axis=2)
+    return graph.add("Add", half)
 
 
 def _gathered(graph: GraphBuilder, maps: str, channels: int) -> str:

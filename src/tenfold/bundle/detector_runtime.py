@@ -1,4 +1,4 @@
-"""Inference of a bundle's detector by ONNX Runtime."""
+"""Inference of a bundle's detectors by ONNX Runtime."""
 
 from typing import NamedTuple
 
@@ -6,15 +6,17 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tenfold.bundle.format import DETECTOR_FILE
+from tenfold.bundle.format import CELLS_FILE, DETECTOR_FILE
 from tenfold.bundle.runtime import open_session, runtime_error, try_session
 from tenfold.errors import BundleError
 from tenfold.model.detector_config import SIZE_MULTIPLE_PX
 
 # The input and the outputs of the graph.
 PIXELS, OBJECTNESS, CLASS_PROBABILITIES, BOXES = "pixels", "objectness", "classes", "boxes"
+CORNERS = "corners"
 
 Floats = npt.NDArray[np.float32]
+Grey = npt.NDArray[np.uint8]
 
 
 class Detections(NamedTuple):
@@ -35,6 +37,18 @@ class Detections(NamedTuple):
         return Detections(*(part[index] for part in self))
 
 
+class Cells(NamedTuple):
+    """Where cells of grids and tables may be, the most certain first.
+
+    Attributes:
+        objectness: float32[n] in [0, 1].
+        corners: float32[n, 4, 2]: x and y in pixels, clockwise from top left.
+    """
+
+    objectness: Floats
+    corners: Floats
+
+
 class OnnxDetector:
     """Finds digits by a bundle's ONNX graph. Threads may share one.
 
@@ -44,19 +58,14 @@ class OnnxDetector:
         name: of the file, for messages.
 
     Raises:
-        BundleError: ONNX Runtime cannot load the model, or it is no detector.
+        BundleError: ONNX Runtime cannot load the model, or it is no detector of digits.
     """
 
     def __init__(self, model: bytes, threads: int = 1, name: str = DETECTOR_FILE) -> None:
-        self._name = name
-        self._session = open_session(model, threads, name)
-        found = {value.name for value in self._session.get_outputs()}
-        if found != {OBJECTNESS, CLASS_PROBABILITIES, BOXES}:
-            raise BundleError(f"{name}: is no detector; its outputs are {', '.join(sorted(found))}")
-        blank = np.zeros((1, SIZE_MULTIPLE_PX, SIZE_MULTIPLE_PX), np.uint8)
-        try_session(self._session, {PIXELS: blank}, name)
+        outputs = (OBJECTNESS, CLASS_PROBABILITIES, BOXES)
+        self._graph = _DetectorGraph(model, threads, name, outputs)
 
-    def detect(self, grey: npt.NDArray[np.uint8], min_objectness: float) -> Detections:
+    def detect(self, grey: Grey, min_objectness: float) -> Detections:
         """Find digits in grey levels uint8[h, w] of any size.
 
         Args:
@@ -66,16 +75,46 @@ class OnnxDetector:
         Raises:
             BundleError: the model fails, or gives no finite numbers.
         """
+        return Detections(*self._graph.run(grey, min_objectness))
+
+
+class OnnxCellDetector:
+    """Finds the cells of grids and tables; see `OnnxDetector`.
+
+    Raises:
+        BundleError: ONNX Runtime cannot load the model, or it is no detector of cells.
+    """
+
+    def __init__(self, model: bytes, threads: int = 1, name: str = CELLS_FILE) -> None:
+        self._graph = _DetectorGraph(model, threads, name, (OBJECTNESS, CORNERS))
+
+    def detect(self, grey: Grey, min_objectness: float) -> Cells:
+        """Find cells in grey levels uint8[h, w] of any size; see `OnnxDetector.detect`."""
+        objectness, corners = self._graph.run(grey, min_objectness)
+        return Cells(objectness, corners.reshape(-1, 4, 2))
+
+
+class _DetectorGraph:
+    def __init__(self, model: bytes, threads: int, name: str, outputs: tuple[str, ...]) -> None:
+        self._name, self._outputs = name, outputs
+        self._session = open_session(model, threads, name)
+        found = {value.name for value in self._session.get_outputs()}
+        if found != set(outputs):
+            raise BundleError(f"{name}: is no detector; its outputs are {', '.join(sorted(found))}")
+        blank = np.zeros((1, SIZE_MULTIPLE_PX, SIZE_MULTIPLE_PX), np.uint8)
+        try_session(self._session, {PIXELS: blank}, name)
+
+    def run(self, grey: Grey, min_objectness: float) -> list[Floats]:
+        """Return the outputs of what has so much objectness."""
         h, w = grey.shape
         below, right = -h % SIZE_MULTIPLE_PX, -w % SIZE_MULTIPLE_PX
         padded = cv2.copyMakeBorder(grey, 0, below, 0, right, cv2.BORDER_REPLICATE)
-        outputs = (OBJECTNESS, CLASS_PROBABILITIES, BOXES)
         try:
-            found = self._session.run(outputs, {PIXELS: padded[None]})
+            outputs = self._session.run(self._outputs, {PIXELS: padded[None]})
         except Exception as error:
             raise runtime_error(self._name, "failed", error) from error
-        detections = Detections(*(part[0] for part in found))
-        detections = detections.of(detections.objectness >= min_objectness)
-        if not all(np.isfinite(part).all() for part in detections):
+        objectness = outputs[0][0]
+        found = [part[0][objectness >= min_objectness] for part in outputs]
+        if not all(np.isfinite(part).all() for part in found):
             raise BundleError(f"{self._name}: gives no finite numbers; its weights are wrong")
-        return detections
+        return found

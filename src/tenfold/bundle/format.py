@@ -5,6 +5,7 @@
     card.md                what the classifier is, how it was trained
     weights.safetensors    tensors named `00.blocks.0.convolution.weight`, …: for torch
     detector.onnx          finds the digits of numbers on pages; not every bundle has one
+    cells.onnx             finds the cells of grids and tables; not every bundle has one
 
 Reading a bundle executes no code from it. This module needs neither torch, safetensors nor onnx;
 `weights.py` and `save.py` do.
@@ -12,8 +13,9 @@ Reading a bundle executes no code from it. This module needs neither torch, safe
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -23,12 +25,14 @@ from tenfold.model.config import NetworkConfig
 from tenfold.model.detector_config import DetectorConfig
 from tenfold.untrusted import first_fault, read_bytes, read_text
 
+T = TypeVar("T")
+
 BUNDLES = Path(__file__).parents[1] / "bundles"  # the shipped bundles, by name
 SHIPPED = BUNDLES / "field"
 
 CONFIG_FILE, MODEL_FILE = "bundle.json", "model.onnx"
 CARD_FILE, WEIGHTS_FILE = "card.md", "weights.safetensors"
-DETECTOR_FILE = "detector.onnx"
+DETECTOR_FILE, CELLS_FILE = "detector.onnx", "cells.onnx"
 
 MAX_MEMBERS = 1000
 MAX_CONFIG_BYTES = 4 * 2**20
@@ -49,12 +53,20 @@ class BundleFacts(BaseModel):
     data: str | None = Field(default=None, description="the data set that was trained on")
 
 
-class DetectorFacts(BaseModel):
-    """The detector of a bundle that reads numbers, and when they are believed."""
+class NetworkFacts(BaseModel):
+    """A detector of a bundle, and how it was trained."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     network: DetectorConfig
+    sha256: str = ""
+    recipe: str | None = None
+    seed: int | None = None
+
+
+class DetectorFacts(NetworkFacts):
+    """The detector of a bundle that reads numbers, and when they are believed."""
+
     calibration: tuple[float, float] = Field(
         default=(1.0, 0.0),
         description="slope and intercept of a number's calibrated logit over the raw one, "
@@ -66,9 +78,6 @@ class DetectorFacts(BaseModel):
         le=1,
         description="numbers with a calibrated probability below are unsure",
     )
-    sha256: str = ""
-    recipe: str | None = None
-    seed: int | None = None
 
 
 class BundleConfig(BaseModel):
@@ -90,6 +99,7 @@ class BundleConfig(BaseModel):
     model_sha256: str = ""
     weights_sha256: str = ""
     detector: DetectorFacts | None = None
+    cells: NetworkFacts | None = None
     facts: BundleFacts = BundleFacts()
 
     def to_json(self) -> str:
@@ -163,6 +173,14 @@ def read_detector(path: str | Path) -> tuple[DetectorFacts, bytes] | None:
     return facts, read_hashed(find_bundle(path) / DETECTOR_FILE, facts.sha256)
 
 
+def read_cell_detector(path: str | Path) -> tuple[NetworkFacts, bytes] | None:
+    """Read the cell detector of a bundle and the bytes of `cells.onnx`; see `read_detector`."""
+    facts = read_config(path).cells
+    if facts is None:
+        return None
+    return facts, read_hashed(find_bundle(path) / CELLS_FILE, facts.sha256)
+
+
 def find_detector(path: str | Path) -> tuple[Path, DetectorFacts, bytes]:
     """Read the detector of a bundle, or the shipped bundle's if it has none.
 
@@ -172,9 +190,20 @@ def find_detector(path: str | Path) -> tuple[Path, DetectorFacts, bytes]:
     Raises:
         BundleError: a file is missing or damaged.
     """
+    bundle, (facts, model) = _first(path, read_detector)
+    return find_bundle(bundle) / DETECTOR_FILE, facts, model
+
+
+def find_cell_detector(path: str | Path) -> tuple[Path, NetworkFacts, bytes]:
+    """Read the cell detector of a bundle or of the shipped one; see `find_detector`."""
+    bundle, (facts, model) = _first(path, read_cell_detector)
+    return find_bundle(bundle) / CELLS_FILE, facts, model
+
+
+def _first(path: str | Path, read: Callable[[str | Path], T | None]) -> tuple[str | Path, T]:
     for bundle in (path, SHIPPED):
-        if detector := read_detector(bundle):
-            return find_bundle(bundle) / DETECTOR_FILE, *detector
+        if (found := read(bundle)) is not None:
+            return bundle, found
     raise BundleError(f"{find_bundle(SHIPPED)}: has no detector; install tenfold again")
 
 

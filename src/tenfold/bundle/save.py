@@ -12,16 +12,18 @@ from safetensors.numpy import save
 
 from tenfold.bundle.format import (
     CARD_FILE,
+    CELLS_FILE,
     CONFIG_FILE,
     DETECTOR_FILE,
     MAX_CONFIG_BYTES,
     MODEL_FILE,
     WEIGHTS_FILE,
     BundleConfig,
-    DetectorFacts,
+    NetworkFacts,
     find_bundle,
     parse_config,
     read_card,
+    read_cell_detector,
     read_config,
     read_detector,
     read_hashed,
@@ -34,6 +36,12 @@ from tenfold.data.mnist import SIDE
 from tenfold.errors import BundleError
 from tenfold.files import refuse_links, write_atomically
 from tenfold.untrusted import read_bytes
+
+# By what it finds: a detector's key in bundle.json, its file, and the same in words.
+DETECTORS = {
+    "digits": ("detector", DETECTOR_FILE, "the digits of numbers"),
+    "cells": ("cells", CELLS_FILE, "the cells of grids and tables"),
+}
 
 # Keys of a network in format 1 that format 2 has not, and the only value that can be converted.
 _REMOVED_NETWORK_KEYS: dict[str, Any] = {"convolutions": 1, "convolution_slope": 0}
@@ -74,26 +82,27 @@ def recalibrate_bundle(folder: Path, *, temperature: float, rejection_threshold:
     _write(folder, config.model_copy(update=found), weights, folder, read_card(folder))
 
 
-def add_detector(folder: Path, facts: DetectorFacts, model: bytes) -> None:
-    """Give a bundle folder a detector, in place of the one that it may have.
+def add_detector(folder: Path, facts: NetworkFacts, model: bytes) -> None:
+    """Give a bundle folder a detector of digits or of cells, in place of the one it may have.
 
     Args:
         folder: of a bundle of this format.
-        facts: without the hash.
+        facts: without the hash; `DetectorFacts` where digits are found.
         model: the bytes of its ONNX file.
 
     Raises:
         BundleError: the bundle is damaged.
     """
+    key, file, finds = DETECTORS[facts.network.finds]
     facts = facts.model_copy(update={"sha256": hashlib.sha256(model).hexdigest()})
-    config = read_config(folder).model_copy(update={"detector": facts})
+    config = read_config(folder).model_copy(update={key: facts})
     weights = read_hashed(folder / WEIGHTS_FILE, config.weights_sha256)
-    others = [part for part in read_card(folder).split("\n\n") if DETECTOR_FILE not in part]
+    others = [part for part in read_card(folder).split("\n\n") if file not in part]
     about = (
-        f"`{DETECTOR_FILE}` finds the digits of numbers. Trained by the recipe {facts.recipe}\n"
-        f"with seed {facts.seed} on fields rendered with the training images."
+        f"`{file}` finds {finds}. Trained by the recipe {facts.recipe}\n"
+        f"with seed {facts.seed} on pictures rendered with the training images."
     )
-    write_atomically(folder / DETECTOR_FILE, model)
+    write_atomically(folder / file, model)
     _write(folder, config, weights, folder, "\n\n".join([*others, about]).strip() + "\n")
 
 
@@ -120,6 +129,8 @@ def copy_bundle(path: str | Path, folder: Path) -> None:
     weights = read_hashed(original / WEIGHTS_FILE, config.weights_sha256)
     if config.detector and (detector := read_detector(original)):
         write_atomically(folder / DETECTOR_FILE, detector[1])
+    if config.cells and (cells := read_cell_detector(original)):
+        write_atomically(folder / CELLS_FILE, cells[1])
     _write(folder, config, weights, original, read_card(original))
 
 

@@ -1,9 +1,12 @@
-"""The digit detector: a small fully convolutional network without anchors.
+"""The detectors of digits and of cells: small fully convolutional networks without anchors.
 
-It looks at grey levels. Each cell of its output has an objectness logit, logits of the classes,
-and a box, after CenterNet (Zhou, Wang & Krähenbühl 2019, "Objects as points").
+They look at grey levels, after CenterNet (Zhou, Wang & Krähenbühl 2019, "Objects as points"). Where
+digits are found, each cell of the output has an objectness logit, logits of the classes, and a box.
+Where the cells of tables are found, it has an objectness logit, and the four corners of the
+table's cell (after Long et al. 2021, "Parsing table structures in the wild").
 
-Legend of shapes: n pictures, h × w pixels, h/4 × w/2 cells.
+Legend of shapes: n pictures, h × w pixels. The output has h/4 × w/2 cells for digits, h/4 × w/4
+for cells of tables.
 """
 
 from collections.abc import Iterator
@@ -24,6 +27,7 @@ from tenfold.model.detector_config import (
 from tenfold.model.trainable import TrainableNetwork
 
 OUTPUTS = 1 + len(DETECTED_CLASSES) + 4  # objectness, classes, box
+CELL_OUTPUTS = 1 + 8  # objectness, x and y of four corners, clockwise from top left
 OBJECTNESS, CLASS_LOGITS, BOX = slice(0, 1), slice(1, OUTPUTS - 4), slice(OUTPUTS - 4, OUTPUTS)
 
 INITIAL_OBJECTNESS = -4.0
@@ -99,19 +103,21 @@ class ResidualBlock(nn.Module):
 
 
 class DetectorNetwork(TrainableNetwork):
-    """Finds digits and the marks between them.
+    """Finds digits and the marks between them, or the cells of tables.
 
-    Stride 4 down and 2 across is kept for the output, so that two narrow digits side by side lie
-    in different cells. A body at 1/8 × 1/4 sees the surroundings.
+    Stride 4 down and 2 across is kept for the output of digits, so that two narrow ones side by
+    side lie in different cells. A body at half of the output's size sees the surroundings.
     """
 
     def __init__(self, config: DetectorConfig) -> None:
         super().__init__()
         self.config = config
         first, second = config.stem
+        digits = config.finds == "digits"
+        outputs = OUTPUTS if digits else CELL_OUTPUTS
         self.stem = nn.Sequential(
             Convolution(2, first, size=5, stride=(2, 2)),
-            Convolution(first, second, stride=(2, 1)),
+            Convolution(first, second, stride=(2, 1 if digits else 2)),
             Convolution(second, second),
         )
         self.down = Convolution(second, config.body, stride=(2, 2))
@@ -119,10 +125,13 @@ class DetectorNetwork(TrainableNetwork):
         self.up = Convolution(config.body, config.head, size=1, relu=False)
         self.skip = Convolution(second, config.head, size=1, relu=False)
         self.head = Convolution(config.head, config.head)
-        self.output = nn.Conv2d(config.head, OUTPUTS, 1)
+        self.output = nn.Conv2d(config.head, outputs, 1)
 
     def forward(self, pixels_nhw: Tensor) -> Tensor:
-        """Map grey levels [n, h, w] in 0 … 255, h and w multiples of 8, to [n, 19, h/4, w/2]."""
+        """Map grey levels [n, h, w] in 0 … 255 to [n, 19, h/4, w/2], or [n, 9, h/4, w/4].
+
+        h and w are multiples of 8.
+        """
         x = local_contrast(pixels_nhw.float()).to(memory_format=torch.channels_last)
         fine = self.stem(x.to(self.compute_dtype))
         coarse = self.up(self.body(self.down(fine)))
@@ -155,7 +164,7 @@ class DetectorNetwork(TrainableNetwork):
                 layer.weight.copy_(weight)
         with torch.no_grad():
             self.output.weight.mul_(0.1)  # no class is preferred at the start
-            bias = torch.zeros(OUTPUTS)
+            bias = torch.zeros(self.output.out_channels)
             bias[OBJECTNESS] = INITIAL_OBJECTNESS
             if self.output.bias is not None:
                 self.output.bias.copy_(bias)

@@ -1,4 +1,4 @@
-"""Peaks of a detector's output: what the ONNX graph computes too."""
+"""Peaks of a detector's output: what its ONNX graph computes too."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,13 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name every PyTorch reader expects
 
 from tenfold.model.detector import BOX, CLASS_LOGITS, OBJECTNESS
-from tenfold.model.detector_config import BOX_UNIT_PX, CELL_HEIGHT_PX, CELL_WIDTH_PX
+from tenfold.model.detector_config import (
+    BOX_UNIT_PX,
+    CELL_HEIGHT_PX,
+    CELL_WIDTH_PX,
+    CORNER_UNIT_PX,
+    STRIDE_PX,
+)
 
 
 class Peaks(NamedTuple):
@@ -24,16 +30,22 @@ class Peaks(NamedTuple):
     boxes: Tensor
 
 
+class CellPeaks(NamedTuple):
+    """The same of a detector of the cells of tables.
+
+    Attributes:
+        objectness: float32[k] in [0, 1], highest first.
+        corners: float32[k, 4, 2]: x and y in pixels, clockwise from top left.
+    """
+
+    objectness: Tensor
+    corners: Tensor
+
+
 def peaks(output_chw: Tensor, count: int) -> Peaks:
     """Return the `count` highest peaks of one picture's output [19, h, w]; fewer if it is small."""
-    logits = output_chw[OBJECTNESS]
-    highest = F.max_pool2d(logits[None], 3, 1, 1)[0]
-    score = torch.where(logits == highest, logits.sigmoid(), 0.0).flatten()
-    objectness, index = score.topk(min(count, len(score)))
-    width = output_chw.shape[2]
-    found = output_chw.flatten(1)[:, index].T
+    objectness, column, row, found = _highest(output_chw, count)
     log_w, log_h, shift_x, shift_y = found[:, BOX].unbind(1)
-    column, row = index % width, index // width
     boxes = [
         (column + shift_x + 0.5) * CELL_WIDTH_PX,
         (row + shift_y + 0.5) * CELL_HEIGHT_PX,
@@ -41,3 +53,21 @@ def peaks(output_chw: Tensor, count: int) -> Peaks:
         log_h.exp() * BOX_UNIT_PX,
     ]
     return Peaks(objectness, found[:, CLASS_LOGITS].softmax(1), torch.stack(boxes, dim=1))
+
+
+def cell_peaks(output_chw: Tensor, count: int) -> CellPeaks:
+    """Return the `count` highest peaks of one picture's output [9, h, w]; fewer if it is small."""
+    objectness, column, row, found = _highest(output_chw, count)
+    middle = (torch.stack([column, row], dim=1) + 0.5) * STRIDE_PX
+    corners = found[:, 1:].reshape(-1, 4, 2) * CORNER_UNIT_PX + middle[:, None]
+    return CellPeaks(objectness, corners)
+
+
+def _highest(output_chw: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return objectness, column, row and outputs [k, c] of the highest peaks."""
+    logits = output_chw[OBJECTNESS]
+    highest = F.max_pool2d(logits[None], 3, 1, 1)[0]
+    score = torch.where(logits == highest, logits.sigmoid(), 0.0).flatten()
+    objectness, index = score.topk(min(count, len(score)))
+    width = output_chw.shape[2]
+    return objectness, index % width, index // width, output_chw.flatten(1)[:, index].T

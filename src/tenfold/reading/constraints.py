@@ -1,4 +1,4 @@
-"""What a number may be: its length, a pattern, a list of values, a check digit."""
+"""What is known of the numbers of a picture: length, pattern, values, a check digit, cells."""
 
 import re
 from collections.abc import Callable
@@ -15,7 +15,7 @@ MAX_PATTERN_CHARACTERS = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Constraints:
-    """What a number may be. Texts that do not fit are no candidates.
+    """What a number may be, and how many cells there are. Texts that do not fit are no candidates.
 
     Attributes:
         length: count of digits; marks do not count.
@@ -23,6 +23,7 @@ class Constraints:
         values: the only texts that are possible.
         check: the rule of a check digit, which is the last one.
         digits_only: marks are left out of the text.
+        rows, columns: of a grid or a table.
 
     Raises:
         TenfoldError: the pattern is no regular expression, or is too long.
@@ -33,6 +34,8 @@ class Constraints:
     values: frozenset[str] | None = None
     check: CheckDigit | None = None
     digits_only: bool = False
+    rows: int | None = None
+    columns: int | None = None
 
     def __post_init__(self) -> None:
         """Check the pattern."""

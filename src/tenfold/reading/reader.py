@@ -9,8 +9,8 @@ from typing import Literal, TypeVar, get_args
 
 import numpy as np
 
-from tenfold.bundle.detector_runtime import OnnxDetector
-from tenfold.bundle.format import SHIPPED, find_detector
+from tenfold.bundle.detector_runtime import OnnxCellDetector, OnnxDetector
+from tenfold.bundle.format import SHIPPED, find_cell_detector, find_detector
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.decoding import Picture, Pixels, load_pixels
 from tenfold.data.file_pages import FilePage
@@ -18,13 +18,13 @@ from tenfold.errors import DataError
 from tenfold.reading.components import scale_box
 from tenfold.reading.constraints import ANYTHING, Constraints
 from tenfold.reading.foreground import to_grey
-from tenfold.reading.grid import read_grid
+from tenfold.reading.grid import GridReader
 from tenfold.reading.number_reader import NumberReader, NumberReaderConfig
 from tenfold.reading.page import Page
 from tenfold.reading.single_digit import Crop, crop_digit, crop_foreground, single_page
 from tenfold.reading.strokes import Strokes, draw_strokes
 
-Layout = Literal["numbers", "single", "grid"]
+Layout = Literal["numbers", "single", "grid", "table"]
 
 T = TypeVar("T")
 
@@ -37,6 +37,7 @@ class Reader:
     Args:
         classifier: classifies pictures that are one digit.
         numbers: reads all others.
+        cells: finds the cells of grids and tables.
         min_probability: what is less probable is not accepted; by default the bundle's thresholds.
     """
 
@@ -44,6 +45,7 @@ class Reader:
         self,
         classifier: OnnxClassifier,
         numbers: NumberReader,
+        cells: OnnxCellDetector,
         min_probability: float | None = None,
     ) -> None:
         self.classifier = classifier
@@ -53,6 +55,7 @@ class Reader:
             self.min_probability = min_probability
             config = replace(numbers.config, min_probability=min_probability)
             self.numbers = NumberReader(numbers.detector, numbers.classifier, config)
+        self.grids = GridReader(cells, self.numbers)
 
     @classmethod
     def load(
@@ -71,7 +74,8 @@ class Reader:
             BundleError: a file is missing, damaged, or does not fit the others.
         """
         classifier = OnnxClassifier.load(path)
-        return cls(classifier, load_number_reader(path, threads), min_probability)
+        numbers, cells = load_number_reader(path, threads), load_cell_detector(path, threads)
+        return cls(classifier, numbers, cells, min_probability)
 
     def read(
         self, picture: Picture, layout: Layout = "numbers", constraints: Constraints = ANYTHING
@@ -82,8 +86,9 @@ class Reader:
             picture: a file's path, its bytes, a page of `file_pages`, a PIL image, or pixels
                 [h, w] or [h, w, 3]: integers 0 … 255, or floats in [0, 1].
             layout: "numbers" finds any number of numbers; "single" takes the picture as one
-                digit; "grid" reads the cells of a printed grid, one digit each.
-            constraints: what each number may be; only for the layout "numbers".
+                digit; "grid" reads the cells of a printed grid, one digit each; "table" those of
+                a table, one number each.
+            constraints: what each number may be, and how many rows and columns there are.
 
         Raises:
             DataError: the picture cannot be decoded, has no grid, or is a file of several pages.
@@ -129,7 +134,7 @@ class Reader:
         An error in place of a picture is yielded as it is.
         """
         if layout not in get_args(Layout):
-            raise DataError(f"layout {layout!r}: use numbers, single or grid")
+            raise DataError(f"layout {layout!r}: use numbers, single, grid or table")
         if layout == "single":
             crops = (_outcome(picture, crop_digit) for picture in pictures)
             while batch := list(islice(crops, BATCH)):
@@ -140,7 +145,9 @@ class Reader:
 
     def _read_pixels(self, pixels: Pixels, layout: Layout, constraints: Constraints) -> Page:
         if layout == "grid":
-            return read_grid(self.numbers, pixels)
+            return self.grids.read_grid(pixels, constraints)
+        if layout == "table":
+            return self.grids.read_table(pixels, constraints)
         grey = to_grey(pixels)
         found = self.numbers.detect(grey)
         page = self.numbers.page(found, grey, constraints)
@@ -191,6 +198,12 @@ def load_number_reader(path: str | Path, threads: int = 1) -> NumberReader:
     file, facts, model = find_detector(path)
     detector, classifier = OnnxDetector(model, threads, str(file)), OnnxClassifier.load(file.parent)
     return NumberReader(detector, classifier, NumberReaderConfig.of(facts))
+
+
+def load_cell_detector(path: str | Path, threads: int = 1) -> OnnxCellDetector:
+    """Return the cell detector of a bundle, or of the shipped one; see `load_number_reader`."""
+    file, _, model = find_cell_detector(path)
+    return OnnxCellDetector(model, threads, str(file))
 
 
 def _outcome(picture: Picture | DataError, read: Callable[[Pixels], T]) -> T | DataError:

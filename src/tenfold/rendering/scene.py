@@ -27,6 +27,8 @@ MIN_VISIBLE = 0.6
 FIXED_POINT_BITS = 4
 # A bent line is drawn in straight pieces of about this length.
 STRAIGHT_PX = 30
+# What is nearer to the camera is drawn as if it were so near: it lies far outside the crop.
+NEAREST_DEPTH = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +57,8 @@ class Scene:
         tilt: cosine and sine of the angle by which the page is rotated.
         random: source of all draws.
         bend: how far a line of writing of 100 pixels sags or rises, pixels.
-        keystone: growth of scale for each pixel to the right and downwards.
+        keystone: by how much the page is nearer to the camera, as a share of its distance, for each
+            pixel to the right and downwards.
         max_labels: when there are as many, further labelled characters are left out.
         labels: class, middle x and y, width, height of each.
         occupied: boxes of characters and of what stands beside them.
@@ -90,7 +93,8 @@ class Scene:
     def to_crop(self, x: float, y: float) -> Point:
         """Convert a position on the page to one in the crop."""
         cos, sin = self.tilt
-        scale = 1 + self.keystone[0] * x + self.keystone[1] * y
+        depth = 1 - self.keystone[0] * x - self.keystone[1] * y
+        scale = 1 / max(depth, NEAREST_DEPTH)
         x, y = x * scale, y * scale + self.bend * (x / 100) ** 2
         return cos * x - sin * y + self.shape[1] / 2, sin * x + cos * y + self.shape[0] / 2
 

@@ -21,7 +21,7 @@ from starlette.exceptions import HTTPException
 
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.processes import end_with_parent
-from tenfold.reading.reader import Reader, load_number_reader
+from tenfold.reading.reader import Reader, load_cell_detector, load_number_reader
 
 T = TypeVar("T")
 
@@ -38,7 +38,8 @@ load_classifier = lru_cache(OnnxClassifier.load)  # once a process
 @lru_cache
 def load_reader(bundle: str | Path) -> Reader:
     """Return the reader of a bundle, as `Reader.load` does, but load it once a process."""
-    return Reader(load_classifier(bundle), load_number_reader(bundle))
+    numbers, cells = load_number_reader(bundle), load_cell_detector(bundle)
+    return Reader(load_classifier(bundle), numbers, cells)
 
 
 @lru_cache

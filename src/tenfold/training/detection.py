@@ -1,8 +1,11 @@
 """The task of a recipe with a `[detector]` table: find digits in rendered fields."""
 
+from collections.abc import Sequence
 from functools import partial
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from tenfold.artifacts.training import DetectionRecord
 from tenfold.data.digits import Digits
@@ -13,10 +16,10 @@ from tenfold.model.detector_config import DetectorConfig
 from tenfold.model.peaks import peaks
 from tenfold.model.trainable import TrainableNetwork
 from tenfold.reading.suppression import suppress
-from tenfold.rendering.fields import Field, FieldRenderer
+from tenfold.rendering.fields import Field, FieldConfig, FieldRenderer
 from tenfold.training.detection_loss import detection_loss
-from tenfold.training.field_batches import FieldBatches, stack_fields
 from tenfold.training.recipe import Recipe
+from tenfold.training.rendered_batches import RenderedBatches
 from tenfold.training.task import Measurement, Task
 
 MEASURING_BATCH = 50
@@ -48,12 +51,22 @@ def detection_task(
     fields = [held_out.render(index) for index in range(recipe.fields.evaluation)]
     return Task(
         network=DetectorNetwork(recipe.detector or DetectorConfig()).initialise(weights).to(device),
-        batches=FieldBatches(renderer, recipe.schedule.images_before, device),
+        batches=RenderedBatches(
+            renderer.render, stack_fields, recipe.schedule.images_before, device
+        ),
         loss=detection_loss,
         seed=seed,
         measure=partial(measure, fields=fields),
         record=DetectionRecord,
     )
+
+
+def stack_fields(fields: Sequence[Field]) -> tuple[Tensor, Tensor]:
+    """Return pixels uint8[n, h, w] and labels float32[n, 16, 5]; rows without an object have -1."""
+    labels = torch.full((len(fields), FieldConfig.max_labels, 5), -1.0)
+    for row, field in zip(labels, fields, strict=True):
+        row[: len(field.labels)] = torch.from_numpy(field.labels)
+    return torch.from_numpy(np.stack([field.pixels for field in fields])), labels
 
 
 def measure(network: TrainableNetwork, fields: list[Field]) -> Measurement:

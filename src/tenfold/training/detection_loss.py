@@ -85,7 +85,7 @@ def detection_loss(outputs: Tensor, labels_nk5: Tensor) -> Tensor:
     n, _, h, w = outputs.shape
     wanted = targets(labels_nk5, h, w)
     objects = max(len(wanted.picture), 1)
-    loss = _focal_loss(outputs[:, OBJECTNESS].squeeze(1), wanted.heat) / objects
+    loss = focal_loss(outputs[:, OBJECTNESS].squeeze(1), wanted.heat) / objects
     total = sum(weight for _, weight in NEIGHBOURS) * objects
     for offset, weight in NEIGHBOURS:
         column = (wanted.column + offset).clamp(0, w - 1)
@@ -103,7 +103,7 @@ def detection_loss(outputs: Tensor, labels_nk5: Tensor) -> Tensor:
     return loss * n
 
 
-def _focal_loss(logits_nhw: Tensor, heat_nhw: Tensor) -> Tensor:
+def focal_loss(logits_nhw: Tensor, heat_nhw: Tensor) -> Tensor:
     """Return CenterNet's focal loss, summed: exponents 2 and, near peaks, 4."""
     p = torch.sigmoid(logits_nhw)
     at_peaks = (1 - p).square() * F.logsigmoid(logits_nhw)

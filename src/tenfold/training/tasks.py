@@ -4,6 +4,7 @@ import torch
 
 from tenfold.artifacts.training import DetectionRecord, JournalRecord, TrainingRecord
 from tenfold.data.digits import Digits
+from tenfold.training.cells import cell_task
 from tenfold.training.detection import detection_task
 from tenfold.training.digits import digit_task
 from tenfold.training.recipe import Recipe
@@ -29,4 +30,5 @@ def recipe_task(
     """
     if recipe.detector is None:
         return digit_task(recipe, member, training, monitored, device)
-    return detection_task(recipe, member, training, monitored, device)
+    task = detection_task if recipe.detector.finds == "digits" else cell_task
+    return task(recipe, member, training, monitored, device)

@@ -1,0 +1,322 @@
+"""Pictures of grids and tables with the corners of every cell: training data.
+
+A picture is a function of (seed, index) alone. With other versions of OpenCV, Pillow or
+scikit-image it may have other bytes.
+"""
+
+import dataclasses
+import itertools
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from tenfold.data.seeds import derive_seed
+from tenfold.rendering import clutter
+from tenfold.rendering.exposure import Exposure, expose, sample_exposure
+from tenfold.rendering.glyphs import LETTERS, Form, Glyph, GlyphSource, Hand
+from tenfold.rendering.ground import add_desk, add_fold
+from tenfold.rendering.sampling import Random, bernoulli, log_uniform, weighted_choice
+from tenfold.rendering.scene import Ruler, Scene
+from tenfold.rendering.writing import FORMS, sample_hand
+
+if TYPE_CHECKING:  # it imports torch, which reading needs not
+    from tenfold.data.digits import Digits
+
+Floats = npt.NDArray[np.float32]
+
+PRINTED: tuple[tuple[Form, float], ...] = (("print", 1.0),)
+DRAWN_DIGITS, DRAWN_LETTERS = 6, 2  # of a hand, each of them placed many times
+# A cell has a label if its corners are in the picture, give or take this.
+OUTSIDE_PX = 2.0
+SUDOKU_SIDES = (9, 9, 9, 6, 4, 16)
+BLOCK_SIDES = {16: 4, 9: 3, 6: 3, 4: 2}
+
+
+@dataclass(frozen=True)
+class TableConfig:
+    """What is rendered.
+
+    Args:
+        side: of the picture, pixels.
+        cell_height_px: least and greatest height of a cell.
+        max_columns, max_rows: of a table that is no Sudoku.
+    """
+
+    side: int = 192
+    cell_height_px: tuple[float, float] = (11.0, 48.0)
+    max_columns: int = 24
+    max_rows: int = 30
+
+
+@dataclass(frozen=True, eq=False)
+class TablePicture:
+    """A rendered picture.
+
+    Args:
+        pixels: uint8[side, side].
+        cells: float32[n, 4, 2]: x and y of the corners of each cell, clockwise from top left.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    cells: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table on the page: positions of its rules, and every how many one is bold; 0 for none."""
+
+    columns: Floats
+    rows: Floats
+    bold_every: int
+
+    def cells(self) -> list[tuple[float, float, float, float]]:
+        """Return left, top, right and bottom of each cell, row by row."""
+        return [
+            (left, top, right, bottom)
+            for top, bottom in itertools.pairwise(self.rows.tolist())
+            for left, right in itertools.pairwise(self.columns.tolist())
+        ]
+
+
+class TableRenderer:
+    """Renders pictures of tables.
+
+    Args:
+        digits: images of handwritten digits to fill them with.
+        seed: another seed gives other pictures.
+        config: sizes.
+    """
+
+    def __init__(self, digits: "Digits", seed: int, config: TableConfig = TableConfig()) -> None:
+        self.source = GlyphSource(digits)
+        self.seed = seed
+        self.config = config
+
+    def render(self, index: int) -> TablePicture:
+        """Render one picture, the same for the same index in every process and order."""
+        random = np.random.default_rng(derive_seed(self.seed, "table", index))
+        side = self.config.side
+        scene = _scene(side, random)
+        unit = log_uniform(random, self.config.cell_height_px)
+        tables = []
+        if bernoulli(random, 0.9):
+            tables.append(self._sample_table(unit, random))
+            if bernoulli(random, 0.2):
+                tables.append(_beside(tables[0], unit, random))
+        cells = [self._draw(scene, table, unit) for table in tables]
+        self._add_clutter(scene, 0.5 * unit, random)
+        pixels = expose(scene, _exposure(scene, unit, random), random)
+        corners = np.concatenate([np.zeros((0, 4, 2), np.float32), *cells])
+        inside = (corners > -OUTSIDE_PX) & (corners < side + OUTSIDE_PX)
+        return TablePicture(pixels, corners[inside.all(axis=(1, 2))])
+
+    def _sample_table(self, unit: float, random: Random) -> Table:
+        """Draw the rules of a table, of which at least a part is in the picture."""
+        if bernoulli(random, 0.5):
+            count = SUDOKU_SIDES[random.integers(len(SUDOKU_SIDES))]
+            width = unit * random.uniform(0.75, 1.25)
+            columns, rows = np.full(count, width), np.full(count, unit)
+            bold = BLOCK_SIDES[count] if bernoulli(random, 0.85) else 0
+        else:
+            columns, rows, bold = self._sample_sizes(unit, random)
+        edges = [np.concatenate([[0.0], np.cumsum(sizes)]) for sizes in (columns, rows)]
+        half = self.config.side / 2
+        for axis, edge in enumerate(edges):
+            length = edge[-1]
+            room = max(half - length / 2, 0.3 * length if bernoulli(random, 0.3) else 0.0)
+            room = max(room, length / 2 - 0.6 * half)
+            edges[axis] = edge - length / 2 + random.uniform(-room, room)
+        return Table(edges[0].astype(np.float32), edges[1].astype(np.float32), bold)
+
+    def _sample_sizes(self, unit: float, random: Random) -> tuple[Floats, Floats, int]:
+        config = self.config
+        columns = int(random.integers(1, config.max_columns + 1))
+        rows = int(random.integers(1, config.max_rows + 1))
+        width = unit * (
+            random.uniform(0.7, 1.4) if bernoulli(random, 0.4) else random.uniform(1, 5)
+        )
+        spread = 0.4 if bernoulli(random, 0.5) else 0.0
+        widths = width * np.exp(random.normal(0, spread, columns))
+        heights = unit * np.exp(random.normal(0, 0.2 if bernoulli(random, 0.15) else 0.0, rows))
+        bold = int(random.integers(2, 6)) if bernoulli(random, 0.2) else 0
+        widths = widths.clip(0.7 * unit, 8 * unit)
+        return widths.astype(np.float32), heights.astype(np.float32), bold
+
+    def _draw(self, scene: Scene, table: Table, unit: float) -> Floats:
+        """Print a table and fill it; return the corners of its cells in the picture."""
+        random, cells = scene.random, table.cells()
+        _shade(scene, cells)
+        _print_rules(scene, table, unit)
+        self._fill(scene, cells, unit)
+        corners = [
+            [scene.to_crop(x, y) for x, y in ((a, b), (c, b), (c, d), (a, d))]
+            for a, b, c, d in cells
+        ]
+        if bernoulli(random, 0.15):
+            _cross_out_some(scene, cells, unit)
+        return np.array(corners, np.float32)
+
+    def _fill(self, scene: Scene, cells: list[tuple[float, ...]], unit: float) -> None:
+        random = scene.random
+        height = unit * random.uniform(0.4, 0.85)
+        hands = [
+            sample_hand(height, scene.tilt, random, PRINTED if bernoulli(random, 0.45) else FORMS)
+            for _ in range(2)
+        ]
+        glyphs = [self._glyphs(hand, random) for hand in hands]
+        small = dataclasses.replace(hands[1], height_px=0.35 * unit, stroke_px=1.0)
+        filled = weighted_choice(random, ((0.0, 0.1), (0.35, 0.4), (0.7, 0.25), (1.0, 0.25)))
+        candidates = 0.12 if unit > 24 and bernoulli(random, 0.3) else 0.0  # noqa: PLR2004
+        small_glyphs = self._glyphs(small, random) if candidates else []
+        for left, top, right, bottom in cells:
+            x, y = scene.to_crop((left + right) / 2, (top + bottom) / 2)
+            if not (-unit < x < scene.shape[1] + unit and -unit < y < scene.shape[0] + unit):
+                continue
+            if not bernoulli(random, filled):
+                if bernoulli(random, candidates):
+                    middle = (left + 0.3 * unit, top + 0.25 * unit)
+                    _write(scene, small_glyphs, small, middle, 2)
+                continue
+            which = int(random.integers(2))
+            room = max(1, int((right - left) / (0.75 * height)))
+            count = int(random.integers(1, min(room, 8) + 1))
+            middle = ((left + right) / 2, (top + bottom) / 2 + random.normal(0, 0.06) * unit)
+            _write(scene, glyphs[which], hands[which], middle, count)
+
+    def _glyphs(self, hand: Hand, random: Random) -> list[Glyph]:
+        names = [str(digit) for digit in random.permutation(10)[:DRAWN_DIGITS]]
+        names += [LETTERS[k] for k in random.integers(0, len(LETTERS), DRAWN_LETTERS)]
+        return [self.source.draw(name, hand, random) for name in names]
+
+    def _add_clutter(self, scene: Scene, unit: float, random: Random) -> None:
+        hand = sample_hand(max(10.0, unit), scene.tilt, random)
+        for _ in range(int(random.integers(0, 4))):
+            clutter.print_words(scene, random)
+        for _ in range(int(random.integers(0, 3))):
+            clutter.print_paragraph(scene, random)
+        if bernoulli(random, 0.2):
+            clutter.write_letters(scene, self.source, hand, random)
+        if bernoulli(random, 0.1):
+            clutter.doodle(scene, random)
+        if bernoulli(random, 0.05):
+            clutter.stamp(scene, random)
+        if bernoulli(random, 0.25):
+            add_desk(scene, random)
+        if bernoulli(random, 0.1):
+            add_fold(scene, random)
+        if bernoulli(random, 0.2):
+            clutter.specks(scene, random)
+
+
+def _scene(side: int, random: Random) -> Scene:
+    """Draw how the page lies before the camera."""
+    turned = bernoulli(random, 0.2)
+    angle = math.radians(random.uniform(-44, 44) if turned else random.normal(0, 4))
+    scene = Scene((side, side), (math.cos(angle), math.sin(angle)), random, max_labels=0)
+    if bernoulli(random, 0.5):
+        x, y = random.normal(0, 0.14, 2) / (side / 2)
+        scene.keystone = (float(x), float(y))
+    if bernoulli(random, 0.25):
+        scene.bend = random.normal(0, 3)
+    return scene
+
+
+def _exposure(scene: Scene, unit: float, random: Random) -> Exposure:
+    """Draw how the picture looks; some are out of focus, as those of old telephones."""
+    scene.faintest = 0.5
+    exposure = sample_exposure(scene, 0.5 * unit, random)
+    if bernoulli(random, 0.25):
+        exposure = dataclasses.replace(exposure, blur_px=unit * random.uniform(0.02, 0.09))
+    return exposure
+
+
+def _beside(table: Table, unit: float, random: Random) -> Table:
+    """Return a table like another, on one of its sides."""
+    gap = unit * random.uniform(0.3, 3)
+    sign = 1 if bernoulli(random, 0.5) else -1
+    if bernoulli(random, 0.5):
+        shift = sign * (table.columns[-1] - table.columns[0] + gap)
+        return dataclasses.replace(table, columns=table.columns + np.float32(shift))
+    shift = sign * (table.rows[-1] - table.rows[0] + gap)
+    return dataclasses.replace(table, rows=table.rows + np.float32(shift))
+
+
+def _print_rules(scene: Scene, table: Table, unit: float) -> None:
+    """Print thin rules, bold ones, and a frame; some are faint or broken."""
+    random = scene.random
+    thin = Ruler(
+        width_px=weighted_choice(random, ((1, 0.75), (2, 0.25))) if unit > 16 else 1,  # noqa: PLR2004
+        darkness=random.uniform(0.12, 0.45) if bernoulli(random, 0.5) else random.uniform(0.4, 1),
+        missing=random.uniform(0.02, 0.25) if bernoulli(random, 0.15) else 0.0,
+        dash_px=random.uniform(2, 5) if bernoulli(random, 0.06) else 0.0,
+    )
+    bold_px = thin.width_px + int(random.integers(0, 3 if unit < 24 else 5))  # noqa: PLR2004
+    bold = Ruler(width_px=bold_px, darkness=min(1.0, thin.darkness * random.uniform(1, 3)))
+    framed = bernoulli(random, 0.7)
+    phase = 0 if bernoulli(random, 0.8) else int(random.integers(0, max(1, table.bold_every)))
+    ends = ((table.columns[0], table.columns[-1]), (table.rows[0], table.rows[-1]))
+    for axis, places in enumerate((table.columns, table.rows)):
+        first, last = (float(end) for end in ends[1 - axis])
+        for number, place in enumerate(places.tolist()):
+            is_frame = framed and number in {0, len(places) - 1}
+            is_bold = table.bold_every and (number + phase) % table.bold_every == 0
+            start, end = (
+                ((place, first), (place, last))
+                if axis == 0
+                else (
+                    (first, place),
+                    (last, place),
+                )
+            )
+            scene.rule(start, end, bold if is_bold or is_frame else thin)
+    if bernoulli(random, 0.08):
+        grown = random.uniform(2, 5)
+        box = (ends[0][0] - grown, ends[1][0] - grown, ends[0][1] + grown, ends[1][1] + grown)
+        scene.frame((float(box[0]), float(box[1]), float(box[2]), float(box[3])), thin)
+    _occupy(scene, table)
+
+
+def _occupy(scene: Scene, table: Table) -> None:
+    """Keep what is printed beside tables out of them."""
+    left, right = float(table.columns[0]), float(table.columns[-1])
+    top, bottom = float(table.rows[0]), float(table.rows[-1])
+    x, y = zip(
+        *(scene.to_crop(*corner) for corner in itertools.product((left, right), (top, bottom))),
+        strict=True,
+    )
+    scene.occupied.append((min(x), min(y), max(x), max(y)))
+
+
+def _shade(scene: Scene, cells: list[tuple[float, float, float, float]]) -> None:
+    """Tint some cells."""
+    random = scene.random
+    if not bernoulli(random, 0.15):
+        return
+    darkness, share = random.uniform(0.04, 0.35), random.uniform(0.05, 1)
+    for cell in cells:
+        if bernoulli(random, share):
+            scene.shade(cell, darkness)
+
+
+def _write(
+    scene: Scene, glyphs: list[Glyph], hand: Hand, middle: tuple[float, float], count: int
+) -> None:
+    """Place some of the drawn characters side by side around a position on the page."""
+    random = scene.random
+    chosen = [glyphs[k] for k in random.integers(0, len(glyphs), count)]
+    widths = [glyph.coverage.shape[1] + 0.06 * hand.height_px for glyph in chosen]
+    x = middle[0] - sum(widths) / 2
+    for glyph, width in zip(chosen, widths, strict=True):
+        scene.place(glyph, (x + width / 2, middle[1]), hand.darkness, labelled=False)
+        x += width
+
+
+def _cross_out_some(
+    scene: Scene, cells: list[tuple[float, float, float, float]], unit: float
+) -> None:
+    for cell in cells:
+        if bernoulli(scene.random, 0.05):
+            clutter.cross_out(scene, cell, 0.5 * unit, scene.random.uniform(0.4, 1))
