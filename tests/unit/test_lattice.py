@@ -12,21 +12,24 @@ SIDE = 20.0
 
 
 def crossings(
-    rows: int, columns: int, turn: float = 0.0, perspective: float = 0.0, widths: float = 0.0
+    size: tuple[int, int], *, turn: float = 0.0, perspective: float = 0.0, widths: float = 0.0
 ) -> Floats:
     """Return the crossings float32[rows + 1, columns + 1, 2] of a grid seen from somewhere."""
+    rows, columns = size
     steps = np.exp(widths * np.random.default_rng(columns).normal(0, 1, columns))
     x = np.concatenate([[0.0], np.cumsum(steps)]) * SIDE
     y = np.arange(rows + 1) * SIDE
     points = np.stack(np.meshgrid(x, y), axis=2) - (x[-1] / 2, y[-1] / 2)
     points /= 1 - perspective * points[..., 1:] / (y[-1] / 2)
     cos, sin = np.cos(turn), np.sin(turn)
-    return (points @ np.array([[cos, sin], [-sin, cos]]) + 300).astype(np.float32)
+    turned = points @ np.array([[cos, sin], [-sin, cos]]) + 300
+    return np.asarray(turned, np.float32)
 
 
 def cells_of(grid: Floats) -> Floats:
     """Return the corners float32[rows, columns, 4, 2] of each cell."""
-    return np.stack([grid[:-1, :-1], grid[:-1, 1:], grid[1:, 1:], grid[1:, :-1]], axis=2)
+    corners = [grid[:-1, :-1], grid[:-1, 1:], grid[1:, 1:], grid[1:, :-1]]
+    return np.stack(corners, axis=2).astype(np.float32, copy=False)
 
 
 def found(corners: Floats, seed: int = 0, shake: float = 0.0) -> Cells:
@@ -53,7 +56,7 @@ def found(corners: Floats, seed: int = 0, shake: float = 0.0) -> Cells:
 def test_rows_and_columns_are_those_of_the_grid(
     size: tuple[int, int], seen: dict[str, float], seed: int
 ) -> None:
-    grid = crossings(*size, **seen)
+    grid = crossings(size, **seen)
     (lattice,) = find_lattices(found(cells_of(grid).reshape(-1, 4, 2), seed, shake=0.4))
     assert lattice.objectness.shape == size
     np.testing.assert_allclose(lattice.corners, grid, atol=2)
@@ -63,7 +66,7 @@ def test_rows_and_columns_are_those_of_the_grid(
 @given(missing=st.sets(st.integers(0, 48), max_size=8), seed=st.integers(0, 1000))
 def test_cells_that_were_not_found_are_filled_in(missing: set[int], seed: int) -> None:
     """Up to eight of the 7 × 7 inner cells are missing."""
-    grid = crossings(9, 9, turn=0.2, perspective=0.2)
+    grid = crossings((9, 9), turn=0.2, perspective=0.2)
     cells = cells_of(grid)
     kept = np.ones((9, 9), bool)
     kept[1:8, 1:8].flat[list(missing)] = False
@@ -75,20 +78,20 @@ def test_cells_that_were_not_found_are_filled_in(missing: set[int], seed: int) -
 
 
 def test_two_grids_are_told_apart() -> None:
-    large, small = crossings(6, 6), crossings(2, 3) + np.float32(200)
+    large, small = crossings((6, 6)), crossings((2, 3)) + np.float32(200)
     corners = np.concatenate([cells_of(grid).reshape(-1, 4, 2) for grid in (small, large)])
     shapes = [lattice.objectness.shape for lattice in find_lattices(found(corners))]
     assert shapes == [(6, 6), (2, 3)]
 
 
 def test_a_cell_that_was_found_twice_counts_once() -> None:
-    corners = cells_of(crossings(3, 3)).reshape(-1, 4, 2)
+    corners = cells_of(crossings((3, 3))).reshape(-1, 4, 2)
     (lattice,) = find_lattices(found(np.concatenate([corners, corners + np.float32(1)])))
     assert lattice.objectness.shape == (3, 3)
 
 
 def test_what_stands_beside_a_grid_is_no_column() -> None:
-    grid = crossings(9, 10)
+    grid = crossings((9, 10))
     cells = cells_of(grid)
     kept = np.concatenate([cells[:, :9].reshape(-1, 4, 2), cells[3:4, 9]])
     (lattice,) = find_lattices(found(kept))
@@ -97,11 +100,11 @@ def test_what_stands_beside_a_grid_is_no_column() -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_few_cells_are_no_grid(count: int) -> None:
-    assert find_lattices(found(cells_of(crossings(2, 2)).reshape(-1, 4, 2)[:count])) == []
+    assert find_lattices(found(cells_of(crossings((2, 2))).reshape(-1, 4, 2)[:count])) == []
 
 
 def test_area_and_turns() -> None:
-    grid = crossings(2, 3)
+    grid = crossings((2, 3))
     lattice = Lattice(grid, np.arange(6, dtype=np.float32).reshape(2, 3))
     assert lattice.area == pytest.approx(6 * SIDE**2, rel=1e-5)
     assert lattice.score == pytest.approx(6 * SIDE**2 * 2.5, rel=1e-5)
@@ -112,5 +115,5 @@ def test_area_and_turns() -> None:
 
 
 def test_config_says_what_is_left_out() -> None:
-    corners = cells_of(crossings(2, 2)).reshape(-1, 4, 2)
+    corners = cells_of(crossings((2, 2))).reshape(-1, 4, 2)
     assert find_lattices(found(corners), LatticeConfig(min_cells=5)) == []

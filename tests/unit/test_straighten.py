@@ -31,7 +31,7 @@ def with_dots(grid: Floats, scale: float) -> np.ndarray:
     "seen", [{}, {"turn": 0.5}, {"perspective": 0.25, "turn": -0.2}, {"widths": 0.3}]
 )
 def test_dots_stay_in_their_cells(seen: dict[str, float], scale: float) -> None:
-    grid = crossings(5, 6, **seen)
+    grid = crossings((5, 6), **seen)
     picture = with_dots(grid, scale)
     straight = straighten(picture, seen_lattice(grid * np.float32(scale)), 40)
     _, _, _, centres = cv2.connectedComponentsWithStats((straight.grey < 128).astype(np.uint8))
@@ -44,13 +44,13 @@ def test_dots_stay_in_their_cells(seen: dict[str, float], scale: float) -> None:
 
 
 def test_cells_have_the_height_that_was_asked_for() -> None:
-    straight = straighten(np.zeros((600, 600), np.uint8), seen_lattice(crossings(4, 4)), 30)
+    straight = straighten(np.zeros((600, 600), np.uint8), seen_lattice(crossings((4, 4))), 30)
     np.testing.assert_allclose(np.diff(straight.rows), 30, rtol=1e-4)
     assert straight.grey.shape == (120, 120)
 
 
 def test_a_box_goes_back_to_where_it_was() -> None:
-    grid = crossings(5, 6, turn=0.3, perspective=0.2)
+    grid = crossings((5, 6), turn=0.3, perspective=0.2)
     straight = straighten(np.zeros((600, 600), np.uint8), seen_lattice(grid), 40)
     left, right = straight.columns[2], straight.columns[3]
     top, bottom = straight.rows[1], straight.rows[2]

@@ -99,7 +99,7 @@ def _sides(corners: Floats) -> Floats:
 
 def _distances(a: Floats, b: Floats) -> Floats:
     """Return the distance of each of a [n, 2] to each of b [m, 2]: float32[n, m]."""
-    return np.hypot(a[:, None, 0] - b[:, 0], a[:, None, 1] - b[:, 1])
+    return np.asarray(np.hypot(a[:, None, 0] - b[:, 0], a[:, None, 1] - b[:, 1]))
 
 
 def _neighbours(corners: Floats, config: LatticeConfig) -> tuple[dict[int, int], dict[int, int]]:

@@ -61,7 +61,7 @@ class Straightened:
     def _places(
         positions: npt.NDArray[np.generic], edges: npt.NDArray[np.float64]
     ) -> npt.NDArray[np.float64]:
-        return np.interp(positions.astype(float), edges, np.arange(len(edges)))
+        return np.asarray(np.interp(positions.astype(float), edges, np.arange(len(edges))))
 
 
 def straighten(grey: Grey, lattice: Lattice, cell_height_px: float) -> Straightened:
@@ -83,7 +83,8 @@ def straighten(grey: Grey, lattice: Lattice, cell_height_px: float) -> Straighte
     places = np.meshgrid(column, row)
     source = _interpolated(corners, places[1].ravel(), places[0].ravel()).reshape(h, w, 2)
     part, source = _reduced(grey, source, scale)
-    straight = cv2.remap(part, source, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    x, y = cv2.split(source)
+    straight = cv2.remap(part, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return Straightened(np.asarray(straight, np.uint8), rows, columns, corners)
 
 

@@ -19,7 +19,7 @@ from tenfold.rendering.exposure import Exposure, expose, sample_exposure
 from tenfold.rendering.glyphs import LETTERS, Form, Glyph, GlyphSource, Hand
 from tenfold.rendering.ground import add_desk, add_fold
 from tenfold.rendering.sampling import Random, bernoulli, log_uniform, weighted_choice
-from tenfold.rendering.scene import Ruler, Scene
+from tenfold.rendering.scene import Box, Ruler, Scene
 from tenfold.rendering.writing import FORMS, sample_hand
 
 if TYPE_CHECKING:  # it imports torch, which reading needs not
@@ -72,7 +72,7 @@ class Table:
     rows: Floats
     bold_every: int
 
-    def cells(self) -> list[tuple[float, float, float, float]]:
+    def cells(self) -> list[Box]:
         """Return left, top, right and bottom of each cell, row by row."""
         return [
             (left, top, right, bottom)
@@ -159,7 +159,7 @@ class TableRenderer:
             _cross_out_some(scene, cells, unit)
         return np.array(corners, np.float32)
 
-    def _fill(self, scene: Scene, cells: list[tuple[float, ...]], unit: float) -> None:
+    def _fill(self, scene: Scene, cells: list[Box], unit: float) -> None:
         random = scene.random
         height = unit * random.uniform(0.4, 0.85)
         hands = [
@@ -290,7 +290,7 @@ def _occupy(scene: Scene, table: Table) -> None:
     scene.occupied.append((min(x), min(y), max(x), max(y)))
 
 
-def _shade(scene: Scene, cells: list[tuple[float, float, float, float]]) -> None:
+def _shade(scene: Scene, cells: list[Box]) -> None:
     """Tint some cells."""
     random = scene.random
     if not bernoulli(random, 0.15):
@@ -314,9 +314,7 @@ def _write(
         x += width
 
 
-def _cross_out_some(
-    scene: Scene, cells: list[tuple[float, float, float, float]], unit: float
-) -> None:
+def _cross_out_some(scene: Scene, cells: list[Box], unit: float) -> None:
     for cell in cells:
         if bernoulli(scene.random, 0.05):
             clutter.cross_out(scene, cell, 0.5 * unit, scene.random.uniform(0.4, 1))
