@@ -21,18 +21,16 @@ PAGES = ("4071", "8", "", "95")
 # The process kills itself before it puts the file of this number into the folder.
 KILLED = """
 import os, signal, sys
+from tenfold.cli import main
 from tenfold.reading import parquet
-write, left = parquet.write_atomically, int(sys.argv.pop(1))
-def counted(*arguments):
-    global left
-    left -= 1
-    if left < 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    write(*arguments)
-parquet.write_atomically = counted
-if __name__ == "__main__":
-    from tenfold.cli import main
-    sys.argv[0] = "tenfold"
+if __name__ == "__main__":  # workers import this file too
+    write, left = parquet.write_atomically, [None] * int(sys.argv.pop(1))
+    def counted(*arguments):
+        if not left:
+            os.kill(os.getpid(), signal.SIGKILL)
+        left.pop()
+        write(*arguments)
+    parquet.write_atomically = counted
     main()
 """
 
@@ -138,25 +136,30 @@ def test_a_document_on_standard_input(folder: Path) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="kills by SIGKILL")
 def test_bulk_reading_that_is_killed_anywhere_reads_each_page_once(tmp_path: Path) -> None:
     digits = tuple(str(number % 10) for number in range(60))
-    for name in ("a.tif", "b.pdf"):
-        document(tmp_path / name, digits)
+    document(tmp_path / "a.tif", digits)
+    document(tmp_path / "b.pdf", digits[:30])
     document(tmp_path / "c.pdf")
     out = tmp_path / "out"
     program = tmp_path / "killed.py"
     program.write_text(KILLED)
     words = ["read", *map(str, sorted(tmp_path.glob("*.[tp]*f"))), "--single", "--out", str(out)]
-    for _ in range(8):  # the plan, three files of each long document, and one more
+    for written in (0, 2, 3, 99):  # the plan, files of 25 pages of long documents, one more
         done = subprocess.run(
-            [sys.executable, program, "1", *words], capture_output=True, timeout=100, check=False
+            [sys.executable, program, str(written), *words],
+            capture_output=True,
+            timeout=300,
+            check=False,
         )
-        if done.returncode != -signal.SIGKILL:
-            break
+        if written < 99:
+            assert done.returncode == -signal.SIGKILL, done.stderr.decode()
     assert done.returncode == 0, done.stderr.decode()
+    assert len(list(out.glob("part-*"))) == 6
     found = dataset.dataset(out, format="parquet").to_table().to_pylist()
     count = Counter((Path(row["file"]).name, row["page"]) for row in found)
     assert set(count.values()) == {1}
     assert sorted(count) == [
-        *((name, number) for name in ("a.tif", "b.pdf") for number in range(1, 61)),
+        *(("a.tif", number) for number in range(1, 61)),
+        *(("b.pdf", number) for number in range(1, 31)),
         *(("c.pdf", number) for number in range(1, 5)),
     ]
     assert not [row["error"] for row in found if row["error"]]

@@ -14,6 +14,7 @@ from schemathesis.specs.openapi.checks import (
 
 from tenfold.serving.app import Settings, create_app
 
+schemathesis.serializer.alias("application/pdf", "application/octet-stream")
 APP = create_app(Settings())
 SCHEMA = schemathesis.openapi.from_asgi("/openapi.json", APP)
 
