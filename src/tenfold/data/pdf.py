@@ -73,9 +73,10 @@ def render_page(
         raise DataError(output.decode())
     if code:
         raise DataError(f"damaged, or drawing takes more than 1 GB or {CPU_SECONDS} s")
-    line, _, rows = output.partition(b"\n")
-    count, width, height, stride = map(int, line.split())
-    pixels = np.frombuffer(rows, np.uint8).reshape(height, stride)[:, : 3 * width]
+    start = output.index(b"\n") + 1
+    count, width, height, stride = map(int, output[:start].split())
+    rows = np.frombuffer(output, np.uint8, offset=start).reshape(height, stride)
+    pixels = rows[:, : 3 * width]
     return pixels.reshape(height, width, 3), count
 
 
