@@ -32,6 +32,7 @@ VALUES: dict[str, tuple[float, ...]] = {
     "classification.floor": (1e-4, 1e-3, 1e-2),
     "classification.margin.0": (0.0, 0.06, 0.12),
     "classification.margin.1": (0.06, 0.12, 0.18),
+    "classification.sure_probability": (0.95, 0.98, 0.99, 1.1),
     "classification.max_side_px": (24, 28, 36, 48, 64),
     "suppression.max_overlap": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7),
     "suppression.min_distance.0": (0.0, 0.15, 0.3, 0.45, 0.6),

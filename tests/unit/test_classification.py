@@ -76,6 +76,17 @@ def test_without_weight_or_without_an_opinion_nothing_changes(
     np.testing.assert_allclose(result.classes, found.classes, rtol=1e-5)
 
 
+def test_the_classifier_is_taken_to_agree_with_a_sure_detection() -> None:
+    stub = Stub(EVEN)
+    found = detections((50, 0.9, {"3": 0.98, "8": 0.015, ".": 0.005}))
+    config = ClassificationConfig(weight=0.5, floor=0.01, sure_probability=0.98)
+    result = classify_detections(cast("OnnxClassifier", stub), found, PAGE, config)
+    three, eight = 0.98 * math.sqrt(1.01), 0.015 * math.sqrt(0.01)
+    expected = 0.995 * three / (three + eight)
+    np.testing.assert_allclose(result.classes[0, [3, 8]], [expected, 0.995 - expected], rtol=1e-4)
+    assert stub.given == []
+
+
 def test_marks_and_blank_boxes_stay_as_they_are() -> None:
     found = detections(
         (50, 0.9, {"1": 0.45, "-": 0.55}),
@@ -89,7 +100,8 @@ def test_marks_and_blank_boxes_stay_as_they_are() -> None:
 
 def test_all_digits_are_classified_in_one_call() -> None:
     stub = Stub(EVEN)
-    page, found = page_with_digits(3, 50, 150, 250), surely("333")
+    page = page_with_digits(3, 50, 150, 250)
+    found = detections(*((x, 0.9, {"3": 0.6, "8": 0.4}) for x in (50, 150, 250)))
     found = found._replace(boxes=np.array([(x, 100, 26, 40) for x in (50, 150, 250)], np.float32))
     classify_detections(cast("OnnxClassifier", stub), found, page)
     assert stub.given == [3]

@@ -13,25 +13,33 @@ const total = (values) => values.reduce((sum, value) => sum + value, 0);
 
 /** Combine the detector's probabilities of the ten digits with the classifier's.
  *
- * p(digit) is proportional to pDetector(digit) (pClassifier(digit) + floor) ^ weight. What is more
- * probably a mark, or is blank, stays as it is.
+ * p(digit) is proportional to pDetector(digit) (pClassifier(digit) + floor) ^ weight. The classifier
+ * is not asked about a sure digit, but taken to agree. A mark, or what is blank, stays as it is.
  *
  * @param classify gives the probabilities of each of some images of 784 bytes.
  * @param found detections in the plane of bytes `grey`. @param config ClassificationConfig, as JSON.
  */
 export async function classifyDetections(classify, found, grey, config) {
-  const digits = found.filter(({ classes }) => total(classes.slice(0, DIGITS)) >= config.min_digit_probability)
-    .map((one) => ({ one, image: cropDetection(one.box, grey, config) }))
-    .filter(({ image }) => image.some(Boolean));
-  if (!digits.length) return found;
-  const rows = await classify(digits.map(({ image }) => image));
-  const combined = new Map(digits.map(({ one }, i) => [one, withClassifier(one, rows[i], config)]));
-  return found.map((one) => combined.get(one) ?? one);
+  const opinions = new Map();
+  const images = new Map();
+  for (const one of found) {
+    const digits = one.classes.slice(0, DIGITS);
+    const best = max(...digits);
+    if (best >= config.sure_probability) {
+      opinions.set(one, digits.map((p) => Number(p === best)));
+    } else if (total(digits) >= config.min_digit_probability) {
+      const image = cropDetection(one.box, grey, config);
+      if (image.some(Boolean)) images.set(one, image);
+    }
+  }
+  const rows = await classify([...images.values()]);
+  [...images.keys()].forEach((one, i) => opinions.set(one, rows[i]));
+  return found.map((one) => (opinions.has(one) ? withOpinion(one, opinions.get(one), config) : one));
 }
 
-function withClassifier(detection, probabilities, { floor, weight }) {
+function withOpinion(detection, opinion, { floor, weight }) {
   const digits = detection.classes.slice(0, DIGITS);
-  const products = digits.map((p, digit) => p * (probabilities[digit] + floor) ** weight);
+  const products = digits.map((p, digit) => p * (opinion[digit] + floor) ** weight);
   const scale = total(digits) / total(products);
   return { ...detection, classes: [...products.map((p) => p * scale), ...detection.classes.slice(DIGITS)] };
 }
