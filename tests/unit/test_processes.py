@@ -52,7 +52,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("kind", ["fork", "spawn", "pool"])
+@pytest.mark.parametrize("kind", ["fork", "spawn", "forkserver", "pool"])
 def test_workers_end_with_a_parent_that_is_killed(kind: str, tmp_path: Path) -> None:
     script = tmp_path / "parent.py"
     script.write_text(PARENT)
