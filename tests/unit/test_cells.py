@@ -5,16 +5,11 @@ import pytest
 import torch
 
 from tenfold.data.digits import Digits
+from tenfold.evaluation.tables import match_cells
 from tenfold.model.peaks import cell_peaks
+from tenfold.reading.lattice import shorter_sides
 from tenfold.rendering.tables import TableRenderer
-from tenfold.training.cells import (
-    cell_loss,
-    cell_targets,
-    cell_task,
-    match,
-    shorter_sides,
-    stack_tables,
-)
+from tenfold.training.cells import cell_loss, cell_targets, cell_task, stack_tables
 from tenfold.training.recipe import load_recipe
 from tenfold.training.trainer import Trainer
 
@@ -37,7 +32,7 @@ def test_targets_say_where_every_cell_is(renderer: TableRenderer) -> None:
     for output, picture in zip(perfect(labels), pictures, strict=True):
         objectness, corners = cell_peaks(output, 1024)
         found = corners[objectness > 0.9].numpy()
-        assert match(found, picture.cells) == (len(picture.cells), 0)
+        assert match_cells(found, picture.cells) == (len(picture.cells), 0)
 
 
 def test_targets_of_one_cell() -> None:
@@ -77,10 +72,10 @@ def test_loss_of_a_picture_without_cells_is_that_of_its_objectness() -> None:
 def test_match_counts_each_cell_once() -> None:
     cell = np.array([[0, 0], [20, 0], [20, 10], [0, 10]], np.float32)
     assert shorter_sides(cell[None]) == pytest.approx([10])
-    assert match(np.stack([cell + 1, cell - 1]), cell[None]) == (1, 1)
-    assert match(cell[None] + np.float32(3), cell[None]) == (0, 1)
-    assert match(np.zeros((0, 4, 2), np.float32), cell[None]) == (0, 0)
-    assert match(cell[None], np.zeros((0, 4, 2), np.float32)) == (0, 1)
+    assert match_cells(np.stack([cell + 1, cell - 1]), cell[None]) == (1, 1)
+    assert match_cells(cell[None] + np.float32(3), cell[None]) == (0, 1)
+    assert match_cells(np.zeros((0, 4, 2), np.float32), cell[None]) == (0, 0)
+    assert match_cells(cell[None], np.zeros((0, 4, 2), np.float32)) == (0, 1)
 
 
 def test_the_task_learns(tiny_digits: Digits) -> None:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from tenfold.data.digits import Digits
+from tenfold.reading.lattice import shorter_sides
 from tenfold.rendering.scene import Scene
 from tenfold.rendering.tables import TableConfig, TablePicture, TableRenderer
-from tenfold.training.cells import shorter_sides
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import numpy as np
 
 from tenfold.artifacts.detection import DetectorEvaluation
 from tenfold.bundle.detector_graph import State, build_detector_graph, calibrate_objectness
-from tenfold.bundle.detector_runtime import OnnxDetector
-from tenfold.bundle.format import SHIPPED, DetectorFacts
+from tenfold.bundle.detector_runtime import OnnxCellDetector, OnnxDetector
+from tenfold.bundle.format import SHIPPED, DetectorFacts, NetworkFacts
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.bundle.save import add_detector, copy_bundle
 from tenfold.data.sources import load_digits
@@ -18,25 +18,27 @@ from tenfold.evaluation.fields import (
     read_objectness,
     read_probabilities,
 )
+from tenfold.evaluation.tables import evaluate_tables
 from tenfold.execution.run import Run
 from tenfold.model.detector_config import DetectorConfig
+from tenfold.reading.grid import GridReader
 from tenfold.reading.number_reader import NumberReader, NumberReaderConfig, calibrated
+from tenfold.reading.reader import load_number_reader
 from tenfold.training.checkpoint import load_checkpoint
 
 MAX_ACCEPTED_WRONG = 0.01
 
 
 def finalize_detector(run: Run, config: DetectorConfig) -> DetectorEvaluation:
-    """Bundle a trained detector with the shipped classifier, calibrate it, and measure it.
+    """Bundle a trained detector with the shipped networks, calibrate it, and measure it.
 
     Objectness and the probability of whole numbers are calibrated on fields written with the
     validation digits. The figures are of fields written with the test digits.
     """
     recipe = run.recipe
-    state, _ = load_checkpoint(run.members[0] / "weights.safetensors")
-    arrays = _with_calibrated_objectness(
-        {key: value.numpy() for key, value in state.items()}, config, run
-    )
+    if config.finds == "cells":
+        return _finalize_cells(run, config)
+    arrays = _with_calibrated_objectness(_trained(run), config, run)
     model = build_detector_graph(config, arrays).SerializeToString()
     detector = OnnxDetector(model, run.manifest.threads)
     classifier = OnnxClassifier.load(SHIPPED)
@@ -53,6 +55,23 @@ def finalize_detector(run: Run, config: DetectorConfig) -> DetectorEvaluation:
     add_detector(bundle, facts, model)
     reader = NumberReader(detector, classifier, NumberReaderConfig.of(facts))
     return evaluate_fields(reader, load_digits(recipe.data.spec, "test"), recipe.fields.test)
+
+
+def _finalize_cells(run: Run, config: DetectorConfig) -> DetectorEvaluation:
+    """Bundle a detector of cells with the shipped networks, and measure them on tables."""
+    recipe = run.recipe
+    model = build_detector_graph(config, _trained(run)).SerializeToString()
+    bundle: Path = run.path / "bundle"
+    copy_bundle(SHIPPED, bundle)
+    add_detector(bundle, NetworkFacts(network=config, recipe=recipe.name, seed=recipe.seed), model)
+    cells = OnnxCellDetector(model, run.manifest.threads)
+    reader = GridReader(cells, load_number_reader(SHIPPED, run.manifest.threads))
+    return evaluate_tables(reader, load_digits(recipe.data.spec, "test"), recipe.fields.test)
+
+
+def _trained(run: Run) -> State:
+    state, _ = load_checkpoint(run.members[0] / "weights.safetensors")
+    return {key: value.numpy() for key, value in state.items()}
 
 
 def _with_calibrated_objectness(state: State, config: DetectorConfig, run: Run) -> State:

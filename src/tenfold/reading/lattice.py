@@ -83,7 +83,7 @@ def find_lattices(cells: Cells, config: LatticeConfig = LatticeConfig()) -> list
 def _distinct(cells: Cells, config: LatticeConfig) -> Cells:
     """Keep of cells with nearly the same middle the most certain one."""
     middle = cells.corners.mean(axis=1)
-    near = _distances(middle, middle) < config.min_distance * _sides(cells.corners)[:, None]
+    near = _distances(middle, middle) < config.min_distance * shorter_sides(cells.corners)[:, None]
     kept: list[int] = []
     for index in range(len(middle)):
         if not near[index, kept].any():
@@ -91,8 +91,8 @@ def _distinct(cells: Cells, config: LatticeConfig) -> Cells:
     return Cells(*(part[kept] for part in cells))
 
 
-def _sides(corners: Floats) -> Floats:
-    """Return the mean length of the shorter pair of sides of each cell."""
+def shorter_sides(corners: Floats) -> Floats:
+    """Return the mean length of the shorter pair of sides of each cell float32[n, 4, 2]."""
     sides = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2)
     return np.asarray(np.minimum(sides[:, 0] + sides[:, 2], sides[:, 1] + sides[:, 3]) / 2)
 
@@ -105,7 +105,7 @@ def _distances(a: Floats, b: Floats) -> Floats:
 def _neighbours(corners: Floats, config: LatticeConfig) -> tuple[dict[int, int], dict[int, int]]:
     """Return which cell is to the right of a cell, and which below: they share two corners."""
     top_left, top_right, bottom_right, bottom_left = corners.transpose(1, 0, 2)
-    gap = config.max_gap * _sides(corners)
+    gap = config.max_gap * shorter_sides(corners)
     right = _mutual((top_right, bottom_right), (top_left, bottom_left), gap)
     return right, _mutual((bottom_left, bottom_right), (top_left, top_right), gap)
 

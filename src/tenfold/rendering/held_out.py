@@ -168,7 +168,7 @@ def in_faint_pencil(writer: Writer) -> Labelled:
     """Render a number in faint pencil, beside bold print."""
     random = writer.random
     sheet = _free_sheet(writer, sample_digits(NUMBER_LENGTH, random))
-    exposure = _plain_exposure(random, sheet.hand.height_px)
+    exposure = plain_exposure(random, sheet.hand.height_px)
     contrast = random.uniform(*FAINT_CONTRAST)
     sheet.scene.ink *= contrast / ((exposure.paper - exposure.black) * sheet.hand.darkness)
     rules_around(sheet.scene, sheet.box, 1.3 * sheet.hand.height_px, _solid_ruler(random))
@@ -224,10 +224,19 @@ def _blank_scene(shape: tuple[int, int], random: Random) -> Scene:
     return Scene(shape, (1.0, 0.0), random, MAX_LABELS)
 
 
-def _sample_hand(random: Random, height_px: float | None = None) -> Hand:
-    height_px = height_px or log_uniform(random, DIGIT_HEIGHT_PX)
-    hand = sample_hand(height_px, (1.0, 0.0), random, MNIST_FORMS)
+def even_hand(random: Random, height_px: float, tilt: tuple[float, float] = (1.0, 0.0)) -> Hand:
+    """Draw a hand that can be read: a pen that is not faint, digits of similar size."""
+    hand = sample_hand(height_px, tilt, random, MNIST_FORMS, _sample_darkness)
     return dataclasses.replace(hand, unevenness=min(hand.unevenness, 1.0))
+
+
+def _sample_darkness(random: Random) -> float:
+    low, high = (0.3, 0.6) if bernoulli(random, 0.2) else (0.6, 1.0)
+    return random.uniform(low, high)
+
+
+def _sample_hand(random: Random, height_px: float | None = None) -> Hand:
+    return even_hand(random, height_px or log_uniform(random, DIGIT_HEIGHT_PX))
 
 
 def _free_sheet(writer: Writer, text: str, height_px: float | None = None) -> Sheet:
@@ -277,11 +286,11 @@ def _solid_ruler(random: Random) -> Ruler:
 
 
 def _expose(writer: Writer, sheet: Sheet) -> Labelled:
-    exposure = _plain_exposure(writer.random, sheet.hand.height_px)
+    exposure = plain_exposure(writer.random, sheet.hand.height_px)
     return expose(sheet.scene, exposure, writer.random), sheet.text
 
 
-def _plain_exposure(random: Random, height_px: float) -> Exposure:
+def plain_exposure(random: Random, height_px: float) -> Exposure:
     """Draw how a good photograph or scan looks."""
     paper = random.uniform(170, 250)
     return Exposure(

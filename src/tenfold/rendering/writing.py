@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,11 +48,19 @@ class Spacing:
     std_px: float
 
 
+def sample_darkness(random: Random) -> float:
+    """Draw the darkness of a pen; a quarter of them are faint."""
+    if bernoulli(random, 0.25):
+        return log_uniform(random, FAINT_DARKNESS)
+    return random.uniform(0.6, 1.0)
+
+
 def sample_hand(
     height_px: float,
     tilt: tuple[float, float],
     random: Random,
     forms: tuple[tuple[Form, float], ...] = FORMS,
+    darkness: Callable[[Random], float] = sample_darkness,
 ) -> Hand:
     """Draw how a number is written.
 
@@ -61,18 +69,18 @@ def sample_hand(
         tilt: cosine and sine of the rotation of the page.
         random: source of the draws.
         forms: where the shapes of digits may come from, with probabilities.
+        darkness: draws that of the pen.
     """
     form, (cos, sin) = weighted_choice(random, forms), tilt
     printed = form == "print"
     slant = 0.0 if printed else random.normal(0.05, 0.18)
     aspect = math.exp(random.normal(0, 0.08 if printed else 0.15))
     stroke_share = log_uniform(random, (0.04, 0.17))
-    faint = bernoulli(random, 0.25)
     return Hand(
         form=form,
         height_px=height_px,
         stroke_px=max(1.0, stroke_share * height_px),
-        darkness=log_uniform(random, FAINT_DARKNESS) if faint else random.uniform(0.6, 1.0),
+        darkness=darkness(random),
         linear=np.array([[cos, -sin], [sin, cos]]) @ [[aspect, -slant], [0.0, 1.0]],
         unevenness=random.uniform(0.3, 1.5),
         threshold=random.uniform(0.18, 0.6),

@@ -16,10 +16,12 @@ from torch import Tensor
 from tenfold.artifacts.training import DetectionRecord
 from tenfold.data.digits import Digits
 from tenfold.data.seeds import derive_seed
+from tenfold.evaluation.tables import match_cells
 from tenfold.model.detector import DetectorNetwork
 from tenfold.model.detector_config import CORNER_UNIT_PX, STRIDE_PX, DetectorConfig
 from tenfold.model.peaks import cell_peaks
 from tenfold.model.trainable import TrainableNetwork
+from tenfold.reading.lattice import shorter_sides
 from tenfold.rendering.tables import TablePicture, TableRenderer
 from tenfold.training.detection_loss import focal_loss
 from tenfold.training.recipe import Recipe
@@ -36,8 +38,6 @@ CORNER_WEIGHT = 2.0
 MEASURING_BATCH = 25
 MAX_PEAKS = 1024
 MIN_OBJECTNESS = 0.4
-# A cell is found if each corner is nearer than this share of its shorter side.
-CORNER_TOLERANCE = 0.2
 
 
 def cell_task(
@@ -99,15 +99,6 @@ def cell_targets(cells: Floats, shape: tuple[int, ...]) -> Floats:
     return maps
 
 
-def shorter_sides(cells: Floats) -> npt.NDArray[np.float32]:
-    """Return the mean length of the shorter pair of sides of each cell float32[n, 4, 2]."""
-    sides = np.linalg.norm(cells - np.roll(cells, 1, axis=1), axis=2)
-    shorter: npt.NDArray[np.float32] = np.minimum(
-        (sides[:, 0] + sides[:, 2]) / 2, (sides[:, 1] + sides[:, 3]) / 2
-    )
-    return shorter
-
-
 def cell_loss(outputs: Tensor, labels: Tensor) -> Tensor:
     """Return the loss of a batch, times the number of its pictures.
 
@@ -134,7 +125,7 @@ def measure(network: TrainableNetwork, pictures: list[TablePicture]) -> Measurem
             loss += float(cell_loss(outputs, labels))
             for output, picture in zip(outputs.float().cpu(), chunk, strict=True):
                 objectness, corners = (part.numpy() for part in cell_peaks(output, MAX_PEAKS))
-                hits, extra = match(corners[objectness >= MIN_OBJECTNESS], picture.cells)
+                hits, extra = match_cells(corners[objectness >= MIN_OBJECTNESS], picture.cells)
                 found += hits
                 false += extra
                 exact += hits == len(picture.cells) and not extra
@@ -146,14 +137,3 @@ def measure(network: TrainableNetwork, pictures: list[TablePicture]) -> Measurem
         "exact": exact / len(pictures),
     }
     return Measurement(metrics)
-
-
-def match(found: Floats, cells: Floats) -> tuple[int, int]:
-    """Return how many cells float32[n, 4, 2] were found, and how many others."""
-    if not len(found) or not len(cells):
-        return 0, len(found)
-    distance = np.linalg.norm(found[:, None] - cells, axis=3).max(axis=2) / shorter_sides(cells)
-    nearest = distance.argmin(axis=1)
-    right = distance.min(axis=1) < CORNER_TOLERANCE
-    hits = len(set(nearest[right].tolist()))
-    return hits, len(found) - hits
