@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # it imports torch, which reading needs not
     from tenfold.data.digits import Digits
 
 Pixels = npt.NDArray[np.uint8]
-Edges = npt.NDArray[np.float64]
+Edges = npt.NDArray[np.floating]
 Rows = list[list[str]]
 
 VERSION = 1
