@@ -7,11 +7,20 @@ from dataclasses import asdict
 from importlib.metadata import files as files_of
 from pathlib import Path
 
-from tenfold.bundle.format import DETECTOR_FILE, MODEL_FILE, find_detector, read_card, read_model
+from tenfold.bundle.format import (
+    CELLS_FILE,
+    DETECTOR_FILE,
+    MODEL_FILE,
+    find_cell_detector,
+    find_detector,
+    read_card,
+    read_model,
+)
 from tenfold.data.download import download, file_sha256
 from tenfold.data.sources import cache_folder
 from tenfold.errors import DataError, TenfoldError
 from tenfold.files import refuse_links, write_atomically
+from tenfold.reading.grid import GridConfig
 from tenfold.reading.number_reader import NumberReaderConfig
 from tenfold.serving.assets import page_files
 
@@ -55,6 +64,7 @@ def write_site(
     """
     config, graph = read_model(bundle_path)
     detector_file, detector_facts, detector = find_detector(bundle_path)
+    _, _, cells = find_cell_detector(bundle_path)
     _, number_classifier = read_model(detector_file.parent)
     shared = number_classifier == graph
     runtime = fetch_runtime(cache)
@@ -68,6 +78,7 @@ def write_site(
         "report": report and "report.html",
         "number_classifier": MODEL_FILE if shared else NUMBER_CLASSIFIER_FILE,
         "reader": asdict(NumberReaderConfig.of(detector_facts)),
+        "grids": asdict(GridConfig()),
     }
     try:
         files = {f"runtime/{path.name}": path.read_bytes() for path in runtime}
@@ -75,7 +86,7 @@ def write_site(
             files["report.html"] = report.read_bytes()
     except OSError as error:
         raise TenfoldError(f"{error.filename}: {error.strerror}; name another") from error
-    files |= {MODEL_FILE: graph, DETECTOR_FILE: detector}
+    files |= {MODEL_FILE: graph, DETECTOR_FILE: detector, CELLS_FILE: cells}
     if not shared:
         files[NUMBER_CLASSIFIER_FILE] = number_classifier
     files["model.json"] = (json.dumps(model, indent=2) + "\n").encode()

@@ -3,7 +3,7 @@
 import { bordered } from "./image.js";
 import { SIDE } from "./normalization.js";
 
-const SIZE_MULTIPLE_PX = 8; // of what the detector looks at
+const SIZE_MULTIPLE_PX = 8; // of what a detector looks at
 const BATCH = 32; // images in one pass, which bounds the memory
 
 /** Open a bundle's networks; `ort` is onnxruntime-web.
@@ -15,21 +15,36 @@ export async function openNetworks(ort, load, model) {
   const single = await open("model.onnx");
   const detector = await open("detector.onnx");
   const detected = model.number_classifier === "model.onnx" ? single : await open(model.number_classifier);
+  let cells = null; // a promise
   return {
     /** The probabilities of the digits for each of some pictures of one digit: images of 784 bytes. */
     classify: (images) => classify(ort, single, images),
     /** The same for digits that the detector has found. */
     classifyDetected: (images) => classify(ort, detected, images),
     /** The detections in a plane of bytes that are at least so certain: see detection.js. */
-    async detect(grey, minObjectness) {
-      const [right, below] = [grey.w, grey.h].map((side) => (SIZE_MULTIPLE_PX - (side % SIZE_MULTIPLE_PX)) % SIZE_MULTIPLE_PX);
-      const { w, h, data } = bordered(grey, 0, 0, right, below);
-      const outputs = await detector.run({ pixels: new ort.Tensor("uint8", data, [1, h, w]) });
-      return Array.from(outputs.objectness.data.filter((p) => p >= minObjectness), (objectness, i) => ({
-        objectness, classes: row(outputs.classes, i), box: row(outputs.boxes, i), // the most certain first
-      }));
+    detect: (grey, minObjectness) => detect(ort, detector, grey, minObjectness, (outputs, i) =>
+      ({ classes: row(outputs.classes, i), box: row(outputs.boxes, i) })),
+    /** The cells of grids and tables: see lattice.js. Their network is opened when it is first needed. */
+    async detectCells(grey, minObjectness) {
+      cells ??= open("cells.onnx").catch((error) => {
+        cells = null; // try again the next time
+        throw error;
+      });
+      return detect(ort, await cells, grey, minObjectness, ({ corners }, i) => {
+        const values = row(corners, i);
+        return { corners: [0, 2, 4, 6].map((k) => values.slice(k, k + 2)) };
+      });
     },
   };
+}
+
+/** What a detector finds that is at least so certain, the most certain first. */
+async function detect(ort, session, grey, minObjectness, partsOf) {
+  const [right, below] = [grey.w, grey.h].map((side) => (SIZE_MULTIPLE_PX - (side % SIZE_MULTIPLE_PX)) % SIZE_MULTIPLE_PX);
+  const { w, h, data } = bordered(grey, 0, 0, right, below);
+  const outputs = await session.run({ pixels: new ort.Tensor("uint8", data, [1, h, w]) });
+  return Array.from(outputs.objectness.data.filter((p) => p >= minObjectness), (objectness, i) =>
+    ({ objectness, ...partsOf(outputs, i) }));
 }
 
 async function classify(ort, session, images) {

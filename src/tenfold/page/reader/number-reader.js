@@ -2,7 +2,7 @@
 
 import { classifyDetections } from "./classification.js";
 import { boxInPicture } from "./components.js";
-import { CLASSES, detectDigits, DIGITS } from "./detection.js";
+import { CLASSES, detectDigits, DIGITS, isMark } from "./detection.js";
 import { hypotheses } from "./hypotheses.js";
 import { cropped, plane } from "./image.js";
 import { groupNumbers } from "./lines.js";
@@ -12,9 +12,14 @@ const { exp, log, max, min } = Math;
 export const CONFIG = {
   maxDetections: 2500, // of a picture
   maxHypotheses: 100, // of a number
+  maxConstrainedHypotheses: 2000, // among them may be one that the constraints allow
   alternatives: 5, // of a number, at most
 };
 const isDigit = (character) => character >= "0" && character <= "9";
+
+// What a number may be.
+export const anyNumber = {};
+export const oneDigit = { digitsOnly: true, allows: (text) => [...text].filter(isDigit).length === 1 };
 
 /** Read the numbers of a picture {w, h, channels, data}: {found, numbers}, the detections first.
  *
@@ -28,18 +33,24 @@ export async function readNumbers(picture, { detect, classifyDetected }, config)
   }
   const found = await classifyDetections(classifyDetected, detected, grey, config.classification);
   const rows = groupNumbers(found, config.grouping);
-  return { found, numbers: rows.map((row) => number(row, grey, config)).filter(Boolean) };
+  return { found, numbers: rows.map((row) => numberOf(row, grey, config, anyNumber)).filter(Boolean) };
 }
 
-/** The most probable number of a row of detections; null if that is nothing. */
-function number(row, grey, config) {
-  const ranked = byText(hypotheses(row, config.suppression));
+/** The most probable number of a row of detections, from left to right; null if that is nothing.
+ *
+ * @param constraints `anyNumber` or `oneDigit`.
+ */
+export function numberOf(row, grey, config, constraints) {
+  const { digitsOnly, allows } = constraints;
+  const members = digitsOnly ? row.filter((one) => !isMark(one)) : row;
+  const limit = allows ? CONFIG.maxConstrainedHypotheses : CONFIG.maxHypotheses;
+  const { ranked, misfit } = fitting(byText(hypotheses(members, config.suppression), limit), allows, config);
   const [best] = ranked;
   if (![...best.text].some(isDigit)) return null;
   const probability = calibrated(best.probability, config.calibration);
   const digits = digitsOf(best, grey);
   const shown = digits.map(({ probability: p, digit }) => (p >= config.min_digit_probability ? digit : "?"));
-  const accepted = probability >= config.min_probability;
+  const reason = misfit ?? (probability >= config.min_probability ? null : "unsure");
   return {
     value: best.text,
     text: [...best.text].map((character) => (isDigit(character) ? shown.shift() : character)).join(""),
@@ -47,12 +58,24 @@ function number(row, grey, config) {
     probability,
     alternatives: ranked.slice(1, CONFIG.alternatives + 1)
       .map((one) => [one.text, calibrated(one.probability, config.calibration)]),
-    accepted,
-    reason: accepted ? null : "unsure",
+    accepted: !reason,
+    reason,
     row: null,
     column: null,
     digits,
   };
+}
+
+/** What the constraints allow, with its share of the probability of all that is. */
+function fitting(tried, allows, config) {
+  if (!allows) return { ranked: tried, misfit: null };
+  const total = (texts) => texts.reduce((sum, { probability }) => sum + probability, 0);
+  const allowed = tried.filter(({ text }) => allows(text));
+  const possible = total(allowed);
+  if (!(possible > 0 && possible >= config.min_fitting_probability * total(tried))) {
+    return { ranked: tried, misfit: "does not fit" };
+  }
+  return { ranked: allowed.map((one) => ({ ...one, probability: one.probability / possible })), misfit: null };
 }
 
 /** The calibrated probability of a number, given slope and intercept of the logit. */
@@ -62,19 +85,19 @@ function calibrated(probability, [slope, intercept]) {
 }
 
 /** Add up the hypotheses of each text; the most probable text comes first. */
-function byText(found) {
+function byText(found, limit) {
   const texts = new Map();
   let count = 0;
   for (const { text, cost, members } of found) {
     if (!texts.has(text)) texts.set(text, { text, members, probability: 0 });
     texts.get(text).probability += exp(-cost);
-    if (++count === CONFIG.maxHypotheses) break;
+    if (++count === limit) break;
   }
   return [...texts.values()].sort((a, b) => b.probability - a.probability);
 }
 
 /** A plane of grey levels, as OpenCV weighs the colours. */
-function toGrey({ w, h, channels, data }) {
+export function toGrey({ w, h, channels, data }) {
   if (channels === 1) return plane(w, h, data);
   const grey = plane(w, h, new Uint8Array(w * h));
   for (let i = 0, j = 0; i < grey.data.length; i++, j += 3) {

@@ -1,6 +1,7 @@
 // Any picture in, numbers out: the same steps as tenfold's Reader, with the same answers.
 
 import { downscale } from "./foreground.js";
+import { readGrid } from "./grid.js";
 import { readNumbers } from "./number-reader.js";
 import { readSingle, scaleBox } from "./single-digit.js";
 
@@ -13,11 +14,13 @@ const MIN_OPAQUE_WITH_OWN_PAPER = 0.9; // share of pixels
 /** Read a picture.
  *
  * @param picture {w, h, channels, data}: bytes, grey (1 channel) or RGB (3).
- * @param layout "numbers": any number of numbers; "single": the picture is one digit.
+ * @param layout "numbers": any number of numbers; "single": the picture is one digit; "grid", "table":
+ *   the cells of a grid, one digit each, or of a table, one number each.
  * @param networks see `openNetworks`. @param model model.json.
  * @returns the numbers in reading order, as the service gives them; `image` of a digit is a plane.
  */
 export async function read(picture, layout, networks, model) {
+  if (layout === "grid" || layout === "table") return readGrid(picture, layout, networks, model);
   const readOne = () => readSingle(picture, networks.classify, model.rejection_threshold);
   if (layout === "single") return checked(await readOne(), picture, networks, model);
   const { found, numbers } = await readNumbers(picture, networks, model.reader);

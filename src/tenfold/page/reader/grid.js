@@ -1,0 +1,86 @@
+// Grids, such as Sudokus, and tables: the digit or the number in each of their cells.
+
+import { classifyDetections } from "./classification.js";
+import { withMargin } from "./detection.js";
+import { findLattices, score, turned } from "./lattice.js";
+import { anyNumber, numberOf, oneDigit, toGrey } from "./number-reader.js";
+import { rint } from "./numbers.js";
+import { shrunk } from "./resize.js";
+import { boxInOriginal, cellOf, straighten } from "./straighten.js";
+
+const { abs, fround, hypot, max, min } = Math;
+
+const evidence = (numbers) => numbers.reduce((sum, { probability }) => sum + probability, 0);
+
+/** Read a grid with one digit a cell, or a table with one number a cell; row by row.
+ *
+ * @param picture {w, h, channels, data}. @param layout "grid" or "table".
+ * @param networks see `openNetworks`. @param model model.json.
+ */
+export async function readGrid(picture, layout, networks, model) {
+  const grey = toGrey(picture);
+  const config = model.grids;
+  let lattice = await findLattice(grey, networks, config);
+  const numbers = await numbersOf(grey, lattice, layout, networks, model);
+  if (numbers.length && evidence(numbers) / numbers.length >= config.min_certainty) return numbers;
+  let best = numbers; // the picture may lie on its side
+  for (let quarters = 1; quarters < 4; quarters++) {
+    lattice = turned(lattice);
+    const found = await numbersOf(grey, lattice, layout, networks, model);
+    if (evidence(found) > evidence(best)) best = found;
+  }
+  return best;
+}
+
+/** Find the largest and clearest grid or table in a plane of bytes. */
+export async function findLattice(grey, { detectCells }, config) {
+  const longer = max(grey.w, grey.h);
+  const margin = config.margin_px;
+  const lattices = [];
+  for (const side of new Set(config.sides_px.map((px) => min(px, longer)).sort((a, b) => b - a))) {
+    const [w, h] = [grey.w, grey.h].map((length) => max(1, rint(length * (side / longer))));
+    const small = w === grey.w && h === grey.h ? grey : shrunk(grey, w, h);
+    const cells = await detectCells(withMargin(small, margin), config.min_objectness);
+    const factors = [grey.w / w, grey.h / h];
+    for (const { corners, objectness } of findLattices(cells, config.lattice)) {
+      const inPicture = (corner) => corner.map((at, axis) => fround((at - margin + 0.5) * factors[axis] - 0.5));
+      lattices.push({ objectness, corners: corners.map((row) => row.map(inPicture)) });
+    }
+  }
+  if (!lattices.length) throw new Error("no grid or table in this picture; photograph all of it, from above");
+  return lattices.reduce((best, one) => (score(one) > score(best) ? one : best));
+}
+
+/** The numbers in the cells of a lattice. */
+async function numbersOf(grey, lattice, layout, { detect, classifyDetected }, { reader, grids }) {
+  const straight = straighten(grey, lattice, grids.cell_height_px);
+  const seen = await detect(straight.grey, reader.pyramid.min_objectness);
+  const placed = seen.filter((one) => layout !== "grid" || !isNote(one, straight, grids));
+  const found = await classifyDetections(classifyDetected, placed, straight.grey, reader.classification);
+  const columns = straight.columns.length - 1;
+  const cells = new Map();
+  for (const one of found) {
+    const [row, column] = cellOf(straight, one.box);
+    const key = row * columns + column;
+    cells.set(key, [...(cells.get(key) ?? []), one]);
+  }
+  return [...cells].sort(([a], [b]) => a - b).flatMap(([key, inCell]) => {
+    const fromLeft = inCell.sort((a, b) => a.box[0] - b.box[0]);
+    const number = numberOf(fromLeft, straight.grey, reader, layout === "grid" ? oneDigit : anyNumber);
+    if (!number) return [];
+    const mapped = (one) => ({ ...one, box: boxInOriginal(straight, one.box) });
+    const column = key % columns;
+    return [{ ...mapped(number), digits: number.digits.map(mapped), row: (key - column) / columns, column }];
+  });
+}
+
+/** Whether a digit is small and not in the middle of its cell. */
+function isNote({ box }, straight, config) {
+  const cell = cellOf(straight, box);
+  const edges = [straight.columns, straight.rows];
+  const [x, y] = edges.map((edge, axis) => {
+    const [first, last] = [edge[cell[1 - axis]], edge[cell[1 - axis] + 1]];
+    return { size: last - first, away: abs(box[axis] - (first + last) / 2) / (last - first) };
+  });
+  return box[3] < config.note_height * y.size && hypot(x.away, y.away) > config.note_distance;
+}
