@@ -133,6 +133,19 @@ class Page:
                 self.tab.mouse.move(*place)
             self.tab.mouse.up()
 
+    def upload(self, pixels: npt.NDArray[np.uint8]) -> None:
+        """Upload a picture uint8[h, w] or uint8[h, w, 3] as a PNG."""
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, format="PNG")
+        file = {"name": "n.png", "mimeType": "image/png", "buffer": buffer.getvalue()}
+        self.tab.set_input_files("#file", file)
+
+    def cells(self) -> list[list[str]]:
+        """Return the texts of the cells of the grid or table that is shown."""
+        self.wait()
+        rows = self.tab.locator("#numbers tr").all()
+        return [row.locator("td").all_inner_texts() for row in rows]
+
     def wait(self) -> None:
         """Wait until everything on the canvas has been read."""
         self.tab.evaluate("import('./main.js').then((page) => page.readingDone())")

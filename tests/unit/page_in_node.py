@@ -48,3 +48,11 @@ def read_in_node(
                 digit["image"] = pixels.reshape(image["h"], image["w"])
             yield page
     assert process.returncode == 0
+
+
+def run_in_node(node: str, code: str, given: str = "") -> Any:
+    """Return what a module prints, as JSON; it is given a text on its standard input."""
+    command = [node, "--input-type=module", "-e", code]
+    return json.loads(
+        subprocess.run(command, check=True, capture_output=True, input=given.encode()).stdout
+    )

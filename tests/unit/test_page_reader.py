@@ -15,14 +15,14 @@ import numpy.typing as npt
 import pytest
 from drawn import templates, traced
 from drawn_numbers import same
-from page_in_node import PAGE, Pixels, read_in_node
+from page_in_node import PAGE, Pixels, read_in_node, run_in_node
 from PIL import Image
 
 from tenfold.bundle.detector_runtime import Detections, OnnxDetector
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.characters import DETECTED_CLASSES
 from tenfold.data.digits import Digits
-from tenfold.reading import foreground, hypotheses, isolation, number_reader, page
+from tenfold.reading import foreground, hypotheses, isolation, number_reader, page, straighten
 from tenfold.reading.foreground import to_grey
 from tenfold.reading.number_reader import NumberReader, NumberReaderConfig
 from tenfold.reading.pyramid import resize
@@ -39,8 +39,10 @@ HYPOTHESES = {
 NUMBER_READER = {
     "MAX_DETECTIONS": number_reader.MAX_DETECTIONS,
     "MAX_HYPOTHESES": number_reader.MAX_HYPOTHESES,
+    "MAX_CONSTRAINED_HYPOTHESES": number_reader.MAX_CONSTRAINED_HYPOTHESES,
     "ALTERNATIVES": page.ALTERNATIVES,
 }
+STRAIGHTEN = {name: getattr(straighten, name) for name in ("MAX_PIXELS", "MAX_REDUCTION")}
 
 
 @pytest.fixture
@@ -225,14 +227,6 @@ def test_pictures_are_resized_as_by_opencv(node: str) -> None:
         assert np.mean(apart > 0) <= 0.001
 
 
-def run_in_node(node: str, code: str, given: str = "") -> Any:
-    """Return what a module prints, as JSON; it is given a text on its standard input."""
-    command = [node, "--input-type=module", "-e", code]
-    return json.loads(
-        subprocess.run(command, check=True, capture_output=True, input=given.encode()).stdout
-    )
-
-
 @pytest.mark.parametrize(
     ("script", "config"),
     [
@@ -240,6 +234,7 @@ def run_in_node(node: str, code: str, given: str = "") -> Any:
         ("isolation", isolation.CONFIG),
         ("hypotheses", HYPOTHESES),
         ("number-reader", NUMBER_READER),
+        ("straighten", STRAIGHTEN),
     ],
 )
 def test_both_readers_have_the_same_configuration(node: str, script: str, config: Any) -> None:
@@ -284,7 +279,7 @@ def test_the_page_needs_nothing_from_elsewhere_and_is_small() -> None:
     files = [path for path in PAGE.rglob("*") if path.is_file()]
     for path in files:
         assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", path.read_text()), path
-    assert sum(path.stat().st_size for path in files) < 120_000
+    assert sum(path.stat().st_size for path in files) < 135_000
     assert {p.suffix for p in files} <= {".html", ".css", ".js", ".svg"}
 
 

@@ -16,10 +16,12 @@ from tenfold.bundle.detector_runtime import OnnxDetector
 from tenfold.bundle.format import BUNDLES
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.errors import BundleError, DataError, TenfoldError
+from tenfold.reading.grid import GridConfig
 from tenfold.reading.reader import load_number_reader
 from tenfold.serving import web
 from tenfold.serving.assets import PAGE_FOLDER
 
+NETWORKS = ("model.onnx", "detector.onnx", "cells.onnx")
 FILES = {"ort.wasm.min.mjs": b"one", "ort.wasm": b"two"}
 
 
@@ -52,7 +54,7 @@ def test_a_site_has_all_its_files(registry: list[str], tmp_path: Path) -> None:
     written = {p.relative_to(site).as_posix() for p in site.rglob("*") if p.is_file()}
     page = {p.relative_to(PAGE_FOLDER).as_posix() for p in PAGE_FOLDER.rglob("*") if p.is_file()}
     licences = {"tenfold-LICENSE", "onnxruntime-LICENSE", "onnxruntime-ThirdPartyNotices"}
-    expected = {"model.json", "model.onnx", "detector.onnx", *(f"runtime/{name}" for name in FILES)}
+    expected = {"model.json", *NETWORKS, *(f"runtime/{name}" for name in FILES)}
     assert written == page | expected | {f"licences/{name}.txt" for name in licences}
     for name, holder in (("tenfold", "tenfold developers"), ("onnxruntime", "Microsoft")):
         text = (site / f"licences/{name}-LICENSE.txt").read_text()
@@ -67,6 +69,7 @@ def test_a_site_has_all_its_files(registry: list[str], tmp_path: Path) -> None:
     assert model["number_classifier"] == "model.onnx"
     numbers = load_number_reader("field")
     assert model["reader"] == json.loads(json.dumps(asdict(numbers.config)))
+    assert model["grids"] == json.loads(json.dumps(asdict(GridConfig())))
     images = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)
     session = onnxruntime.InferenceSession(str(site / "model.onnx"))
     [found] = session.run(["probabilities"], {"images": images})
@@ -88,8 +91,9 @@ def test_a_bundle_without_a_detector_uses_the_shipped_one(
     del registry
     bundle = write_bundle(tmp_path / "bundle")
     web.write_site(bundle, tmp_path / "site")
-    shipped = (BUNDLES / "field" / "detector.onnx").read_bytes()
-    assert (tmp_path / "site" / "detector.onnx").read_bytes() == shipped
+    for name in ("detector.onnx", "cells.onnx"):
+        shipped = (BUNDLES / "field" / name).read_bytes()
+        assert (tmp_path / "site" / name).read_bytes() == shipped
     assert (tmp_path / "site" / "model.onnx").read_bytes() == (bundle / "model.onnx").read_bytes()
     model = json.loads((tmp_path / "site" / "model.json").read_text())
     classifier = (tmp_path / "site" / model["number_classifier"]).read_bytes()

@@ -1,6 +1,6 @@
 // The backend that reads: this browser if there is a model beside the page, or the page's server.
 //
-// A backend has `model` {name, members}, `layouts`, `reportUrl` (or null), `privacy` (a sentence) and
+// A backend has `model` {name, members}, `reportUrl` (or null), `privacy` (a sentence) and
 // `read(canvas, layout)`, which returns numbers: see reader/reader.js.
 
 export async function findBackend() {
@@ -33,7 +33,6 @@ async function browserBackend(model) {
   await request({ model });
   return {
     model,
-    layouts: ["numbers", "single"],
     privacy: "Your drawing is read in this browser; nothing is sent anywhere.",
     reportUrl: model.report ?? null,
     async read(canvas, layout) {
@@ -50,7 +49,6 @@ async function serverBackend() {
   const model = await (await fetchApi("v1/model")).json();
   return {
     model,
-    layouts: ["numbers", "single", "grid"],
     privacy: "Your drawing is read by the server of this page, which keeps nothing.",
     reportUrl: await urlIfFound("report"),
     async read(canvas, layout) {

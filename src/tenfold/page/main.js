@@ -4,7 +4,7 @@ import { findBackend, setToken } from "./backend.js";
 import { DrawingCanvas } from "./canvas.js";
 import * as corrections from "./corrections.js";
 import { findDigit } from "./reader/single-digit.js";
-import { digitCard, numberItems, shownDigits, summary } from "./result.js";
+import { areCells, cellsCsv, digitCard, numberItems, shownDigits, summary } from "./result.js";
 
 const READ_INTERVAL_MS = 60; // between two readings while the pen moves
 const MAX_LARGE = 3; // numbers that are shown in large digits
@@ -57,11 +57,17 @@ function showNumbers(newNumbers, milliseconds) {
   numbers = newNumbers;
   byId("draw").dataset.milliseconds = milliseconds?.toFixed(1) ?? "";
   byId("numbers").classList.toggle("many", numbers.length > MAX_LARGE);
-  byId("numbers").replaceChildren(...numberItems(numbers, labelOf));
-  showCards();
+  byId("numbers").setAttribute("aria-hidden", !areCells(numbers)); // else the summary has all of it
+  byId("save").hidden = !areCells(numbers);
+  showDigits();
   byId("duration").textContent = milliseconds && !canvas.empty ? `(${Math.round(milliseconds)} ms)` : "";
   if (canvas.empty) setStatus(backend.privacy);
   else if (!canvas.drawing) setStatus(summary(numbers, labelOf)); // announced: not at each move
+}
+
+function showDigits() {
+  byId("numbers").replaceChildren(...numberItems(numbers, labelOf, selected, select));
+  showCards();
 }
 
 function showCards() {
@@ -93,7 +99,7 @@ function showError(error, prefix = "Not read") {
 
 function select(i) {
   selected = i;
-  showCards();
+  showDigits();
 }
 
 async function correct(label) {
@@ -135,9 +141,9 @@ async function showCorrectionCount() {
   byId("kept-count").textContent = n === 1 ? "1 correction is kept." : `${n} corrections are kept.`;
 }
 
-function download(bytes, name) {
+function download(content, name, type) {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([bytes], { type: "application/zip" }));
+  link.href = URL.createObjectURL(new Blob([content], { type }));
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
@@ -188,6 +194,7 @@ function addListeners() {
   on("clear", "click", () => canvas.clear());
   on("pen", "input", ({ target }) => (canvas.penWidth = Number(target.value)));
   on("layout", "change", requestReading);
+  on("save", "click", () => download(cellsCsv(numbers, labelOf), "cells.csv", "text/csv"));
   for (const id of ["file", "capture"]) {
     on(id, "change", ({ target }) => {
       openPicture(target.files[0]);
@@ -206,7 +213,7 @@ function addListeners() {
     connect();
   });
   on("keep", "change", ({ target }) => keepCorrections(target.checked));
-  on("download", "click", async () => download(await corrections.zipFolder(), "corrections.zip"));
+  on("download", "click", async () => download(await corrections.zipFolder(), "corrections.zip", "application/zip"));
   on("forget", "click", async () => {
     await corrections.deleteAll();
     await showCorrectionCount();
@@ -275,7 +282,6 @@ async function connect() {
   showError(null);
   const { name, members } = backend.model;
   byId("model").textContent = `${name}, ${members === 1 ? "one network" : `${members} networks`}`;
-  for (const option of [...byId("layout").options]) if (!backend.layouts.includes(option.value)) option.remove();
   if (backend.reportUrl && byId("tabs").hidden) showTabs(backend.reportUrl);
   byId("draw").dataset.ready = "yes";
   requestReading();

@@ -16,7 +16,8 @@ export function shownDigits(numbers) {
     const characters = [...number.text].filter((character) => /[0-9?]/.test(character));
     return number.digits.map((digit, k) => {
       const place = number.digits.length > 1 ? `Digit ${k + 1}` : "The digit";
-      const name = numbers.length > 1 ? `${place} of number ${i + 1}` : place;
+      const whole = number.row === null ? `number ${i + 1}` : `row ${number.row + 1}, column ${number.column + 1}`;
+      const name = numbers.length > 1 || number.row !== null ? `${place} of ${whole}` : place;
       return { digit, accepted: characters[k] !== "?", number, name };
     });
   });
@@ -44,13 +45,22 @@ function characters(number, labelOf) {
   });
 }
 
-/** The list of numbers, large: what is not accepted is marked. A grid has an item for each row. */
-export function numberItems(numbers, labelOf) {
-  if (numbers.some(({ row }) => row !== null)) return gridRows(numbers, labelOf);
+/** Whether these are the numbers of a grid or a table. */
+export const areCells = (numbers) => numbers.some(({ row }) => row !== null);
+
+const isCorrected = ({ digits }, labelOf) => digits.some((digit) => labelOf(digit) !== undefined);
+const textOf = (number, labelOf) => characters(number, labelOf).map(({ text }) => text).join("");
+
+/** The items of the list of numbers: what is not accepted is marked. A grid or a table is one item.
+ *
+ * @param selected which of all digits is selected. @param onSelect called with another one.
+ */
+export function numberItems(numbers, labelOf, selected, onSelect) {
+  if (areCells(numbers)) return [element("li", {}, cellTable(numbers, labelOf, selected, onSelect))];
   return numbers.map((number) => {
     const spans = characters(number, labelOf).map(({ text, label }) =>
       element("span", { text, className: label === undefined ? "" : "corrected" }));
-    const corrected = spans.some(({ className }) => className);
+    const corrected = isCorrected(number, labelOf);
     const item = element("li", {}, element("span", { className: "number" }, ...spans),
       element("span", { className: "verdict", text: corrected ? "corrected by you" : verdictOfNumber(number) }));
     item.classList.toggle("rejected", !number.accepted && !corrected);
@@ -58,23 +68,50 @@ export function numberItems(numbers, labelOf) {
   });
 }
 
-function gridRows(numbers, labelOf) {
+/** Rows of numbers, null in empty cells, up to the last row and column that have one. */
+function cellRows(numbers) {
   const [rows, columns] = ["row", "column"].map((axis) => Math.max(...numbers.map((one) => one[axis])) + 1);
-  const cells = Array.from({ length: rows }, () => Array(columns).fill("·"));
-  for (const one of numbers) {
-    cells[one.row][one.column] = one.accepted || labelOf(one.digits[0]) !== undefined
-      ? characters(one, labelOf).map(({ text }) => text).join("") : "?";
-  }
-  return cells.map((row) => element("li", {}, element("span", { className: "number cells", text: row.join("") })));
+  const cells = Array.from({ length: rows }, () => Array(columns).fill(null));
+  for (const one of numbers) cells[one.row][one.column] = one;
+  return cells;
+}
+
+/** The cells as they are in the picture; a click on one selects its first digit. */
+function cellTable(numbers, labelOf, selected, onSelect) {
+  let next = 0;
+  const firstDigit = new Map(numbers.map((number) => [number, (next += number.digits.length) - number.digits.length]));
+  const cell = (number) => {
+    if (!number) return element("td");
+    const corrected = isCorrected(number, labelOf);
+    const first = firstDigit.get(number);
+    const td = element("td", { text: textOf(number, labelOf) });
+    td.title = corrected ? "corrected by you" : verdictOfNumber(number);
+    td.classList.toggle("corrected", corrected);
+    td.classList.toggle("rejected", !number.accepted && !corrected);
+    td.classList.toggle("selected", selected >= first && selected < first + number.digits.length);
+    td.addEventListener("click", () => onSelect(first));
+    return td;
+  };
+  const rows = cellRows(numbers).map((row) => element("tr", {}, ...row.map(cell)));
+  const scrolled = element("div", { className: "cells", tabIndex: 0 }, element("table", {}, ...rows));
+  scrolled.setAttribute("role", "region");
+  scrolled.setAttribute("aria-label", "Cells");
+  return scrolled;
+}
+
+/** The cells as comma-separated values, with the user's corrections. */
+export function cellsCsv(numbers, labelOf) {
+  return cellRows(numbers).map((row) =>
+    `${row.map((number) => (number ? textOf(number, labelOf) : "")).join(",")}\r\n`).join("");
 }
 
 /** The numbers in one sentence, which screen readers announce. */
 export function summary(numbers, labelOf) {
   if (!numbers.length) return "No number found.";
+  if (areCells(numbers)) return summaryOfCells(numbers, labelOf);
   const words = numbers.map((number) => {
-    const read = characters(number, labelOf);
-    const text = read.map((one) => one.text).join("");
-    if (read.some(({ label }) => label !== undefined)) return `${text}, as you corrected it`;
+    const text = textOf(number, labelOf);
+    if (isCorrected(number, labelOf)) return `${text}, as you corrected it`;
     if (number.accepted) return text;
     const verdict = verdictOfNumber(number);
     return number.digits.length > 1 ? `${text}, ${verdict}` : verdict;
@@ -83,6 +120,14 @@ export function summary(numbers, labelOf) {
   const doubt = numbers.length === 1 && !numbers[0].accepted && numbers[0].digits.length === 1;
   if (doubt && labelOf(numbers[0].digits[0]) === undefined) return all[0].toUpperCase() + all.slice(1);
   return `Read ${all}`;
+}
+
+function summaryOfCells(numbers, labelOf) {
+  const cells = cellRows(numbers);
+  const corrected = numbers.filter((number) => isCorrected(number, labelOf)).length;
+  const unsure = numbers.filter((number) => !number.accepted && !isCorrected(number, labelOf)).length;
+  return `Read ${numbers.length} cells in ${cells.length} rows and ${cells[0].length} columns`
+    + (unsure ? `; not sure of ${unsure}` : "") + (corrected ? `; ${corrected} corrected by you` : "");
 }
 
 /** Return the card of one digit.

@@ -86,7 +86,8 @@ def _read(response: type[BaseModel], content: dict[str, Any]) -> dict[str, Any]:
                 _query(
                     "layout",
                     "numbers: any count of numbers; single: one digit; grid: the cells of a "
-                    "printed grid, one digit each. For strokes the default is single.",
+                    "grid, one digit each; table: those of a table, one number each. For strokes "
+                    "the default is single.",
                     **_choice(*get_args(Layout)),
                     default="numbers",
                 ),
