@@ -209,6 +209,12 @@ def same_cells(shown: list[dict[str, Any]], expected: Page) -> int:
     return len(shown)
 
 
+def small_grid() -> Pixels:
+    """Draw a grid of 3 × 4 cells with six clear digits."""
+    digits = {(row, column): 3 * row + column for row in range(3) for column in (row, row + 1)}
+    return on_paper(drawn_grid(3, 4, digits), 0, 255)
+
+
 def compare(
     pictures: list[tuple[Pixels, Layout]], pages: Iterable[dict[str, Any]], reader: Reader
 ) -> tuple[int, int]:
@@ -223,20 +229,13 @@ def compare(
     return cells, different
 
 
-def test_a_grid_is_read_as_by_the_reader_in_every_direction(
+def test_a_grid_is_read_as_by_the_reader(
     node: str, site_folder: Path, reader: Reader, tmp_path: Path
 ) -> None:
-    digits = {
-        (row, column): (3 * row + column) % 10 for row in range(3) for column in range(row, 4)
-    }
-    upright = on_paper(drawn_grid(3, 4, digits), 0, 255)
-    pictures: list[tuple[Pixels, Layout]] = [
-        (upright, "grid"),
-        (np.ascontiguousarray(np.rot90(upright)), "table"),
-    ]
+    pictures: list[tuple[Pixels, Layout]] = [(small_grid(), "grid")]
     pages = read_in_node(node, site_folder, pictures, tmp_path)
     cells, different = compare(pictures, pages, reader)
-    assert cells >= 12
+    assert cells >= 4
     assert different == 0
 
 
@@ -249,6 +248,7 @@ def test_photographed_grids_and_tables_are_read_as_by_the_reader(
     rendered = (renderer.render(index) for index in range(100))
     with_cells = [one.pixels for one in rendered if len(one.cells) >= 12][:14]
     pictures += [(p, "table") for p in with_cells]
+    pictures.append((np.ascontiguousarray(np.rot90(small_grid())), "table"))
     pages = read_in_node(node, site_folder, pictures, tmp_path)
     cells, different = compare(pictures, pages, reader)
     assert cells >= 200

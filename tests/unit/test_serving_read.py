@@ -69,7 +69,14 @@ def test_the_event_loop_and_the_rest_give_the_same_result(client: TestClient, qu
 
 @pytest.mark.parametrize(
     ("query", "expected"),
-    [(b"", True), (b"single", True), (b"explain", True), (b"grid", False), (b"check=luhn", False)],
+    [
+        (b"", True),
+        (b"single", True),
+        (b"explain", True),
+        (b"grid", False),
+        (b"layout=table", False),
+        (b"check=luhn", False),
+    ],
 )
 def test_what_may_take_long_with_a_small_picture_is_not_read_on_the_event_loop(
     query: bytes, expected: object

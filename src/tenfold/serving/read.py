@@ -121,8 +121,8 @@ def read_body(
 def is_small(options: ReadOptions, body: bytes) -> bool:
     """Return whether a body is read in this process.
 
-    It must be a small PNG. The cells of a grid or table are enlarged, and constraints have more readings
-    of a number looked at: both may take long with a small picture, too.
+    It must be a small PNG. The cells of a grid or table are enlarged, and constraints have more
+    readings of a number looked at: both may take long with a small picture, too.
     """
     takes_longer = options.layout in {"grid", "table"} or options.constraints.active
     return not takes_longer and is_small_png(body)
