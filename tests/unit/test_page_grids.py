@@ -279,7 +279,7 @@ def test_a_table_on_the_page(static: PageInBrowser, reader: Reader) -> None:
     with static.tab.expect_download() as download:
         static.tab.click("#save")
     assert download.value.suggested_filename == "cells.csv"
-    saved = Path(download.value.path()).read_text(newline="")
+    saved = Path(download.value.path()).read_bytes().decode()
     assert saved == "".join(",".join(row) + "\r\n" for row in expected)
 
     static.clear()
