@@ -48,7 +48,7 @@ def classify_detections(
 
     p(digit) is proportional to p_detector(digit) · (p_classifier(digit) + floor) ** weight. How
     probable it is that a detection is a digit, and not a mark, stays as it is. The classifier is
-    not asked about a sure digit, but taken to agree: asking takes five times as long, and reads no
+    not asked about a sure digit, but taken to agree: asking takes twice as long, and reads no
     better. A detection in whose box nothing stands out from the paper stays as it is.
 
     Args:
