@@ -22,17 +22,14 @@ class LatticeConfig:
     Attributes:
         min_distance: between the middles of two cells.
         max_gap: between the corners that two neighbours share.
-        min_share: of the mean objectness of an outer row or column to the lattice's median;
-            others are left out.
+        min_objectness: mean of an outer row or column; others are left out.
         min_cells: of a grid or table.
-        min_objectness: the median of its cells'.
     """
 
     min_distance: float = 0.5
     max_gap: float = 0.35
-    min_share: float = 0.5
-    min_cells: int = 4
     min_objectness: float = 0.5
+    min_cells: int = 4
 
 
 class Lattice(NamedTuple):
@@ -56,8 +53,8 @@ class Lattice(NamedTuple):
 
     @property
     def score(self) -> float:
-        """How much of a picture it explains: its area, times how certain its cells are."""
-        return self.area * float(self.objectness.mean())
+        """How much of a picture it explains: the area of cells that are there, less the others'."""
+        return self.area * float(2 * self.objectness.mean() - 1)
 
     def turned(self, quarters: int) -> "Lattice":
         """Return it as it is seen after so many quarter turns of the picture, anticlockwise."""
@@ -158,21 +155,20 @@ def _lattice(cells: Cells, places: dict[int, Place], config: LatticeConfig) -> L
         certain = cells.objectness[index][:, None]
         np.add.at(total, at, certain * cells.corners[index, corner])
         np.add.at(weight, at, certain)
-    first, last = _supported(objectness, config.min_share)
+    first, last = _supported(objectness, config.min_objectness)
     total, weight = (
         part[first[0] : last[0] + 1, first[1] : last[1] + 1] for part in (total, weight)
     )
     objectness = objectness[first[0] : last[0], first[1] : last[1]]
-    if objectness.size < config.min_cells or np.median(objectness) < config.min_objectness:
+    if objectness.size < config.min_cells:
         return None
     corners = np.where(weight > 0, total / np.maximum(weight, 1e-9), np.nan)
     corners = _completed(corners)
     return None if np.isnan(corners).any() else Lattice(corners.astype(np.float32), objectness)
 
 
-def _supported(objectness: Floats, min_share: float) -> tuple[Place, Place]:
+def _supported(objectness: Floats, least: float) -> tuple[Place, Place]:
     """Return the first and the last row and column, without outer ones that are hardly there."""
-    least = min_share * float(np.median(objectness[objectness > 0]))
     top, left, bottom, right = 0, 0, *objectness.shape
     while top < bottom and left < right:
         part = objectness[top:bottom, left:right]
