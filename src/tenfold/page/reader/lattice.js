@@ -4,7 +4,6 @@
 // {corners, objectness}: rows of positions, one more each way than there are cells, and rows of
 // numbers, 0 where no cell was found but must be.
 
-import { median } from "./numbers.js";
 
 const { abs, max, min, sqrt } = Math;
 
@@ -27,7 +26,7 @@ export function findLattices(found, config) {
   return lattices;
 }
 
-/** How much of a picture a lattice explains: the area of its outline, times how certain its cells are. */
+/** How much of a picture a lattice explains: the area of cells that are there, less the others'. */
 export function score({ corners, objectness }) {
   const outline = [
     ...corners[0], ...corners.slice(1).map((row) => row.at(-1)),
@@ -37,7 +36,7 @@ export function score({ corners, objectness }) {
     const [nextX, nextY] = outline[(i + 1) % outline.length];
     return sum + x * nextY - y * nextX;
   }, 0);
-  return (abs(doubled) / 2) * mean(objectness.flat());
+  return (abs(doubled) / 2) * (2 * mean(objectness.flat()) - 1);
 }
 
 /** A lattice as it is seen after a quarter turn of the picture, anticlockwise. */
@@ -122,18 +121,16 @@ function latticeOf(cells, places, config) {
       [x * weight, y * weight, weight].forEach((value, k) => (sum[k] += value));
     });
   }
-  const [top, left, bottom, right] = supported(objectness, config.min_share);
+  const [top, left, bottom, right] = supported(objectness, config.min_objectness);
   const inside = objectness.slice(top, bottom).map((row) => row.slice(left, right));
-  const certain = inside.flat();
-  if (certain.length < config.min_cells || median(certain) < config.min_objectness) return null;
+  if (inside.flat().length < config.min_cells) return null;
   const corners = completed(sums.slice(top, bottom + 1).map((row) =>
     row.slice(left, right + 1).map(([x, y, weight]) => (weight > 0 ? [x / weight, y / weight] : null))));
   return corners && { corners, objectness: inside };
 }
 
 /** Top, left, bottom and right of a lattice without outer rows and columns that are hardly there. */
-function supported(objectness, minShare) {
-  const least = minShare * median(objectness.flat().filter((p) => p > 0));
+function supported(objectness, least) {
   let [top, left, bottom, right] = [0, 0, objectness.length, objectness[0].length];
   while (top < bottom && left < right) {
     const across = (row) => mean(objectness[row].slice(left, right));
