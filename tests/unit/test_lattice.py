@@ -107,7 +107,7 @@ def test_area_and_turns() -> None:
     grid = crossings((2, 3))
     lattice = Lattice(grid, np.arange(6, dtype=np.float32).reshape(2, 3))
     assert lattice.area == pytest.approx(6 * SIDE**2, rel=1e-5)
-    assert lattice.score == pytest.approx(6 * SIDE**2 * 2.5, rel=1e-5)
+    assert lattice.score == pytest.approx(6 * SIDE**2 * (2 * 2.5 - 1), rel=1e-5)
     turned = lattice.turned(1)
     assert turned.objectness.tolist() == [[2, 5], [1, 4], [0, 3]]
     np.testing.assert_array_equal(turned.corners[0, 0], grid[0, 3])

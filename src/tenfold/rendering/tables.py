@@ -135,6 +135,8 @@ class TableRenderer:
         config = self.config
         columns = int(random.integers(1, config.max_columns + 1))
         rows = int(random.integers(1, config.max_rows + 1))
+        if bernoulli(random, 0.2):
+            columns, rows = (min(columns, 2), rows) if bernoulli(random, 0.3) else (columns, 1)
         width = unit * (
             random.uniform(0.7, 1.4) if bernoulli(random, 0.4) else random.uniform(1, 5)
         )
@@ -217,7 +219,8 @@ def _scene(side: int, random: Random) -> Scene:
     angle = math.radians(random.uniform(-44, 44) if turned else random.normal(0, 4))
     scene = Scene((side, side), (math.cos(angle), math.sin(angle)), random, max_labels=0)
     if bernoulli(random, 0.5):
-        x, y = random.normal(0, 0.14, 2) / (side / 2)
+        steep = 0.3 if bernoulli(random, 0.2) else 0.14
+        x, y = random.normal(0, steep, 2) / (side / 2)
         scene.keystone = (float(x), float(y))
     if bernoulli(random, 0.25):
         scene.bend = random.normal(0, 3)
