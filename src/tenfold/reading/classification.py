@@ -27,7 +27,7 @@ class ClassificationConfig:
             the box's longer side.
         max_side_px: a larger crop is scaled down before its foreground is found.
         min_digit_probability: of a detection that is classified: that it is a digit, not a mark.
-        sure_probability: of a digit that the classifier need not see.
+        sure_probability: of a digit, if it is one, that the classifier need not see.
     """
 
     weight: float = 0.4
@@ -62,9 +62,10 @@ def classify_detections(
     """
     digits = found.classes[:, :CLASSES]
     best, share = digits.max(axis=1, initial=0), digits.sum(axis=1)
-    changed = best >= config.sure_probability
+    is_digit = share >= config.min_digit_probability
+    changed = is_digit & (best >= config.sure_probability * share)
     opinion = (digits == best[:, None]).astype(np.float32)
-    doubtful = np.flatnonzero(~changed & (share >= config.min_digit_probability)).tolist()
+    doubtful = np.flatnonzero(is_digit & ~changed).tolist()
     images = {index: crop_detection(found.boxes[index], grey, config) for index in doubtful}
     if seen := [index for index, image in images.items() if image.any()]:
         opinion[seen] = classifier.probabilities(np.stack([images[index] for index in seen]))

@@ -24,10 +24,11 @@ export async function classifyDetections(classify, found, grey, config) {
   const images = new Map();
   for (const one of found) {
     const digits = one.classes.slice(0, DIGITS);
-    const best = max(...digits);
-    if (best >= config.sure_probability) {
+    const [best, share] = [max(...digits), total(digits)];
+    if (share < config.min_digit_probability) continue;
+    if (best >= config.sure_probability * share) {
       opinions.set(one, digits.map((p) => Number(p === best)));
-    } else if (total(digits) >= config.min_digit_probability) {
+    } else {
       const image = cropDetection(one.box, grey, config);
       if (image.some(Boolean)) images.set(one, image);
     }
