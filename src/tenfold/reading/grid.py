@@ -39,7 +39,7 @@ class GridConfig:
     cell_height_px: float = 52.0
     note_height: float = 0.36
     note_distance: float = 0.2
-    min_certainty: float = 0.7
+    min_certainty: float = 0.95
     lattice: LatticeConfig = field(default_factory=LatticeConfig)
 
 
