@@ -159,7 +159,7 @@ class Page:
         """Return the numbers that the page shows; the image of a digit is uint8[h, w]."""
         self.wait()
         found: list[dict[str, Any]] = self.tab.evaluate(
-            "import('./main.js').then(({ numbers }) => numbers.map((number) => ({ ...number,"
+            "import('./main.js').then(({ page }) => page.numbers.map((number) => ({ ...number,"
             " digits: number.digits.map((digit) => ({ ...digit,"
             " image: { ...digit.image, data: [...digit.image.data] } })) })))"
         )

@@ -1,7 +1,7 @@
 // Read pictures with the page's reader and its networks: node read_pictures.mjs SITE PICTURES
 //
 // SITE: a folder that `write_site` wrote. PICTURES: a line of JSON [[w, h, channels, layout], ...],
-// then all bytes. For each picture a line {"numbers": [...], "milliseconds"} is printed.
+// then all bytes. For each picture a line {"rows", "columns", "numbers", "milliseconds"} is printed.
 
 import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
@@ -23,12 +23,12 @@ let at = end + 1;
 for (const [w, h, channels, layout] of JSON.parse(bytes.subarray(0, end))) {
   const data = new Uint8Array(bytes.subarray(at, (at += w * h * channels)));
   const start = process.cpuUsage();
-  const numbers = await read({ w, h, channels, data }, layout, networks, model);
+  const { rows, columns, numbers } = await read({ w, h, channels, data }, layout, networks, model);
   const { user, system } = process.cpuUsage(start);
   const base64 = ({ image, ...digit }) =>
     ({ ...digit, image: { w: image.w, h: image.h, data: Buffer.from(image.data).toString("base64") } });
   const plain = numbers.map((number) => ({ ...number, digits: number.digits.map(base64) }));
-  const line = JSON.stringify({ numbers: plain, milliseconds: (user + system) / 1000 }) + "\n";
+  const line = JSON.stringify({ rows, columns, numbers: plain, milliseconds: (user + system) / 1000 }) + "\n";
   await new Promise((done) => process.stdout.write(line, done)); // else exit() may cut it
 }
 process.exit();

@@ -194,8 +194,10 @@ def test_cells_are_read_as_by_the_reader(node: str) -> None:
     assert compared >= 80
 
 
-def same_cells(shown: list[dict[str, Any]], expected: Page) -> int:
-    """Compare the cells of the page's reader with a page of tenfold's; return their count."""
+def same_cells(page: dict[str, Any], expected: Page) -> int:
+    """Compare what the page's reader read with a page of tenfold's; return the count of numbers."""
+    assert (page["rows"], page["columns"]) == expected.grid
+    shown = page["numbers"]
     assert [(n["row"], n["column"], n["text"], n["reason"]) for n in shown] == [
         (n.row, n.column, n.text, n.reason) for n in expected.numbers
     ]
@@ -222,7 +224,7 @@ def compare(
     cells = different = 0
     for (picture, layout), answer in zip(pictures, pages, strict=True):
         try:
-            cells += same_cells(answer["numbers"], reader.read(picture, layout))
+            cells += same_cells(answer, reader.read(picture, layout))
         except AssertionError as error:
             print(error)  # which pytest shows if there are too many
             different += 1
@@ -268,7 +270,7 @@ def test_a_table_on_the_page(static: PageInBrowser, reader: Reader) -> None:
     static.tab.wait_for_selector("#numbers .cells")
     assert static.cells() == expected
     assert sum(url.endswith("cells.onnx") for url in requested) == 1, "fetched when it is needed"
-    assert "3 cells in 3 rows and 4 columns" in static.tab.locator("#status").inner_text()
+    assert "3 numbers in 3 rows and 4 columns" in static.tab.locator("#status").inner_text()
 
     static.tab.locator("#numbers td", has_text=expected[1][2]).click()
     static.tab.keyboard.press("9")

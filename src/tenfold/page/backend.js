@@ -1,7 +1,7 @@
 // The backend that reads: this browser if there is a model beside the page, or the page's server.
 //
 // A backend has `model` {name, members}, `reportUrl` (or null), `privacy` (a sentence) and
-// `read(canvas, layout)`, which returns numbers: see reader/reader.js.
+// `read(canvas, layout)`, which returns {rows, columns, numbers}: see reader/reader.js.
 
 export async function findBackend() {
   const response = await fetch("model.json"); // a static site has it, a server has not
@@ -20,11 +20,11 @@ async function browserBackend(model) {
       pending.set(id, { resolve, reject });
       worker.postMessage({ id, ...message }, transfer);
     });
-  worker.onmessage = ({ data: { id, error, numbers } }) => {
+  worker.onmessage = ({ data: { id, error, page } }) => {
     const { resolve, reject } = pending.get(id);
     pending.delete(id);
     if (error) reject(new Error(error));
-    else resolve(numbers);
+    else resolve(page);
   };
   worker.onerror = () => {
     for (const { reject } of pending.values()) reject(new Error("this browser cannot run the reader"));
@@ -58,10 +58,10 @@ async function serverBackend() {
       const response = await fetchApi(`v1/read?explain=true&layout=${layout}`, {
         method: "POST", body, headers: { "Content-Type": body.type || "image/png" },
       });
-      const { numbers } = await response.json();
+      const { rows, columns, numbers } = await response.json();
       const digits = numbers.flatMap((number) => number.digits);
       await Promise.all(digits.map(async (digit) => (digit.image = await decodeImage(digit.image))));
-      return numbers;
+      return { rows, columns, numbers };
     },
   };
 }

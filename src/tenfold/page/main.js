@@ -4,7 +4,7 @@ import { findBackend, setToken } from "./backend.js";
 import { DrawingCanvas } from "./canvas.js";
 import * as corrections from "./corrections.js";
 import { findDigit } from "./reader/single-digit.js";
-import { areCells, cellsCsv, digitCard, numberItems, shownDigits, summary } from "./result.js";
+import { cellsCsv, digitCard, hasCells, numberItems, shownDigits, summary } from "./result.js";
 
 const READ_INTERVAL_MS = 60; // between two readings while the pen moves
 const MAX_LARGE = 3; // numbers that are shown in large digits
@@ -13,7 +13,8 @@ const byId = (id) => document.getElementById(id);
 export const canvas = new DrawingCanvas(byId("canvas"), requestReading);
 const labels = new Map(); // the user's corrections, by the pixels of a digit's image
 let backend = null;
-export let numbers = [];
+const NOTHING = { rows: null, columns: null, numbers: [] };
+export let page = NOTHING; // what was read
 let selected = 0; // of the digits of all numbers
 let pendingReading = null; // a promise
 let changed = false; // whether the canvas has changed since the last reading began
@@ -40,11 +41,11 @@ async function readCanvas() {
     changed = false;
     try {
       const start = performance.now();
-      const result = canvas.empty ? [] : await backend.read(canvas, byId("layout").value);
+      const result = canvas.empty ? NOTHING : await backend.read(canvas, byId("layout").value);
       const milliseconds = performance.now() - start;
       if (changed && !canvas.drawing && !canvas.empty) continue; // outdated already
       showError(null);
-      showNumbers(canvas.empty ? [] : result, milliseconds);
+      showPage(canvas.empty ? NOTHING : result, milliseconds);
     } catch (error) {
       showError(error);
     }
@@ -52,28 +53,28 @@ async function readCanvas() {
   }
 }
 
-function showNumbers(newNumbers, milliseconds) {
-  if (shownDigits(newNumbers).length !== shownDigits(numbers).length) selected = 0;
-  numbers = newNumbers;
+function showPage(newPage, milliseconds) {
+  if (shownDigits(newPage).length !== shownDigits(page).length) selected = 0;
+  page = newPage;
   byId("draw").dataset.milliseconds = milliseconds?.toFixed(1) ?? "";
-  byId("numbers").classList.toggle("many", numbers.length > MAX_LARGE);
-  byId("numbers").setAttribute("aria-hidden", !areCells(numbers)); // else the summary has all of it
-  byId("save").hidden = !areCells(numbers);
+  byId("numbers").classList.toggle("many", page.numbers.length > MAX_LARGE);
+  byId("numbers").setAttribute("aria-hidden", !hasCells(page)); // else the summary has all of it
+  byId("save").hidden = !hasCells(page);
   showDigits();
   byId("duration").textContent = milliseconds && !canvas.empty ? `(${Math.round(milliseconds)} ms)` : "";
   if (canvas.empty) setStatus(backend.privacy);
-  else if (!canvas.drawing) setStatus(summary(numbers, labelOf)); // announced: not at each move
+  else if (!canvas.drawing) setStatus(summary(page, labelOf)); // announced: not at each move
 }
 
 function showDigits() {
-  byId("numbers").replaceChildren(...numberItems(numbers, labelOf, selected, select));
+  byId("numbers").replaceChildren(...numberItems(page, labelOf, selected, select));
   showCards();
 }
 
 function showCards() {
   const focused = document.activeElement?.closest?.("#digits li");
   const position = focused ? [...byId("digits").children].indexOf(focused) : -1;
-  const shown = shownDigits(numbers);
+  const shown = shownDigits(page);
   byId("digits").replaceChildren(...shown.map((one, i) => digitCard(one, {
     label: labelOf(one.digit),
     selected: i === selected,
@@ -103,10 +104,10 @@ function select(i) {
 }
 
 async function correct(label) {
-  const digit = shownDigits(numbers)[selected]?.digit;
+  const digit = shownDigits(page)[selected]?.digit;
   if (!digit) return;
   labels.set(keyOf(digit), label);
-  showNumbers(numbers);
+  showPage(page);
   if (!byId("keep").checked) return;
   try {
     await corrections.keep(asMnist(digit.image), label);
@@ -194,7 +195,7 @@ function addListeners() {
   on("clear", "click", () => canvas.clear());
   on("pen", "input", ({ target }) => (canvas.penWidth = Number(target.value)));
   on("layout", "change", requestReading);
-  on("save", "click", () => download(cellsCsv(numbers, labelOf), "cells.csv", "text/csv"));
+  on("save", "click", () => download(cellsCsv(page, labelOf), "cells.csv", "text/csv"));
   for (const id of ["file", "capture"]) {
     on(id, "change", ({ target }) => {
       openPicture(target.files[0]);

@@ -11,7 +11,7 @@ function element(tag, { text, ...properties } = {}, ...children) {
 }
 
 /** The digits of all numbers: {digit, accepted, number, name}, the last two of its number and itself. */
-export function shownDigits(numbers) {
+export function shownDigits({ numbers }) {
   return numbers.flatMap((number, i) => {
     const characters = [...number.text].filter((character) => /[0-9?]/.test(character));
     return number.digits.map((digit, k) => {
@@ -45,8 +45,8 @@ function characters(number, labelOf) {
   });
 }
 
-/** Whether these are the numbers of a grid or a table. */
-export const areCells = (numbers) => numbers.some(({ row }) => row !== null);
+/** Whether a grid or a table was read. */
+export const hasCells = ({ rows }) => rows !== null;
 
 const isCorrected = ({ digits }, labelOf) => digits.some((digit) => labelOf(digit) !== undefined);
 const textOf = (number, labelOf) => characters(number, labelOf).map(({ text }) => text).join("");
@@ -55,9 +55,9 @@ const textOf = (number, labelOf) => characters(number, labelOf).map(({ text }) =
  *
  * @param selected which of all digits is selected. @param onSelect called with another one.
  */
-export function numberItems(numbers, labelOf, selected, onSelect) {
-  if (areCells(numbers)) return [element("li", {}, cellTable(numbers, labelOf, selected, onSelect))];
-  return numbers.map((number) => {
+export function numberItems(page, labelOf, selected, onSelect) {
+  if (hasCells(page)) return [element("li", {}, cellTable(page, labelOf, selected, onSelect))];
+  return page.numbers.map((number) => {
     const spans = characters(number, labelOf).map(({ text, label }) =>
       element("span", { text, className: label === undefined ? "" : "corrected" }));
     const corrected = isCorrected(number, labelOf);
@@ -68,18 +68,17 @@ export function numberItems(numbers, labelOf, selected, onSelect) {
   });
 }
 
-/** Rows of numbers, null in empty cells, up to the last row and column that have one. */
-function cellRows(numbers) {
-  const [rows, columns] = ["row", "column"].map((axis) => Math.max(...numbers.map((one) => one[axis])) + 1);
+/** Rows of numbers, null in empty cells. */
+function cellRows({ rows, columns, numbers }) {
   const cells = Array.from({ length: rows }, () => Array(columns).fill(null));
   for (const one of numbers) cells[one.row][one.column] = one;
   return cells;
 }
 
 /** The cells as they are in the picture; a click on one selects its first digit. */
-function cellTable(numbers, labelOf, selected, onSelect) {
+function cellTable(page, labelOf, selected, onSelect) {
   let next = 0;
-  const firstDigit = new Map(numbers.map((number) => [number, (next += number.digits.length) - number.digits.length]));
+  const firstDigit = new Map(page.numbers.map((number) => [number, (next += number.digits.length) - number.digits.length]));
   const cell = (number) => {
     if (!number) return element("td");
     const corrected = isCorrected(number, labelOf);
@@ -92,7 +91,7 @@ function cellTable(numbers, labelOf, selected, onSelect) {
     td.addEventListener("click", () => onSelect(first));
     return td;
   };
-  const rows = cellRows(numbers).map((row) => element("tr", {}, ...row.map(cell)));
+  const rows = cellRows(page).map((row) => element("tr", {}, ...row.map(cell)));
   const scrolled = element("div", { className: "cells", tabIndex: 0 }, element("table", {}, ...rows));
   scrolled.setAttribute("role", "region");
   scrolled.setAttribute("aria-label", "Cells");
@@ -100,15 +99,16 @@ function cellTable(numbers, labelOf, selected, onSelect) {
 }
 
 /** The cells as comma-separated values, with the user's corrections. */
-export function cellsCsv(numbers, labelOf) {
-  return cellRows(numbers).map((row) =>
+export function cellsCsv(page, labelOf) {
+  return cellRows(page).map((row) =>
     `${row.map((number) => (number ? textOf(number, labelOf) : "")).join(",")}\r\n`).join("");
 }
 
 /** The numbers in one sentence, which screen readers announce. */
-export function summary(numbers, labelOf) {
+export function summary(page, labelOf) {
+  const { numbers } = page;
+  if (hasCells(page)) return summaryOfCells(page, labelOf);
   if (!numbers.length) return "No number found.";
-  if (areCells(numbers)) return summaryOfCells(numbers, labelOf);
   const words = numbers.map((number) => {
     const text = textOf(number, labelOf);
     if (isCorrected(number, labelOf)) return `${text}, as you corrected it`;
@@ -122,11 +122,10 @@ export function summary(numbers, labelOf) {
   return `Read ${all}`;
 }
 
-function summaryOfCells(numbers, labelOf) {
-  const cells = cellRows(numbers);
+function summaryOfCells({ rows, columns, numbers }, labelOf) {
   const corrected = numbers.filter((number) => isCorrected(number, labelOf)).length;
   const unsure = numbers.filter((number) => !number.accepted && !isCorrected(number, labelOf)).length;
-  return `Read ${numbers.length} cells in ${cells.length} rows and ${cells[0].length} columns`
+  return `Read ${numbers.length} numbers in ${rows} rows and ${columns} columns`
     + (unsure ? `; not sure of ${unsure}` : "") + (corrected ? `; ${corrected} corrected by you` : "");
 }
 

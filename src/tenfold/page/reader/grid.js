@@ -10,9 +10,9 @@ import { boxInOriginal, cellOf, straighten } from "./straighten.js";
 
 const { abs, fround, hypot, max, min } = Math;
 
-const evidence = (numbers) => numbers.reduce((sum, { probability }) => sum + probability, 0);
+const evidence = ({ numbers }) => numbers.reduce((sum, { probability }) => sum + probability, 0);
 
-/** Read a grid with one digit a cell, or a table with one number a cell; row by row.
+/** Read a grid with one digit a cell, or a table with one number a cell: {rows, columns, numbers}, row by row.
  *
  * @param picture {w, h, channels, data}. @param layout "grid" or "table".
  * @param networks see `openNetworks`. @param model model.json.
@@ -21,19 +21,18 @@ export async function readGrid(picture, layout, networks, model) {
   const grey = toGrey(picture);
   const config = model.grids;
   let lattice = await findLattice(grey, networks, config);
-  const numbers = await numbersOf(grey, lattice, layout, networks, model);
-  if (numbers.length && evidence(numbers) / numbers.length >= config.min_certainty) return numbers;
-  let best = numbers; // the picture may lie on its side
-  for (let quarters = 1; quarters < 4; quarters++) {
+  let best = await readCells(grey, lattice, layout, networks, model);
+  if (evidence(best) >= config.min_certainty * max(best.numbers.length, 1)) return best;
+  for (let quarters = 1; quarters < 4; quarters++) { // the picture may lie on its side
     lattice = turned(lattice);
-    const found = await numbersOf(grey, lattice, layout, networks, model);
-    if (evidence(found) > evidence(best)) best = found;
+    const page = await readCells(grey, lattice, layout, networks, model);
+    if (evidence(page) > evidence(best)) best = page;
   }
   return best;
 }
 
 /** Find the largest and clearest grid or table in a plane of bytes. */
-export async function findLattice(grey, { detectCells }, config) {
+async function findLattice(grey, { detectCells }, config) {
   const longer = max(grey.w, grey.h);
   const margin = config.margin_px;
   const lattices = [];
@@ -51,20 +50,20 @@ export async function findLattice(grey, { detectCells }, config) {
   return lattices.reduce((best, one) => (score(one) > score(best) ? one : best));
 }
 
-/** The numbers in the cells of a lattice. */
-async function numbersOf(grey, lattice, layout, { detect, classifyDetected }, { reader, grids }) {
+/** Read the cells of a lattice. */
+async function readCells(grey, lattice, layout, { detect, classifyDetected }, { reader, grids }) {
   const straight = straighten(grey, lattice, grids.cell_height_px);
   const seen = await detect(straight.grey, reader.pyramid.min_objectness);
   const placed = seen.filter((one) => layout !== "grid" || !isNote(one, straight, grids));
   const found = await classifyDetections(classifyDetected, placed, straight.grey, reader.classification);
-  const columns = straight.columns.length - 1;
+  const [rows, columns] = [straight.rows.length - 1, straight.columns.length - 1];
   const cells = new Map();
   for (const one of found) {
     const [row, column] = cellOf(straight, one.box);
     const key = row * columns + column;
     cells.set(key, [...(cells.get(key) ?? []), one]);
   }
-  return [...cells].sort(([a], [b]) => a - b).flatMap(([key, inCell]) => {
+  const numbers = [...cells].sort(([a], [b]) => a - b).flatMap(([key, inCell]) => {
     const fromLeft = inCell.sort((a, b) => a.box[0] - b.box[0]);
     const number = numberOf(fromLeft, straight.grey, reader, layout === "grid" ? oneDigit : anyNumber);
     if (!number) return [];
@@ -72,6 +71,7 @@ async function numbersOf(grey, lattice, layout, { detect, classifyDetected }, { 
     const column = key % columns;
     return [{ ...mapped(number), digits: number.digits.map(mapped), row: (key - column) / columns, column }];
   });
+  return { rows, columns, numbers };
 }
 
 /** Whether a digit is small and not in the middle of its cell. */

@@ -7,7 +7,7 @@
 
 const { abs, max, min, sqrt } = Math;
 
-const distance = ([ax, ay], [bx, by]) => sqrt((ax - bx) ** 2 + (ay - by) ** 2);
+export const distance = ([ax, ay], [bx, by]) => sqrt((ax - bx) ** 2 + (ay - by) ** 2);
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** Group cells, the most certain first, to lattices. @param config LatticeConfig, as JSON. */

@@ -17,10 +17,15 @@ const MIN_OPAQUE_WITH_OWN_PAPER = 0.9; // share of pixels
  * @param layout "numbers": any number of numbers; "single": the picture is one digit; "grid", "table":
  *   the cells of a grid, one digit each, or of a table, one number each.
  * @param networks see `openNetworks`. @param model model.json.
- * @returns the numbers in reading order, as the service gives them; `image` of a digit is a plane.
+ * @returns {rows, columns, numbers}, the first two null unless there are cells, the numbers in reading
+ *   order, as the service gives them; `image` of a digit is a plane.
  */
 export async function read(picture, layout, networks, model) {
   if (layout === "grid" || layout === "table") return readGrid(picture, layout, networks, model);
+  return { rows: null, columns: null, numbers: await readWithoutCells(picture, layout, networks, model) };
+}
+
+async function readWithoutCells(picture, layout, networks, model) {
   const readOne = () => readSingle(picture, networks.classify, model.rejection_threshold);
   if (layout === "single") return checked(await readOne(), picture, networks, model);
   const { found, numbers } = await readNumbers(picture, networks, model.reader);

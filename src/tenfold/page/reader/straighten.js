@@ -1,6 +1,7 @@
 // Straightening the cells of a lattice: a flat picture of them, from full resolution.
 
 import { plane } from "./image.js";
+import { distance } from "./lattice.js";
 import { median, rint } from "./numbers.js";
 import { shrunk } from "./resize.js";
 
@@ -11,7 +12,6 @@ export const CONFIG = {
   maxReduction: 2, // more than so often as large as it is needed, a picture is made smaller first
 };
 
-const distance = ([ax, ay], [bx, by]) => sqrt((ax - bx) ** 2 + (ay - by) ** 2);
 const total = (values) => values.reduce((sum, value) => sum + value, 0);
 
 /** Map the cells of a lattice in a plane of bytes to rectangles: see `Straightened` of tenfold.

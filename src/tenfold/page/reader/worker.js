@@ -19,7 +19,7 @@ onmessage = async ({ data: { id, model: given, layout, pixels } }) => {
       await warmUp();
       postMessage({ id });
     } else {
-      postMessage({ id, numbers: await read(opaquePixels(pixels), layout, networks, model) });
+      postMessage({ id, page: await read(opaquePixels(pixels), layout, networks, model) });
     }
   } catch (error) {
     postMessage({ id, error: error.message });
