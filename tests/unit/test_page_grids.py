@@ -258,32 +258,38 @@ def test_photographed_grids_and_tables_are_read_as_by_the_reader(
 
 
 @pytest.mark.browser
-def test_a_table_on_the_page(static: PageInBrowser, reader: Reader) -> None:
+def test_a_table_on_the_page(browser: Any, site: str, reader: Reader, axe: str) -> None:
+    shown = PageInBrowser.open(browser, site, bypass_csp=True)
     picture = on_paper(drawn_grid(3, 4, {(0, 0): 1, (1, 2): 4, (2, 3): 7}), 0, 255)
     expected = [
         [cell.text if cell else "" for cell in row] for row in reader.read(picture, "table").cells
     ]
     requested: list[str] = []
-    static.tab.context.on("request", lambda request: requested.append(request.url))
-    static.tab.select_option("#layout", "table")
-    static.upload(picture)
-    static.tab.wait_for_selector("#numbers .cells")
-    assert static.cells() == expected
+    shown.tab.context.on("request", lambda request: requested.append(request.url))
+    shown.tab.select_option("#layout", "table")
+    shown.upload(picture)
+    shown.tab.wait_for_selector("#numbers .cells")
+    assert shown.cells() == expected
     assert sum(url.endswith("cells.onnx") for url in requested) == 1, "fetched when it is needed"
-    assert "3 numbers in 3 rows and 4 columns" in static.tab.locator("#status").inner_text()
+    assert "3 numbers in 3 rows and 4 columns" in shown.tab.locator("#status").inner_text()
 
-    static.tab.locator("#numbers td", has_text=expected[1][2]).click()
-    static.tab.keyboard.press("9")
+    shown.tab.locator("#numbers td", has_text=expected[1][2]).click()
+    shown.tab.keyboard.press("9")
     expected[1][2] = "9"
-    assert static.cells() == expected
-    assert static.tab.locator("#numbers td.selected.corrected").inner_text() == "9"
-    assert "row 2, column 3" in static.tab.locator("#digits > li.selected").inner_text()
-    with static.tab.expect_download() as download:
-        static.tab.click("#save")
+    assert shown.cells() == expected
+    assert shown.tab.locator("#numbers td.selected.corrected").inner_text() == "9"
+    assert "row 2, column 3" in shown.tab.locator("#digits > li.selected").inner_text()
+    with shown.tab.expect_download() as download:
+        shown.tab.click("#save")
     assert download.value.suggested_filename == "cells.csv"
     saved = Path(download.value.path()).read_bytes().decode()
     assert saved == "".join(",".join(row) + "\r\n" for row in expected)
 
-    static.clear()
-    assert not static.tab.locator("#save").is_visible()
-    assert static.tab.locator("#numbers").get_attribute("aria-hidden") == "true"
+    shown.tab.evaluate(axe)
+    problems = shown.tab.evaluate("axe.run()")["violations"]
+    assert [(v["id"], [n["html"] for n in v["nodes"]]) for v in problems] == []
+    shown.clear()
+    assert not shown.tab.locator("#save").is_visible()
+    assert shown.tab.locator("#numbers").get_attribute("aria-hidden") == "true"
+    assert shown.errors == []
+    shown.close()
