@@ -28,8 +28,8 @@ def read_in_node(
         pictures: uint8[h, w] or uint8[h, w, 3], and how each is read.
         folder: for a file of the pictures.
 
-    Yields for each picture its `rows`, `columns` and `numbers`, the `image` of each digit as uint8[h, w], and the
-    `milliseconds` of CPU time that it took.
+    Yields for each picture its `rows`, `columns` and `numbers`, the `image` of each digit as
+    uint8[h, w], and the `milliseconds` of CPU time that it took.
     """
     given = folder / "pictures.bin"
     sizes = [[p.shape[1], p.shape[0], 1 if p.ndim == 2 else 3, layout] for p, layout in pictures]
