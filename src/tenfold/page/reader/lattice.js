@@ -4,7 +4,6 @@
 // {corners, objectness}: rows of positions, one more each way than there are cells, and rows of
 // numbers, 0 where no cell was found but must be.
 
-
 const { abs, max, min, sqrt } = Math;
 
 export const distance = ([ax, ay], [bx, by]) => sqrt((ax - bx) ** 2 + (ay - by) ** 2);
