@@ -200,18 +200,19 @@ class ReaderEvaluation(Artifact):
     """A reader measured on pictures.
 
     Of single digits and numbers `right` counts the pictures whose most probable text is the label;
-    of grids, the cells; of non-digits, the pictures without an accepted digit.
+    of grids and tables, the cells; of non-digits, the pictures without an accepted digit.
     """
 
     data: PictureSet
     right: Count
-    of: Count = Field(description="pictures, or cells of grids")
+    of: Count = Field(description="pictures, or cells of grids and tables")
     accuracy: Fraction | None = Field(description="right / of; None without pictures")
     accuracy_interval: tuple[Fraction, Fraction] | None = Field(
         description="Wilson's 95 % interval (1927)"
     )
     mistakes: tuple[MisreadPicture, ...]
     accepted: Count = Field(
-        description="pictures whose numbers are all accepted, one at least; of grids, cells"
+        description="pictures whose numbers are all accepted, one at least; of grids and tables, "
+        "cells"
     )
     right_of_accepted: Count = Field(description="of these, read right")

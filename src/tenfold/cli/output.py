@@ -144,6 +144,7 @@ def print_reader_evaluation(evaluation: "ReaderEvaluation") -> None:
         "single": "digits right",
         "number": "whole numbers right",
         "grid": "cells right",
+        "table": "cells right",
         "non-digit": "rejected",
     }[data.kind]
     line = f"{data.name}: {data.pictures:,} pictures · {what}: "

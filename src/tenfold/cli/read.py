@@ -2,10 +2,8 @@
 
 import contextlib
 import functools
-import glob
 import os
-import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
@@ -13,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 import typer
 
 from tenfold.cli.output import MAX_EXPLAINED, ModelOption, OnOption, console
-from tenfold.cli.read_output import Outcome, Place, print_csv, print_json, print_text
+from tenfold.cli.read_inputs import list_files, pages_of
+from tenfold.cli.read_output import (
+    Outcome,
+    Place,
+    print_csv,
+    print_csv_table,
+    print_json,
+    print_text,
+)
 from tenfold.errors import DataError, TenfoldError
 from tenfold.text import escape
 
@@ -23,14 +29,22 @@ if TYPE_CHECKING:
     from tenfold.reading.reader import Layout
 
 MIN_PICTURES_FOR_PROCESSES = 200
-MIN_PICTURES_FOR_PROGRESS = 20
 
 
 Sources = Annotated[
     list[str], typer.Argument(help="Pictures, PDFs, folders, patterns; - is standard input.")
 ]
-Grid = Annotated[bool, typer.Option("--grid", help="Cells of a printed grid, a digit each.")]
+Grid = Annotated[bool, typer.Option("--grid", help="Cells of a grid, a digit each.")]
+Table = Annotated[bool, typer.Option("--table", help="Cells of a table, a number each.")]
 Single = Annotated[bool, typer.Option("--single", help="Each picture is one digit.")]
+Rows = Annotated[int | None, typer.Option(min=1, help="Of the grid or table [default: found].")]
+Columns = Annotated[int | None, typer.Option(min=1, help="Of the grid or table [default: found].")]
+RuleOption = Annotated[
+    Literal["sudoku", "column-sums", "row-sums"] | None,
+    typer.Option(
+        help="Read the cells together: sudoku (all different), or the last row or column has sums."
+    ),
+]
 Length = Annotated[int | None, typer.Option(min=1, help="Each number has this many digits.")]
 Pattern = Annotated[
     str | None, typer.Option(metavar="REGEX", help="Each number matches this regular expression.")
@@ -50,7 +64,9 @@ MinConfidence = Annotated[
 ]
 Explain = Annotated[Path | None, typer.Option(help="Write a page that shows what was detected.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a page, a line each.")]
-Csv = Annotated[bool, typer.Option("--csv", help="A table with commas, a row a number.")]
+Csv = Annotated[
+    bool, typer.Option("--csv", help="With commas, a row a number; a grid or table as it is.")
+]
 Out = Annotated[
     Path | None,
     typer.Option(
@@ -64,7 +80,11 @@ def read(  # noqa: PLR0913 - a command line
     sources: Sources,
     *,
     grid: Grid = False,
+    table: Table = False,
     single: Single = False,
+    rows: Rows = None,
+    columns: Columns = None,
+    rule: RuleOption = None,
     length: Length = None,
     pattern: Pattern = None,
     check: Check = None,
@@ -81,25 +101,38 @@ def read(  # noqa: PLR0913 - a command line
     # Digits are normalised by products of small matrices: more threads would only wait.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from tenfold.bundle.format import SHIPPED
-    from tenfold.reading.constraints import ANYTHING, Constraints
+    from tenfold.reading.constraints import Constraints
 
-    if grid + single > 1 or json_ + csv_ > 1:
-        raise TenfoldError("--grid and --single exclude each other, and so do --json and --csv")
+    if grid + table + single > 1 or json_ + csv_ > 1:
+        raise TenfoldError(
+            "--grid, --table and --single exclude each other, and so do --json and --csv"
+        )
     if out and (json_ or csv_ or explain):
         raise TenfoldError("--out excludes --json, --csv and --explain")
     if on and not out:
         raise TenfoldError("--on needs --out: a cluster is for millions of pictures")
-    constraints = Constraints(length=length, pattern=pattern, check=check, digits_only=digits_only)
-    if constraints != ANYTHING and (grid or single):
+    if (length or pattern or check or digits_only) and (grid or single):
         raise TenfoldError(
             "--length, --pattern, --check and --digits-only go without --grid and --single"
         )
-    layout: Layout = "grid" if grid else "single" if single else "numbers"
+    if (rows or columns or rule) and not (grid or table):
+        raise TenfoldError("--rows, --columns and --rule go with --grid or --table")
+    constraints = Constraints(
+        length=length,
+        pattern=pattern,
+        check=check,
+        digits_only=digits_only,
+        rows=rows,
+        columns=columns,
+        rule=rule,
+    )
+    layout: Layout = "grid" if grid else "table" if table else "single" if single else "numbers"
     settings = _Settings(model or SHIPPED, layout, constraints, min_confidence)
     if out:
         _write_parquet(settings, sources, out, on)
     else:
-        show = print_json if json_ else print_csv if csv_ else print_text
+        csv_table = print_csv_table if grid or table else print_csv
+        show = print_json if json_ else csv_table if csv_ else print_text
         _print(settings, sources, show, explain)
 
 
@@ -147,7 +180,7 @@ def _write_parquet(settings: _Settings, sources: Sequence[str], out: Path, on: s
     from tenfold.reading.parquet import ReadingRequest, in_processes, write_readings
     from tenfold.reading.partitions import CONTAINER_SUFFIXES, partition_inputs
 
-    names = [name for source in sources for name in _files(source, CONTAINER_SUFFIXES)]
+    names = [name for source in sources for name in list_files(source, CONTAINER_SUFFIXES)]
     partitions = partition_inputs(list(dict.fromkeys(names)))
     request = ReadingRequest.of(*settings)
     with contextlib.ExitStack() as stack:
@@ -189,10 +222,10 @@ def _outcomes(
     names: list[str] = []
     for source in sources:
         try:
-            names += _files(source)
+            names += list_files(source)
         except DataError as error:
             yield Place(source), _failed(failures, error)
-    pages = _pages(list(dict.fromkeys(names)))
+    pages = pages_of(list(dict.fromkeys(names)))
     first = list(islice(pages, MIN_PICTURES_FOR_PROCESSES + 1))
     read = functools.partial(
         read_in_bulk,
@@ -211,56 +244,6 @@ def _outcomes(
         if len(explained) < MAX_EXPLAINED:
             explained.append((str(place), page))
         yield place, outcome
-
-
-def _pages(names: Sequence[str]) -> "Iterator[tuple[str, FilePage]]":
-    """Yield the pages of files, each with the name of its file; - is standard input."""
-    from tenfold.data.file_pages import file_pages
-
-    for name in _with_progress(names):
-        source = sys.stdin.buffer.read() if name == "-" else name
-        yield from ((name, page) for page in file_pages(source))
-
-
-def _files(source: str, more: Collection[str] = ()) -> list[str]:
-    """Return the file of an argument, or the files in a folder or of a pattern, sorted.
-
-    Raises:
-        DataError: there are none.
-    """
-    from tenfold.data.decoding import LISTED_SUFFIXES
-
-    suffixes = LISTED_SUFFIXES.union(more)
-    path = Path(source)
-    try:
-        if source == "-" or (path.exists() and not path.is_dir()):
-            return [source]
-        if path.is_dir():
-            found = [p for p in path.rglob("*") if p.suffix.lower() in suffixes and p.is_file()]
-            found = [p for p in found if not _hidden(p.relative_to(path))]
-            missing = "no pictures in this folder"
-        else:
-            found = [p for p in map(Path, glob.glob(source, recursive=True)) if p.is_file()]  # noqa: PTH207 - takes absolute patterns too
-            missing = "no such file, folder or pattern"
-    except OSError as error:
-        raise DataError(f"{source}: {error.strerror}") from error
-    if not found:
-        raise DataError(f"{source}: {missing}")
-    return sorted(map(str, found))
-
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
-
-
-def _with_progress(names: Sequence[str]) -> Iterator[str]:
-    """Yield names of files; on a terminal, and if they are many, with a progress bar."""
-    from rich.progress import track
-
-    terminal = console(stderr=True)
-    few = len(names) < MIN_PICTURES_FOR_PROGRESS
-    quiet = few or not terminal.is_terminal or sys.stdout.isatty()
-    yield from track(names, "reading", console=terminal, disable=quiet, transient=True)
 
 
 def _failed(failures: list[DataError], error: DataError) -> DataError:

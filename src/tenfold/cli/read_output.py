@@ -2,8 +2,10 @@
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Iterable
+from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import typer
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from tenfold.reading.page import Number, Page
 
 COLUMNS = ("file", "page", "number", "probability", "accepted")
-EMPTY_CELL = "·"
+EMPTY_CELL = "."
 MIN_ALTERNATIVE_SHOWN = 0.01
 
 
@@ -66,6 +68,18 @@ def print_csv(outcomes: Iterable[Outcome]) -> None:
             writer.writerow([file, place.page, fields["text"], fields["probability"], accepted])
 
 
+def print_csv_table(outcomes: Iterable[Outcome]) -> None:
+    """Print a grid or a table as it is; of several pages each row begins with file and page."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    remaining = iter(outcomes)
+    first = list(islice(remaining, 2))
+    for place, outcome in chain(first, remaining):
+        named = [csv_cell(place.file), place.page] if len(first) > 1 else []
+        for row in () if isinstance(outcome, DataError) else outcome.cells:
+            # A number that begins with a minus sign is no formula.
+            writer.writerow([*named, *(number.text if number else "" for number in row)])
+
+
 def print_text(outcomes: Iterable[Outcome]) -> None:
     """Print the numbers of each page for people: one beside its file, several below it."""
     terminal = console()
@@ -76,13 +90,29 @@ def print_text(outcomes: Iterable[Outcome]) -> None:
 
 def _print_page(terminal: "Console", name: str, page: "Page") -> None:
     if page.grid:
-        lines = [" ".join(n.text if n else EMPTY_CELL for n in row) for row in page.cells]
+        lines = _aligned([[_cell(number) for number in row] for row in page.cells])
     else:
         width = max((len(number.text) for number in page.numbers), default=0)
         lines = [_describe(number, width) for number in page.numbers] or ["no numbers"]
     alone = len(lines) == 1
     text = f"{_literal(name)}  {lines[0]}" if alone else "\n  ".join([_literal(name), *lines])
     terminal.print(text, highlight=False, soft_wrap=True)
+
+
+def _cell(number: "Number | None") -> str:
+    """Return what people see of a cell: no digit of a number that is not accepted."""
+    if number is None:
+        return EMPTY_CELL
+    return number.text if number.accepted else re.sub("[0-9]", "?", number.text)
+
+
+def _aligned(rows: list[list[str]]) -> list[str]:
+    """Return the rows of a table as lines: columns end below each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        " ".join(f"{text:>{width}}" for text, width in zip(row, widths, strict=True))
+        for row in rows
+    ]
 
 
 def _describe(number: "Number", width: int) -> str:

@@ -11,16 +11,21 @@ import numpy.typing as npt
 
 from tenfold.errors import DataError
 
-Kind = Literal["single", "number", "grid", "non-digit"]
+Kind = Literal["single", "number", "grid", "table", "non-digit"]
 Labelled = tuple[npt.NDArray[np.uint8], str]
 """A picture, uint8[h, w] grey or uint8[h, w, 3] RGB, and its label."""
 
+_CELL = "[0-9.:-]*"  # a number, or nothing
 # For each kind: the pattern of its labels, and its description in messages.
 LABEL_PATTERNS: dict[Kind, tuple[str, str]] = {
     "non-digit": ("", "nothing"),
     "single": ("[0-9]", "one digit"),
     "grid": ("[0-9.]{81}", "81 digits and dots"),
     "number": ("[0-9]*", "digits"),
+    "table": (
+        f"{_CELL}([,/]{_CELL})+",
+        "rows parted by /, all with as many cells parted by commas",
+    ),
 }
 
 
@@ -30,6 +35,7 @@ class Pictures:
 
     What a label is depends on the kind. ``single``: the digit. ``number``: the digits in reading
     order, "" if there are none. ``grid``: 81 characters, row by row, "." for a blank cell.
+    ``table``: rows parted by "/", their cells by ",", nothing in an empty cell: "12,,7/3,4,".
     ``non-digit``: "", since nothing in the picture is a digit.
 
     Args:
@@ -66,7 +72,8 @@ class Pictures:
                 raise DataError(
                     f"{self.name}: picture {index} must be uint8 [h, w] or [h, w, 3], not {found}"
                 )
-            if not re.fullmatch(pattern, label):
+            ragged = len({row.count(",") for row in label.split("/")}) > 1
+            if ragged or not re.fullmatch(pattern, label):
                 expected = f"{self.kind} pictures have {description}"
                 raise DataError(f"{self.name}: label {index} is {label!r}; {expected}")
 

@@ -1,4 +1,4 @@
-"""Measuring a reader on labelled pictures: single digits, numbers, grids and non-digits."""
+"""Measuring a reader on labelled pictures: single digits, numbers, grids, tables and non-digits."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,6 +14,7 @@ LAYOUTS: dict[Kind, Layout] = {
     "single": "single",
     "number": "numbers",
     "grid": "grid",
+    "table": "table",
     "non-digit": "single",
 }
 
@@ -39,7 +40,8 @@ def evaluate_reader(
         compared = _compared(pictures.kind, label, page)
         items += compared
         if any(wanted != read for wanted, read, _ in compared):
-            read = "".join(read for _, read, _ in compared)
+            between = "," if pictures.kind == "table" else ""
+            read = between.join(read for _, read, _ in compared)
             mistakes.append(MisreadPicture(index=index, label=label, read=read))
         on_picture(index + 1)
     right = sum(wanted == read for wanted, read, _ in items)
@@ -61,14 +63,20 @@ def evaluate_reader(
 
 
 def _compared(kind: Kind, label: str, page: Page) -> Sequence[Item]:
-    """Return what is compared of one picture: one item, or one for each cell of a grid."""
-    if kind == "grid":
+    """Return what is compared of one picture: one item, or one for each cell."""
+    if kind in {"grid", "table"}:
         cells = [cell for row in page.cells for cell in row]
-        if len(cells) != len(label):
-            return [(wanted, "", False) for wanted in label]
+        expected = list(label)
+        same_shape = len(cells) == len(expected)
+        if kind == "table":
+            rows = [row.split(",") for row in label.split("/")]
+            expected = [text or BLANK for row in rows for text in row]
+            same_shape = page.grid == (len(rows), len(rows[0]))
+        if not same_shape:
+            return [(wanted, "", False) for wanted in expected]
         return [
             (wanted, cell.value if cell else BLANK, bool(cell and cell.accepted))
-            for wanted, cell in zip(label, cells, strict=True)
+            for wanted, cell in zip(expected, cells, strict=True)
         ]
     accepted = bool(page.numbers) and all(number.accepted for number in page.numbers)
     if kind == "non-digit":

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from tenfold.errors import TenfoldError
 
 CheckDigit = Literal["luhn", "mod10", "mod11"]
+RuleName = Literal["sudoku", "column-sums", "row-sums"]
 
 MAX_PATTERN_CHARACTERS = 200
 
@@ -24,6 +25,7 @@ class Constraints:
         check: the rule of a check digit, which is the last one.
         digits_only: marks are left out of the text.
         rows, columns: of a grid or a table.
+        rule: what its cells obey together; see `tenfold.reading.rules.rule_of`.
 
     Raises:
         TenfoldError: the pattern is no regular expression, or is too long.
@@ -36,6 +38,7 @@ class Constraints:
     digits_only: bool = False
     rows: int | None = None
     columns: int | None = None
+    rule: RuleName | None = None
 
     def __post_init__(self) -> None:
         """Check the pattern."""

@@ -1,5 +1,7 @@
 """Grids, such as Sudokus, and tables: the digit or the number in each of their cells."""
 
+import itertools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -9,13 +11,22 @@ import numpy.typing as npt
 
 from tenfold.bundle.detector_runtime import Detections, OnnxCellDetector
 from tenfold.errors import DataError
-from tenfold.reading.constraints import ANYTHING, Constraints
+from tenfold.reading.constraints import ANYTHING, Constraints, RuleName
 from tenfold.reading.foreground import Pixels, to_grey
 from tenfold.reading.lattice import Lattice, LatticeConfig, find_lattices
-from tenfold.reading.number_reader import NumberReader
-from tenfold.reading.page import Number, Page
+from tenfold.reading.number_reader import (
+    NumberReader,
+    NumberReaderConfig,
+    calibrated,
+    shown_text,
+)
+from tenfold.reading.page import ALTERNATIVES, Number, Page
 from tenfold.reading.pyramid import Grey, with_margin
+from tenfold.reading.rules import EMPTY, block_height, fillings, posteriors, rule_of
 from tenfold.reading.straighten import Straightened, straighten
+
+MISREAD = 1e-3  # the probability that what was read in a cell is no number of the rule's
+FILLINGS = 20  # from which probabilities under a rule are computed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,33 +85,34 @@ class GridReader:
 
     def _read(self, picture: Pixels, constraints: Constraints, *, without_notes: bool) -> Page:
         grey = to_grey(picture)
-        lattice = self.find(grey, constraints.rows, constraints.columns)
+        lattice = self.find(grey, constraints)
         page = self._page(grey, lattice, constraints, without_notes=without_notes)
-        if _certainty(page) >= self.config.min_certainty:
-            return page
-        turned = [lattice.turned(quarters) for quarters in (1, 2, 3)]
-        pages = [page] + [
-            self._page(grey, t, constraints, without_notes=without_notes) for t in turned
-        ]
-        return max(pages, key=_evidence)
+        if _certainty(page) < self.config.min_certainty:
+            turned = [lattice.turned(quarters) for quarters in (1, 2, 3)]
+            pages = [page] + [
+                self._page(grey, t, constraints, without_notes=without_notes) for t in turned
+            ]
+            page = max(pages, key=_evidence)
+        return under_rule(page, constraints.rule, self.numbers.config)
 
-    def find(self, grey: Grey, rows: int | None = None, columns: int | None = None) -> Lattice:
+    def find(self, grey: Grey, constraints: Constraints = ANYTHING) -> Lattice:
         """Find the largest and clearest grid or table in uint8[h, w].
 
         Raises:
-            DataError: there is none, or none with these rows and columns.
+            DataError: there is none, or none with the rows and columns that are asked for.
         """
+        rows, columns = constraints.rows, constraints.columns
         found = sorted(self._lattices(grey), key=lambda lattice: -lattice.score)
         if not found:
             raise DataError("no grid or table in this picture; photograph all of it, from above")
         for lattice in found:
-            if all(
-                wanted in {None, count}
-                for wanted, count in zip((rows, columns), lattice.objectness.shape, strict=True)
-            ):
+            there = lattice.objectness.shape
+            fits = rows in {None, there[0]} and columns in {None, there[1]}
+            if fits and (constraints.rule != "sudoku" or block_height(*there)):
                 return lattice
-        there = " x ".join(map(str, found[0].objectness.shape))
-        raise DataError(f"found {there} cells, not {rows or 'any'} x {columns or 'any'}")
+        size = " x ".join(map(str, found[0].objectness.shape))
+        wanted = "a Sudoku's" if constraints.rule == "sudoku" else "any"
+        raise DataError(f"found {size} cells, not {rows or wanted} x {columns or wanted}")
 
     def _lattices(self, grey: Grey) -> Iterator[Lattice]:
         """Look at a picture in several sizes; yield what is found, in its own pixels."""
@@ -150,6 +162,90 @@ def _numbers(
         if number is not None:
             number = number.with_boxes(straight.box_in_original)
             yield replace(number, row=row, column=column)
+
+
+def under_rule(page: Page, name: RuleName | None, config: NumberReaderConfig) -> Page:
+    """Read the cells of a grid or table together; see `rule_of`.
+
+    A text that was improbable before the rule was applied is not accepted, and neither are the
+    cells that break the rule if no filling is found.
+
+    Raises:
+        DataError: see `rule_of`.
+    """
+    if name is None or page.grid is None:
+        return page
+    rule = rule_of(name, *page.grid)
+    sudoku_size = page.grid[0] if name == "sudoku" else None
+    by_cell = {(n.row or 0, n.column or 0): n for n in page.numbers}
+    cells = {cell: _candidates(number, sudoku_size) for cell, number in by_cell.items()}
+    found = list(itertools.islice(fillings(cells, rule), FILLINGS))
+    if found:
+        after = posteriors(cells, rule, found)
+        numbers = [
+            _under_rule(number, found[0].texts[cell], cells[cell], after[cell], config)
+            for cell, number in by_cell.items()
+        ]
+    else:
+        texts = {cell: number.value for cell, number in by_cell.items()}
+        broken = {cell for condition in rule for cell in condition.broken(texts)}
+        numbers = [
+            replace(number, reason="does not fit") if cell in broken else number
+            for cell, number in by_cell.items()
+        ]
+    return replace(page, numbers=tuple(numbers))
+
+
+def _candidates(number: Number, sudoku_size: int | None) -> dict[str, float]:
+    """Return the probabilities of a number's texts, and of that it must not be there."""
+    candidates = {EMPTY: MISREAD, number.value: number.probability}
+    form = re.sub("[0-9]", "0", number.value)
+    if form == "0":
+        (digit,) = number.digits
+        shares = digit.probabilities / digit.probabilities.sum()
+        candidates |= {str(k): float(share) for k, share in enumerate(shares)}
+    else:  # the boxes of the digits stay
+        same = (other for other in number.alternatives if re.sub("[0-9]", "0", other[0]) == form)
+        candidates |= dict(same)
+    if sudoku_size is None:
+        return candidates
+    values = {EMPTY, *map(str, range(1, sudoku_size + 1))}
+    return {text: p for text, p in candidates.items() if text in values}
+
+
+def _under_rule(
+    number: Number,
+    text: str,
+    before: dict[str, float],
+    after: dict[str, float],
+    config: NumberReaderConfig,
+) -> Number:
+    """Return a number that is read as `text`, with the probabilities before and after a rule."""
+    if text == EMPTY:
+        return replace(number, reason="does not fit")
+    probability = calibrated(after[text], config.calibration)
+    reason = number.reason if number.reason != "unsure" else None
+    if before[text] < config.min_fitting_probability:
+        reason = "does not fit"
+    elif probability < config.min_probability:
+        reason = reason or "unsure"
+    digits = number.digits
+    if text != number.value:
+        accepted = after[text] >= config.min_digit_probability
+        digits = tuple(
+            replace(digit, digit=int(character), probability=after[text], accepted=accepted)
+            for digit, character in zip(digits, filter(str.isdigit, text), strict=True)
+        )
+    others = sorted(((p, t) for t, p in after.items() if t != text), reverse=True)[:ALTERNATIVES]
+    return replace(
+        number,
+        value=text,
+        text=shown_text(text, digits),
+        probability=probability,
+        alternatives=tuple((t, calibrated(p, config.calibration)) for p, t in others),
+        digits=digits,
+        reason=reason,
+    )
 
 
 def _certainty(page: Page) -> float:

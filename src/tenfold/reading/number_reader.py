@@ -125,7 +125,7 @@ class NumberReader:
         digits = _digits(best, row, grey, self.config.min_digit_probability)
         return Number(
             value=best.text,
-            text=_shown(best.text, digits),
+            text=shown_text(best.text, digits),
             box=_union(digits),
             probability=probability,
             alternatives=tuple(
@@ -210,7 +210,8 @@ def _digits(
     return tuple(digits)
 
 
-def _shown(text: str, digits: tuple[Digit, ...]) -> str:
+def shown_text(text: str, digits: tuple[Digit, ...]) -> str:
+    """Return a text with `?` for each digit that is not accepted."""
     accepted = iter(digits)
     return "".join(("?" if not next(accepted).accepted else c) if c.isdigit() else c for c in text)
 

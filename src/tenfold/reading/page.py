@@ -106,7 +106,7 @@ class Page:
 
     Attributes:
         numbers: in reading order.
-        grid: rows and columns of the grid, if a grid was read.
+        grid: rows and columns of the grid or table, if one was read.
     """
 
     numbers: tuple[Number, ...]
@@ -119,7 +119,7 @@ class Page:
 
     @property
     def cells(self) -> list[list[Number | None]]:
-        """The cells of a grid, row by row; None where a cell is empty."""
+        """The cells of a grid or table, row by row; None where a cell is empty."""
         rows, columns = self.grid or (0, 0)
         cells: list[list[Number | None]] = [[None] * columns for _ in range(rows)]
         for number in self.numbers:
@@ -129,5 +129,12 @@ class Page:
 
     def to_dict(self, file: str | None, page: int = 1) -> dict[str, Any]:
         """Return the JSON fields of a file's page, which are counted from 1."""
-        numbers = [number.to_dict() for number in self.numbers]
-        return {"file": file, "page": page, "numbers": numbers, "error": None}
+        rows, columns = self.grid or (None, None)
+        return {
+            "file": file,
+            "page": page,
+            "rows": rows,
+            "columns": columns,
+            "numbers": [number.to_dict() for number in self.numbers],
+            "error": None,
+        }

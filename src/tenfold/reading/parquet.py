@@ -16,7 +16,7 @@ from typing import Any
 
 import cv2
 
-from tenfold.bundle.format import CONFIG_FILE, DETECTOR_FILE, MODEL_FILE, find_bundle
+from tenfold.bundle.format import CELLS_FILE, CONFIG_FILE, DETECTOR_FILE, MODEL_FILE, find_bundle
 from tenfold.data.file_pages import FilePage
 from tenfold.errors import DataError
 from tenfold.files import is_temporary, write_atomically, writing
@@ -51,7 +51,8 @@ class ReadingRequest:
             BundleError: see `Reader.load`.
         """
         Reader.load(model, min_probability)
-        files = (find_bundle(model) / name for name in (CONFIG_FILE, MODEL_FILE, DETECTOR_FILE))
+        names = (CONFIG_FILE, MODEL_FILE, DETECTOR_FILE, CELLS_FILE)
+        files = (find_bundle(model) / name for name in names)
         bundle = tuple((file.name, file.read_bytes()) for file in files if file.exists())
         return cls(layout, constraints, min_probability, bundle)
 
@@ -107,7 +108,7 @@ def _plan(partitions: Sequence[Partition], request: ReadingRequest) -> str:
     digest = hashlib.sha256(json.dumps(settings).encode())
     for name, contents in request.bundle:
         digest.update(name.encode() + contents)
-    plan = {"format": 4, "partitions": len(partitions), "sha256": digest.hexdigest()}
+    plan = {"format": 5, "partitions": len(partitions), "sha256": digest.hexdigest()}
     return json.dumps(plan) + "\n"
 
 
@@ -164,6 +165,8 @@ def _place(name: str, page: FilePage | DataError) -> dict[str, Any]:
 def _rows(place: dict[str, Any], outcome: Page | DataError) -> list[dict[str, Any]]:
     if isinstance(outcome, DataError):
         return [place | {"error": escape(str(outcome))}]
+    rows, columns = outcome.grid or (None, None)
+    place = place | {"rows": rows, "columns": columns}
     return [place | number.to_dict() for number in outcome.numbers] or [place]
 
 
@@ -173,7 +176,8 @@ def _schema() -> Any:  # noqa: ANN401 - pyarrow has no types
     integer, box = pa.int32(), pa.list_(pa.int32())
     digit = [("digit", pa.int8()), ("probability", pa.float32()), ("box", box)]
     digit += [("runner_up", pa.int8())]
-    columns = [("file", pa.string()), ("page", integer), ("text", pa.string()), ("box", box)]
+    columns = [("file", pa.string()), ("page", integer), ("rows", integer), ("columns", integer)]
+    columns += [("text", pa.string()), ("box", box)]
     columns += [("probability", pa.float32()), ("accepted", pa.bool_()), ("reason", pa.string())]
     columns += [("row", integer), ("column", integer), ("digits", pa.list_(pa.struct(digit)))]
     return pa.schema([*columns, ("error", pa.string())])

@@ -48,7 +48,7 @@ def load_pictures(spec: str, cache: Path | None = None, n: int | None = None) ->
     Args:
         spec: a name in `picture_sets`, or the path of a folder: sub-folders ``0`` … ``9`` of
             images, or a ``labels.csv`` whose rows are ``file,label``; there a label may be several
-            digits, a grid of 81, or empty for a picture without digits.
+            digits, a grid of 81, a table (see `Pictures`), or empty for a picture without digits.
         cache: where MNIST is, see `tenfold.data.sources.cache_folder`.
         n: number of pictures, from the first; all when None.
 
@@ -95,7 +95,7 @@ def _kind_of(files: list[LabelledFile]) -> Kind:
     wrong = next((file for file in files if not re.fullmatch("[0-9]*", file.label)), files[0])
     raise DataError(
         f"{wrong.place} as {wrong.label!r}; write its digits, nothing if there are none, or for "
-        "all pictures a grid of 81 digits and dots"
+        "all pictures a grid of 81 digits and dots, or a table such as 12,,7/3,4,5"
     )
 
 

@@ -40,13 +40,15 @@ def _explained(
     pixels = load_pixels(given)
     try:
         page, error = reader.read(pixels, layout, constraints), None
-    except DataError as refused:  # no grid: the foreground shows why
+    except DataError as refused:  # such as: no grid
         page, error = Page(()), str(refused)
     foreground = None
+    rules = _rules(reader, pixels, constraints) if page.grid else []
     if layout == "numbers":
         boxes = [] if error else _detected(reader, pixels)
     else:
         boxes = [_box(digit.box, str(digit.digit), 1) for n in page.numbers for digit in n.digits]
+    if layout == "single":
         small = find_foreground(downscale(pixels, LONGER_SIDE_PX)[0])
         foreground = data_uri(np.rint(255 - 255 * small).astype(np.uint8))
     return {
@@ -57,9 +59,17 @@ def _explained(
         "width": pixels.shape[1],
         "height": pixels.shape[0],
         "boxes": boxes,
+        "rules": rules,
         "foreground": foreground,
         "crops": {d: data_uri(d.pixels) for n in page.numbers for d in n.digits},
     }
+
+
+def _rules(reader: Reader, pixels: Pixels, constraints: Constraints) -> list[str]:
+    """Return each rule of the grid or table as the points of an SVG polyline: its crossings."""
+    corners = reader.grids.find(to_grey(pixels), constraints).corners
+    lines = (*corners, *corners.transpose(1, 0, 2))
+    return [" ".join(f"{x:.1f},{y:.1f}" for x, y in line.tolist()) for line in lines]
 
 
 def _detected(reader: Reader, pixels: Pixels) -> list[dict[str, Any]]:

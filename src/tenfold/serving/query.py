@@ -5,13 +5,15 @@ from urllib.parse import parse_qsl
 
 from starlette.exceptions import HTTPException
 
-from tenfold.reading.constraints import ANYTHING, CheckDigit, Constraints
+from tenfold.reading.constraints import ANYTHING, CheckDigit, Constraints, RuleName
 from tenfold.reading.reader import Layout
 
 FLAG_VALUES = {"": True, "1": True, "true": True, "0": False, "false": False}
-LENGTHS = {str(length): length for length in range(1, 100)}
-LAYOUT_FLAGS = ("grid", "single")
-CONSTRAINTS = ("length", "check", "digits_only")
+COUNTS = {str(count): count for count in range(1, 100)}
+LAYOUT_FLAGS = ("grid", "table", "single")
+OF_NUMBERS = ("length", "check", "digits_only")
+OF_CELLS = ("rows", "columns", "rule")
+CONSTRAINTS = OF_NUMBERS + OF_CELLS
 PARAMETERS = ("layout", *LAYOUT_FLAGS, *CONSTRAINTS, "explain")
 
 
@@ -26,7 +28,8 @@ class ReadOptions(NamedTuple):
 def parse_query(query: bytes) -> ReadOptions:
     """Parse the parameters of a reading request.
 
-    What a number may be says that numbers are read: it is the same as `layout=numbers`.
+    What a number may be says that numbers are read: without a table it is the same as
+    `layout=numbers`.
 
     Raises:
         HTTPException: a parameter is unknown or has an unknown value, or two contradict each
@@ -39,13 +42,17 @@ def parse_query(query: bytes) -> ReadOptions:
             raise HTTPException(422, f"{key}: given twice, with different values")
     constraints = {key: given[key] for key in CONSTRAINTS if given.get(key)}
     layouts = {key: key for key in LAYOUT_FLAGS if given.get(key)}
-    layouts |= dict.fromkeys(constraints, "numbers")
     if "layout" in given:
         layouts["layout"] = given["layout"]
+    if "table" not in layouts.values():
+        layouts |= dict.fromkeys((key for key in OF_NUMBERS if key in constraints), "numbers")
     chosen = set(layouts.values())
     if len(chosen) > 1:
         raise HTTPException(422, f"{' and '.join(layouts)} exclude each other")
     layout = cast("Layout", chosen.pop()) if chosen else None
+    of_cells = [key for key in OF_CELLS if key in constraints]
+    if of_cells and layout not in {"grid", "table"}:
+        raise HTTPException(422, f"{' and '.join(of_cells)}: with layout=grid or layout=table only")
     return ReadOptions(layout, Constraints(**constraints), given.get("explain", False))
 
 
@@ -55,15 +62,17 @@ def _parse(key: str, value: str) -> str | int | bool:
     A pattern is refused: one that was made for it would take time and memory without end.
     """
     if key == "pattern":
-        raise HTTPException(422, f"pattern: not over HTTP; use {', '.join(CONSTRAINTS)}")
+        raise HTTPException(422, f"pattern: not over HTTP; use {', '.join(OF_NUMBERS)}")
     if key == "layout":
         return _one_of(key, value, get_args(Layout))
     if key == "check":
         return _one_of(key, value, get_args(CheckDigit))
-    if key == "length":
-        if value not in LENGTHS:
-            raise HTTPException(422, f"length={value[:40]!r}: use 1 to {len(LENGTHS)}")
-        return LENGTHS[value]
+    if key == "rule":
+        return _one_of(key, value, get_args(RuleName))
+    if key in {"length", "rows", "columns"}:
+        if value not in COUNTS:
+            raise HTTPException(422, f"{key}={value[:40]!r}: use 1 to {len(COUNTS)}")
+        return COUNTS[value]
     if key not in PARAMETERS:
         raise HTTPException(422, f"{key[:40]!r}: unknown parameter; use {', '.join(PARAMETERS)}")
     if value.lower() not in FLAG_VALUES:

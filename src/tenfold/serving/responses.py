@@ -63,8 +63,8 @@ class NumberResult(BaseModel):
     )
     accepted: bool = Field(description="Whether the number is probable enough to be believed.")
     reason: Reason | None = Field(description="Why it is not accepted, or null.")
-    row: int | None = Field(description="Row of its cell; only in a grid.")
-    column: int | None = Field(description="Column of its cell; only in a grid.")
+    row: int | None = Field(description="Of its cell, from 0; only in a grid or a table.")
+    column: int | None = Field(description="Of its cell, from 0; only in a grid or a table.")
     digits: list[DigitResult] = Field(description="From left to right, without the marks.")
 
 
@@ -79,6 +79,8 @@ class PageResult(BaseModel):
 
     file: str | None = Field(description="The file's name, if it was sent with one.")
     page: int = Field(ge=1, description="Of the file, from 1.")
+    rows: int | None = Field(description="Of the grid or table that was read.")
+    columns: int | None = Field(description="Of the grid or table that was read.")
     numbers: list[NumberResult] = Field(description="In reading order; none on a blank picture.")
     error: str | None = Field(description="Why it could not be read, or null.")
 
@@ -89,6 +91,8 @@ class ReadResponse(BaseModel):
     model: str = Field(examples=["field"])
     file: str | None = Field(description="The file's name, if it was sent with one.")
     pages: int = Field(ge=1, description="How many pages the file has; a picture has one.")
+    rows: int | None = Field(description="Of the grid or table, if the file has one page.")
+    columns: int | None = Field(description="Of the grid or table, if the file has one page.")
     numbers: list[NumberOfPage] = Field(description="In reading order; none if all is blank.")
     error: None = Field(description="Always null: what cannot be read is an error of the request.")
 
@@ -188,10 +192,11 @@ def response_body(model: str, results: list[dict[str, Any]], *, batch: bool) -> 
         if result["error"]:
             raise HTTPException(422, result["error"])
     numbers = [number | {"page": one["page"]} for one in results for number in one["numbers"]]
-    file = results[0]["file"]
-    return to_json(
-        {"model": model, "file": file, "pages": len(results), "numbers": numbers, "error": None}
-    )
+    first = results[0]
+    one = first if len(results) == 1 else {"rows": None, "columns": None}
+    body = {"model": model, "file": first["file"], "pages": len(results)}
+    body |= {"rows": one["rows"], "columns": one["columns"], "numbers": numbers, "error": None}
+    return to_json(body)
 
 
 def decode_picture(content: bytes | FilePage, max_pixels: int = MAX_PIXELS) -> Pixels:

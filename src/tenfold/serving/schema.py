@@ -8,10 +8,10 @@ from pydantic.json_schema import models_json_schema
 from starlette.responses import HTMLResponse, PlainTextResponse
 
 from tenfold.data.mnist import SIDE
-from tenfold.reading.constraints import CHECKS
+from tenfold.reading.constraints import CHECKS, RuleName
 from tenfold.reading.reader import Layout
 from tenfold.serving.kserve import InferenceRequest
-from tenfold.serving.query import LENGTHS
+from tenfold.serving.query import COUNTS
 from tenfold.serving.requests import MAX_PICTURES, ImageRequest, ImagesRequest, StrokesRequest
 from tenfold.serving.responses import BatchResponse, ErrorResponse, ReadResponse
 
@@ -75,6 +75,9 @@ def _choice(*values: str) -> dict[str, Any]:
     return {"type": "string", "enum": list(values)}
 
 
+_COUNT = {"type": "integer", "minimum": min(COUNTS.values()), "maximum": max(COUNTS.values())}
+
+
 def _read(response: type[BaseModel], content: dict[str, Any]) -> dict[str, Any]:
     flag = _choice("", "1", "true", "0", "false")
     return {
@@ -92,14 +95,16 @@ def _read(response: type[BaseModel], content: dict[str, Any]) -> dict[str, Any]:
                     default="numbers",
                 ),
                 _query("grid", "The same as layout=grid.", **flag),
+                _query("table", "The same as layout=table.", **flag),
                 _query("single", "The same as layout=single.", **flag),
+                _query("rows", "Of the grid or table; without it they are found.", **_COUNT),
+                _query("columns", "Of the grid or table; without it they are found.", **_COUNT),
                 _query(
-                    "length",
-                    "How many digits each number has; marks do not count.",
-                    type="integer",
-                    minimum=min(LENGTHS.values()),
-                    maximum=max(LENGTHS.values()),
+                    "rule",
+                    "What the cells of the grid or table obey together.",
+                    **_choice(*get_args(RuleName)),
                 ),
+                _query("length", "How many digits each number has; marks do not count.", **_COUNT),
                 _query(
                     "check",
                     "The rule that the last digit of each number satisfies.",

@@ -1,0 +1,63 @@
+"""What `tenfold read` reads: the files of its arguments, and their pages."""
+
+import glob
+import sys
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tenfold.cli.output import console
+from tenfold.errors import DataError
+
+if TYPE_CHECKING:
+    from tenfold.data.file_pages import FilePage
+
+MIN_PICTURES_FOR_PROGRESS = 20
+
+
+def pages_of(names: Sequence[str]) -> "Iterator[tuple[str, FilePage]]":
+    """Yield the pages of files, each with the name of its file; - is standard input."""
+    for name in _with_progress(names):
+        source = sys.stdin.buffer.read() if name == "-" else name
+        yield from ((name, page) for page in file_pages(source))
+
+
+def list_files(source: str, more: Collection[str] = ()) -> list[str]:
+    """Return the file of an argument, or the files in a folder or of a pattern, sorted.
+
+    Raises:
+        DataError: there are none.
+    """
+    from tenfold.data.decoding import LISTED_SUFFIXES
+
+    suffixes = LISTED_SUFFIXES.union(more)
+    path = Path(source)
+    try:
+        if source == "-" or (path.exists() and not path.is_dir()):
+            return [source]
+        if path.is_dir():
+            found = [p for p in path.rglob("*") if p.suffix.lower() in suffixes and p.is_file()]
+            found = [p for p in found if not _hidden(p.relative_to(path))]
+            missing = "no pictures in this folder"
+        else:
+            found = [p for p in map(Path, glob.glob(source, recursive=True)) if p.is_file()]  # noqa: PTH207 - takes absolute patterns too
+            missing = "no such file, folder or pattern"
+    except OSError as error:
+        raise DataError(f"{source}: {error.strerror}") from error
+    if not found:
+        raise DataError(f"{source}: {missing}")
+    return sorted(map(str, found))
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _with_progress(names: Sequence[str]) -> Iterator[str]:
+    """Yield names of files; on a terminal, and if they are many, with a progress bar."""
+    from rich.progress import track
+
+    terminal = console(stderr=True)
+    few = len(names) < MIN_PICTURES_FOR_PROGRESS
+    quiet = few or not terminal.is_terminal or sys.stdout.isatty()
+    yield from track(names, "reading", console=terminal, disable=quiet, transient=True)

@@ -1,0 +1,217 @@
+"""The most probable filling of a grid or a table whose cells obey a rule, such as a Sudoku's.
+
+The search is best first over sets of readings. Each step takes the set with the smallest cost,
+reads every cell as is most probable in it, and looks for a condition that this breaks. The set is
+divided: in each part another of the cells concerned is read otherwise.
+"""
+
+import heapq
+import itertools
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import NamedTuple, Protocol
+
+from tenfold.errors import DataError
+from tenfold.reading.constraints import RuleName
+
+Place = tuple[int, int]
+Texts = Mapping[Place, str]
+
+EMPTY = ""
+MIN_PROBABILITY = 1e-6  # of a candidate; less probable ones are left out
+MAX_STEPS = 5_000
+
+
+class Condition(Protocol):
+    """What some cells must obey."""
+
+    @property
+    def cells(self) -> tuple[Place, ...]:
+        """Those cells."""
+
+    def broken(self, texts: Texts) -> tuple[Place, ...]:
+        """Return cells of which one at least must be read otherwise; () if it is obeyed."""
+
+
+@dataclass(frozen=True)
+class AllDifferent:
+    """No text twice; empty cells are ignored."""
+
+    cells: tuple[Place, ...]
+
+    def broken(self, texts: Texts) -> tuple[Place, ...]:
+        """See `Condition`."""
+        seen: dict[str, Place] = {}
+        for cell in self.cells:
+            text = texts.get(cell, EMPTY)
+            if text and text in seen:
+                return seen[text], cell
+            seen[text] = cell
+        return ()
+
+
+@dataclass(frozen=True)
+class Sum:
+    """The last cell has the sum of the others, in which an empty cell is 0; or it is empty."""
+
+    cells: tuple[Place, ...]
+
+    def broken(self, texts: Texts) -> tuple[Place, ...]:
+        """See `Condition`."""
+        *parts, total = (texts.get(cell, EMPTY) for cell in self.cells)
+        amounts = [_amount(text) for text in parts if text]
+        if not total or (None not in amounts and sum(filter(None, amounts)) == _amount(total)):
+            return ()
+        return tuple(cell for cell in self.cells if cell in texts)
+
+
+def _amount(text: str) -> Decimal | None:
+    return Decimal(text) if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", text) else None
+
+
+def rule_of(name: RuleName, rows: int, columns: int) -> list[Condition]:
+    """Return the conditions of a rule for a grid or table of this size.
+
+    `sudoku`: no number twice in a row, a column or a block. `column-sums`: the last row has the
+    sums of the columns. `row-sums`: the last column has the sums of the rows.
+
+    Raises:
+        DataError: a Sudoku has another size.
+    """
+    along = [tuple((row, column) for column in range(columns)) for row in range(rows)]
+    down = [tuple((row, column) for row in range(rows)) for column in range(columns)]
+    if name == "row-sums":
+        return [Sum(cells) for cells in along]
+    if name == "column-sums":
+        return [Sum(cells) for cells in down]
+    if (height := block_height(rows, columns)) is None:
+        raise DataError(
+            f"found {rows} x {columns} cells, which is no Sudoku; give rows and columns"
+        )
+    width = rows // height
+    blocks = [
+        tuple(itertools.product(range(top, top + height), range(left, left + width)))
+        for top in range(0, rows, height)
+        for left in range(0, columns, width)
+    ]
+    return [AllDifferent(cells) for cells in (*along, *down, *blocks)]
+
+
+def block_height(rows: int, columns: int) -> int | None:
+    """Return how many rows a block of a Sudoku has: 2 of 6, 3 of 9; None if there are no blocks."""
+    heights = [h for h in range(2, math.isqrt(rows) + 1) if rows % h == 0]
+    return heights[-1] if heights and rows == columns else None
+
+
+class Filling(NamedTuple):
+    """What is in each cell, and the logarithm of the product of the probabilities."""
+
+    texts: dict[Place, str]
+    log_probability: float
+
+
+def decode(cells: Mapping[Place, Mapping[str, float]], rule: Sequence[Condition]) -> Filling | None:
+    """Return the most probable filling that obeys a rule, or None; see `fillings`."""
+    return next(fillings(cells, rule), None)
+
+
+Options = dict[Place, tuple[tuple[float, str], ...]]  # cost and text, the cheapest first
+
+
+def fillings(
+    cells: Mapping[Place, Mapping[str, float]], rule: Sequence[Condition], steps: int = MAX_STEPS
+) -> Iterator[Filling]:
+    """Yield the fillings that obey a rule, the most probable first.
+
+    Args:
+        cells: the probabilities of each cell's texts; "" if it may be empty. A place that is left
+            out is an empty cell.
+        rule: conditions.
+        steps: of the search; after them nothing more is yielded.
+    """
+    options: Options = {
+        cell: tuple(sorted((-math.log(p), t) for t, p in texts.items() if p >= MIN_PROBABILITY))
+        for cell, texts in cells.items()
+    }
+    if not all(options.values()):
+        return
+    count = itertools.count()
+    heap = [_ranked(options, rule, next(count))]
+    for _ in range(steps):
+        if not heap:
+            return
+        _, _, broken, options = heapq.heappop(heap)
+        if not broken:
+            cost = sum(choices[0][0] for choices in options.values())
+            yield Filling({cell: choices[0][1] for cell, choices in options.items()}, -cost)
+        for part in _divided(options, broken or tuple(options)):
+            heapq.heappush(heap, _ranked(part, rule, next(count)))
+
+
+def _ranked(
+    options: Options, rule: Sequence[Condition], number: int
+) -> tuple[float, int, tuple[Place, ...], Options]:
+    """Return the least that a filling can cost, a number of the set, and cells to divide it by.
+
+    Broken conditions that have no cell in common add up: of each, a cell must be read otherwise.
+    """
+    texts = {cell: choices[0][1] for cell, choices in options.items()}
+    cost = sum(choices[0][0] for choices in options.values())
+    seen: set[Place] = set()
+    dearest = -1.0
+    worst: tuple[Place, ...] = ()
+    for condition in rule:
+        broken = condition.broken(texts)
+        if broken and seen.isdisjoint(broken):
+            seen.update(broken)
+            more = min(_next_cost(options[cell]) for cell in broken)
+            cost += more
+            if more > dearest:
+                dearest, worst = more, broken
+    return cost, number, worst, options
+
+
+def _next_cost(choices: Sequence[tuple[float, str]]) -> float:
+    return choices[1][0] - choices[0][0] if len(choices) > 1 else math.inf
+
+
+def _divided(options: Options, cells: Iterable[Place]) -> Iterator[Options]:
+    """Yield parts without a reading in common: in each another of the cells is read otherwise."""
+    fixed: Options = {}
+    for cell in cells:
+        if len(options[cell]) > 1:
+            yield options | fixed | {cell: options[cell][1:]}
+        fixed[cell] = options[cell][:1]
+
+
+def posteriors(
+    cells: Mapping[Place, Mapping[str, float]],
+    rule: Sequence[Condition],
+    found: Sequence[Filling],
+) -> dict[Place, dict[str, float]]:
+    """Return the probabilities of each cell's texts, given that the rule is obeyed.
+
+    Args:
+        cells: see `fillings`.
+        rule: conditions.
+        found: the most probable fillings. Of each, any one cell may be read otherwise, too.
+    """
+    concerned = {cell: [c for c in rule if cell in c.cells] for cell in cells}
+    weights = [math.exp(filling.log_probability - found[0].log_probability) for filling in found]
+    result = {cell: dict.fromkeys(candidates, 0.0) for cell, candidates in cells.items()}
+    for filling, weight in zip(found, weights, strict=True):
+        texts = dict(filling.texts)
+        for cell, candidates in cells.items():
+            possible = {}
+            for text, p in candidates.items():
+                texts[cell] = text
+                if not any(condition.broken(texts) for condition in concerned[cell]):
+                    possible[text] = p
+            texts[cell] = filling.texts[cell]
+            share = weight / sum(weights) / sum(possible.values())
+            for text, p in possible.items():
+                result[cell][text] += share * p
+    return result
