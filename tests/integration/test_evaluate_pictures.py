@@ -63,7 +63,7 @@ def test_evaluate_explains_a_grid_that_was_not_found(tenfold: Tenfold, tmp_path:
     assert ended.code == 0
     (result,) = ended.rows
     assert (result["right"], result["of"]) == (0, 81)
-    assert "no grid in this picture" in Page(page.read_text()).words
+    assert "no grid or table in this picture" in Page(page.read_text()).words
 
 
 def test_what_evaluate_cannot_read_is_one_line(tenfold: Tenfold, labelled: Path) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image
 
 from tenfold.reading.reader import Reader
 
-from .drawn_pictures import Page, Tenfold, drawn, save
+from .drawn_pictures import Page, Tenfold, drawn, drawn_grid, save
 
 
 def test_explain_writes_a_page_that_needs_nothing_else(tenfold: Tenfold, tmp_path: Path) -> None:
@@ -55,6 +56,24 @@ def test_explain_shows_the_foreground_and_the_image_of_a_single_digit(
     ]
     whole = drawn("8").shape[::-1]
     assert sizes == [whole, whole, (28, 28)]
+
+
+def test_explain_draws_the_rules_of_a_grid_through_their_crossings(
+    tenfold: Tenfold, tmp_path: Path
+) -> None:
+    path, page = save(tmp_path / "grid.png", drawn_grid({(0, 1): 5})), tmp_path / "page.html"
+    assert tenfold("read", path, "--grid", "--explain", page).code == 0
+    text = page.read_text()
+    lines = [
+        [tuple(map(float, point.split(","))) for point in points.split()]
+        for points in re.findall(r'<polyline class="rule" points="([^"]*)"', text)
+    ]
+    at = [50, 150, 250, 350]
+    expected = [[(x, y) for x in at] for y in at] + [[(x, y) for y in at] for x in at]
+    np.testing.assert_allclose(lines, expected, atol=10)
+    words = Page(text).words
+    assert "row 1, column 2: 5" in words
+    assert "The foreground" not in words
 
 
 def test_a_page_that_cannot_be_written(tenfold: Tenfold, tmp_path: Path) -> None:

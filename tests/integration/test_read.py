@@ -52,8 +52,9 @@ def test_json_has_an_object_a_picture_with_just_these_fields(
     ended = tenfold("read", path, folder / "blank.bmp", "--json")
     assert (ended.code, ended.err) == (0, "")
     shown, blank = ended.rows
-    assert list(shown) == ["file", "page", "numbers", "error"]
-    assert blank == {"file": str(folder / "blank.bmp"), "page": 1, "numbers": [], "error": None}
+    assert list(shown) == ["file", "page", "rows", "columns", "numbers", "error"]
+    nothing = {"page": 1, "rows": None, "columns": None, "numbers": [], "error": None}
+    assert blank == {"file": str(folder / "blank.bmp")} | nothing
     (number,) = shown["numbers"]
     assert list(number) == NUMBER
     assert [list(digit) for digit in number["digits"]] == [
@@ -130,8 +131,42 @@ def test_a_grid_has_a_number_for_each_filled_cell(tenfold: Tenfold, tmp_path: Pa
     assert ended.code == 0
     (shown,) = ended.rows
     assert {(n["row"], n["column"]): n["text"] for n in shown["numbers"]} == cells
-    table = tenfold("read", path, "--grid").out
-    assert table == f"{path}\n  · 5 ·\n  3 · ·\n  · · 8\n"
+    assert (shown["rows"], shown["columns"]) == (3, 3)
+    table = tenfold("read", path, "--grid", "--min-confidence", 0).out
+    assert table == f"{path}\n  . 5 .\n  3 . .\n  . . 8\n"
+    assert tenfold("read", path, "--grid", "--csv").out == ",5,\n3,,\n,,8\n"
+
+
+def test_a_table_is_read_with_what_is_known_of_it(tenfold: Tenfold, tmp_path: Path) -> None:
+    path = save(tmp_path / "table.png", drawn_grid({(0, 1): 5, (1, 0): 3, (2, 2): 8}))
+    known = ("--rows", 3, "--columns", 3, "--length", 1, "--digits-only")
+    ended = tenfold("read", path, path.parent, "--table", *known, "--csv")
+    assert (ended.code, ended.out) == (0, ",5,\n3,,\n,,8\n")
+    ended = tenfold("read", path, "--table", "--length", 2, "--json")
+    reasons = [number["reason"] for number in ended.rows[0]["numbers"]]
+    assert reasons == ["does not fit"] * 3
+    ended = tenfold("read", path, "--table", "--rows", 5)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == f"tenfold: {path}: found 3 x 3 cells, not 5 x any\n"
+
+
+def test_a_rule_reads_the_cells_together(tenfold: Tenfold, tmp_path: Path) -> None:
+    sums = save(tmp_path / "sums.png", drawn_grid({(0, 0): 5, (1, 0): 3, (2, 0): 8}))
+    ended = tenfold("read", sums, "--table", "--rule", "column-sums", "--min-confidence", 0)
+    assert (ended.code, ended.out) == (0, f"{sums}\n  5 . .\n  3 . .\n  8 . .\n")
+    ended = tenfold("read", sums, "--grid", "--rule", "sudoku")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == f"tenfold: {sums}: found 3 x 3 cells, not a Sudoku\n"
+
+
+@pytest.mark.parametrize("layout", [(), ("--single",)])
+@pytest.mark.parametrize("option", [("--rows", 9), ("--columns", 9), ("--rule", "sudoku")])
+def test_what_is_known_of_cells_goes_with_a_grid_or_a_table(
+    tenfold: Tenfold, folder: Path, layout: tuple[str, ...], option: tuple[str, ...]
+) -> None:
+    ended = tenfold("read", folder, *layout, *option)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == "tenfold: --rows, --columns and --rule go with --grid or --table\n"
 
 
 def test_least_confidence(tenfold: Tenfold, folder: Path) -> None:
@@ -272,7 +307,8 @@ def test_an_empty_folder(tenfold: Tenfold, tmp_path: Path) -> None:
     ended = tenfold("read", tmp_path, "--json")
     error = f"{tmp_path}: no pictures in this folder"
     assert (ended.code, ended.err) == (2, f"tenfold: {error}\n")
-    assert ended.rows == [{"file": str(tmp_path), "page": 1, "numbers": [], "error": error}]
+    nothing = {"page": 1, "rows": None, "columns": None, "numbers": []}
+    assert ended.rows == [{"file": str(tmp_path), **nothing, "error": error}]
     assert tenfold("read", tmp_path).out == ""
 
 
@@ -280,17 +316,19 @@ def test_no_grid_names_the_picture(tenfold: Tenfold, folder: Path) -> None:
     ended = tenfold("read", folder / "number.png", "--grid")
     assert ended.code == 2
     assert ended.err == (
-        f"tenfold: {folder / 'number.png'}: no grid in this picture; leave out --grid, "
-        "or photograph the whole frame\n"
+        f"tenfold: {folder / 'number.png'}: no grid or table in this picture; "
+        "photograph all of it, from above\n"
     )
 
 
-@pytest.mark.parametrize("options", [("--grid", "--single"), ("--json", "--csv")])
+@pytest.mark.parametrize(
+    "options", [("--grid", "--single"), ("--grid", "--table"), ("--json", "--csv")]
+)
 def test_options_that_exclude_each_other(
     tenfold: Tenfold, folder: Path, options: tuple[str, ...]
 ) -> None:
     ended = tenfold("read", folder, *options)
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == (
-        "tenfold: --grid and --single exclude each other, and so do --json and --csv\n"
+        "tenfold: --grid, --table and --single exclude each other, and so do --json and --csv\n"
     )

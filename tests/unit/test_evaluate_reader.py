@@ -29,6 +29,15 @@ class Stub:
         for outcome, _ in zip(self.outcome, pictures, strict=True):
             if isinstance(outcome, DataError):
                 yield outcome
+            elif layout == "table":
+                rows = [row.split(",") for row in outcome.split("/")]
+                filled = [
+                    number(text, r, c)
+                    for r, row in enumerate(rows)
+                    for c, text in enumerate(row)
+                    if text
+                ]
+                yield Page(tuple(filled), grid=(len(rows), len(rows[0])))
             elif layout == "grid":
                 side = int(len(outcome.replace("!", "")) ** 0.5)
                 yield Page(tuple(cells(outcome, side)), grid=(side, side))
@@ -150,6 +159,27 @@ def test_a_grid_that_is_not_found_is_all_wrong() -> None:
     result, _ = measured("grid", (label, DataError("no grid")), (label, "1" * 36), (label, label))
     assert (result.right, result.of) == (81, 3 * 81)
     assert (result.accepted, result.right_of_accepted) == (81, 81)
+
+
+def test_of_tables_every_cell_counts() -> None:
+    label = "12,,7.5/3,40,"
+    result, stub = measured(
+        "table",
+        (label, label),
+        (label, "12,,7.5/3,41,"),  # a number wrong
+        (label, "12,,7.5/3,!40,8"),  # an empty cell read, a number not accepted
+        (label, "12,/,7.5/3,40"),  # as many cells, but of another table
+        (label, DataError("no table")),
+    )
+    assert stub.layouts == ["table"]
+    assert (result.right, result.of) == (6 + 5 + 5, 5 * 6)
+    assert [m.model_dump() for m in result.mistakes] == [
+        {"index": 1, "label": label, "read": "12,.,7.5,3,41,."},
+        {"index": 2, "label": label, "read": "12,.,7.5,3,40,8"},
+        {"index": 3, "label": label, "read": ",,,,,"},
+        {"index": 4, "label": label, "read": ",,,,,"},
+    ]
+    assert (result.accepted, result.right_of_accepted) == (4 + 4 + 4, 4 + 3 + 3)
 
 
 def test_of_non_digits_all_must_be_rejected() -> None:

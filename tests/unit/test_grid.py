@@ -1,6 +1,7 @@
 """Grids: drawn with known cells, seen from known places. The shipped network finds the cells."""
 
 import functools
+from dataclasses import replace
 from typing import cast
 
 import cv2
@@ -13,9 +14,9 @@ from tenfold.bundle.detector_runtime import Detections, OnnxDetector
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.errors import DataError
 from tenfold.reading.constraints import ANYTHING, Constraints
-from tenfold.reading.grid import GridConfig, GridReader
-from tenfold.reading.number_reader import NumberReader
-from tenfold.reading.page import Page
+from tenfold.reading.grid import GridConfig, GridReader, under_rule
+from tenfold.reading.number_reader import NumberReader, NumberReaderConfig
+from tenfold.reading.page import Digit, Number, Page
 from tenfold.reading.reader import load_cell_detector
 
 SIDE = 44  # pixels of a cell
@@ -173,3 +174,104 @@ def test_boxes_are_in_the_pixels_of_a_picture_that_was_scaled_down() -> None:
     (small,) = read(foreground).numbers
     (large,) = read(np.kron(foreground, np.ones((10, 10), np.float32))).numbers
     np.testing.assert_allclose(np.array(large.box) / 10, small.box, atol=2)
+
+
+# Rules
+
+
+CONFIG = NumberReaderConfig(min_probability=0.9)
+
+
+def digit_in(row: int, column: int, likely: dict[int, float]) -> Number:
+    """Return the number of a cell, read as the detector's probabilities say."""
+    probabilities = np.full(10, 1e-5, np.float32)
+    probabilities[list(likely)] = list(likely.values())
+    best = int(probabilities.argmax())
+    box = (column, row, column + 1, row + 1)
+    digit = Digit(
+        digit=best,
+        probability=float(probabilities[best]),
+        probabilities=probabilities,
+        box=box,
+        pixels=np.zeros((1, 1), np.uint8),
+        accepted=True,
+    )
+    return Number(
+        value=str(best),
+        text=str(best),
+        box=box,
+        probability=digit.probability,
+        alternatives=(),
+        digits=(digit,),
+        reason=None if digit.probability >= CONFIG.min_probability else "unsure",
+        row=row,
+        column=column,
+    )
+
+
+def under_sudoku(*numbers: Number) -> list[Number]:
+    page = under_rule(Page(numbers, grid=(4, 4)), "sudoku", CONFIG)
+    assert page.grid == (4, 4)
+    return list(page.numbers)
+
+
+def test_without_a_rule_a_page_is_left_alone() -> None:
+    page = Page((digit_in(0, 0, {3: 0.9}), digit_in(0, 1, {3: 0.9})), grid=(4, 4))
+    assert under_rule(page, None, CONFIG) is page
+
+
+def test_a_digit_that_is_there_already_is_read_otherwise() -> None:
+    sure, unsure = digit_in(0, 0, {4: 0.999}), digit_in(0, 3, {4: 0.7, 1: 0.3})
+    first, second = under_sudoku(sure, unsure)
+    assert (first.value, first.accepted) == ("4", True)
+    assert (second.value, second.text, second.accepted) == ("1", "1", True)
+    assert [digit.digit for digit in second.digits] == [1]
+    assert second.probability > 0.98
+    assert (second.row, second.column, second.box) == (unsure.row, unsure.column, unsure.box)
+
+
+def test_which_of_two_cells_is_misread_may_stay_unsure() -> None:
+    one, other = under_sudoku(digit_in(0, 0, {4: 0.8, 1: 0.2}), digit_in(0, 3, {4: 0.8, 1: 0.2}))
+    assert {one.value, other.value} == {"1", "4"}
+    for number in (one, other):
+        assert number.probability == pytest.approx(0.5, abs=0.01)
+        assert number.reason == "unsure"
+        assert number.alternatives[0][0] in {"1", "4"}
+
+
+def test_what_was_improbable_before_the_rule_is_not_believed() -> None:
+    numbers = under_sudoku(digit_in(0, 0, {4: 0.9999}), digit_in(0, 3, {4: 0.99, 1: 0.004}))
+    assert [(number.value, number.reason) for number in numbers] == [
+        ("4", None),
+        ("1", "does not fit"),
+    ]
+
+
+def test_a_rule_puts_nothing_into_an_empty_cell() -> None:
+    three = [digit_in(0, column, {column + 1: 0.99}) for column in range(3)]
+    assert [number.value for number in under_sudoku(*three)] == ["1", "2", "3"]
+
+
+def test_a_digit_that_no_filling_explains_stays_but_is_not_accepted() -> None:
+    """A 7 is no digit of a Sudoku of four."""
+    sure = {7: 0.99, 1: 1e-8, 2: 1e-8, 3: 1e-8, 4: 1e-8}
+    (number,) = under_sudoku(digit_in(1, 1, sure))
+    assert (number.value, number.text, number.reason) == ("7", "7", "does not fit")
+
+
+def test_cells_that_break_a_sum_are_not_accepted_if_nothing_fits() -> None:
+    def whole(row: int, value: str) -> Number:
+        return replace(digit_in(row, 0, {1: 0.99}), value=value, text=value)
+
+    page = Page((whole(0, "12/5"), whole(1, "3"), whole(2, "9")), grid=(3, 1))
+    without = under_rule(page, "column-sums", replace(CONFIG, min_probability=0.0))
+    assert [number.value for number in without.numbers] == ["12/5", "3", "9"]
+    assert {number.reason for number in without.numbers} >= {"does not fit"}
+
+
+def test_a_sudoku_is_looked_for_if_the_rule_is_its() -> None:
+    two = np.vstack([drawn_grid(5, 6, {}), np.pad(drawn_grid(4, 4, {}), ((0, 0), (0, 88)))])
+    assert read(two).grid == (5, 6)
+    assert read(two, Constraints(rule="sudoku")).grid == (4, 4)
+    with pytest.raises(DataError, match="found 5 x 6 cells, not a Sudoku"):
+        read(drawn_grid(5, 6, {}), Constraints(rule="sudoku"))

@@ -42,12 +42,13 @@ def test_subfolders_keep_size_and_colour(tmp_path: Path) -> None:
         (("12", ""), "number"),
         (("", ""), "non-digit"),
         ((SUDOKU, SUDOKU), "grid"),
+        (("12,,7/3,4,5", "1/2"), "table"),
     ],
 )
 def test_labels_tell_the_kind(tmp_path: Path, labels: tuple[str, str], kind: str) -> None:
     for name in "ab":
         save(tmp_path / f"{name}.png", GREY)
-    (tmp_path / "labels.csv").write_text(f"file,label\na.png,{labels[0]}\nb.png, {labels[1]}\n")
+    (tmp_path / "labels.csv").write_text(f'file,label\na.png,"{labels[0]}"\nb.png,"{labels[1]} "\n')
     pictures = load_pictures(str(tmp_path))
     assert (pictures.labels, pictures.kind) == (labels, kind)
 

@@ -25,6 +25,13 @@ from tenfold.serving.query import ReadOptions, parse_query
             ReadOptions("numbers", Constraints(length=16, check="luhn", digits_only=True)),
         ),
         ("digits_only=false&single", ReadOptions("single", ANYTHING)),
+        ("table", ReadOptions("table")),
+        ("layout=table&length=3", ReadOptions("table", Constraints(length=3))),
+        ("grid&rule=sudoku", ReadOptions("grid", Constraints(rule="sudoku"))),
+        (
+            "table&rows=30&columns=4&rule=row-sums&check=luhn",
+            ReadOptions("table", Constraints(rows=30, columns=4, rule="row-sums", check="luhn")),
+        ),
     ],
 )
 def test_parameters_are_parsed(query: str, options: ReadOptions) -> None:
@@ -34,12 +41,20 @@ def test_parameters_are_parsed(query: str, options: ReadOptions) -> None:
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ("layout=line", "layout='line': use numbers, single or grid"),
-        ("layout", "layout='': use numbers, single or grid"),
+        ("layout=line", "layout='line': use numbers, single, grid or table"),
+        ("layout", "layout='': use numbers, single, grid or table"),
+        ("rule=kakuro", "rule='kakuro': use sudoku, column-sums or row-sums"),
+        ("grid&rows=0", "rows='0': use 1 to 99"),
+        ("table&columns=many", "columns='many': use 1 to 99"),
+        ("rows=3", "rows: with layout=grid or layout=table only"),
+        ("single&columns=3&rule=sudoku", "columns and rule: with layout=grid or layout=table"),
+        ("length=2&rows=3", "rows: with layout=grid or layout=table only"),
+        ("grid&table", "grid and table exclude each other"),
+        ("table&single&length=4", "table and single exclude each other"),
         ("single=yes", "single='yes': use true or false"),
         ("digits_only=2", "digits_only='2': use true or false"),
         ("check=isbn", "check='isbn': use luhn, mod10 or mod11"),
-        ("values=12", "'values': unknown parameter; use layout, grid, single, length, check, "),
+        ("values=12", "'values': unknown parameter; use layout, grid, table, single, length, "),
         ("Length=4", "'Length': unknown parameter"),
         ("length=4&length=5", "length: given twice, with different values"),
         ("single=1&single=0", "single: given twice"),

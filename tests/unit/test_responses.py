@@ -8,7 +8,13 @@ from PIL import Image
 
 from tenfold.errors import DataError
 from tenfold.reading.page import Digit, Number, Page
-from tenfold.serving.responses import MAX_EXPLAINED_SIDE_PX, PageResult, page_result
+from tenfold.serving.responses import (
+    MAX_EXPLAINED_SIDE_PX,
+    PageResult,
+    ReadResponse,
+    page_result,
+    response_body,
+)
 
 BOX = (10, 20, 210, 320)
 
@@ -47,5 +53,15 @@ def test_without_an_explanation_the_object_is_the_page_s() -> None:
 
 def test_an_error_is_a_page_without_numbers() -> None:
     result = page_result("a.png", DataError("no grid"), explain=True)
-    assert result == {"file": "a.png", "page": 1, "numbers": [], "error": "no grid"}
+    nothing = {"page": 1, "rows": None, "columns": None, "numbers": []}
+    assert result == {"file": "a.png", **nothing, "error": "no grid"}
     PageResult.model_validate(result)
+
+
+def test_the_size_of_a_table_is_that_of_a_file_of_one_page() -> None:
+    table = page_result("a.pdf", Page((), grid=(30, 4)), explain=False)
+    assert (table["rows"], table["columns"]) == (30, 4)
+    one = ReadResponse.model_validate_json(response_body("field", [table], batch=False))
+    assert (one.rows, one.columns) == (30, 4)
+    several = ReadResponse.model_validate_json(response_body("field", [table] * 2, batch=False))
+    assert (several.pages, several.rows, several.columns) == (2, None, None)

@@ -30,7 +30,7 @@ OCTETS = "application/octet-stream"
 def same(result: dict[str, Any], expected: Page, file: str | None = None) -> None:
     """Compare a result of the service with the reader's page."""
     assert (result["file"], result["error"]) == (file, None)
-    assert result.keys() == {"file", "page", "numbers", "error"}
+    assert result.keys() == {"file", "page", "rows", "columns", "numbers", "error"}
     for fields, number in zip(result["numbers"], expected.numbers, strict=True):
         assert fields["text"] == number.text
         assert fields["probability"] == pytest.approx(number.probability, abs=1e-4)
@@ -74,7 +74,7 @@ def test_the_event_loop_and_the_rest_give_the_same_result(client: TestClient, qu
         (b"single", True),
         (b"explain", True),
         (b"grid", False),
-        (b"layout=table", False),
+        (b"table", False),
         (b"check=luhn", False),
     ],
 )
@@ -161,6 +161,7 @@ def test_a_grid_has_rows_and_columns(client: TestClient, reader: Reader) -> None
         sheet[top : top + digit.shape[0], left : left + digit.shape[1]] = 255 - digit * 255
     result = page(send(client, encoded(sheet), query="?grid"))
     same(result, reader.read(sheet, "grid"))
+    assert (result["rows"], result["columns"]) == (4, 4)
     found = {(one["row"], one["column"]): one["digits"][0]["digit"] for one in result["numbers"]}
     assert found == {(1, 1): 4, (3, 2): 4}
 
@@ -223,6 +224,8 @@ def test_a_blank_picture_has_no_numbers(client: TestClient, query: str) -> None:
         assert page(send(client, blank, query=query)) == {
             "file": None,
             "page": 1,
+            "rows": None,
+            "columns": None,
             "numbers": [],
             "error": None,
         }

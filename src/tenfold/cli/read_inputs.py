@@ -17,6 +17,8 @@ MIN_PICTURES_FOR_PROGRESS = 20
 
 def pages_of(names: Sequence[str]) -> "Iterator[tuple[str, FilePage]]":
     """Yield the pages of files, each with the name of its file; - is standard input."""
+    from tenfold.data.file_pages import file_pages
+
     for name in _with_progress(names):
         source = sys.stdin.buffer.read() if name == "-" else name
         yield from ((name, page) for page in file_pages(source))

@@ -111,8 +111,10 @@ class GridReader:
             if fits and (constraints.rule != "sudoku" or block_height(*there)):
                 return lattice
         size = " x ".join(map(str, found[0].objectness.shape))
-        wanted = "a Sudoku's" if constraints.rule == "sudoku" else "any"
-        raise DataError(f"found {size} cells, not {rows or wanted} x {columns or wanted}")
+        wanted = f"{rows or 'any'} x {columns or 'any'}"
+        if constraints.rule == "sudoku" and rows is None and columns is None:
+            wanted = "a Sudoku"
+        raise DataError(f"found {size} cells, not {wanted}")
 
     def _lattices(self, grey: Grey) -> Iterator[Lattice]:
         """Look at a picture in several sizes; yield what is found, in its own pixels."""
