@@ -2,6 +2,7 @@
 
 import base64
 import io
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -53,7 +54,7 @@ def test_without_an_explanation_the_object_is_the_page_s() -> None:
 
 def test_an_error_is_a_page_without_numbers() -> None:
     result = page_result("a.png", DataError("no grid"), explain=True)
-    nothing = {"page": 1, "rows": None, "columns": None, "numbers": []}
+    nothing: dict[str, Any] = {"page": 1, "rows": None, "columns": None, "numbers": []}
     assert result == {"file": "a.png", **nothing, "error": "no grid"}
     PageResult.model_validate(result)
 

@@ -20,7 +20,7 @@ from tenfold.reading.number_reader import (
     calibrated,
     shown_text,
 )
-from tenfold.reading.page import ALTERNATIVES, Number, Page
+from tenfold.reading.page import ALTERNATIVES, Number, Page, Reason
 from tenfold.reading.pyramid import Grey, with_margin
 from tenfold.reading.rules import EMPTY, block_height, fillings, posteriors, rule_of
 from tenfold.reading.straighten import Straightened, straighten
@@ -226,7 +226,7 @@ def _under_rule(
     if text == EMPTY:
         return replace(number, reason="does not fit")
     probability = calibrated(after[text], config.calibration)
-    reason = number.reason if number.reason != "unsure" else None
+    reason: Reason | None = None if number.reason == "unsure" else number.reason
     if before[text] < config.min_fitting_probability:
         reason = "does not fit"
     elif probability < config.min_probability:
