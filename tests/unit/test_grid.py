@@ -259,7 +259,8 @@ def test_a_digit_that_no_filling_explains_stays_but_is_not_accepted() -> None:
 
 
 def test_a_cell_that_cannot_be_in_a_sum_is_not_accepted() -> None:
-    no_amount = replace(digit_in(0, 0, {1: 0.99}), value="12/5", text="12/5")
+    one = digit_in(0, 0, {1: 0.99})
+    no_amount = replace(one, value="12/5", text="12/5", digits=one.digits * 3)
     cells = (no_amount, digit_in(1, 0, {3: 0.99}), digit_in(2, 0, {9: 0.99}))
     numbers = under_rule(Page(cells, grid=(3, 1)), "column-sums", CONFIG).numbers
     assert [number.value for number in numbers] == ["12/5", "3", "9"]

@@ -3,7 +3,6 @@
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import cast
 
 import numpy as np
 import pytest
@@ -11,8 +10,6 @@ import pytest
 from tenfold.errors import DataError
 from tenfold.reading.constraints import RuleName
 from tenfold.reading.rules import (
-    Condition,
-    Filling,
     Place,
     Sum,
     block_height,
@@ -172,20 +169,6 @@ def test_blocks(rows: int, columns: int, height: int | None) -> None:
     assert len(rule) == 3 * rows
     assert all(len(set(condition.cells)) == rows for condition in rule)
     assert sorted(covered) == sorted([*itertools.product(range(rows), range(columns))] * 3)
-
-
-def test_a_rule_of_one_s_own() -> None:
-    class Rising:
-        """The second cell is more than the first."""
-
-        cells = ((0, 0), (0, 1))
-
-        def broken(self, texts: Mapping[Place, str]) -> tuple[Place, ...]:
-            return () if int(texts[0, 0]) < int(texts[0, 1]) else self.cells
-
-    cells: Candidates = {(0, 0): {"5": 0.9, "1": 0.1}, (0, 1): {"4": 0.8, "9": 0.2}}
-    found = decode(cells, [cast("Condition", Rising())])
-    assert found == Filling({(0, 0): "5", (0, 1): "9"}, pytest.approx(math.log(0.9 * 0.2)))
 
 
 def test_names_of_rules() -> None:

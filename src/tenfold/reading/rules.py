@@ -1,8 +1,7 @@
 """The most probable filling of a grid or a table whose cells obey a rule, such as a Sudoku's.
 
-The search is best first over sets of readings. Each step takes the set with the smallest cost,
-reads every cell as is most probable in it, and looks for a condition that this breaks. The set is
-divided: in each part another of the cells concerned is read otherwise.
+The search is best first over sets of readings. Each step takes the set with the least cost. If its
+most probable reading breaks a condition, it is divided: in each part another cell is read otherwise.
 """
 
 import heapq
@@ -12,28 +11,18 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from tenfold.errors import DataError
 from tenfold.reading.constraints import RuleName
 
 Place = tuple[int, int]
 Texts = Mapping[Place, str]
+Candidates = Mapping[Place, Mapping[str, float]]  # of each cell, its texts' probabilities
 
 EMPTY = ""
-MIN_PROBABILITY = 1e-6  # of a candidate; less probable ones are left out
+MIN_PROBABILITY = 1e-6  # of a text; less probable ones are left out
 MAX_STEPS = 5_000
-
-
-class Condition(Protocol):
-    """What some cells must obey."""
-
-    @property
-    def cells(self) -> tuple[Place, ...]:
-        """Those cells."""
-
-    def broken(self, texts: Texts) -> tuple[Place, ...]:
-        """Return cells of which one at least must be read otherwise; () if it is obeyed."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +32,7 @@ class AllDifferent:
     cells: tuple[Place, ...]
 
     def broken(self, texts: Texts) -> tuple[Place, ...]:
-        """See `Condition`."""
+        """Return two cells with the same text, of which one must be read otherwise, or ()."""
         seen: dict[str, Place] = {}
         for cell in self.cells:
             text = texts.get(cell, EMPTY)
@@ -60,12 +49,15 @@ class Sum:
     cells: tuple[Place, ...]
 
     def broken(self, texts: Texts) -> tuple[Place, ...]:
-        """See `Condition`."""
+        """Return all cells that have a text if the sum is wrong, or ()."""
         *parts, total = (texts.get(cell, EMPTY) for cell in self.cells)
         amounts = [_amount(text) for text in parts if text]
         if not total or (None not in amounts and sum(filter(None, amounts)) == _amount(total)):
             return ()
         return tuple(cell for cell in self.cells if cell in texts)
+
+
+Condition = AllDifferent | Sum
 
 
 def _amount(text: str) -> Decimal | None:
@@ -81,16 +73,14 @@ def rule_of(name: RuleName, rows: int, columns: int) -> list[Condition]:
     Raises:
         DataError: a Sudoku has another size.
     """
-    along = [tuple((row, column) for column in range(columns)) for row in range(rows)]
-    down = [tuple((row, column) for row in range(rows)) for column in range(columns)]
+    along = [tuple(itertools.product([row], range(columns))) for row in range(rows)]
+    down = [tuple(itertools.product(range(rows), [column])) for column in range(columns)]
     if name == "row-sums":
         return [Sum(cells) for cells in along]
     if name == "column-sums":
         return [Sum(cells) for cells in down]
     if (height := block_height(rows, columns)) is None:
-        raise DataError(
-            f"found {rows} x {columns} cells, which is no Sudoku; give rows and columns"
-        )
+        raise DataError(f"found {rows} x {columns} cells, not a Sudoku")
     width = rows // height
     blocks = [
         tuple(itertools.product(range(top, top + height), range(left, left + width)))
@@ -113,7 +103,7 @@ class Filling(NamedTuple):
     log_probability: float
 
 
-def decode(cells: Mapping[Place, Mapping[str, float]], rule: Sequence[Condition]) -> Filling | None:
+def decode(cells: Candidates, rule: Sequence[Condition]) -> Filling | None:
     """Return the most probable filling that obeys a rule, or None; see `fillings`."""
     return next(fillings(cells, rule), None)
 
@@ -122,13 +112,12 @@ Options = dict[Place, tuple[tuple[float, str], ...]]  # cost and text, the cheap
 
 
 def fillings(
-    cells: Mapping[Place, Mapping[str, float]], rule: Sequence[Condition], steps: int = MAX_STEPS
+    cells: Candidates, rule: Sequence[Condition], steps: int = MAX_STEPS
 ) -> Iterator[Filling]:
     """Yield the fillings that obey a rule, the most probable first.
 
     Args:
-        cells: the probabilities of each cell's texts; "" if it may be empty. A place that is left
-            out is an empty cell.
+        cells: have the text "" if they may be empty. A cell that is left out is empty.
         rule: conditions.
         steps: of the search; after them nothing more is yielded.
     """
@@ -138,8 +127,8 @@ def fillings(
     }
     if not all(options.values()):
         return
-    count = itertools.count()
-    heap = [_ranked(options, rule, next(count))]
+    count = itertools.count(1)
+    heap = [_ranked(options, rule, 0)]
     for _ in range(steps):
         if not heap:
             return
@@ -160,18 +149,13 @@ def _ranked(
     """
     texts = {cell: choices[0][1] for cell, choices in options.items()}
     cost = sum(choices[0][0] for choices in options.values())
-    seen: set[Place] = set()
-    dearest = -1.0
-    worst: tuple[Place, ...] = ()
+    disjoint: dict[tuple[Place, ...], float] = {}
     for condition in rule:
         broken = condition.broken(texts)
-        if broken and seen.isdisjoint(broken):
-            seen.update(broken)
-            more = min(_next_cost(options[cell]) for cell in broken)
-            cost += more
-            if more > dearest:
-                dearest, worst = more, broken
-    return cost, number, worst, options
+        if broken and not any(cell in other for other in disjoint for cell in broken):
+            disjoint[broken] = min(_next_cost(options[cell]) for cell in broken)
+    worst = max(disjoint, key=lambda broken: disjoint[broken], default=())
+    return cost + sum(disjoint.values()), number, worst, options
 
 
 def _next_cost(choices: Sequence[tuple[float, str]]) -> float:
@@ -188,9 +172,7 @@ def _divided(options: Options, cells: Iterable[Place]) -> Iterator[Options]:
 
 
 def posteriors(
-    cells: Mapping[Place, Mapping[str, float]],
-    rule: Sequence[Condition],
-    found: Sequence[Filling],
+    cells: Candidates, rule: Sequence[Condition], found: Sequence[Filling]
 ) -> dict[Place, dict[str, float]]:
     """Return the probabilities of each cell's texts, given that the rule is obeyed.
 
