@@ -88,7 +88,7 @@ def test_the_work_is_bounded() -> None:
     cells: Candidates = {
         place: {"1": 0.9, "": 0.1} for place in itertools.product(range(9), range(9))
     }
-    assert list(fillings(cells, rule_of("sudoku", 9, 9), steps=50)) == []
+    assert list(fillings(cells, rule_of("sudoku", 9, 9), work=50 * 81)) == []
 
 
 @pytest.mark.parametrize("side", [9, 16])

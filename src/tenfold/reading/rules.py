@@ -1,7 +1,7 @@
 """The most probable filling of a grid or a table whose cells obey a rule, such as a Sudoku's.
 
-The search is best first over sets of readings. Each step takes the set with the least cost. If its
-most probable reading breaks a condition, it is divided: in each part another cell is read otherwise.
+The search is best first over sets of readings. Each step takes the set with the least cost. If
+its most probable reading breaks a condition, the set is divided by what is in the cells concerned.
 """
 
 import heapq
@@ -22,7 +22,7 @@ Candidates = Mapping[Place, Mapping[str, float]]  # of each cell, its texts' pro
 
 EMPTY = ""
 MIN_PROBABILITY = 1e-6  # of a text; less probable ones are left out
-MAX_STEPS = 5_000
+MAX_WORK = 200_000
 
 
 @dataclass(frozen=True)
@@ -112,14 +112,14 @@ Options = dict[Place, tuple[tuple[float, str], ...]]  # cost and text, the cheap
 
 
 def fillings(
-    cells: Candidates, rule: Sequence[Condition], steps: int = MAX_STEPS
+    cells: Candidates, rule: Sequence[Condition], work: int = MAX_WORK
 ) -> Iterator[Filling]:
     """Yield the fillings that obey a rule, the most probable first.
 
     Args:
         cells: have the text "" if they may be empty. A cell that is left out is empty.
         rule: conditions.
-        steps: of the search; after them nothing more is yielded.
+        work: steps times cells; after it nothing more is yielded.
     """
     options: Options = {
         cell: tuple(sorted((-math.log(p), t) for t, p in texts.items() if p >= MIN_PROBABILITY))
@@ -129,7 +129,7 @@ def fillings(
         return
     count = itertools.count(1)
     heap = [_ranked(options, rule, 0)]
-    for _ in range(steps):
+    for _ in range(work // max(len(cells), 1)):
         if not heap:
             return
         _, _, broken, options = heapq.heappop(heap)
