@@ -70,6 +70,6 @@ def test_what_evaluate_cannot_read_is_one_line(tenfold: Tenfold, labelled: Path)
     (labelled / "7" / "text.png").write_text("no picture")
     ended = tenfold("evaluate", "--data", labelled)
     assert (ended.code, ended.out) == (2, "")
-    assert ended.err == (
-        f"tenfold: {labelled / '7' / 'text.png'}: not a readable image (UnidentifiedImageError)\n"
-    )
+    path = labelled / "7" / "text.png"
+    assert ended.err.startswith(f"tenfold: {path}: not a readable image")
+    assert ended.err.count("\n") == 1

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,7 +54,13 @@ def test_json_has_an_object_a_picture_with_just_these_fields(
     assert (ended.code, ended.err) == (0, "")
     shown, blank = ended.rows
     assert list(shown) == ["file", "page", "rows", "columns", "numbers", "error"]
-    nothing = {"page": 1, "rows": None, "columns": None, "numbers": [], "error": None}
+    nothing: dict[str, Any] = {
+        "page": 1,
+        "rows": None,
+        "columns": None,
+        "numbers": [],
+        "error": None,
+    }
     assert blank == {"file": str(folder / "blank.bmp")} | nothing
     (number,) = shown["numbers"]
     assert list(number) == NUMBER
@@ -262,7 +269,7 @@ def test_an_empty_folder(tenfold: Tenfold, tmp_path: Path) -> None:
     ended = tenfold("read", tmp_path, "--json")
     error = f"{tmp_path}: no pictures in this folder"
     assert (ended.code, ended.err) == (2, f"tenfold: {error}\n")
-    nothing = {"page": 1, "rows": None, "columns": None, "numbers": []}
+    nothing: dict[str, Any] = {"page": 1, "rows": None, "columns": None, "numbers": []}
     assert ended.rows == [{"file": str(tmp_path), **nothing, "error": error}]
     assert tenfold("read", tmp_path).out == ""
 
