@@ -58,18 +58,12 @@ async function serverBackend() {
       const response = await fetchApi(`v1/read?explain=true&layout=${layout}`, {
         method: "POST", body, headers: { "Content-Type": body.type || "image/png" },
       });
-      const { rows, columns, numbers } = withSize(await response.json());
+      const { rows, columns, numbers } = await response.json();
       const digits = numbers.flatMap((number) => number.digits);
       await Promise.all(digits.map(async (digit) => (digit.image = await decodeImage(digit.image))));
       return { rows, columns, numbers };
     },
   };
-}
-
-/** A page with its count of rows and columns; up to the last ones with a number if the server does not say. */
-function withSize(page) {
-  const end = (axis) => Math.max(0, ...page.numbers.map((one) => (one[axis] ?? -1) + 1)) || null;
-  return { rows: end("row"), columns: end("column"), ...page };
 }
 
 let token = null; // forgotten when the page is closed
