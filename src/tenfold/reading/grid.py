@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from tenfold.bundle.detector_runtime import Detections, OnnxCellDetector
 from tenfold.errors import DataError
+from tenfold.reading.components import box_in_picture
 from tenfold.reading.constraints import ANYTHING, Constraints, RuleName
 from tenfold.reading.foreground import Pixels, to_grey
 from tenfold.reading.lattice import Lattice, LatticeConfig, find_lattices
@@ -37,9 +38,12 @@ class GridConfig:
         sides_px: of the longer side of a picture, in which it is looked at.
         margin_px: around it, so that no cell lies at the edge.
         min_objectness: less certain cells are left out.
+        min_cell_px: side of a square as large as the mean cell; smaller ones have no digits.
         cell_height_px: of a straightened cell.
         note_height: of a digit in a grid, as a share of its cell: smaller ones are notes,
         note_distance: unless their middle is nearer than this to the middle of the cell.
+        min_contrast: of a digit, as a share of the median digit's: fainter ones shine through the
+            paper. Contrast is the standard deviation of the grey levels in its box.
         min_certainty: mean probability of numbers; below it, the picture may lie on its side.
         lattice: when cells belong together.
     """
@@ -47,9 +51,11 @@ class GridConfig:
     sides_px: tuple[int, ...] = (1024, 512, 256, 128)
     margin_px: int = 16
     min_objectness: float = 0.25
+    min_cell_px: float = 12.0
     cell_height_px: float = 52.0
     note_height: float = 0.36
     note_distance: float = 0.2
+    min_contrast: float = 0.2
     min_certainty: float = 0.95
     lattice: LatticeConfig = field(default_factory=LatticeConfig)
 
@@ -129,7 +135,9 @@ class GridReader:
             factor = np.array([w / size[0], h / size[1]], np.float32)
             for lattice in find_lattices(cells, self.config.lattice):
                 corners = (lattice.corners - np.float32(margin - 0.5)) * factor - np.float32(0.5)
-                yield lattice._replace(corners=corners)
+                lattice = lattice._replace(corners=corners)  # noqa: PLW2901 - in the picture
+                if lattice.area >= lattice.objectness.size * self.config.min_cell_px**2:
+                    yield lattice
 
     def _page(
         self, grey: Grey, lattice: Lattice, constraints: Constraints, *, without_notes: bool
@@ -137,12 +145,21 @@ class GridReader:
         straight = straighten(grey, lattice, self.config.cell_height_px)
         numbers = self.numbers
         found = numbers.detector.detect(straight.grey, numbers.config.pyramid.min_objectness)
+        found = found.of(self._are_on_this_side(straight.grey, found))
         if without_notes:
             found = found.of(~self._are_notes(straight, found))
         found = numbers.classified(found, straight.grey)
         rows, columns = lattice.objectness.shape
         in_cells = _numbers(numbers, straight, found, constraints)
         return Page(tuple(in_cells), grid=(rows, columns))
+
+    def _are_on_this_side(self, grey: Grey, found: Detections) -> npt.NDArray[np.bool_]:
+        """Return which digits are dark enough: not those of the other side of thin paper."""
+        boxes = (box_in_picture(box, grey.shape) for box in found.boxes.tolist())
+        parts = [grey[top:bottom, left:right] for left, top, right, bottom in boxes]
+        contrast = np.array([part.std() for part in parts])
+        typical = np.median(contrast) if len(contrast) else 0.0
+        return np.asarray(contrast >= self.config.min_contrast * typical)
 
     def _are_notes(self, straight: Straightened, found: Detections) -> npt.NDArray[np.bool_]:
         """Return which digits are small and not in the middle of their cell."""

@@ -1,10 +1,12 @@
 // Grids, such as Sudokus, and tables: the digit or the number in each of their cells.
 
 import { classifyDetections } from "./classification.js";
+import { boxInPicture } from "./components.js";
 import { withMargin } from "./detection.js";
-import { findLattices, score, turned } from "./lattice.js";
+import { cropped } from "./image.js";
+import { area, findLattices, score, turned } from "./lattice.js";
 import { anyNumber, numberOf, oneDigit, toGrey } from "./number-reader.js";
-import { rint } from "./numbers.js";
+import { median, rint } from "./numbers.js";
 import { shrunk } from "./resize.js";
 import { boxInOriginal, cellOf, straighten } from "./straighten.js";
 
@@ -43,7 +45,8 @@ async function findLattice(grey, { detectCells }, config) {
     const factors = [grey.w / w, grey.h / h];
     for (const { corners, objectness } of findLattices(cells, config.lattice)) {
       const inPicture = (corner) => corner.map((at, axis) => fround((at - margin + 0.5) * factors[axis] - 0.5));
-      lattices.push({ objectness, corners: corners.map((row) => row.map(inPicture)) });
+      const lattice = { objectness, corners: corners.map((row) => row.map(inPicture)) };
+      if (area(lattice) >= objectness.flat().length * config.min_cell_px ** 2) lattices.push(lattice);
     }
   }
   if (!lattices.length) throw new Error("no grid or table in this picture; photograph all of it, from above");
@@ -54,7 +57,8 @@ async function findLattice(grey, { detectCells }, config) {
 async function readCells(grey, lattice, layout, { detect, classifyDetected }, { reader, grids }) {
   const straight = straighten(grey, lattice, grids.cell_height_px);
   const seen = await detect(straight.grey, reader.pyramid.min_objectness);
-  const placed = seen.filter((one) => layout !== "grid" || !isNote(one, straight, grids));
+  const visible = onThisSide(seen, straight.grey, grids);
+  const placed = visible.filter((one) => layout !== "grid" || !isNote(one, straight, grids));
   const found = await classifyDetections(classifyDetected, placed, straight.grey, reader.classification);
   const [rows, columns] = [straight.rows.length - 1, straight.columns.length - 1];
   const cells = new Map();
@@ -72,6 +76,19 @@ async function readCells(grey, lattice, layout, { detect, classifyDetected }, { 
     return [{ ...mapped(number), digits: number.digits.map(mapped), row: (key - column) / columns, column }];
   });
   return { rows, columns, numbers };
+}
+
+/** The detections that are dark enough: not those of the other side of thin paper. */
+function onThisSide(found, grey, config) {
+  if (!found.length) return found;
+  const contrasts = found.map(({ box }) => {
+    const [left, top, right, bottom] = boxInPicture(box, grey);
+    const levels = cropped(grey, top, left, bottom, right).data;
+    const mean = levels.reduce((sum, level) => sum + level, 0) / levels.length;
+    return Math.sqrt(levels.reduce((sum, level) => sum + (level - mean) ** 2, 0) / levels.length);
+  });
+  const least = config.min_contrast * median(contrasts);
+  return found.filter((_, i) => contrasts[i] >= least);
 }
 
 /** Whether a digit is small and not in the middle of its cell. */

@@ -25,8 +25,8 @@ export function findLattices(found, config) {
   return lattices;
 }
 
-/** How much of a picture a lattice explains: the area of cells that are there, less the others'. */
-export function score({ corners, objectness }) {
+/** The area of the outline of a lattice. */
+export function area({ corners }) {
   const outline = [
     ...corners[0], ...corners.slice(1).map((row) => row.at(-1)),
     ...corners.at(-1).slice(0, -1).reverse(), ...corners.slice(1, -1).map(([first]) => first).reverse(),
@@ -35,7 +35,12 @@ export function score({ corners, objectness }) {
     const [nextX, nextY] = outline[(i + 1) % outline.length];
     return sum + x * nextY - y * nextX;
   }, 0);
-  return (abs(doubled) / 2) * (2 * mean(objectness.flat()) - 1);
+  return abs(doubled) / 2;
+}
+
+/** How much of a picture a lattice explains: the area of cells that are there, less the others'. */
+export function score(lattice) {
+  return area(lattice) * (2 * mean(lattice.objectness.flat()) - 1);
 }
 
 /** A lattice as it is seen after a quarter turn of the picture, anticlockwise. */
