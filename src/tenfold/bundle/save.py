@@ -97,7 +97,8 @@ def add_detector(folder: Path, facts: NetworkFacts, model: bytes) -> None:
     facts = facts.model_copy(update={"sha256": hashlib.sha256(model).hexdigest()})
     config = read_config(folder).model_copy(update={key: facts})
     weights = read_hashed(folder / WEIGHTS_FILE, config.weights_sha256)
-    others = [part for part in read_card(folder).split("\n\n") if file not in part]
+    parts = [part.strip() for part in read_card(folder).split("\n\n")]
+    others = [part for part in parts if part and file not in part]
     about = (
         f"`{file}` finds {finds}. Trained by the recipe {facts.recipe}\n"
         f"with seed {facts.seed} on pictures rendered with the training images."
