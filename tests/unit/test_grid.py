@@ -66,10 +66,13 @@ def projected(projection: np.ndarray, x: float, y: float) -> np.ndarray:
 
 
 class Sevens:
-    """In place of the detector: whatever stands alone and is high enough is a 7."""
+    """In place of the detector: whatever stands alone, is dark and high enough is a 7."""
+
+    def __init__(self, level: int = 128) -> None:
+        self.level = level
 
     def detect(self, grey: Pixels, _min_objectness: float) -> Detections:
-        dark = (grey < 128).astype(np.uint8)
+        dark = (grey < self.level).astype(np.uint8)
         _, _, stats, centres = cv2.connectedComponentsWithStats(dark, connectivity=8)
         found = [
             detections((x, 0.95, {"7": 1.0}), y=y, size=(w, h))
@@ -163,11 +166,26 @@ def test_rows_and_columns_that_are_known_choose_the_grid() -> None:
         read(two, Constraints(columns=4))
 
 
-def test_small_digits_in_a_corner_are_notes() -> None:
+def test_small_digits_that_share_a_cell_are_notes() -> None:
     foreground = drawn_grid(3, 3, {(1, 1): 7})
-    corner = MARGIN + 6
-    foreground[corner : corner + 13, corner : corner + 3] = 1
-    assert [(number.row, number.column) for number in read(foreground).numbers] == [(1, 1)]
+    top, left = MARGIN + 6, MARGIN + 6
+    for x in (left, left + 9):
+        foreground[top : top + 13, x : x + 3] = 1
+    alone = MARGIN + 2 * SIDE + 8
+    foreground[top : top + 13, alone : alone + 3] = 1
+    places = [(number.row, number.column) for number in read(foreground).numbers]
+    assert places == [(0, 2), (1, 1)]
+
+
+def test_what_shines_through_the_paper_is_left_out() -> None:
+    foreground = drawn_grid(3, 3, {(0, 0): 7, (1, 1): 7, (2, 2): 7})
+    foreground = np.maximum(foreground, 0.1 * drawn_grid(3, 3, {(0, 2): 7})).astype(np.float32)
+    seven = cast("OnnxDetector", Sevens(level=250))
+    reader = GridReader(
+        load_cell_detector("field"), NumberReader(seven, grid_reader().numbers.classifier)
+    )
+    page = reader.read_grid(on_paper(foreground, 0, 255))
+    assert [(number.row, number.column) for number in page.numbers] == [(0, 0), (1, 1), (2, 2)]
 
 
 def test_boxes_are_in_the_pixels_of_a_picture_that_was_scaled_down() -> None:

@@ -25,6 +25,7 @@ from tenfold.reading.page import ALTERNATIVES, Number, Page, Reason
 from tenfold.reading.pyramid import Grey, with_margin
 from tenfold.reading.rules import EMPTY, block_height, fillings, posteriors, rule_of
 from tenfold.reading.straighten import Straightened, straighten
+from tenfold.reading.suppression import suppress
 
 MISREAD = 1e-3  # the probability that what was read in a cell is no number of the rule's
 FILLINGS = 20  # from which probabilities under a rule are computed
@@ -40,8 +41,8 @@ class GridConfig:
         min_objectness: less certain cells are left out.
         min_cell_px: side of a square as large as the mean cell; smaller ones have no digits.
         cell_height_px: of a straightened cell.
-        note_height: of a digit in a grid, as a share of its cell: smaller ones are notes,
-        note_distance: unless their middle is nearer than this to the middle of the cell.
+        note_height: where a cell of a grid has several digits, those that are lower than this
+            share of the cell are notes.
         min_contrast: of a digit, as a share of the median digit's: fainter ones shine through the
             paper. Contrast is the standard deviation of the grey levels in its box.
         min_certainty: mean probability of numbers; below it, the picture may lie on its side.
@@ -53,8 +54,7 @@ class GridConfig:
     min_objectness: float = 0.25
     min_cell_px: float = 12.0
     cell_height_px: float = 52.0
-    note_height: float = 0.36
-    note_distance: float = 0.2
+    note_height: float = 0.5
     min_contrast: float = 0.2
     min_certainty: float = 0.95
     lattice: LatticeConfig = field(default_factory=LatticeConfig)
@@ -162,11 +162,16 @@ class GridReader:
         return np.asarray(contrast >= self.config.min_contrast * typical)
 
     def _are_notes(self, straight: Straightened, found: Detections) -> npt.NDArray[np.bool_]:
-        """Return which digits are small and not in the middle of their cell."""
-        middles, sizes = straight.middles_and_sizes(straight.cells_of(found.boxes[:, :2]))
-        distance = np.linalg.norm((found.boxes[:, :2] - middles) / sizes, axis=1)
-        is_small = found.boxes[:, 3] < self.config.note_height * sizes[:, 1]
-        return np.asarray(is_small & (distance > self.config.note_distance))
+        """Return which digits are notes: small ones that share a cell with another."""
+        cells = straight.cells_of(found.boxes[:, :2])
+        heights = np.diff(straight.rows)[cells[:, 0]]
+        is_small = found.boxes[:, 3] < self.config.note_height * heights
+        kept = suppress(found.objectness, found.boxes, self.numbers.config.suppression)
+        kept = kept[found.objectness[kept] >= self.numbers.config.min_digit_probability]
+        columns = len(straight.columns) - 1
+        place = cells[:, 0] * columns + cells[:, 1]
+        count = np.bincount(place[kept], minlength=(len(straight.rows) - 1) * columns)
+        return np.asarray(is_small & (count > 1)[place])
 
 
 def _numbers(

@@ -22,13 +22,14 @@ class LatticeConfig:
     Attributes:
         min_distance: between the middles of two cells.
         max_gap: between the corners that two neighbours share.
-        min_objectness: mean of an outer row or column; others are left out.
+        min_objectness: mean of an outer row or column, and the same as a share of the lattice's
+            median; others are left out.
         min_cells: of a grid or table.
     """
 
     min_distance: float = 0.5
     max_gap: float = 0.35
-    min_objectness: float = 0.5
+    min_objectness: tuple[float, float] = (0.5, 0.8)
     min_cells: int = 4
 
 
@@ -155,7 +156,7 @@ def _lattice(cells: Cells, places: dict[int, Place], config: LatticeConfig) -> L
         certain = cells.objectness[index][:, None]
         np.add.at(total, at, certain * cells.corners[index, corner])
         np.add.at(weight, at, certain)
-    first, last = _supported(objectness, config.min_objectness)
+    first, last = _supported(objectness, config)
     total, weight = (
         part[first[0] : last[0] + 1, first[1] : last[1] + 1] for part in (total, weight)
     )
@@ -167,8 +168,10 @@ def _lattice(cells: Cells, places: dict[int, Place], config: LatticeConfig) -> L
     return None if np.isnan(corners).any() else Lattice(corners.astype(np.float32), objectness)
 
 
-def _supported(objectness: Floats, least: float) -> tuple[Place, Place]:
+def _supported(objectness: Floats, config: LatticeConfig) -> tuple[Place, Place]:
     """Return the first and the last row and column, without outer ones that are hardly there."""
+    least, share = config.min_objectness
+    least = max(least, share * float(np.median(objectness[objectness > 0])))
     top, left, bottom, right = 0, 0, *objectness.shape
     while top < bottom and left < right:
         part = objectness[top:bottom, left:right]

@@ -38,15 +38,6 @@ class Straightened:
         column = np.searchsorted(self.columns[1:-1], points[:, 0], side="right")
         return np.stack([row, column], axis=1)
 
-    def middles_and_sizes(
-        self, cells: npt.NDArray[np.intp]
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Return x and y of the middles of cells int[n, 2], and their widths and heights."""
-        edges = (self.columns, self.rows)
-        first = np.stack([edge[cells[:, 1 - axis]] for axis, edge in enumerate(edges)], axis=1)
-        last = np.stack([edge[cells[:, 1 - axis] + 1] for axis, edge in enumerate(edges)], axis=1)
-        return (first + last) / 2, last - first
-
     def box_in_original(self, box: Box) -> Box:
         """Return the box of the original picture around a box of this one."""
         left, top, right, bottom = box

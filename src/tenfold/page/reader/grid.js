@@ -9,8 +9,9 @@ import { anyNumber, numberOf, oneDigit, toGrey } from "./number-reader.js";
 import { median, rint } from "./numbers.js";
 import { shrunk } from "./resize.js";
 import { boxInOriginal, cellOf, straighten } from "./straighten.js";
+import { suppress } from "./suppression.js";
 
-const { abs, fround, hypot, max, min } = Math;
+const { fround, max, min } = Math;
 
 const evidence = ({ numbers }) => numbers.reduce((sum, { probability }) => sum + probability, 0);
 
@@ -58,7 +59,7 @@ async function readCells(grey, lattice, layout, { detect, classifyDetected }, { 
   const straight = straighten(grey, lattice, grids.cell_height_px);
   const seen = await detect(straight.grey, reader.pyramid.min_objectness);
   const visible = onThisSide(seen, straight.grey, grids);
-  const placed = visible.filter((one) => layout !== "grid" || !isNote(one, straight, grids));
+  const placed = layout === "grid" ? withoutNotes(visible, straight, { reader, grids }) : visible;
   const found = await classifyDetections(classifyDetected, placed, straight.grey, reader.classification);
   const [rows, columns] = [straight.rows.length - 1, straight.columns.length - 1];
   const cells = new Map();
@@ -91,13 +92,17 @@ function onThisSide(found, grey, config) {
   return found.filter((_, i) => contrasts[i] >= least);
 }
 
-/** Whether a digit is small and not in the middle of its cell. */
-function isNote({ box }, straight, config) {
-  const cell = cellOf(straight, box);
-  const edges = [straight.columns, straight.rows];
-  const [x, y] = edges.map((edge, axis) => {
-    const [first, last] = [edge[cell[1 - axis]], edge[cell[1 - axis] + 1]];
-    return { size: last - first, away: abs(box[axis] - (first + last) / 2) / (last - first) };
+/** The detections but small ones that share a cell with another: notes. */
+function withoutNotes(found, straight, { reader, grids }) {
+  const place = ({ box }) => cellOf(straight, box).join();
+  const ranked = found.map((one) => ({ ...one, rank: one.objectness }));
+  const counts = new Map();
+  for (const one of suppress(ranked, reader.suppression)) {
+    if (one.objectness >= reader.min_digit_probability) counts.set(place(one), (counts.get(place(one)) ?? 0) + 1);
+  }
+  return found.filter((one) => {
+    const [row] = cellOf(straight, one.box);
+    const height = straight.rows[row + 1] - straight.rows[row];
+    return one.box[3] >= grids.note_height * height || (counts.get(place(one)) ?? 0) < 2;
   });
-  return box[3] < config.note_height * y.size && hypot(x.away, y.away) > config.note_distance;
 }

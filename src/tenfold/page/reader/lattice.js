@@ -4,6 +4,8 @@
 // {corners, objectness}: rows of positions, one more each way than there are cells, and rows of
 // numbers, 0 where no cell was found but must be.
 
+import { median } from "./numbers.js";
+
 const { abs, max, min, sqrt } = Math;
 
 export const distance = ([ax, ay], [bx, by]) => sqrt((ax - bx) ** 2 + (ay - by) ** 2);
@@ -125,7 +127,7 @@ function latticeOf(cells, places, config) {
       [x * weight, y * weight, weight].forEach((value, k) => (sum[k] += value));
     });
   }
-  const [top, left, bottom, right] = supported(objectness, config.min_objectness);
+  const [top, left, bottom, right] = supported(objectness, config);
   const inside = objectness.slice(top, bottom).map((row) => row.slice(left, right));
   if (inside.flat().length < config.min_cells) return null;
   const corners = completed(sums.slice(top, bottom + 1).map((row) =>
@@ -134,7 +136,9 @@ function latticeOf(cells, places, config) {
 }
 
 /** Top, left, bottom and right of a lattice without outer rows and columns that are hardly there. */
-function supported(objectness, least) {
+function supported(objectness, config) {
+  const [lowest, share] = config.min_objectness;
+  const least = max(lowest, share * median(objectness.flat().filter((p) => p > 0)));
   let [top, left, bottom, right] = [0, 0, objectness.length, objectness[0].length];
   while (top < bottom && left < right) {
     const across = (row) => mean(objectness[row].slice(left, right));
