@@ -37,7 +37,7 @@ def found(corners: Floats, seed: int = 0, shake: float = 0.0) -> Cells:
     random = np.random.default_rng(seed)
     order = random.permutation(len(corners))
     shaken = corners[order] + random.normal(0, shake, corners.shape)
-    certain = -np.sort(-random.uniform(0.6, 1, len(corners)))
+    certain = -np.sort(-random.uniform(0.8, 0.95, len(corners)))
     return Cells(certain.astype(np.float32), shaken.astype(np.float32))
 
 
