@@ -216,5 +216,5 @@ def test_a_client_of_the_kserve_protocol_works(
 
 
 def test_no_file_was_written_and_no_error_logged(service: Service) -> None:
-    assert list(service.home.iterdir()) == []
     assert service.stop() == ""
+    assert list(service.home.iterdir()) == []

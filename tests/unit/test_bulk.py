@@ -32,9 +32,7 @@ def test_several_processes_read_what_one_reads_in_the_same_order(tmp_path: Path)
     pictures: list[Picture] = [*drawings(150), tmp_path / "broken.png", *drawings(150)]
     together = [summary(o) for o in read_in_bulk(pictures, SHIPPED, "single", workers=2)]
     assert together == [summary(o) for o in Reader.load().outcomes(pictures, "single")]
-    assert (
-        together[150] == f"{tmp_path / 'broken.png'}: not a readable image (UnidentifiedImageError)"
-    )
+    assert str(together[150]).startswith(f"{tmp_path / 'broken.png'}: not a readable image: PNG")
 
 
 @pytest.mark.parametrize("workers", [1, 2])

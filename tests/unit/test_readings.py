@@ -198,6 +198,8 @@ def test_a_page_as_json() -> None:
     assert reader.read(PAGE).to_dict("a.png") == {
         "file": "a.png",
         "page": 1,
+        "rows": None,
+        "columns": None,
         "numbers": [
             {
                 "text": "-4",

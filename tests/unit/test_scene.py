@@ -102,8 +102,8 @@ def test_with_a_keystone_parallels_converge() -> None:
     scene.keystone = (0.002, 0.0)
     (_, left_top), (_, left_bottom) = scene.to_crop(-90.0, -20.0), scene.to_crop(-90.0, 20.0)
     (_, right_top), (_, right_bottom) = scene.to_crop(90.0, -20.0), scene.to_crop(90.0, 20.0)
-    assert right_bottom - right_top == pytest.approx(40 * 1.18)
-    assert left_bottom - left_top == pytest.approx(40 * 0.82)
+    assert right_bottom - right_top == pytest.approx(40 / 0.82)
+    assert left_bottom - left_top == pytest.approx(40 / 1.18)
 
 
 def test_a_tint_covers_its_rectangle() -> None:

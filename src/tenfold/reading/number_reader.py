@@ -36,6 +36,8 @@ class NumberReaderConfig:
         suppression: when two detections exclude each other.
         grouping: which detections make a number.
         calibration: slope and intercept of the calibrated logit over the raw one.
+        part_height: a number that is lower than this share of an accepted one, in whose box it
+            lies, is a part of its strokes.
         min_probability: of a number that is accepted.
         min_digit_probability: of a digit that is shown, not `?`.
         min_fitting_probability: of all texts together that the constraints allow; if it is less,
@@ -47,6 +49,7 @@ class NumberReaderConfig:
     suppression: SuppressionConfig = field(default_factory=SuppressionConfig)
     grouping: GroupingConfig = field(default_factory=GroupingConfig)
     calibration: tuple[float, float] = (1.0, 0.0)
+    part_height: float = 0.25
     min_probability: float = 0.8
     min_digit_probability: float = 0.5
     min_fitting_probability: float = 0.01
@@ -100,8 +103,12 @@ class NumberReader:
         """Return the numbers that detections in uint8[h, w] make."""
         is_mark = found.classes.argmax(axis=1) >= CLASSES
         groups = group_numbers(found.boxes, is_mark, self.config.grouping)
-        numbers = (self.number(found.of(group), grey, constraints) for group in groups)
-        return Page(tuple(number for number in numbers if number is not None))
+        read = (self.number(found.of(group), grey, constraints) for group in groups)
+        numbers = [number for number in read if number is not None]
+        part_height = self.config.part_height
+        return Page(
+            tuple(n for n in numbers if not any(_is_part(n, o, part_height) for o in numbers))
+        )
 
     def number(self, row: Detections, grey: Pixels, constraints: Constraints) -> Number | None:
         """Return the most probable number of a row of detections; None if that is nothing.
@@ -214,6 +221,19 @@ def shown_text(text: str, digits: tuple[Digit, ...]) -> str:
     """Return a text with `?` for each digit that is not accepted."""
     accepted = iter(digits)
     return "".join(("?" if not next(accepted).accepted else c) if c.isdigit() else c for c in text)
+
+
+def _is_part(number: Number, whole: Number, part_height: float) -> bool:
+    left, top, right, bottom = number.box
+    around = whole.box
+    return (
+        whole.accepted
+        and bottom - top < part_height * (around[3] - around[1])
+        and around[0] <= left
+        and around[1] <= top
+        and right <= around[2]
+        and bottom <= around[3]
+    )
 
 
 def _union(digits: tuple[Digit, ...]) -> Box:

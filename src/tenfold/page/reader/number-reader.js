@@ -33,7 +33,14 @@ export async function readNumbers(picture, { detect, classifyDetected }, config)
   }
   const found = await classifyDetections(classifyDetected, detected, grey, config.classification);
   const rows = groupNumbers(found, config.grouping);
-  return { found, numbers: rows.map((row) => numberOf(row, grey, config, anyNumber)).filter(Boolean) };
+  const numbers = rows.map((row) => numberOf(row, grey, config, anyNumber)).filter(Boolean);
+  return { found, numbers: numbers.filter((one) => !numbers.some((other) => isPart(one, other, config.part_height))) };
+}
+
+/** Whether a number lies in the box of an accepted one and is much lower: a part of its strokes. */
+function isPart({ box: [left, top, right, bottom] }, { box: around, accepted }, partHeight) {
+  return accepted && bottom - top < partHeight * (around[3] - around[1])
+    && around[0] <= left && around[1] <= top && right <= around[2] && bottom <= around[3];
 }
 
 /** The most probable number of a row of detections, from left to right; null if that is nothing.
