@@ -9,7 +9,7 @@ from tenfold.evaluation.tables import match_cells
 from tenfold.model.peaks import cell_peaks
 from tenfold.reading.lattice import shorter_sides
 from tenfold.rendering.tables import TableRenderer
-from tenfold.training.cells import cell_loss, cell_targets, cell_task, stack_tables
+from tenfold.training.cells import CELLS, cell_loss, cell_targets, stack_tables
 from tenfold.training.recipe import load_recipe
 from tenfold.training.trainer import Trainer
 
@@ -91,7 +91,7 @@ def test_the_task_learns(tiny_digits: Digits) -> None:
             "training.stages.0.learning_rate": 0.01,
         }
     )
-    task = cell_task(recipe, 0, tiny_digits, tiny_digits)
+    task = CELLS.task(recipe, 0, tiny_digits, tiny_digits)
     trainer = Trainer(task, recipe.training, recipe.ema)
     pixels, labels = task.batches.at(0)
     before = float(task.loss(trainer.network(pixels), labels).detach())

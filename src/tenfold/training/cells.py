@@ -1,4 +1,4 @@
-"""The task of a recipe whose detector finds the cells of grids and tables.
+"""Cells of grids and tables as objects that a detector learns.
 
 Labels are float32[n, 10, h, w], h × w the network's output: how near a place is to the middle of a
 cell (1 there, a Gaussian around it), whether its corners are learned there, and the corners'
@@ -6,27 +6,19 @@ positions relative to the place.
 """
 
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from tenfold.artifacts.training import DetectionRecord
-from tenfold.data.digits import Digits
-from tenfold.data.seeds import derive_seed
 from tenfold.evaluation.tables import match_cells
-from tenfold.model.detector import DetectorNetwork
-from tenfold.model.detector_config import CORNER_UNIT_PX, STRIDE_PX, DetectorConfig
+from tenfold.model.detector_config import CORNER_UNIT_PX, STRIDE_PX
 from tenfold.model.peaks import cell_peaks
-from tenfold.model.trainable import TrainableNetwork
 from tenfold.reading.lattice import shorter_sides
 from tenfold.rendering.tables import TablePicture, TableRenderer
 from tenfold.training.detection_loss import focal_loss
-from tenfold.training.recipe import Recipe
-from tenfold.training.rendered_batches import RenderedBatches
-from tenfold.training.task import Measurement, Task
+from tenfold.training.detector import ObjectKind
 
 Floats = npt.NDArray[np.float32]
 
@@ -35,35 +27,8 @@ PEAK_SHARE, MIN_PEAK = 1 / 8, 0.6
 # Corners are learned within this share of the shorter side around the middle.
 CORNER_SHARE = 0.25
 CORNER_WEIGHT = 2.0
-MEASURING_BATCH = 25
 MAX_PEAKS = 1024
 MIN_OBJECTNESS = 0.4
-
-
-def cell_task(
-    recipe: Recipe,
-    member: int,
-    training: Digits,
-    monitored: Digits,
-    device: torch.device | str = "cpu",
-) -> Task:
-    """Return what a detector of cells is trained on; see `detection_task`."""
-    device = torch.device(device)
-    seed = derive_seed(recipe.seed, "member", member)
-    weights = torch.Generator().manual_seed(derive_seed(seed, "weights"))
-    renderer = TableRenderer(training, derive_seed(seed, "tables"))
-    held_out = TableRenderer(monitored, derive_seed("validation"))
-    pictures = [held_out.render(index) for index in range(recipe.fields.evaluation)]
-    return Task(
-        network=DetectorNetwork(recipe.detector or DetectorConfig()).initialise(weights).to(device),
-        batches=RenderedBatches(
-            renderer.render, stack_tables, recipe.schedule.images_before, device
-        ),
-        loss=cell_loss,
-        seed=seed,
-        measure=partial(measure, pictures=pictures),
-        record=DetectionRecord,
-    )
 
 
 def stack_tables(pictures: Sequence[TablePicture]) -> tuple[Tensor, Tensor]:
@@ -113,27 +78,18 @@ def cell_loss(outputs: Tensor, labels: Tensor) -> Tensor:
     return (focal_loss(outputs[:, 0], heat) / count + CORNER_WEIGHT * boxes) * len(outputs)
 
 
-def measure(network: TrainableNetwork, pictures: list[TablePicture]) -> Measurement:
-    """Measure loss, and how many cells and whole pictures are found without a mistake."""
-    device = next(network.parameters()).device
-    loss, found, exact, false = 0.0, 0, 0, 0
-    with torch.inference_mode():
-        for start in range(0, len(pictures), MEASURING_BATCH):
-            chunk = pictures[start : start + MEASURING_BATCH]
-            pixels, labels = (part.to(device) for part in stack_tables(chunk))
-            outputs = network(pixels)
-            loss += float(cell_loss(outputs, labels))
-            for output, picture in zip(outputs.float().cpu(), chunk, strict=True):
-                objectness, corners = (part.numpy() for part in cell_peaks(output, MAX_PEAKS))
-                hits, extra = match_cells(corners[objectness >= MIN_OBJECTNESS], picture.cells)
-                found += hits
-                false += extra
-                exact += hits == len(picture.cells) and not extra
-    cells = sum(len(picture.cells) for picture in pictures)
-    metrics = {
-        "loss": loss / len(pictures),
-        "recall": found / max(cells, 1),
-        "false_per_field": false / len(pictures),
-        "exact": exact / len(pictures),
-    }
-    return Measurement(metrics)
+def match(output_chw: Tensor, picture: TablePicture) -> tuple[int, int]:
+    """Return how many cells of a picture were found, and what else was."""
+    objectness, corners = (part.numpy() for part in cell_peaks(output_chw, MAX_PEAKS))
+    return match_cells(corners[objectness >= MIN_OBJECTNESS], picture.cells)
+
+
+CELLS = ObjectKind(
+    seed_name="tables",
+    renderer=TableRenderer,
+    stack=stack_tables,
+    loss=cell_loss,
+    count=lambda picture: len(picture.cells),
+    match=match,
+    measuring_batch=25,
+)

@@ -4,8 +4,8 @@ import torch
 
 from tenfold.artifacts.training import DetectionRecord, JournalRecord, TrainingRecord
 from tenfold.data.digits import Digits
-from tenfold.training.cells import cell_task
-from tenfold.training.detection import detection_task
+from tenfold.training.cells import CELLS
+from tenfold.training.detection import DIGITS_AND_MARKS
 from tenfold.training.digits import digit_task
 from tenfold.training.recipe import Recipe
 from tenfold.training.task import Task
@@ -30,5 +30,6 @@ def recipe_task(
     """
     if recipe.detector is None:
         return digit_task(recipe, member, training, monitored, device)
-    task = detection_task if recipe.detector.finds == "digits" else cell_task
-    return task(recipe, member, training, monitored, device)
+    if recipe.detector.finds == "cells":
+        return CELLS.task(recipe, member, training, monitored, device)
+    return DIGITS_AND_MARKS.task(recipe, member, training, monitored, device)
