@@ -9,7 +9,7 @@ import dataclasses
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import cv2
 import numpy as np
@@ -47,6 +47,8 @@ FAINT_CONTRAST = (25.0, 45.0)
 SIDE_BY_SIDE_EDGE = 30
 MAX_LABELS = 64
 
+T = TypeVar("T")
+
 Pixels = npt.NDArray[np.uint8]
 Labelled = tuple[Pixels, str]
 
@@ -74,8 +76,8 @@ class Writer:
 
 
 def render_pictures(
-    name: str, render: Callable[[Writer], Labelled], digits: "Digits", n: int
-) -> Iterator[Labelled]:
+    name: str, render: Callable[[Writer], T], digits: "Digits", n: int
+) -> Iterator[T]:
     """Render n pictures, each a function of `name` and its index alone."""
     source = GlyphSource(digits)
     for index in range(n):

@@ -6,6 +6,7 @@ alone; another version of OpenCV may give other bytes.
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,10 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from tenfold.data.seeds import derive_seed
 from tenfold.rendering.exposure import expose
 from tenfold.rendering.glyphs import GlyphSource, Hand
-from tenfold.rendering.held_out import even_hand, plain_exposure
+from tenfold.rendering.held_out import Pixels, Writer, even_hand, plain_exposure, render_pictures
 from tenfold.rendering.sampling import Random, bernoulli, log_uniform
 from tenfold.rendering.scene import Ruler, Scene
 from tenfold.rendering.writing import (
@@ -31,11 +31,9 @@ from tenfold.rendering.writing import (
 if TYPE_CHECKING:  # it imports torch, which reading needs not
     from tenfold.data.digits import Digits
 
-Pixels = npt.NDArray[np.uint8]
 Edges = npt.NDArray[np.floating]
 Rows = list[list[str]]
 
-VERSION = 1
 EMPTY_SHARE = 0.2
 MAX_SIDE_PX = 2200
 
@@ -75,13 +73,11 @@ def held_out_tables(name: str, digits: "Digits", n: int) -> Iterator[tuple[Pixel
     Yields:
         uint8[h, w], and the text of each cell, row by row; "" where it is empty.
     """
-    source, kind = GlyphSource(digits), HELD_OUT_TABLES[name]
-    for index in range(n):
-        random = np.random.default_rng(derive_seed(VERSION, name, index))
-        yield _render(source, kind, random)
+    return render_pictures(name, functools.partial(_render, HELD_OUT_TABLES[name]), digits, n)
 
 
-def _render(source: GlyphSource, kind: TableKind, random: Random) -> tuple[Pixels, Rows]:
+def _render(kind: TableKind, writer: Writer) -> tuple[Pixels, Rows]:
+    source, random = writer.source, writer.random
     counts = [int(random.integers(low, high + 1)) for low, high in (kind.rows, kind.columns)]
     unit = min(log_uniform(random, (26, 64)), 0.8 * MAX_SIDE_PX / max(counts[0], 1))
     digit_px = unit * random.uniform(0.5, 0.7)
