@@ -10,7 +10,7 @@ from typing import Literal, TypeVar, get_args
 import numpy as np
 
 from tenfold.bundle.detector_runtime import OnnxCellDetector, OnnxDetector
-from tenfold.bundle.format import SHIPPED, find_cell_detector, find_detector
+from tenfold.bundle.format import SHIPPED, find_bundle, find_cell_detector, find_detector
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.decoding import Picture, Pixels, load_pixels
 from tenfold.data.file_pages import FilePage
@@ -74,8 +74,8 @@ class Reader:
             BundleError: a file is missing, damaged, or does not fit the others.
         """
         classifier = OnnxClassifier.load(path)
-        numbers, cells = load_number_reader(path, threads), load_cell_detector(path, threads)
-        return cls(classifier, numbers, cells, min_probability)
+        numbers = load_number_reader(path, threads, classifier)
+        return cls(classifier, numbers, load_cell_detector(path, threads), min_probability)
 
     def read(
         self, picture: Picture, layout: Layout = "numbers", constraints: Constraints = ANYTHING
@@ -187,16 +187,25 @@ class Reader:
         ]
 
 
-def load_number_reader(path: str | Path, threads: int = 1) -> NumberReader:
+def load_number_reader(
+    path: str | Path, threads: int = 1, classifier: OnnxClassifier | None = None
+) -> NumberReader:
     """Return the reader of numbers of a bundle, or of the shipped one if it has no detector.
 
     Both of its networks are of one bundle: the calibration was fitted with both.
+
+    Args:
+        path: see `Reader.load`.
+        threads: see `Reader.load`.
+        classifier: the bundle's, if it is loaded already.
 
     Raises:
         BundleError: a file is missing or damaged.
     """
     file, facts, model = find_detector(path)
-    detector, classifier = OnnxDetector(model, threads, str(file)), OnnxClassifier.load(file.parent)
+    detector = OnnxDetector(model, threads, str(file))
+    if classifier is None or file.parent != find_bundle(path):
+        classifier = OnnxClassifier.load(file.parent)
     return NumberReader(detector, classifier, NumberReaderConfig.of(facts))
 
 

@@ -38,8 +38,9 @@ load_classifier = lru_cache(OnnxClassifier.load)  # once a process
 @lru_cache
 def load_reader(bundle: str | Path) -> Reader:
     """Return the reader of a bundle, as `Reader.load` does, but load it once a process."""
-    numbers, cells = load_number_reader(bundle), load_cell_detector(bundle)
-    return Reader(load_classifier(bundle), numbers, cells)
+    classifier = load_classifier(bundle)
+    numbers = load_number_reader(bundle, classifier=classifier)
+    return Reader(classifier, numbers, load_cell_detector(bundle))
 
 
 @lru_cache
