@@ -2,8 +2,10 @@
 
 import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from tenfold.bundle.detector_runtime import Detections, OnnxDetector
 from tenfold.bundle.format import DetectorFacts
@@ -105,10 +107,8 @@ class NumberReader:
         groups = group_numbers(found.boxes, is_mark, self.config.grouping)
         read = (self.number(found.of(group), grey, constraints) for group in groups)
         numbers = [number for number in read if number is not None]
-        part_height = self.config.part_height
-        return Page(
-            tuple(n for n in numbers if not any(_is_part(n, o, part_height) for o in numbers))
-        )
+        parts = _are_parts(numbers, self.config.part_height)
+        return Page(tuple(n for n, is_part in zip(numbers, parts, strict=True) if not is_part))
 
     def number(self, row: Detections, grey: Pixels, constraints: Constraints) -> Number | None:
         """Return the most probable number of a row of detections; None if that is nothing.
@@ -223,17 +223,17 @@ def shown_text(text: str, digits: tuple[Digit, ...]) -> str:
     return "".join(("?" if not next(accepted).accepted else c) if c.isdigit() else c for c in text)
 
 
-def _is_part(number: Number, whole: Number, part_height: float) -> bool:
-    left, top, right, bottom = number.box
-    around = whole.box
-    return (
-        whole.accepted
-        and bottom - top < part_height * (around[3] - around[1])
-        and around[0] <= left
-        and around[1] <= top
-        and right <= around[2]
-        and bottom <= around[3]
-    )
+def _are_parts(numbers: Sequence[Number], part_height: float) -> list[bool]:
+    """Return which numbers lie in the box of an accepted one that is much higher."""
+    boxes = np.array([number.box for number in numbers]).reshape(-1, 4)
+    whole = boxes[[number.accepted for number in numbers]]
+    heights, whole_heights = boxes[:, 3] - boxes[:, 1], whole[:, 3] - whole[:, 1]
+    parts = heights[:, None] < part_height * whole_heights
+    for edge in (0, 1):
+        parts &= boxes[:, None, edge] >= whole[:, edge]
+        parts &= boxes[:, None, edge + 2] <= whole[:, edge + 2]
+    found: list[bool] = parts.any(axis=1).tolist()
+    return found
 
 
 def _union(digits: tuple[Digit, ...]) -> Box:
