@@ -53,6 +53,7 @@ def same(shown: list[dict[str, Any]], expected: Page) -> int:
     ]
     for one, other in zip(shown, expected.numbers, strict=True):
         assert one["accepted"] == other.accepted
+        assert one["printed"] == pytest.approx(other.printed, abs=MAX_DIFFERENCE)
         assert one["probability"] == pytest.approx(other.probability, abs=MAX_DIFFERENCE)
         assert [(d["digit"], d["runner_up"], tuple(d["box"])) for d in one["digits"]] == [
             (d.digit, d.runner_up, d.box) for d in other.digits

@@ -83,3 +83,13 @@ def test_crossing_out_covers_the_box() -> None:
         for rows in (slice(0, 10), slice(10, 20)):
             for columns in (slice(0, 14), slice(14, 28)):
                 assert struck[rows, columns].any()
+
+
+def test_print_of_the_other_side_is_fainter_than_the_faintest_pen_and_has_no_label() -> None:
+    for seed in range(20):
+        scene = Scene((64, 192), (1.0, 0.0), np.random.default_rng(seed), max_labels=16)
+        scene.faintest = 0.6
+        clutter.show_through(scene, scene.random)
+        assert not scene.labels
+        assert scene.ink.max() <= 0.3 * 0.6
+    assert scene.ink.any()

@@ -13,10 +13,10 @@ H, W = 4, 10  # cells of 4 × 2 pixels: a picture of 16 × 20
 
 
 def labels(*rows: tuple[float, ...]) -> torch.Tensor:
-    """Return labels of one picture, padded with rows without an object."""
-    padded = torch.full((1, 3, 5), -1.0)
+    """Return labels of one picture, padded with rows without an object; 1 is for print."""
+    padded = torch.full((1, 3, 6), -1.0)
     for place, row in enumerate(rows):
-        padded[0, place] = torch.tensor(row)
+        padded[0, place] = torch.tensor((*row, 1.0))
     return padded
 
 
@@ -65,8 +65,9 @@ def expected_loss(outputs: np.ndarray, label: tuple[float, ...]) -> float:
         log_p = cell[1:15] - math.log(sum(math.exp(v) for v in cell[1:15]))
         entropy = -sum((0.98 * (k == kind) + 0.02 / 14) * value for k, value in enumerate(log_p))
         box = (math.log(width / 16), math.log(height / 16), x / 2 - 0.5 - column, y / 4 - 0.5 - 1)
-        distance = sum(abs(a - b) for a, b in zip(cell[15:], box, strict=True))
-        rest += weight * (entropy + 0.5 * distance / 4)
+        distance = sum(abs(a - b) for a, b in zip(cell[15:19], box, strict=True))
+        printed = math.log(1 + math.exp(-cell[19]))
+        rest += weight * (entropy + 0.5 * distance / 4 + 0.1 * printed)
     return focal + rest / 1.8
 
 
@@ -102,10 +103,10 @@ def test_a_perfect_output_costs_next_to_nothing_and_others_more() -> None:
     outputs[0, 6] = 8
     for column in (3, 4, 5):
         box = (math.log(12 / 16), math.log(14 / 16), 4 - column, 0)
-        outputs[0, 15:, 1, column] = torch.tensor(box)
+        outputs[0, 15:, 1, column] = torch.tensor((*box, 8.0))
     perfect = detection_loss(outputs, labels(label)).item()
     assert perfect < 0.3  # what label smoothing leaves
-    for change in ((0, 1, 4), (0, 2, 8), (6, 1, 4), (16, 1, 4)):
+    for change in ((0, 1, 4), (0, 2, 8), (6, 1, 4), (16, 1, 4), (19, 1, 4)):
         other = outputs.clone()
         other[(0, *change)] *= -1
         assert detection_loss(other, labels(label)).item() > perfect + 0.01

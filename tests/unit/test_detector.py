@@ -97,7 +97,7 @@ def test_peaks_of_an_output_that_is_laid_out_by_hand() -> None:
     output[0] = -9
     output[0, 2, 5], output[0, 4, 1], output[0, 2, 6] = 2.0, 1.0, 0.5  # the last is no peak
     output[4, 2, 5] = 7.0  # class 3
-    output[15:, 2, 5] = torch.tensor([math.log(2), math.log(0.5), 0.25, -0.5])
+    output[15:, 2, 5] = torch.tensor([math.log(2), math.log(0.5), 0.25, -0.5, 2.0])
     found = peaks(output, 3)
     assert found.objectness[:2].tolist() == pytest.approx(
         [1 / (1 + math.exp(-2)), 1 / (1 + math.exp(-1))]
@@ -106,6 +106,7 @@ def test_peaks_of_an_output_that_is_laid_out_by_hand() -> None:
     assert found.boxes[0].tolist() == pytest.approx([2 * 5.75, 4 * 2.0, 32, 8])
     assert found.boxes[1].tolist() == pytest.approx([2 * 1.5, 4 * 4.5, 16, 16])
     assert found.classes[0].argmax() == 3
+    assert found.printed.tolist() == pytest.approx([1 / (1 + math.exp(-2)), 0.5, 0.5])
     torch.testing.assert_close(found.classes.sum(1), torch.ones(3))
 
 

@@ -76,7 +76,7 @@ def test_a_border_spares_the_characters() -> None:
         pixels = np.full((64, 192), 150, np.uint8)
         pixels[20:44, 80:112] = 60
         before = pixels.copy()
-        add_border(pixels, [(8, 96.0, 32.0, 32.0, 24.0)], np.random.default_rng(seed))
+        add_border(pixels, [(8, 96.0, 32.0, 32.0, 24.0, False)], np.random.default_rng(seed))
         np.testing.assert_array_equal(pixels[20:44, 80:112], before[20:44, 80:112])
         changed.append((pixels != before).mean())
         levels |= set(np.unique(pixels).tolist())

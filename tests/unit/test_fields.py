@@ -40,11 +40,12 @@ def test_crops_have_the_promised_form(renderer: FieldRenderer) -> None:
         assert field.pixels.dtype == np.uint8
         assert field.pixels.shape == (64, 192)
         assert field.labels.dtype == np.float32
-        assert field.labels.shape[1] == 5
+        assert field.labels.shape[1] == 6
         assert len(field.labels) <= 16
-        kind, x, y, w, h = field.labels.T
+        kind, x, y, w, h, printed = field.labels.T
         assert set(kind) <= set(range(len(CLASSES)))
         seen |= set(kind.astype(int).tolist())
+        assert set(printed) <= {0, 1}
         assert (w > 0).all()
         assert (h > 0).all()
         assert (x - w / 2 >= 0).all()
@@ -97,7 +98,8 @@ def test_each_label_is_the_extent_of_its_character_drawn_alone(
             place(alone, glyph, centre, 1.0)
             rows, columns = np.nonzero(alone.ink >= 0.3)
             extent = (columns.min(), columns.max() + 1, rows.min(), rows.max() + 1)
-            _, x, y, w, h = label
+            _, x, y, w, h, printed = label
+            assert printed == glyph.printed
             assert (x - w / 2, x + w / 2, y - h / 2, y + h / 2) == extent
 
 
@@ -107,7 +109,7 @@ def test_labelled_digits_can_be_seen(tiny_digits: Digits) -> None:
     contrasts = []
     for index in range(100):
         field = renderer.render(index)
-        for _, x, y, w, h in field.labels:
+        for _, x, y, w, h, _ in field.labels:
             box = field.pixels[
                 max(0, int(y - h / 2) - 1) : int(y + h / 2) + 1,
                 max(0, int(x - w / 2) - 1) : int(x + w / 2) + 1,

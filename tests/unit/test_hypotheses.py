@@ -19,7 +19,8 @@ def row(*detections: tuple[float, float, dict[int, float]]) -> Detections:
     for line, (_, _, probabilities) in zip(classes, detections, strict=True):
         line[list(probabilities)] = list(probabilities.values())
     boxes = np.array([[x, 50, 10, 20] for x, _, _ in detections], np.float32).reshape(-1, 4)
-    return Detections(np.array([o for _, o, _ in detections], np.float32), classes, boxes)
+    objectness = np.array([o for _, o, _ in detections], np.float32)
+    return Detections(objectness, classes, boxes, np.zeros(len(boxes), np.float32))
 
 
 def test_digits_that_stand_apart_are_independent() -> None:

@@ -61,6 +61,23 @@ def test_what_is_unsure_is_a_question_mark_but_has_a_value() -> None:
     assert second.probabilities.sum() == pytest.approx(0.7)
 
 
+def test_the_probability_of_print_is_the_mean_over_the_digits() -> None:
+    found = joined(
+        *(
+            one._replace(printed=np.array([p], np.float32))
+            for one, p in zip(
+                (detections(THREE), detections((60, 0.9, {".": 1.0})), detections(ONE)),
+                (0.25, 1.0, 0.75),
+                strict=True,
+            )
+        )
+    )
+    (number,) = read(found)
+    assert number.value == "3.1"
+    assert [digit.printed for digit in number.digits] == [0.25, 0.75]
+    assert number.printed == 0.5
+
+
 def test_a_sure_number_is_accepted() -> None:
     (number,) = read(surely("4071", objectness=0.99))
     assert (number.text, number.reason, number.accepted) == ("4071", None, True)

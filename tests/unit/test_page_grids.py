@@ -152,7 +152,8 @@ def scattered(random: np.random.Generator) -> Detections:
     boxes = random.uniform((0, 0, 8, 8), (260, 208, 30, 46), (n, 4))
     classes = random.dirichlet(np.full(len(DETECTED_CLASSES), 0.15), n)
     objectness = np.sort(random.uniform(0.3, 1, n))[::-1]
-    return Detections(*(part.astype(np.float32) for part in (objectness, classes, boxes)))
+    parts = (objectness, classes, boxes, random.uniform(0, 1, n))
+    return Detections(*(part.astype(np.float32) for part in parts))
 
 
 def test_cells_are_read_as_by_the_reader(node: str) -> None:
@@ -171,7 +172,7 @@ def test_cells_are_read_as_by_the_reader(node: str) -> None:
         "const picture = { w: 620, h: 620, channels: 1, data };"
         "const pages = [];"
         "for (const [i, looks] of given.scripts.entries()) {"
-        "  const detect = () => { const [p, classes, boxes] = looks.shift();"
+        "  const detect = () => { const [p, classes, boxes, printed] = looks.shift();"
         "    return p.map((objectness, k) =>"
         "      ({ objectness, classes: classes[k], box: boxes[k] })); };"
         "  const networks = { detect, detectCells: () => given.cells, classifyDetected: () => [] };"

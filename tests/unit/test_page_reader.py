@@ -150,7 +150,8 @@ def crowded(random: np.random.Generator) -> Detections:
     boxes = random.uniform((8, 20, 3, 6), (150, 40, 25, 50), (n, 4))
     objectness = np.sort(random.uniform(0.15, 1, n))[::-1]
     classes = random.dirichlet(np.full(len(DETECTED_CLASSES), 0.2), n)
-    return Detections(*(part.astype(np.float32) for part in (objectness, classes, boxes)))
+    parts = (objectness, classes, boxes, random.uniform(0, 1, n))
+    return Detections(*(part.astype(np.float32) for part in parts))
 
 
 def test_detections_are_decoded_as_by_the_reader(node: str) -> None:
@@ -173,9 +174,9 @@ def test_detections_are_decoded_as_by_the_reader(node: str) -> None:
         "const image = { w: 160, h: 60, channels: 1, data: Uint8Array.from(picture) };"
         f"{ROW_CLASSIFIER} const pages = [];"
         "for (const looks of scripts) {"
-        "  const detect = () => { const [p, classes, boxes] = looks.shift();"
+        "  const detect = () => { const [p, classes, boxes, printed] = looks.shift();"
         "    return p.map((objectness, i) => "
-        "      ({ objectness, classes: classes[i], box: boxes[i] })); };"
+        "      ({ objectness, classes: classes[i], box: boxes[i], printed: printed[i] })); };"
         "  const networks = { detect, classifyDetected };"
         "  pages.push((await readNumbers(image, networks, config)).numbers);"
         "}"

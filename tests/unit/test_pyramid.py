@@ -40,13 +40,13 @@ class OneSquare:
         self.shapes.append(grey.shape)
         rows, columns = np.nonzero(grey < 100)
         if not len(rows):
-            return Detections(*(np.zeros((0, *s), np.float32) for s in ((), (14,), (4,))))
+            return Detections(*(np.zeros((0, *s), np.float32) for s in ((), (14,), (4,), ())))
         sides = (np.ptp(columns) + 1, np.ptp(rows) + 1)
         centre = (columns.mean() + 0.5, rows.mean() + 0.5)
         classes = np.zeros((1, 14), np.float32)
         classes[0, 3] = 1
         boxes = np.array([[*centre, *sides]], np.float32)
-        return Detections(np.array([0.9], np.float32), classes, boxes)
+        return Detections(np.array([0.9], np.float32), classes, boxes, np.zeros(1, np.float32))
 
 
 @pytest.mark.parametrize("side", [12, 40, 150, 600])

@@ -37,7 +37,7 @@ def test_a_label_is_the_extent_of_the_ink(
     whole[100 : 100 + glyph.coverage.shape[0], 100 : 100 + glyph.coverage.shape[1]] = glyph.coverage
     visible = scene.ink.sum() / whole.sum()
     assert len(scene.labels) == (visible >= 0.6 and len(rows) > 0)
-    for kind, middle_x, middle_y, w, h in scene.labels:
+    for kind, middle_x, middle_y, w, h, _ in scene.labels:
         assert CLASSES[kind] == character.replace(",", ".")
         left, right = columns.min(), columns.max() + 1
         top, bottom = rows.min(), rows.max() + 1

@@ -27,3 +27,12 @@ def test_words_have_ink_and_no_digit() -> None:
 def test_every_typeface_is_drawn() -> None:
     random = np.random.default_rng(0)
     assert {sample_typeface(random) for _ in range(600)} == set(TYPEFACES)
+
+
+def test_a_one_of_helvetica_has_no_base() -> None:
+    """Its lowest row is as wide as its stem; that of Times has serifs."""
+    base = {
+        font: np.ptp(np.flatnonzero(printed_text("1", Typeface(font))[-1]))
+        for font in ("Helvetica", "Times-Roman")
+    }
+    assert base["Helvetica"] < 0.2 * 48 < base["Times-Roman"]

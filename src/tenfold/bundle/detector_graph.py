@@ -14,6 +14,7 @@ from tenfold.bundle.detector_runtime import (
     CORNERS,
     OBJECTNESS,
     PIXELS,
+    PRINTED,
 )
 from tenfold.bundle.graph_builder import GraphBuilder, fold_batch_norm
 from tenfold.data.characters import DETECTED_CLASSES
@@ -54,8 +55,9 @@ def build_detector_graph(config: DetectorConfig, state: State) -> onnx.ModelProt
         a model of one input, `pixels` uint8[n, h, w], h and w multiples of 8, and these outputs
         for the k highest peaks of each picture, the highest first: `objectness` float32[n, k];
         where it finds digits, `classes` float32[n, k, 14] probabilities, and `boxes`
-        float32[n, k, 4], centre x, centre y, width and height in pixels; where it finds cells,
-        `corners` float32[n, k, 8], x and y of four corners in pixels, clockwise from top left.
+        float32[n, k, 4], centre x, centre y, width and height in pixels, and `printed`
+        float32[n, k], the probability that it is not handwritten; where it finds cells, `corners`
+        float32[n, k, 8], x and y of four corners in pixels, clockwise from top left.
     """
     graph = GraphBuilder()
     finds_digits = config.finds == "digits"
@@ -83,7 +85,7 @@ def build_detector_graph(config: DetectorConfig, state: State) -> onnx.ModelProt
     shapes: dict[str, list[int]] = {OBJECTNESS: []}
     if finds_digits:
         _peaks(graph, output)
-        shapes |= {CLASS_PROBABILITIES: [len(DETECTED_CLASSES)], BOXES: [4]}
+        shapes |= {CLASS_PROBABILITIES: [len(DETECTED_CLASSES)], BOXES: [4], PRINTED: []}
     else:
         _cell_peaks(graph, output)
         shapes |= {CORNERS: [8]}
@@ -154,7 +156,7 @@ def _enlarged(graph: GraphBuilder, x: str, size: str) -> str:
 
 def _peaks(graph: GraphBuilder, output: str) -> None:
     """Add `tenfold.model.peaks.peaks`."""
-    place = _highest(graph, output, {"class": len(DETECTED_CLASSES), "box": 4})
+    place = _highest(graph, output, {"class": len(DETECTED_CLASSES), "box": 4, "print": 1})
     classes = _gathered(graph, "class", len(DETECTED_CLASSES))
     graph.add("Softmax", [classes], CLASS_PROBABILITIES, axis=2)
     box = _gathered(graph, "box", 4)
@@ -165,6 +167,8 @@ def _peaks(graph: GraphBuilder, output: str) -> None:
     unit = graph.floats("box_unit", BOX_UNIT_PX)
     parts_px = [graph.add("Mul", [centre, cell]), graph.add("Mul", [sides, unit])]
     graph.add("Concat", parts_px, BOXES, axis=2)
+    printed = graph.add("Sigmoid", [_gathered(graph, "print", 1)])
+    graph.add("Squeeze", [printed, graph.integers("printed_axis", 2)], PRINTED)
 
 
 def _cell_peaks(graph: GraphBuilder, output: str) -> None:

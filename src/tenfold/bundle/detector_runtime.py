@@ -13,7 +13,7 @@ from tenfold.model.detector_config import SIZE_MULTIPLE_PX
 
 # The input and the outputs of the graph.
 PIXELS, OBJECTNESS, CLASS_PROBABILITIES, BOXES = "pixels", "objectness", "classes", "boxes"
-CORNERS = "corners"
+CORNERS, PRINTED = "corners", "printed"
 
 Floats = npt.NDArray[np.float32]
 Grey = npt.NDArray[np.uint8]
@@ -26,11 +26,13 @@ class Detections(NamedTuple):
         objectness: float32[n] in [0, 1].
         classes: float32[n, 14], probabilities in the order of `DETECTED_CLASSES`.
         boxes: float32[n, 4]: centre x, centre y, width, height in pixels.
+        printed: float32[n], probability that it is printed, not handwritten.
     """
 
     objectness: Floats
     classes: Floats
     boxes: Floats
+    printed: Floats
 
     def of(self, index: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> "Detections":
         """Return some of the detections."""
@@ -62,7 +64,7 @@ class OnnxDetector:
     """
 
     def __init__(self, model: bytes, threads: int = 1, name: str = DETECTOR_FILE) -> None:
-        outputs = (OBJECTNESS, CLASS_PROBABILITIES, BOXES)
+        outputs = (OBJECTNESS, CLASS_PROBABILITIES, BOXES, PRINTED)
         self._graph = _DetectorGraph(model, threads, name, outputs)
 
     def detect(self, grey: Grey, min_objectness: float) -> Detections:

@@ -105,14 +105,14 @@ def match_boxes(
 
     Args:
         boxes: float32[n, 4], the most certain first: centre x, centre y, width, height.
-        labels: float32[m, 5], see `Field`.
+        labels: float32[m, 6], see `Field`.
 
     Returns:
         the index of each detection's object, -1 where there is none.
     """
     matches = np.full(len(boxes), -1)
     free = np.ones(len(labels), bool)
-    tolerance = np.maximum(MAX_SHIFT * labels[:, 3:], MIN_TOLERANCE_PX)
+    tolerance = np.maximum(MAX_SHIFT * labels[:, 3:5], MIN_TOLERANCE_PX)
     for place, box in enumerate(boxes):
         distance = np.abs(box[:2] - labels[:, 1:3]) / tolerance
         distance = np.where(free, distance.max(axis=1), np.inf)

@@ -1,9 +1,10 @@
 """The detectors of digits and of cells: small fully convolutional networks without anchors.
 
 They look at grey levels, after CenterNet (Zhou, Wang & Krähenbühl 2019, "Objects as points"). Where
-digits are found, each cell of the output has an objectness logit, logits of the classes, and a box.
-Where the cells of tables are found, it has an objectness logit, and the four corners of the
-table's cell (after Long et al. 2021, "Parsing table structures in the wild").
+digits are found, each cell of the output has an objectness logit, logits of the classes, a box, and
+a logit that the digit is printed, not handwritten. Where the cells of tables are found, it has an
+objectness logit, and the four corners of the table's cell (after Long et al. 2021, "Parsing table
+structures in the wild").
 
 Legend of shapes: n pictures, h × w pixels. The output has h/4 × w/2 cells for digits, h/4 × w/4
 for cells of tables.
@@ -26,9 +27,10 @@ from tenfold.model.detector_config import (
 )
 from tenfold.model.trainable import TrainableNetwork
 
-OUTPUTS = 1 + len(DETECTED_CLASSES) + 4  # objectness, classes, box
+OUTPUTS = 1 + len(DETECTED_CLASSES) + 4 + 1  # objectness, classes, box, printed
 CELL_OUTPUTS = 1 + 8  # objectness, x and y of four corners, clockwise from top left
-OBJECTNESS, CLASS_LOGITS, BOX = slice(0, 1), slice(1, OUTPUTS - 4), slice(OUTPUTS - 4, OUTPUTS)
+OBJECTNESS, CLASS_LOGITS, BOX = slice(0, 1), slice(1, OUTPUTS - 5), slice(OUTPUTS - 5, OUTPUTS - 1)
+PRINTED = OUTPUTS - 1
 
 INITIAL_OBJECTNESS = -4.0
 
@@ -128,7 +130,7 @@ class DetectorNetwork(TrainableNetwork):
         self.output = nn.Conv2d(config.head, outputs, 1)
 
     def forward(self, pixels_nhw: Tensor) -> Tensor:
-        """Map grey levels [n, h, w] in 0 … 255 to [n, 19, h/4, w/2], or [n, 9, h/4, w/4].
+        """Map grey levels [n, h, w] in 0 … 255 to [n, 20, h/4, w/2], or [n, 9, h/4, w/4].
 
         h and w are multiples of 8.
         """

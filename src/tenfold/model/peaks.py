@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name every PyTorch reader expects
 
-from tenfold.model.detector import BOX, CLASS_LOGITS, OBJECTNESS
+from tenfold.model.detector import BOX, CLASS_LOGITS, OBJECTNESS, PRINTED
 from tenfold.model.detector_config import (
     BOX_UNIT_PX,
     CELL_HEIGHT_PX,
@@ -23,11 +23,13 @@ class Peaks(NamedTuple):
         objectness: float32[k] in [0, 1], highest first.
         classes: float32[k, 14], probabilities.
         boxes: float32[k, 4]: centre x, centre y, width, height in pixels.
+        printed: float32[k], probability that it is printed, not handwritten.
     """
 
     objectness: Tensor
     classes: Tensor
     boxes: Tensor
+    printed: Tensor
 
 
 class CellPeaks(NamedTuple):
@@ -43,7 +45,7 @@ class CellPeaks(NamedTuple):
 
 
 def peaks(output_chw: Tensor, count: int) -> Peaks:
-    """Return the `count` highest peaks of one picture's output [19, h, w]; fewer if it is small."""
+    """Return the `count` highest peaks of one picture's output [20, h, w]; fewer if it is small."""
     objectness, column, row, found = _highest(output_chw, count)
     log_w, log_h, shift_x, shift_y = found[:, BOX].unbind(1)
     boxes = [
@@ -52,7 +54,8 @@ def peaks(output_chw: Tensor, count: int) -> Peaks:
         log_w.exp() * BOX_UNIT_PX,
         log_h.exp() * BOX_UNIT_PX,
     ]
-    return Peaks(objectness, found[:, CLASS_LOGITS].softmax(1), torch.stack(boxes, dim=1))
+    classes, printed = found[:, CLASS_LOGITS].softmax(1), found[:, PRINTED].sigmoid()
+    return Peaks(objectness, classes, torch.stack(boxes, dim=1), printed)
 
 
 def cell_peaks(output_chw: Tensor, count: int) -> CellPeaks:

@@ -212,6 +212,7 @@ def _digits(
                 box=box,
                 pixels=grey[top:bottom, left:right].copy(),  # a view would keep the picture
                 accepted=probability >= min_probability,
+                printed=float(row.printed[index]),
             )
         )
     return tuple(digits)

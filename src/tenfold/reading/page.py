@@ -25,6 +25,7 @@ class Digit:
         box: left, top, right, bottom in the picture's pixels.
         pixels: uint8[h, w], what the network saw.
         accepted: whether it is probable enough to be believed.
+        printed: probability that it is printed, not handwritten; None if that was not looked for.
     """
 
     digit: int
@@ -33,6 +34,7 @@ class Digit:
     box: Box
     pixels: npt.NDArray[np.uint8]
     accepted: bool
+    printed: float | None = None
 
     @property
     def runner_up(self) -> int:
@@ -81,6 +83,12 @@ class Number:
         """Whether there is no reason against it."""
         return self.reason is None
 
+    @property
+    def printed(self) -> float | None:
+        """The mean probability that its digits are printed; None if that was not looked for."""
+        known = [digit.printed for digit in self.digits if digit.printed is not None]
+        return sum(known) / len(known) if known else None
+
     def with_boxes(self, mapped: Callable[[Box], Box]) -> "Number":
         """Return it with its boxes, and those of its digits, mapped to another picture."""
         digits = tuple(replace(digit, box=mapped(digit.box)) for digit in self.digits)
@@ -94,6 +102,7 @@ class Number:
             "probability": round(self.probability, 6),
             "accepted": self.accepted,
             "reason": self.reason,
+            "printed": None if self.printed is None else round(self.printed, 6),
             "row": self.row,
             "column": self.column,
             "digits": [digit.to_dict() for digit in self.digits],

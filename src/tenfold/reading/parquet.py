@@ -179,7 +179,12 @@ def _schema() -> Any:  # noqa: ANN401 - pyarrow has no types
     columns = [("file", pa.string()), ("page", integer), ("rows", integer), ("columns", integer)]
     columns += [("text", pa.string()), ("box", box)]
     columns += [("probability", pa.float32()), ("accepted", pa.bool_()), ("reason", pa.string())]
-    columns += [("row", integer), ("column", integer), ("digits", pa.list_(pa.struct(digit)))]
+    columns += [
+        ("printed", pa.float32()),
+        ("row", integer),
+        ("column", integer),
+        ("digits", pa.list_(pa.struct(digit))),
+    ]
     return pa.schema([*columns, ("error", pa.string())])
 
 

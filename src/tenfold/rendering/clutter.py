@@ -106,6 +106,23 @@ def specks(scene: Scene, random: Random) -> None:
             scene.draw_line([(x, y), (x + dx, y + dy)], level, width)
 
 
+def show_through(scene: Scene, random: Random) -> None:
+    """Let print of the other side of thin paper show, mirrored, blurred and faint, anywhere."""
+    typeface, darkness = sample_typeface(random), scene.faintest * random.uniform(0.08, 0.3)
+    scale = log_uniform(random, (12, 60)) / PRINTED_HEIGHT_PX
+    for _ in range(int(random.integers(1, 5))):
+        word = WORDS[random.integers(len(WORDS))]
+        text = str(random.integers(10)) if bernoulli(random, 0.7) else word
+        seen = _scaled(printed_text(text, typeface), scale, random)[:, ::-1]
+        soft = cv2.GaussianBlur(np.pad(seen, 4), (0, 0), random.uniform(0.5, 2))
+        h, w = soft.shape
+        left, top = (
+            random.uniform(-side / 2, length - side / 2)
+            for side, length in ((w, scene.shape[1]), (h, scene.shape[0]))
+        )
+        scene.add(np.asarray(soft, np.float32), round(left), round(top), darkness)
+
+
 def neighbouring_line(scene: Scene, source: GlyphSource, hand: Hand, random: Random) -> None:
     """Write digits of which less than half reaches into the crop, at its top or bottom."""
     top = bernoulli(random, 0.5)

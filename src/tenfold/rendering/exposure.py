@@ -242,7 +242,7 @@ def add_border(pixels: Pixels, labels: Sequence[Label], random: Random) -> None:
     It leaves out a rectangle around all labelled characters.
     """
     h, w = pixels.shape
-    boxes = np.array([(x - a / 2, y - b / 2, x + a / 2, y + b / 2) for _, x, y, a, b in labels])
+    boxes = np.array([(x - a / 2, y - b / 2, x + a / 2, y + b / 2) for _, x, y, a, b, _ in labels])
     left, top = boxes[:, :2].min(axis=0) if len(boxes) else (w / 2, h / 2)
     right, bottom = boxes[:, 2:].max(axis=0) if len(boxes) else (w / 2, h / 2)
     level = (0, 255, int(np.median(pixels)))[random.integers(3)]

@@ -49,8 +49,9 @@ class Field:
 
     Args:
         pixels: uint8[height, width], grey levels as a camera gives them.
-        labels: float32[n, 5]: index in `CLASSES`, x and y of the middle, width and height, in
-            pixels of the crop; the box is tight around the visible strokes.
+        labels: float32[n, 6]: index in `CLASSES`, x and y of the middle, width and height, in
+            pixels of the crop, and 1 if it is printed, 0 if it is handwritten; the box is tight
+            around the visible strokes.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -84,11 +85,12 @@ class FieldRenderer:
         height_px = log_uniform(random, config.digit_height_px)
         hand = compose(Layout(scene, self.source, height_px))
         self._add_clutter(scene, hand, random)
+        _add_traces(scene, random)
         exposure = sample_exposure(scene, height_px, random)
         pixels = expose(scene, exposure, random)
         if bernoulli(random, 0.06):
             add_border(pixels, scene.labels, random)
-        return Field(pixels, np.array(scene.labels, np.float32).reshape(-1, 5))
+        return Field(pixels, np.array(scene.labels, np.float32).reshape(-1, 6))
 
     def _add_clutter(self, scene: Scene, hand: Hand, random: Random) -> None:
         if bernoulli(random, 0.12):
@@ -103,12 +105,18 @@ class FieldRenderer:
             clutter.stamp(scene, random)
         if bernoulli(random, 0.08):
             clutter.doodle(scene, random)
-        if bernoulli(random, 0.15):
-            add_desk(scene, random)
-        if bernoulli(random, 0.05):
-            add_fold(scene, random)
-        if bernoulli(random, 0.25):
-            clutter.specks(scene, random)
+
+
+def _add_traces(scene: Scene, random: Random) -> None:
+    """Add what lies about a page and what happened to its paper."""
+    if bernoulli(random, 0.15):
+        add_desk(scene, random)
+    if bernoulli(random, 0.05):
+        add_fold(scene, random)
+    if bernoulli(random, 0.25):
+        clutter.specks(scene, random)
+    if bernoulli(random, 0.06):
+        clutter.show_through(scene, random)
 
 
 def _sample_tilt(random: Random) -> tuple[float, float]:

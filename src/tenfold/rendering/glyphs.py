@@ -63,10 +63,12 @@ class Glyph:
     Args:
         character: one of `CLASSES`, a comma, or a letter.
         coverage: float32[h, w], share of each pixel that its strokes cover, cropped to them.
+        printed: whether it is of a typeface, not written by hand.
     """
 
     character: str
     coverage: Coverage
+    printed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -112,7 +114,7 @@ class GlyphSource:
     def draw(self, character: str, hand: Hand, random: Random) -> Glyph:
         """Draw one of `CLASSES`, a comma or a letter of `LETTERS`."""
         if hand.form == "print" and character not in LETTERS:
-            return Glyph(character, draw_printed(character, hand))
+            return Glyph(character, draw_printed(character, hand), printed=True)
         linear = hand.linear @ _uneven(hand.unevenness, random)
         if character in DIGITS:
             coverage = self._draw_digit(character, hand, linear, random)

@@ -20,7 +20,7 @@ from tenfold.rendering.sampling import Random, bernoulli
 
 Point = tuple[float, float]
 Box = tuple[float, float, float, float]
-Label = tuple[int, float, float, float, float]
+Label = tuple[int, float, float, float, float, bool]
 
 # A character of which less is inside the crop has no label.
 MIN_VISIBLE = 0.6
@@ -60,7 +60,7 @@ class Scene:
         keystone: by how much the page is nearer to the camera, as a share of its distance, for each
             pixel to the right and downwards.
         max_labels: when there are as many, further labelled characters are left out.
-        labels: class, middle x and y, width, height of each.
+        labels: class, middle x and y, width, height of each, and whether it is printed.
         occupied: boxes of characters and of what stands beside them.
         faintest: darkness of the faintest pen of a labelled character.
         desk: float32[h, w], grey levels beyond the edge of the paper, negative on paper; or None.
@@ -126,7 +126,8 @@ class Scene:
         whole = visible.size == glyph.coverage.size
         if labelled and (whole or visible.sum() >= MIN_VISIBLE * glyph.coverage.sum()):
             middle = ((left + right) / 2, (top + bottom) / 2)
-            self.labels.append((CLASS_OF[glyph.character], *middle, right - left, bottom - top))
+            size = (right - left, bottom - top)
+            self.labels.append((CLASS_OF[glyph.character], *middle, *size, glyph.printed))
             self.faintest = min(self.faintest, darkness)
         return True
 

@@ -1,5 +1,6 @@
-"""Printed characters, in the fonts of matplotlib and OpenCV: they need no installation."""
+"""Printed characters, in fonts of matplotlib, OpenCV and PDFium: they need no installation."""
 
+import ctypes
 import functools
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,11 @@ MATPLOTLIB_FONTS = (
     *("DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSerif", "DejaVuSerif-Bold"),
     *("DejaVuSerif-Italic", "DejaVuSansMono", "DejaVuSansMono-Bold", "STIXGeneral"),
     *("STIXGeneralItalic", "STIXGeneralBol", "cmr10", "cmss10", "cmtt10", "cmb10"),
+)
+# Fonts that every PDF reader has; most of what newspapers and forms print looks like them.
+PDF_FONTS = (
+    *("Helvetica", "Helvetica-Bold", "Helvetica-Oblique", "Times-Roman", "Times-Bold"),
+    *("Times-Italic", "Courier-Bold"),
 )
 HERSHEY_STROKE_PX = 3
 HERSHEY_FONTS = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_COMPLEX)
@@ -36,12 +42,12 @@ WORDS = (
 
 @dataclass(frozen=True)
 class Typeface:
-    """A font, as the name of matplotlib's file or the number of OpenCV's Hershey font."""
+    """A font, by the name of matplotlib's file or PDF's, or the number of OpenCV's Hershey font."""
 
     font: str | int
 
 
-TYPEFACES = tuple(Typeface(font) for font in (*MATPLOTLIB_FONTS, *HERSHEY_FONTS))
+TYPEFACES = tuple(Typeface(font) for font in (*MATPLOTLIB_FONTS, *HERSHEY_FONTS, *PDF_FONTS))
 
 
 def sample_typeface(random: Random) -> Typeface:
@@ -59,6 +65,8 @@ def _print(text: str, typeface: Typeface) -> npt.NDArray[np.uint8]:
     side = PRINTED_HEIGHT_PX * 2
     if isinstance(typeface.font, int):
         canvas = _print_hershey(text, typeface.font, _hershey_scale(typeface.font))
+    elif typeface.font in PDF_FONTS:
+        canvas = _print_pdf(text, typeface.font, _pdf_size(typeface.font))
     else:
         font = _font(typeface.font)
         page = Image.new("L", (round(font.getlength(text)) + side, 2 * side))
@@ -81,6 +89,29 @@ def _hershey_scale(font: int) -> float:
     """Find the scale by drawing a digit: OpenCV 5 has other fonts of the same names."""
     _, _, _, height = cv2.boundingRect(_print_hershey("0", font, 2.0))
     return 2.0 * PRINTED_HEIGHT_PX / height
+
+
+def _print_pdf(text: str, font: str, size: float) -> npt.NDArray[np.uint8]:
+    """Print a line on a PDF page: uint8[h, w], 255 where there is ink."""
+    import pypdfium2 as pdfium
+    from pypdfium2 import raw
+
+    document = pdfium.PdfDocument.new()
+    page = document.new_page(size * (len(text) + 2), 3 * size)
+    line = raw.FPDFPageObj_NewTextObj(document, font.encode(), size)
+    utf16 = ctypes.create_string_buffer(f"{text}\0".encode("utf-16-le"))
+    raw.FPDFText_SetText(line, ctypes.cast(utf16, raw.FPDF_WIDESTRING))
+    raw.FPDFPageObj_Transform(line, 1, 0, 0, 1, size, size)
+    raw.FPDFPage_InsertObject(page, line)
+    page.gen_content()
+    canvas = np.asarray(page.render(grayscale=True).to_numpy(), np.uint8)
+    return np.uint8(255) - canvas.reshape(canvas.shape[:2])
+
+
+@functools.cache
+def _pdf_size(font: str) -> float:
+    _, _, _, height = cv2.boundingRect(_print_pdf("0", font, 100.0))
+    return 100.0 * PRINTED_HEIGHT_PX / height
 
 
 @functools.cache

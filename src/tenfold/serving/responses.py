@@ -63,6 +63,9 @@ class NumberResult(BaseModel):
     )
     accepted: bool = Field(description="Whether the number is probable enough to be believed.")
     reason: Reason | None = Field(description="Why it is not accepted, or null.")
+    printed: float | None = Field(
+        ge=0, le=1, description="Probability that it is printed, not handwritten; null for singles."
+    )
     row: int | None = Field(description="Of its cell, from 0; only in a grid or a table.")
     column: int | None = Field(description="Of its cell, from 0; only in a grid or a table.")
     digits: list[DigitResult] = Field(description="From left to right, without the marks.")

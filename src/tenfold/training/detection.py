@@ -18,8 +18,8 @@ MIN_OBJECTNESS = 0.4
 
 
 def stack_fields(fields: Sequence[Field]) -> tuple[Tensor, Tensor]:
-    """Return pixels uint8[n, h, w] and labels float32[n, 16, 5]; rows without an object have -1."""
-    labels = torch.full((len(fields), FieldConfig.max_labels, 5), -1.0)
+    """Return pixels uint8[n, h, w] and labels float32[n, 16, 6]; rows without an object have -1."""
+    labels = torch.full((len(fields), FieldConfig.max_labels, 6), -1.0)
     for row, field in zip(labels, fields, strict=True):
         row[: len(field.labels)] = torch.from_numpy(field.labels)
     return torch.from_numpy(np.stack([field.pixels for field in fields])), labels

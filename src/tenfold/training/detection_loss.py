@@ -1,7 +1,9 @@
-"""The detector's objective: focal loss of objectness, cross-entropy of classes, L1 of boxes.
+"""The detector's objective: focal loss of objectness, cross-entropies of classes, L1 of boxes.
 
-Labels are float32[n, k, 5], rows of class, centre x, centre y, width, height in pixels; rows
-without an object have class -1. Legend: n pictures, k objects at most, h × w cells.
+Labels are float32[n, k, 6], rows of class, centre x, centre y, width, height in pixels, and 1
+for print, 0 for handwriting; rows without an object have class -1.
+
+Legend: n pictures, k objects at most, h × w cells.
 """
 
 from typing import NamedTuple
@@ -10,11 +12,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name every PyTorch reader expects
 
-from tenfold.model.detector import BOX, CLASS_LOGITS, OBJECTNESS
+from tenfold.model.detector import BOX, CLASS_LOGITS, OBJECTNESS, PRINTED
 from tenfold.model.detector_config import BOX_UNIT_PX, CELL_HEIGHT_PX, CELL_WIDTH_PX
 
 LABEL_SMOOTHING = 0.02
 BOX_WEIGHT = 0.5
+PRINTED_WEIGHT = 0.1
 # The class and the box of an object are learned in its cell and in both horizontal neighbours.
 NEIGHBOURS = ((0, 1.0), (-1, 0.4), (1, 0.4))
 # A peak's standard deviation: a share of the object's side, and at least so many cells.
@@ -29,7 +32,7 @@ class Targets(NamedTuple):
     Attributes:
         heat: float32[n, h, w], 1 at an object's cell, a Gaussian around it.
         picture, column, row: int64[m], the cell of each of m objects.
-        labels: float32[m, 5].
+        labels: float32[m, 6].
         centre: float32[m, 2], x and y in cells; cell 0 has its centre at 0.
     """
 
@@ -41,17 +44,17 @@ class Targets(NamedTuple):
     centre: Tensor
 
 
-def targets(labels_nk5: Tensor, h: int, w: int) -> Targets:
+def targets(labels_nk6: Tensor, h: int, w: int) -> Targets:
     """Return what a network with h × w cells should say."""
-    present = labels_nk5[..., 0] >= 0
-    x = labels_nk5[..., 1] / CELL_WIDTH_PX - 0.5
-    y = labels_nk5[..., 2] / CELL_HEIGHT_PX - 0.5
+    present = labels_nk6[..., 0] >= 0
+    x = labels_nk6[..., 1] / CELL_WIDTH_PX - 0.5
+    y = labels_nk6[..., 2] / CELL_HEIGHT_PX - 0.5
     column, row = x.round().clamp(0, w - 1), y.round().clamp(0, h - 1)
-    across = labels_nk5[..., 3] / CELL_WIDTH_PX * PEAK_SHARE
-    down = labels_nk5[..., 4] / CELL_HEIGHT_PX * PEAK_SHARE
+    across = labels_nk6[..., 3] / CELL_WIDTH_PX * PEAK_SHARE
+    down = labels_nk6[..., 4] / CELL_HEIGHT_PX * PEAK_SHARE
     heat_x = _gaussian(column, across.clamp_min(MIN_PEAK_CELLS[0]), w)
     heat_y = _gaussian(row, down.clamp_min(MIN_PEAK_CELLS[1]), h) * present[..., None]
-    heat = labels_nk5.new_zeros(len(labels_nk5), h, w)
+    heat = labels_nk6.new_zeros(len(labels_nk6), h, w)
     for peak_x, peak_y in zip(heat_x.unbind(1), heat_y.unbind(1), strict=True):
         torch.maximum(heat, peak_y[:, :, None] * peak_x[:, None, :], out=heat)
     picture, index = present.nonzero(as_tuple=True)
@@ -61,7 +64,7 @@ def targets(labels_nk5: Tensor, h: int, w: int) -> Targets:
         picture,
         column[at].long(),
         row[at].long(),
-        labels_nk5[at],
+        labels_nk6[at],
         torch.stack([x[at], y[at]], dim=1),
     )
 
@@ -72,18 +75,18 @@ def _gaussian(centre_nk: Tensor, deviation_nk: Tensor, length: int) -> Tensor:
     return torch.exp(-0.5 * (distance / deviation_nk[..., None]).square())
 
 
-def detection_loss(outputs: Tensor, labels_nk5: Tensor) -> Tensor:
+def detection_loss(outputs: Tensor, labels_nk6: Tensor) -> Tensor:
     """Return the loss of a batch, times the number of its pictures.
 
     Each part is a mean over the batch's objects, so that pictures with many objects weigh more.
 
     Args:
-        outputs: float32[n, 19, h, w], as `DetectorNetwork` returns them.
-        labels_nk5: float32[n, k, 5], see above.
+        outputs: float32[n, 20, h, w], as `DetectorNetwork` returns them.
+        labels_nk6: float32[n, k, 6], see above.
     """
     outputs = outputs.float()
     n, _, h, w = outputs.shape
-    wanted = targets(labels_nk5, h, w)
+    wanted = targets(labels_nk6, h, w)
     objects = max(len(wanted.picture), 1)
     loss = focal_loss(outputs[:, OBJECTNESS].squeeze(1), wanted.heat) / objects
     total = sum(weight for _, weight in NEIGHBOURS) * objects
@@ -96,10 +99,14 @@ def detection_loss(outputs: Tensor, labels_nk5: Tensor) -> Tensor:
             label_smoothing=LABEL_SMOOTHING,
             reduction="sum",
         )
-        sides = (wanted.labels[:, 3:].clamp_min(MIN_BOX_PX) / BOX_UNIT_PX).log()
+        sides = (wanted.labels[:, 3:5].clamp_min(MIN_BOX_PX) / BOX_UNIT_PX).log()
         shift = wanted.centre - torch.stack([column, wanted.row], dim=1)
         boxes = F.l1_loss(found[:, BOX], torch.cat([sides, shift], dim=1), reduction="sum")
-        loss = loss + weight * (classes + BOX_WEIGHT * boxes / 4) / total
+        printed = F.binary_cross_entropy_with_logits(
+            found[:, PRINTED], wanted.labels[:, 5], reduction="sum"
+        )
+        parts = classes + BOX_WEIGHT * boxes / 4 + PRINTED_WEIGHT * printed
+        loss = loss + weight * parts / total
     return loss * n
 
 

@@ -1,7 +1,8 @@
 // Detection of digits of any size: a picture is looked at in several sizes.
 //
-// A detection is {objectness, classes, box}: classes are probabilities in the order of CLASSES, a box
-// is centre x, centre y, width, height. A region is left, top, right, bottom.
+// A detection is {objectness, classes, box, printed}: classes are probabilities in the order of
+// CLASSES, a box is centre x, centre y, width, height, printed is the probability that it is not
+// handwritten. A region is left, top, right, bottom.
 
 import { connectedComponents } from "./components.js";
 import { cropped, dilated, emptyMask, plane } from "./image.js";
@@ -76,7 +77,7 @@ async function detectAt(detect, grey, region, scale, config) {
   const small = resized(cropped(grey, top, left, bottom, right), scale);
   const found = await detect(withMargin(small, margin), config.min_objectness);
   const [low, high] = config.digit_heights_px;
-  return found.flatMap(({ objectness, classes, box }) => {
+  return found.flatMap(({ objectness, classes, box, printed }) => {
     const height = max(box[2], box[3]);
     const mark = classes.slice(DIGITS).reduce((a, b) => a + b) > 0.5;
     const [x, y, width, tall] = box.map((value) => value / scale);
@@ -84,7 +85,7 @@ async function detectAt(detect, grey, region, scale, config) {
     if (height >= high || (height < low && !mark) || isCut(inPicture, region, grey)) return [];
     const octaves = log2(height / (mark ? config.preferred_mark_px : config.preferred_height_px));
     const rank = objectness * Math.exp(-0.5 * (octaves / config.height_tolerance) ** 2);
-    return [{ objectness, classes, box: inPicture, rank }];
+    return [{ objectness, classes, box: inPicture, printed, rank }];
   });
 }
 

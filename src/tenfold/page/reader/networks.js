@@ -23,7 +23,7 @@ export async function openNetworks(ort, load, model) {
     classifyDetected: (images) => classify(ort, detected, images),
     /** The detections in a plane of bytes that are at least so certain: see detection.js. */
     detect: (grey, minObjectness) => detect(ort, detector, grey, minObjectness, (outputs, i) =>
-      ({ classes: row(outputs.classes, i), box: row(outputs.boxes, i) })),
+      ({ classes: row(outputs.classes, i), box: row(outputs.boxes, i), printed: outputs.printed.data[i] })),
     /** The cells of grids and tables: see lattice.js. Their network is opened when it is first needed. */
     async detectCells(grey, minObjectness) {
       cells ??= open("cells.onnx").catch((error) => {

@@ -67,6 +67,7 @@ export function numberOf(row, grey, config, constraints) {
       .map((one) => [one.text, calibrated(one.probability, config.calibration)]),
     accepted: !reason,
     reason,
+    printed: digits.reduce((sum, digit) => sum + digit.printed, 0) / digits.length,
     row: null,
     column: null,
     digits,
@@ -114,7 +115,7 @@ export function toGrey({ w, h, channels, data }) {
 }
 
 function digitsOf({ text, members }, grey) {
-  return members.flatMap(({ objectness, classes, box: place }, i) => {
+  return members.flatMap(({ objectness, classes, box: place, printed }, i) => {
     if (!isDigit(text[i])) return [];
     const probabilities = Array.from(classes.slice(0, DIGITS), (p) => objectness * p);
     const digit = CLASSES.indexOf(text[i]);
@@ -122,7 +123,7 @@ function digitsOf({ text, members }, grey) {
     const box = boxInPicture(place, grey);
     const [left, top, right, bottom] = box;
     return [{
-      digit, probability: probabilities[digit], probabilities, box,
+      digit, probability: probabilities[digit], probabilities, box, printed,
       runner_up: order.find((other) => other !== digit),
       image: cropped(grey, top, left, bottom, right),
     }];

@@ -33,6 +33,7 @@ export async function readSingle(picture, classify, minProbability) {
     alternatives: order.slice(1, 6).map((other) => [String(other), probabilities[other]]),
     accepted,
     reason: accepted ? null : unsure ? "unsure" : "not a digit",
+    printed: null,
     row: null,
     column: null,
     digits: [{ digit, probability: first, probabilities, box, runner_up: runnerUp, image }],
