@@ -57,8 +57,11 @@ def render(folder: Path, sets: Sequence[str]) -> None:
     for spec in sets:
         name = Path(spec).name
         kind, labelled = pictures_of(spec)
-        arrays = {str(index): picture for index, (picture, _) in enumerate(labelled)}
-        np.savez(folder / f"{name}.npz", kind=np.array(kind), **arrays)
+        arrays: dict[str, npt.NDArray[Any]] = {
+            str(index): picture for index, (picture, _) in enumerate(labelled)
+        }
+        arrays["kind"] = np.array(kind)
+        np.savez(folder / f"{name}.npz", allow_pickle=False, **arrays)
         labels[name] = {"kind": kind, "labels": [label for _, label in labelled]}
         write_atomically(path, json.dumps(labels))
         print(f"{name}: {len(labelled)} pictures", flush=True)

@@ -186,7 +186,8 @@ def figures_of(
     scores: dict[str, Callable[[Outputs], Floats]],
 ) -> Json:
     """Return the areas of each score: over all sets together, and each digit set alone."""
-    wrong, values = {}, {name: {} for name in scores}
+    wrong: dict[str, npt.NDArray[np.bool_]] = {}
+    values: dict[str, dict[str, Floats]] = {name: {} for name in scores}
     for name, pictures in sets.items():
         images, labels = cropped(pictures)
         outputs = outputs_of(network, images)

@@ -220,8 +220,8 @@ def test_the_least_certain_number_is_a_picture_s_confidence() -> None:
 
 def test_empty_cells_are_not_on_the_curve() -> None:
     label = "12,,7/3,,"
-    outcomes = [("12,,7/3,,", "12@0.9,,8@0.8/,4@0.6,"), (label, DataError("no table"))]
-    result, _ = measured("table", *outcomes)
+    read = "12@0.9,,8@0.8/,4@0.6,"
+    result, _ = measured("table", (label, read), (label, DataError("no table")))
     assert points(result) == [(0.9, 1, 0), (0.8, 2, 1), (0.6, 3, 2), (0, 7, 6)]
 
 
