@@ -137,14 +137,19 @@ class Page:
         """Upload a picture uint8[h, w] or uint8[h, w, 3] as a PNG."""
         buffer = io.BytesIO()
         Image.fromarray(pixels).save(buffer, format="PNG")
-        file = {"name": "n.png", "mimeType": "image/png", "buffer": buffer.getvalue()}
+        self.upload_file("n.png", "image/png", buffer.getvalue())
+
+    def upload_file(self, name: str, media_type: str, content: bytes) -> None:
+        """Upload a file."""
+        file = {"name": name, "mimeType": media_type, "buffer": content}
         self.tab.set_input_files("#file", file)
 
     def cells(self) -> list[list[str]]:
         """Return the texts of the cells of the grid or table that is shown."""
         self.wait()
-        rows = self.tab.locator("#numbers tr").all()
-        return [row.locator("td").all_inner_texts() for row in rows]
+        texts = "rows => rows.map(row => [...row.querySelectorAll('input')].map(one => one.value))"
+        found: list[list[str]] = self.tab.locator("#cells tr").evaluate_all(texts)
+        return found
 
     def wait(self) -> None:
         """Wait until everything on the canvas has been read."""

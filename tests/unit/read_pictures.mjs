@@ -23,7 +23,7 @@ let at = end + 1;
 for (const [w, h, channels, layout] of JSON.parse(bytes.subarray(0, end))) {
   const data = new Uint8Array(bytes.subarray(at, (at += w * h * channels)));
   const start = process.cpuUsage();
-  const { rows, columns, numbers } = await read({ w, h, channels, data }, layout, networks, model);
+  const { rows, columns, numbers } = await read({ w, h, channels, data }, { layout }, networks, model);
   const { user, system } = process.cpuUsage(start);
   const base64 = ({ image, ...digit }) =>
     ({ ...digit, image: { w: image.w, h: image.h, data: Buffer.from(image.data).toString("base64") } });

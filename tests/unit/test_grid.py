@@ -144,7 +144,8 @@ def test_pale_rules_in_a_dark_frame() -> None:
 
 def test_crossings_are_where_rules_cross() -> None:
     foreground, projection = seen(drawn_grid(5, 5, {}), "turned")
-    corners = grid_reader().find(on_paper(foreground, 0, 255)).corners
+    corners = read(foreground).corners
+    assert corners is not None
     for row in range(6):
         for column in range(6):
             expected = projected(projection, MARGIN + column * SIDE, MARGIN + row * SIDE)

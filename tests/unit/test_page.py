@@ -100,7 +100,7 @@ class TestStatic:
             {"name": "n.png", "mimeType": "image/png", "buffer": png(picture_of("36"))},
         )
         static.tab.wait_for_selector("#digits > li")
-        static.draw(strokes_of(1), 1.5, 0.25, 0.5)
+        static.draw(strokes_of(1), 1.3, 0.25, 0.5)
         same(static.numbers(), reader.read(static.picture()))
         assert static.tab.locator("#digits > li").count() == 3
 

@@ -1,5 +1,6 @@
 """The page's reader finds grids and tables, and reads their cells, as tenfold's Reader does."""
 
+import functools
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
@@ -11,7 +12,6 @@ import cv2
 import numpy as np
 import pytest
 from clear_digits import on_paper
-from page_driver import Page as PageInBrowser
 from page_in_node import PAGE, Pixels, read_in_node, run_in_node
 from stub_network import EVEN, Stub
 from test_grid import drawn_grid
@@ -26,6 +26,8 @@ from tenfold.bundle.detector_runtime import (
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.characters import DETECTED_CLASSES
 from tenfold.data.digits import Digits
+from tenfold.errors import DataError
+from tenfold.reading.constraints import Constraints
 from tenfold.reading.grid import GridConfig, GridReader
 from tenfold.reading.lattice import LatticeConfig, find_lattices
 from tenfold.reading.number_reader import NumberReader, NumberReaderConfig
@@ -176,8 +178,8 @@ def test_cells_are_read_as_by_the_reader(node: str) -> None:
         "    return p.map((objectness, k) =>"
         "      ({ objectness, classes: classes[k], box: boxes[k] })); };"
         "  const networks = { detect, detectCells: () => given.cells, classifyDetected: () => [] };"
-        "  const layout = i % 2 ? 'table' : 'grid';"
-        "  pages.push(await m.readGrid(picture, layout, networks, given.model));"
+        "  const options = { layout: i % 2 ? 'table' : 'grid' };"
+        "  pages.push(await m.readGrid(picture, options, networks, given.model));"
         "}"
         "return pages;"
     )
@@ -242,6 +244,43 @@ def test_a_grid_is_read_as_by_the_reader(
     assert different == 0
 
 
+@pytest.mark.parametrize("wanted", [(2, 3), (None, 6), (6, None), (5, 5), (None, 7)])
+def test_a_grid_with_these_rows_and_columns_is_found(
+    node: str, wanted: tuple[int | None, int | None]
+) -> None:
+    grids = [crossings((6, 6)), crossings((2, 3)) + np.float32(400)]
+    cells = found(np.concatenate([cells_of(grid).reshape(-1, 4, 2) for grid in grids]) + 16)
+    given = {
+        "cells": as_json(cells),
+        "model": {
+            "reader": asdict(NumberReaderConfig()),
+            "grids": asdict(GridConfig(sides_px=(700,))),
+        },
+        "options": {"layout": "grid", "rows": wanted[0], "columns": wanted[1]},
+    }
+    body = (
+        "const data = new Uint8Array(700 * 700).fill(255);"
+        "const picture = { w: 700, h: 700, channels: 1, data };"
+        "const networks = { detect: () => [], detectCells: () => given.cells,"
+        "  classifyDetected: () => [] };"
+        "try { return await m.readGrid(picture, given.options, networks, given.model); }"
+        "catch ({ message }) { return message; }"
+    )
+    shown = call(node, "grid", body, given)
+    finder = cast("OnnxCellDetector", SimpleNamespace(detect=lambda *_: cells))
+    reader = GridReader(finder, cast("NumberReader", None), GridConfig(sides_px=(700,)))
+    find = functools.partial(reader.find, np.full((700, 700), 255, np.uint8))
+    constraints = Constraints(rows=wanted[0], columns=wanted[1])
+    if isinstance(shown, str):
+        with pytest.raises(DataError) as caught:
+            find(constraints)
+        assert shown == str(caught.value)
+    else:
+        expected = find(constraints)
+        assert (shown["rows"], shown["columns"]) == expected.objectness.shape
+        np.testing.assert_allclose(shown["corners"], expected.corners, atol=1e-3)
+
+
 @pytest.mark.slow
 def test_photographed_grids_and_tables_are_read_as_by_the_reader(
     node: str, site_folder: Path, reader: Reader, mnist_test: Digits, tmp_path: Path
@@ -256,41 +295,3 @@ def test_photographed_grids_and_tables_are_read_as_by_the_reader(
     cells, different = compare(pictures, pages, reader)
     assert cells >= 200
     assert different <= 0.1 * len(pictures)
-
-
-@pytest.mark.browser
-def test_a_table_on_the_page(browser: Any, site: str, reader: Reader, axe: str) -> None:
-    shown = PageInBrowser.open(browser, site, bypass_csp=True)
-    picture = on_paper(drawn_grid(3, 4, {(0, 0): 1, (1, 2): 4, (2, 3): 7}), 0, 255)
-    expected = [
-        [cell.text if cell else "" for cell in row] for row in reader.read(picture, "table").cells
-    ]
-    requested: list[str] = []
-    shown.tab.context.on("request", lambda request: requested.append(request.url))
-    shown.tab.select_option("#layout", "table")
-    shown.upload(picture)
-    shown.tab.wait_for_selector("#numbers .cells")
-    assert shown.cells() == expected
-    assert sum(url.endswith("cells.onnx") for url in requested) == 1, "fetched when it is needed"
-    assert "3 numbers in 3 rows and 4 columns" in shown.tab.locator("#status").inner_text()
-
-    shown.tab.locator("#numbers td", has_text=expected[1][2]).click()
-    shown.tab.keyboard.press("9")
-    expected[1][2] = "9"
-    assert shown.cells() == expected
-    assert shown.tab.locator("#numbers td.selected.corrected").inner_text() == "9"
-    assert "row 2, column 3" in shown.tab.locator("#digits > li.selected").inner_text()
-    with shown.tab.expect_download() as download:
-        shown.tab.click("#save")
-    assert download.value.suggested_filename == "cells.csv"
-    saved = Path(download.value.path()).read_bytes().decode()
-    assert saved == "".join(",".join(row) + "\r\n" for row in expected)
-
-    shown.tab.evaluate(axe)
-    problems = shown.tab.evaluate("axe.run()")["violations"]
-    assert [(v["id"], [n["html"] for n in v["nodes"]]) for v in problems] == []
-    shown.clear()
-    assert not shown.tab.locator("#save").is_visible()
-    assert shown.tab.locator("#numbers").get_attribute("aria-hidden") == "true"
-    assert shown.errors == []
-    shown.close()

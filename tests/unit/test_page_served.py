@@ -59,7 +59,7 @@ class TestServed:
         [(picture, label)] = grid_documents(tiny_digits, 1)
         served.tab.select_option("#layout", "grid")
         served.upload(picture)
-        served.tab.wait_for_selector("#numbers .cells")
+        served.tab.wait_for_selector("#cells table")
         rows = served.cells()
         assert [len(row) for row in rows] == [9] * 9
         alike = [(a == "") == (b == ".") for a, b in zip(chain(*rows), label, strict=True)]

@@ -28,6 +28,7 @@ from tenfold.serving.query import ReadOptions, parse_query
         ("table", ReadOptions("table")),
         ("layout=table&length=3", ReadOptions("table", Constraints(length=3))),
         ("grid&rule=sudoku", ReadOptions("grid", Constraints(rule="sudoku"))),
+        ("page=10000&single", ReadOptions("single", page=10_000)),
         (
             "table&rows=30&columns=4&rule=row-sums&check=luhn",
             ReadOptions("table", Constraints(rows=30, columns=4, rule="row-sums", check="luhn")),
@@ -46,6 +47,8 @@ def test_parameters_are_parsed(query: str, options: ReadOptions) -> None:
         ("rule=kakuro", "rule='kakuro': use sudoku, column-sums or row-sums"),
         ("grid&rows=0", "rows='0': use 1 to 99"),
         ("table&columns=many", "columns='many': use 1 to 99"),
+        ("page=0", "page='0': use 1 to 10000"),
+        ("page=10001", "page='10001': use 1 to 10000"),
         ("rows=3", "rows: with layout=grid or layout=table only"),
         ("single&columns=3&rule=sudoku", "columns and rule: with layout=grid or layout=table"),
         ("length=2&rows=3", "rows: with layout=grid or layout=table only"),

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from clear_digits import clear_digit
-from made_documents import plain, scanned
 from picture_requests import JSON, LINE, PNG, SMALL, encoded, page, results, send, text
 from PIL import Image
 from starlette.testclient import TestClient
@@ -17,7 +16,7 @@ from starlette.testclient import TestClient
 from tenfold.reading.constraints import Constraints
 from tenfold.reading.page import Page
 from tenfold.reading.reader import Reader
-from tenfold.serving import requests, responses
+from tenfold.serving import requests
 from tenfold.serving.app import Settings, create_app
 from tenfold.serving.query import parse_query
 from tenfold.serving.queue import WorkQueue
@@ -106,34 +105,6 @@ def test_a_batch_has_a_result_for_each_picture(client: TestClient) -> None:
         assert results(alone) == [page(send(client, body))]
 
 
-@pytest.mark.parametrize("kind", ["PDF", "TIFF"])
-def test_a_document_is_answered_page_by_page(client: TestClient, kind: str) -> None:
-    line = np.asarray(Image.open(io.BytesIO(LINE)).convert("L"))
-    document = scanned([line, np.full_like(line, 255), line], kind)
-    content_type = "application/pdf" if kind == "PDF" else "image/tiff"
-    whole = send(client, document, content_type).json()
-    assert (whole["pages"], whole["error"]) == (3, None)
-    assert [(n["page"], n["text"]) for n in whole["numbers"]] == [(1, "3805"), (3, "3805")]
-    files = [("file", ("a.pdf", document)), ("file", ("b", SMALL))]
-    batch = results(client.post("/v1/read/batch", files=files))
-    assert [(one["file"], one["page"], len(one["numbers"])) for one in batch] == [
-        ("a.pdf", 1, 1),
-        ("a.pdf", 2, 0),
-        ("a.pdf", 3, 1),
-        ("b", 1, 1),
-    ]
-
-
-def test_a_document_of_too_many_pages_is_refused_unread(client: TestClient) -> None:
-    document = scanned(plain(*range(responses.MAX_PAGES + 1)), "TIFF")
-    message = f"{responses.MAX_PAGES + 1} pages, above {responses.MAX_PAGES}; divide it"
-    response = send(client, document, "image/tiff")
-    assert response.status_code == 422
-    assert message in response.json()["error"]
-    (only,) = results(send(client, document, "image/tiff", path="/v1/read/batch"))
-    assert message in only["error"]
-
-
 def test_several_pictures_are_sent_to_the_batch_only(client: TestClient) -> None:
     files = [("file", ("a", LINE)), ("file", ("b", SMALL))]
     for response in (
@@ -162,6 +133,10 @@ def test_a_grid_has_rows_and_columns(client: TestClient, reader: Reader) -> None
     result = page(send(client, encoded(sheet), query="?grid"))
     same(result, reader.read(sheet, "grid"))
     assert (result["rows"], result["columns"]) == (4, 4)
+    assert "corners" not in result
+    explained = page(send(client, encoded(sheet), query="?grid&explain"))
+    crossings = np.stack(np.meshgrid(range(10, 300, 70), range(10, 300, 70)), axis=-1)
+    np.testing.assert_allclose(explained["corners"], crossings, atol=5)
     found = {(one["row"], one["column"]): one["digits"][0]["digit"] for one in result["numbers"]}
     assert found == {(1, 1): 4, (3, 2): 4}
 

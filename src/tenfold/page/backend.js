@@ -1,7 +1,10 @@
 // The backend that reads: this browser if there is a model beside the page, or the page's server.
 //
-// A backend has `model` {name, members}, `reportUrl` (or null), `privacy` (a sentence) and
-// `read(canvas, layout)`, which returns {rows, columns, numbers}: see reader/reader.js.
+// A backend has `model` {name, members}, `reportUrl` (or null), `privacy` (a sentence), `rules` of cells
+// that it knows, `readsDocuments` (whether it takes files that the browser cannot show) and
+// `read(canvas, {layout, rows, columns, rule})`, which returns {rows, columns, corners, numbers}: see
+// reader/reader.js; and `width` of the picture that these are in. Of a page of a document it has
+// `bitmap`, which shows it, and `pages`, their count, too; so has the error if it cannot be read.
 
 export async function findBackend() {
   const response = await fetch("model.json"); // a static site has it, a server has not
@@ -35,11 +38,14 @@ async function browserBackend(model) {
     model,
     privacy: "Your drawing is read in this browser; nothing is sent anywhere.",
     reportUrl: model.report ?? null,
-    async read(canvas, layout) {
+    rules: [],
+    readsDocuments: false,
+    async read(canvas, options) {
       const raster = canvas.rasterize();
       const image = raster.getContext("2d").getImageData(0, 0, raster.width, raster.height);
       const { width, height, data } = image;
-      return request({ layout, pixels: { width, height, data } }, [data.buffer]);
+      const page = await request({ options, pixels: { width, height, data } }, [data.buffer]);
+      return { ...page, width };
     },
   };
 }
@@ -51,19 +57,37 @@ async function serverBackend() {
     model,
     privacy: "Your drawing is read by the server of this page, which keeps nothing.",
     reportUrl: await urlIfFound("report"),
-    async read(canvas, layout) {
+    rules: ["sudoku", "column-sums", "row-sums"],
+    readsDocuments: true,
+    async read(canvas, options) {
       const { picture, strokes } = canvas;
-      const isFile = picture && !strokes.length;
-      const body = isFile ? picture.file : await new Promise((done) => canvas.rasterize().toBlob(done));
-      const response = await fetchApi(`v1/read?explain=true&layout=${layout}`, {
-        method: "POST", body, headers: { "Content-Type": body.type || "image/png" },
-      });
-      const { rows, columns, numbers } = await response.json();
-      const digits = numbers.flatMap((number) => number.digits);
-      await Promise.all(digits.map(async (digit) => (digit.image = await decodeImage(digit.image))));
-      return { rows, columns, numbers };
+      const isFile = picture && (!strokes.length || !picture.bitmap);
+      const raster = isFile ? null : canvas.rasterize();
+      const body = isFile ? picture.file : await new Promise((done) => raster.toBlob(done));
+      const page = isFile ? picture.page : null; // of a document
+      try {
+        const { width = (raster ?? picture.bitmap)?.width, ...result } = await postPicture(body, { ...options, page });
+        return { ...result, width };
+      } catch (error) {
+        if (!page) throw error;
+        const { bitmap, pages } = await postPicture(body, { layout: "single", page }); // to show it
+        throw Object.assign(error, { bitmap, pages });
+      }
     },
   };
+}
+
+/** Have the server read a picture, or a page of a document. */
+async function postPicture(body, options) {
+  const given = Object.entries(options).filter(([, value]) => value);
+  const type = options.page ? "application/octet-stream" : body.type || "image/png";
+  const response = await fetchApi(`v1/read?${new URLSearchParams([["explain", true], ...given])}`, {
+    method: "POST", body, headers: { "Content-Type": type },
+  });
+  const { rows, columns, corners = null, numbers, pages, picture } = await response.json();
+  const digits = numbers.flatMap((number) => number.digits);
+  await Promise.all(digits.map(async (digit) => (digit.image = greysOf(await decodeImage(digit.image)))));
+  return { rows, columns, corners, numbers, pages, bitmap: picture && (await decodeImage(picture.image)), width: picture?.width };
 }
 
 let token = null; // forgotten when the page is closed
@@ -95,10 +119,13 @@ async function urlIfFound(url) {
   return response?.ok ? url : null;
 }
 
-/** Return the grey levels of a PNG in base64: {w, h, data}. */
-async function decodeImage(base64) {
-  const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-  const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/png" }));
+/** Return the bitmap of a picture in base64. */
+function decodeImage(base64) {
+  return createImageBitmap(new Blob([Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0))]));
+}
+
+/** Return the grey levels of a bitmap: {w, h, data}. */
+function greysOf(bitmap) {
   const { width: w, height: h } = bitmap;
   const context = new OffscreenCanvas(w, h).getContext("2d");
   context.drawImage(bitmap, 0, 0);

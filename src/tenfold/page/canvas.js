@@ -1,4 +1,7 @@
-// The drawing canvas: strokes by pen, mouse, finger or keys, on a picture or on a blank canvas.
+// The drawing canvas: strokes by pen, mouse, finger or keys, on a picture or on a blank canvas. What was
+// read is outlined on it.
+
+import { drawOutlines, outlineAt } from "./outlines.js";
 
 const WIDTH_UNITS = 1000; // points and pen widths are in units of 1/1000 of the canvas's width
 // A drawing without a picture is read small: a browser takes 100 ms for some 20,000 pixels.
@@ -8,14 +11,22 @@ const MAX_SCALE = 0.48; // pixels of a unit
 const MARGIN_PX = 4; // of paper
 const MAX_PICTURE_SIDE_PX = 4096; // larger pictures are scaled down before they are read
 const KEY_STEP_UNITS = 20; // how far an arrow key moves the pen
+const MAX_CLICK_UNITS = 8; // a pointer that moves farther on an outline draws
+const ASPECTS = [0.7, 2]; // least and greatest of a picture's width by its height that the canvas takes
+const NOTHING = { outlines: [], selected: null, width: 1, place: null };
 
 export class DrawingCanvas {
-  /** @param canvas the element. @param onChange called when there is something new to read. */
-  constructor(canvas, onChange) {
+  /** @param canvas the element. @param onChange called when there is something new to read.
+   * @param onSelect called with the target of an outline that is clicked.
+   */
+  constructor(canvas, onChange, onSelect) {
     this.canvas = canvas;
     this.onChange = onChange;
+    this.onSelect = onSelect;
     this.strokes = [];
-    this.picture = null; // {bitmap, file}
+    this.picture = null; // {bitmap, file}; of a document also `page` and `pages`, and at first no bitmap
+    this.shown = NOTHING;
+    this.pressed = null; // {pointer, point} where an outline is
     this.penWidth = 30; // units
     this.cursor = null; // {x, y} of the pen that the arrow keys move
     this.activeStrokes = new Map(); // by pointer, or "keys"
@@ -35,24 +46,47 @@ export class DrawingCanvas {
 
   undo() {
     this.activeStrokes.clear();
-    if (this.strokes.length) this.strokes.pop();
-    else this.picture = null;
-    this.update();
+    if (this.strokes.length) {
+      this.strokes.pop();
+      this.update();
+    } else {
+      this.setPicture(null);
+    }
   }
 
   clear() {
+    this.setPicture(null);
+  }
+
+  /** Show a picture, or none, in place of everything on the canvas. */
+  setPicture(picture) {
     this.activeStrokes.clear();
     this.strokes = [];
-    this.picture = null;
+    this.shown = NOTHING;
+    this.picture = picture;
+    this.fit();
     this.update();
   }
 
-  /** Show a picture in place of everything on the canvas. */
-  async setPicture(file) {
-    const bitmap = await createImageBitmap(file);
-    this.strokes = [];
-    this.picture = { bitmap, file };
-    this.update();
+  /** Show the page of a document, once it was read. */
+  showPage({ bitmap, pages }) {
+    Object.assign(this.picture, { bitmap, pages });
+    this.fit();
+  }
+
+  /** Give the canvas the shape of its picture, nearly. */
+  fit() {
+    const { bitmap } = this.picture ?? {};
+    const [least, greatest] = ASPECTS;
+    this.canvas.style.aspectRatio = bitmap ? Math.min(Math.max(bitmap.width / bitmap.height, least), greatest) : "";
+  }
+
+  /** Draw outlines of what was read. @param shown {outlines, selected, width, place}: see outlines.js; the
+   * width of the picture that was read, in its pixels, and what `place` gave then.
+   */
+  show(shown) {
+    this.shown = shown;
+    this.draw();
   }
 
   update() {
@@ -69,9 +103,19 @@ export class DrawingCanvas {
       canvas.classList.add("pointed"); // no focus ring for pointers
       canvas.setPointerCapture(event.pointerId);
       this.cursor = null;
-      this.beginStroke(event.pointerId, this.toUnits(event));
+      const point = this.toUnits(event);
+      if (this.outlineAt(point)) this.pressed = { pointer: event.pointerId, point };
+      else this.beginStroke(event.pointerId, point);
     });
     canvas.addEventListener("pointermove", (event) => {
+      const { x, y } = this.toUnits(event);
+      canvas.style.cursor = this.outlineAt({ x, y }) ? "pointer" : "";
+      if (this.pressed?.pointer === event.pointerId) {
+        const { point } = this.pressed;
+        if (Math.hypot(x - point.x, y - point.y) < MAX_CLICK_UNITS) return;
+        this.pressed = null;
+        this.beginStroke(event.pointerId, point);
+      }
       const stroke = this.activeStrokes.get(event.pointerId);
       if (!stroke) return;
       const events = event.getCoalescedEvents?.() ?? [];
@@ -81,6 +125,10 @@ export class DrawingCanvas {
     for (const end of ["pointerup", "pointercancel"]) {
       canvas.addEventListener(end, (event) => {
         if (this.activeStrokes.delete(event.pointerId)) this.update();
+        if (this.pressed?.pointer !== event.pointerId) return;
+        const outline = this.outlineAt(this.pressed.point);
+        this.pressed = null;
+        if (outline && end === "pointerup") this.onSelect(outline.target);
       });
     }
     canvas.addEventListener("keydown", (event) => this.onKey(event));
@@ -147,13 +195,16 @@ export class DrawingCanvas {
     const context = canvas.getContext("2d");
     const scale = canvas.width / WIDTH_UNITS;
     context.scale(scale, scale);
-    if (this.picture) {
+    if (this.picture?.bitmap) {
       const { bitmap } = this.picture;
       const frame = this.pictureFrame();
       context.drawImage(bitmap, frame.x, frame.y, bitmap.width * frame.scale, bitmap.height * frame.scale);
     }
     const light = this.dark.matches && !this.picture;
     drawStrokes(context, this.strokes, light ? "#f2f4f6" : "#14171a");
+    if (this.shown.outlines.length) {
+      drawOutlines(context, this.shown.outlines, this.shown.selected, this.fromPixels(), WIDTH_UNITS / canvas.clientWidth);
+    }
     if (this.cursor) {
       context.beginPath();
       context.arc(this.cursor.x, this.cursor.y, this.penWidth / 2 + 4, 0, 7);
@@ -162,6 +213,24 @@ export class DrawingCanvas {
       context.setLineDash(this.activeStrokes.has("keys") ? [] : [8, 6]);
       context.stroke();
     }
+  }
+
+  /** A function from pixels of the picture that was read to units. */
+  fromPixels() {
+    const { x, y, width } = this.picture ? this.place() : this.shown.place;
+    const scale = width / this.shown.width;
+    return ([across, down]) => [x + across * scale, y + down * scale];
+  }
+
+  /** The outline at a point, if any. */
+  outlineAt(point) {
+    return this.shown.outlines.length ? outlineAt(this.shown.outlines, point, this.fromPixels()) : undefined;
+  }
+
+  /** Where on the canvas the picture that is read lies: its corner and its width, in units. */
+  place() {
+    const { x, y, width, scale } = this.picture ? this.pictureRaster() : this.drawingRaster();
+    return { x, y, width: width / scale };
   }
 
   /** Return a canvas of what is to be read: black strokes on the picture, or on white around them. */

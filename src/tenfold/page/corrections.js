@@ -1,6 +1,6 @@
 // The corrections, stored in this browser, and as a zip of an image folder.
 
-import { grayPng, zip } from "./files.js";
+import { zip } from "./zip.js";
 
 const STORE = "corrections";
 
@@ -33,6 +33,12 @@ export async function keep(image, digit) {
   await transact("readwrite", (store) => store.put({ image: Uint8Array.from(image), digit }, key));
 }
 
+/** Delete what is stored of an image. */
+export async function discard(image) {
+  const key = await imageKey(image);
+  await transact("readwrite", (store) => store.delete(key));
+}
+
 export const count = () => transact("readonly", (store) => store.count());
 export const deleteAll = () => transact("readwrite", (store) => store.clear());
 
@@ -40,7 +46,16 @@ export const deleteAll = () => transact("readwrite", (store) => store.clear());
 export async function zipFolder() {
   const kept = await transact("readonly", (store) => store.getAll());
   const names = await Promise.all(kept.map(async ({ image, digit }) => `${digit}/${(await imageKey(image)).slice(0, 16)}.png`));
-  return zip(kept.map(({ image }, i) => [names[i], grayPng(image, 28, 28)]));
+  const pngs = await Promise.all(kept.map(({ image }) => toPng(image, 28, 28)));
+  return zip(pngs.map((png, i) => [names[i], png]));
+}
+
+async function toPng(greys, w, h) {
+  const pixels = new ImageData(w, h);
+  greys.forEach((grey, i) => pixels.data.set([grey, grey, grey, 255], 4 * i));
+  const canvas = new OffscreenCanvas(w, h);
+  canvas.getContext("2d").putImageData(pixels, 0, 0);
+  return new Uint8Array(await (await canvas.convertToBlob()).arrayBuffer());
 }
 
 /** A name made of an image's bytes: their hash, which browsers compute only over HTTPS, or some of them. */

@@ -2,31 +2,46 @@
 
 import { findBackend, setToken } from "./backend.js";
 import { DrawingCanvas } from "./canvas.js";
-import * as corrections from "./corrections.js";
-import { findDigit } from "./reader/single-digit.js";
-import { cellsCsv, digitCard, hasCells, numberItems, shownDigits, summary } from "./result.js";
+import { CellTable, hasCells } from "./cells.js";
+import { addKeeping, download, keepDigit } from "./keeping.js";
+import { outlinesOfNumbers } from "./outlines.js";
+import { digitCard, isCorrected, numberItems, shownDigits, summary } from "./result.js";
+import { addSources } from "./sources.js";
+import { showTabs } from "./tabs.js";
 
 const READ_INTERVAL_MS = 60; // between two readings while the pen moves
+const SLOW_MS = 400; // a reading that takes longer is announced
 const MAX_LARGE = 3; // numbers that are shown in large digits
 
 const byId = (id) => document.getElementById(id);
-export const canvas = new DrawingCanvas(byId("canvas"), requestReading);
-const labels = new Map(); // the user's corrections, by the pixels of a digit's image
+export const canvas = new DrawingCanvas(byId("canvas"), requestReading, select);
+const cells = new CellTable(byId("cells"), { select: () => select(0), edit: update, leave: keepCell });
+const labels = new Map(); // the user's corrections of digits outside of cells, by the pixels of their images
 let backend = null;
-const NOTHING = { rows: null, columns: null, numbers: [] };
+const NOTHING = { rows: null, columns: null, corners: null, numbers: [] };
 export let page = NOTHING; // what was read
-let selected = 0; // of the digits of all numbers
+let selected = 0; // of the digits that are shown as cards
 let pendingReading = null; // a promise
 let changed = false; // whether the canvas has changed since the last reading began
 
 const keyOf = ({ image }) => `${image.w}:${image.data}`;
-const labelOf = (digit) => labels.get(keyOf(digit));
+
+function labelOf(digit) {
+  if (!hasCells(page)) return labels.get(keyOf(digit));
+  return cells.labels(cells.selected)[cells.selected.number.digits.indexOf(digit)];
+}
+
+/** The digits that have cards: of all numbers, or of the selected cell. */
+function digitsWithCards() {
+  if (!hasCells(page)) return shownDigits(page.numbers);
+  return shownDigits(cells.selected?.number ? [cells.selected.number] : []);
+}
 
 // Reading -------------------------------------------------------------------------------------
 
 function requestReading() {
-  byId("hint").hidden = !canvas.empty;
-  byId("undo").disabled = byId("clear").disabled = canvas.empty;
+  if (canvas.empty) cells.corrections.clear();
+  showControls();
   changed = true;
   pendingReading ??= readCanvas().finally(() => (pendingReading = null));
 }
@@ -36,45 +51,72 @@ export async function readingDone() {
   while (pendingReading) await pendingReading;
 }
 
+/** What is to be read, and how many rows and columns there are, if the user says so. */
+function readOptions() {
+  const layout = byId("layout").value;
+  if (layout !== "grid" && layout !== "table") return { layout };
+  const count = (id) => byId(id).valueAsNumber || null;
+  return { layout, rows: count("rows"), columns: count("columns"), rule: byId("rule").value };
+}
+
 async function readCanvas() {
   while (changed && backend) {
     changed = false;
+    const slow = setTimeout(() => setStatus("Reading …"), SLOW_MS);
     try {
       const start = performance.now();
-      const result = canvas.empty ? NOTHING : await backend.read(canvas, byId("layout").value);
+      const options = readOptions();
+      const place = canvas.empty || canvas.picture ? null : canvas.place();
+      const result = canvas.empty ? NOTHING : await backend.read(canvas, options);
       const milliseconds = performance.now() - start;
       if (changed && !canvas.drawing && !canvas.empty) continue; // outdated already
       showError(null);
-      showPage(canvas.empty ? NOTHING : result, milliseconds);
+      if (result.bitmap && canvas.picture) canvas.showPage(result);
+      showPage(canvas.empty ? NOTHING : { ...result, layout: options.layout, place }, milliseconds);
     } catch (error) {
+      if (changed && !canvas.drawing) continue;
+      if (error.bitmap && canvas.picture) canvas.showPage(error);
+      else if (canvas.picture && !canvas.picture.bitmap) canvas.picture = null; // it cannot be shown
+      showPage(NOTHING);
+      if (!canvas.empty) setStatus("");
       showError(error);
+    } finally {
+      clearTimeout(slow);
     }
     if (canvas.drawing) await new Promise((done) => setTimeout(done, READ_INTERVAL_MS));
   }
 }
 
 function showPage(newPage, milliseconds) {
-  if (shownDigits(newPage).length !== shownDigits(page).length) selected = 0;
+  const count = digitsWithCards().length;
   page = newPage;
+  const table = hasCells(page);
+  for (const id of ["cells", "cell-tools", "key"]) byId(id).hidden = !table;
+  byId("numbers").hidden = table;
+  byId("draw").classList.toggle("with-cells", table);
+  if (table) cells.show({ ...page, name: canvas.picture?.page }, canvas.rasterize(), page.layout === "grid");
+  else cells.hide();
+  if (digitsWithCards().length !== count) selected = 0;
   byId("draw").dataset.milliseconds = milliseconds?.toFixed(1) ?? "";
-  byId("numbers").classList.toggle("many", page.numbers.length > MAX_LARGE);
-  byId("numbers").setAttribute("aria-hidden", !hasCells(page)); // else the summary has all of it
-  byId("save").hidden = !hasCells(page);
-  showDigits();
   byId("duration").textContent = milliseconds && !canvas.empty ? `(${Math.round(milliseconds)} ms)` : "";
-  if (canvas.empty) setStatus(backend.privacy);
-  else if (!canvas.drawing) setStatus(summary(page, labelOf)); // announced: not at each move
+  showControls();
+  update();
 }
 
-function showDigits() {
-  byId("numbers").replaceChildren(...numberItems(page, labelOf, selected, select));
+/** Show what was read, with the user's corrections and what is selected. */
+function update() {
+  byId("numbers").classList.toggle("many", page.numbers.length > MAX_LARGE);
+  byId("numbers").replaceChildren(...(hasCells(page) ? [] : numberItems(page.numbers, labelOf)));
   showCards();
+  showOutlines();
+  if (canvas.empty) setStatus(backend?.privacy ?? "");
+  else if (!canvas.drawing) setStatus(hasCells(page) ? cells.summary() : summary(page.numbers, labelOf)); // announced
 }
 
 function showCards() {
   const focused = document.activeElement?.closest?.("#digits li");
   const position = focused ? [...byId("digits").children].indexOf(focused) : -1;
-  const shown = shownDigits(page);
+  const shown = digitsWithCards();
   byId("digits").replaceChildren(...shown.map((one, i) => digitCard(one, {
     label: labelOf(one.digit),
     selected: i === selected,
@@ -84,6 +126,28 @@ function showCards() {
   byId("legend").hidden = !shown.length;
   if (position < 0) return;
   byId("digits").children[Math.min(position, shown.length - 1)]?.querySelector("button").focus();
+}
+
+/** Outline cells, and numbers on a picture. */
+function showOutlines() {
+  const { width, place } = page;
+  if (hasCells(page)) {
+    canvas.show({ outlines: cells.outlines(), selected: cells.selected, width, place });
+    return;
+  }
+  const outlines = canvas.picture ? outlinesOfNumbers(page.numbers, (number) => isCorrected(number, labelOf)) : [];
+  const chosen = outlines.length > 1 ? outlines.findLast(({ target }) => target <= selected).target : null;
+  canvas.show({ outlines, selected: chosen, width, place });
+}
+
+function showControls() {
+  byId("hint").hidden = !canvas.empty;
+  byId("undo").disabled = byId("clear").disabled = canvas.empty;
+  const { page: number, pages } = canvas.picture ?? {};
+  byId("pages").hidden = !(pages > 1);
+  byId("page").textContent = `Page ${number} of ${pages}`;
+  byId("previous").disabled = number === 1;
+  byId("next").disabled = number === pages;
 }
 
 function setStatus(text) {
@@ -98,94 +162,66 @@ function showError(error, prefix = "Not read") {
 
 // Corrections ---------------------------------------------------------------------------------
 
-function select(i) {
-  selected = i;
-  showDigits();
-}
-
-async function correct(label) {
-  const digit = shownDigits(page)[selected]?.digit;
-  if (!digit) return;
-  labels.set(keyOf(digit), label);
-  showPage(page);
-  if (!byId("keep").checked) return;
-  try {
-    await corrections.keep(asMnist(digit.image), label);
-    await showCorrectionCount();
-  } catch (error) {
-    showError(error, "Not kept");
-  }
-}
-
-/** The 784 bytes of a digit as networks are trained on it: the detector sees a part of the picture. */
-function asMnist(image) {
-  if (byId("layout").value === "single") return image.data;
-  const found = findDigit({ channels: 1, ...image });
-  if (!found) throw new Error("nothing stands out from the paper");
-  return found.image.data;
-}
-
-/** Store the user's choice to keep corrections, if given, and return it; storage may be blocked. */
-function keepCorrections(choice) {
-  try {
-    if (choice === true) localStorage.setItem("keep", "yes");
-    if (choice === false) localStorage.removeItem("keep");
-    return localStorage.getItem("keep") === "yes";
-  } catch {
-    return false;
-  }
-}
-
-async function showCorrectionCount() {
-  const n = await corrections.count();
-  byId("kept").hidden = !n;
-  byId("kept-count").textContent = n === 1 ? "1 correction is kept." : `${n} corrections are kept.`;
-}
-
-function download(content, name, type) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([content], { type }));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-}
-
-// Pictures ------------------------------------------------------------------------------------
-
-async function openPicture(file) {
-  if (!file) return;
-  try {
-    await canvas.setPicture(file);
-  } catch {
-    showError(new Error(`this browser cannot show ${file.name || "this"} as a picture`));
-  }
-}
-
-async function openCamera() {
-  if (matchMedia("(pointer: coarse)").matches || !navigator.mediaDevices?.getUserMedia) {
-    byId("capture").click();
+/** Select a digit by its place, or a cell. */
+function select(target) {
+  if (typeof target === "object") {
+    target.input.focus();
     return;
   }
-  try {
-    const video = byId("video");
-    video.srcObject = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
-    await video.play();
-    byId("viewfinder").showModal();
-  } catch {
-    showError(new Error("no camera is available to this page"));
+  selected = target;
+  update();
+}
+
+function correct(label) {
+  const digit = digitsWithCards()[selected]?.digit;
+  if (!digit) return;
+  if (hasCells(page)) {
+    cells.setDigit(selected, label);
+    return;
   }
+  labels.set(keyOf(digit), label);
+  update();
+  keepDigit(digit, label, page.layout === "single");
 }
 
-async function takePicture() {
-  const video = byId("video");
-  const frame = document.createElement("canvas");
-  [frame.width, frame.height] = [video.videoWidth, video.videoHeight];
-  frame.getContext("2d").drawImage(video, 0, 0);
-  byId("viewfinder").close();
-  await openPicture(await new Promise((done) => frame.toBlob(done)));
+/** Keep the digits of a cell that the user has corrected, if as many were read. */
+function keepCell(cell) {
+  const given = cells.labels(cell);
+  cell.number?.digits.forEach((digit, i) => {
+    const isRight = given[i] === digit.digit && cell.number.accepted;
+    keepDigit(digit, isRight ? undefined : given[i], false);
+  });
 }
 
-const pictureIn = (data) => [...(data?.files ?? [])].find((file) => file.type.startsWith("image/"));
+// Files ---------------------------------------------------------------------------------------
+
+async function openFile(file) {
+  const isDocument = backend?.readsDocuments && /pdf|tiff/.test(file.type); // of which browsers show one page
+  const bitmap = isDocument ? null : await createImageBitmap(file).catch(() => null);
+  if (!bitmap && !backend?.readsDocuments) {
+    showError(new Error(`this browser cannot show ${file.name || "this"} as a picture. It reads PNG, JPEG, WebP, `
+      + "GIF and BMP; `tenfold serve` also reads PDF and TIFF"));
+    return;
+  }
+  cells.corrections.clear();
+  openPage({ file, bitmap, page: bitmap ? null : 1 });
+}
+
+function openPage(picture) {
+  showPage(NOTHING);
+  canvas.setPicture(picture);
+}
+
+function turnPage(by) {
+  const { file, page: number, pages } = canvas.picture;
+  openPage({ file, bitmap: null, page: number + by, pages });
+}
+
+function csvName() {
+  const { file, page: number, pages } = canvas.picture ?? {};
+  const name = file?.name?.replace(/[.][^.]*$/, "") || "cells";
+  return `${name}${pages > 1 ? `-page-${number}` : ""}.csv`;
+}
 
 // Controls ------------------------------------------------------------------------------------
 
@@ -194,43 +230,25 @@ function addListeners() {
   on("undo", "click", () => canvas.undo());
   on("clear", "click", () => canvas.clear());
   on("pen", "input", ({ target }) => (canvas.penWidth = Number(target.value)));
-  on("layout", "change", requestReading);
-  on("save", "click", () => download(cellsCsv(page, labelOf), "cells.csv", "text/csv"));
-  for (const id of ["file", "capture"]) {
-    on(id, "change", ({ target }) => {
-      openPicture(target.files[0]);
-      target.value = "";
-    });
-  }
-  on("camera", "click", openCamera);
-  on("shoot", "click", takePicture);
-  on("close", "click", () => byId("viewfinder").close());
-  on("viewfinder", "close", () => {
-    for (const track of byId("video").srcObject?.getTracks() ?? []) track.stop();
+  on("layout", "change", ({ target }) => {
+    byId("shape").hidden = target.value !== "grid" && target.value !== "table";
+    requestReading();
   });
+  for (const id of ["rows", "columns", "rule"]) {
+    on(id, "change", ({ target }) => target.reportValidity() && requestReading());
+  }
+  on("previous", "click", () => turnPage(-1));
+  on("next", "click", () => turnPage(1));
+  on("next-unsure", "click", () => cells.selectNextUnsure());
+  on("save", "click", () => download(cells.csv(), csvName(), "text/csv"));
   on("token-form", "submit", (event) => {
     event.preventDefault();
     setToken(byId("token").value);
     connect();
   });
-  on("keep", "change", ({ target }) => keepCorrections(target.checked));
-  on("download", "click", async () => download(await corrections.zipFolder(), "corrections.zip", "application/zip"));
-  on("forget", "click", async () => {
-    await corrections.deleteAll();
-    await showCorrectionCount();
-  });
   document.addEventListener("keydown", onKey);
-  document.addEventListener("paste", ({ clipboardData }) => openPicture(pictureIn(clipboardData)));
-  document.addEventListener("dragover", (event) => {
-    event.preventDefault();
-    document.body.classList.add("dropping");
-  });
-  document.addEventListener("dragleave", () => document.body.classList.remove("dropping"));
-  document.addEventListener("drop", (event) => {
-    event.preventDefault();
-    document.body.classList.remove("dropping");
-    openPicture(pictureIn(event.dataTransfer));
-  });
+  addSources(openFile, showError);
+  addKeeping(showError);
 }
 
 function onKey(event) {
@@ -242,35 +260,9 @@ function onKey(event) {
     return;
   } else if (/^[0-9]$/.test(event.key)) {
     correct(Number(event.key));
-  } else if (event.key === "Delete") {
+  } else if (event.key === "Delete" && !event.target.closest(".result, .digits")) {
     canvas.clear();
   }
-}
-
-function showTabs(reportUrl) {
-  const tabs = [byId("tab-draw"), byId("tab-report")];
-  const open = (tab) => {
-    for (const one of tabs) {
-      one.setAttribute("aria-selected", one === tab);
-      one.tabIndex = one === tab ? 0 : -1;
-      byId(one.getAttribute("aria-controls")).hidden = one !== tab;
-    }
-    if (tab === tabs[1] && !byId("report").firstChild) {
-      const frame = document.createElement("iframe");
-      byId("report").append(Object.assign(frame, { title: "The report of a run", src: reportUrl }));
-    }
-  };
-  for (const [i, tab] of tabs.entries()) {
-    tab.addEventListener("click", () => open(tab));
-    tab.addEventListener("keydown", ({ key }) => {
-      if (key !== "ArrowLeft" && key !== "ArrowRight") return;
-      open(tabs[1 - i]);
-      tabs[1 - i].focus();
-    });
-  }
-  byId("draw").setAttribute("role", "tabpanel");
-  byId("draw").setAttribute("aria-labelledby", "tab-draw");
-  byId("tabs").hidden = false;
 }
 
 async function connect() {
@@ -283,12 +275,12 @@ async function connect() {
   showError(null);
   const { name, members } = backend.model;
   byId("model").textContent = `${name}, ${members === 1 ? "one network" : `${members} networks`}`;
+  byId("rule-choice").hidden = !backend.rules.length;
+  if (backend.readsDocuments) byId("file").accept += ",.pdf,.tif,.tiff,.heic,.heif";
   if (backend.reportUrl && byId("tabs").hidden) showTabs(backend.reportUrl);
   byId("draw").dataset.ready = "yes";
-  requestReading();
+  byId("layout").dispatchEvent(new Event("change")); // a browser may have restored another layout
 }
 
 addListeners();
-byId("keep").checked = keepCorrections();
-if (byId("keep").checked) showCorrectionCount().catch((error) => showError(error, "Not kept"));
 connect();

@@ -3,15 +3,15 @@
 /** In percent, never rounded up to certainty; the space does not break. */
 const percent = (p) => `${Math.min(100 * p, 99.9).toFixed(p >= 0.1 ? 1 : 2)}\u00a0%`;
 
-function element(tag, { text, ...properties } = {}, ...children) {
+export function element(tag, { text, ...properties } = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
   if (text !== undefined) made.textContent = text;
   made.append(...children);
   return made;
 }
 
-/** The digits of all numbers: {digit, accepted, number, name}, the last two of its number and itself. */
-export function shownDigits({ numbers }) {
+/** The digits of numbers: {digit, accepted, number, name}, the last two of its number and itself. */
+export function shownDigits(numbers) {
   return numbers.flatMap((number, i) => {
     const characters = [...number.text].filter((character) => /[0-9?]/.test(character));
     return number.digits.map((digit, k) => {
@@ -24,7 +24,7 @@ export function shownDigits({ numbers }) {
 }
 
 /** A few words about a number. */
-function verdictOfNumber({ probability, accepted, reason, digits }) {
+export function verdictOfNumber({ probability, accepted, reason, digits }) {
   if (accepted) return percent(probability);
   if (digits.length === 1) return verdictOfDigit(digits[0], false, reason);
   return `${reason === "unsure" ? "not sure" : reason}: ${percent(probability)}`;
@@ -45,19 +45,12 @@ function characters(number, labelOf) {
   });
 }
 
-/** Whether a grid or a table was read. */
-export const hasCells = ({ rows }) => rows !== null;
-
-const isCorrected = ({ digits }, labelOf) => digits.some((digit) => labelOf(digit) !== undefined);
+export const isCorrected = ({ digits }, labelOf) => digits.some((digit) => labelOf(digit) !== undefined);
 const textOf = (number, labelOf) => characters(number, labelOf).map(({ text }) => text).join("");
 
-/** The items of the list of numbers: what is not accepted is marked. A grid or a table is one item.
- *
- * @param selected which of all digits is selected. @param onSelect called with another one.
- */
-export function numberItems(page, labelOf, selected, onSelect) {
-  if (hasCells(page)) return [element("li", {}, cellTable(page, labelOf, selected, onSelect))];
-  return page.numbers.map((number) => {
+/** The items of the list of numbers: what is not accepted is marked. */
+export function numberItems(numbers, labelOf) {
+  return numbers.map((number) => {
     const spans = characters(number, labelOf).map(({ text, label }) =>
       element("span", { text, className: label === undefined ? "" : "corrected" }));
     const corrected = isCorrected(number, labelOf);
@@ -68,46 +61,8 @@ export function numberItems(page, labelOf, selected, onSelect) {
   });
 }
 
-/** Rows of numbers, null in empty cells. */
-function cellRows({ rows, columns, numbers }) {
-  const cells = Array.from({ length: rows }, () => Array(columns).fill(null));
-  for (const one of numbers) cells[one.row][one.column] = one;
-  return cells;
-}
-
-/** The cells as they are in the picture; a click on one selects its first digit. */
-function cellTable(page, labelOf, selected, onSelect) {
-  let next = 0;
-  const firstDigit = new Map(page.numbers.map((number) => [number, (next += number.digits.length) - number.digits.length]));
-  const cell = (number) => {
-    if (!number) return element("td");
-    const corrected = isCorrected(number, labelOf);
-    const first = firstDigit.get(number);
-    const td = element("td", { text: textOf(number, labelOf) });
-    td.title = corrected ? "corrected by you" : verdictOfNumber(number);
-    td.classList.toggle("corrected", corrected);
-    td.classList.toggle("rejected", !number.accepted && !corrected);
-    td.classList.toggle("selected", selected >= first && selected < first + number.digits.length);
-    td.addEventListener("click", () => onSelect(first));
-    return td;
-  };
-  const rows = cellRows(page).map((row) => element("tr", {}, ...row.map(cell)));
-  const scrolled = element("div", { className: "cells", tabIndex: 0 }, element("table", {}, ...rows));
-  scrolled.setAttribute("role", "region");
-  scrolled.setAttribute("aria-label", "Cells");
-  return scrolled;
-}
-
-/** The cells as comma-separated values, with the user's corrections. */
-export function cellsCsv(page, labelOf) {
-  return cellRows(page).map((row) =>
-    `${row.map((number) => (number ? textOf(number, labelOf) : "")).join(",")}\r\n`).join("");
-}
-
 /** The numbers in one sentence, which screen readers announce. */
-export function summary(page, labelOf) {
-  const { numbers } = page;
-  if (hasCells(page)) return summaryOfCells(page, labelOf);
+export function summary(numbers, labelOf) {
   if (!numbers.length) return "No number found.";
   const words = numbers.map((number) => {
     const text = textOf(number, labelOf);
@@ -120,13 +75,6 @@ export function summary(page, labelOf) {
   const doubt = numbers.length === 1 && !numbers[0].accepted && numbers[0].digits.length === 1;
   if (doubt && labelOf(numbers[0].digits[0]) === undefined) return all[0].toUpperCase() + all.slice(1);
   return `Read ${all}`;
-}
-
-function summaryOfCells({ rows, columns, numbers }, labelOf) {
-  const corrected = numbers.filter((number) => isCorrected(number, labelOf)).length;
-  const unsure = numbers.filter((number) => !number.accepted && !isCorrected(number, labelOf)).length;
-  return `Read ${numbers.length} numbers in ${rows} rows and ${columns} columns`
-    + (unsure ? `; not sure of ${unsure}` : "") + (corrected ? `; ${corrected} corrected by you` : "");
 }
 
 /** Return the card of one digit.

@@ -151,7 +151,7 @@ class GridReader:
         found = numbers.classified(found, straight.grey)
         rows, columns = lattice.objectness.shape
         in_cells = _numbers(numbers, straight, found, constraints)
-        return Page(tuple(in_cells), grid=(rows, columns))
+        return Page(tuple(in_cells), grid=(rows, columns), corners=lattice.corners)
 
     def _are_on_this_side(self, grey: Grey, found: Detections) -> npt.NDArray[np.bool_]:
         """Return which digits are dark enough: not those of the other side of thin paper."""

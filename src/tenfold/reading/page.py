@@ -116,10 +116,12 @@ class Page:
     Attributes:
         numbers: in reading order.
         grid: rows and columns of the grid or table, if one was read.
+        corners: float32[rows + 1, columns + 1, 2], where its rules cross: x and y in the picture.
     """
 
     numbers: tuple[Number, ...]
     grid: tuple[int, int] | None = None
+    corners: npt.NDArray[np.float32] | None = None
 
     @property
     def text(self) -> str:

@@ -1,27 +1,38 @@
 """The query string of a reading request."""
 
+import re
 from typing import Any, NamedTuple, cast, get_args
 from urllib.parse import parse_qsl
 
 from starlette.exceptions import HTTPException
 
+from tenfold.data.picture_headers import MAX_PAGES
 from tenfold.reading.constraints import ANYTHING, CheckDigit, Constraints, RuleName
 from tenfold.reading.reader import Layout
 
 FLAG_VALUES = {"": True, "1": True, "true": True, "0": False, "false": False}
-COUNTS = {str(count): count for count in range(1, 100)}
+MAX_COUNT = 99
 LAYOUT_FLAGS = ("grid", "table", "single")
 OF_NUMBERS = ("length", "check", "digits_only")
 OF_CELLS = ("rows", "columns", "rule")
 CONSTRAINTS = OF_NUMBERS + OF_CELLS
-PARAMETERS = ("layout", *LAYOUT_FLAGS, *CONSTRAINTS, "explain")
+LIMITS = dict.fromkeys(("length", "rows", "columns"), MAX_COUNT) | {"page": MAX_PAGES}
+PARAMETERS = ("layout", *LAYOUT_FLAGS, *CONSTRAINTS, "page", "explain")
 
 
 class ReadOptions(NamedTuple):
-    """How pictures are to be read; the default layout depends on what is sent."""
+    """How pictures are to be read; the default layout depends on what is sent.
+
+    Attributes:
+        layout: what is in a picture.
+        constraints: what its numbers may be.
+        page: of the file, from 1; None reads all of them.
+        explain: whether to return what the network saw, and where cells are.
+    """
 
     layout: Layout | None = None
     constraints: Constraints = ANYTHING
+    page: int | None = None
     explain: bool = False
 
 
@@ -53,7 +64,9 @@ def parse_query(query: bytes) -> ReadOptions:
     of_cells = [key for key in OF_CELLS if key in constraints]
     if of_cells and layout not in {"grid", "table"}:
         raise HTTPException(422, f"{' and '.join(of_cells)}: with layout=grid or layout=table only")
-    return ReadOptions(layout, Constraints(**constraints), given.get("explain", False))
+    return ReadOptions(
+        layout, Constraints(**constraints), given.get("page"), given.get("explain", False)
+    )
 
 
 def _parse(key: str, value: str) -> str | int | bool:
@@ -69,10 +82,11 @@ def _parse(key: str, value: str) -> str | int | bool:
         return _one_of(key, value, get_args(CheckDigit))
     if key == "rule":
         return _one_of(key, value, get_args(RuleName))
-    if key in {"length", "rows", "columns"}:
-        if value not in COUNTS:
-            raise HTTPException(422, f"{key}={value[:40]!r}: use 1 to {len(COUNTS)}")
-        return COUNTS[value]
+    if key in LIMITS:
+        count = int(value) if re.fullmatch("[1-9][0-9]{0,5}", value) else 0
+        if not 1 <= count <= LIMITS[key]:
+            raise HTTPException(422, f"{key}={value[:40]!r}: use 1 to {LIMITS[key]}")
+        return count
     if key not in PARAMETERS:
         raise HTTPException(422, f"{key[:40]!r}: unknown parameter; use {', '.join(PARAMETERS)}")
     if value.lower() not in FLAG_VALUES:

@@ -122,10 +122,11 @@ def is_small(options: ReadOptions, body: bytes) -> bool:
     """Return whether a body is read in this process.
 
     It must be a small PNG. The cells of a grid or table are enlarged, and constraints have more
-    readings of a number looked at: both may take long with a small picture, too.
+    readings of a number looked at: both may take long with a small picture, too. So may a page
+    of a document.
     """
     takes_longer = options.layout in {"grid", "table"} or options.constraints.active
-    return not takes_longer and is_small_png(body)
+    return not takes_longer and options.page is None and is_small_png(body)
 
 
 class ReadEndpoints:
@@ -148,6 +149,8 @@ class ReadEndpoints:
 
     async def _respond(self, request: Request, *, batch: bool) -> Response:
         options = parse_query(request.scope["query_string"])
+        if batch and options.page:
+            raise HTTPException(422, "page: not in a batch, of which all pages are read")
         content_type = request.headers.get("content-type", "")
         job = partial(read_body, self._bundle, content_type, options, batch=batch)
 

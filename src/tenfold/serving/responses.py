@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import cv2
+import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
@@ -25,8 +27,11 @@ MAX_PIXELS = 25_000_000
 MAX_PAGES = 20  # of a document; the time limit may end earlier
 PROBABILITY_DECIMALS = 6
 MAX_EXPLAINED_SIDE_PX = 128  # the network looks at digits that are smaller still
+MAX_PICTURE_SIDE_PX = 2048  # of a document's page that is shown
+JPEG_QUALITY = 85
 
 Box = tuple[int, int, int, int]
+Corners = list[list[tuple[float, float]]]
 
 
 class DigitResult(BaseModel):
@@ -77,7 +82,25 @@ class NumberOfPage(NumberResult):
     page: int = Field(ge=1, description="The page that it is on, from 1.")
 
 
-class PageResult(BaseModel):
+class PagePicture(BaseModel):
+    """A page of a document, to be shown."""
+
+    image: str = Field(
+        description=f"A JPEG in base64 of at most {MAX_PICTURE_SIDE_PX} pixels a side."
+    )
+    width: int = Field(description="Of the page that was read: boxes are in its pixels.")
+    height: int
+
+
+class _CellsResult(BaseModel):
+    corners: Corners | None = Field(
+        default=None,
+        description="Of the cells of the grid or table, row by row: [x, y] in pixels of each of "
+        "its (rows + 1) × (columns + 1) crossings; only with ?explain.",
+    )
+
+
+class PageResult(_CellsResult):
     """What was read in one picture, on one page, or in one set of strokes."""
 
     file: str | None = Field(description="The file's name, if it was sent with one.")
@@ -88,14 +111,17 @@ class PageResult(BaseModel):
     error: str | None = Field(description="Why it could not be read, or null.")
 
 
-class ReadResponse(BaseModel):
-    """What was read in the picture, or on all pages of the document, of the request."""
+class ReadResponse(_CellsResult):
+    """What was read in the picture, or on the pages of the document, of the request."""
 
     model: str = Field(examples=["field"])
     file: str | None = Field(description="The file's name, if it was sent with one.")
     pages: int = Field(ge=1, description="How many pages the file has; a picture has one.")
-    rows: int | None = Field(description="Of the grid or table, if the file has one page.")
-    columns: int | None = Field(description="Of the grid or table, if the file has one page.")
+    rows: int | None = Field(description="Of the grid or table, if one page was read.")
+    columns: int | None = Field(description="Of the grid or table, if one page was read.")
+    picture: PagePicture | None = Field(
+        default=None, description="The page that was read; only with ?explain and ?page."
+    )
     numbers: list[NumberOfPage] = Field(description="In reading order; none if all is blank.")
     error: None = Field(description="Always null: what cannot be read is an error of the request.")
 
@@ -122,12 +148,17 @@ def read_items(reader: Reader, items: Sequence[Item], options: ReadOptions) -> l
         options: without a layout pictures are read as numbers, and strokes as one digit.
 
     Returns:
-        a `PageResult` as a dictionary for each picture, page and set of strokes.
+        a `PageResult` as a dictionary for each picture, page and set of strokes; one that
+        `options.page` names also has `pages`, how many there are.
+
+    Raises:
+        HTTPException: a file has no page of that number (422).
     """
     pixels_left = MAX_PIXELS
     results = []
-    for item, page in _pages(items):
+    for item, page in _pages(items, options.page):
         outcome: Page | DataError
+        extra: dict[str, Any] = {}
         try:
             if page is None:
                 strokes = cast("Strokes", item.content)
@@ -135,25 +166,48 @@ def read_items(reader: Reader, items: Sequence[Item], options: ReadOptions) -> l
                     strokes, options.layout or "single", options.constraints
                 )
             else:
-                pixels = decode_picture(page, pixels_left if page.count == 1 else MAX_PIXELS)
+                pixels = _decode_page(page, options, pixels_left)
                 if page.count == 1:
                     pixels_left -= pixels.shape[0] * pixels.shape[1]
                 outcome = reader.read(pixels, options.layout or "numbers", options.constraints)
+                if options.page:
+                    extra["pages"] = page.count
+                    extra |= {"picture": _picture(pixels)} if options.explain else {}
         except DataError as error:
             outcome = error
         number = page.number if page else 1
-        results.append(page_result(item.name, outcome, number, explain=options.explain))
+        result = page_result(item.name, outcome, number, explain=options.explain)
+        results.append(result | extra)
     return results
 
 
-def _pages(items: Sequence[Item]) -> Iterator[tuple[Item, FilePage | None]]:
-    """Yield each page of each item, of a document with too many only one; None for strokes."""
+def _pages(items: Sequence[Item], number: int | None) -> Iterator[tuple[Item, FilePage | None]]:
+    """Yield each page of each item, of a document with too many only one; None for strokes.
+
+    Args:
+        items: pictures, documents and strokes.
+        number: of the only page to yield, from 1; None for all.
+    """
     for item in items:
-        if isinstance(item.content, bytes):
-            pages = list(file_pages(item.content))
-            yield from ((item, page) for page in pages[: 1 if len(pages) > MAX_PAGES else None])
-        else:
+        if not isinstance(item.content, bytes):
             yield item, None
+            continue
+        pages = list(file_pages(item.content))
+        if number and number > len(pages):
+            raise HTTPException(422, f"page={number}: the file has {len(pages)}")
+        if number:
+            yield item, pages[number - 1]
+        else:
+            yield from ((item, page) for page in pages[: 1 if len(pages) > MAX_PAGES else None])
+
+
+def _decode_page(page: FilePage, options: ReadOptions, pixels_left: int) -> Pixels:
+    if page.count > MAX_PAGES and not options.page:
+        raise DataError(
+            f"{page.count} pages, above {MAX_PAGES}; divide it, read it with ?page, or use "
+            "tenfold read"
+        )
+    return decode_picture(page, pixels_left if page.count == 1 else MAX_PIXELS)
 
 
 def page_result(
@@ -165,12 +219,15 @@ def page_result(
         file: the name that the picture was sent with.
         outcome: what was read, or why nothing was.
         page: of the file, from 1.
-        explain: whether to add each digit's probabilities and the image that the network saw.
+        explain: whether to add each digit's probabilities and the image that the network saw, and
+            the corners of cells.
     """
     if isinstance(outcome, DataError):
         return Page(()).to_dict(file, page) | {"error": str(outcome)}
     result = outcome.to_dict(file, page)
     if explain:
+        if outcome.corners is not None:
+            result["corners"] = outcome.corners.astype(float).round(1).tolist()
         for number, fields in zip(outcome.numbers, result["numbers"], strict=True):
             for digit, digit_fields in zip(number.digits, fields["digits"], strict=True):
                 digit_fields.update(_explanation(digit))
@@ -197,8 +254,9 @@ def response_body(model: str, results: list[dict[str, Any]], *, batch: bool) -> 
     numbers = [number | {"page": one["page"]} for one in results for number in one["numbers"]]
     first = results[0]
     one = first if len(results) == 1 else {"rows": None, "columns": None}
-    body = {"model": model, "file": first["file"], "pages": len(results)}
+    body = {"model": model, "file": first["file"], "pages": first.get("pages", len(results))}
     body |= {"rows": one["rows"], "columns": one["columns"], "numbers": numbers, "error": None}
+    body |= {key: one[key] for key in ("corners", "picture") if key in one}
     return to_json(body)
 
 
@@ -206,11 +264,8 @@ def decode_picture(content: bytes | FilePage, max_pixels: int = MAX_PIXELS) -> P
     """Decode a picture or a page; see `decode`.
 
     Raises:
-        DataError: one line that does not show which library failed; or the page's document has
-            too many pages.
+        DataError: one line that does not show which library failed.
     """
-    if isinstance(content, FilePage) and content.count > MAX_PAGES:
-        raise DataError(f"{content.count} pages, above {MAX_PAGES}; divide it, or use tenfold read")
     try:
         return decode(content, max_pixels)
     except DataError as error:
@@ -221,8 +276,20 @@ def decode_picture(content: bytes | FilePage, max_pixels: int = MAX_PIXELS) -> P
 
 def _explanation(digit: Digit) -> dict[str, Any]:
     small, _ = downscale(digit.pixels, MAX_EXPLAINED_SIDE_PX)
-    png = cv2.imencode(".png", small)[1].tobytes()
     return {
         "probabilities": digit.probabilities.astype(float).round(PROBABILITY_DECIMALS).tolist(),
-        "image": base64.b64encode(png).decode(),
+        "image": _base64(cv2.imencode(".png", small)[1]),
     }
+
+
+def _picture(page: Pixels) -> dict[str, Any]:
+    """Return a `PagePicture` as a dictionary."""
+    small, _ = downscale(page, MAX_PICTURE_SIDE_PX)
+    is_grey = small.ndim == 2  # noqa: PLR2004
+    bgr = small if is_grey else cv2.cvtColor(small, cv2.COLOR_RGB2BGR)
+    jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
+    return {"image": _base64(jpeg), "width": page.shape[1], "height": page.shape[0]}
+
+
+def _base64(encoded: npt.NDArray[np.uint8]) -> str:
+    return base64.b64encode(encoded.tobytes()).decode()

@@ -11,7 +11,7 @@ from tenfold.data.mnist import SIDE
 from tenfold.reading.constraints import CHECKS, RuleName
 from tenfold.reading.reader import Layout
 from tenfold.serving.kserve import InferenceRequest
-from tenfold.serving.query import COUNTS
+from tenfold.serving.query import LIMITS
 from tenfold.serving.requests import MAX_PICTURES, ImageRequest, ImagesRequest, StrokesRequest
 from tenfold.serving.responses import BatchResponse, ErrorResponse, ReadResponse
 
@@ -75,7 +75,8 @@ def _choice(*values: str) -> dict[str, Any]:
     return {"type": "string", "enum": list(values)}
 
 
-_COUNT = {"type": "integer", "minimum": min(COUNTS.values()), "maximum": max(COUNTS.values())}
+def _count(name: str, description: str) -> dict[str, Any]:
+    return _query(name, description, type="integer", minimum=1, maximum=LIMITS[name])
 
 
 def _read(response: type[BaseModel], content: dict[str, Any]) -> dict[str, Any]:
@@ -97,23 +98,25 @@ def _read(response: type[BaseModel], content: dict[str, Any]) -> dict[str, Any]:
                 _query("grid", "The same as layout=grid.", **flag),
                 _query("table", "The same as layout=table.", **flag),
                 _query("single", "The same as layout=single.", **flag),
-                _query("rows", "Of the grid or table; without it they are found.", **_COUNT),
-                _query("columns", "Of the grid or table; without it they are found.", **_COUNT),
+                _count("rows", "Of the grid or table; without it they are found."),
+                _count("columns", "Of the grid or table; without it they are found."),
                 _query(
                     "rule",
                     "What the cells of the grid or table obey together.",
                     **_choice(*get_args(RuleName)),
                 ),
-                _query("length", "How many digits each number has; marks do not count.", **_COUNT),
+                _count("length", "How many digits each number has; marks do not count."),
                 _query(
                     "check",
                     "The rule that the last digit of each number satisfies.",
                     **_choice(*CHECKS),
                 ),
                 _query("digits_only", "Leave the marks out of the texts.", **flag),
+                _count("page", "Of the document; without it all pages are read. Not in a batch."),
                 _query(
                     "explain",
-                    "Return each digit's probabilities and the image that the network saw, too.",
+                    "Return each digit's probabilities and the image that the network saw, and "
+                    "where the cells are, too.",
                     **flag,
                 ),
             ],

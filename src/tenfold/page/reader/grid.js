@@ -15,15 +15,17 @@ const { fround, max, min } = Math;
 
 const evidence = ({ numbers }) => numbers.reduce((sum, { probability }) => sum + probability, 0);
 
-/** Read a grid with one digit a cell, or a table with one number a cell: {rows, columns, numbers}, row by row.
+/** Read a grid with one digit a cell, or a table with one number a cell.
  *
- * @param picture {w, h, channels, data}. @param layout "grid" or "table".
+ * @param picture {w, h, channels, data}. @param options {layout, rows, columns}, as for `read`.
  * @param networks see `openNetworks`. @param model model.json.
+ * @returns {rows, columns, corners, numbers}, the numbers row by row.
  */
-export async function readGrid(picture, layout, networks, model) {
+export async function readGrid(picture, options, networks, model) {
+  const { layout } = options;
   const grey = toGrey(picture);
   const config = model.grids;
-  let lattice = await findLattice(grey, networks, config);
+  let lattice = await findLattice(grey, options, networks, config);
   let best = await readCells(grey, lattice, layout, networks, model);
   if (evidence(best) >= config.min_certainty * max(best.numbers.length, 1)) return best;
   for (let quarters = 1; quarters < 4; quarters++) { // the picture may lie on its side
@@ -34,8 +36,8 @@ export async function readGrid(picture, layout, networks, model) {
   return best;
 }
 
-/** Find the largest and clearest grid or table in a plane of bytes. */
-async function findLattice(grey, { detectCells }, config) {
+/** Find the largest and clearest grid or table in a plane of bytes, of so many rows and columns if they are given. */
+async function findLattice(grey, { rows, columns }, { detectCells }, config) {
   const longer = max(grey.w, grey.h);
   const margin = config.margin_px;
   const lattices = [];
@@ -51,7 +53,12 @@ async function findLattice(grey, { detectCells }, config) {
     }
   }
   if (!lattices.length) throw new Error("no grid or table in this picture; photograph all of it, from above");
-  return lattices.reduce((best, one) => (score(one) > score(best) ? one : best));
+  const ranked = lattices.sort((a, b) => score(b) - score(a));
+  const sizeOf = ({ objectness }) => [objectness.length, objectness[0].length];
+  const fits = (lattice) => [rows, columns].every((wanted, axis) => !wanted || wanted === sizeOf(lattice)[axis]);
+  const found = ranked.find(fits);
+  if (found) return found;
+  throw new Error(`found ${sizeOf(ranked[0]).join(" x ")} cells, not ${rows ?? "any"} x ${columns ?? "any"}`);
 }
 
 /** Read the cells of a lattice. */
@@ -76,7 +83,7 @@ async function readCells(grey, lattice, layout, { detect, classifyDetected }, { 
     const column = key % columns;
     return [{ ...mapped(number), digits: number.digits.map(mapped), row: (key - column) / columns, column }];
   });
-  return { rows, columns, numbers };
+  return { rows, columns, corners: lattice.corners, numbers };
 }
 
 /** The detections that are dark enough: not those of the other side of thin paper. */

@@ -14,15 +14,18 @@ const MIN_OPAQUE_WITH_OWN_PAPER = 0.9; // share of pixels
 /** Read a picture.
  *
  * @param picture {w, h, channels, data}: bytes, grey (1 channel) or RGB (3).
- * @param layout "numbers": any number of numbers; "single": the picture is one digit; "grid", "table":
- *   the cells of a grid, one digit each, or of a table, one number each.
+ * @param options {layout, rows, columns}. Layout "numbers": any number of numbers; "single": the picture
+ *   is one digit; "grid", "table": the cells of a grid, one digit each, or of a table, one number
+ *   each; `rows` and `columns` say how many there are, if it is known.
  * @param networks see `openNetworks`. @param model model.json.
- * @returns {rows, columns, numbers}, the first two null unless there are cells, the numbers in reading
- *   order, as the service gives them; `image` of a digit is a plane.
+ * @returns {rows, columns, corners, numbers}, the first three null unless there are cells, the numbers in
+ *   reading order, as the service gives them with ?explain; `image` of a digit is a plane.
  */
-export async function read(picture, layout, networks, model) {
-  if (layout === "grid" || layout === "table") return readGrid(picture, layout, networks, model);
-  return { rows: null, columns: null, numbers: await readWithoutCells(picture, layout, networks, model) };
+export async function read(picture, options, networks, model) {
+  const { layout } = options;
+  if (layout === "grid" || layout === "table") return readGrid(picture, options, networks, model);
+  const numbers = await readWithoutCells(picture, layout, networks, model);
+  return { rows: null, columns: null, corners: null, numbers };
 }
 
 async function readWithoutCells(picture, layout, networks, model) {

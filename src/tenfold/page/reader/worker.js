@@ -1,5 +1,5 @@
 // The reader and its networks, off the page's thread. Messages: first {id, model}, which is
-// model.json, then {id, layout, pixels}.
+// model.json, then {id, options, pixels}.
 
 import * as ort from "../runtime/ort.wasm.min.mjs";
 import { openNetworks } from "./networks.js";
@@ -11,7 +11,7 @@ ort.env.wasm.wasmPaths = new URL("../runtime/", import.meta.url).href;
 let model;
 let networks;
 
-onmessage = async ({ data: { id, model: given, layout, pixels } }) => {
+onmessage = async ({ data: { id, model: given, options, pixels } }) => {
   try {
     if (given) {
       model = given;
@@ -19,7 +19,7 @@ onmessage = async ({ data: { id, model: given, layout, pixels } }) => {
       await warmUp();
       postMessage({ id });
     } else {
-      postMessage({ id, page: await read(opaquePixels(pixels), layout, networks, model) });
+      postMessage({ id, page: await read(opaquePixels(pixels), options, networks, model) });
     }
   } catch (error) {
     postMessage({ id, error: error.message });
@@ -31,7 +31,7 @@ async function warmUp() {
   const [w, h] = [120, 80];
   const data = new Uint8Array(w * h).fill(255);
   for (let y = 20; y < 60; y++) data.fill(0, y * w + 58, y * w + 62);
-  for (const layout of ["numbers", "single", "numbers"]) await read({ w, h, channels: 1, data }, layout, networks, model);
+  for (const layout of ["numbers", "single", "numbers"]) await read({ w, h, channels: 1, data }, { layout }, networks, model);
 }
 
 async function load(name) {

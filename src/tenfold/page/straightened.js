@@ -1,0 +1,60 @@
+// The cells of a picture, straightened and shown in the cells of a table.
+
+const ROW_PX = 34; // in CSS pixels: of a row of the median height
+const [MIN_HEIGHT_PX, MAX_HEIGHT_PX] = [22, 80];
+const [MIN_WIDTH_PX, MAX_WIDTH_PX] = [38, 160];
+const MAX_CANVAS_PIXELS = 16e6;
+
+const between = (value, least, most) => Math.min(Math.max(value, least), most);
+const middle = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
+const distance = ([ax, ay], [bx, by]) => Math.hypot(ax - bx, ay - by);
+
+/** In what size cells are shown: {widths, heights} of columns and rows, in proportion to the picture's.
+ *
+ * @param corners rows of positions [x, y], where rules cross.
+ */
+export function shownSizes(corners) {
+  const columns = corners[0].slice(1).map((_, x) => middle(corners.map((row) => distance(row[x], row[x + 1]))));
+  const rows = corners.slice(1).map((row, y) => middle(row.map((corner, x) => distance(corner, corners[y][x]))));
+  const scale = ROW_PX / Math.max(middle(rows), 1);
+  return {
+    widths: columns.map((width) => between(width * scale, MIN_WIDTH_PX, MAX_WIDTH_PX)),
+    heights: rows.map((height) => between(height * scale, MIN_HEIGHT_PX, MAX_HEIGHT_PX)),
+  };
+}
+
+/** Draw each cell into its place on a canvas.
+ *
+ * @param cells [{corners, box}, ...]: four positions in the source, clockwise from top left, and
+ *   left, top, width and height on the canvas, in CSS pixels.
+ * @param source a canvas. @param size {width, height} of the canvas in CSS pixels.
+ */
+export function drawCells(canvas, cells, source, { width, height }) {
+  const scale = Math.min(devicePixelRatio, Math.sqrt(MAX_CANVAS_PIXELS / (width * height)));
+  [canvas.width, canvas.height] = [width * scale, height * scale];
+  const context = canvas.getContext("2d");
+  for (const { corners, box: [left, top, w, h] } of cells) {
+    const [a, b, c, d] = corners;
+    // The parallelogram that is nearest to the four corners: its sides, and its middle.
+    const across = [0, 1].map((axis) => (b[axis] - a[axis] + c[axis] - d[axis]) / 2);
+    const down = [0, 1].map((axis) => (d[axis] - a[axis] + c[axis] - b[axis]) / 2);
+    const centre = [0, 1].map((axis) => (a[axis] + b[axis] + c[axis] + d[axis]) / 4);
+    const area = across[0] * down[1] - across[1] * down[0];
+    if (!area) continue;
+    const [xx, xy] = [(w * down[1]) / area, (-w * down[0]) / area];
+    const [yx, yy] = [(-h * across[1]) / area, (h * across[0]) / area];
+    context.save();
+    context.scale(scale, scale);
+    context.beginPath();
+    context.rect(left, top, w, h);
+    context.clip();
+    context.transform(xx, yx, xy, yy,
+      left + w / 2 - xx * centre[0] - xy * centre[1], top + h / 2 - yx * centre[0] - yy * centre[1]);
+    const extremes = [0, 1].map((axis) => corners.map((corner) => corner[axis]));
+    const [x0, y0] = extremes.map((values) => Math.max(Math.floor(Math.min(...values)), 0));
+    const [x1, y1] = extremes.map((values, axis) =>
+      Math.min(Math.ceil(Math.max(...values)), axis ? source.height : source.width));
+    if (x1 > x0 && y1 > y0) context.drawImage(source, x0, y0, x1 - x0, y1 - y0, x0, y0, x1 - x0, y1 - y0);
+    context.restore();
+  }
+}
