@@ -73,3 +73,32 @@ def test_what_evaluate_cannot_read_is_one_line(tenfold: Tenfold, labelled: Path)
     path = labelled / "7" / "text.png"
     assert ended.err.startswith(f"tenfold: {path}: not a readable image")
     assert ended.err.count("\n") == 1
+
+
+def test_evaluate_reports_what_is_accepted_and_wrong(
+    tenfold: Tenfold, labelled: Path, tmp_path: Path
+) -> None:
+    letters = tmp_path / "letters"
+    save(letters / "a.png", drawn("7"))
+    (letters / "labels.csv").write_text("file,label\na.png,\n")
+    page = tmp_path / "page.html"
+    ended = tenfold("evaluate", "--data", labelled, "--data", letters, "--report", page, "--json")
+    assert (ended.code, ended.err) == (0, f"{page}\n")
+    digits, others = ended.rows
+    assert digits["risk_coverage"]["chosen"] == {"confidence": None, "accepted": 12, "wrong": 1}
+    assert digits["risk_coverage"]["points"][-1]["accepted"] == 12
+    assert (others["data"]["kind"], others["accepted"], others["risk_coverage"]) == (
+        "non-digit",
+        1,
+        None,
+    )
+    words = " ".join(Page(page.read_text()).words.split())
+    assert "labelled 12 8.33 %" in words
+    assert "letters (non-digits) 1 100.00 %" in words
+    assert page.read_text().count("<svg") == 1
+
+
+def test_images_and_pictures_are_not_measured_together(tenfold: Tenfold, labelled: Path) -> None:
+    ended = tenfold("evaluate", "--data", labelled, "--data", "mnist")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == "tenfold: --data: only sets of pictures go together; give images alone\n"

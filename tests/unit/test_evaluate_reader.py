@@ -10,11 +10,13 @@ from tenfold.artifacts.evaluation import MisreadPicture, PictureSet, ReaderEvalu
 from tenfold.data.decoding import Picture
 from tenfold.data.pictures import Kind, Pictures
 from tenfold.errors import DataError
+from tenfold.evaluation.metrics import wilson
 from tenfold.evaluation.reader import evaluate_reader
 from tenfold.reading.page import Number, Page
 from tenfold.reading.reader import Layout, Reader
 
-Outcome = str | DataError  # the texts of numbers, "!" before what is not accepted
+# The texts of numbers, "!" before what is not accepted, "@" and the probability after it.
+Outcome = str | DataError
 
 
 class Stub:
@@ -46,15 +48,16 @@ class Stub:
 
 
 def number(text: str, row: int | None = None, column: int | None = None) -> Number:
-    value = text.removeprefix("!")
+    marked, _, probability = text.partition("@")
+    value = marked.removeprefix("!")
     return Number(
         value=value,
-        text="?" * len(value) if text != value else value,
+        text="?" * len(value) if marked != value else value,
         box=(0, 0, 1, 1),
-        probability=0.9,
+        probability=float(probability or 0.9),
         alternatives=(),
         digits=(),
-        reason="unsure" if text != value else None,
+        reason="unsure" if marked != value else None,
         row=row,
         column=column,
     )
@@ -195,3 +198,34 @@ def test_of_no_pictures_nothing_is_said() -> None:
     assert (result.right, result.of) == (0, 0)
     assert result.accuracy is None
     assert result.accuracy_interval is None
+
+
+def points(result: ReaderEvaluation) -> list[tuple[float | None, int, int]]:
+    assert result.risk_coverage is not None
+    return [(p.confidence, p.accepted, p.wrong) for p in result.risk_coverage.points]
+
+
+def test_the_least_certain_number_is_a_picture_s_confidence() -> None:
+    result, _ = measured(
+        "number", ("12", "12@0.9 7@0.5"), ("8", "8@0.7"), ("6", ""), ("", "!3@0.3"), ("", "")
+    )
+    # Nothing read where something stands is wrong, with confidence 0; a blank page is no reading.
+    assert points(result) == [(0.7, 1, 0), (0.5, 2, 1), (0.3, 3, 2), (0, 4, 3)]
+    assert result.risk_coverage is not None
+    chosen = result.risk_coverage.chosen
+    assert (result.risk_coverage.of, result.of) == (4, 5)
+    assert (chosen.accepted, chosen.wrong) == (2, 1)
+    assert result.accepted_wrong_interval == pytest.approx(wilson(1, 5))
+
+
+def test_empty_cells_are_not_on_the_curve() -> None:
+    label = "12,,7/3,,"
+    read = "12@0.9,,8@0.8/,4@0.6,"
+    result, _ = measured("table", (label, read), (label, DataError("no table")))
+    assert points(result) == [(0.9, 1, 0), (0.8, 2, 1), (0.6, 3, 2), (0, 7, 6)]
+
+
+def test_non_digits_have_no_curve() -> None:
+    result, _ = measured("non-digit", ("", "!3@0.5"), ("", "4@0.9"))
+    assert result.risk_coverage is None
+    assert result.accepted_wrong_interval == pytest.approx(wilson(1, 2))

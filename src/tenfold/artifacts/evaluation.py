@@ -23,6 +23,7 @@ SelectedOn = Literal["test", "validation", "nothing"]
 # Each has a figure, or a bar of one.
 MAX_MODELS = 1001
 MAX_BINS = 100
+MAX_POINTS = 250
 
 
 class MeasuredImages(NamedImageSet):
@@ -86,6 +87,49 @@ class CalibrationFigures(Artifact):
     ece: Finite
 
 
+class OperatingPoint(Artifact):
+    """What is accepted: a point of a risk-coverage curve."""
+
+    confidence: Fraction | None = Field(
+        description="the least that is accepted; None where it is not one threshold"
+    )
+    accepted: Count
+    wrong: Count = Field(description="of these, not as labelled")
+
+    @model_validator(mode="after")
+    def _wrong_are_accepted(self) -> Self:
+        if self.wrong > self.accepted:
+            raise ValueError("wrong is more than accepted")
+        return self
+
+
+class RiskCoverage(Artifact):
+    """What is wrong of what is accepted, at every threshold of confidence.
+
+    Coverage is the share of all that is accepted, risk the share of the accepted that is wrong
+    (Geifman & El-Yaniv 2017). `of` counts images, pictures, or cells of grids and tables. Where
+    nothing stands and nothing was read, there is nothing to accept, and nothing is counted. Where
+    something stands and nothing was read, it is wrong, with confidence 0.
+    """
+
+    of: Count = Field(ge=1, description="images, pictures or cells")
+    points: NonEmpty[OperatingPoint] = Field(
+        max_length=MAX_POINTS, description="the fewest accepted first; the last accepts all"
+    )
+    chosen: OperatingPoint = Field(description="what the bundle accepts")
+    aurc: Fraction = Field(description="area under the curve: the mean risk over all coverages")
+    excess_aurc: Fraction = Field(
+        description="what of it an order with all mistakes last would not have "
+        "(Geifman, Uziel & El-Yaniv 2019)"
+    )
+
+    @model_validator(mode="after")
+    def _points_fit(self) -> Self:
+        if not self.points[0].accepted or self.points[-1].accepted != self.of:
+            raise ValueError("the points do not go from one to `of` accepted")
+        return self
+
+
 class Calibration(Artifact):
     """The headline without and with its temperature."""
 
@@ -122,6 +166,9 @@ class Evaluation(Artifact):
     calibration: Calibration | None = None
     disputed: Disputed | None = Field(
         default=None, description="None where no disputed labels are known"
+    )
+    risk_coverage: RiskCoverage | None = Field(
+        default=None, description="of the headline; older files have none"
     )
     mistakes: tuple[Mistake, ...]
 
@@ -216,3 +263,13 @@ class ReaderEvaluation(Artifact):
         "cells"
     )
     right_of_accepted: Count = Field(description="of these, read right")
+    accepted_wrong_interval: tuple[Fraction, Fraction] | None = Field(
+        default=None, description="Wilson's 95 % interval of accepted and wrong / of"
+    )
+    risk_coverage: RiskCoverage | None = Field(
+        default=None,
+        description="None of non-digits: all that is accepted of them is wrong",
+    )
+    aurc_interval: tuple[Fraction, Fraction] | None = Field(
+        default=None, description="95 % percentile bootstrap (Efron 1979) over pictures or cells"
+    )

@@ -1,19 +1,21 @@
 """`tenfold evaluate`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tenfold.cli.output import (
     MAX_EXPLAINED,
-    JsonFlag,
     console,
     print_json,
     print_models,
     print_reader_evaluation,
 )
 from tenfold.errors import TenfoldError
+
+if TYPE_CHECKING:
+    from tenfold.artifacts.evaluation import ReaderEvaluation
 
 
 def evaluate(
@@ -23,35 +25,53 @@ def evaluate(
         typer.Argument(help="A run or bundle folder, or a shipped bundle's name [default: field]."),
     ] = None,
     data: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            help="mnist, fashion-mnist, a set of pictures (`tenfold data list`), or a folder."
+            help="mnist, fashion-mnist, a set of pictures (`tenfold data list`), or a folder; "
+            "repeat it for more sets of pictures."
         ),
     ] = None,
     explain: Annotated[
         Path | None, typer.Option(help="Of pictures: write a page of those misread.")
     ] = None,
-    json_: JsonFlag = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Of pictures: write a page with what is accepted, and wrong."),
+    ] = None,
+    json_: Annotated[
+        bool, typer.Option("--json", help="End with one JSON object a set on stdout.")
+    ] = False,
 ) -> None:
     """Measure a run or a bundle on test images or pictures; changes neither."""
     from tenfold.rendering.picture_sets import is_picture_set
 
-    if data and is_picture_set(data):
-        _evaluate_reader(path, data, explain, as_json=json_)
+    sets = data or []
+    if sets and all(map(is_picture_set, sets)):
+        if explain and len(sets) > 1:
+            raise TenfoldError("--explain: goes with one set of pictures; give --data once")
+        evaluations = [_evaluate_reader(path, each, explain, as_json=json_) for each in sets]
+        if report:
+            from tenfold.report.reader import write_reader_report
+
+            typer.echo(write_reader_report(evaluations, report), err=True)
         return
-    if explain:
-        raise TenfoldError("--explain: goes with a set or a folder of pictures")
+    if explain or report:
+        raise TenfoldError("--explain, --report: go with sets or folders of pictures")
+    if len(sets) > 1:
+        raise TenfoldError("--data: only sets of pictures go together; give images alone")
     from tenfold.execution.run import measure
 
-    evaluation = measure(path, data)
+    evaluation = measure(path, sets[0] if sets else None)
     if json_:
-        shown = {"data", "models", "disputed", "mistakes"}
+        shown = {"data", "models", "disputed", "risk_coverage", "mistakes"}
         print_json(evaluation.model_dump(mode="json", include=shown))
     else:
         print_models(evaluation)
 
 
-def _evaluate_reader(path: Path | None, data: str, page: Path | None, *, as_json: bool) -> None:
+def _evaluate_reader(
+    path: Path | None, data: str, page: Path | None, *, as_json: bool
+) -> "ReaderEvaluation":
     from rich.progress import Progress
 
     from tenfold.bundle.format import SHIPPED
@@ -83,3 +103,4 @@ def _evaluate_reader(path: Path | None, data: str, page: Path | None, *, as_json
         print_json(result.model_dump())
     else:
         print_reader_evaluation(result)
+    return result

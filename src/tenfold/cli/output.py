@@ -155,11 +155,16 @@ def print_reader_evaluation(evaluation: "ReaderEvaluation") -> None:
     console().print(line, highlight=False)
     if (of := evaluation.of) and data.kind != "non-digit":
         wrong = evaluation.accepted - evaluation.right_of_accepted
-        console().print(
-            f"accepted: {100 * evaluation.accepted / of:.2f} %; "
-            f"accepted and wrong: {wrong:,}, {100 * wrong / of:.2f} %",
-            highlight=False,
-        )
+        line = f"accepted: {100 * evaluation.accepted / of:.2f} %; "
+        line += f"accepted and wrong: {wrong:,}, {100 * wrong / of:.2f} %"
+        if interval := evaluation.accepted_wrong_interval:
+            line += f" ({100 * interval[0]:.2f}–{100 * interval[1]:.2f} %)"
+        console().print(line, highlight=False)
+    if curve := evaluation.risk_coverage:
+        line = f"area under the risk-coverage curve: {100 * curve.aurc:.3f} %"
+        if interval := evaluation.aurc_interval:
+            line += f" ({100 * interval[0]:.3f}–{100 * interval[1]:.3f} %)"
+        console().print(line, highlight=False)
 
 
 def print_json(value: object) -> None:

@@ -11,11 +11,13 @@ from tenfold.artifacts.evaluation import (
     MeasuredImages,
     Mistake,
     ModelMetrics,
+    OperatingPoint,
 )
 from tenfold.bundle.torch_bundle import Bundle
 from tenfold.data.digits import Digits
 from tenfold.data.disputed_labels import disputed_labels
 from tenfold.evaluation.metrics import ensemble_log_probabilities, measure
+from tenfold.evaluation.risk_coverage import measure_risk_coverage
 
 
 def evaluate_bundle(bundle: Bundle, digits: Digits, split: str = "test") -> Evaluation:
@@ -32,7 +34,12 @@ def evaluate_bundle(bundle: Bundle, digits: Digits, split: str = "test") -> Eval
         rows.append(("ensemble", headline))
     models = [ModelMetrics(name=name, **dict(measure(log_p, labels))) for name, log_p in rows]
     plain, calibrated = measure(ensemble_log_probabilities(members), labels), models[-1]
-    wrong = headline.argmax(axis=1) != labels
+    confidence, wrong = np.exp(headline.max(axis=1)), headline.argmax(axis=1) != labels
+    threshold = bundle.config.rejection_threshold
+    accepted = confidence >= threshold
+    chosen = OperatingPoint(
+        confidence=threshold, accepted=int(accepted.sum()), wrong=int((accepted & wrong).sum())
+    )
     return Evaluation(
         data=MeasuredImages(
             name=digits.name, split=split, images=len(digits), sha256=digits.sha256
@@ -44,6 +51,7 @@ def evaluate_bundle(bundle: Bundle, digits: Digits, split: str = "test") -> Eval
             after=CalibrationFigures(nll_sum=calibrated.nll_sum, ece=calibrated.ece),
         ),
         disputed=_disputed(digits, wrong),
+        risk_coverage=measure_risk_coverage(np.minimum(confidence, 1), wrong, chosen),
         mistakes=tuple(
             _mistake(digits, int(index), headline[index]) for index in np.flatnonzero(wrong)
         ),

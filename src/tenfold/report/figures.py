@@ -8,10 +8,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
-from tenfold.artifacts.evaluation import DigitMetrics, ReliabilityBin
+from tenfold.artifacts.evaluation import DigitMetrics, ReliabilityBin, RiskCoverage
 from tenfold.artifacts.studies import Spread
 from tenfold.artifacts.training import TrainingRecord
-from tenfold.report.curves import LABELS, MAX_ALL_MARKED
+from tenfold.evaluation.metrics import wilson
+from tenfold.report.curves import DASHES, LABELS, MAX_ALL_MARKED
 from tenfold.report.drawing import (
     CURRENT_COLOR,
     PALETTE,
@@ -22,6 +23,10 @@ from tenfold.report.drawing import (
     log_tick,
     panels,
 )
+
+MIN_ACCEPTED_SHARE = 0.1
+"""A curve begins here: of a few accepted, one mistake is much."""
+MAX_NAME_IN_TWO_COLUMNS = 24
 
 
 @mpl.rc_context(STYLE)
@@ -139,4 +144,39 @@ def spread_figure(
     axes.set(xlabel=LABELS["accuracy"], ylabel=LABELS["nll_sum"])
     axes.xaxis.set_major_formatter("{x:.2f}")
     caption = "Each dot is a seed; the cross is the mean of all with its 95 % intervals."
+    return drawing(figure, name, caption)
+
+
+@mpl.rc_context(STYLE)
+def risk_coverage_figure(name: str, curves: Mapping[str, RiskCoverage]) -> Drawing:
+    """Draw the curve of each set, and what the bundle accepts as a dot on it.
+
+    A single curve has a band, Wilson's 95 % interval at each coverage.
+    """
+    figure, (axes,) = panels(1, 3.4)
+    for index, (label, curve) in enumerate(curves.items()):
+        color = PALETTE[index % len(PALETTE)]
+        shown = [p for p in curve.points if p.accepted >= MIN_ACCEPTED_SHARE * curve.of]
+        coverage = [100 * p.accepted / curve.of for p in shown]
+        risk = [100 * p.wrong / p.accepted for p in shown]
+        dash = DASHES[index // len(PALETTE) % len(DASHES)] if index >= len(PALETTE) else "-"
+        axes.plot(coverage, risk, color=color, linestyle=dash, label=label)
+        if len(curves) == 1:
+            ends = [wilson(p.wrong, p.accepted) for p in shown]
+            low, high = ([100 * end for end in side] for side in zip(*ends, strict=True))
+            axes.fill_between(coverage, low, high, color=color, alpha=0.15, linewidth=0)
+        if accepted := curve.chosen.accepted:
+            axes.plot(
+                100 * accepted / curve.of,
+                100 * curve.chosen.wrong / accepted,
+                color=color,
+                marker="o",
+                markersize=6,
+            )
+    axes.set(xlabel="coverage, % accepted", ylabel="risk, % wrong of the accepted")
+    axes.set_ylim(bottom=0)
+    if len(curves) > 1:
+        columns = 2 if max(map(len, curves)) <= MAX_NAME_IN_TWO_COLUMNS else 1
+        figure.legend(loc="outside upper left", ncols=columns)
+    caption = "What is wrong of what is accepted; the dot is what the bundle accepts."
     return drawing(figure, name, caption)

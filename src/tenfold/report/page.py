@@ -55,7 +55,7 @@ def write_report(runs: Sequence[Path], out: Path | None = None) -> Path:
 
 
 def run_figures(run: FinishedRun) -> list[Drawing]:
-    """Draw the seed's figures for this run, then confusion, reliability and schedule."""
+    """Draw the seed's figures for this run, then those of its predictions, and the schedule."""
     evaluation = run.evaluation
     where = tables.where(evaluation)
     curves = evaluation.curves.models
@@ -67,12 +67,11 @@ def run_figures(run: FinishedRun) -> list[Drawing]:
         drawn.append(members_figure("loss-members", curves, "nll_sum", where))
         drawn.append(members_figure("accuracy-members", curves, "accuracy", where))
     best = evaluation.headline
-    return [
-        *drawn,
-        figures.confusion_figure("confusion", best),
-        figures.reliability_figure("reliability", best.reliability, best.ece),
-        figures.schedule_figure("schedule", run.journal),
-    ]
+    drawn.append(figures.confusion_figure("confusion", best))
+    drawn.append(figures.reliability_figure("reliability", best.reliability, best.ece))
+    if curve := evaluation.risk_coverage:
+        drawn.append(figures.risk_coverage_figure("risk-coverage", {best.name: curve}))
+    return [*drawn, figures.schedule_figure("schedule", run.journal)]
 
 
 def render_run(run: FinishedRun, drawings: Sequence[Drawing]) -> str:

@@ -1,0 +1,207 @@
+"""Read pictures with one reader, and measure its CPU time; `benchmarks/selective.py` starts it.
+
+PYTHON benchmarks/peers/reading.py READER FOLDER OUT.json
+
+It runs where the reader is installed, and needs nothing of this repository. FOLDER holds a set of
+pictures in each NAME.npz: `kind` (single, number or non-digit), and the pictures `0`, `1` …, each
+uint8[h, w] or uint8[h, w, 3]. Every reader gives a text and a confidence for each picture. "" is no
+digit. Only tenfold says what it accepts.
+"""
+
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+# One thread each, before anything that starts threads is imported.
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_THREAD_LIMIT"):
+    os.environ[_variable] = "1"
+
+import cv2  # noqa: E402
+import numpy as np  # noqa: E402
+
+DIGITS = "0123456789"
+NUMBER_CHARACTERS = DIGITS + ".-/:"  # what tenfold reads too
+WARM_UP = 5  # pictures that are read before the time is taken
+
+Pixels = np.ndarray
+Reading = tuple[str, float, bool | None]
+"""The text, its confidence, and whether it is accepted; None if the reader does not say."""
+Read = Callable[[Sequence[Pixels], str], Iterator[Reading]]
+
+
+def tenfold() -> tuple[Read, Sequence[str]]:
+    """Read by tenfold: today's, or version 0.1, whose readings are lists of digits."""
+    from tenfold.reading.reader import Reader
+
+    reader = Reader.load()
+
+    def digits_of(outcome: list) -> Reading:
+        shown = [digit for digit in outcome if digit.reason != "blank"]
+        accepted = bool(outcome) and not any(digit.rejected for digit in outcome)
+        confidence = min((digit.probability for digit in shown), default=0.0)
+        return "".join(str(digit.digit) for digit in shown), confidence, accepted
+
+    def numbers_of(outcome: object) -> Reading:
+        numbers = getattr(outcome, "numbers", ())  # an error has none
+        confidence = min((number.probability for number in numbers), default=0.0)
+        accepted = bool(numbers) and all(number.accepted for number in numbers)
+        return " ".join(number.value for number in numbers), confidence, accepted
+
+    def read(pictures: Sequence[Pixels], kind: str) -> Iterator[Reading]:
+        is_old = not hasattr(reader, "numbers")
+        layout = ("line" if is_old else "numbers") if kind == "number" else "single"
+        for outcome in reader.outcomes(pictures, layout):
+            yield digits_of(outcome) if isinstance(outcome, list) else numbers_of(outcome)
+
+    return read, ("tenfold", "numpy", "onnxruntime")
+
+
+def mnist_cnn() -> tuple[Read, Sequence[str]]:
+    """Read single digits by the network of `mnist_cnn.py`, with MNIST's own normalisation."""
+    import mnist_cnn
+    import torch
+
+    torch.set_num_threads(1)
+    network = mnist_cnn.load()
+
+    def read(pictures: Sequence[Pixels], kind: str) -> Iterator[Reading]:
+        if kind == "number":
+            raise SystemExit("mnist-cnn reads single digits only")
+        for picture in pictures:
+            image = mnist_cnn.normalize(picture)
+            if image is None:
+                yield "", 0.0, None
+                continue
+            with torch.inference_mode():
+                probabilities = network(torch.from_numpy(image)[None, None]).softmax(1)[0]
+            confidence, digit = probabilities.max(0)
+            yield str(int(digit)), float(confidence), None
+
+    return read, ("torch", "numpy")
+
+
+def tesseract() -> tuple[Read, Sequence[str]]:
+    """Read by Tesseract's LSTM, digits only, on grey pictures dark on light."""
+    from tesserocr import OEM, PSM, PyTessBaseAPI
+
+    def engine(mode: int, characters: str) -> PyTessBaseAPI:
+        api = PyTessBaseAPI(psm=mode, oem=OEM.LSTM_ONLY, lang="eng")
+        api.SetVariable("tessedit_char_whitelist", characters)
+        return api
+
+    single = engine(PSM.SINGLE_CHAR, DIGITS)
+    line = engine(PSM.SINGLE_LINE, NUMBER_CHARACTERS)
+
+    def read(pictures: Sequence[Pixels], kind: str) -> Iterator[Reading]:
+        api = line if kind == "number" else single
+        for picture in pictures:
+            grey = enlarged(dark_on_light(to_grey(picture)))
+            api.SetImageBytes(grey.tobytes(), grey.shape[1], grey.shape[0], 1, grey.shape[1])
+            text = "".join(api.GetUTF8Text().split())
+            yield (text[:1] if kind != "number" else text), api.MeanTextConf() / 100, None
+
+    return read, ("tesserocr",)
+
+
+def rapidocr() -> tuple[Read, Sequence[str]]:
+    """Read by the recogniser of RapidOCR (PP-OCRv6 small), which knows digits and marks only here.
+
+    Of a picture of one digit, the most probable digit at any place is taken: it is forced to one.
+    Of a number, the most probable class at each place, digits and marks only (CTC).
+    """
+    from rapidocr import RapidOCR
+
+    threads = {
+        f"EngineConfig.onnxruntime.{which}_op_num_threads": 1 for which in ("intra", "inter")
+    }
+    recogniser = RapidOCR(params=threads | {"Global.log_level": "error"}).text_rec
+    places = recogniser.postprocess_op.dict
+
+    def classes_of(picture: Pixels, characters: str) -> Pixels:
+        """Return the probability of no character, then of these: float32[places, 1 + n]."""
+        bgr = cv2.cvtColor(enlarged(dark_on_light(to_grey(picture))), cv2.COLOR_GRAY2BGR)
+        _, height, width = recogniser.rec_image_shape
+        ratio = max(width / height, bgr.shape[1] / bgr.shape[0])
+        prepared = recogniser.resize_norm_img(bgr, ratio)[None].astype(np.float32)
+        (found,) = recogniser.session(prepared)
+        return found[:, [0, *(places[character] for character in characters)]]
+
+    def read(pictures: Sequence[Pixels], kind: str) -> Iterator[Reading]:
+        for picture in pictures:
+            if kind != "number":
+                best = classes_of(picture, DIGITS)[:, 1:].max(axis=0)
+                yield DIGITS[best.argmax()], float(best.max()), None
+                continue
+            found = classes_of(picture, NUMBER_CHARACTERS)
+            path = found.argmax(axis=1)
+            shown = (path > 0) & (path != np.append(0, path[:-1]))
+            text = "".join(NUMBER_CHARACTERS[place - 1] for place in path[shown])
+            confidence = float(found.max(axis=1)[shown].mean()) if text else 0.0
+            yield text, confidence, None
+
+    return read, ("rapidocr", "onnxruntime", "numpy")
+
+
+def to_grey(picture: Pixels) -> Pixels:
+    """Return uint8[h, w]."""
+    return picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)  # noqa: PLR2004
+
+
+def dark_on_light(grey: Pixels) -> Pixels:
+    """Invert a picture whose border is dark."""
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    return 255 - grey if np.median(border) < 128 else grey  # noqa: PLR2004
+
+
+def enlarged(grey: Pixels, side: int = 64, margin: int = 10) -> Pixels:
+    """Scale a small picture up to a height that OCR engines expect, with a margin of paper."""
+    if grey.shape[0] < side:
+        factor = side / grey.shape[0]
+        grey = cv2.resize(grey, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+    return np.ascontiguousarray(np.pad(grey, margin, mode="edge"))
+
+
+READERS = {
+    "tenfold": tenfold,
+    "rapidocr": rapidocr,
+    "mnist-cnn": mnist_cnn,
+    "tesseract": tesseract,
+}
+
+
+def main() -> None:
+    """Read every set of a folder and write texts, confidences and CPU time."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("reader", choices=READERS)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--sets", nargs="+", help="names of sets [default: all in the folder]")
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    read, packages = READERS[options.reader]()
+    sets = {}
+    for name in options.sets or sorted(path.stem for path in options.folder.glob("*.npz")):
+        with np.load(options.folder / f"{name}.npz") as file:
+            kind = str(file["kind"])
+            pictures = [file[str(index)] for index in range(len(file.files) - 1)]
+        for _ in read(pictures[:WARM_UP], kind):
+            pass
+        started = time.process_time()
+        readings = list(read(pictures, kind))
+        seconds = time.process_time() - started
+        text, confidence, accepted = (list(column) for column in zip(*readings, strict=True))
+        sets[name] = {"text": text, "confidence": confidence, "accepted": accepted}
+        sets[name]["cpu_ms"] = 1000 * seconds / len(pictures)
+        print(f"{options.reader}: {name}: {sets[name]['cpu_ms']:.2f} ms each", flush=True)
+    versions = {package: importlib.metadata.version(package) for package in packages}
+    record = {"versions": {"python": platform.python_version(), **versions}, "sets": sets}
+    options.out.write_text(json.dumps(record))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,272 @@
+"""Compare readers by what they accept and misread, on the same pictures.
+
+python benchmarks/selective.py render build/pictures
+PYTHON benchmarks/peers/reading.py READER build/pictures build/READER.json    # for each reader
+python benchmarks/selective.py compare build/pictures build/*.json --out RECORD.json --figure F.svg
+
+The first of the readings is the reference of the paired tests (McNemar 1947): today's tenfold.
+Readers that do not say what they accept get the threshold at which they accept as many pictures of
+digits as the reference does, one for single digits and one for numbers. It is chosen on these very
+pictures, to their advantage.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from measurement import save
+
+from tenfold.artifacts.evaluation import OperatingPoint, RiskCoverage
+from tenfold.data.pictures import Labelled
+from tenfold.data.sources import load_digits
+from tenfold.evaluation.metrics import wilson
+from tenfold.evaluation.risk_coverage import aurc_interval, measure_risk_coverage
+from tenfold.evaluation.statistics import mcnemar
+from tenfold.files import write_atomically
+from tenfold.rendering.held_out import HELD_OUT, held_out_fields
+from tenfold.rendering.picture_sets import load_pictures
+
+FOREIGN = ("optical", "font-digits", "documents", "font-letters", "blanks-and-scribbles")
+FIELDS = 100  # pictures of each set of `HELD_OUT`
+FIRST = {"documents": 1000, "blanks-and-scribbles": 500}  # of larger sets
+LABELS = "labels.json"
+TOTALS = {"all digits and non-digits": ("single", "non-digit"), "all numbers": ("number",)}
+
+Json = Any
+Flags = npt.NDArray[np.bool_]
+
+
+def pictures_of(name: str) -> tuple[str, Sequence[Labelled]]:
+    """Return the kind of a set, its pictures and their labels."""
+    if name in HELD_OUT:
+        return "number", list(held_out_fields(name, load_digits("mnist", "test"), FIELDS))
+    found = load_pictures(name, n=FIRST.get(name))
+    return found.kind, list(zip(found.pictures, found.labels, strict=True))
+
+
+def render(folder: Path, sets: Sequence[str]) -> None:
+    """Write the pictures of each set, and apart from them the labels."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / LABELS
+    labels = json.loads(path.read_text()) if path.exists() else {}
+    for spec in sets:
+        name = Path(spec).name
+        kind, labelled = pictures_of(spec)
+        arrays: dict[str, npt.NDArray[Any]] = {
+            str(index): picture for index, (picture, _) in enumerate(labelled)
+        }
+        arrays["kind"] = np.array(kind)
+        np.savez(folder / f"{name}.npz", allow_pickle=False, **arrays)
+        labels[name] = {"kind": kind, "labels": [label for _, label in labelled]}
+        write_atomically(path, json.dumps(labels))
+        print(f"{name}: {len(labelled)} pictures", flush=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Readings:
+    """What a reader made of a set, or of several.
+
+    Attributes:
+        right: bool[n], read as labelled; of non-digits: not accepted.
+        wrong: bool[n], read as something else than the label; a non-digit that is read is wrong.
+        accepted: bool[n].
+        confidence: float[n], 0 where nothing was read.
+        on_curve: bool[n], false where nothing stands and nothing was read.
+        digits: int[n], how many the label has.
+        cpu_ms: float[n], user and system time of each picture; a mean over its set.
+    """
+
+    right: Flags
+    wrong: Flags
+    accepted: Flags
+    confidence: npt.NDArray[np.float64]
+    on_curve: Flags
+    digits: npt.NDArray[np.int64]
+    cpu_ms: npt.NDArray[np.float64]
+
+    @property
+    def accepted_wrong(self) -> Flags:
+        """Accepted, and not read as labelled."""
+        return self.accepted & self.wrong
+
+
+def readings_of(kind: str, labels: Sequence[str], found: Json, least: float) -> Readings:
+    """Compare texts with labels. Without a rule of the reader, `least` confidence is accepted."""
+    texts, own = np.array(found["text"]), found["accepted"][0] is not None
+    is_read = texts != ""
+    confidence = np.where(is_read, found["confidence"], 0.0)
+    accepted = np.array(found["accepted"], bool) if own else is_read & (confidence >= least)
+    wrong = texts != np.array(labels)
+    return Readings(
+        right=~accepted if kind == "non-digit" else ~wrong,
+        wrong=wrong,
+        accepted=accepted,
+        confidence=confidence,
+        on_curve=is_read | (np.array(labels) != ""),
+        digits=np.array([sum(map(str.isdigit, label)) for label in labels]),
+        cpu_ms=np.full(len(labels), found["cpu_ms"]),
+    )
+
+
+def joined(sets: Sequence[Readings]) -> Readings:
+    """Return the readings of several sets as those of one."""
+    return Readings(
+        **{
+            field.name: np.concatenate([getattr(one, field.name) for one in sets])
+            for field in fields(Readings)
+        }
+    )
+
+
+def threshold_of(labels: Json, found: Json, reference: Mapping[str, Readings], of: str) -> float:
+    """Return the confidence at which a reader accepts as many pictures of digits as another."""
+    sets = [name for name in found if labels[name]["kind"] == of and name in reference]
+    count = sum(int(reference[name].accepted.sum()) for name in sets)
+    values = [readings_of(of, labels[name]["labels"], found[name], 0).confidence for name in sets]
+    ordered = np.sort(np.concatenate([*values, [0.0]]))[::-1]
+    return float(ordered[min(count, len(ordered)) - 1]) if count else 1.0
+
+
+def compared(labels: Json, records: Mapping[str, Json]) -> dict[str, dict[str, Readings]]:
+    """Return the readings of each reader, set by set; the first reader is the reference."""
+    result: dict[str, dict[str, Readings]] = {}
+    for reader, record in records.items():
+        found = record["sets"]
+        reference = next(iter(result.values()), {})
+        least = {of: threshold_of(labels, found, reference, of) for of in ("single", "number")}
+        least["non-digit"] = least["single"]
+        result[reader] = {
+            name: readings_of(labels[name]["kind"], labels[name]["labels"], one, least[kind])
+            for name, one in found.items()
+            if (kind := labels[name]["kind"])
+        }
+    return result
+
+
+def add_totals(labels: Json, sets: dict[str, Readings]) -> None:
+    """Add all sets of one digit, and all of numbers, as one set each."""
+    for title, kinds in TOTALS.items():
+        members = [one for name, one in sets.items() if labels[name]["kind"] in kinds]
+        if len(members) > 1:
+            sets[title] = joined(members)
+
+
+def curve_of(one: Readings) -> RiskCoverage:
+    """Return the risk-coverage curve."""
+    accepted, wrong = int(one.accepted.sum()), int(one.accepted_wrong.sum())
+    chosen = OperatingPoint(confidence=None, accepted=accepted, wrong=wrong)
+    on_curve = one.on_curve
+    return measure_risk_coverage(one.confidence[on_curve], one.wrong[on_curve], chosen)
+
+
+def paired(reference: Flags, other: Flags) -> dict[str, float]:
+    """Count what is only one reader's, with McNemar's exact p."""
+    first, second = int((reference & ~other).sum()), int((other & ~reference).sum())
+    p = float(f"{mcnemar(first, second):.3g}")
+    return {"only_reference": first, "only_this": second, "p": p}
+
+
+def figures_of(one: Readings, reference: Readings | None) -> Json:
+    """Return the figures of a reader on a set, beside the reference's."""
+    n, wrong, digits = len(one.right), int(one.accepted_wrong.sum()), int(one.digits.sum())
+    found: Json = {
+        "pictures": n,
+        "right": int(one.right.sum()),
+        "right_interval": wilson(int(one.right.sum()), n),
+        "accepted": int(one.accepted.sum()),
+        "accepted_wrong": wrong,
+        "accepted_wrong_interval": wilson(wrong, n),
+        "cpu_ms_per_picture": round(float(one.cpu_ms.mean()), 2),
+    }
+    if digits:
+        curve = curve_of(one)
+        interval = aurc_interval(one.confidence[one.on_curve], one.wrong[one.on_curve])
+        found |= {"aurc": curve.aurc, "aurc_interval": interval, "excess_aurc": curve.excess_aurc}
+        found["cpu_ms_per_digit"] = round(float(one.cpu_ms.sum()) / digits, 2)
+    if reference is not None:
+        found["right_paired"] = paired(reference.right, one.right)
+        found["accepted_wrong_paired"] = paired(reference.accepted_wrong, one.accepted_wrong)
+    return found
+
+
+def table_rows(name: str, readers: Mapping[str, Json]) -> Iterator[str]:
+    """Yield a line of the table for each reader of a set."""
+    for reader, f in readers.items():
+        n = f["pictures"]
+        shares = [
+            f"{100 * f[key] / n:.2f} % ({100 * low:.1f}–{100 * high:.1f})"
+            for key in ("accepted_wrong", "right")
+            for low, high in [f[f"{key}_interval"]]
+        ]
+        area = f"{100 * f['aurc']:.3f}" if "aurc" in f else "–"
+        p = [
+            f"{f[key]['p']:.2g}" if key in f else ""
+            for key in ("accepted_wrong_paired", "right_paired")
+        ]
+        cells = [f"`{name}`", f"{n:,}", reader, shares[0], p[0], f"{100 * f['accepted'] / n:.1f} %"]
+        cells += [
+            shares[1],
+            p[1],
+            area,
+            f"{f.get('cpu_ms_per_digit', f['cpu_ms_per_picture']):.1f}",
+        ]
+        yield "| " + " | ".join(cells) + " |"
+
+
+def compare(folder: Path, files: Sequence[Path], out: Path | None, figure: Path | None) -> None:
+    """Print a table; write the record and the figure."""
+    labels = json.loads((folder / LABELS).read_text())
+    records = {file.stem: json.loads(file.read_text()) for file in files}
+    readings = compared(labels, records)
+    for sets in readings.values():
+        add_totals(labels, sets)
+    first = files[0].stem
+    result = {
+        name: {
+            reader: figures_of(sets[name], None if reader == first else reference)
+            for reader, sets in readings.items()
+            if name in sets
+        }
+        for name, reference in readings[first].items()
+    }
+    print("| set | n | reader | accepted and wrong | p | accepted | right | p | area, % | CPU ms |")
+    print("|---" * 10 + "|")
+    for name, readers in result.items():
+        print("\n".join(table_rows(name, readers)))
+    save(out, versions={name: record["versions"] for name, record in records.items()}, sets=result)
+    if figure:
+        from tenfold.report.figures import risk_coverage_figure
+
+        total = next(iter(TOTALS))
+        curves = {
+            reader: curve_of(sets[total]) for reader, sets in readings.items() if total in sets
+        }
+        write_atomically(figure, risk_coverage_figure("risk-coverage", curves).svg)
+
+
+def main() -> None:
+    """Render pictures, or compare what readers made of them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    rendering = commands.add_parser("render")
+    rendering.add_argument("folder", type=Path)
+    rendering.add_argument("--sets", nargs="+", default=[*FOREIGN, "document-numbers", *HELD_OUT])
+    comparing = commands.add_parser("compare")
+    comparing.add_argument("folder", type=Path)
+    comparing.add_argument("files", type=Path, nargs="+", help="the reference first")
+    comparing.add_argument("--out", type=Path)
+    comparing.add_argument("--figure", type=Path)
+    options = parser.parse_args()
+    if options.command == "render":
+        render(options.folder, options.sets)
+    else:
+        compare(options.folder, options.files, options.out, options.figure)
+
+
+if __name__ == "__main__":
+    main()
