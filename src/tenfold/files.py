@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,6 +65,29 @@ def writing(name: object) -> Iterator[None]:
         yield
     except OSError as error:
         raise WriteError(f"{name}: cannot be written ({error.strerror}); {_fix(error)}") from error
+
+
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Give an empty folder that becomes `path` if the `with` ends without an error.
+
+    Raises:
+        WriteError: `path` is there and no empty folder, or cannot be written.
+    """
+    with writing(f"--out {path}"):
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise WriteError(f"--out {path}: is not an empty folder; name a new one")
+        target = path.resolve()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        staging = tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.")
+    with staging:
+        folder = Path(staging.name, target.name)
+        folder.mkdir()
+        yield folder
+        with writing(f"--out {path}"):
+            if target.exists():
+                target.rmdir()
+            folder.replace(target)
 
 
 @contextlib.contextmanager

@@ -5,13 +5,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from made_bundles import made_network
 from sklearn.datasets import load_digits as optical
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from tenfold import DigitClassifier, load_digits
+from tenfold import Bundle, DigitClassifier, Digits, NetworkConfig, load_digits
+from tenfold.bundle.format import BundleConfig, BundleFacts
+from tenfold.bundle.save import save_bundle
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -70,3 +75,57 @@ def test_it_goes_into_pipelines_and_cross_validation() -> None:
 def test_more_than_ten_classes_are_refused() -> None:
     with pytest.raises(ValueError, match="11 classes; the network has 10"):
         DigitClassifier().fit(np.eye(11), np.arange(11))
+
+
+def crossed_sevens(digits: Digits) -> tuple[Any, Any]:
+    """Return rows and labels of a writer who crosses every 7."""
+    chosen = digits.subset(torch.nonzero(digits.labels == 7)[:, 0])
+    images = chosen.images.clone()
+    images[:, 13:15, 2:26] = 255
+    return images.numpy().reshape(len(images), -1), chosen.labels.numpy()
+
+
+def test_corrections_are_learned_and_the_rest_is_kept() -> None:
+    digits = load_digits("synthetic", "train").subset(range(600))
+    flat, labels = digits.images.numpy().reshape(600, -1), digits.labels.numpy()
+    classifier = DigitClassifier(str(QUICK), iterations=150).fit(flat, labels)
+    images, answers = crossed_sevens(digits)
+    before, others = classifier.score(images[20:], answers[20:]), classifier.score(flat, labels)
+    assert before < 0.8
+    assert classifier.partial_fit(images[:20], answers[:20]) is classifier
+    assert 1 - classifier.score(images[20:], answers[20:]) < (1 - before) / 2
+    assert classifier.score(flat, labels) > others - 0.01
+    with pytest.raises(ValueError, match="y has 12, which is not one of the classes"):
+        classifier.partial_fit(images[:3], [7, 12, 7])
+
+
+def test_the_first_call_of_partial_fit_trains_with_the_classes_that_it_names() -> None:
+    digits = load_digits("synthetic", "train").subset(range(100))
+    flat, labels = digits.images.numpy().reshape(100, -1), digits.labels.numpy()
+    with pytest.raises(ValueError, match="classes: name all labels"):
+        DigitClassifier(str(QUICK)).partial_fit(flat, labels)
+    few = labels < 7
+    part = DigitClassifier(str(QUICK)).partial_fit(flat[few], labels[few], classes=range(10))
+    assert part.classes_.tolist() == list(range(10))
+    fitted = DigitClassifier(str(QUICK)).fit(flat, labels)
+    whole = DigitClassifier(str(QUICK)).partial_fit(flat, labels, classes=range(10))
+    np.testing.assert_array_equal(whole.predict_proba(flat), fitted.predict_proba(flat))
+
+
+def test_a_bundle_s_network_is_trained_on(tmp_path: Path) -> None:
+    config = NetworkConfig(widths=(4,), fully_connected=(), normalisation="batch")
+    network = made_network(config, 0)
+    facts = BundleFacts(recipe="smoke", data="synthetic")
+    bundle = BundleConfig(name="one", members=(config,), facts=facts)
+    save_bundle(tmp_path, bundle, [network.state_dict()], "")
+    digits = load_digits("synthetic", "test").subset(range(30))
+    flat, labels = digits.images.numpy().reshape(30, -1), digits.labels.numpy()
+    classifier = DigitClassifier(bundle=str(tmp_path), iterations=1)
+    with pytest.raises(NotFittedError):
+        classifier.predict(flat)
+    classifier.partial_fit(flat[:3], labels[:3])
+    assert classifier.classes_.tolist() == list(range(10))
+    expected = Bundle.load(tmp_path).probabilities(digits.images)
+    # One iteration moves the weights a little: they are the bundle's, not drawn ones.
+    difference = np.abs(classifier.predict_proba(flat) - expected).max()
+    assert 0 < difference < 0.1

@@ -168,3 +168,54 @@ class AuditResult(Artifact):
     accuracy: Fraction = Field(description="labels that agree with networks that never saw them")
     temperature: Finite = Field(gt=0)
     suspects: tuple[Suspect, ...]
+
+
+MAX_LOSS_POINTS = 0.05
+"""How many percentage points of pictures a tuned bundle may lose."""
+
+
+class BeforeAndAfter(Artifact):
+    """How many pictures of a set are read rightly before and after tuning."""
+
+    name: str = Field(description="the set")
+    pictures: Count
+    before: Count = Field(description="right with the bundle that was tuned")
+    after: Count = Field(description="right with the tuned bundle")
+
+    @property
+    def points(self) -> float:
+        """What was won, in percentage points; below 0 if something was lost."""
+        return 100 * (self.after - self.before) / self.pictures
+
+
+class TuningResult(Artifact):
+    """What `tenfold tune` prints."""
+
+    bundle_sha256: str = Field(description="of the `bundle.json` that was tuned")
+    data: NamedImageSet = Field(description="the corrections")
+    folds: Count = Field(description="of the cross-validation")
+    corrections: BeforeAndAfter = Field(
+        description="each correction judged by networks that were tuned without it"
+    )
+    test_images: BeforeAndAfter = Field(description="of the data set that the bundle is from")
+    foreign_sets: tuple[BeforeAndAfter, ...] = Field(description="pictures of other origin")
+    seconds: Finite
+
+    @property
+    def foreign(self) -> BeforeAndAfter | None:
+        """The foreign sets together; None where none can be had."""
+        sets = self.foreign_sets
+        if not sets:
+            return None
+        return BeforeAndAfter(
+            name="foreign sets",
+            pictures=sum(each.pictures for each in sets),
+            before=sum(each.before for each in sets),
+            after=sum(each.after for each in sets),
+        )
+
+    @property
+    def losses(self) -> list[BeforeAndAfter]:
+        """What has lost too much: the test images, or the foreign sets together."""
+        measured = (self.test_images, self.foreign)
+        return [each for each in measured if each and each.points < -MAX_LOSS_POINTS]

@@ -1,6 +1,6 @@
 """Batches of digits: sampled, deskewed, replaced by outliers, moved, degraded."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from tenfold.augmentation.degradations import Degradations, degrade
 from tenfold.augmentation.geometric import Augmentation, augment
-from tenfold.augmentation.outlier_exposure import OutlierExposure, image_banks, replace_images
+from tenfold.augmentation.outlier_exposure import ImageBank, replace_images
 from tenfold.data.deskew import deskewed
 from tenfold.data.digits import Digits
 from tenfold.data.sampling import IndexStream
@@ -27,7 +27,7 @@ class DigitBatches:
         images_before: how many images the iterations before a step use, in all.
         augmentation: how images are moved, and how many are deskewed first.
         degradations: what is then done to them.
-        outlier_exposure: what replaces some of them.
+        banks: what replaces some of the images before they are moved.
         seed: decides the order of images and all other draws.
         device: where batches are made; random numbers are drawn on the CPU, whatever it is.
 
@@ -44,7 +44,7 @@ class DigitBatches:
         *,
         augmentation: Augmentation,
         degradations: Degradations,
-        outlier_exposure: OutlierExposure,
+        banks: Sequence[ImageBank],
         seed: int,
         device: torch.device,
     ) -> None:
@@ -55,7 +55,7 @@ class DigitBatches:
         self.seed = seed
         self.device = device
         self.stream = IndexStream(len(digits), derive_seed(seed, "order"))
-        self.banks = image_banks(outlier_exposure, seed)
+        self.banks = banks
         self.labels = digits.labels.to(device)
         self.images = digits.images.to(device)
         if augmentation.deskew:  # each image, then each deskewed

@@ -4,6 +4,7 @@ A non-digit's target is the uniform distribution over the classes (Hendrycks, Ma
 2019, "Deep anomaly detection with outlier exposure").
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -65,14 +66,14 @@ def image_banks(config: OutlierExposure, seed: int) -> list[ImageBank]:
 
 
 def replace_images(
-    images: Tensor, labels: Tensor, banks: list[ImageBank], generator: torch.Generator
+    images: Tensor, labels: Tensor, banks: Sequence[ImageBank], generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Replace the first images of a batch, which is in random order, by draws from the banks.
 
     Args:
         images: uint8[n, 28, 28].
         labels: int64[n].
-        banks: as of `image_banks`.
+        banks: such as those of `image_banks`.
         generator: source of the draws, on the CPU.
 
     Returns:

@@ -20,6 +20,7 @@ from tenfold.cli.report import report
 from tenfold.cli.serve import serve
 from tenfold.cli.sweep import sweep
 from tenfold.cli.train import train
+from tenfold.cli.tune import tune
 from tenfold.errors import EXTRA_OF_MODULE, MissingExtraError, TenfoldError
 from tenfold.files import mendable_in_one_line
 from tenfold.text import escape
@@ -55,6 +56,7 @@ def options(
 
 for command in (
     train,
+    tune,
     read,
     serve,
     repeat,

@@ -1,6 +1,5 @@
 """`tenfold export`."""
 
-import tempfile
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -8,7 +7,7 @@ import typer
 
 from tenfold.cli.output import JsonFlag, console, print_json
 from tenfold.errors import TenfoldError
-from tenfold.files import writing
+from tenfold.files import new_folder, writing
 
 Format = Literal["onnx", "web", "bundle"]
 
@@ -67,17 +66,8 @@ def _export_bundle(source: Path, out: Path) -> tuple[dict[str, Any], str]:
     """
     from tenfold.bundle.save import copy_bundle
 
-    with writing(f"--out {out}"):
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise TenfoldError(f"--out {out}: is not an empty folder; name a new one")
-        folder = out.resolve()
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as staging:
-            copy = Path(staging, folder.name)
-            copy_bundle(source, copy)
-            if folder.exists():
-                folder.rmdir()
-            copy.replace(folder)
+    with new_folder(out) as folder, writing(f"--out {out}"):
+        copy_bundle(source, folder)
     return {"folder": str(out)}, f"{out}: a bundle of the current format"
 
 

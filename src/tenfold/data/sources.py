@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from tenfold.data.archive import unpacked
 from tenfold.data.download import CsvWheel, LocalFolder, Mirror, Source, file_sha256
 from tenfold.data.folder import load_folder
 from tenfold.data.idx import Bytes, read_idx
@@ -116,10 +117,10 @@ def load_digits(spec: str = "mnist", split: Split = "train", cache: Path | None 
     """Load one split of a data set into memory, fetching it first when the cache lacks it.
 
     Args:
-        spec: a name in `datasets`, or the path of a folder: of IDX files under MNIST's names
-            (plain or ``.gz``), or of images as `load_folder` takes them. A folder of images with
-            ``train`` and ``test`` sub-folders has two splits. In any other folder of images,
-            both splits are the same.
+        spec: a name in `datasets`, or the path of a folder or of a zip of one: of IDX files under
+            MNIST's names (plain or ``.gz``), or of images as `load_folder` takes them. A folder of
+            images with ``train`` and ``test`` sub-folders has two splits. In any other folder of
+            images, both splits are the same.
         split: ``train`` or ``test``.
         cache: see `cache_folder`.
 
@@ -255,6 +256,11 @@ def _load_cached(name: str, split: Split, folder: Path) -> tuple[Bytes, Bytes]:
 
 
 def _load_own(folder: Path, split: Split) -> tuple[Bytes, Bytes | np.ndarray]:
+    with unpacked(folder) as contents:
+        return _load_own_folder(contents, split)
+
+
+def _load_own_folder(folder: Path, split: Split) -> tuple[Bytes, Bytes | np.ndarray]:
     if not folder.is_dir():
         raise DataError(f"{folder}: no such data set or folder; data sets: {', '.join(datasets())}")
     if any(folder.glob("*-images?idx3-ubyte*")):

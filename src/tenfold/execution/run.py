@@ -16,11 +16,11 @@ from tenfold.artifacts.evaluation import Evaluation, RunEvaluation
 from tenfold.artifacts.training import Manifest
 from tenfold.bundle.format import SHIPPED
 from tenfold.bundle.torch_bundle import Bundle
-from tenfold.data.digits import Digits, concatenate, stratified_split
-from tenfold.data.seeds import derive_seed
+from tenfold.data.digits import Digits
 from tenfold.data.sources import load_digits
 from tenfold.errors import RunError
 from tenfold.evaluation.evaluate import evaluate_bundle
+from tenfold.training.digits import recipe_digits
 from tenfold.training.recipe import Recipe, load_recipe
 
 
@@ -89,21 +89,8 @@ class Run:
         return Bundle.load(self.path / "bundle")
 
     def digits(self) -> tuple[Digits, Digits]:
-        """Return what the run trains on and what its curves are measured on.
-
-        The validation images are the same for every seed, so that seeds can be compared.
-        """
-        config = self.recipe.data
-        training = load_digits(config.spec, "train")
-        training, validation = stratified_split(
-            training, config.validation, derive_seed("validation")
-        )
-        if config.also:
-            added = [load_digits(spec, "train") for spec in config.also]
-            training = concatenate([training, *added])
-        if config.monitor == "test":
-            return training, load_digits(config.spec, "test")
-        return training, validation
+        """Return what the run trains on and what its curves are measured on."""
+        return recipe_digits(self.recipe)
 
     def evaluate(self, data: str | None = None) -> Evaluation:
         """Measure the run's bundle on the test images of `data` (default: what it trained on)."""

@@ -1,6 +1,6 @@
 """The task of a recipe: classify digits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import torch
@@ -9,8 +9,10 @@ from torch import Tensor
 from tenfold.artifacts.evaluation import KeepRule
 from tenfold.artifacts.training import JournalRecord, TrainingRecord
 from tenfold.augmentation.batches import DigitBatches
-from tenfold.data.digits import Digits
+from tenfold.augmentation.outlier_exposure import ImageBank, image_banks
+from tenfold.data.digits import Digits, concatenate, stratified_split
 from tenfold.data.seeds import derive_seed
+from tenfold.data.sources import load_digits
 from tenfold.model.network import DigitNetwork
 from tenfold.model.trainable import TrainableNetwork
 from tenfold.training.loss import nll_sum
@@ -26,12 +28,33 @@ SCORES: dict[KeepRule, Callable[[Metrics], float] | None] = {
 }
 
 
-def digit_task(
+def recipe_digits(recipe: Recipe) -> tuple[Digits, Digits]:
+    """Return what a recipe trains on and what its curves are measured on.
+
+    The validation images are the same for every seed, so that seeds can be compared.
+
+    Raises:
+        DataError: the data cannot be had.
+    """
+    config = recipe.data
+    training = load_digits(config.spec, "train")
+    training, validation = stratified_split(training, config.validation, derive_seed("validation"))
+    if config.also:
+        training = concatenate([training, *(load_digits(spec, "train") for spec in config.also)])
+    if config.monitor == "test":
+        return training, load_digits(config.spec, "test")
+    return training, validation
+
+
+def digit_task(  # noqa: PLR0913 - a task's parts, each replaceable
     recipe: Recipe,
     member: int,
     training: Digits,
     monitored: Digits | None = None,
     device: torch.device | str = "cpu",
+    *,
+    initial: Mapping[str, Tensor] | None = None,
+    banks: Sequence[ImageBank] | None = None,
 ) -> Task:
     """Return what a member of a recipe's ensemble is trained on.
 
@@ -41,21 +64,30 @@ def digit_task(
         training: images to train on.
         monitored: images that evaluations measure, if there are any.
         device: where it is trained.
+        initial: state dict of the network that training starts from; by default its weights are
+            drawn.
+        banks: images that replace some of a batch; by default the recipe's outlier exposure.
     """
     device = torch.device(device)
     seed = derive_seed(recipe.seed, "member", member)
-    weights = torch.Generator().manual_seed(derive_seed(seed, "weights"))
+    network = DigitNetwork(recipe.network)
+    if initial is None:
+        network.initialise(torch.Generator().manual_seed(derive_seed(seed, "weights")))
+    else:
+        network.load_state_dict(initial)
+    if banks is None:
+        banks = image_banks(recipe.outlier_exposure, seed)
     batches = DigitBatches(
         training,
         recipe.schedule.images_before,
         augmentation=recipe.augmentation,
         degradations=recipe.degradations,
-        outlier_exposure=recipe.outlier_exposure,
+        banks=banks,
         seed=seed,
         device=device,
     )
     return Task(
-        network=DigitNetwork(recipe.network).initialise(weights).to(device),
+        network=network.to(device),
         batches=batches,
         loss=partial(nll_sum, label_smoothing=recipe.training.label_smoothing),
         seed=seed,

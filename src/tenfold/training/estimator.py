@@ -1,6 +1,7 @@
 """A scikit-learn classifier: arrays in, arrays out, for pipelines and cross-validation."""
 
 import math
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -11,11 +12,15 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from tenfold.data.digits import Digits
+from tenfold.augmentation.outlier_exposure import ImageBank, image_banks
+from tenfold.bundle.torch_bundle import Bundle
+from tenfold.data.digits import Digits, concatenate
 from tenfold.data.mnist import CLASSES, SIDE
 from tenfold.data.normalization import resize_matrix
+from tenfold.model.config import NetworkConfig
 from tenfold.model.network import DigitNetwork
-from tenfold.training.digits import digit_task
+from tenfold.training.digits import digit_task, recipe_digits
+from tenfold.training.fine_tuning import FineTuning, fine_tune, recipe_of
 from tenfold.training.hardware import choose_placement
 from tenfold.training.recipe import Recipe, load_recipe
 from tenfold.training.trainer import Trainer
@@ -35,12 +40,18 @@ class DigitClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     28×28; the least training value becomes black and the largest white. Labels may be of any kind,
     at most ten different ones.
 
+    `partial_fit` trains on: what it is given is learned as corrections, while what the network was
+    trained on is replayed, so that it is not forgotten. For that `fit` keeps its images.
+
     All of scikit-learn's own checks pass. Probabilities are computed in float64: in float32 their
     seventh digit depends on the number of rows that are predicted together.
 
     Args:
         recipe: a shipped recipe's name or a TOML file; its ensemble size and data set are ignored.
+        bundle: a bundle folder, or a shipped bundle's name, whose first network `partial_fit`
+            starts from; the data that it was trained on is replayed. `fit` trains the recipe.
         iterations: of all stages together, which are scaled to fit; the recipe's own if None.
+            `partial_fit` takes as many, but at most 120.
         device: auto, cpu, cuda or mps.
         random_state: seed of weights, order and augmentation.
 
@@ -53,11 +64,13 @@ class DigitClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         self,
         recipe: str = "swift",
         *,
+        bundle: str | None = None,
         iterations: int | None = None,
         device: str = "auto",
         random_state: Any = 0,  # noqa: ANN401 - whatever scikit-learn takes
     ) -> None:
         self.recipe = recipe
+        self.bundle = bundle
         self.iterations = iterations
         self.device = device
         self.random_state = random_state
@@ -71,24 +84,43 @@ class DigitClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         """
         features, labels = validate_data(self, X, y)
         check_classification_targets(labels)
-        self.classes_, codes = np.unique(labels, return_inverse=True)
-        if len(self.classes_) == 1:
-            raise ValueError("y has one class; a classifier needs at least two")
-        if len(self.classes_) > CLASSES:
-            raise ValueError(f"y has {len(self.classes_)} classes; the network has {CLASSES}")
-        self._low, self._range = float(features.min()), float(np.ptp(features))
-        images = torch.from_numpy(self._images(features))
-        digits = Digits(images, torch.from_numpy(codes.astype(np.int64)), "X", "an array")
-        recipe = self._recipe()
-        where = choose_placement(self.device)
-        task = digit_task(recipe, 0, digits, device=where.device)
-        trainer = Trainer(task, recipe.training, recipe.ema, where.dtype)
-        while trainer.step_count < recipe.schedule.iterations:
-            trainer.step()
-        state = trainer.state_dict()
-        self._config = recipe.network
-        self._state = {name: tensor.cpu().numpy() for name, tensor in state.items()}
-        return self
+        self._start(features, labels)
+        return self._train(features, labels)
+
+    def partial_fit(
+        self,
+        X: npt.ArrayLike,  # noqa: N803
+        y: npt.ArrayLike,
+        classes: npt.ArrayLike | None = None,
+    ) -> Self:
+        """Learn corrections X [n, features] with labels y [n], beside what was learned before.
+
+        Without a bundle, the first call trains as `fit` does. With one, the classes are the digits
+        0 … 9, and 784 features are images as the bundle's networks see them.
+
+        Args:
+            X: as `fit` takes it; n may be 1.
+            y: labels, each one of `classes`.
+            classes: all labels that there are; needed by the first call without a bundle.
+
+        Raises:
+            ValueError: a label that is not one of the classes, or no classes.
+            TenfoldError: the bundle or its training data cannot be had.
+        """
+        first = not hasattr(self, "classes_")
+        features, labels = validate_data(self, X, y, reset=first)
+        check_classification_targets(labels)
+        if first and self.bundle is not None:
+            self._start(features, np.arange(CLASSES))
+            network = Bundle.load(self.bundle).networks[0]
+            self._keep(network.config, network.state_dict())
+            self._replayed: Digits | None = None
+        elif first:
+            if classes is None:
+                raise ValueError("classes: name all labels in the first call of partial_fit")
+            self._start(features, np.asarray(classes))
+            return self._train(features, labels)
+        return self._fine_tune(features, labels)
 
     def predict_proba(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:  # noqa: N803
         """Return the probability of each of `classes_`: float64 [n, classes].
@@ -115,16 +147,76 @@ class DigitClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         labels: npt.NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]
         return labels
 
+    def _start(self, features: npt.NDArray[Any], labels: npt.NDArray[Any]) -> None:
+        """Learn which classes there are, and which value is black and which white."""
+        self.classes_ = np.unique(labels)
+        if len(self.classes_) == 1:
+            raise ValueError("y has one class; a classifier needs at least two")
+        if len(self.classes_) > CLASSES:
+            raise ValueError(f"y has {len(self.classes_)} classes; the network has {CLASSES}")
+        self._low, self._range = float(features.min()), float(np.ptp(features))
+        self._corrections: list[Digits] = []
+
+    def _train(self, features: npt.NDArray[Any], labels: npt.NDArray[Any]) -> Self:
+        """Train the recipe on everything."""
+        digits = self._replayed = self._digits(features, labels)
+        recipe = self._recipe()
+        where = choose_placement(self.device)
+        task = digit_task(recipe, 0, digits, device=where.device)
+        trainer = Trainer(task, recipe.training, recipe.ema, where.dtype)
+        while trainer.step_count < recipe.schedule.iterations:
+            trainer.step()
+        self._keep(recipe.network, trainer.state_dict())
+        return self
+
+    def _fine_tune(self, features: npt.NDArray[Any], labels: npt.NDArray[Any]) -> Self:
+        """Train on with corrections."""
+        self._corrections = [*self._corrections, self._digits(features, labels)]
+        corrections, replayed, seed = concatenate(self._corrections), self._replayed, self._seed()
+        if replayed is None:
+            recipe = recipe_of(str(self.bundle))
+            replayed, _ = recipe_digits(recipe)
+        else:
+            recipe = load_recipe(self.recipe)
+        settings = FineTuning()
+        iterations = min(self.iterations or settings.iterations, settings.iterations)
+        settings = settings.model_copy(update={"iterations": iterations})
+        state = fine_tune(
+            settings.recipe(recipe, self._config, seed),
+            {name: torch.from_numpy(value) for name, value in self._state.items()},
+            ImageBank(corrections.images, corrections.labels, settings.share),
+            replayed,
+            image_banks(recipe.outlier_exposure, seed),
+            placement=choose_placement(self.device),
+        )
+        self._keep(self._config, state)
+        return self
+
+    def _keep(self, config: NetworkConfig, state: Mapping[str, torch.Tensor]) -> None:
+        """Keep a network as plain arrays, which can be pickled without torch's storages."""
+        self._config = config
+        self._state = {name: tensor.cpu().numpy() for name, tensor in state.items()}
+
+    def _digits(self, features: npt.NDArray[Any], labels: npt.NDArray[Any]) -> Digits:
+        """Turn rows of features and labels into images and codes."""
+        codes = np.searchsorted(self.classes_, labels).clip(max=len(self.classes_) - 1)
+        if (unknown := self.classes_[codes] != labels).any():
+            raise ValueError(f"y has {labels[unknown][0]!r}, which is not one of the classes")
+        images = torch.from_numpy(self._images(features))
+        return Digits(images, torch.from_numpy(codes.astype(np.int64)), "X", "an array")
+
+    def _seed(self) -> int:
+        return int(check_random_state(self.random_state).randint(2**31))
+
     def _recipe(self) -> Recipe:
         """Return the recipe with this seed and this length."""
-        seed = int(check_random_state(self.random_state).randint(2**31))
         recipe = load_recipe(self.recipe)
         scale = (self.iterations or recipe.schedule.iterations) / recipe.schedule.iterations
         lengths = {
             f"training.stages.{k}.iterations": max(1, round(scale * stage.iterations))
             for k, stage in enumerate(recipe.training.stages)
         }
-        return recipe.changed({"seed": seed, **lengths})
+        return recipe.changed({"seed": self._seed(), **lengths})
 
     def _images(self, features: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         """Turn rows of features into images uint8 [n, 28, 28]."""

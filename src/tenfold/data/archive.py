@@ -1,0 +1,50 @@
+"""A zip of a folder of images, such as the page's corrections, in place of the folder."""
+
+import contextlib
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from tenfold.errors import DataError
+
+MAX_ENTRIES = 100_000
+MAX_UNPACKED_BYTES = 512 * 2**20
+
+
+@contextlib.contextmanager
+def unpacked(path: Path) -> Iterator[Path]:
+    """Give the folder `path`, or the contents of the zip `path` as a temporary folder.
+
+    Messages of a `DataError` name the zip in place of the temporary folder.
+
+    Raises:
+        DataError: the zip is damaged, encrypted or too large.
+    """
+    if path.is_dir() or path.suffix.lower() != ".zip":
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="tenfold-") as folder:
+        _unpack(path, Path(folder))
+        try:
+            yield Path(folder)
+        except DataError as error:
+            raise DataError(str(error).replace(folder, str(path))) from error
+
+
+def _unpack(path: Path, folder: Path) -> None:
+    """Unpack a zip; names that lead out of the folder are cut by `zipfile`."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            if len(entries) > MAX_ENTRIES:
+                raise DataError(f"{path}: more than {MAX_ENTRIES:,} files; divide it")
+            if sum(entry.file_size for entry in entries) > MAX_UNPACKED_BYTES:
+                raise DataError(f"{path}: more than {MAX_UNPACKED_BYTES:,} bytes; divide it")
+            archive.extractall(folder)
+    except OSError as error:
+        reason = error.strerror or "a name in it is no file name"
+        raise DataError(f"{path}: cannot be read ({reason}); name a folder or a zip") from error
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, ValueError, EOFError) as error:
+        raise DataError(f"{path}: not a readable zip ({error}); name a folder or a zip") from error

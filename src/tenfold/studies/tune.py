@@ -1,0 +1,216 @@
+"""Tuning a bundle to corrections, and what that wins and loses.
+
+The networks are trained once a fold on the corrections of the other folds, then on all of them.
+What is measured of the result is read from the files that were written.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tenfold.artifacts.base import NamedImageSet
+from tenfold.artifacts.studies import BeforeAndAfter, TuningResult
+from tenfold.augmentation.outlier_exposure import ImageBank, image_banks
+from tenfold.bundle.format import CONFIG_FILE, find_bundle, read_card
+from tenfold.bundle.runtime import OnnxClassifier
+from tenfold.bundle.save import copy_bundle, save_bundle
+from tenfold.bundle.torch_bundle import Bundle
+from tenfold.cpu import available_cores
+from tenfold.data.digits import Digits
+from tenfold.data.seeds import derive_seed
+from tenfold.data.sources import load_digits
+from tenfold.errors import DataError, MissingExtraError
+from tenfold.evaluation.reader import evaluate_reader
+from tenfold.model.kernels.functional import tune_process
+from tenfold.model.network import DigitNetwork
+from tenfold.reading.reader import Reader
+from tenfold.rendering.picture_sets import load_pictures
+from tenfold.training.digits import recipe_digits
+from tenfold.training.fine_tuning import FineTuning, fine_tune, recipe_of
+from tenfold.training.hardware import choose_placement
+
+FOREIGN_SETS = ("optical", "font-digits", "font-letters")
+MAX_CORRECTIONS = 10_000
+
+OnProgress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuningConfig:
+    """How a bundle is tuned and measured.
+
+    Attributes:
+        learning: how long and how strongly corrections are learned.
+        folds: of the cross-validation.
+        foreign_sets: names of sets of pictures; those that cannot be had are left out.
+        seed: of the folds, of the order of images and of augmentation.
+        threads: CPU threads; all cores by default.
+    """
+
+    learning: FineTuning = field(default_factory=FineTuning)
+    folds: int = 3
+    foreign_sets: Sequence[str] = FOREIGN_SETS
+    seed: int = 0
+    threads: int | None = None
+
+
+def tune(
+    path: str | Path,
+    corrections: Digits,
+    folder: Path,
+    config: TuningConfig = TuningConfig(),
+    on_progress: OnProgress = lambda _what, _done, _all: None,
+) -> TuningResult:
+    """Write a bundle whose networks have learned corrections; all else stays as it was.
+
+    Args:
+        path: the bundle: see `find_bundle`.
+        corrections: images as the networks see them, with the right labels.
+        folder: where the new bundle is written: an empty folder.
+        config: how it is tuned and measured.
+        on_progress: called with what is done, and how many steps of how many.
+
+    Raises:
+        BundleError: the bundle is damaged, or nobody knows what it was trained on.
+        DataError: too few corrections or too many, or the training images cannot be had.
+    """
+    begun = time.monotonic()
+    tuner = _Tuner(path, corrections, config, on_progress)
+    cross_validated = tuner.cross_validate()
+    tuned = tuner.tune(corrections)
+    source = find_bundle(path) / CONFIG_FILE
+    sha256 = hashlib.sha256(source.read_bytes()).hexdigest()
+    copy_bundle(path, folder)
+    states = [network.state_dict() for network in tuned.networks]
+    save_bundle(folder, tuned.config, states, _card(path, sha256, len(corrections), config.seed))
+    return TuningResult(
+        bundle_sha256=sha256,
+        data=NamedImageSet(
+            name=corrections.name, images=len(corrections), sha256=corrections.sha256
+        ),
+        folds=config.folds,
+        corrections=cross_validated,
+        test_images=_compare_digits(path, folder, tuner.recipe.data.spec),
+        foreign_sets=tuple(_compare_pictures(path, folder, config.foreign_sets, on_progress)),
+        seconds=round(time.monotonic() - begun, 2),
+    )
+
+
+def deal_folds(labels: torch.Tensor, folds: int, seed: int) -> torch.Tensor:
+    """Return the fold of each label, int64[n]: each digit, and all together, dealt evenly."""
+    generator = torch.Generator().manual_seed(derive_seed(seed, "folds"))
+    order = torch.randperm(len(labels), generator=generator)
+    order = order[torch.argsort(labels[order], stable=True)]
+    fold = torch.empty_like(labels)
+    fold[order] = torch.arange(len(labels)) % folds
+    return fold
+
+
+class _Tuner:
+    """A bundle, what it was trained on, and the corrections."""
+
+    def __init__(
+        self, path: str | Path, corrections: Digits, config: TuningConfig, on_progress: OnProgress
+    ) -> None:
+        if not config.folds <= len(corrections) <= MAX_CORRECTIONS:
+            raise DataError(
+                f"{corrections.source}: {len(corrections):,} corrections; "
+                f"give {config.folds} to {MAX_CORRECTIONS:,}"
+            )
+        tune_process()
+        torch.set_num_threads(config.threads or available_cores())
+        self.placement = choose_placement()
+        self.bundle = Bundle.load(path)
+        self.recipe = recipe_of(path)
+        self.corrections = corrections
+        self.config = config
+        self.replayed, _ = recipe_digits(self.recipe)
+        on_progress("rendering", 0, 1)
+        self.banks = image_banks(self.recipe.outlier_exposure, derive_seed(config.seed, "banks"))
+        self.on_progress = on_progress
+        self.done = 0
+
+    def cross_validate(self) -> BeforeAndAfter:
+        """Judge each correction by the bundle, and by one that was tuned to the other folds."""
+        labels, images = self.corrections.labels, self.corrections.images
+        fold = deal_folds(labels, self.config.folds, self.config.seed)
+        right = 0
+        for number in range(self.config.folds):
+            tuned = self.tune(self.corrections.subset(torch.nonzero(fold != number)[:, 0]))
+            right += _count_right(tuned, images[fold == number], labels[fold == number])
+        before = _count_right(self.bundle, images, labels)
+        return BeforeAndAfter(
+            name=self.corrections.name, pictures=len(labels), before=before, after=right
+        )
+
+    def tune(self, corrections: Digits) -> Bundle:
+        """Train every network of the bundle on."""
+        learning = self.config.learning
+        bank = ImageBank(corrections.images, corrections.labels, learning.share)
+        networks = []
+        for member, network in enumerate(self.bundle.networks):
+            seed = derive_seed(self.config.seed, "tune", member)
+            recipe = learning.recipe(self.recipe, network.config, seed)
+            state = fine_tune(
+                recipe,
+                network.state_dict(),
+                bank,
+                self.replayed,
+                self.banks,
+                placement=self.placement,
+                on_step=self._on_step,
+            )
+            tuned = DigitNetwork(network.config).eval()
+            tuned.load_state_dict(state)
+            networks.append(tuned)
+        return Bundle(self.bundle.config, tuple(networks))
+
+    def _on_step(self) -> None:
+        trainings = (self.config.folds + 1) * len(self.bundle.networks)
+        self.done += 1
+        self.on_progress("training", self.done, trainings * self.config.learning.iterations)
+
+
+def _count_right(bundle: Bundle, images: torch.Tensor, labels: torch.Tensor) -> int:
+    found = bundle.probabilities(images).argmax(axis=1)
+    return int(np.sum(found == labels.numpy()))
+
+
+def _compare_digits(before: str | Path, after: Path, data: str) -> BeforeAndAfter:
+    """Compare two bundles on the test images of a data set."""
+    test = load_digits(data, "test")
+    images, labels = test.images.numpy(), test.labels.numpy()
+    found = [OnnxClassifier.load(path).probabilities(images) for path in (before, after)]
+    right = [int(np.sum(p.argmax(axis=1) == labels)) for p in found]
+    return BeforeAndAfter(name=test.name, pictures=len(test), before=right[0], after=right[1])
+
+
+def _compare_pictures(
+    before: str | Path, after: Path, names: Sequence[str], on_progress: OnProgress
+) -> Iterator[BeforeAndAfter]:
+    """Compare how two bundles read sets of pictures."""
+    readers = [Reader.load(path) for path in (before, after)]
+    for index, name in enumerate(names):
+        on_progress(f"reading {name}", index, len(names))
+        try:
+            pictures = load_pictures(name)
+        except (DataError, MissingExtraError):
+            continue
+        results = [evaluate_reader(reader, pictures) for reader in readers]
+        yield BeforeAndAfter(
+            name=name, pictures=results[0].of, before=results[0].right, after=results[1].right
+        )
+
+
+def _card(path: str | Path, sha256: str, corrections: int, seed: int) -> str:
+    """Return the card of the bundle that was tuned, and how it was."""
+    return (
+        f"{read_card(path).rstrip()}\n\nTuned to {corrections} corrections with seed {seed} by "
+        f"`tenfold tune`, from the bundle\nwhose `bundle.json` has the SHA-256 {sha256}.\n"
+        "Calibration and rejection threshold are those of that bundle.\n"
+    )

@@ -1,0 +1,120 @@
+"""`tenfold tune`: a bundle that is written whole or not at all."""
+
+import json
+import shutil
+import zipfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from tenfold.artifacts import studies
+from tenfold.data.digits import synthetic_digits
+from tenfold.reading.reader import Reader
+from tenfold.studies import tune as study
+from tenfold.training.fine_tuning import FineTuning
+
+from .conftest import Finished
+from .drawn_pictures import Tenfold
+
+
+@pytest.fixture
+def here(finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Go to a folder with a run and a zip of corrections; tune and measure quickly."""
+    shutil.copytree(finished.path, tmp_path / "run")
+    digits = synthetic_digits(20, seed=9)
+    with zipfile.ZipFile(tmp_path / "corrections.zip", "w") as archive:
+        for index, image in enumerate(digits.images):
+            Image.fromarray(image.numpy()).save(tmp_path / "digit.png")
+            archive.write(tmp_path / "digit.png", f"{int(digits.labels[index])}/{index}.png")
+    (tmp_path / "digit.png").unlink()
+    quick = FineTuning(iterations=4, batch_size=32)
+    config = partial(study.TuningConfig, learning=quick, foreign_sets=())
+    monkeypatch.setattr(study, "TuningConfig", config)
+    monkeypatch.setattr(studies, "MAX_LOSS_POINTS", 100)
+    monkeypatch.chdir(tmp_path)
+    threads = torch.get_num_threads()
+    yield tmp_path
+    torch.set_num_threads(threads)
+
+
+TUNE = ("tune", "run", "--data", "corrections.zip", "--threads", 1, "--out", "new")
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_new_bundle_reads_and_can_be_tuned_again(here: Path, tenfold: Tenfold) -> None:
+    ended = tenfold(*TUNE)
+    assert ended.code == 0, ended.err
+    for words in ("corrections, in 3 folds", "synthetic/test", "1,000", "--model new"):
+        assert words in ended.out
+    assert names(here) == ["corrections.zip", "new", "run"]
+    assert names(here / "new") == names(here / "run" / "bundle")
+    assert Reader.load("new").classifier.config.name == "smoke"
+    again = tenfold("tune", "new", *TUNE[2:-1], "newer", "--json")
+    assert again.code == 0, again.err
+    result = json.loads(again.out)
+    assert (result["written"], result["out"], result["data"]["images"]) == (True, "newer", 20)
+    assert (here / "newer" / "card.md").read_text().count("Tuned to 20 corrections") == 2
+
+
+def test_a_bundle_that_lost_too_much_is_not_written_unless_forced(
+    here: Path, tenfold: Tenfold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(studies, "MAX_LOSS_POINTS", -101)  # to have won everything is too little
+    ended = tenfold(*TUNE, "--json")
+    assert ended.code == 2
+    assert json.loads(ended.out)["written"] is False
+    (line,) = ended.err.splitlines()
+    assert line.startswith("tenfold: --out new: not written: lost ")
+    assert line.endswith(" points on synthetic/test; --force writes it")
+    assert names(here) == ["corrections.zip", "run"]
+    assert tenfold(*TUNE, "--force").code == 0
+    assert names(here) == ["corrections.zip", "new", "run"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "--data", "none.zip", "--out", "new"], "none.zip: cannot be read (No such file"),
+        (["run", "--data", "none", "--out", "new"], "none: no such data set or folder"),
+        (["run", "--data", "synthetic", "--out", "new"], "synthetic_digits(6000, 1): 6,000 corr"),
+        (["none", "--data", "corrections.zip", "--out", "new"], "none/bundle.json: cannot be read"),
+        (["run", "--data", "corrections.zip", "--out", "run"], "--out run: is not an empty folder"),
+        (["run/bundle", "--data", "corrections.zip", "--out", "new"], ""),
+    ],
+    ids=["zip", "folder", "too many", "bundle", "taken", "recipe"],
+)
+def test_what_cannot_be_used_is_one_line(
+    arguments: list[str], message: str, here: Path, tenfold: Tenfold
+) -> None:
+    if not message:
+        config = here / "run" / "bundle" / "bundle.json"
+        config.write_text(config.read_text().replace('"recipe": "smoke"', '"recipe": "mine"'))
+        message = "run/bundle/bundle.json: facts.recipe: mine is no shipped recipe; name the run"
+    before = sorted(here.rglob("*"))
+    ended = tenfold("tune", *arguments)
+    assert ended.code == 2
+    assert ended.out == ""
+    (line,) = ended.err.splitlines()
+    assert line.startswith(f"tenfold: {message}")
+    assert sorted(here.rglob("*")) == before
+
+
+def test_ctrl_c_leaves_nothing(
+    here: Path, tenfold: Tenfold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        assert len(names(here)) == 3  # what is being written has a hidden folder of its own
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(study, "_compare_digits", interrupted)
+    ended = tenfold(*TUNE)
+    assert (ended.code, ended.out) == (130, "")
+    assert ended.err == "stopped; nothing was written\n"
+    assert names(here) == ["corrections.zip", "run"]
