@@ -1,5 +1,6 @@
 """Fine-tuning: it starts from given weights, learns corrections and forgets little."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,21 +8,17 @@ import pytest
 import torch
 from made_bundles import noise, write_bundle
 
-from tenfold.augmentation.outlier_exposure import ImageBank
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.bundle.torch_bundle import Bundle
 from tenfold.data.digits import Digits
 from tenfold.errors import BundleError
+from tenfold.model.network import DigitNetwork
 from tenfold.training.digits import digit_task, log_probabilities
-from tenfold.training.fine_tuning import FineTuning, fine_tune, recipe_of
-from tenfold.training.hardware import Placement
+from tenfold.training.fine_tuning import FineTuning, Rehearsal, count_errors, fine_tune, recipe_of
 from tenfold.training.recipe import Recipe, load_recipe
 from tenfold.training.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-CPU = Placement(torch.device("cpu"), torch.float32)
-State = dict[str, torch.Tensor]
 
 
 @pytest.fixture(scope="module")
@@ -30,18 +27,15 @@ def recipe() -> Recipe:
 
 
 @pytest.fixture(scope="module")
-def trained(recipe: Recipe, tiny_digits: Digits) -> State:
+def trained(recipe: Recipe, tiny_digits: Digits) -> DigitNetwork:
     """Train a small network."""
     torch.set_num_threads(1)
     trainer = Trainer(digit_task(recipe, 0, tiny_digits), recipe.training, recipe.ema)
     while trainer.step_count < trainer.schedule.iterations:
         trainer.step()
-    return trainer.state_dict()
-
-
-def errors(recipe: Recipe, state: State, digits: Digits) -> int:
-    network = digit_task(recipe, 0, digits, initial=state).network.eval()
-    return int((log_probabilities(network, digits.images).argmax(1) != digits.labels).sum())
+    network = DigitNetwork(recipe.network).eval()
+    network.load_state_dict(trainer.state_dict())
+    return network
 
 
 def test_training_starts_from_the_weights_that_onnx_runtime_computes_with() -> None:
@@ -58,7 +52,7 @@ def test_training_starts_from_the_weights_that_onnx_runtime_computes_with() -> N
 
 
 def test_corrections_are_learned_and_the_rest_is_kept(
-    recipe: Recipe, trained: State, tiny_digits: Digits
+    recipe: Recipe, trained: DigitNetwork, tiny_digits: Digits
 ) -> None:
     # A writer who crosses every 7.
     sevens = tiny_digits.subset(torch.nonzero(tiny_digits.labels == 7)[:, 0])
@@ -66,24 +60,44 @@ def test_corrections_are_learned_and_the_rest_is_kept(
     crossed[:, 13:15, 2:26] = 255
     hand = Digits(crossed, sevens.labels, "hand", "")
     corrected, unseen = hand.subset(range(20)), hand.subset(range(20, 40))
-    before = errors(recipe, trained, unseen)
+    before = count_errors(trained, unseen)
     assert before >= 5
-    settings = FineTuning(iterations=60, batch_size=32)
-    bank = ImageBank(corrected.images, corrected.labels, settings.share)
-    tuning = settings.recipe(recipe, recipe.network, seed=1)
-    tuned = fine_tune(tuning, trained, bank, tiny_digits, [], placement=CPU)
-    assert errors(recipe, tuned, unseen) <= before / 2
-    assert errors(recipe, tuned, tiny_digits) <= errors(recipe, trained, tiny_digits) + 2
-    again = fine_tune(tuning, trained, bank, tiny_digits, [], placement=CPU)
-    assert all(torch.equal(again[name], tuned[name]) for name in tuned)
+    settings = FineTuning(batch_size=32)
+    known = Rehearsal.of(recipe, tiny_digits, settings, seed=0)
+    tuned = fine_tune(trained, corrected, known, settings, seed=1)
+    assert count_errors(tuned, unseen) <= before / 2
+    assert count_errors(tuned, tiny_digits) <= count_errors(trained, tiny_digits) + 2
+    again = fine_tune(trained, corrected, known, settings, seed=1).state_dict()
+    assert all(torch.equal(again[name], tensor) for name, tensor in tuned.state_dict().items())
 
 
-def test_every_iteration_is_reported_and_the_rate_falls_to_nothing(recipe: Recipe) -> None:
-    tuning = FineTuning(iterations=7, learning_rate=0.01).recipe(recipe, recipe.network, seed=3)
-    rates = [tuning.schedule.at(step).learning_rate for step in range(7)]
-    assert rates[0] == 0.01
-    assert rates[-1] == 0
-    assert (tuning.seed, tuning.training.optimizer) == (3, recipe.training.optimizer)
+def test_weights_are_averaged_with_less_of_the_tuned_ones_where_validation_suffers(
+    recipe: Recipe, trained: DigitNetwork, tiny_digits: Digits
+) -> None:
+    settings = FineTuning(iterations=3, batch_size=32, learning_rate=0.05)
+    known = Rehearsal.of(recipe, tiny_digits, settings, seed=0)
+    wrong = Digits(tiny_digits.images, (tiny_digits.labels + 1) % 10, "wrong", "")
+
+    def tuned(*shares: float, max_loss: float) -> torch.Tensor:
+        chosen = replace(settings, tuned_shares=shares, max_loss=max_loss)
+        return fine_tune(trained, wrong, known, chosen, seed=1).output.weight
+
+    original, whole = trained.output.weight, tuned(1, max_loss=1)
+    torch.testing.assert_close(tuned(0.25, max_loss=1), 0.75 * original + 0.25 * whole)
+    # With no loss allowed, only the original itself is good enough.
+    torch.testing.assert_close(tuned(1, 0.5, 0, 0.25, max_loss=0), original)
+    assert torch.equal(tuned(1, 0, max_loss=1), whole)
+
+
+def test_without_held_out_digits_training_digits_are_watched(tiny_digits: Digits) -> None:
+    recipe = load_recipe("smoke")
+    settings = FineTuning(max_bank_size=40)
+    known = Rehearsal.of(recipe, tiny_digits, settings, seed=0)
+    assert (len(known.validation), known.banks) == (400, [])
+    held_out = Rehearsal.load(recipe, settings, seed=0)
+    assert (len(held_out.training), len(held_out.validation)) == (5_500, 500)
+    field = Rehearsal.of(load_recipe("field"), tiny_digits, settings, seed=0)
+    assert [len(bank.images) for bank in field.banks] == [40, 10, 80]
 
 
 def test_a_bundle_s_recipe_is_found_beside_it_or_by_its_name(tmp_path: Path) -> None:

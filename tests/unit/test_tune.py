@@ -10,7 +10,6 @@ import torch
 from made_bundles import made_network
 
 from tenfold.artifacts.studies import TuningResult
-from tenfold.augmentation.outlier_exposure import ImageBank
 from tenfold.bundle.format import (
     SHIPPED,
     BundleConfig,
@@ -22,14 +21,18 @@ from tenfold.bundle.format import (
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.bundle.save import add_detector, save_bundle
 from tenfold.data.digits import Digits, synthetic_digits
+from tenfold.data.pictures import Pictures
 from tenfold.errors import DataError
 from tenfold.model.config import NetworkConfig
+from tenfold.reading.reader import Reader
 from tenfold.studies import tune as module
 from tenfold.studies.tune import TuningConfig, deal_folds, tune
 from tenfold.training.fine_tuning import FineTuning
 
+ITERATIONS = 3
 QUICK = TuningConfig(
-    learning=FineTuning(iterations=6, batch_size=32), foreign_sets=("optical", "no such set")
+    learning=FineTuning(iterations=ITERATIONS, batch_size=32),
+    foreign_sets=("drawn", "no such set"),
 )
 NETWORK = NetworkConfig(widths=(4, 8), fully_connected=(16,), normalisation="batch")
 
@@ -76,8 +79,19 @@ def tuned(
     config = TuningConfig(
         learning=QUICK.learning, foreign_sets=QUICK.foreign_sets, seed=4, threads=1
     )
-    result = tune(bundle, corrections, folder, config, lambda *step: progress.append(step))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "load_pictures", load_drawn)
+        result = tune(bundle, corrections, folder, config, lambda *step: progress.append(step))
     return folder, result, progress
+
+
+def load_drawn(name: str) -> Pictures:
+    """Make the one set of pictures that there is."""
+    if name != "drawn":
+        raise DataError(f"{name}: no such set")
+    digits = synthetic_digits(40, seed=6)
+    labels = tuple(map(str, digits.labels.tolist()))
+    return Pictures(tuple(digits.images.numpy()), labels, name, "", "single")
 
 
 def right(folder: Path, digits: Digits) -> int:
@@ -112,17 +126,24 @@ def test_what_is_measured_is_what_the_files_read(
     assert result.test_images.pictures == 1_000
     assert result.test_images.before == right(bundle, test)
     assert result.test_images.after == right(folder, test)
-    (optical,) = result.foreign_sets  # the set that cannot be had is left out
-    assert (optical.name, optical.pictures) == ("optical", 1_797)
+    (foreign,) = result.foreign_sets  # the set that cannot be had is left out
+    assert (foreign.name, foreign.pictures) == ("drawn", 40)
+    pictures = list(load_drawn("drawn").pictures)
+    for path, counted in ((bundle, foreign.before), (folder, foreign.after)):
+        pages = Reader.load(path).read_all(pictures, "single")
+        assert counted == sum(
+            [number.value for number in page.numbers] == [label]
+            for page, label in zip(pages, load_drawn("drawn").labels, strict=True)
+        )
     assert result.foreign
-    assert result.foreign.after - result.foreign.before == optical.after - optical.before
+    assert result.foreign.points == foreign.points
 
 
 def test_progress_ends_where_it_was_said_to(
     tuned: tuple[object, object, list[tuple[str, int, int]]],
 ) -> None:
     training = [step for step in tuned[2] if step[0] == "training"]
-    total = 6 * 2 * 4  # iterations, networks, three folds and all corrections
+    total = ITERATIONS * 2 * 4  # iterations, networks, three folds and all corrections
     assert training == [("training", done, total) for done in range(1, total + 1)]
 
 
@@ -146,11 +167,9 @@ def test_a_correction_is_judged_by_networks_that_never_saw_it(
     digits = synthetic_digits(23, seed=3)
     learned: list[set[bytes]] = []
 
-    def remember(
-        _recipe: object, state: object, bank: ImageBank, *_: object, **_more: object
-    ) -> object:
-        learned.append({image.numpy().tobytes() for image in bank.images})
-        return state
+    def remember(network: object, corrections: Digits, *_: object, **_more: object) -> object:
+        learned.append({image.numpy().tobytes() for image in corrections.images})
+        return network
 
     monkeypatch.setattr(module, "fine_tune", remember)
     config = TuningConfig(foreign_sets=(), threads=1)

@@ -15,7 +15,6 @@ import torch
 
 from tenfold.artifacts.base import NamedImageSet
 from tenfold.artifacts.studies import BeforeAndAfter, TuningResult
-from tenfold.augmentation.outlier_exposure import ImageBank, image_banks
 from tenfold.bundle.format import CONFIG_FILE, find_bundle, read_card
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.bundle.save import copy_bundle, save_bundle
@@ -27,12 +26,9 @@ from tenfold.data.sources import load_digits
 from tenfold.errors import DataError, MissingExtraError
 from tenfold.evaluation.reader import evaluate_reader
 from tenfold.model.kernels.functional import tune_process
-from tenfold.model.network import DigitNetwork
 from tenfold.reading.reader import Reader
 from tenfold.rendering.picture_sets import load_pictures
-from tenfold.training.digits import recipe_digits
-from tenfold.training.fine_tuning import FineTuning, fine_tune, recipe_of
-from tenfold.training.hardware import choose_placement
+from tenfold.training.fine_tuning import FineTuning, Rehearsal, fine_tune, recipe_of
 
 FOREIGN_SETS = ("optical", "font-digits", "font-letters")
 MAX_CORRECTIONS = 10_000
@@ -85,6 +81,7 @@ def tune(
     tuned = tuner.tune(corrections)
     source = find_bundle(path) / CONFIG_FILE
     sha256 = hashlib.sha256(source.read_bytes()).hexdigest()
+    on_progress("measuring", 0, 1)
     copy_bundle(path, folder)
     states = [network.state_dict() for network in tuned.networks]
     save_bundle(folder, tuned.config, states, _card(path, sha256, len(corrections), config.seed))
@@ -95,7 +92,7 @@ def tune(
         ),
         folds=config.folds,
         corrections=cross_validated,
-        test_images=_compare_digits(path, folder, tuner.recipe.data.spec),
+        test_images=_compare_digits(path, folder, tuner.test),
         foreign_sets=tuple(_compare_pictures(path, folder, config.foreign_sets, on_progress)),
         seconds=round(time.monotonic() - begun, 2),
     )
@@ -124,14 +121,12 @@ class _Tuner:
             )
         tune_process()
         torch.set_num_threads(config.threads or available_cores())
-        self.placement = choose_placement()
         self.bundle = Bundle.load(path)
-        self.recipe = recipe_of(path)
+        on_progress("rendering", 0, 1)
+        self.known = Rehearsal.load(recipe_of(path), config.learning, config.seed)
+        self.test = load_digits(self.known.recipe.data.spec, "test")
         self.corrections = corrections
         self.config = config
-        self.replayed, _ = recipe_digits(self.recipe)
-        on_progress("rendering", 0, 1)
-        self.banks = image_banks(self.recipe.outlier_exposure, derive_seed(config.seed, "banks"))
         self.on_progress = on_progress
         self.done = 0
 
@@ -150,24 +145,17 @@ class _Tuner:
 
     def tune(self, corrections: Digits) -> Bundle:
         """Train every network of the bundle on."""
-        learning = self.config.learning
-        bank = ImageBank(corrections.images, corrections.labels, learning.share)
-        networks = []
-        for member, network in enumerate(self.bundle.networks):
-            seed = derive_seed(self.config.seed, "tune", member)
-            recipe = learning.recipe(self.recipe, network.config, seed)
-            state = fine_tune(
-                recipe,
-                network.state_dict(),
-                bank,
-                self.replayed,
-                self.banks,
-                placement=self.placement,
+        networks = [
+            fine_tune(
+                network,
+                corrections,
+                self.known,
+                self.config.learning,
+                seed=derive_seed(self.config.seed, "tune", member),
                 on_step=self._on_step,
             )
-            tuned = DigitNetwork(network.config).eval()
-            tuned.load_state_dict(state)
-            networks.append(tuned)
+            for member, network in enumerate(self.bundle.networks)
+        ]
         return Bundle(self.bundle.config, tuple(networks))
 
     def _on_step(self) -> None:
@@ -181,12 +169,12 @@ def _count_right(bundle: Bundle, images: torch.Tensor, labels: torch.Tensor) -> 
     return int(np.sum(found == labels.numpy()))
 
 
-def _compare_digits(before: str | Path, after: Path, data: str) -> BeforeAndAfter:
-    """Compare two bundles on the test images of a data set."""
-    test = load_digits(data, "test")
+def _compare_digits(before: str | Path, after: Path, test: Digits) -> BeforeAndAfter:
+    """Compare two bundles on test images, with as many threads as training had."""
     images, labels = test.images.numpy(), test.labels.numpy()
-    found = [OnnxClassifier.load(path).probabilities(images) for path in (before, after)]
-    right = [int(np.sum(p.argmax(axis=1) == labels)) for p in found]
+    classifiers = [OnnxClassifier.load(p, torch.get_num_threads()) for p in (before, after)]
+    found = [classifier.probabilities(images).argmax(axis=1) for classifier in classifiers]
+    right = [int(np.sum(each == labels)) for each in found]
     return BeforeAndAfter(name=test.name, pictures=len(test), before=right[0], after=right[1])
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -12,15 +13,14 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from tenfold.augmentation.outlier_exposure import ImageBank, image_banks
 from tenfold.bundle.torch_bundle import Bundle
 from tenfold.data.digits import Digits, concatenate
 from tenfold.data.mnist import CLASSES, SIDE
 from tenfold.data.normalization import resize_matrix
 from tenfold.model.config import NetworkConfig
 from tenfold.model.network import DigitNetwork
-from tenfold.training.digits import digit_task, recipe_digits
-from tenfold.training.fine_tuning import FineTuning, fine_tune, recipe_of
+from tenfold.training.digits import digit_task
+from tenfold.training.fine_tuning import FineTuning, Rehearsal, fine_tune, recipe_of
 from tenfold.training.hardware import choose_placement
 from tenfold.training.recipe import Recipe, load_recipe
 from tenfold.training.trainer import Trainer
@@ -51,7 +51,7 @@ class DigitClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         bundle: a bundle folder, or a shipped bundle's name, whose first network `partial_fit`
             starts from; the data that it was trained on is replayed. `fit` trains the recipe.
         iterations: of all stages together, which are scaled to fit; the recipe's own if None.
-            `partial_fit` takes as many, but at most 120.
+            `partial_fit` takes as many, but at most 60.
         device: auto, cpu, cuda or mps.
         random_state: seed of weights, order and augmentation.
 
@@ -131,8 +131,7 @@ class DigitClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         """
         check_is_fitted(self)
         images = torch.from_numpy(self._images(validate_data(self, X, reset=False)))
-        network = DigitNetwork(self._config).double().set_compute_dtype(torch.float64).eval()
-        network.load_state_dict({k: torch.from_numpy(v) for k, v in self._state.items()})
+        network = self._network().double().set_compute_dtype(torch.float64)
         with torch.inference_mode():
             chunks = torch.split(images, PREDICTION_BATCH)
             logits = torch.cat([network(chunk.double() / WHITE) for chunk in chunks])
@@ -172,25 +171,28 @@ class DigitClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     def _fine_tune(self, features: npt.NDArray[Any], labels: npt.NDArray[Any]) -> Self:
         """Train on with corrections."""
         self._corrections = [*self._corrections, self._digits(features, labels)]
-        corrections, replayed, seed = concatenate(self._corrections), self._replayed, self._seed()
-        if replayed is None:
-            recipe = recipe_of(str(self.bundle))
-            replayed, _ = recipe_digits(recipe)
-        else:
-            recipe = load_recipe(self.recipe)
-        settings = FineTuning()
+        settings, seed = FineTuning(), self._seed()
         iterations = min(self.iterations or settings.iterations, settings.iterations)
-        settings = settings.model_copy(update={"iterations": iterations})
-        state = fine_tune(
-            settings.recipe(recipe, self._config, seed),
-            {name: torch.from_numpy(value) for name, value in self._state.items()},
-            ImageBank(corrections.images, corrections.labels, settings.share),
-            replayed,
-            image_banks(recipe.outlier_exposure, seed),
-            placement=choose_placement(self.device),
+        settings = replace(settings, iterations=iterations)
+        if self._replayed is None:
+            known = Rehearsal.load(recipe_of(str(self.bundle)), settings, seed)
+        else:
+            known = Rehearsal.of(load_recipe(self.recipe), self._replayed, settings, seed)
+        tuned = fine_tune(
+            self._network(),
+            concatenate(self._corrections),
+            known,
+            settings,
+            seed=seed,
+            device=self.device,
         )
-        self._keep(self._config, state)
+        self._keep(self._config, tuned.state_dict())
         return self
+
+    def _network(self) -> DigitNetwork:
+        network = DigitNetwork(self._config).eval()
+        network.load_state_dict({k: torch.from_numpy(v) for k, v in self._state.items()})
+        return network
 
     def _keep(self, config: NetworkConfig, state: Mapping[str, torch.Tensor]) -> None:
         """Keep a network as plain arrays, which can be pickled without torch's storages."""

@@ -1,86 +1,141 @@
 """Fine-tuning: a trained network learns corrections, beside what it was trained on.
 
-A share of every batch is drawn from the corrections; the rest are the recipe's own batches, so
-that nothing is forgotten (Robins 1995, "rehearsal"). Augmentation and degradations change both.
+A share of every batch is drawn from the corrections. The rest are the recipe's own batches, so
+that little is forgotten (Robins 1995, "rehearsal"). Then the weights before and after are averaged
+(Wortsman et al. 2022, "robust fine-tuning"), as much of those after as validation images allow.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+import torch
 from torch import Tensor
 
-from tenfold.augmentation.outlier_exposure import ImageBank
+from tenfold.augmentation.outlier_exposure import ImageBank, image_banks
 from tenfold.bundle.format import CONFIG_FILE, find_bundle, read_config
 from tenfold.data.digits import Digits
+from tenfold.data.seeds import derive_seed
 from tenfold.errors import BundleError
-from tenfold.model.config import NetworkConfig
-from tenfold.training.digits import digit_task
-from tenfold.training.hardware import Placement
+from tenfold.model.network import DigitNetwork
+from tenfold.training.digits import digit_task, log_probabilities, recipe_digits
+from tenfold.training.hardware import choose_placement
 from tenfold.training.recipe import Recipe, load_recipe, shipped
 from tenfold.training.schedule import Ramp, Stage
 from tenfold.training.trainer import Trainer
 
-
-class FineTuning(BaseModel):
-    """How long and how strongly corrections are learned; the same for any number of them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    iterations: int = Field(default=120, gt=0)
-    batch_size: int = Field(default=256, gt=1)
-    learning_rate: float = Field(default=0.001, gt=0, description="at first; it falls to 0")
-    share: float = Field(default=0.15, gt=0, lt=1, description="of each batch: corrections")
-
-    def recipe(self, recipe: Recipe, network: NetworkConfig, seed: int) -> Recipe:
-        """Return what a network is tuned by: a recipe with this schedule, for this network."""
-        stage = Stage(
-            iterations=self.iterations,
-            learning_rate=Ramp(start=self.learning_rate, end=0),
-            batch_size=Ramp(start=self.batch_size, end=self.batch_size),
-        )
-        training = recipe.training.model_copy(update={"stages": (stage,), "keep": "last"})
-        changes = {"network": network, "training": training, "seed": seed}
-        return recipe.model_copy(update=changes)
+VALIDATION_IMAGES = 2_000
 
 
-def fine_tune(  # noqa: PLR0913 - what is trained on, and where
-    recipe: Recipe,
-    state: Mapping[str, Tensor],
-    corrections: ImageBank,
-    replayed: Digits,
-    banks: Sequence[ImageBank],
+@dataclass(frozen=True, kw_only=True)
+class FineTuning:
+    """How long and how strongly corrections are learned; the same for any number of them.
+
+    Attributes:
+        iterations: of training.
+        batch_size: corrections included.
+        learning_rate: at first; it falls to 0.
+        corrections: fraction of each batch.
+        tuned_shares: of the weights after training in the average; the first is taken that keeps
+            the accuracy, or the last.
+        max_loss: of accuracy on validation images.
+        max_bank_size: of the images of outlier exposure, which take long to render.
+    """
+
+    iterations: int = 60
+    batch_size: int = 128
+    learning_rate: float = 0.001
+    corrections: float = 0.1
+    tuned_shares: tuple[float, ...] = (0.5, 0.25)
+    max_loss: float = 0.0005
+    max_bank_size: int = 1_000
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a network was trained on.
+
+    Attributes:
+        recipe: that it was trained by.
+        training: digits.
+        validation: digits that were held out, or where none were, some of the training digits.
+        banks: images of the recipe's outlier exposure.
+    """
+
+    recipe: Recipe
+    training: Digits
+    validation: Digits
+    banks: list[ImageBank]
+
+    @classmethod
+    def load(cls, recipe: Recipe, settings: FineTuning, seed: int) -> Self:
+        """Load a recipe's data and render its outliers.
+
+        Raises:
+            DataError: the data cannot be had.
+        """
+        training, monitored = recipe_digits(recipe)
+        held_out = monitored if recipe.data.monitor == "validation" else None
+        return cls.of(recipe, training, settings, seed, held_out)
+
+    @classmethod
+    def of(
+        cls,
+        recipe: Recipe,
+        training: Digits,
+        settings: FineTuning,
+        seed: int,
+        validation: Digits | None = None,
+    ) -> Self:
+        """Take digits that are in memory, and render the recipe's outliers."""
+        if validation is None:
+            validation = training.subset(range(min(len(training), VALIDATION_IMAGES)))
+        size = min(recipe.outlier_exposure.bank_size, settings.max_bank_size)
+        exposure = recipe.outlier_exposure.model_copy(update={"bank_size": size})
+        banks = image_banks(exposure, derive_seed(seed, "banks"))
+        return cls(recipe, training, validation, banks)
+
+
+def fine_tune(  # noqa: PLR0913 - what is learned, how, and where
+    network: DigitNetwork,
+    corrections: Digits,
+    known: Rehearsal,
+    settings: FineTuning,
     *,
-    placement: Placement,
+    seed: int,
+    device: str = "auto",
     on_step: Callable[[], None] = lambda: None,
-) -> dict[str, Tensor]:
-    """Train a network on from its weights.
+) -> DigitNetwork:
+    """Return a network that has learned corrections, on the CPU.
 
     Args:
-        recipe: as `FineTuning.recipe` makes it.
-        state: state dict of the network.
+        network: trained, on the CPU; it is not changed.
         corrections: what is to be learned.
-        replayed: digits that the network was trained on.
-        banks: what else it was trained on.
-        placement: device and precision.
+        known: what the network was trained on.
+        settings: how long and how strongly it learns.
+        seed: decides everything random.
+        device: auto, cpu, cuda or mps.
         on_step: called after each iteration.
-
-    Returns:
-        The new state dict, float32 on the CPU.
     """
+    recipe = _tuning_recipe(known.recipe, network, settings, seed)
+    where = choose_placement(device)
+    bank = ImageBank(corrections.images, corrections.labels, settings.corrections)
+    before = network.state_dict()
     task = digit_task(
-        recipe,
-        0,
-        replayed,
-        device=placement.device,
-        initial=state,
-        banks=[corrections, *banks],
+        recipe, 0, known.training, device=where.device, initial=before, banks=[bank, *known.banks]
     )
-    trainer = Trainer(task, recipe.training, recipe.ema, placement.dtype)
-    while trainer.step_count < trainer.schedule.iterations:
+    trainer = Trainer(task, recipe.training, recipe.ema, where.dtype)
+    while trainer.step_count < settings.iterations:
         trainer.step()
         on_step()
-    return {name: tensor.cpu() for name, tensor in trainer.state_dict().items()}
+    after = {name: tensor.cpu() for name, tensor in trainer.state_dict().items()}
+    allowed = count_errors(network, known.validation) + settings.max_loss * len(known.validation)
+    for share in settings.tuned_shares:
+        tuned = _averaged(network, before, after, share)
+        if count_errors(tuned, known.validation) <= allowed:
+            break
+    return tuned
 
 
 def recipe_of(path: str | Path) -> Recipe:
@@ -99,3 +154,35 @@ def recipe_of(path: str | Path) -> Recipe:
             "recipe; name the run folder that the bundle is from"
         )
     return load_recipe(facts.recipe).changed({"data.spec": facts.data or "mnist"})
+
+
+def count_errors(network: DigitNetwork, digits: Digits) -> int:
+    """Count the digits that a network in evaluation mode misreads."""
+    found = log_probabilities(network, digits.images).argmax(dim=1)
+    return int((found != digits.labels).sum())
+
+
+def _tuning_recipe(
+    recipe: Recipe, network: DigitNetwork, settings: FineTuning, seed: int
+) -> Recipe:
+    """Return a recipe for this network, with this seed and the schedule of fine-tuning."""
+    size = settings.batch_size
+    stage = Stage(
+        iterations=settings.iterations,
+        learning_rate=Ramp(start=settings.learning_rate, end=0),
+        batch_size=Ramp(start=size, end=size),
+    )
+    training = recipe.training.model_copy(update={"stages": (stage,)})
+    changes = {"network": network.config, "training": training, "seed": seed}
+    return recipe.model_copy(update=changes)
+
+
+def _averaged(
+    network: DigitNetwork, before: dict[str, Tensor], after: dict[str, Tensor], share: float
+) -> DigitNetwork:
+    """Return a network with weights between two states."""
+    averaged = DigitNetwork(network.config).eval()
+    averaged.load_state_dict(
+        {name: torch.lerp(before[name].float(), after[name].float(), share) for name in after}
+    )
+    return averaged
