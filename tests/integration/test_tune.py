@@ -1,7 +1,6 @@
 """`tenfold tune`: a bundle that is written whole or not at all."""
 
 import json
-import shutil
 import zipfile
 from collections.abc import Iterator
 from functools import partial
@@ -12,19 +11,27 @@ import torch
 from PIL import Image
 
 from tenfold.artifacts import studies
+from tenfold.bundle.format import BundleConfig, BundleFacts
+from tenfold.bundle.save import save_bundle
 from tenfold.data.digits import synthetic_digits
+from tenfold.model.network import DigitNetwork
 from tenfold.reading.reader import Reader
 from tenfold.studies import tune as study
 from tenfold.training.fine_tuning import FineTuning
+from tenfold.training.recipe import load_recipe
 
-from .conftest import Finished
 from .drawn_pictures import Tenfold
 
 
 @pytest.fixture
-def here(finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Go to a folder with a run and a zip of corrections; tune and measure quickly."""
-    shutil.copytree(finished.path, tmp_path / "run")
+    recipe = load_recipe("smoke")
+    network = DigitNetwork(recipe.network).initialise(torch.Generator().manual_seed(0))
+    facts = BundleFacts(recipe="smoke", data="synthetic")
+    config = BundleConfig(name="smoke", members=(recipe.network,), facts=facts)
+    save_bundle(tmp_path / "run" / "bundle", config, [network.state_dict()], "# smoke\n")
+    (tmp_path / "run" / "recipe.toml").write_text(recipe.to_toml())
     digits = synthetic_digits(20, seed=9)
     with zipfile.ZipFile(tmp_path / "corrections.zip", "w") as archive:
         for index, image in enumerate(digits.images):
@@ -32,8 +39,8 @@ def here(finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             archive.write(tmp_path / "digit.png", f"{int(digits.labels[index])}/{index}.png")
     (tmp_path / "digit.png").unlink()
     quick = FineTuning(iterations=4, batch_size=32)
-    config = partial(study.TuningConfig, learning=quick, foreign_sets=())
-    monkeypatch.setattr(study, "TuningConfig", config)
+    tuning = partial(study.TuningConfig, learning=quick, foreign_sets=())
+    monkeypatch.setattr(study, "TuningConfig", tuning)
     monkeypatch.setattr(studies, "MAX_LOSS_POINTS", 100)
     monkeypatch.chdir(tmp_path)
     threads = torch.get_num_threads()

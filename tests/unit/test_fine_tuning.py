@@ -89,6 +89,11 @@ def test_weights_are_averaged_with_less_of_the_tuned_ones_where_validation_suffe
     assert torch.equal(tuned(1, 0, max_loss=1), whole)
 
 
+@pytest.mark.parametrize(("n", "fraction"), [(3, 0.1), (768, 0.1), (1_536, 0.2), (5_000, 0.3)])
+def test_many_corrections_are_a_larger_part_of_each_batch(n: int, fraction: float) -> None:
+    assert FineTuning(iterations=60, batch_size=128).fraction(n) == pytest.approx(fraction)
+
+
 def test_without_held_out_digits_training_digits_are_watched(tiny_digits: Digits) -> None:
     recipe = load_recipe("smoke")
     settings = FineTuning(max_bank_size=40)

@@ -31,7 +31,7 @@ from tenfold.rendering.picture_sets import load_pictures
 from tenfold.training.fine_tuning import FineTuning, Rehearsal, fine_tune, recipe_of
 
 FOREIGN_SETS = ("optical", "font-digits", "font-letters")
-MAX_CORRECTIONS = 10_000
+MAX_CORRECTIONS = 5_000
 
 OnProgress = Callable[[str, int, int], None]
 
@@ -117,7 +117,7 @@ class _Tuner:
         if not config.folds <= len(corrections) <= MAX_CORRECTIONS:
             raise DataError(
                 f"{corrections.source}: {len(corrections):,} corrections; "
-                f"give {config.folds} to {MAX_CORRECTIONS:,}"
+                f"give {config.folds} to {MAX_CORRECTIONS:,}, or train with them"
             )
         tune_process()
         torch.set_num_threads(config.threads or available_cores())

@@ -14,6 +14,7 @@ from tenfold.data.seeds import derive_seed
 from tenfold.model.detector import DetectorNetwork
 from tenfold.model.detector_config import DetectorConfig
 from tenfold.model.trainable import TrainableNetwork
+from tenfold.training.initial_weights import initialise
 from tenfold.training.recipe import Recipe
 from tenfold.training.rendered_batches import RenderedBatches
 from tenfold.training.task import Measurement, Task
@@ -70,13 +71,12 @@ class ObjectKind(Generic[T]):
         """
         device = torch.device(device)
         seed = derive_seed(recipe.seed, "member", member)
-        weights = torch.Generator().manual_seed(derive_seed(seed, "weights"))
         renderer = self.renderer(training, derive_seed(seed, self.seed_name))
         held_out = self.renderer(monitored, derive_seed("validation"))
         pictures = [held_out.render(index) for index in range(recipe.fields.evaluation)]
-        network = DetectorNetwork(recipe.detector or DetectorConfig()).initialise(weights)
+        network = DetectorNetwork(recipe.detector or DetectorConfig())
         return Task(
-            network=network.to(device),
+            network=initialise(network, recipe, seed).to(device),
             batches=RenderedBatches(
                 renderer.render, self.stack, recipe.schedule.images_before, device
             ),

@@ -15,6 +15,7 @@ from tenfold.data.seeds import derive_seed
 from tenfold.data.sources import load_digits
 from tenfold.model.network import DigitNetwork
 from tenfold.model.trainable import TrainableNetwork
+from tenfold.training.initial_weights import initialise
 from tenfold.training.loss import nll_sum
 from tenfold.training.recipe import Recipe
 from tenfold.training.task import Measurement, Metrics, Task
@@ -64,15 +65,15 @@ def digit_task(  # noqa: PLR0913 - a task's parts, each replaceable
         training: images to train on.
         monitored: images that evaluations measure, if there are any.
         device: where it is trained.
-        initial: state dict of the network that training starts from; by default its weights are
-            drawn.
+        initial: state dict of the network that training starts from; by default see
+            `initialise`.
         banks: images that replace some of a batch; by default the recipe's outlier exposure.
     """
     device = torch.device(device)
     seed = derive_seed(recipe.seed, "member", member)
     network = DigitNetwork(recipe.network)
     if initial is None:
-        network.initialise(torch.Generator().manual_seed(derive_seed(seed, "weights")))
+        initialise(network, recipe, seed)
     else:
         network.load_state_dict(initial)
     if banks is None:

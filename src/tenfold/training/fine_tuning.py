@@ -1,6 +1,6 @@
 """Fine-tuning: a trained network learns corrections, beside what it was trained on.
 
-A share of every batch is drawn from the corrections. The rest are the recipe's own batches, so
+A fraction of every batch is drawn from the corrections. The rest are the recipe's own batches, so
 that little is forgotten (Robins 1995, "rehearsal"). Then the weights before and after are averaged
 (Wortsman et al. 2022, "robust fine-tuning"), as much of those after as validation images allow.
 """
@@ -30,13 +30,14 @@ VALIDATION_IMAGES = 2_000
 
 @dataclass(frozen=True, kw_only=True)
 class FineTuning:
-    """How long and how strongly corrections are learned; the same for any number of them.
+    """How long and how strongly corrections are learned.
 
     Attributes:
         iterations: of training.
         batch_size: corrections included.
         learning_rate: at first; it falls to 0.
-        corrections: fraction of each batch.
+        min_fraction: of each batch that is corrections.
+        max_fraction: of each batch, where so many are needed to draw each correction once.
         tuned_shares: of the weights after training in the average; the first is taken that keeps
             the accuracy, or the last.
         max_loss: of accuracy on validation images.
@@ -46,10 +47,16 @@ class FineTuning:
     iterations: int = 60
     batch_size: int = 128
     learning_rate: float = 0.001
-    corrections: float = 0.1
+    min_fraction: float = 0.1
+    max_fraction: float = 0.3
     tuned_shares: tuple[float, ...] = (0.5, 0.25)
     max_loss: float = 0.0005
     max_bank_size: int = 1_000
+
+    def fraction(self, corrections: int) -> float:
+        """Return the fraction of each batch that so many corrections make."""
+        once = corrections / (self.iterations * self.batch_size)
+        return min(max(self.min_fraction, once), self.max_fraction)
 
 
 @dataclass(frozen=True)
@@ -120,7 +127,8 @@ def fine_tune(  # noqa: PLR0913 - what is learned, how, and where
     """
     recipe = _tuning_recipe(known.recipe, network, settings, seed)
     where = choose_placement(device)
-    bank = ImageBank(corrections.images, corrections.labels, settings.corrections)
+    fraction = settings.fraction(len(corrections))
+    bank = ImageBank(corrections.images, corrections.labels, fraction)
     before = network.state_dict()
     task = digit_task(
         recipe, 0, known.training, device=where.device, initial=before, banks=[bank, *known.banks]

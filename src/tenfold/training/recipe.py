@@ -65,6 +65,9 @@ class Recipe(Frozen):
     cost: str = Field(default="", description="expected time, in words")
     members: int = Field(default=1, gt=0, le=1000)
     seed: int = Field(default=0, ge=0, lt=2**63)
+    initial_weights: str = Field(
+        default="", description="a finished run, or a member's weights, to start from"
+    )
     test_time_augmentation: TestTimeAugmentation = Field(
         default="none",
         description="variants of an image that a prediction is averaged over",
