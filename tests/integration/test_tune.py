@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from starlette.testclient import TestClient
 
 from tenfold.artifacts import studies
 from tenfold.bundle.format import BundleConfig, BundleFacts
@@ -16,6 +17,7 @@ from tenfold.bundle.save import save_bundle
 from tenfold.data.digits import synthetic_digits
 from tenfold.model.network import DigitNetwork
 from tenfold.reading.reader import Reader
+from tenfold.serving.app import Settings, create_app
 from tenfold.studies import tune as study
 from tenfold.training.fine_tuning import FineTuning
 from tenfold.training.recipe import load_recipe
@@ -62,7 +64,9 @@ def test_the_new_bundle_reads_and_can_be_tuned_again(here: Path, tenfold: Tenfol
         assert words in ended.out
     assert names(here) == ["corrections.zip", "new", "run"]
     assert names(here / "new") == names(here / "run" / "bundle")
-    assert Reader.load("new").classifier.config.name == "smoke"
+    answer = TestClient(create_app(Settings(model="new"))).get("/v1/model").json()
+    assert answer["name"] == Reader.load("new").classifier.config.name == "smoke"
+    assert "Tuned to 20 corrections" in answer["card"]
     again = tenfold("tune", "new", *TUNE[2:-1], "newer", "--json")
     assert again.code == 0, again.err
     result = json.loads(again.out)
