@@ -203,7 +203,9 @@ class DigitClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         """Turn rows of features and labels into images and codes."""
         codes = np.searchsorted(self.classes_, labels).clip(max=len(self.classes_) - 1)
         if (unknown := self.classes_[codes] != labels).any():
-            raise ValueError(f"y has {labels[unknown][0]!r}, which is not one of the classes")
+            raise ValueError(
+                f"y has {labels[unknown].tolist()[0]!r}, which is not one of the classes"
+            )
         images = torch.from_numpy(self._images(features))
         return Digits(images, torch.from_numpy(codes.astype(np.int64)), "X", "an array")
 
