@@ -104,6 +104,18 @@ class TestStatic:
         same(static.numbers(), reader.read(static.picture()))
         assert static.tab.locator("#digits > li").count() == 3
 
+    def test_a_drawn_grid_is_read_in_detail(self, static: Page) -> None:
+        ends = np.array([0.0, 1.0])
+        rules = [np.stack([ends, np.full(2, k / 4)], axis=1) for k in range(5)]
+        grid = [*rules, *(rule[:, ::-1] for rule in rules)]
+        static.tab.locator("#pen").fill("10")
+        static.tab.select_option("#layout", "grid")
+        static.draw(grid, 0.3, 0.1, 0.8)
+        static.draw(strokes_of(4), 0.34, 0.14, 0.12)
+        static.tab.wait_for_selector("#cells table")
+        assert [len(row) for row in static.cells()] == [4] * 4
+        assert min(static.picture().shape[:2]) > 150
+
     def test_touch(self, browser: Any, site: str) -> None:
         page = Page.open(
             browser, site, viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True

@@ -25,6 +25,7 @@ export class DrawingCanvas {
     this.onSelect = onSelect;
     this.strokes = [];
     this.picture = null; // {bitmap, file}; of a document also `page` and `pages`, and at first no bitmap
+    this.detailed = false; // whether what is drawn has parts: a grid
     this.shown = NOTHING;
     this.pressed = null; // {pointer, point} where an outline is
     this.penWidth = 30; // units
@@ -271,7 +272,8 @@ export class DrawingCanvas {
     const [right, bottom] = [2, 3].map((side) => Math.max(...boxes.map((box) => box[side])));
     const tallest = Math.max(...boxes.map((box) => box[3] - box[1]));
     const [across, down] = [right - left, bottom - top];
-    const scale = Math.min(MAX_SCALE, TALLEST_STROKE_PX / tallest, Math.sqrt(MAX_DRAWING_PX / (across * down)));
+    const small = Math.min(TALLEST_STROKE_PX / tallest, Math.sqrt(MAX_DRAWING_PX / (across * down)));
+    const scale = this.detailed ? MAX_SCALE : Math.min(MAX_SCALE, small);
     const side = (length) => Math.round(length * scale) + 2 * MARGIN_PX;
     const margin = MARGIN_PX / scale;
     return { width: side(across), height: side(down), scale, x: left - margin, y: top - margin };

@@ -13,6 +13,17 @@ const MAX_CHARACTERS = 20;
 
 export const hasCells = ({ rows }) => rows !== null;
 
+/** The cells of a page, row by row, without what shows them. */
+function cellsOf({ rows, columns, corners, numbers, name }) {
+  const cells = Array.from({ length: rows }, (_, row) => Array.from({ length: columns }, (__, column) => ({
+    row, column, number: null,
+    corners: [corners[row][column], corners[row][column + 1], corners[row + 1][column + 1], corners[row + 1][column]],
+  })));
+  for (const number of numbers) cells[number.row][number.column].number = number;
+  for (const cell of cells.flat()) cell.key = [name, rows, columns, cell.row, cell.column, cell.number?.box].join();
+  return cells;
+}
+
 export class CellTable {
   /** @param parent of the table. @param on {select, edit, leave}: called with a cell; `leave` when it has been edited. */
   constructor(parent, on) {
@@ -35,19 +46,10 @@ export class CellTable {
    * @param picture a canvas of what was read, in any size. @param oneDigit whether a cell holds no more.
    */
   show(page, picture, oneDigit) {
-    const { rows, columns, corners } = page;
-    const sizes = shownSizes(corners);
-    const cell = (_, row, column) => ({
-      row, column, number: null,
-      corners: [corners[row][column], corners[row][column + 1], corners[row + 1][column + 1], corners[row + 1][column]],
-    });
-    this.rows = Array.from({ length: rows }, (_, row) => Array.from({ length: columns }, (__, column) => cell(__, row, column)));
-    for (const number of page.numbers) this.rows[number.row][number.column].number = number;
-    for (const one of this.all) {
-      one.key = [page.name, rows, columns, one.row, one.column, one.number?.box].join();
-      this.build(one, sizes, oneDigit);
-    }
+    const sizes = shownSizes(page.corners);
+    this.rows = cellsOf(page);
     this.selected = null;
+    for (const cell of this.all) this.build(cell, sizes, oneDigit);
     const canvas = element("canvas");
     const table = element("table", {}, ...this.rows.map((row) => element("tr", {}, ...row.map(({ td }) => td))));
     this.parent.replaceChildren(element("div", {}, canvas, table));
@@ -149,7 +151,8 @@ export class CellTable {
     const verdict = { corrected: "corrected by you", empty: "empty", unsure: number && verdictOfNumber(number) }[state];
     const name = `Row ${row + 1}, column ${column + 1}`;
     input.setAttribute("aria-label", verdict ? `${name}, ${verdict}` : name);
-    td.title = verdict ?? (number ? verdictOfNumber(number) : "");
+    const kind = typeof number?.printed !== "number" ? "" : number.printed > 0.5 ? ", printed" : ", handwritten";
+    td.title = (verdict ?? (number ? verdictOfNumber(number) : "")) + kind;
   }
 
   select(cell) {

@@ -66,6 +66,7 @@ async function readCanvas() {
     try {
       const start = performance.now();
       const options = readOptions();
+      canvas.detailed = options.layout === "grid" || options.layout === "table";
       const place = canvas.empty || canvas.picture ? null : canvas.place();
       const result = canvas.empty ? NOTHING : await backend.read(canvas, options);
       const milliseconds = performance.now() - start;
