@@ -27,6 +27,7 @@ _FLAGS = [
     *("--disable-component-update", "--disable-sync"),
     *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
 ]
+TIMEOUT_MS = 120_000  # of a step; a machine may be busy
 
 
 class _SilentHandler(http.server.SimpleHTTPRequestHandler):
@@ -94,6 +95,7 @@ class Page:
     def open(cls, browser: Any, address: str, **options: Any) -> "Page":
         """Open the page in a profile of its own, and wait until it can read."""
         context = browser.new_context(**{"viewport": {"width": 1200, "height": 900}, **options})
+        context.set_default_timeout(TIMEOUT_MS)
         page = cls(context.new_page())
         page.tab.on("pageerror", lambda error: page.errors.append(str(error)))
         page.tab.on("console", page._on_console)
