@@ -187,8 +187,9 @@ export class CellTable {
   /** All in one sentence, which screen readers announce. */
   summary() {
     const [unsure, corrected] = ["unsure", "corrected"].map((state) => this.count(state));
-    const numbers = this.all.filter((cell) => this.text(cell)).length;
-    return `Read ${numbers} numbers in ${this.rows.length} rows and ${this.rows[0].length} columns`
+    const counted = (n, noun) => `${n} ${noun}${n === 1 ? "" : "s"}`;
+    const numbers = counted(this.all.filter((cell) => this.text(cell)).length, "number");
+    return `Read ${numbers} in ${counted(this.rows.length, "row")} and ${counted(this.rows[0].length, "column")}`
       + (unsure ? `; not sure of ${unsure}` : "") + (corrected ? `; ${corrected} corrected by you` : "");
   }
 }
