@@ -22,6 +22,7 @@ import torch
 from record_runs import write_record
 from scipy import stats
 
+from tenfold.artifacts.studies import MAX_LOSS_POINTS
 from tenfold.bundle.format import SHIPPED
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.bundle.save import save_bundle
@@ -45,7 +46,7 @@ from tenfold.rendering.strokes import (
     parse_template,
 )
 from tenfold.studies.tune import FOREIGN_SETS
-from tenfold.training.fine_tuning import FineTuning, Rehearsal, fine_tune, recipe_of
+from tenfold.training.fine_tuning import FineTuning, Rehearsal, fine_tune, recipe_of, rehearsal
 
 MISREAD_FORMS = {
     1: ("0,32 62,0 62,0 58,100", "0,45 66,0 66,0 55,100"),
@@ -60,6 +61,7 @@ PROBES = 120  # 1s and 7s that are read to see whether a hand is misread
 MIN_MISREAD = 24
 CORRECTIONS = 20
 TEST_DIGITS = 1_000
+MNIST_IMAGES, FOREIGN_PICTURES = 10_000, 1_797 + 1_960 + 1_042
 WOBBLE = 0.02  # of the unit box: how two digits of one hand differ
 
 
@@ -150,6 +152,13 @@ def tune_to(corrections: Digits, bundle: Bundle, known: Rehearsal, folder: Path)
     save_bundle(folder, bundle.config.model_copy(update=without), [network.state_dict()], "")
 
 
+def is_written(lost: dict[str, int]) -> bool:
+    """Tell whether `tenfold tune` writes a bundle that lost so many pictures of each set."""
+    foreign = sum(lost[name] for name in FOREIGN_SETS)
+    losses = (lost["mnist"] / MNIST_IMAGES, foreign / FOREIGN_PICTURES)
+    return all(100 * loss <= MAX_LOSS_POINTS for loss in losses)
+
+
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Return means over the hands, each with the half-width of its 95 % interval."""
 
@@ -161,6 +170,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "errors_remaining": spread(remaining),
         "halved": sum(2 * row["errors_after"] <= row["errors_before"] for row in rows),
+        "written": sum(is_written(row["lost"]) for row in rows),
         "lost": {name: spread([row["lost"][name] for row in rows]) for name in rows[0]["lost"]},
     }
 
@@ -173,7 +183,7 @@ def main() -> None:
     options = parser.parse_args()
     tune_process()
     bundle, classifier, elsewhere = Bundle.load(), OnnxClassifier.load(), Elsewhere()
-    known = Rehearsal.load(recipe_of(SHIPPED), FineTuning(), seed=0)
+    known = rehearsal(recipe_of(SHIPPED), FineTuning(), seed=0)
     before = elsewhere.errors(SHIPPED)
     rows: list[dict[str, Any]] = []
     for number, corrections, unseen in find_hands(classifier, options.hands):

@@ -14,7 +14,7 @@ from tenfold.data.digits import Digits
 from tenfold.errors import BundleError
 from tenfold.model.network import DigitNetwork
 from tenfold.training.digits import digit_task, log_probabilities
-from tenfold.training.fine_tuning import FineTuning, Rehearsal, count_errors, fine_tune, recipe_of
+from tenfold.training.fine_tuning import FineTuning, count_errors, fine_tune, recipe_of, rehearsal
 from tenfold.training.recipe import Recipe, load_recipe
 from tenfold.training.trainer import Trainer
 
@@ -63,7 +63,7 @@ def test_corrections_are_learned_and_the_rest_is_kept(
     before = count_errors(trained, unseen)
     assert before >= 5
     settings = FineTuning(batch_size=32)
-    known = Rehearsal.of(recipe, tiny_digits, settings, seed=0)
+    known = rehearsal(recipe, settings, 0, tiny_digits)
     tuned = fine_tune(trained, corrected, known, settings, seed=1)
     assert count_errors(tuned, unseen) <= before / 2
     assert count_errors(tuned, tiny_digits) <= count_errors(trained, tiny_digits) + 2
@@ -75,7 +75,7 @@ def test_weights_are_averaged_with_less_of_the_tuned_ones_where_validation_suffe
     recipe: Recipe, trained: DigitNetwork, tiny_digits: Digits
 ) -> None:
     settings = FineTuning(iterations=3, batch_size=32, learning_rate=0.05)
-    known = Rehearsal.of(recipe, tiny_digits, settings, seed=0)
+    known = rehearsal(recipe, settings, 0, tiny_digits)
     wrong = Digits(tiny_digits.images, (tiny_digits.labels + 1) % 10, "wrong", "")
 
     def tuned(*shares: float, max_loss: float) -> torch.Tensor:
@@ -97,11 +97,11 @@ def test_many_corrections_are_a_larger_part_of_each_batch(n: int, fraction: floa
 def test_without_held_out_digits_training_digits_are_watched(tiny_digits: Digits) -> None:
     recipe = load_recipe("smoke")
     settings = FineTuning(max_bank_size=40)
-    known = Rehearsal.of(recipe, tiny_digits, settings, seed=0)
+    known = rehearsal(recipe, settings, 0, tiny_digits)
     assert (len(known.validation), known.banks) == (400, [])
-    held_out = Rehearsal.load(recipe, settings, seed=0)
+    held_out = rehearsal(recipe, settings, 0)
     assert (len(held_out.training), len(held_out.validation)) == (5_500, 500)
-    field = Rehearsal.of(load_recipe("field"), tiny_digits, settings, seed=0)
+    field = rehearsal(load_recipe("field"), settings, 0, tiny_digits)
     assert [len(bank.images) for bank in field.banks] == [40, 10, 80]
 
 

@@ -28,7 +28,7 @@ from tenfold.evaluation.reader import evaluate_reader
 from tenfold.model.kernels.functional import tune_process
 from tenfold.reading.reader import Reader
 from tenfold.rendering.picture_sets import load_pictures
-from tenfold.training.fine_tuning import FineTuning, Rehearsal, fine_tune, recipe_of
+from tenfold.training.fine_tuning import FineTuning, fine_tune, recipe_of, rehearsal
 
 FOREIGN_SETS = ("optical", "font-digits", "font-letters")
 MAX_CORRECTIONS = 5_000
@@ -123,7 +123,7 @@ class _Tuner:
         torch.set_num_threads(config.threads or available_cores())
         self.bundle = Bundle.load(path)
         on_progress("rendering", 0, 1)
-        self.known = Rehearsal.load(recipe_of(path), config.learning, config.seed)
+        self.known = rehearsal(recipe_of(path), config.learning, config.seed)
         self.test = load_digits(self.known.recipe.data.spec, "test")
         self.corrections = corrections
         self.config = config

@@ -20,7 +20,7 @@ from tenfold.data.normalization import resize_matrix
 from tenfold.model.config import NetworkConfig
 from tenfold.model.network import DigitNetwork
 from tenfold.training.digits import digit_task
-from tenfold.training.fine_tuning import FineTuning, Rehearsal, fine_tune, recipe_of
+from tenfold.training.fine_tuning import FineTuning, fine_tune, recipe_of, rehearsal
 from tenfold.training.hardware import choose_placement
 from tenfold.training.recipe import Recipe, load_recipe
 from tenfold.training.trainer import Trainer
@@ -174,10 +174,9 @@ class DigitClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         settings, seed = FineTuning(), self._seed()
         iterations = min(self.iterations or settings.iterations, settings.iterations)
         settings = replace(settings, iterations=iterations)
-        if self._replayed is None:
-            known = Rehearsal.load(recipe_of(str(self.bundle)), settings, seed)
-        else:
-            known = Rehearsal.of(load_recipe(self.recipe), self._replayed, settings, seed)
+        of_bundle = self._replayed is None
+        recipe = recipe_of(str(self.bundle)) if of_bundle else load_recipe(self.recipe)
+        known = rehearsal(recipe, settings, seed, self._replayed)
         tuned = fine_tune(
             self._network(),
             concatenate(self._corrections),

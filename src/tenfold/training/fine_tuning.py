@@ -8,7 +8,6 @@ that little is forgotten (Robins 1995, "rehearsal"). Then the weights before and
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import torch
 from torch import Tensor
@@ -75,33 +74,25 @@ class Rehearsal:
     validation: Digits
     banks: list[ImageBank]
 
-    @classmethod
-    def load(cls, recipe: Recipe, settings: FineTuning, seed: int) -> Self:
-        """Load a recipe's data and render its outliers.
 
-        Raises:
-            DataError: the data cannot be had.
-        """
+def rehearsal(
+    recipe: Recipe, settings: FineTuning, seed: int, training: Digits | None = None
+) -> Rehearsal:
+    """Load a recipe's digits, unless they are given, and render its outliers.
+
+    Raises:
+        DataError: the data cannot be had.
+    """
+    validation = None
+    if training is None:
         training, monitored = recipe_digits(recipe)
-        held_out = monitored if recipe.data.monitor == "validation" else None
-        return cls.of(recipe, training, settings, seed, held_out)
-
-    @classmethod
-    def of(
-        cls,
-        recipe: Recipe,
-        training: Digits,
-        settings: FineTuning,
-        seed: int,
-        validation: Digits | None = None,
-    ) -> Self:
-        """Take digits that are in memory, and render the recipe's outliers."""
-        if validation is None:
-            validation = training.subset(range(min(len(training), VALIDATION_IMAGES)))
-        size = min(recipe.outlier_exposure.bank_size, settings.max_bank_size)
-        exposure = recipe.outlier_exposure.model_copy(update={"bank_size": size})
-        banks = image_banks(exposure, derive_seed(seed, "banks"))
-        return cls(recipe, training, validation, banks)
+        validation = monitored if recipe.data.monitor == "validation" else None
+    if validation is None:  # the test images may decide nothing
+        validation = training.subset(range(min(len(training), VALIDATION_IMAGES)))
+    size = min(recipe.outlier_exposure.bank_size, settings.max_bank_size)
+    exposure = recipe.outlier_exposure.model_copy(update={"bank_size": size})
+    banks = image_banks(exposure, derive_seed(seed, "banks"))
+    return Rehearsal(recipe, training, validation, banks)
 
 
 def fine_tune(  # noqa: PLR0913 - what is learned, how, and where
