@@ -107,7 +107,7 @@ class DigitClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             ValueError: a label that is not one of the classes, or no classes.
             TenfoldError: the bundle or its training data cannot be had.
         """
-        first = not hasattr(self, "classes_")
+        first = not hasattr(self, "_state")
         features, labels = validate_data(self, X, y, reset=first)
         check_classification_targets(labels)
         if first and self.bundle is not None:
