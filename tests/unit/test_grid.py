@@ -167,6 +167,16 @@ def test_rows_and_columns_that_are_known_choose_the_grid() -> None:
         read(two, Constraints(columns=4))
 
 
+def test_of_two_grids_side_by_side_the_part_that_is_asked_for_is_read() -> None:
+    wide = drawn_grid(4, 9, {(1, 1): 7, (2, 5): 7})
+    assert read(wide).grid == (4, 9)
+    page = read(wide, Constraints(rows=4, columns=4))
+    assert page.grid == (4, 4)
+    assert len(page.numbers) == 1
+    with pytest.raises(DataError, match="found 4 x 9 cells, not 3 x 4"):
+        read(wide, Constraints(rows=3, columns=4))
+
+
 def test_small_digits_that_share_a_cell_are_notes() -> None:
     foreground = drawn_grid(3, 3, {(1, 1): 7})
     top, left = MARGIN + 6, MARGIN + 6

@@ -98,6 +98,28 @@ def test_what_stands_beside_a_grid_is_no_column() -> None:
     assert lattice.objectness.shape == (9, 9)
 
 
+def test_the_gap_between_two_grids_is_no_column() -> None:
+    """The cells of the gap were found, but with less certainty."""
+    cells = cells_of(crossings((9, 14)))
+    one = found(cells.reshape(-1, 4, 2))
+    in_gap = (one.corners[:, None] == cells[:, 9].reshape(1, -1, 4, 2)).all(axis=(2, 3)).any(axis=1)
+    one.objectness[in_gap] *= 0.7
+    order = np.argsort(-one.objectness, kind="stable")
+    lattices = find_lattices(Cells(*(part[order] for part in one)))
+    assert [lattice.objectness.shape for lattice in lattices] == [(9, 9), (9, 4)]
+
+
+def test_a_part_of_a_lattice_is_where_it_is_most_certain() -> None:
+    objectness = np.full((3, 5), 0.9, np.float32)
+    objectness[:, 0] = 0.5
+    grid = crossings((3, 5))
+    part = Lattice(grid, objectness).part(3, 3)
+    assert part is not None
+    np.testing.assert_array_equal(part.corners, grid[:, 1:5])
+    assert part.objectness.min() == np.float32(0.9)
+    assert Lattice(grid, objectness).part(4, 2) is None
+
+
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_few_cells_are_no_grid(count: int) -> None:
     assert find_lattices(found(cells_of(crossings((2, 2))).reshape(-1, 4, 2)[:count])) == []

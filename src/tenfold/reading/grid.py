@@ -27,6 +27,7 @@ from tenfold.reading.rules import EMPTY, block_height, fillings, posteriors, rul
 from tenfold.reading.straighten import Straightened, straighten
 from tenfold.reading.suppression import suppress
 
+SUDOKU_SIDE = 9
 MISREAD = 1e-3  # the probability that what was read in a cell is no number of the rule's
 FILLINGS = 20  # from which probabilities under a rule are computed
 
@@ -104,6 +105,9 @@ class GridReader:
     def find(self, grey: Grey, constraints: Constraints = ANYTHING) -> Lattice:
         """Find the largest and clearest grid or table in uint8[h, w].
 
+        One that has more rows, or more columns, than a Sudoku or than both that are asked for may
+        be two that stand side by side: the more certain part is taken.
+
         Raises:
             DataError: there is none, or none with the rows and columns that are asked for.
         """
@@ -111,16 +115,23 @@ class GridReader:
         found = sorted(self._lattices(grey), key=lambda lattice: -lattice.score)
         if not found:
             raise DataError("no grid or table in this picture; photograph all of it, from above")
+        is_sudoku = constraints.rule == "sudoku"
         for lattice in found:
             there = lattice.objectness.shape
             fits = rows in {None, there[0]} and columns in {None, there[1]}
-            if fits and (constraints.rule != "sudoku" or block_height(*there)):
+            if fits and (not is_sudoku or block_height(*there)):
                 return lattice
-        size = " x ".join(map(str, found[0].objectness.shape))
+        side = SUDOKU_SIDE if is_sudoku else 0
+        size = (rows or side, columns or side)
+        for lattice in found:
+            joined = 0 not in size and bool(np.equal(lattice.objectness.shape, size).any())
+            if joined and (part := lattice.part(*size)) is not None:
+                return part
         wanted = f"{rows or 'any'} x {columns or 'any'}"
-        if constraints.rule == "sudoku" and rows is None and columns is None:
+        if is_sudoku and rows is None and columns is None:
             wanted = "a Sudoku"
-        raise DataError(f"found {size} cells, not {wanted}")
+        there = found[0].objectness.shape
+        raise DataError(f"found {there[0]} x {there[1]} cells, not {wanted}")
 
     def _lattices(self, grey: Grey) -> Iterator[Lattice]:
         """Look at a picture in several sizes; yield what is found, in its own pixels."""

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 from tenfold.bundle.detector_runtime import Cells
 
@@ -24,12 +25,15 @@ class LatticeConfig:
         max_gap: between the corners that two neighbours share.
         min_objectness: mean of an outer row or column, and the same as a share of the lattice's
             median; others are left out.
+        min_inner_objectness: mean of the cells that were found of an inner row or column, as a
+            share of the median; with less it is the gap between two tables.
         min_cells: of a grid or table.
     """
 
     min_distance: float = 0.5
     max_gap: float = 0.35
     min_objectness: tuple[float, float] = (0.5, 0.8)
+    min_inner_objectness: float = 0.8
     min_cells: int = 4
 
 
@@ -62,6 +66,15 @@ class Lattice(NamedTuple):
         corners, objectness = (np.rot90(part, quarters) for part in self)
         return Lattice(np.ascontiguousarray(corners), np.ascontiguousarray(objectness))
 
+    def part(self, rows: int, columns: int) -> "Lattice | None":
+        """Return the most certain part of a size; None if it is larger than the lattice."""
+        if rows > self.objectness.shape[0] or columns > self.objectness.shape[1]:
+            return None
+        certain = sliding_window_view(self.objectness, (rows, columns)).mean(axis=(2, 3))
+        top, left = np.unravel_index(certain.argmax(), certain.shape)
+        corners = self.corners[top : top + rows + 1, left : left + columns + 1]
+        return Lattice(corners, self.objectness[top : top + rows, left : left + columns])
+
 
 def find_lattices(cells: Cells, config: LatticeConfig = LatticeConfig()) -> list[Lattice]:
     """Group cells to grids and tables, the one with the highest score first."""
@@ -71,7 +84,10 @@ def find_lattices(cells: Cells, config: LatticeConfig = LatticeConfig()) -> list
     left = set(range(len(cells.objectness)))
     for start in range(len(cells.objectness)):  # the most certain first
         if start in left:
-            places = _places(start, right, down)
+            places = _places(start, left, right, down)
+            if gaps := _gaps(places, cells.objectness, config):
+                left -= gaps
+                places = _places(start, left, right, down) if start in left else {}
             left -= set(places)
             if (lattice := _lattice(cells, places, config)) is not None:
                 lattices.append(lattice)
@@ -121,8 +137,10 @@ def _mutual(
     return {int(k): int(after[k]) for k in np.flatnonzero(paired)}
 
 
-def _places(start: int, right: dict[int, int], down: dict[int, int]) -> dict[int, Place]:
-    """Return row and column, relative to a cell, of all that are connected with it."""
+def _places(
+    start: int, left: set[int], right: dict[int, int], down: dict[int, int]
+) -> dict[int, Place]:
+    """Return row and column, relative to a cell, of all in `left` that are connected with it."""
     steps: dict[int, list[tuple[int, Place]]] = {}
     for pairs, (dy, dx) in ((right, RIGHT), (down, DOWN)):
         for one, other in pairs.items():
@@ -134,10 +152,23 @@ def _places(start: int, right: dict[int, int], down: dict[int, int]) -> dict[int
         one = queue.popleft()
         row, column = places[one]
         for other, (dy, dx) in steps.get(one, ()):
-            if other not in places:
+            if other in left and other not in places:
                 places[other] = (row + dy, column + dx)
                 queue.append(other)
     return places
+
+
+def _gaps(places: dict[int, Place], objectness: Floats, config: LatticeConfig) -> set[int]:
+    """Return the cells of inner rows and columns that are gaps between two tables."""
+    index, place = np.array(list(places)), np.array(list(places.values()))
+    place -= place.min(axis=0)
+    certain = objectness[index]
+    least = config.min_inner_objectness * float(np.median(certain))
+    gaps = np.zeros(len(index), bool)
+    for line in place.T:
+        mean = np.bincount(line, certain) / np.maximum(np.bincount(line), 1)
+        gaps |= (mean[line] < least) & (line > 0) & (line < line.max())
+    return set(index[gaps].tolist())
 
 
 def _lattice(cells: Cells, places: dict[int, Place], config: LatticeConfig) -> Lattice | None:

@@ -104,8 +104,8 @@ class TableRenderer:
         tables = []
         if bernoulli(random, 0.9):
             tables.append(self._sample_table(unit, random))
-            if bernoulli(random, 0.2):
-                tables.append(_beside(tables[0], unit, random))
+            while bernoulli(random, 0.45):
+                tables.append(_beside(tables[-1], unit, random))
         cells = [self._draw(scene, table, unit) for table in tables]
         self._add_clutter(scene, 0.5 * unit, random)
         pixels = expose(scene, _exposure(scene, unit, random), random)
@@ -238,7 +238,7 @@ def _exposure(scene: Scene, unit: float, random: Random) -> Exposure:
 
 def _beside(table: Table, unit: float, random: Random) -> Table:
     """Return a table like another, on one of its sides."""
-    gap = unit * random.uniform(0.3, 3)
+    gap = unit * (random.uniform(0.15, 1.2) if bernoulli(random, 0.6) else random.uniform(0.3, 3))
     sign = 1 if bernoulli(random, 0.5) else -1
     if bernoulli(random, 0.5):
         shift = sign * (table.columns[-1] - table.columns[0] + gap)
@@ -266,14 +266,8 @@ def _print_rules(scene: Scene, table: Table, unit: float) -> None:
         for number, place in enumerate(places.tolist()):
             is_frame = framed and number in {0, len(places) - 1}
             is_bold = table.bold_every and (number + phase) % table.bold_every == 0
-            start, end = (
-                ((place, first), (place, last))
-                if axis == 0
-                else (
-                    (first, place),
-                    (last, place),
-                )
-            )
+            along = ((place, first), (place, last))
+            start, end = along if axis == 0 else ((first, place), (last, place))
             scene.rule(start, end, bold if is_bold or is_frame else thin)
     if bernoulli(random, 0.08):
         grown = random.uniform(2, 5)

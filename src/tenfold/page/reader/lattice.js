@@ -19,7 +19,12 @@ export function findLattices(found, config) {
   const lattices = [];
   cells.forEach((_, start) => {
     if (seen.has(start)) return;
-    const places = placesFrom(start, steps);
+    let places = placesFrom(start, steps, seen);
+    const between = gaps(cells, places, config);
+    if (between.length) {
+      for (const index of between) seen.add(index);
+      places = seen.has(start) ? new Map() : placesFrom(start, steps, seen);
+    }
     for (const index of places.keys()) seen.add(index);
     const lattice = latticeOf(cells, places, config);
     if (lattice) lattices.push(lattice);
@@ -96,15 +101,26 @@ function nearest(n, gap) {
   });
 }
 
-/** A map of all cells that are connected with one to [row, column], relative to it. */
-function placesFrom(start, steps) {
+/** A map of all cells but those already `seen` that are connected with one to [row, column], relative to it. */
+function placesFrom(start, steps, seen) {
   const places = new Map([[start, [0, 0]]]);
   for (const [index, [row, column]] of places) { // which grows
     for (const [other, down, right] of steps[index]) {
-      if (!places.has(other)) places.set(other, [row + down, column + right]);
+      if (!places.has(other) && !seen.has(other)) places.set(other, [row + down, column + right]);
     }
   }
   return places;
+}
+
+/** The cells of inner rows and columns that are gaps between two tables. */
+function gaps(cells, places, { min_inner_objectness: share }) {
+  const least = share * median([...places.keys()].map((index) => cells[index].objectness));
+  return [0, 1].flatMap((axis) => {
+    const lines = new Map();
+    for (const [index, place] of places) lines.set(place[axis], [...(lines.get(place[axis]) ?? []), index]);
+    const inner = [...lines.keys()].sort((a, b) => a - b).slice(1, -1);
+    return inner.map((line) => lines.get(line)).filter((line) => mean(line.map((index) => cells[index].objectness)) < least);
+  }).flat();
 }
 
 /** Average the corners that cells share; null if there are too few cells. */
