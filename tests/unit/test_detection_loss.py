@@ -67,7 +67,7 @@ def expected_loss(outputs: np.ndarray, label: tuple[float, ...]) -> float:
         box = (math.log(width / 16), math.log(height / 16), x / 2 - 0.5 - column, y / 4 - 0.5 - 1)
         distance = sum(abs(a - b) for a, b in zip(cell[15:19], box, strict=True))
         printed = math.log(1 + math.exp(-cell[19]))
-        rest += weight * (entropy + 0.5 * distance / 4 + 0.1 * printed)
+        rest += weight * (entropy + 0.5 * distance / 4 + 0.3 * printed)
     return focal + rest / 1.8
 
 

@@ -115,7 +115,7 @@ def _add_traces(scene: Scene, random: Random) -> None:
         add_fold(scene, random)
     if bernoulli(random, 0.25):
         clutter.specks(scene, random)
-    if bernoulli(random, 0.06):
+    if bernoulli(random, 0.12):
         clutter.show_through(scene, random)
 
 

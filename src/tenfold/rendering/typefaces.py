@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from tenfold.rendering.sampling import Random
+from tenfold.rendering.sampling import Random, bernoulli
 
 # Height of a printed digit before it is scaled to its final size.
 PRINTED_HEIGHT_PX = 48
@@ -47,12 +47,14 @@ class Typeface:
     font: str | int
 
 
+COMMON_TYPEFACES = tuple(Typeface(font) for font in PDF_FONTS)
 TYPEFACES = tuple(Typeface(font) for font in (*MATPLOTLIB_FONTS, *HERSHEY_FONTS, *PDF_FONTS))
 
 
 def sample_typeface(random: Random) -> Typeface:
-    """Draw one of the typefaces."""
-    return TYPEFACES[random.integers(len(TYPEFACES))]
+    """Draw one of the typefaces, every other time a common one."""
+    typefaces = COMMON_TYPEFACES if bernoulli(random, 0.5) else TYPEFACES
+    return typefaces[random.integers(len(typefaces))]
 
 
 def printed_text(text: str, typeface: Typeface) -> npt.NDArray[np.float32]:

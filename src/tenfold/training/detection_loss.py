@@ -17,7 +17,7 @@ from tenfold.model.detector_config import BOX_UNIT_PX, CELL_HEIGHT_PX, CELL_WIDT
 
 LABEL_SMOOTHING = 0.02
 BOX_WEIGHT = 0.5
-PRINTED_WEIGHT = 0.1
+PRINTED_WEIGHT = 0.3
 # The class and the box of an object are learned in its cell and in both horizontal neighbours.
 NEIGHBOURS = ((0, 1.0), (-1, 0.4), (1, 0.4))
 # A peak's standard deviation: a share of the object's side, and at least so many cells.
