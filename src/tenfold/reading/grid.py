@@ -28,6 +28,7 @@ from tenfold.reading.straighten import Straightened, straighten
 from tenfold.reading.suppression import suppress
 
 SUDOKU_SIDE = 9
+TABLE_LATTICE = LatticeConfig(min_objectness=(0.5, 0.6))
 MISREAD = 1e-3  # the probability that what was read in a cell is no number of the rule's
 FILLINGS = 20  # from which probabilities under a rule are computed
 
@@ -47,7 +48,9 @@ class GridConfig:
         min_contrast: of a digit, as a share of the median digit's: fainter ones shine through the
             paper. Contrast is the standard deviation of the grey levels in its box.
         min_certainty: mean probability of numbers; below it, the picture may lie on its side.
-        lattice: when cells belong together.
+        lattice: when cells of a grid belong together.
+        table_lattice: the same of a table: its outer rows may have few cells, and no other table
+            stands beside it as often as beside a Sudoku.
     """
 
     sides_px: tuple[int, ...] = (1024, 512, 256, 128)
@@ -59,6 +62,7 @@ class GridConfig:
     min_contrast: float = 0.2
     min_certainty: float = 0.95
     lattice: LatticeConfig = field(default_factory=LatticeConfig)
+    table_lattice: LatticeConfig = TABLE_LATTICE
 
 
 class GridReader:
@@ -84,25 +88,27 @@ class GridReader:
             DataError: there is no grid, or none with these rows and columns.
         """
         one_digit = replace(constraints, length=1, digits_only=True)
-        return self._read(picture, one_digit, without_notes=True)
+        return self._read(picture, one_digit, one_digit_a_cell=True)
 
     def read_table(self, picture: Pixels, constraints: Constraints = ANYTHING) -> Page:
         """Read a table with one number a cell; see `read_grid`."""
-        return self._read(picture, constraints, without_notes=False)
+        return self._read(picture, constraints, one_digit_a_cell=False)
 
-    def _read(self, picture: Pixels, constraints: Constraints, *, without_notes: bool) -> Page:
+    def _read(self, picture: Pixels, constraints: Constraints, *, one_digit_a_cell: bool) -> Page:
         grey = to_grey(picture)
-        lattice = self.find(grey, constraints)
-        page = self._page(grey, lattice, constraints, without_notes=without_notes)
+        lattice = self.find(grey, constraints, one_digit_a_cell=one_digit_a_cell)
+        page = self._page(grey, lattice, constraints, one_digit_a_cell=one_digit_a_cell)
         if _certainty(page) < self.config.min_certainty:
             turned = [lattice.turned(quarters) for quarters in (1, 2, 3)]
             pages = [page] + [
-                self._page(grey, t, constraints, without_notes=without_notes) for t in turned
+                self._page(grey, t, constraints, one_digit_a_cell=one_digit_a_cell) for t in turned
             ]
             page = max(pages, key=_evidence)
         return under_rule(page, constraints.rule, self.numbers.config)
 
-    def find(self, grey: Grey, constraints: Constraints = ANYTHING) -> Lattice:
+    def find(
+        self, grey: Grey, constraints: Constraints = ANYTHING, *, one_digit_a_cell: bool = False
+    ) -> Lattice:
         """Find the largest and clearest grid or table in uint8[h, w].
 
         One that has more rows, or more columns, than a Sudoku or than both that are asked for may
@@ -112,7 +118,8 @@ class GridReader:
             DataError: there is none, or none with the rows and columns that are asked for.
         """
         rows, columns = constraints.rows, constraints.columns
-        found = sorted(self._lattices(grey), key=lambda lattice: -lattice.score)
+        config = self.config.lattice if one_digit_a_cell else self.config.table_lattice
+        found = sorted(self._lattices(grey, config), key=lambda lattice: -lattice.score)
         if not found:
             raise DataError("no grid or table in this picture; photograph all of it, from above")
         is_sudoku = constraints.rule == "sudoku"
@@ -133,7 +140,7 @@ class GridReader:
         there = found[0].objectness.shape
         raise DataError(f"found {there[0]} x {there[1]} cells, not {wanted}")
 
-    def _lattices(self, grey: Grey) -> Iterator[Lattice]:
+    def _lattices(self, grey: Grey, config: LatticeConfig) -> Iterator[Lattice]:
         """Look at a picture in several sizes; yield what is found, in its own pixels."""
         h, w = grey.shape
         margin = self.config.margin_px
@@ -144,20 +151,20 @@ class GridReader:
             small = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
             cells = self.cells.detect(with_margin(small, margin), self.config.min_objectness)
             factor = np.array([w / size[0], h / size[1]], np.float32)
-            for lattice in find_lattices(cells, self.config.lattice):
+            for lattice in find_lattices(cells, config):
                 corners = (lattice.corners - np.float32(margin - 0.5)) * factor - np.float32(0.5)
                 lattice = lattice._replace(corners=corners)  # noqa: PLW2901 - in the picture
                 if lattice.area >= lattice.objectness.size * self.config.min_cell_px**2:
                     yield lattice
 
     def _page(
-        self, grey: Grey, lattice: Lattice, constraints: Constraints, *, without_notes: bool
+        self, grey: Grey, lattice: Lattice, constraints: Constraints, *, one_digit_a_cell: bool
     ) -> Page:
         straight = straighten(grey, lattice, self.config.cell_height_px)
         numbers = self.numbers
         found = numbers.detector.detect(straight.grey, numbers.config.pyramid.min_objectness)
         found = found.of(self._are_on_this_side(straight.grey, found))
-        if without_notes:
+        if one_digit_a_cell:
             found = found.of(~self._are_notes(straight, found))
         found = numbers.classified(found, straight.grey)
         rows, columns = lattice.objectness.shape

@@ -33,7 +33,7 @@ class LatticeConfig:
     min_distance: float = 0.5
     max_gap: float = 0.35
     min_objectness: tuple[float, float] = (0.5, 0.8)
-    min_inner_objectness: float = 0.8
+    min_inner_objectness: float = 0.6
     min_cells: int = 4
 
 

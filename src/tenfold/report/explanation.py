@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tenfold.data.characters import DETECTED_CLASSES
 from tenfold.data.decoding import Picture, Pixels, load_pixels
@@ -43,7 +44,7 @@ def _explained(
     except DataError as refused:  # such as: no grid
         page, error = Page(()), str(refused)
     foreground = None
-    rules = _rules(reader, pixels, constraints) if page.grid else []
+    rules = [] if page.corners is None else _rules(page.corners)
     if layout == "numbers":
         boxes = [] if error else _detected(reader, pixels)
     else:
@@ -65,9 +66,8 @@ def _explained(
     }
 
 
-def _rules(reader: Reader, pixels: Pixels, constraints: Constraints) -> list[str]:
-    """Return each rule of the grid or table as the points of an SVG polyline: its crossings."""
-    corners = reader.grids.find(to_grey(pixels), constraints).corners
+def _rules(corners: npt.NDArray[np.float32]) -> list[str]:
+    """Return each rule of a grid or table as the points of an SVG polyline: its crossings."""
     lines = (*corners, *corners.transpose(1, 0, 2))
     return [" ".join(f"{x:.1f},{y:.1f}" for x, y in line.tolist()) for line in lines]
 
@@ -76,7 +76,9 @@ def _detected(reader: Reader, pixels: Pixels) -> list[dict[str, Any]]:
     """Return the boxes of all detections, those that no number has included."""
     found = reader.numbers.detect(to_grey(pixels))
     boxes = []
-    for objectness, classes, (x, y, w, h) in zip(*(part.tolist() for part in found), strict=True):
+    for objectness, classes, (x, y, w, h), _ in zip(
+        *(part.tolist() for part in found), strict=True
+    ):
         box = (x - w / 2, y - h / 2, x + w / 2, y + h / 2)
         boxes.append(_box(box, DETECTED_CLASSES[int(np.argmax(classes))], objectness))
     return boxes

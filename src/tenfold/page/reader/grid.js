@@ -37,7 +37,7 @@ export async function readGrid(picture, options, networks, model) {
 }
 
 /** Find the largest and clearest grid or table in a plane of bytes, of so many rows and columns if they are given. */
-async function findLattice(grey, { rows, columns }, { detectCells }, config) {
+async function findLattice(grey, { layout, rows, columns }, { detectCells }, config) {
   const longer = max(grey.w, grey.h);
   const margin = config.margin_px;
   const lattices = [];
@@ -46,7 +46,7 @@ async function findLattice(grey, { rows, columns }, { detectCells }, config) {
     const small = w === grey.w && h === grey.h ? grey : shrunk(grey, w, h);
     const cells = await detectCells(withMargin(small, margin), config.min_objectness);
     const factors = [grey.w / w, grey.h / h];
-    for (const { corners, objectness } of findLattices(cells, config.lattice)) {
+    for (const { corners, objectness } of findLattices(cells, layout === "grid" ? config.lattice : config.table_lattice)) {
       const inPicture = (corner) => corner.map((at, axis) => fround((at - margin + 0.5) * factors[axis] - 0.5));
       const lattice = { objectness, corners: corners.map((row) => row.map(inPicture)) };
       if (area(lattice) >= objectness.flat().length * config.min_cell_px ** 2) lattices.push(lattice);
