@@ -22,6 +22,7 @@ import numpy.typing as npt
 from measurement import save
 
 from tenfold.artifacts.evaluation import OperatingPoint, RiskCoverage
+from tenfold.bundle.format import SHIPPED, read_model
 from tenfold.data.pictures import Labelled
 from tenfold.data.sources import load_digits
 from tenfold.evaluation.metrics import wilson
@@ -148,12 +149,14 @@ def compared(labels: Json, records: Mapping[str, Json]) -> dict[str, dict[str, R
     return result
 
 
-def add_totals(labels: Json, sets: dict[str, Readings]) -> None:
-    """Add all sets of one digit, and all of numbers, as one set each."""
+def add_totals(labels: Json, readings: dict[str, dict[str, Readings]]) -> None:
+    """Add all sets of one digit, and all of numbers, as one set each, to readers that read all."""
+    read_by_first = next(iter(readings.values())).keys() & labels.keys()
     for title, kinds in TOTALS.items():
-        members = [one for name, one in sets.items() if labels[name]["kind"] in kinds]
-        if len(members) > 1:
-            sets[title] = joined(members)
+        names = [n for n in labels if labels[n]["kind"] in kinds and n in read_by_first]
+        for sets in readings.values():
+            if len(names) > 1 and sets.keys() >= set(names):
+                sets[title] = joined([sets[name] for name in names])
 
 
 def curve_of(one: Readings) -> RiskCoverage:
@@ -173,7 +176,7 @@ def paired(reference: Flags, other: Flags) -> dict[str, float]:
 
 def figures_of(one: Readings, reference: Readings | None) -> Json:
     """Return the figures of a reader on a set, beside the reference's."""
-    n, wrong, digits = len(one.right), int(one.accepted_wrong.sum()), int(one.digits.sum())
+    n, wrong = len(one.right), int(one.accepted_wrong.sum())
     found: Json = {
         "pictures": n,
         "right": int(one.right.sum()),
@@ -183,11 +186,13 @@ def figures_of(one: Readings, reference: Readings | None) -> Json:
         "accepted_wrong_interval": wilson(wrong, n),
         "cpu_ms_per_picture": round(float(one.cpu_ms.mean()), 2),
     }
-    if digits:
+    if one.digits.any():
         curve = curve_of(one)
         interval = aurc_interval(one.confidence[one.on_curve], one.wrong[one.on_curve])
         found |= {"aurc": curve.aurc, "aurc_interval": interval, "excess_aurc": curve.excess_aurc}
-        found["cpu_ms_per_digit"] = round(float(one.cpu_ms.sum()) / digits, 2)
+        found["cpu_ms_per_digit"] = round(
+            float(one.cpu_ms.sum() / np.maximum(one.digits, 1).sum()), 2
+        )
     if reference is not None:
         found["right_paired"] = paired(reference.right, one.right)
         found["accepted_wrong_paired"] = paired(reference.accepted_wrong, one.accepted_wrong)
@@ -223,8 +228,7 @@ def compare(folder: Path, files: Sequence[Path], out: Path | None, figure: Path 
     labels = json.loads((folder / LABELS).read_text())
     records = {file.stem: json.loads(file.read_text()) for file in files}
     readings = compared(labels, records)
-    for sets in readings.values():
-        add_totals(labels, sets)
+    add_totals(labels, readings)
     first = files[0].stem
     result = {
         name: {
@@ -238,7 +242,9 @@ def compare(folder: Path, files: Sequence[Path], out: Path | None, figure: Path 
     print("|---" * 10 + "|")
     for name, readers in result.items():
         print("\n".join(table_rows(name, readers)))
-    save(out, versions={name: record["versions"] for name, record in records.items()}, sets=result)
+    versions = {name: record["versions"] for name, record in records.items()}
+    bundle = read_model(SHIPPED)[0].model_dump(mode="json")
+    save(out, bundle=bundle, versions=versions, sets=result)
     if figure:
         from tenfold.report.figures import risk_coverage_figure
 

@@ -38,8 +38,8 @@ from tenfold.training.recipe import load_recipe
 
 DOCUMENTS = 1000
 SCRIBBLES = 500
-FITTED_ON = 10_000  # training images that distances are measured from
-MAX_SYMBOLS = 250  # of each class and half
+FITTED_ON = 5000  # training images that distances are measured from
+MAX_SYMBOLS = 100  # of each class and half
 BATCH = 500
 
 Floats = npt.NDArray[np.float64]
@@ -146,7 +146,7 @@ def digits_of_fonts(half: int) -> list[Labelled]:
 
 def symbols_of(path: Path, half: int) -> tuple[list[Labelled], list[Labelled]]:
     """Return digits and other symbols: of each class the even or the odd ids."""
-    file = np.load(path)
+    file = dict(np.load(path))  # a file that is loaded lazily reads an array at each access
     digits: list[Labelled] = []
     others: list[Labelled] = []
     for label in np.unique(file["labels"]).tolist():

@@ -26,6 +26,7 @@ import numpy as np  # noqa: E402
 
 DIGITS = "0123456789"
 NUMBER_CHARACTERS = DIGITS + ".-/:"  # what tenfold reads too
+TESSDATA = "/usr/share/tesseract-ocr/5/tessdata/"  # of Debian's tesseract-ocr
 WARM_UP = 5  # pictures that are read before the time is taken
 
 Pixels = np.ndarray
@@ -90,11 +91,11 @@ def tesseract() -> tuple[Read, Sequence[str]]:
     from tesserocr import OEM, PSM, PyTessBaseAPI
 
     def engine(mode: int, characters: str) -> PyTessBaseAPI:
-        api = PyTessBaseAPI(psm=mode, oem=OEM.LSTM_ONLY, lang="eng")
+        api = PyTessBaseAPI(path=TESSDATA, psm=mode, oem=OEM.LSTM_ONLY, lang="eng")
         api.SetVariable("tessedit_char_whitelist", characters)
         return api
 
-    single = engine(PSM.SINGLE_CHAR, DIGITS)
+    single = engine(PSM.SINGLE_WORD, DIGITS)
     line = engine(PSM.SINGLE_LINE, NUMBER_CHARACTERS)
 
     def read(pictures: Sequence[Pixels], kind: str) -> Iterator[Reading]:
@@ -119,7 +120,9 @@ def rapidocr() -> tuple[Read, Sequence[str]]:
     threads = {
         f"EngineConfig.onnxruntime.{which}_op_num_threads": 1 for which in ("intra", "inter")
     }
-    recogniser = RapidOCR(params=threads | {"Global.log_level": "error"}).text_rec
+    whole = RapidOCR(params=threads | {"Global.log_level": "error"})
+    whole(np.full((64, 64, 3), 255, np.uint8), use_det=False, use_cls=False)  # loads its model
+    recogniser = whole.text_rec
     places = recogniser.postprocess_op.dict
 
     def classes_of(picture: Pixels, characters: str) -> Pixels:
