@@ -178,7 +178,7 @@ READERS = {
 
 
 def main() -> None:
-    """Read every set of a folder and write texts, confidences and CPU time."""
+    """Read the sets that OUT lacks, and write it after each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("reader", choices=READERS)
     parser.add_argument("folder", type=Path)
@@ -187,23 +187,30 @@ def main() -> None:
     options = parser.parse_args()
     cv2.setNumThreads(1)
     read, packages = READERS[options.reader]()
-    sets = {}
-    for name in options.sets or sorted(path.stem for path in options.folder.glob("*.npz")):
-        with np.load(options.folder / f"{name}.npz") as file:
-            kind = str(file["kind"])
-            pictures = [file[str(index)] for index in range(len(file.files) - 1)]
-        for _ in read(pictures[:WARM_UP], kind):
-            pass
-        started = time.process_time()
-        readings = list(read(pictures, kind))
-        seconds = time.process_time() - started
-        text, confidence, accepted = (list(column) for column in zip(*readings, strict=True))
-        sets[name] = {"text": text, "confidence": confidence, "accepted": accepted}
-        sets[name]["cpu_ms"] = 1000 * seconds / len(pictures)
-        print(f"{options.reader}: {name}: {sets[name]['cpu_ms']:.2f} ms each", flush=True)
     versions = {package: importlib.metadata.version(package) for package in packages}
-    record = {"versions": {"python": platform.python_version(), **versions}, "sets": sets}
-    options.out.write_text(json.dumps(record))
+    record = {"versions": {"python": platform.python_version(), **versions}, "sets": {}}
+    if options.out.exists():
+        record["sets"] = json.loads(options.out.read_text())["sets"]
+    for name in options.sets or sorted(path.stem for path in options.folder.glob("*.npz")):
+        if name not in record["sets"]:
+            record["sets"][name] = measured(read, options.folder / f"{name}.npz")
+            options.out.write_text(json.dumps(record))
+            print(f"{name}: {record['sets'][name]['cpu_ms']:.2f} ms each", flush=True)
+
+
+def measured(read: Read, path: Path) -> dict:
+    """Read a set; return texts, confidences, what is accepted, and CPU time of a picture."""
+    with np.load(path) as file:
+        kind = str(file["kind"])
+        pictures = [file[str(index)] for index in range(len(file.files) - 1)]
+    for _ in read(pictures[:WARM_UP], kind):
+        pass
+    started = time.process_time()
+    readings = list(read(pictures, kind))
+    seconds = time.process_time() - started
+    text, confidence, accepted = (list(column) for column in zip(*readings, strict=True))
+    found = {"text": text, "confidence": confidence, "accepted": accepted}
+    return found | {"cpu_ms": 1000 * seconds / len(pictures)}
 
 
 if __name__ == "__main__":
