@@ -12,7 +12,7 @@ pictures, to their advantage.
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ from tenfold.rendering.picture_sets import load_pictures
 
 FOREIGN = ("optical", "font-digits", "documents", "font-letters", "blanks-and-scribbles")
 FIELDS = 100  # pictures of each set of `HELD_OUT`
-FIRST = {"documents": 1000, "blanks-and-scribbles": 500}  # of larger sets
+FIRST = {"optical": 1000, "documents": 1000, "font-letters": 300, "blanks-and-scribbles": 250}
 LABELS = "labels.json"
 TOTALS = {"all digits and non-digits": ("single", "non-digit"), "all numbers": ("number",)}
 
@@ -133,6 +133,15 @@ def threshold_of(labels: Json, found: Json, reference: Mapping[str, Readings], o
     return float(ordered[min(count, len(ordered)) - 1]) if count else 1.0
 
 
+def cut_to_common(labels: Json, records: Collection[Json]) -> None:
+    """Leave of each set the first pictures, as many as every reader of the set has read."""
+    for name, labelled in labels.items():
+        read = [record["sets"][name] for record in records if name in record["sets"]]
+        n = min((len(found["text"]) for found in read), default=0)
+        for table in (labelled, *read):
+            table.update({key: value[:n] for key, value in table.items() if type(value) is list})
+
+
 def compared(labels: Json, records: Mapping[str, Json]) -> dict[str, dict[str, Readings]]:
     """Return the readings of each reader, set by set; the first reader is the reference."""
     result: dict[str, dict[str, Readings]] = {}
@@ -227,6 +236,7 @@ def compare(folder: Path, files: Sequence[Path], out: Path | None, figure: Path 
     """Print a table; write the record and the figure."""
     labels = json.loads((folder / LABELS).read_text())
     records = {file.stem: json.loads(file.read_text()) for file in files}
+    cut_to_common(labels, records.values())
     readings = compared(labels, records)
     add_totals(labels, readings)
     first = files[0].stem

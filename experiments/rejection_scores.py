@@ -36,9 +36,9 @@ from tenfold.rendering.doodles import blanks_and_scribbles
 from tenfold.rendering.fonts import find_fonts, font_digits, font_letters
 from tenfold.training.recipe import load_recipe
 
-DOCUMENTS = 1000
-SCRIBBLES = 500
-FITTED_ON = 5000  # training images that distances are measured from
+DOCUMENTS = 400
+SCRIBBLES = 200
+FITTED_ON = 2000  # training images that distances are measured from
 MAX_SYMBOLS = 100  # of each class and half
 BATCH = 500
 

@@ -17,7 +17,7 @@ from torch import nn
 
 WEIGHTS = Path(__file__).with_name("mnist-cnn.pt")
 MEAN, DEVIATION = 0.1307, 0.3081  # of MNIST's pixels
-EPOCHS, BATCH, LEARNING_RATE = 2, 128, 1e-3
+EPOCHS, BATCH, LEARNING_RATE = 1, 128, 1e-3
 DIGIT_PX, SIDE_PX = 20, 28
 MIN_CONTRAST = 15  # grey levels
 

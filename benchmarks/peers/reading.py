@@ -184,6 +184,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--sets", nargs="+", help="names of sets [default: all in the folder]")
+    parser.add_argument("--first", type=int, help="pictures of each set [default: all]")
     options = parser.parse_args()
     cv2.setNumThreads(1)
     read, packages = READERS[options.reader]()
@@ -193,16 +194,21 @@ def main() -> None:
         record["sets"] = json.loads(options.out.read_text())["sets"]
     for name in options.sets or sorted(path.stem for path in options.folder.glob("*.npz")):
         if name not in record["sets"]:
-            record["sets"][name] = measured(read, options.folder / f"{name}.npz")
+            path = options.folder / f"{name}.npz"
+            record["sets"][name] = measured(read, path, options.first)
             options.out.write_text(json.dumps(record))
             print(f"{name}: {record['sets'][name]['cpu_ms']:.2f} ms each", flush=True)
 
 
-def measured(read: Read, path: Path) -> dict:
-    """Read a set; return texts, confidences, what is accepted, and CPU time of a picture."""
+def measured(read: Read, path: Path, first: int | None) -> dict:
+    """Read the first pictures of a set, or all.
+
+    Returns:
+        texts, confidences, what is accepted, and the CPU time of a picture.
+    """
     with np.load(path) as file:
         kind = str(file["kind"])
-        pictures = [file[str(index)] for index in range(len(file.files) - 1)]
+        pictures = [file[str(index)] for index in range(len(file.files) - 1)[:first]]
     for _ in read(pictures[:WARM_UP], kind):
         pass
     started = time.process_time()

@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 
 from tenfold.artifacts.base import ImageSet
+from tenfold.artifacts.evaluation import OperatingPoint
 from tenfold.artifacts.training import Hardware, Manifest, Timings
 from tenfold.evaluation.metrics import ensemble_log_probabilities, measure
+from tenfold.evaluation.risk_coverage import measure_risk_coverage
 
 IMAGES = 2000
 POINTS = 60
 MISTAKES = 40
+THRESHOLD = 0.9  # of what is accepted
 Edit = Callable[[dict[str, Any]], None]
 
 
@@ -63,13 +66,20 @@ def evaluation(*, members: int, on: str, kept: dict[str, str]) -> dict[str, Any]
             for rule, i in best.items()
         ]
     headline_p = np.exp(parts[-1])
-    wrong = np.flatnonzero(headline_p.argmax(axis=1) != labels)
+    is_wrong = headline_p.argmax(axis=1) != labels
+    wrong = np.flatnonzero(is_wrong)
+    confidence = headline_p.max(axis=1)
+    accepted = confidence >= THRESHOLD
+    chosen = OperatingPoint(
+        confidence=THRESHOLD, accepted=accepted.sum(), wrong=(accepted & is_wrong).sum()
+    )
     return {
         "format": 1,
         "data": {"name": "mnist/test", "split": "test", "images": IMAGES, "sha256": "ab" * 32},
         "kept": kept,
         "models": models,
         "selection": selection,
+        "risk_coverage": measure_risk_coverage(confidence, is_wrong, chosen).model_dump(),
         "curves": {"on": on, "images": IMAGES, "models": curves},
         "mistakes": [
             {

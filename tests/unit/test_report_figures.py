@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from finished_run import make_run
 
-from tenfold.artifacts.evaluation import Curve
+from tenfold.artifacts.evaluation import Curve, OperatingPoint
 from tenfold.artifacts.finished_run import read_run
+from tenfold.evaluation.risk_coverage import measure_risk_coverage
 from tenfold.report.curves import comparison_figure, curve_figure, visible_range
-from tenfold.report.figures import schedule_figure
+from tenfold.report.figures import risk_coverage_figure, schedule_figure
 from tenfold.report.page import run_figures
 
 
@@ -73,3 +74,15 @@ def test_a_schedule_is_drawn_though_the_weights_diverged(size: list[float], run:
         for record, value in zip(read_run(run).journal, size, strict=False)
     ]
     assert "weight_loss (loss_w)" in schedule_figure("s", journal).svg
+
+
+@pytest.mark.parametrize("accepted", [0, 2])
+def test_curves_of_sets_are_named_and_a_lone_one_has_a_band(accepted: int) -> None:
+    chosen = OperatingPoint(confidence=None, accepted=accepted, wrong=0)
+    confidence, wrong = np.array([0.9, 0.8, 0.7]), np.array([False, False, True])
+    curve = measure_risk_coverage(confidence, wrong, chosen)
+    several = risk_coverage_figure("r", {"optical": curve, "documents": curve}).svg
+    assert ">optical<" in several
+    assert ">documents<" in several
+    assert "FillBetween" not in several
+    assert "FillBetween" in risk_coverage_figure("r", {"optical": curve}).svg

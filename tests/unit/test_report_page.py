@@ -68,6 +68,15 @@ def test_the_headline_says_what_was_measured(run: Path, page: Page) -> None:
     assert headline(read_run(run).evaluation) == sentence
 
 
+def test_what_is_accepted_and_wrong_is_said(run: Path, page: Page) -> None:
+    curve = read_run(run).evaluation.risk_coverage
+    assert curve is not None
+    share = curve.chosen.accepted / curve.of
+    words = " ".join(page.text.split())
+    assert f"at least 90.00 % probable: {100 * share:.2f} % of the images" in words
+    assert f"{curve.chosen.wrong} of these" in words
+
+
 @pytest.mark.parametrize(
     ("on", "rule", "selected_on", "expected"),
     [
