@@ -36,7 +36,7 @@ FOREIGN = ("optical", "font-digits", "documents", "font-letters", "blanks-and-sc
 FIELDS = 100  # pictures of each set of `HELD_OUT`
 FIRST = {"optical": 1000, "documents": 1000, "font-letters": 300, "blanks-and-scribbles": 250}
 LABELS = "labels.json"
-TOTALS = {"all digits and non-digits": ("single", "non-digit"), "all numbers": ("number",)}
+TOTALS = {"all of one digit": ("single", "non-digit"), "all numbers": ("number",)}
 
 Json = Any
 Flags = npt.NDArray[np.bool_]
@@ -159,13 +159,14 @@ def compared(labels: Json, records: Mapping[str, Json]) -> dict[str, dict[str, R
 
 
 def add_totals(labels: Json, readings: dict[str, dict[str, Readings]]) -> None:
-    """Add all sets of one digit, and all of numbers, as one set each, to readers that read all."""
-    read_by_first = next(iter(readings.values())).keys() & labels.keys()
+    """Add what all readers have read of one digit, and of numbers, as one set each."""
     for title, kinds in TOTALS.items():
-        names = [n for n in labels if labels[n]["kind"] in kinds and n in read_by_first]
-        for sets in readings.values():
-            if len(names) > 1 and sets.keys() >= set(names):
-                sets[title] = joined([sets[name] for name in names])
+        known = {name for name, labelled in labels.items() if labelled["kind"] in kinds}
+        read = [sets.keys() & known for sets in readings.values()]
+        common = set.intersection(*filter(None, read)) if any(read) else set()
+        for sets, names in zip(readings.values(), read, strict=True):
+            if names and len(common) > 1:
+                sets[title] = joined([sets[name] for name in labels if name in common])
 
 
 def curve_of(one: Readings) -> RiskCoverage:
@@ -262,7 +263,8 @@ def compare(folder: Path, files: Sequence[Path], out: Path | None, figure: Path 
         curves = {
             reader: curve_of(sets[total]) for reader, sets in readings.items() if total in sets
         }
-        write_atomically(figure, risk_coverage_figure("risk-coverage", curves).svg)
+        svg = risk_coverage_figure("risk-coverage", curves).svg
+        write_atomically(figure, svg.replace("<svg ", '<svg style="background: #fff" ', 1))
 
 
 def main() -> None:
