@@ -67,7 +67,7 @@ def detections(
             row[DETECTED_CLASSES.index(character)] = probability
     boxes = np.array([(x, y, *size) for x, _, _ in characters], np.float32).reshape(-1, 4)
     objectness = np.array([o for _, o, _ in characters], np.float32)
-    return Detections(objectness, classes, boxes, np.linspace(0, 1, len(boxes), dtype=np.float32))
+    return Detections(objectness, classes, boxes, np.zeros(len(boxes), np.float32))
 
 
 def surely(text: str, left: float = 50, objectness: float = 1.0) -> Detections:

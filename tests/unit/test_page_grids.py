@@ -180,7 +180,7 @@ def test_cells_are_read_as_by_the_reader(node: str) -> None:
         "for (const [i, looks] of given.scripts.entries()) {"
         "  const detect = () => { const [p, classes, boxes, printed] = looks.shift();"
         "    return p.map((objectness, k) =>"
-        "      ({ objectness, classes: classes[k], box: boxes[k] })); };"
+        "      ({ objectness, classes: classes[k], box: boxes[k], printed: printed[k] })); };"
         "  const networks = { detect, detectCells: () => given.cells, classifyDetected: () => [] };"
         "  const options = { layout: i % 2 ? 'table' : 'grid' };"
         "  pages.push(await m.readGrid(picture, options, networks, given.model));"
@@ -248,7 +248,9 @@ def test_a_grid_is_read_as_by_the_reader(
     assert different == 0
 
 
-@pytest.mark.parametrize("wanted", [(2, 3), (None, 6), (6, None), (5, 5), (None, 7)])
+@pytest.mark.parametrize(
+    "wanted", [(2, 3), (None, 6), (6, None), (5, 5), (None, 7), (6, 4), (3, 6)]
+)
 def test_a_grid_with_these_rows_and_columns_is_found(
     node: str, wanted: tuple[int | None, int | None]
 ) -> None:

@@ -207,7 +207,7 @@ def test_a_page_as_json() -> None:
                 "probability": pytest.approx(1, abs=1e-4),
                 "accepted": True,
                 "reason": None,
-                "printed": 1.0,
+                "printed": 0.0,
                 "row": None,
                 "column": None,
                 "digits": [

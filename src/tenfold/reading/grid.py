@@ -28,7 +28,6 @@ from tenfold.reading.straighten import Straightened, straighten
 from tenfold.reading.suppression import suppress
 
 SUDOKU_SIDE = 9
-TABLE_LATTICE = LatticeConfig(min_objectness=(0.5, 0.6))
 MISREAD = 1e-3  # the probability that what was read in a cell is no number of the rule's
 FILLINGS = 20  # from which probabilities under a rule are computed
 
@@ -48,9 +47,7 @@ class GridConfig:
         min_contrast: of a digit, as a share of the median digit's: fainter ones shine through the
             paper. Contrast is the standard deviation of the grey levels in its box.
         min_certainty: mean probability of numbers; below it, the picture may lie on its side.
-        lattice: when cells of a grid belong together.
-        table_lattice: the same of a table: its outer rows may have few cells, and no other table
-            stands beside it as often as beside a Sudoku.
+        lattice: when cells belong together.
     """
 
     sides_px: tuple[int, ...] = (1024, 512, 256, 128)
@@ -62,7 +59,6 @@ class GridConfig:
     min_contrast: float = 0.2
     min_certainty: float = 0.95
     lattice: LatticeConfig = field(default_factory=LatticeConfig)
-    table_lattice: LatticeConfig = TABLE_LATTICE
 
 
 class GridReader:
@@ -96,7 +92,7 @@ class GridReader:
 
     def _read(self, picture: Pixels, constraints: Constraints, *, one_digit_a_cell: bool) -> Page:
         grey = to_grey(picture)
-        lattice = self.find(grey, constraints, one_digit_a_cell=one_digit_a_cell)
+        lattice = self.find(grey, constraints)
         page = self._page(grey, lattice, constraints, one_digit_a_cell=one_digit_a_cell)
         if _certainty(page) < self.config.min_certainty:
             turned = [lattice.turned(quarters) for quarters in (1, 2, 3)]
@@ -106,9 +102,7 @@ class GridReader:
             page = max(pages, key=_evidence)
         return under_rule(page, constraints.rule, self.numbers.config)
 
-    def find(
-        self, grey: Grey, constraints: Constraints = ANYTHING, *, one_digit_a_cell: bool = False
-    ) -> Lattice:
+    def find(self, grey: Grey, constraints: Constraints = ANYTHING) -> Lattice:
         """Find the largest and clearest grid or table in uint8[h, w].
 
         One that has more rows, or more columns, than a Sudoku or than both that are asked for may
@@ -118,8 +112,7 @@ class GridReader:
             DataError: there is none, or none with the rows and columns that are asked for.
         """
         rows, columns = constraints.rows, constraints.columns
-        config = self.config.lattice if one_digit_a_cell else self.config.table_lattice
-        found = sorted(self._lattices(grey, config), key=lambda lattice: -lattice.score)
+        found = sorted(self._lattices(grey), key=lambda lattice: -lattice.score)
         if not found:
             raise DataError("no grid or table in this picture; photograph all of it, from above")
         is_sudoku = constraints.rule == "sudoku"
@@ -140,7 +133,7 @@ class GridReader:
         there = found[0].objectness.shape
         raise DataError(f"found {there[0]} x {there[1]} cells, not {wanted}")
 
-    def _lattices(self, grey: Grey, config: LatticeConfig) -> Iterator[Lattice]:
+    def _lattices(self, grey: Grey) -> Iterator[Lattice]:
         """Look at a picture in several sizes; yield what is found, in its own pixels."""
         h, w = grey.shape
         margin = self.config.margin_px
@@ -151,7 +144,7 @@ class GridReader:
             small = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
             cells = self.cells.detect(with_margin(small, margin), self.config.min_objectness)
             factor = np.array([w / size[0], h / size[1]], np.float32)
-            for lattice in find_lattices(cells, config):
+            for lattice in find_lattices(cells, self.config.lattice):
                 corners = (lattice.corners - np.float32(margin - 0.5)) * factor - np.float32(0.5)
                 lattice = lattice._replace(corners=corners)  # noqa: PLW2901 - in the picture
                 if lattice.area >= lattice.objectness.size * self.config.min_cell_px**2:

@@ -25,6 +25,8 @@ class LatticeConfig:
         max_gap: between the corners that two neighbours share.
         min_objectness: mean of an outer row or column, and the same as a share of the lattice's
             median; others are left out.
+        short_line: an outer row or column of fewer cells needs only a share of that objectness:
+            the mean of few says little. Count and share.
         min_inner_objectness: mean of the cells that were found of an inner row or column, as a
             share of the median; with less it is the gap between two tables.
         min_cells: of a grid or table.
@@ -33,6 +35,7 @@ class LatticeConfig:
     min_distance: float = 0.5
     max_gap: float = 0.35
     min_objectness: tuple[float, float] = (0.5, 0.8)
+    short_line: tuple[int, float] = (5, 0.7)
     min_inner_objectness: float = 0.6
     min_cells: int = 4
 
@@ -201,14 +204,17 @@ def _lattice(cells: Cells, places: dict[int, Place], config: LatticeConfig) -> L
 
 def _supported(objectness: Floats, config: LatticeConfig) -> tuple[Place, Place]:
     """Return the first and the last row and column, without outer ones that are hardly there."""
-    least, share = config.min_objectness
-    least = max(least, share * float(np.median(objectness[objectness > 0])))
+    count, share = config.short_line
+    least, of_median = config.min_objectness
+    least = max(least, of_median * float(np.median(objectness[objectness > 0])))
     top, left, bottom, right = 0, 0, *objectness.shape
     while top < bottom and left < right:
         part = objectness[top:bottom, left:right]
-        outer = (part[0].mean(), part[-1].mean(), part[:, 0].mean(), part[:, -1].mean())
-        worst = int(np.argmin(outer))
-        if outer[worst] >= least:
+        lines = (part[0], part[-1], part[:, 0], part[:, -1])
+        needed = [least * (share if len(line) < count else 1) for line in lines]
+        support = [float(line.mean()) / need for line, need in zip(lines, needed, strict=True)]
+        worst = int(np.argmin(support))
+        if support[worst] >= 1:
             break
         top, bottom = top + (worst == 0), bottom - (worst == 1)
         left, right = left + (worst == 2), right - (worst == 3)  # noqa: PLR2004 - the four sides

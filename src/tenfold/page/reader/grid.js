@@ -37,7 +37,7 @@ export async function readGrid(picture, options, networks, model) {
 }
 
 /** Find the largest and clearest grid or table in a plane of bytes, of so many rows and columns if they are given. */
-async function findLattice(grey, { layout, rows, columns }, { detectCells }, config) {
+async function findLattice(grey, { rows, columns }, { detectCells }, config) {
   const longer = max(grey.w, grey.h);
   const margin = config.margin_px;
   const lattices = [];
@@ -46,7 +46,7 @@ async function findLattice(grey, { layout, rows, columns }, { detectCells }, con
     const small = w === grey.w && h === grey.h ? grey : shrunk(grey, w, h);
     const cells = await detectCells(withMargin(small, margin), config.min_objectness);
     const factors = [grey.w / w, grey.h / h];
-    for (const { corners, objectness } of findLattices(cells, layout === "grid" ? config.lattice : config.table_lattice)) {
+    for (const { corners, objectness } of findLattices(cells, config.lattice)) {
       const inPicture = (corner) => corner.map((at, axis) => fround((at - margin + 0.5) * factors[axis] - 0.5));
       const lattice = { objectness, corners: corners.map((row) => row.map(inPicture)) };
       if (area(lattice) >= objectness.flat().length * config.min_cell_px ** 2) lattices.push(lattice);
@@ -56,9 +56,25 @@ async function findLattice(grey, { layout, rows, columns }, { detectCells }, con
   const ranked = lattices.sort((a, b) => score(b) - score(a));
   const sizeOf = ({ objectness }) => [objectness.length, objectness[0].length];
   const fits = (lattice) => [rows, columns].every((wanted, axis) => !wanted || wanted === sizeOf(lattice)[axis]);
-  const found = ranked.find(fits);
+  const found = ranked.find(fits) ?? (rows && columns && joined(ranked, [rows, columns]));
   if (found) return found;
   throw new Error(`found ${sizeOf(ranked[0]).join(" x ")} cells, not ${rows ?? "any"} x ${columns ?? "any"}`);
+}
+
+/** The most certain part of this size of the first lattice that has only more rows, or only more columns. */
+function joined(lattices, [rows, columns]) {
+  for (const { corners, objectness } of lattices) {
+    const [down, across] = [objectness.length - rows, objectness[0].length - columns];
+    if (min(down, across) !== 0) continue;
+    const parts = Array.from({ length: down + across + 1 }, (_, at) => {
+      const [top, left] = down ? [at, 0] : [0, at];
+      const cut = (table, more) => table.slice(top, top + rows + more).map((row) => row.slice(left, left + columns + more));
+      return { corners: cut(corners, 1), objectness: cut(objectness, 0) };
+    });
+    const certainty = ({ objectness: inside }) => inside.flat().reduce((sum, p) => sum + p, 0);
+    return parts.reduce((best, one) => (certainty(one) > certainty(best) ? one : best));
+  }
+  return null;
 }
 
 /** Read the cells of a lattice. */

@@ -153,15 +153,19 @@ function latticeOf(cells, places, config) {
 
 /** Top, left, bottom and right of a lattice without outer rows and columns that are hardly there. */
 function supported(objectness, config) {
-  const [lowest, share] = config.min_objectness;
-  const least = max(lowest, share * median(objectness.flat().filter((p) => p > 0)));
+  const [count, share] = config.short_line;
+  const [lowest, ofMedian] = config.min_objectness;
+  const least = max(lowest, ofMedian * median(objectness.flat().filter((p) => p > 0)));
   let [top, left, bottom, right] = [0, 0, objectness.length, objectness[0].length];
   while (top < bottom && left < right) {
     const across = (row) => mean(objectness[row].slice(left, right));
     const down = (column) => mean(objectness.slice(top, bottom).map((row) => row[column]));
-    const outer = [across(top), across(bottom - 1), down(left), down(right - 1)];
-    const worst = outer.indexOf(min(...outer));
-    if (outer[worst] >= least) break;
+    const [alongRow, alongColumn] = [right - left, bottom - top].map((n) => least * (n < count ? share : 1));
+    const support = [
+      across(top) / alongRow, across(bottom - 1) / alongRow, down(left) / alongColumn, down(right - 1) / alongColumn,
+    ];
+    const worst = support.indexOf(min(...support));
+    if (support[worst] >= 1) break;
     if (worst === 0) top++;
     else if (worst === 1) bottom--;
     else if (worst === 2) left++;
