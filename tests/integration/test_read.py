@@ -18,7 +18,8 @@ from tenfold.reading.reader import Reader
 
 from .drawn_pictures import Tenfold, drawn, save
 
-NUMBER = ["text", "box", "probability", "accepted", "reason", "row", "column", "digits"]
+NUMBER = ["text", "box", "probability", "accepted", "reason", "printed"]
+NUMBER += ["row", "column", "digits"]
 
 
 def png_header(width: int, height: int) -> bytes:

@@ -35,7 +35,7 @@ def renderer(tiny_digits: Digits) -> FieldRenderer:
 
 def test_crops_have_the_promised_form(renderer: FieldRenderer) -> None:
     seen = set()
-    for index in range(100):
+    for index in range(200):
         field = renderer.render(index)
         assert field.pixels.dtype == np.uint8
         assert field.pixels.shape == (64, 192)

@@ -135,7 +135,7 @@ def test_ids_are_unique_and_references_meet_them(page: Page) -> None:
 
 def test_every_picture_is_named_for_those_who_do_not_see_it(page: Page) -> None:
     assert all(image["alt"] for image in page.of("img"))
-    assert len(page.of("svg")) == 8
+    assert len(page.of("svg")) == 9
     assert all(svg["role"] == "img" and svg["aria-label"] for svg in page.of("svg"))
     levels = [int(tag[1]) for tag, _ in page.tags if tag in {"h1", "h2", "h3"}]
     assert levels[0] == 1
@@ -147,7 +147,7 @@ def test_figures_lie_beside_the_page_and_are_svg(run: Path) -> None:
     names = {path.stem for path in (run / "figures").iterdir()}
     assert names == {
         *("curve-1", "curve-2", "curve-3", "loss-members", "accuracy-members"),
-        *("confusion", "reliability", "schedule"),
+        *("confusion", "reliability", "risk-coverage", "schedule"),
     }
     for path in (run / "figures").iterdir():
         assert ET.fromstring(path.read_text()).tag == "{http://www.w3.org/2000/svg}svg"
@@ -158,7 +158,7 @@ def test_a_lone_member_has_one_curve_figure(tmp_path: Path) -> None:
     path = make_run(tmp_path / "one", members=1)
     write_report([path])
     names = {figure.stem for figure in (path / "figures").iterdir()}
-    assert names == {"curve-1", "confusion", "reliability", "schedule"}
+    assert names == {"curve-1", "confusion", "reliability", "risk-coverage", "schedule"}
 
 
 def test_the_gallery_shows_the_most_confident_mistakes_first(run: Path) -> None:

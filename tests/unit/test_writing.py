@@ -79,12 +79,13 @@ def test_points_stand_at_the_foot_of_the_line(tiny_digits: Digits) -> None:
         assert -10 < minus < 10
 
 
-def test_a_third_of_all_numbers_touch_or_overlap() -> None:
+def test_a_third_of_handwritten_numbers_touch_or_overlap() -> None:
     random = np.random.default_rng(0)
     gaps = []
     for _ in range(1_000):
         hand = sample_hand(28, (1.0, 0.0), random)
-        gaps.append(sample_spacing(hand, random).mean_px * 20 / 28)
+        if hand.form != "print":
+            gaps.append(sample_spacing(hand, random).mean_px * 20 / 28)
     assert np.mean(np.array(gaps) <= 0) > 0.33
     assert min(gaps) < -5
     assert max(gaps) > 12
