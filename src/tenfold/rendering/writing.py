@@ -21,10 +21,10 @@ from tenfold.rendering.scene import Scene
 from tenfold.rendering.typefaces import sample_typeface
 
 FORMS: tuple[tuple[Form, float], ...] = (
-    ("scanned", 0.38),
-    ("skeleton", 0.25),
-    ("template", 0.21),
-    ("print", 0.16),
+    ("scanned", 0.34),
+    ("skeleton", 0.22),
+    ("template", 0.2),
+    ("print", 0.24),
 )
 # Of the width of the narrower of two neighbours.
 MAX_OVERLAP = 0.8
