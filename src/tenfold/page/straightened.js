@@ -1,5 +1,7 @@
 // The cells of a picture, straightened and shown in the cells of a table.
 
+import { distance } from "./reader/lattice.js";
+
 const ROW_PX = 34; // in CSS pixels: of a row of the median height
 const [MIN_HEIGHT_PX, MAX_HEIGHT_PX] = [22, 80];
 const [MIN_WIDTH_PX, MAX_WIDTH_PX] = [38, 160];
@@ -7,7 +9,6 @@ const MAX_CANVAS_PIXELS = 16e6;
 
 const between = (value, least, most) => Math.min(Math.max(value, least), most);
 const middle = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
-const distance = ([ax, ay], [bx, by]) => Math.hypot(ax - bx, ay - by);
 
 /** In what size cells are shown: {widths, heights} of columns and rows, in proportion to the picture's.
  *

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from tenfold.artifacts.base import NamedImageSet
@@ -137,8 +138,9 @@ class _Tuner:
         right = 0
         for number in range(self.config.folds):
             tuned = self.tune(self.corrections.subset(torch.nonzero(fold != number)[:, 0]))
-            right += _count_right(tuned, images[fold == number], labels[fold == number])
-        before = _count_right(self.bundle, images, labels)
+            judged = fold == number
+            right += _count_right(tuned.probabilities(images[judged]), labels[judged])
+        before = _count_right(self.bundle.probabilities(images), labels)
         return BeforeAndAfter(
             name=self.corrections.name, pictures=len(labels), before=before, after=right
         )
@@ -164,17 +166,15 @@ class _Tuner:
         self.on_progress("training", self.done, trainings * self.config.learning.iterations)
 
 
-def _count_right(bundle: Bundle, images: torch.Tensor, labels: torch.Tensor) -> int:
-    found = bundle.probabilities(images).argmax(axis=1)
-    return int(np.sum(found == labels.numpy()))
+def _count_right(probabilities: npt.NDArray[np.float32], labels: torch.Tensor) -> int:
+    return int(np.sum(probabilities.argmax(axis=1) == labels.numpy()))
 
 
 def _compare_digits(before: str | Path, after: Path, test: Digits) -> BeforeAndAfter:
     """Compare two bundles on test images, with as many threads as training had."""
-    images, labels = test.images.numpy(), test.labels.numpy()
     classifiers = [OnnxClassifier.load(p, torch.get_num_threads()) for p in (before, after)]
-    found = [classifier.probabilities(images).argmax(axis=1) for classifier in classifiers]
-    right = [int(np.sum(each == labels)) for each in found]
+    found = (classifier.probabilities(test.images.numpy()) for classifier in classifiers)
+    right = [_count_right(probabilities, test.labels) for probabilities in found]
     return BeforeAndAfter(name=test.name, pictures=len(test), before=right[0], after=right[1])
 
 
