@@ -53,6 +53,14 @@ def descendants(process: int) -> set[int]:
     return found - {process}
 
 
+def command_line(process: int) -> str:
+    """Return the command line of a process, empty when it has ended."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_text()
+    except (FileNotFoundError, ProcessLookupError):  # the second: it ended after it was opened
+        return ""
+
+
 def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
     """Wait, and fail if it takes too long."""
     end = time.monotonic() + seconds

@@ -16,6 +16,7 @@ from .serve_process import (
     SLOW_READING,
     Service,
     Start,
+    command_line,
     descendants,
     receive_all,
     running_processes,
@@ -157,8 +158,8 @@ def test_a_worker_that_dies_is_replaced(launch: Start, digit: bytes) -> None:
 
     def workers() -> set[int]:
         """Return the children but for the one that watches what `multiprocessing` made."""
-        lines = {p: Path(f"/proc/{p}/cmdline").read_text() for p in children.read_text().split()}
-        return {int(process) for process, line in lines.items() if "spawn_main" in line}
+        processes = map(int, children.read_text().split())
+        return {process for process in processes if "spawn_main" in command_line(process)}
 
     wait_until(lambda: len(workers()) == 2)
     first = workers()
