@@ -4,6 +4,7 @@
     ├── DataError           a data set, an IDX file or an image folder is not what it should be
     │   └── ChecksumError   a file has other bytes than expected
     ├── RecipeError         a recipe has an unknown key, a wrong type or an impossible value
+    ├── TemplateError       the same of a form's template
     ├── RunError            a run folder is missing, incomplete, or belongs to another recipe
     ├── BundleError         a bundle is missing, damaged or of another format
     ├── WriteError          a file cannot be written: the disk is full, or a link is in its place
@@ -54,6 +55,10 @@ class ChecksumError(DataError):
 
 class RecipeError(TenfoldError):
     """A recipe has an unknown key, a wrong type or an impossible value."""
+
+
+class TemplateError(TenfoldError):
+    """A form's template has an unknown key, a wrong type or an impossible value."""
 
 
 class RunError(TenfoldError):

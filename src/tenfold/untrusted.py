@@ -1,12 +1,15 @@
 """Files that anyone may have written are read here: with a limit, and a fault is one line."""
 
+import difflib
+import json
+import re
 import stat
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from tenfold.errors import TenfoldError
@@ -123,3 +126,63 @@ def first_fault(error: ValidationError) -> ErrorDetails | None:
     if error.error_count() > MAX_FAULTS:
         return None
     return error.errors(include_url=False)[0]
+
+
+def describe_fault(
+    error: ValidationError, model: type[BaseModel]
+) -> tuple[tuple[str | int, ...], str]:
+    """Return the place and a description of the first fault of a TOML file.
+
+    Args:
+        error: of its document.
+        model: the class of the document.
+
+    Returns:
+        keys and indices that lead to the value, and one line.
+    """
+    problems = error.errors()
+    # A misspelt required key is two problems, missing and unknown: the second is more helpful.
+    problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
+    location = problem["loc"]
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        known = _known_keys(model, location[:-1])
+        close = difflib.get_close_matches(str(location[-1]), known, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        return location, f"unknown key{hint} (allowed: {', '.join(known)})"
+    if problem["type"] == "missing":
+        return location, "required, and missing"
+    return location, f"{message} (found {json.dumps(problem['input'], default=str)[:60]})"
+
+
+def _known_keys(model: Any, location: Sequence[str | int]) -> list[str]:  # noqa: ANN401
+    """Return the keys allowed in the table at `location`."""
+    for part in location:
+        if isinstance(part, str):
+            annotation = model.model_fields[part].annotation
+            arguments = getattr(annotation, "__args__", ())
+            model = arguments[0] if arguments else annotation
+    return sorted(model.model_fields)
+
+
+def line_of(text: str, location: Sequence[str | int]) -> int:
+    """Return the number of the line of TOML that sets `location`, or the nearest table, or 0."""
+    wanted = tuple(map(str, location))
+    table: tuple[str, ...] = ()
+    counts: dict[str, int] = {}
+    deepest, found = 0, 0
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*(\[\[?)\s*([\w.-]+)\s*\]", line):
+            name = header[2]
+            table = tuple(name.split("."))
+            if header[1] == "[[":
+                table = (*table, str(counts.setdefault(name, 0)))
+                counts[name] += 1
+            place = table
+        elif key := re.match(r"\s*([\w.-]+)\s*=", line):
+            place = (*table, *key[1].split("."))
+        else:
+            continue
+        if deepest < len(place) and place == wanted[: len(place)]:
+            deepest, found = len(place), number
+    return found

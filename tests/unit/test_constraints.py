@@ -1,7 +1,7 @@
 """Constraints against check digits that are computed, and published numbers."""
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tenfold.errors import TenfoldError
@@ -18,6 +18,13 @@ digits = st.text("0123456789", min_size=1, max_size=18)
         ("mod10", "4006381333931"),  # an EAN-13
         ("mod10", "036000291452"),  # a UPC-A
         ("mod11", "0306406152"),  # an ISBN-10
+        ("verhoeff", "2363"),  # Wikipedia's examples
+        ("verhoeff", "123451"),
+        ("verhoeff", "1428570"),
+        ("iso7064-mod11-2", "0000000218250097"),  # ORCID's examples
+        ("iso7064-mod11-2", "0000000151093700"),
+        ("iso7064-mod97-10", "79444"),  # the standard's example
+        ("iso7064-mod97-10", "3214282912345698765432161182"),  # of an IBAN, letters as numbers
     ],
 )
 def test_published_numbers_check(check: CheckDigit, text: str) -> None:
@@ -27,9 +34,30 @@ def test_published_numbers_check(check: CheckDigit, text: str) -> None:
         assert not Constraints(check=check).allow(other)
 
 
+@given(digits, st.integers(0, 19), st.integers(1, 9), st.sampled_from(sorted(CHECKS)))
+def test_one_wrong_digit_is_always_found(
+    text: str, place: int, added: int, check: CheckDigit
+) -> None:
+    ends = (text + end for end in [*"0123456789", *(f"{k:02}" for k in range(100))])
+    right = next((whole for whole in ends if CHECKS[check](whole)), None)
+    assume(right is not None and len(right) <= 11)  # longer ISBNs would repeat weights of 11
+    assert right is not None
+    place %= len(right)
+    wrong = right[:place] + str((int(right[place]) + added) % 10) + right[place + 1 :]
+    assert not CHECKS[check](wrong)
+
+
+@given(digits.filter(lambda text: len(text) > 1), st.integers(0, 17))
+def test_verhoeff_finds_digits_that_changed_places(text: str, place: int) -> None:
+    whole = text + next(d for d in "0123456789" if CHECKS["verhoeff"](text + d))
+    place %= len(whole) - 1
+    swapped = whole[:place] + whole[place + 1] + whole[place] + whole[place + 2 :]
+    assert CHECKS["verhoeff"](swapped) == (swapped == whole)
+
+
 @given(digits)
-def test_exactly_one_digit_completes_luhn_and_mod10(text: str) -> None:
-    for check in ("luhn", "mod10"):
+def test_exactly_one_digit_completes_luhn_mod10_and_verhoeff(text: str) -> None:
+    for check in ("luhn", "mod10", "verhoeff"):
         assert sum(CHECKS[check](text + d) for d in "0123456789") == 1
 
 

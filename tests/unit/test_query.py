@@ -56,7 +56,7 @@ def test_parameters_are_parsed(query: str, options: ReadOptions) -> None:
         ("table&single&length=4", "table and single exclude each other"),
         ("single=yes", "single='yes': use true or false"),
         ("digits_only=2", "digits_only='2': use true or false"),
-        ("check=isbn", "check='isbn': use luhn, mod10 or mod11"),
+        ("check=isbn", "check='isbn': use luhn, mod10, mod11, verhoeff"),
         ("values=12", "'values': unknown parameter; use layout, grid, table, single, length, "),
         ("Length=4", "'Length': unknown parameter"),
         ("length=4&length=5", "length: given twice, with different values"),

@@ -21,6 +21,7 @@ from tenfold.cli.read_output import (
     print_text,
 )
 from tenfold.errors import DataError, TenfoldError
+from tenfold.reading.constraints import CheckDigit
 from tenfold.text import escape
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ Pattern = Annotated[
     str | None, typer.Option(metavar="REGEX", help="Each number matches this regular expression.")
 ]
 Check = Annotated[
-    Literal["luhn", "mod10", "mod11"] | None,
+    CheckDigit | None,
     typer.Option(help="The last digit of each number checks the others."),
 ]
 DigitsOnly = Annotated[

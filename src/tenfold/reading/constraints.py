@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from tenfold.errors import TenfoldError
 
-CheckDigit = Literal["luhn", "mod10", "mod11"]
+CheckDigit = Literal["luhn", "mod10", "mod11", "verhoeff", "iso7064-mod11-2", "iso7064-mod97-10"]
 RuleName = Literal["sudoku", "column-sums", "row-sums"]
 
 MAX_PATTERN_CHARACTERS = 200
@@ -22,7 +22,7 @@ class Constraints:
         length: count of digits; marks do not count.
         pattern: a regular expression that the whole text matches.
         values: the only texts that are possible.
-        check: the rule of a check digit, which is the last one.
+        check: the rule of a check digit, which is the last one; of ISO 7064 MOD 97-10 the last two.
         digits_only: marks are left out of the text.
         rows, columns: of a grid or a table.
         rule: what its cells obey together; see `tenfold.reading.rules.rule_of`.
@@ -107,4 +107,53 @@ def mod11(digits: str) -> bool:
     return len(digits) > 1 and total % 11 == 0
 
 
-CHECKS: dict[CheckDigit, Callable[[str], bool]] = {"luhn": luhn, "mod10": mod10, "mod11": mod11}
+def verhoeff(digits: str) -> bool:
+    """Return whether the last digit checks the others by Verhoeff's rule (1969).
+
+    It multiplies in the group of the symmetries of a pentagon: 0 … 4 are rotations, 5 … 9 are
+    reflections. Each digit is permuted first, as often as its place from the right says.
+    """
+    total = 0
+    for place, character in enumerate(reversed(digits)):
+        value = int(character)
+        for _ in range(place % 8):  # its eighth power is the identity
+            value = VERHOEFF_PERMUTATION[value]
+        total = _product_of_symmetries(total, value)
+    return len(digits) > 1 and total == 0
+
+
+VERHOEFF_PERMUTATION = (1, 5, 7, 6, 2, 8, 3, 0, 9, 4)
+
+
+def _product_of_symmetries(first: int, second: int) -> int:
+    turn = first - second if first >= PENTAGON else first + second
+    return turn % PENTAGON + PENTAGON * ((first >= PENTAGON) != (second >= PENTAGON))
+
+
+PENTAGON = 5
+
+
+def iso7064_mod11_2(digits: str) -> bool:
+    """Return whether the last digit checks the others by ISO 7064 MOD 11-2, as in ISNI and ORCID.
+
+    A tenth of all numbers have the check character X, which is no digit: they do not fit.
+    """
+    total = 0
+    for character in digits:
+        total = (2 * total + int(character)) % 11
+    return len(digits) > 1 and total == 1
+
+
+def iso7064_mod97_10(digits: str) -> bool:
+    """Return whether the last two digits check the others by ISO 7064 MOD 97-10, as in IBAN."""
+    return len(digits) > 2 and int(digits) % 97 == 1  # noqa: PLR2004
+
+
+CHECKS: dict[CheckDigit, Callable[[str], bool]] = {
+    "luhn": luhn,
+    "mod10": mod10,
+    "mod11": mod11,
+    "verhoeff": verhoeff,
+    "iso7064-mod11-2": iso7064_mod11_2,
+    "iso7064-mod97-10": iso7064_mod97_10,
+}

@@ -2,7 +2,6 @@
 
 import difflib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -21,7 +20,7 @@ from tenfold.model.detector_config import DetectorConfig
 from tenfold.training.ema import EMAConfig
 from tenfold.training.schedule import Schedule
 from tenfold.training.settings import TrainingConfig
-from tenfold.untrusted import MAX_DEPTH, parse_toml, read_toml
+from tenfold.untrusted import MAX_DEPTH, describe_fault, line_of, parse_toml, read_toml
 
 
 class Frozen(BaseModel):
@@ -204,57 +203,11 @@ def _set(document: dict[str, Any], key: str, value: object, override: str) -> No
 
 def _explain(error: ValidationError, path: Path, text: str, overrides: Sequence[str]) -> str:
     """Turn the first problem into one line: file, line if it can be found, key, fix."""
-    problems = error.errors()
-    # A misspelt required key is two problems, missing and unknown: the second is more helpful.
-    problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
-    location = problem["loc"]
+    location, message = describe_fault(error, Recipe)
     key = ".".join(map(str, location)) or "recipe"
-    message = problem["msg"].removeprefix("Value error, ")
-    if problem["type"] == "extra_forbidden":
-        known = _known_keys(location[:-1])
-        close = difflib.get_close_matches(str(location[-1]), known, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        message = f"unknown key{hint} (allowed: {', '.join(known)})"
-    elif problem["type"] == "missing":
-        message = "required, and missing"
-    else:
-        message = f"{message} (found {json.dumps(problem['input'], default=str)[:60]})"
     for override in reversed(overrides):
         changed = override.partition("=")[0].strip()
         if f"{changed}.".startswith(f"{key}.") or f"{key}.".startswith(f"{changed}."):
             return f"--set {override}: {key}: {message}"
-    line = _line(text, tuple(map(str, location)))
+    line = line_of(text, location)
     return f"{path}{f':{line}' if line else ''}: {key}: {message}"
-
-
-def _line(text: str, location: tuple[str, ...]) -> int:
-    """Return the number of the line that sets `location` or the nearest table around it, or 0."""
-    table: tuple[str, ...] = ()
-    counts: dict[str, int] = {}
-    deepest, found = 0, 0
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*(\[\[?)\s*([\w.-]+)\s*\]", line):
-            name = header[2]
-            table = tuple(name.split("."))
-            if header[1] == "[[":
-                table = (*table, str(counts.setdefault(name, 0)))
-                counts[name] += 1
-            place = table
-        elif key := re.match(r"\s*([\w.-]+)\s*=", line):
-            place = (*table, *key[1].split("."))
-        else:
-            continue
-        if deepest < len(place) and place == location[: len(place)]:
-            deepest, found = len(place), number
-    return found
-
-
-def _known_keys(location: Sequence[str | int]) -> list[str]:
-    """Return the keys allowed in the table at `location`."""
-    model: Any = Recipe
-    for part in location:
-        if isinstance(part, str):
-            annotation = model.model_fields[part].annotation
-            arguments = getattr(annotation, "__args__", ())
-            model = arguments[0] if arguments else annotation
-    return sorted(model.model_fields)

@@ -1,0 +1,1 @@
+"""Forms: from a template and scans to a table."""

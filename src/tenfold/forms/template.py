@@ -1,0 +1,278 @@
+"""A form's template: its pages, its fields and their rules, in one TOML file."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from tenfold.errors import TemplateError, TenfoldError
+from tenfold.forms.dates import date_digits
+from tenfold.reading.constraints import CheckDigit, Constraints
+from tenfold.untrusted import describe_fault, line_of, read_toml
+
+Kind = Literal["digits", "number", "date", "grid", "mark"]
+Registration = Literal["marks", "aruco", "blank"]
+Millimetres = Annotated[float, Field(gt=0, le=2000)]
+Position = Annotated[float, Field(ge=0, le=2000)]
+BoxMm = tuple[Position, Position, Millimetres, Millimetres]  # left, top, width, height
+
+MAX_PAGES = 50
+MAX_CELLS = 2_000
+DEFAULT_DATE_FORMAT = "DD.MM.YYYY"
+# Columns of the table that are no fields.
+RESERVED_NAMES = frozenset({"document", "files", "pages", "template", "problems"})
+# Which keys a field of a kind may have, besides name, page, box and kind.
+_RULES = frozenset({"required", "min", "max", "values", "pattern", "check", "unique", "sum_of"})
+KEYS_OF_KIND: dict[Kind, frozenset[str]] = {
+    "digits": _RULES | {"length"},
+    "number": _RULES | {"decimals", "sign"},
+    "date": frozenset({"required", "values", "unique", "format"}),
+    "grid": frozenset(
+        {"required", "min", "max", "values", "pattern", "rows", "columns", "decimals", "sign"}
+    ),
+    "mark": frozenset(),
+}
+NEEDED_OF_KIND: dict[Kind, tuple[str, ...]] = {"digits": ("length",), "grid": ("rows", "columns")}
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class PageOfForm(_Frozen):
+    """The size of a page in millimetres."""
+
+    width_mm: Millimetres = 210.0
+    height_mm: Millimetres = 297.0
+
+
+class FormField(_Frozen):
+    """A field: where it is on the paper, what is written there, and its rules.
+
+    Attributes:
+        name: unique; a column of the table.
+        page: from 1.
+        box: left, top, width, height in millimetres of the page.
+        kind: digits of a known count; a number; a date; a grid with a number a cell; a box that
+            is ticked.
+        length: count of digits, of kind digits.
+        decimals: digits after the point, of a number.
+        sign: whether a number may be negative.
+        format: of a date: DD, MM and YYYY or YY in some order, with what stands between them.
+        rows, columns: of a grid; its cells are columns `name[row,column]` of the table.
+        min, max: of the value.
+        values: the only texts that are possible.
+        pattern: a regular expression that the whole text matches.
+        check: the rule of a check digit.
+        unique: no two documents have the same value.
+        sum_of: names of fields; the value is their sum. A grid stands for all of its cells, and
+            `name[row,column]` for one; an empty field is 0.
+        required: whether an empty field needs review.
+    """
+
+    name: str = Field(pattern=r"^\w[\w -]*$", max_length=60)
+    page: int = Field(default=1, ge=1)
+    box: BoxMm
+    kind: Kind
+    length: int | None = Field(default=None, ge=1, le=40)
+    decimals: int = Field(default=0, ge=0, le=9)
+    sign: bool = False
+    format: str = DEFAULT_DATE_FORMAT
+    rows: int | None = Field(default=None, ge=1, le=100)
+    columns: int | None = Field(default=None, ge=1, le=100)
+    min: float | None = None
+    max: float | None = None
+    values: tuple[str, ...] | None = Field(default=None, min_length=1, max_length=10_000)
+    pattern: str | None = None
+    check: CheckDigit | None = None
+    unique: bool = False
+    sum_of: tuple[str, ...] | None = Field(default=None, min_length=1)
+    required: bool = False
+
+    @model_validator(mode="after")
+    def _check_keys(self) -> Self:
+        allowed = KEYS_OF_KIND[self.kind] | {"name", "page", "box", "kind"}
+        for key in sorted(self.model_fields_set - allowed):
+            raise ValueError(f"{key}: does not go with the kind {self.kind}")
+        for key in NEEDED_OF_KIND.get(self.kind, ()):
+            if getattr(self, key) is None:
+                raise ValueError(f"{key}: required of the kind {self.kind}, and missing")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min: {self.min:g} is above max, {self.max:g}")
+        if self.kind == "date":
+            try:
+                date_digits(self.format)
+            except ValueError as error:
+                raise ValueError(f"format: {error}") from error
+        try:
+            Constraints(pattern=self.pattern)
+        except TenfoldError as error:
+            raise ValueError(f"pattern: {error}") from error
+        return self
+
+    @property
+    def cells(self) -> "tuple[Cell, ...]":
+        """The values of the field with their boxes: one, or those of a grid row by row."""
+        if self.rows is None or self.columns is None:
+            return (Cell(self.name, self, self.box),)
+        left, top, width, height = self.box
+        w, h = width / self.columns, height / self.rows
+        return tuple(
+            Cell(
+                f"{self.name}[{row + 1},{column + 1}]",
+                self,
+                (left + w * column, top + h * row, w, h),
+            )
+            for row in range(self.rows)
+            for column in range(self.columns)
+        )
+
+
+class Cell(NamedTuple):
+    """One value of a document: a field, or a cell of a field that is a grid.
+
+    Attributes:
+        name: its column of the table.
+        field: that it belongs to.
+        box: left, top, width, height in millimetres of the page.
+    """
+
+    name: str
+    field: FormField
+    box: tuple[float, float, float, float]
+
+
+class Template(_Frozen):
+    """A form.
+
+    Attributes:
+        name: of the form.
+        registration: how a page is found in a picture: by four printed black squares, by four ArUco
+            markers, or by the features of the blank form.
+        blank: the unfilled form, a picture or a PDF; its pages are the form's pages.
+        mark_inset_mm: from the centre of a square or marker to the two nearest edges of the page.
+        mark_size_mm: side of a square or marker.
+        min_probability: of a value that needs no review.
+        pages: the sizes of the pages.
+        fields: in the order of the table.
+    """
+
+    name: str = Field(min_length=1, max_length=100)
+    registration: Registration = "marks"
+    blank: Path | None = None
+    mark_inset_mm: Millimetres = 10.0
+    mark_size_mm: Millimetres = 6.0
+    min_probability: float = Field(default=0.97, ge=0, le=1)
+    pages: tuple[PageOfForm, ...] = Field(
+        default=(PageOfForm(),), min_length=1, max_length=MAX_PAGES
+    )
+    fields: tuple[FormField, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _check_fields(self) -> Self:
+        if self.registration == "blank" and self.blank is None:
+            raise ValueError('blank: required with registration = "blank", and missing')
+        if sum((f.rows or 1) * (f.columns or 1) for f in self.fields) > MAX_CELLS:
+            raise ValueError(f"fields: more than {MAX_CELLS} values")
+        for place, fault in self._faults():
+            raise ValueError(f"{place}: {fault}")
+        return self
+
+    def _faults(self) -> Iterator[tuple[str, str]]:
+        """Yield the places of faults, as keys with dots, and what they are."""
+        seen: set[str] = set()
+        for k, field in enumerate(self.fields):
+            place = f"fields.{k}"
+            if field.name.casefold() in seen:
+                yield f"{place}.name", f"{field.name!r} is there twice"
+            if field.name in RESERVED_NAMES:
+                yield f"{place}.name", f"{field.name!r} is a column of the table; use another name"
+            seen.add(field.name.casefold())
+            if field.page > len(self.pages):
+                yield f"{place}.page", f"there are {len(self.pages)} [[pages]]"
+                continue
+            page = self.pages[field.page - 1]
+            left, top, width, height = field.box
+            if left + width > page.width_mm or top + height > page.height_mm:
+                size = f"{page.width_mm:g} x {page.height_mm:g} mm"
+                yield f"{place}.box", f"it reaches beyond page {field.page}, {size}"
+            for part in field.sum_of or ():
+                if fault := self._fault_of_part(field, part):
+                    yield f"{place}.sum_of", fault
+
+    def _fault_of_part(self, field: FormField, part: str) -> str | None:
+        """Return why a field cannot be a part of another's sum, or None."""
+        try:
+            cells = self.cells_of(part)
+        except KeyError:
+            return f"there is no field {part!r}"
+        if cells[0].field is field:
+            return "a field is no part of its own sum"
+        if cells[0].field.kind in {"date", "mark"}:
+            return f"{part!r} is of the kind {cells[0].field.kind}"
+        return None
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """All values of a document, in the order of the table."""
+        return tuple(cell for field in self.fields for cell in field.cells)
+
+    def cells_of(self, name: str) -> tuple[Cell, ...]:
+        """Return the values that a name stands for: a field, a grid, or a cell of a grid.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for field in self.fields:
+            if field.name == name:
+                return field.cells
+            if name.startswith(f"{field.name}["):
+                for cell in field.cells:
+                    if cell.name == name:
+                        return (cell,)
+        raise KeyError(name)
+
+
+def load_template(path: str | Path) -> Template:
+    """Read a form's template; its `blank` becomes a path that can be opened.
+
+    Raises:
+        TemplateError: not TOML, a key or value that is not allowed, or the blank form is missing.
+    """
+    path = Path(path)
+    text, document = read_toml(path, TemplateError)
+    template = parse_template(document, path, text)
+    if template.blank is None:
+        return template
+    blank = path.parent / template.blank
+    if not blank.is_file():
+        line = line_of(text, ("blank",))
+        raise TemplateError(f"{path}:{line}: blank: there is no file {blank}")
+    return template.model_copy(update={"blank": blank})
+
+
+def parse_template(document: dict[str, Any], path: Path, text: str = "") -> Template:
+    """Return the template that a document describes.
+
+    Args:
+        document: as TOML or JSON has it.
+        path: of its file, for messages.
+        text: the TOML, in which the line of a fault is looked for.
+
+    Raises:
+        TemplateError: a key or value is not allowed.
+    """
+    try:
+        # Strict: a "2" or a true where an integer belongs is a mistake, not an integer.
+        return Template.model_validate_json(json.dumps(document, default=str), strict=True)
+    except ValidationError as error:
+        location, message = describe_fault(error, Template)
+        # What several keys have to do with each other is checked in a table, and names the key.
+        if named := re.match(r"([a-z_0-9.]+): (.*?)( \(found .*\))?$", message):
+            location, message = (*location, *named[1].split(".")), named[2]
+        line = line_of(text, location)
+        place = ".".join(map(str, location))
+        raise TemplateError(f"{path}{f':{line}' if line else ''}: {place}: {message}") from error

@@ -1,0 +1,91 @@
+"""A form's template: what is read from TOML, and that a fault is one line with file and line."""
+
+from pathlib import Path
+
+import pytest
+
+from tenfold.errors import TemplateError
+from tenfold.forms.template import load_template
+
+SHEET = """\
+name = "mark sheet"
+
+[[pages]]
+width_mm = 210.0
+
+[[fields]]
+name = "student"
+box = [20.0, 40.0, 64.0, 8.0]
+kind = "digits"
+length = 8
+check = "verhoeff"
+
+[[fields]]
+name = "oral"
+box = [20.0, 60, 30.0, 8.0]
+kind = "number"
+max = 20
+
+[[fields]]
+name = "marks"
+box = [20.0, 80, 60.0, 20.0]
+kind = "grid"
+rows = 2
+columns = 3
+
+[[fields]]
+name = "total"
+box = [20.0, 120, 30.0, 8.0]
+kind = "number"
+sum_of = ["oral", "marks[1,1]"]
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "form.toml"
+    path.write_text(text)
+    return path
+
+
+def test_a_grid_is_one_value_a_cell(tmp_path: Path) -> None:
+    template = load_template(written(tmp_path, SHEET))
+    names = [cell.name for cell in template.cells]
+    grid = [f"marks[{row},{column}]" for row in (1, 2) for column in (1, 2, 3)]
+    assert names == ["student", "oral", *grid, "total"]
+    (cell,) = template.cells_of("marks[2,3]")
+    assert cell.box == (60, 90, 20, 10)
+    assert [c.name for c in template.cells_of("marks")] == grid
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("length = 8", 'length = "8"', ":10: fields.0.length: "),
+        ("length = 8", "", ":6: fields.0.length: required of the kind digits"),
+        ("max = 20", "mx = 20", ":17: fields.1.mx: unknown key; did you mean max?"),
+        ("max = 20", "length = 2", ":17: fields.1.length: does not go with the kind number"),
+        ("max = 20", "max = nan", ":17: fields.1.max: "),
+        ("max = 20", "max = 2\nmin = 3", ":18: fields.1.min: 3 is above max, 2"),
+        ("max = 20", "page = 2", ":17: fields.1.page: there are 1 "),
+        ('"oral"', '"Student"', ":14: fields.1.name: 'Student' is there twice"),
+        ('"oral"', '"pages"', ":14: fields.1.name: 'pages' is a column of the table"),
+        ('"oral"', '"a.rules"', ":14: fields.1.name: "),
+        ("[20.0, 80,", "[180.0, 80,", ":21: fields.2.box: it reaches beyond page 1, 210 x 297 mm"),
+        ("[20.0, 80,", "[-1, 80,", ":21: fields.2.box.0: "),
+        ("marks[1,1]", "marks[3,1]", ":30: fields.3.sum_of: there is no field 'marks[3,1]'"),
+        ('["oral",', '["total",', ":30: fields.3.sum_of: a field is no part of its own sum"),
+        ('check = "verhoeff"', 'check = "isbn"', ":11: fields.0.check: "),
+        ('check = "verhoeff"', 'pattern = "("', ":11: fields.0.pattern: "),
+        ('kind = "number"\nmax = 20', 'kind = "date"\nformat = "DD.YY"', ":17: fields.1.format: "),
+        ('name = "mark sheet"', 'name = "m"\nregistration = "blank"', ": blank: required with"),
+        ('name = "mark sheet"', 'name = "m"\nblank = "no.pdf"', ":2: blank: there is no file"),
+        ("[[pages]]", "[[pages]", ": not valid TOML"),
+    ],
+)
+def test_a_fault_is_one_line(tmp_path: Path, old: str, new: str, fault: str) -> None:
+    path = written(tmp_path, SHEET.replace(old, new, 1))
+    with pytest.raises(TemplateError) as caught:
+        load_template(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}{fault}")
+    assert "\n" not in message
