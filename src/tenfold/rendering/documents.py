@@ -62,8 +62,8 @@ def digit_documents(digits: "Digits", n: int) -> Iterator[tuple[Pixels, str]]:
     Raises:
         DataError: there are no legible digits.
     """
-    legible = _legible(digits)
-    order = np.random.default_rng(derive_seed(DOCUMENTS_VERSION, "order")).permutation(legible)
+    indices = legible(digits)
+    order = np.random.default_rng(derive_seed(DOCUMENTS_VERSION, "order")).permutation(indices)
     for index, chosen in enumerate(itertools.islice(itertools.cycle(order), n)):
         image, label = digits.images[chosen].numpy(), str(int(digits.labels[chosen]))
         yield compose_legibly(functools.partial(compose_digit, image), "digit", index), label
@@ -235,7 +235,7 @@ def _sample_sudoku(random: Random) -> Indices:
     return solution
 
 
-def _legible(digits: "Digits") -> Indices:
+def legible(digits: "Digits") -> Indices:
     """Return the indices of the digits that a person can read: int64[n].
 
     Left out are those with disputed labels, and those whose strokes are broken. Only the bar of a
@@ -243,22 +243,22 @@ def _legible(digits: "Digits") -> Indices:
     """
     disputed = set(disputed_labels(digits.sha256))
     images, labels = digits.images.numpy(), digits.labels.tolist()
-    legible = [
+    found = [
         index
         for index, (image, label) in enumerate(zip(images, labels, strict=True))
         if index not in disputed
         and 1 <= remove_specks(image > FAINT_LEVEL)[1] <= (2 if label == 5 else 1)  # noqa: PLR2004
     ]
-    if not legible:
+    if not found:
         raise DataError(f"{digits.name}: has no digits to write; give at least one")
-    return np.array(legible)
+    return np.array(found)
 
 
 def _sorted_by_stroke_width(digits: "Digits") -> Indices:
     """Return the indices of the legible digits, from the thinnest strokes to the thickest."""
-    legible = _legible(digits)
-    widths = [stroke_width(image > EDGE_LEVEL) for image in digits.images[legible].numpy()]
-    return legible[np.argsort(widths, kind="stable")]
+    indices = legible(digits)
+    widths = [stroke_width(image > EDGE_LEVEL) for image in digits.images[indices].numpy()]
+    return indices[np.argsort(widths, kind="stable")]
 
 
 def _of_one_pen(by_stroke: Indices, random: Random) -> Indices:
