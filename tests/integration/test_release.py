@@ -10,7 +10,7 @@ import yaml
 from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).parents[2]
-WORKFLOW: dict[str, Any] = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text())
+WORKFLOW: dict[str | bool, Any] = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text())
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 CIBUILDWHEEL: dict[str, Any] = PROJECT["tool"]["cibuildwheel"]
 JOBS: dict[str, dict[str, Any]] = WORKFLOW["jobs"]
