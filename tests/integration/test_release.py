@@ -10,7 +10,8 @@ import yaml
 from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).parents[2]
-WORKFLOW: dict[str | bool, Any] = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text())
+RELEASE = ROOT / ".github" / "workflows" / "release.yml"
+WORKFLOW: dict[str | bool, Any] = yaml.safe_load(RELEASE.read_text())
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 CIBUILDWHEEL: dict[str, Any] = PROJECT["tool"]["cibuildwheel"]
 JOBS: dict[str, dict[str, Any]] = WORKFLOW["jobs"]
