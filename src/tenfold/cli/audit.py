@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tenfold.cli.completion import recipe_names
 from tenfold.cli.output import (
     DeviceOption,
     JsonFlag,
@@ -29,7 +30,9 @@ def audit(  # noqa: PLR0913 - a command line
     out: Annotated[Path, typer.Option(help="Folder for audit.json and audit.html.")] = Path(
         "audit"
     ),
-    recipe: Annotated[str, typer.Option(help="Trained once a fold.")] = "swift",
+    recipe: Annotated[
+        str, typer.Option(help="Trained once a fold.", autocompletion=recipe_names)
+    ] = "swift",
     folds: Annotated[int, typer.Option(min=2, help="Parts to deal the images into.")] = 5,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",

@@ -4,11 +4,12 @@ from typing import Annotated
 
 import typer
 
+from tenfold.cli.completion import dataset_names
 from tenfold.cli.output import JsonFlag, print_json
 from tenfold.errors import TenfoldError
 
 data_app = typer.Typer(help="Fetch, check and list data sets.", no_args_is_help=True)
-Name = Annotated[str, typer.Argument(help="A data set.")]
+Name = Annotated[str, typer.Argument(help="A data set.", autocompletion=dataset_names)]
 
 
 @data_app.command("fetch")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tenfold.cli.completion import bundle_names
 from tenfold.cli.output import (
     MAX_EXPLAINED,
     console,
@@ -22,7 +23,10 @@ def evaluate(
     *,
     path: Annotated[
         Path | None,
-        typer.Argument(help="A run or bundle folder, or a shipped bundle's name [default: field]."),
+        typer.Argument(
+            help="A run or bundle folder, or a shipped bundle's name [default: field].",
+            autocompletion=bundle_names,
+        ),
     ] = None,
     data: Annotated[
         list[str] | None,

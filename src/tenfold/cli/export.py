@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from tenfold.cli.output import JsonFlag, console, print_json
+from tenfold.cli.output import BUNDLE_ARGUMENT, JsonFlag, console, print_json
 from tenfold.errors import TenfoldError
 from tenfold.files import new_folder, writing
 
@@ -15,9 +15,7 @@ _SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "web": "-web", "bundle": "-bund
 
 
 def export(  # noqa: PLR0913 - a command line
-    source: Annotated[
-        Path, typer.Argument(help="A run or bundle folder, or a shipped bundle's name.")
-    ],
+    source: Annotated[Path, BUNDLE_ARGUMENT],
     *,
     format_: Annotated[
         Format,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tenfold.cli.completion import bundle_names, dataset_names, recipe_names
 from tenfold.errors import TenfoldError
 from tenfold.text import is_utf8
 
@@ -19,11 +20,18 @@ if TYPE_CHECKING:
     from tenfold.execution.config import Execution
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="End with one JSON object on stdout.")]
+RECIPE_ARGUMENT = typer.Argument(
+    help="A shipped recipe or a TOML file.", autocompletion=recipe_names
+)
+BUNDLE_ARGUMENT = typer.Argument(
+    help="A run or bundle folder, or a shipped bundle's name.", autocompletion=bundle_names
+)
 DataOption = Annotated[
     list[str] | None,
     typer.Option(
+        autocompletion=dataset_names,
         help="mnist, fashion-mnist, or a folder of IDX files or images; "
-        "repeat it to add training images."
+        "repeat it to add training images.",
     ),
 ]
 SetOption = Annotated[
@@ -35,7 +43,10 @@ MembersOption = Annotated[int | None, typer.Option(help="Networks in the ensembl
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads [default: all].")]
 ModelOption = Annotated[
     Path | None,
-    typer.Option(help="A bundle, or a shipped one's name: field, single [default: field]."),
+    typer.Option(
+        help="A bundle, or a shipped one's name: field, single [default: field].",
+        autocompletion=bundle_names,
+    ),
 ]
 OnOption = Annotated[
     str | None,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tenfold.cli.output import (
+    RECIPE_ARGUMENT,
     DataOption,
     DeviceOption,
     JsonFlag,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 def repeat(  # noqa: PLR0913 - a command line
     *,
-    recipe: Annotated[str, typer.Argument(help="A shipped recipe or a TOML file.")],
+    recipe: Annotated[str, RECIPE_ARGUMENT],
     seeds: Annotated[int, typer.Option(min=1, help="How many: 0, 1, 2 …")] = 5,
     out: Annotated[
         Path | None, typer.Option(help="Folder of runs [default: runs/RECIPE-seeds].")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tenfold.cli.output import (
+    RECIPE_ARGUMENT,
     DataOption,
     DeviceOption,
     JsonFlag,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 def sweep(  # noqa: PLR0913 - a command line
     *,
-    recipe: Annotated[str, typer.Argument(help="A shipped recipe or a TOML file.")],
+    recipe: Annotated[str, RECIPE_ARGUMENT],
     space: Annotated[Path, typer.Option(help="TOML file: recipe keys with ranges or choices.")],
     trials: Annotated[int, typer.Option(min=1, help="How many, those before a stop included.")],
     out: Annotated[

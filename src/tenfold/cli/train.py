@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tenfold.cli.output import (
+    RECIPE_ARGUMENT,
     DataOption,
     DeviceOption,
     JsonFlag,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 def train(  # noqa: PLR0913 - a command line
     *,
-    recipe: Annotated[str | None, typer.Argument(help="A shipped recipe or a TOML file.")] = None,
+    recipe: Annotated[str | None, RECIPE_ARGUMENT] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder [default: runs/RECIPE-K].")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
     members: MembersOption = None,

@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tenfold.cli.output import JsonFlag, ThreadsOption, console, on_interrupt, print_json
+from tenfold.cli.output import (
+    BUNDLE_ARGUMENT,
+    JsonFlag,
+    ThreadsOption,
+    console,
+    on_interrupt,
+    print_json,
+)
 from tenfold.errors import TenfoldError
 from tenfold.files import new_folder
 
@@ -16,9 +23,7 @@ if TYPE_CHECKING:
 
 def tune(  # noqa: PLR0913 - a command line
     *,
-    bundle: Annotated[
-        Path, typer.Argument(help="A run or bundle folder, or a shipped bundle's name.")
-    ],
+    bundle: Annotated[Path, BUNDLE_ARGUMENT],
     data: Annotated[
         list[str],
         typer.Option(
