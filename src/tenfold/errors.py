@@ -61,6 +61,10 @@ class TemplateError(TenfoldError):
     """A form's template has an unknown key, a wrong type or an impossible value."""
 
 
+class ReviewError(TenfoldError):
+    """The folder in which a table is reviewed is missing, or a file in it is damaged."""
+
+
 class RunError(TenfoldError):
     """A run folder is missing, incomplete, or belongs to another recipe."""
 

@@ -1,4 +1,4 @@
-"""Statistics of several runs: interval of a mean, paired differences, McNemar's test."""
+"""Statistics: interval of a mean, paired differences, McNemar's test, bound of a share."""
 
 from collections.abc import Sequence
 
@@ -64,3 +64,18 @@ def mcnemar(only_a: int, only_b: int) -> float:
     from scipy.stats import binomtest
 
     return float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
+
+
+def at_most(count: int, n: int) -> float:
+    """Return the one-sided 95 % bound of a share by Clopper and Pearson (1934).
+
+    Args:
+        count: how many of a random sample have a property.
+        n: size of the sample; 0 bounds nothing, and gives 1.
+    """
+    from scipy.stats import binomtest
+
+    if not n:
+        return 1.0
+    test = binomtest(count, n, alternative="less")
+    return float(test.proportion_ci(CONFIDENCE, "exact").high)

@@ -1,0 +1,154 @@
+"""The folder beside a table in which its fields are reviewed.
+
+    fields.jsonl     a line for each field: what was read
+    crops/           their pictures, PNG
+    reviews.jsonl    append-only: what people say is written there
+
+A table is made of the first and the last file; the last review of a field counts.
+"""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from tenfold.errors import ReviewError
+from tenfold.files import writing
+from tenfold.forms.template import Kind
+from tenfold.untrusted import read_bytes
+
+FIELDS_FILE, REVIEWS_FILE = "fields.jsonl", "reviews.jsonl"
+MAX_VALUE_CHARACTERS, MAX_NAME_CHARACTERS = 100, 60
+MAX_FILE_BYTES = 2**30
+TICKED, UNTICKED = "true", "false"
+
+Key = tuple[str, str]
+"""A document and one of its fields."""
+Record = TypeVar("Record", bound="_Record")
+# A path that stays in the folder, or nothing.
+FileName = Annotated[str, StringConstraints(pattern=r"^$|^[\w-][\w. -]*(/[\w-][\w. -]*)*$")]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    document: str
+    field: str
+
+    @property
+    def key(self) -> Key:
+        """The document and the field."""
+        return self.document, self.field
+
+
+class FieldReading(_Record):
+    """What was read of a field of a document.
+
+    Attributes:
+        document: as in the table.
+        field: the column of the table.
+        kind: of the field.
+        value: what was read; "" for an empty field, "true" or "false" for a box to tick.
+        probability: that all of it is right.
+        rules: the rule that it violates, or "".
+        review: whether a person should look at it.
+        crop: its picture, a path in the folder; "" for none.
+        alternatives: other texts, the most probable first.
+        digits: a picture uint8[28, 28 * n] of the digits of the value, as the classifier saw them,
+            a path in the folder; "" for none.
+    """
+
+    kind: Kind = "digits"
+    value: str
+    probability: float = Field(ge=0, le=1)
+    rules: str = ""
+    review: bool
+    crop: FileName = ""
+    alternatives: tuple[str, ...] = ()
+    digits: FileName = ""
+
+
+class Review(_Record):
+    """What somebody says is written in a field.
+
+    Attributes:
+        value: None if somebody takes back what was said before.
+        who: the person's name.
+        when: the time, UTC.
+    """
+
+    value: Annotated[str, Field(max_length=MAX_VALUE_CHARACTERS)] | None
+    who: str = Field(min_length=1, max_length=MAX_NAME_CHARACTERS)
+    when: datetime = Field(default_factory=lambda: datetime.now(UTC))
+
+
+def review_folder(table: Path) -> Path:
+    """Return the folder in which a table is reviewed."""
+    return table.with_name(f"{table.name}.review")
+
+
+def read_fields(folder: Path) -> Iterator[FieldReading]:
+    """Yield what was read, in the order of the table.
+
+    Raises:
+        ReviewError: the file is missing, or a line of it is not what it should be.
+    """
+    return _records(folder / FIELDS_FILE, FieldReading)
+
+
+class ReviewLog:
+    """The reviews of a folder.
+
+    A line that a killed process has not finished is dropped.
+
+    Raises:
+        ReviewError: a line is not what it should be.
+        WriteError: the file cannot be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / REVIEWS_FILE
+        self.latest: dict[Key, Review] = {}
+        if self.path.exists():
+            with writing(self.path), self.path.open("rb+") as file:
+                content = file.read()
+                file.truncate(content.rfind(b"\n") + 1)
+            for review in _records(self.path, Review):
+                self._take(review)
+
+    def append(self, review: Review) -> None:
+        """Add a review; it is on the disk when this returns.
+
+        Raises:
+            WriteError: it cannot be written.
+        """
+        with writing(self.path), self.path.open("ab") as file:
+            file.write(review.model_dump_json().encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self._take(review)
+
+    def value(self, key: Key) -> str | None:
+        """Return what the last review says; None if there is none."""
+        review = self.latest.get(key)
+        return None if review is None else review.value
+
+    def _take(self, review: Review) -> None:
+        self.latest.pop(review.key, None)  # the order is that of the last reviews
+        self.latest[review.key] = review
+
+
+def _records(path: Path, kind: type[Record]) -> Iterator[Record]:
+    fix = "write it with `tenfold forms read`"
+    lines = read_bytes(path, ReviewError, fix, MAX_FILE_BYTES).splitlines()
+    for number, line in enumerate(lines, 1):
+        try:
+            yield kind.model_validate_json(line)
+        except ValidationError as error:
+            fault = error.errors(include_url=False)[0]
+            where = ".".join(map(str, fault["loc"]))
+            reason = f"{where}: {fault['msg']}" if where else fault["msg"]
+            raise ReviewError(f"{path}:{number}: {reason}; {fix} again") from error
