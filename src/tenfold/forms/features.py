@@ -1,0 +1,103 @@
+"""A page is found in a picture by the features of the blank form."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from tenfold.forms.corners import Grey, Homography
+from tenfold.forms.reference import ReferencePage
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureConfig:
+    """How features are found and matched.
+
+    Attributes:
+        long_side_px: of the pictures in which they are looked for.
+        features: of a picture, at most.
+        max_ratio: of the distances to the best and the second best match.
+        min_contrast: of a feature, see `cv2.SIFT`; print is thin.
+        max_error_mm: of a match that agrees with the homography.
+        min_matches: that agree.
+    """
+
+    long_side_px: int = 1000
+    features: int = 1500
+    max_ratio: float = 0.8
+    min_contrast: float = 0.02
+    max_error_mm: float = 1.0
+    min_matches: int = 12
+
+
+class FeatureMatcher:
+    """Finds the pages of a form in pictures.
+
+    Args:
+        pages: with their blank forms.
+        config: thresholds.
+    """
+
+    def __init__(
+        self, pages: tuple[ReferencePage, ...], config: FeatureConfig = FeatureConfig()
+    ) -> None:
+        self.config = config
+        self._sift = cv2.SIFT.create(config.features, contrastThreshold=config.min_contrast)
+        self._pages = [(page, *self._of_blank(page)) for page in pages]
+
+    def homographies(self, grey: Grey) -> list[tuple[int, Homography]]:
+        """Return the numbers of pages, and maps from their mm to the pixels of uint8[h, w]."""
+        points, descriptors = self._features(grey)
+        maps = []
+        for page, on_page, known in self._pages:
+            to_picture = self._matched(on_page, known, points, descriptors)
+            if to_picture is not None:
+                maps.append((page.number, to_picture))
+        return maps
+
+    def _matched(
+        self,
+        on_page: npt.NDArray[np.float32],
+        known: npt.NDArray[np.float32],
+        points: npt.NDArray[np.float32],
+        descriptors: npt.NDArray[np.float32],
+    ) -> Homography | None:
+        if min(len(known), len(descriptors)) < self.config.min_matches:
+            return None
+        pairs = cv2.BFMatcher(cv2.NORM_L2).knnMatch(descriptors, known, k=2)
+        good = [a for a, b in pairs if a.distance < self.config.max_ratio * b.distance]
+        if len(good) < self.config.min_matches:
+            return None
+        source = on_page[[match.trainIdx for match in good]]
+        target = points[[match.queryIdx for match in good]]
+        to_page, agree = cv2.findHomography(
+            target, source, cv2.USAC_MAGSAC, self.config.max_error_mm
+        )
+        if to_page is None or int(agree.sum()) < self.config.min_matches:
+            return None
+        return np.asarray(np.linalg.inv(to_page), np.float64)
+
+    def _of_blank(
+        self, page: ReferencePage
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Return the places in mm, and the descriptors, of the features of a blank page."""
+        if page.blank is None:
+            return np.empty((0, 2), np.float32), np.empty((0, 128), np.float32)
+        points, descriptors = self._features(page.blank)
+        if not len(points):
+            return points, descriptors
+        on_page = cv2.perspectiveTransform(points[None], page.blank_to_mm)[0]
+        return np.asarray(on_page, np.float32), descriptors
+
+    def _features(self, grey: Grey) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Return the places in the pixels of a picture, and the descriptors, of its features."""
+        scale = min(1.0, self.config.long_side_px / max(grey.shape))
+        size = tuple(max(1, round(side * scale)) for side in reversed(grey.shape))
+        small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+        keypoints, descriptors = self._sift.detectAndCompute(small, None)
+        places = np.array([k.pt for k in keypoints], np.float32).reshape(-1, 2)
+        if descriptors is None:
+            descriptors = np.empty((0, 128), np.float32)
+        places = (places + np.float32(0.5)) / np.float32(scale) - np.float32(0.5)
+        return places, np.asarray(descriptors, np.float32)

@@ -1,0 +1,123 @@
+"""Registration: drawn pages are turned, moved and resized, and come back as they were drawn."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from drawn_forms import box_px, draw_page, scanned
+
+from tenfold.errors import DataError, TemplateError
+from tenfold.forms.registration import RegisteredPage, Registrar
+from tenfold.forms.template import FormField, PageOfForm, Registration, Template
+
+
+def two_pages(registration: Registration = "marks", blank: Path | None = None) -> Template:
+    """A form whose pages differ."""
+    places = [(1, 20, 40), (1, 110, 60), (1, 30, 230), (2, 70, 90), (2, 20, 150), (2, 120, 250)]
+    fields = tuple(
+        FormField(name=f"field {k}", page=page, box=(x, y, 56, 9), kind="digits", length=7)
+        for k, (page, x, y) in enumerate(places)
+    )
+    return Template(
+        name="drawn",
+        registration=registration,
+        blank=blank,
+        pages=(PageOfForm(), PageOfForm()),
+        fields=fields,
+    )
+
+
+@pytest.fixture(scope="module")
+def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("form") / "blank.tiff"
+    template = two_pages("blank", path)
+    assert cv2.imwritemulti(str(path), [draw_page(template, n, 4.0) for n in (1, 2)])
+    return path
+
+
+def is_in_place(found: RegisteredPage, template: Template, number: int) -> bool:
+    """Whether each box is where it was drawn, to 0.6 mm."""
+    drawn = draw_page(template, number, found.px_per_mm)
+    distances = []
+    for cell in template.cells:
+        if cell.field.page == number:
+            left, top, right, bottom = box_px(cell.box, found.px_per_mm)
+            near = round(2 * found.px_per_mm)
+            scores = cv2.matchTemplate(
+                found.grey[top - 2 * near : bottom + 2 * near, left - 2 * near : right + 2 * near],
+                drawn[top - near : bottom + near, left - near : right + near],
+                cv2.TM_CCOEFF_NORMED,
+            )
+            _, _, _, place = cv2.minMaxLoc(scores)
+            distances.append(np.hypot(place[0] - near, place[1] - near) / found.px_per_mm)
+
+    return found.number == number and max(distances) < 0.6
+
+
+@pytest.mark.parametrize("registration", ["marks", "aruco"])
+@pytest.mark.parametrize("degrees", [-3.0, 90.0, 181.5])
+@pytest.mark.parametrize("number", [1, 2])
+def test_corners_say_where_a_page_is(
+    registration: Registration, degrees: float, number: int
+) -> None:
+    template = two_pages(registration)
+    registrar = Registrar(template)
+    picture = scanned(draw_page(template, number, 5.0), degrees)
+    assert is_in_place(registrar.register(picture), template, number)
+
+
+@pytest.mark.parametrize(("degrees", "scale"), [(2.0, 1.0), (-91.0, 0.8), (180.0, 2.0)])
+def test_the_blank_form_says_where_a_page_is(blank: Path, degrees: float, scale: float) -> None:
+    template = two_pages("blank", blank)
+    registrar = Registrar(template)
+    found = registrar.register(scanned(draw_page(template, 2, 5.0), degrees, scale))
+    assert is_in_place(found, template, 2)
+
+
+def test_a_photograph_is_straightened() -> None:
+    template = two_pages("marks")
+    page = draw_page(template, 1, 6.0)
+    h, w = page.shape
+    corners = np.array([(0, 0), (w, 0), (w, h), (0, h)], np.float32)
+    seen = np.array([(220, 160), (1180, 90), (1330, 1610), (90, 1700)], np.float32)
+    camera = cv2.getPerspectiveTransform(corners, seen)
+    picture = cv2.warpPerspective(page, camera, (1400, 1800), borderValue=120)
+    assert is_in_place(Registrar(template).register(np.asarray(picture, np.uint8)), template, 1)
+
+
+def test_a_marker_may_be_missing() -> None:
+    template = two_pages("aruco")
+    page = draw_page(template, 1, 5.0)
+    page[:100, :100] = 240
+    assert is_in_place(Registrar(template).register(scanned(page)), template, 1)
+
+
+def other_form(registration: Registration) -> Template:
+    template = two_pages(registration)
+    fields = [
+        FormField(name=f"f{k}", box=(25 + 9 * k, 70 + 22 * k, 40, 14), kind="number")
+        for k in range(6)
+    ]
+    return template.model_copy(update={"fields": tuple(fields)})
+
+
+def test_another_form_is_foreign(blank: Path) -> None:
+    picture = scanned(draw_page(other_form("marks"), 1, 4.0))
+    for template in (two_pages("marks"), two_pages("marks", blank)):
+        with pytest.raises(DataError, match=r"^foreign page: "):
+            Registrar(template).register(picture)
+
+
+def test_a_page_with_few_pixels_is_no_page() -> None:
+    template = two_pages("marks")
+    picture = scanned(draw_page(template, 1, 1.5), 0)
+    with pytest.raises(DataError, match=r"38 dots per inch|foreign page"):
+        Registrar(template).register(picture)
+
+
+def test_a_blank_form_has_all_pages(tmp_path: Path) -> None:
+    path = tmp_path / "blank.png"
+    cv2.imwrite(str(path), draw_page(two_pages(), 1, 2.0))
+    with pytest.raises(TemplateError, match="has 1 pages; the template has 2"):
+        Registrar(two_pages("blank", path))
