@@ -11,14 +11,14 @@ from tenfold.files import write_atomically
 from tenfold.training.hardware import choose_device, describe_machine
 
 
-def save(path: Path | None, **figures: Any) -> None:  # noqa: ANN401 - JSON
-    """Write a record, if a path is given."""
+def save(path: Path | None, *, device: str = "cpu", **figures: Any) -> None:  # noqa: ANN401 - JSON
+    """Write a record, if a path is given; `device` is what was measured."""
     if path is None:
         return
     record = {
         "command": shlex.join(["python", *sys.argv]),
         "date": time.strftime("%Y-%m-%d"),
-        "machine": describe_machine(choose_device("cpu")).model_dump(),
+        "machine": describe_machine(choose_device(device)).model_dump(),
         **figures,
     }
     write_atomically(path, json.dumps(record, indent=1) + "\n")

@@ -30,7 +30,7 @@ def folder(tmp_path: Path, tiny_digits: Digits, monkeypatch: pytest.MonkeyPatch)
     """Write digits as `bench` writes its own."""
     monkeypatch.setattr(bench, "verify", lambda _name: [])
     monkeypatch.setattr(bench, "load_digits", lambda *_: tiny_digits)
-    assert bench._write_data(tmp_path) == tiny_digits.name
+    assert bench.write_data(tmp_path) == tiny_digits.name
     return tmp_path
 
 

@@ -71,7 +71,7 @@ def bench(  # noqa: PLR0913 - each is an option of the command line
     entries = [(candidate, batch) for candidate in candidates]
     with tempfile.TemporaryDirectory(prefix="tenfold-bench-") as name:
         folder = Path(name)
-        result: dict[str, Any] = {"batch": batch, "seconds": seconds, "data": _write_data(folder)}
+        result: dict[str, Any] = {"batch": batch, "seconds": seconds, "data": write_data(folder)}
         (multiply, *measured), skipped = measure_in_turns(entries, folder, seconds, on_progress)
         peak = _peak(multiply)
         ceiling = 1e9 * max(filter(None, peak.values())) / training_flops(NetworkConfig())
@@ -114,7 +114,7 @@ def training_flops(config: NetworkConfig) -> int:
     return 2 * (3 * forward - first)
 
 
-def _write_data(folder: Path) -> str:
+def write_data(folder: Path) -> str:
     """Write images, labels and an order as .npy: MNIST if it is here, else random bytes."""
     if all(state == "ok" for _, state in verify("mnist")):
         digits = load_digits("mnist", "train")

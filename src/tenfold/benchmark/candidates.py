@@ -56,18 +56,19 @@ def build(key: str, folder: Path, batch: int) -> Run:
     if key not in {"tenfold", "phases", "stock", "peak"} and not fast_bfloat16(CPU):
         raise SystemExit("this processor does not multiply bfloat16 in hardware")
     builders: dict[str, Callable[[Path, int], Run]] = {
-        "tenfold": _tenfold,
+        "tenfold": tenfold_steps,
         "phases": _phases,
-        "stock": _stock,
-        "tuned": lambda folder, batch: _tuned(folder, batch, compiled=False),
-        "compiled": lambda folder, batch: _tuned(folder, batch, compiled=True),
+        "stock": stock_steps,
+        "tuned": tuned_steps,
+        "compiled": lambda folder, batch: tuned_steps(folder, batch, compiled=True),
         "peak": _peak,
     }
     return builders[key](folder, batch)
 
 
-def _tenfold(folder: Path, batch: int) -> Run:
-    trainer = _trainer(folder, batch)
+def tenfold_steps(folder: Path, batch: int, device: torch.device = CPU) -> Run:
+    """Return tenfold's own step, in the precision that it chooses for the device."""
+    trainer = _trainer(folder, batch, device)
 
     def run(steps: int) -> None:
         for _ in range(steps):
@@ -77,14 +78,14 @@ def _tenfold(folder: Path, batch: int) -> Run:
     return run
 
 
-def _trainer(folder: Path, batch: int) -> Trainer:
+def _trainer(folder: Path, batch: int, device: torch.device = CPU) -> Trainer:
     tune_process()
     stages = len(load_recipe(RECIPE).training.stages)
     overrides = [f"training.stages.{stage}.batch_size={batch}" for stage in range(stages)]
     digits = Digits(_read(folder, "images"), _read(folder, "labels"), "bench", str(folder))
     recipe = load_recipe(RECIPE, overrides)
-    task = digit_task(recipe, 0, digits)
-    return Trainer(task, recipe.training, recipe.ema, choose_dtype("auto", CPU))
+    task = digit_task(recipe, 0, digits, device=device)
+    return Trainer(task, recipe.training, recipe.ema, choose_dtype("auto", device))
 
 
 def _read(folder: Path, name: str) -> Tensor:
@@ -94,10 +95,11 @@ def _read(folder: Path, name: str) -> Tensor:
 class Batches:
     """Shuffled images in memory, drawn a batch at a time, from the start again at the end."""
 
-    def __init__(self, folder: Path, batch: int) -> None:
-        self.images, self.labels = _read(folder, "images"), _read(folder, "labels")
-        self.order = _read(folder, "order")
-        self.positions = torch.arange(batch)
+    def __init__(self, folder: Path, batch: int, device: torch.device = CPU) -> None:
+        self.images, self.labels, self.order = (
+            _read(folder, name).to(device) for name in ("images", "labels", "order")
+        )
+        self.positions = torch.arange(batch, device=device)
 
     def draw(self) -> tuple[Tensor, Tensor]:
         """Return pixels float32 [n, 1, 28, 28] in [0, 1] and labels int64 [n]."""
@@ -140,9 +142,9 @@ class StockNetwork(nn.Module):
         return [layer.weight for layer in (*self.convolutions, *self.dense)]
 
 
-def _stock(folder: Path, batch: int) -> Run:
+def stock_steps(folder: Path, batch: int, device: torch.device = CPU) -> Run:
     """Float32, eager, defaults throughout, the loss written down as the report has it."""
-    batches, network = Batches(folder, batch), StockNetwork(NetworkConfig())
+    batches, network = Batches(folder, batch, device), StockNetwork(NetworkConfig()).to(device)
     weights = network.penalised()
     optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE)
 
@@ -158,12 +160,14 @@ def _stock(folder: Path, batch: int) -> Run:
     return run
 
 
-def _tuned(folder: Path, batch: int, *, compiled: bool) -> Run:
+def tuned_steps(
+    folder: Path, batch: int, device: torch.device = CPU, *, compiled: bool = False
+) -> Run:
     """bfloat16 autocast, channels last, fused Adam, the weight term as its weight decay.
 
     `weight_decay` d adds d·w to a gradient: 2c / numel makes it that of c · mean(w²).
     """
-    batches, network = Batches(folder, batch), StockNetwork(NetworkConfig())
+    batches, network = Batches(folder, batch, device), StockNetwork(NetworkConfig()).to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stub lacks it
     optimizer = torch.optim.Adam(_decayed(network), LEARNING_RATE, fused=True)
     forward = network.__call__
@@ -176,7 +180,7 @@ def _tuned(folder: Path, batch: int, *, compiled: bool) -> Run:
     def run(steps: int) -> None:
         for _ in range(steps):
             pixels, labels = batches.draw()
-            with torch.autocast("cpu", torch.bfloat16):
+            with torch.autocast(device.type, torch.bfloat16):
                 logits = forward(pixels.to(memory_format=torch.channels_last))
                 loss = F.cross_entropy(logits, labels, reduction="sum")
             optimizer.zero_grad()
