@@ -13,6 +13,7 @@ from tenfold.cli.compare import compare
 from tenfold.cli.data import data_app
 from tenfold.cli.evaluate import evaluate
 from tenfold.cli.export import export
+from tenfold.cli.forms import forms_app
 from tenfold.cli.read import read
 from tenfold.cli.recipes import recipes
 from tenfold.cli.repeat import repeat
@@ -70,6 +71,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(data_app, name="data")
+app.add_typer(forms_app, name="forms")
 app.add_typer(bench_app, name="bench")
 
 

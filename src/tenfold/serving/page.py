@@ -2,6 +2,7 @@
 
 import hashlib
 import mimetypes
+from collections.abc import Sequence
 from pathlib import Path
 
 from starlette.requests import Request
@@ -27,9 +28,14 @@ REPORT_HEADERS = {
 }
 
 
-def page_routes(folder: Path = PAGE_FOLDER) -> list[Route]:
-    """Return a route for each file of the page, and `/` for its `index.html`."""
-    files = page_files(folder)
+def page_routes(folder: Path = PAGE_FOLDER, shared: Sequence[str] = ()) -> list[Route]:
+    """Return a route for each file of a page, and `/` for its `index.html`.
+
+    Args:
+        folder: of the page.
+        shared: files of the service's page that this one uses, too.
+    """
+    files = {name: (PAGE_FOLDER / name).read_bytes() for name in shared} | page_files(folder)
     routes = [_route(f"/{name}", content) for name, content in files.items()]
     return [*routes, _route("/", files["index.html"], "text/html")]
 

@@ -76,12 +76,28 @@ def serve(
     listening = listen(host, port)
     # uvicorn raises the signals that it caught again once it has stopped.
     _exit_on_signals()
-    name = f"[{host}]" if ":" in host else host
-    announce(f"http://{name}:{listening.getsockname()[1]}")
+    announce(_url(host, listening))
     if workers == 1:
         _run(app, pool, listening)
     else:
         _supervise(settings, listening, workers)
+
+
+def serve_app(app: ASGIApp, host: str, port: int, announce: Callable[[str], None]) -> None:
+    """Serve an application without readers; otherwise as `serve`, until `SystemExit`.
+
+    Raises:
+        TenfoldError: see `listen`.
+    """
+    listening = listen(host, port)
+    _exit_on_signals()
+    announce(_url(host, listening))
+    _run_server(app, listening)
+
+
+def _url(host: str, listening: socket.socket) -> str:
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{name}:{listening.getsockname()[1]}"
 
 
 def _exit_on_signals() -> None:
@@ -96,6 +112,16 @@ def _run(
     on_start: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve in this process; call `on_start` once SIGTERM lets it finish what it accepted."""
+    pool.start()
+    try:
+        _run_server(app, listening, on_start)
+    finally:
+        pool.close()
+
+
+def _run_server(
+    app: ASGIApp, listening: socket.socket, on_start: Callable[[], None] = lambda: None
+) -> None:
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
@@ -116,11 +142,7 @@ def _run(
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
     )
-    pool.start()
-    try:
-        _Server(config, on_start).run([listening])
-    finally:
-        pool.close()
+    _Server(config, on_start).run([listening])
 
 
 class _Server(Server):

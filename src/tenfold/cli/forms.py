@@ -1,0 +1,8 @@
+"""`tenfold forms`: from filled forms to a table."""
+
+import typer
+
+from tenfold.cli.forms_review import forms_review
+
+forms_app = typer.Typer(help="Read filled forms into a table.", no_args_is_help=True)
+forms_app.command("review")(forms_review)

@@ -1,0 +1,28 @@
+// Requests to the server; each has the person's name, each answer has the progress.
+
+export class Api {
+  constructor(who) {
+    this.who = who;
+  }
+
+  async post(path, content = {}) {
+    const response = await fetch(`api/${path}`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ who: this.who, ...content }),
+    }).catch(() => {
+      throw new Error("The server does not answer. Is `tenfold forms review` still running?");
+    });
+    const body = await response.json().catch(() => ({}));
+    if (!response.ok) throw new Error(body.error ?? `The server answered with ${response.status}.`);
+    return body;
+  }
+
+  fields = (count, sample) => this.post("fields", { count, sample });
+  review = ({ document, field }, value) => this.post("reviews", { document, field, value });
+  undo = () => this.post("undo");
+  table = () => this.post("table");
+}
+
+export const cropOf = ({ document, field }) => `api/crop?${new URLSearchParams({ document, field })}`;
+export const keyOf = ({ document, field }) => JSON.stringify([document, field]);

@@ -1,0 +1,166 @@
+"""The page on which the doubtful fields of a table are reviewed, as an ASGI application."""
+
+import asyncio
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Annotated, Any, TypeVar
+
+from fastapi import FastAPI, Request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp
+
+from tenfold.errors import TenfoldError
+from tenfold.forms.review import ReviewSession
+from tenfold.forms.review_folder import (
+    MAX_NAME_CHARACTERS,
+    MAX_VALUE_CHARACTERS,
+    TICKED,
+    UNTICKED,
+    FieldReading,
+)
+from tenfold.serving.assets import FORMS_FOLDER
+from tenfold.serving.bodies import JSON, BodyReceiver, media_type
+from tenfold.serving.callers import Callers
+from tenfold.serving.middleware import Metrics, ServiceMiddleware, http_error, internal_error
+from tenfold.serving.page import page_routes
+from tenfold.serving.queue import WorkQueue
+
+MAX_BODY_BYTES = 16 * 2**10
+MAX_HANDED_OUT = 8
+
+Body = TypeVar("Body", bound=BaseModel)
+Who = Annotated[
+    str, Field(min_length=1, max_length=MAX_NAME_CHARACTERS, pattern=r"^[^\x00-\x1f]+$")
+]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    who: Who
+
+
+class HandOut(_Body):
+    """Asks for fields to review; `sample` for fields that need no review."""
+
+    count: int = Field(default=1, ge=1, le=MAX_HANDED_OUT)
+    sample: bool = False
+
+
+class Entry(_Body):
+    """Says what is written in a field."""
+
+    document: str
+    field: str
+    value: str = Field(
+        max_length=MAX_VALUE_CHARACTERS, pattern=rf"^([-+0-9.,:/ ]*|{TICKED}|{UNTICKED})$"
+    )
+
+
+class TakeBack(_Body):
+    """Takes the person's last review back."""
+
+
+class ReviewEndpoints:
+    """What the page asks the server for.
+
+    Args:
+        session: the review.
+        write_table: writes the table as it is after what was reviewed, and returns its name.
+    """
+
+    def __init__(self, session: ReviewSession, write_table: Callable[[], str]) -> None:
+        self._session, self._write_table = session, write_table
+        self._receiver = BodyReceiver()
+
+    async def hand_out(self, request: Request) -> JSONResponse:
+        """Return fields to review."""
+        body = await self._receive(request, HandOut)
+        found = self._session.hand_out(body.who, body.count, sample=body.sample)
+        return self._respond(fields=[_shown(reading) for reading in found])
+
+    async def enter(self, request: Request) -> JSONResponse:
+        """Store a review; return what somebody else had said."""
+        body = await self._receive(request, Entry)
+        try:
+            before = self._session.enter((body.document, body.field), body.value, body.who)
+        except KeyError:
+            raise HTTPException(404, "there is no such field to review") from None
+        return self._respond(before=before and {"who": before.who, "value": before.value})
+
+    async def take_back(self, request: Request) -> JSONResponse:
+        """Take a person's last review back, and return its field."""
+        body = await self._receive(request, TakeBack)
+        reading = self._session.take_back(body.who)
+        return self._respond(field=reading and _shown(reading))
+
+    async def write_table(self) -> JSONResponse:
+        """Write the table."""
+        return self._respond(table=await asyncio.to_thread(self._write_table))
+
+    async def crop(self, document: str, field: str) -> Response:
+        """Return the picture of a field."""
+        reading = self._session.readings.get((document, field))
+        if reading is None or not reading.crop:
+            raise HTTPException(404, "there is no picture of this field")
+        try:
+            content = (self._session.folder / reading.crop).read_bytes()
+        except OSError as error:
+            raise HTTPException(404, f"{reading.crop}: {error.strerror}") from error
+        return Response(content, media_type="image/png")
+
+    async def _receive(self, request: Request, kind: type[Body]) -> Body:
+        if media_type(request.headers.get("content-type", "")) != JSON:
+            raise HTTPException(415, f"the body must be {JSON}")
+        body = await self._receiver.receive(request, MAX_BODY_BYTES)
+        try:
+            return kind.model_validate_json(body)
+        except ValidationError as error:
+            fault = error.errors(include_url=False)[0]
+            place = ".".join(map(str, fault["loc"]))
+            raise HTTPException(422, f"{place}: {fault['msg']}") from error
+
+    def _respond(self, **content: Any) -> JSONResponse:  # noqa: ANN401 - JSON
+        return JSONResponse({**content, "progress": self._session.progress().to_dict()})
+
+
+def create_review_app(
+    session: ReviewSession, write_table: Callable[[], str], hosts: frozenset[str]
+) -> ASGIApp:
+    """Return the application.
+
+    Args:
+        session: the review.
+        write_table: see `ReviewEndpoints`.
+        hosts: names that requests may use for this service.
+    """
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app.add_exception_handler(HTTPException, http_error)
+    app.add_exception_handler(TenfoldError, _cannot_be_written)
+    app.add_exception_handler(Exception, internal_error)
+    endpoints = ReviewEndpoints(session, write_table)
+    app.post("/api/fields")(endpoints.hand_out)
+    app.post("/api/reviews")(endpoints.enter)
+    app.post("/api/undo")(endpoints.take_back)
+    app.post("/api/table")(endpoints.write_table)
+    app.get("/api/crop")(endpoints.crop)
+    app.router.routes.extend(page_routes(FORMS_FOLDER / "review", ("style.css", "icon.svg")))
+    return ServiceMiddleware(
+        app,
+        direct={},
+        callers=Callers(hosts, frozenset(), None, frozenset()),
+        metrics=Metrics(WorkQueue()),
+        access_log=False,
+    )
+
+
+async def _cannot_be_written(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"error": str(error)}, HTTPStatus.INSUFFICIENT_STORAGE)
+
+
+def _shown(reading: FieldReading) -> dict[str, Any]:
+    """Return what the page needs of a field."""
+    names = {"document", "field", "kind", "value", "probability", "rules", "review", "alternatives"}
+    return reading.model_dump(include=names) | {"crop": bool(reading.crop)}

@@ -1,0 +1,67 @@
+"""A folder to review: made readings with pictures of their fields."""
+
+import csv
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from tenfold.forms.review_folder import FieldReading
+
+
+def write_review(folder: Path, count: int = 6) -> list[FieldReading]:
+    """Write readings of so many documents, each with a doubtful number, id and box to tick."""
+    (folder / "crops").mkdir(parents=True)
+    readings = []
+    for place in range(count):
+        document = f"scan-{place}.png"
+        common = {"document": document, "review": True, "crop": f"crops/{place}.png"}
+        readings += [
+            FieldReading(
+                field="total",
+                kind="number",
+                value=f"{40 + place}",
+                probability=0.4 + place / 100,
+                alternatives=(f"{10 + place}", f"{90 + place}"),
+                digits=f"crops/{place}.digits.png",
+                **common,
+            ),
+            FieldReading(field="id", value="123", probability=0.7, rules="luhn", **common),
+            FieldReading(field="late", kind="mark", value="true", probability=0.8, **common),
+            FieldReading(document=document, field="age", value="7", probability=1, review=False),
+        ]
+        crop = np.full((60, 200), 250, np.uint8)
+        cv2.putText(crop, f"{40 + place}", (30, 45), cv2.FONT_HERSHEY_SIMPLEX, 1.4, 20, 3)
+        cv2.imwrite(str(folder / "crops" / f"{place}.png"), crop)
+        strip = np.zeros((28, 56), np.uint8)
+        for at, digit in enumerate(f"{40 + place}"):
+            cv2.putText(strip, digit, (5 + 28 * at, 23), cv2.FONT_HERSHEY_SIMPLEX, 0.8, 255, 2)
+        cv2.imwrite(str(folder / "crops" / f"{place}.digits.png"), strip)
+    lines = [reading.model_dump_json() + "\n" for reading in readings]
+    (folder / "fields.jsonl").write_text("".join(lines))
+    return readings
+
+
+def write_table(table: Path, readings: list[FieldReading]) -> None:
+    """Write the table of readings, as CSV."""
+    rows: dict[str, dict[str, object]] = {}
+    for reading in readings:
+        name = reading.field
+        rows.setdefault(reading.document, {"document": reading.document}).update(
+            {
+                name: reading.value,
+                f"{name}.probability": reading.probability,
+                f"{name}.rules": reading.rules,
+                f"{name}.review": str(reading.review).lower(),
+            }
+        )
+    with table.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(next(iter(rows.values()))))
+        writer.writeheader()
+        writer.writerows(rows.values())
+
+
+def read_table(table: Path) -> dict[str, dict[str, str]]:
+    """Return the rows of a CSV by document."""
+    with table.open(newline="") as file:
+        return {row["document"]: row for row in csv.DictReader(file)}

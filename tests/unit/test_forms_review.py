@@ -1,0 +1,114 @@
+"""The review's HTTP API: who may call, what is refused, what is stored."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_review import write_review
+from starlette.testclient import TestClient
+
+from tenfold.errors import WriteError
+from tenfold.forms.review import ReviewSession
+from tenfold.serving.forms_review import create_review_app
+
+ADDRESS = "http://127.0.0.1:8000"
+HOSTS = frozenset({"localhost", "127.0.0.1"})
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> ReviewSession:
+    write_review(tmp_path)
+    return ReviewSession(tmp_path)
+
+
+@pytest.fixture
+def client(session: ReviewSession) -> TestClient:
+    return TestClient(create_review_app(session, lambda: "table.csv", HOSTS), base_url=ADDRESS)
+
+
+def entry(**changes: Any) -> dict[str, Any]:
+    return {"who": "Ann", "document": "scan-0.png", "field": "total", "value": "44"} | changes
+
+
+def test_a_field_is_handed_out_reviewed_and_taken_back(
+    client: TestClient, session: ReviewSession
+) -> None:
+    [field] = client.post("/api/fields", json={"who": "Ann"}).json()["fields"]
+    assert (field["document"], field["field"], field["value"]) == ("scan-0.png", "total", "40")
+    assert field["alternatives"] == ["10", "90"]
+    answer = client.post("/api/reviews", json=entry()).json()
+    assert answer["before"] is None
+    assert answer["progress"]["reviewed"] == 1
+    assert answer["progress"]["text"] == "Of 24 fields 1 of 18 doubtful ones are reviewed."
+    assert session.log.value(("scan-0.png", "total")) == "44"
+    answer = client.post("/api/reviews", json=entry(who="Bob", value="45")).json()
+    assert answer["before"] == {"who": "Ann", "value": "44"}
+    assert client.post("/api/undo", json={"who": "Ann"}).json()["field"] is None
+    assert client.post("/api/undo", json={"who": "Bob"}).json()["field"]["field"] == "total"
+    assert client.post("/api/table", json={"who": "Bob"}).json()["table"] == "table.csv"
+
+
+def test_crops_are_those_of_fields(client: TestClient) -> None:
+    good = client.get("/api/crop", params={"document": "scan-0.png", "field": "total"})
+    assert good.headers["content-type"] == "image/png"
+    assert good.content.startswith(b"\x89PNG")
+    for name in ("age", "../fields.jsonl", "unknown"):  # an age has no crop
+        answer = client.get("/api/crop", params={"document": "scan-0.png", "field": name})
+        assert answer.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"value": "12<script>"}, 422),
+        ({"value": "1" * 101}, 422),
+        ({"who": ""}, 422),
+        ({"who": "a\nb"}, 422),
+        ({"more": 1}, 422),
+        ({"field": "unknown"}, 404),
+        ({"document": "x" * 20_000}, 413),
+        ({"value": ""}, 200),
+        ({"value": "-1.5"}, 200),
+        ({"field": "late", "value": "false"}, 200),
+    ],
+)
+def test_what_is_no_review_is_refused(
+    changes: dict[str, Any], status: int, client: TestClient, session: ReviewSession
+) -> None:
+    answer = client.post("/api/reviews", json=entry(**changes))
+    assert answer.status_code == status
+    assert ("error" in answer.json()) == (status != 200)
+    assert len(session.log.latest) == (status == 200)
+
+
+def test_pages_of_other_sites_may_not_call(client: TestClient, session: ReviewSession) -> None:
+    foreign = client.post("/api/reviews", json=entry(), headers={"Origin": "http://evil.example"})
+    assert foreign.status_code == 403
+    other_name = client.post("/api/reviews", json=entry(), headers={"Host": "evil.example"})
+    assert other_name.status_code == 421
+    # A form of another page can send text without being asked, but no JSON.
+    text = client.post(
+        "/api/reviews", content='{"who": "Ann"}', headers={"Content-Type": "text/plain"}
+    )
+    assert text.status_code == 415
+    own = client.post("/api/reviews", json=entry(), headers={"Origin": ADDRESS})
+    assert own.status_code == 200
+    assert len(session.log.latest) == 1
+
+
+def test_a_full_disk_is_told(session: ReviewSession) -> None:
+    def write_table() -> str:
+        raise WriteError("table.csv: cannot be written (No space left on device); make room")
+
+    client = TestClient(create_review_app(session, write_table, HOSTS), base_url=ADDRESS)
+    answer = client.post("/api/table", json={"who": "Ann"})
+    assert answer.status_code == 507
+    assert "make room" in answer.json()["error"]
+
+
+def test_the_page_loads_nothing_from_elsewhere(client: TestClient) -> None:
+    for name in ("", "main.js", "entry.js", "api.js", "review.css", "style.css", "icon.svg"):
+        answer = client.get(f"/{name}")
+        assert answer.status_code == 200
+        assert "default-src 'self'" in answer.headers["content-security-policy"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
