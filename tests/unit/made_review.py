@@ -1,6 +1,7 @@
 """A folder to review: made readings with pictures of their fields."""
 
 import csv
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -15,19 +16,18 @@ def write_review(folder: Path, count: int = 6) -> list[FieldReading]:
     readings = []
     for place in range(count):
         document = f"scan-{place}.png"
-        common = {"document": document, "review": True, "crop": f"crops/{place}.png"}
+        make = partial(FieldReading, document=document, review=True, crop=f"crops/{place}.png")
         readings += [
-            FieldReading(
+            make(
                 field="total",
                 kind="number",
                 value=f"{40 + place}",
                 probability=0.4 + place / 100,
                 alternatives=(f"{10 + place}", f"{90 + place}"),
                 digits=f"crops/{place}.digits.png",
-                **common,
             ),
-            FieldReading(field="id", value="123", probability=0.7, rules="luhn", **common),
-            FieldReading(field="late", kind="mark", value="true", probability=0.8, **common),
+            make(field="id", value="123", probability=0.7, rules="luhn"),
+            make(field="late", kind="mark", value="true", probability=0.8),
             FieldReading(document=document, field="age", value="7", probability=1, review=False),
         ]
         crop = np.full((60, 200), 250, np.uint8)

@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -167,10 +167,16 @@ def test_accessibility(browser: Any, table: Path, axe: str, scheme: str, width: 
             enter(tab, FIELDS)
             tab.wait_for_selector("#done")
 
-        actions = [lambda: None, lambda: tab.click("summary"), lambda: tab.click("#empty"), done]
+        actions: list[Callable[[], Any]] = [
+            lambda: None,
+            lambda: tab.click("summary"),
+            lambda: tab.click("#empty"),
+            done,
+        ]
         fresh.evaluate(axe)
         tab.evaluate(axe)
-        for page, action in [(fresh, lambda: None), *((tab, action) for action in actions)]:
+        pages = [fresh, *[tab] * len(actions)]
+        for page, action in zip(pages, [lambda: None, *actions], strict=True):
             action()
             found = page.evaluate("axe.run()")
             problems = [(v["id"], [n["html"] for n in v["nodes"]]) for v in found["violations"]]
