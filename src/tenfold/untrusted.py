@@ -23,6 +23,8 @@ MAX_DOTS_IN_A_LINE = 200
 MAX_JSON_VALUES = 1_000_000
 # Each fault that pydantic describes takes a kilobyte.
 MAX_FAULTS = 10_000
+# Keys and indices that lead to a value, and what is wrong with it.
+Fault = tuple[tuple[str | int, ...], str]
 _INTEGER_FAULT = "an integer has more than 64 bits"
 
 
@@ -128,9 +130,7 @@ def first_fault(error: ValidationError) -> ErrorDetails | None:
     return error.errors(include_url=False)[0]
 
 
-def describe_fault(
-    error: ValidationError, model: type[BaseModel]
-) -> tuple[tuple[str | int, ...], str]:
+def describe_fault(error: ValidationError, model: type[BaseModel]) -> Fault:
     """Return the place and a description of the first fault of a TOML file.
 
     Args:
@@ -143,6 +143,15 @@ def describe_fault(
     problems = error.errors()
     # A misspelt required key is two problems, missing and unknown: the second is more helpful.
     problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
+    return _describe_problem(problem, model)
+
+
+def describe_faults(error: ValidationError, model: type[BaseModel]) -> list[Fault]:
+    """Return the place and a description of every fault; see `describe_fault`."""
+    return [_describe_problem(problem, model) for problem in error.errors()]
+
+
+def _describe_problem(problem: ErrorDetails, model: type[BaseModel]) -> Fault:
     location = problem["loc"]
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "extra_forbidden":

@@ -80,6 +80,19 @@ def render_page(
     return pixels.reshape(height, width, 3), count
 
 
+def page_sizes(source: Path) -> list[tuple[float, float]]:
+    """Return width and height of each page of a PDF, in points of 1/72 inch.
+
+    Raises:
+        DataError: the file is damaged or encrypted.
+    """
+    code, output = _run(["sizes", str(source.absolute())], None)
+    if code:
+        raise DataError(output.decode() if code == _REFUSED else "damaged")
+    pairs = (line.split() for line in output.decode().splitlines())
+    return [(float(width), float(height)) for width, height in pairs]
+
+
 def _run(arguments: Sequence[str], contents: bytes | None) -> tuple[int, bytes]:
     """Run `pdf_process.py`; return its exit code and what it wrote."""
     limits = map(str, (CPU_SECONDS, MEMORY_BYTES, MAX_PAGES))

@@ -26,7 +26,10 @@ class RefusedError(Exception):
 
 
 def main() -> None:
-    """Do what `pdf.py` asks: SECONDS BYTES MAX_PAGES count FILE..., or render FILE NUMBER..."""
+    """Do what `pdf.py` asks: SECONDS BYTES MAX_PAGES, and a job with its arguments.
+
+    The jobs are: count FILE..., sizes FILE, and render FILE NUMBER...
+    """
     seconds, memory_bytes, max_pages = map(int, sys.argv[1:4])
     job, *arguments = sys.argv[4:]
     _limit_resources(seconds, memory_bytes)
@@ -35,6 +38,9 @@ def main() -> None:
             for name in arguments:
                 sys.stdout.write(f"{_count(name, max_pages)}\n")
                 sys.stdout.flush()
+        elif job == "sizes":
+            for page in _open(arguments[0], max_pages):
+                sys.stdout.write("{} {}\n".format(*page.get_size()))
         else:
             name, *numbers = arguments
             _render(_open(name, max_pages), *map(int, numbers))

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from tenfold.errors import TemplateError, TenfoldError
 from tenfold.forms.dates import date_digits
 from tenfold.reading.constraints import CheckDigit, Constraints
-from tenfold.untrusted import describe_fault, line_of, read_toml
+from tenfold.untrusted import Fault, describe_fault, describe_faults, line_of, read_toml
 
 Kind = Literal["digits", "number", "date", "grid", "mark"]
 Registration = Literal["marks", "aruco", "blank"]
@@ -266,13 +266,42 @@ def parse_template(document: dict[str, Any], path: Path, text: str = "") -> Temp
         TemplateError: a key or value is not allowed.
     """
     try:
-        # Strict: a "2" or a true where an integer belongs is a mistake, not an integer.
-        return Template.model_validate_json(json.dumps(document, default=str), strict=True)
+        return _validate(document)
     except ValidationError as error:
-        location, message = describe_fault(error, Template)
-        # What several keys have to do with each other is checked in a table, and names the key.
-        if named := re.match(r"([a-z_0-9.]+): (.*?)( \(found .*\))?$", message):
-            location, message = (*location, *named[1].split(".")), named[2]
+        location, message = _at_its_key(describe_fault(error, Template))
         line = line_of(text, location)
         place = ".".join(map(str, location))
         raise TemplateError(f"{path}{f':{line}' if line else ''}: {place}: {message}") from error
+
+
+def template_faults(document: dict[str, Any]) -> list[Fault]:
+    """Return what is wrong with a document that should be a template: faults with their places.
+
+    What fields have to do with each other is looked at when each of them is right by itself.
+    """
+    try:
+        _validate(document)
+    except ValidationError as error:
+        faults = [_at_its_key(fault) for fault in describe_faults(error, Template)]
+        # Of a list whose items are all wrong, pydantic also says that it is empty.
+        return [
+            (p, text) for p, text in faults if not any(p == q[: len(p)] != q for q, _ in faults)
+        ]
+    return []
+
+
+def _validate(document: dict[str, Any]) -> Template:
+    # Strict: a "2" or a true where an integer belongs is a mistake, not an integer.
+    return Template.model_validate_json(json.dumps(document, default=str), strict=True)
+
+
+def _at_its_key(fault: Fault) -> Fault:
+    """Return a fault at the key that it names.
+
+    What several keys have to do with each other is checked in their table, and names the key.
+    """
+    location, message = fault
+    if named := re.match(r"([a-z_0-9.]+): (.*?)( \(found .*\))?$", message):
+        keys = (int(key) if key.isdecimal() else key for key in named[1].split("."))
+        return (*location, *keys), named[2]
+    return location, message

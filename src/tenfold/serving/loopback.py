@@ -1,0 +1,47 @@
+"""A page of its own for one command, on this machine only."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp
+
+from tenfold.errors import TenfoldError
+from tenfold.serving.callers import Callers
+from tenfold.serving.middleware import Metrics, ServiceMiddleware, http_error, internal_error
+from tenfold.serving.page import page_routes
+from tenfold.serving.queue import WorkQueue
+
+SHARED_FILES = ("style.css", "icon.svg")  # of the service's page
+
+
+def create_page_app(
+    folder: Path, add_endpoints: Callable[[FastAPI], None], hosts: frozenset[str]
+) -> ASGIApp:
+    """Return an application that shows a page, with the service's checks of who calls.
+
+    Args:
+        folder: of the page's files.
+        add_endpoints: adds what the page calls. A `TenfoldError` there is a conflict (409).
+        hosts: names that requests may use for this machine.
+    """
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app.add_exception_handler(HTTPException, http_error)
+    app.add_exception_handler(TenfoldError, _conflict)
+    app.add_exception_handler(Exception, internal_error)
+    add_endpoints(app)
+    app.router.routes.extend(page_routes(folder, SHARED_FILES))
+    return ServiceMiddleware(
+        app,
+        direct={},
+        callers=Callers(hosts, frozenset(), None, frozenset()),
+        metrics=Metrics(WorkQueue()),
+        access_log=False,
+    )
+
+
+async def _conflict(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"error": str(error)}, HTTPStatus.CONFLICT)
