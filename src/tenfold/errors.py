@@ -27,6 +27,8 @@ EXTRA_OF_MODULE = {
     "sklearn": "sets",
     "tensorboard": "track",
 }
+# A command that needs modules of several extras has one of its own.
+EXTRA_OF_COMMAND = {"forms": "forms"}
 
 
 class TenfoldError(Exception):

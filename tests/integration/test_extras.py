@@ -68,6 +68,7 @@ def test_the_base_installation_reads() -> None:
         (["audit"], "train"),
         (["bench", "train"], "train"),
         (["serve"], "serve"),
+        (["forms", "new", "blank.pdf"], "forms"),
         (["read", "docs/images/number.jpg", "--out", "x.parquet"], "bulk"),
     ],
     ids=str,

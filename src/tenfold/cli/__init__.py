@@ -22,7 +22,7 @@ from tenfold.cli.serve import serve
 from tenfold.cli.sweep import sweep
 from tenfold.cli.train import train
 from tenfold.cli.tune import tune
-from tenfold.errors import EXTRA_OF_MODULE, MissingExtraError, TenfoldError
+from tenfold.errors import EXTRA_OF_COMMAND, EXTRA_OF_MODULE, MissingExtraError, TenfoldError
 from tenfold.files import mendable_in_one_line
 from tenfold.text import escape
 
@@ -86,7 +86,8 @@ def main() -> None:
         extra = EXTRA_OF_MODULE.get((error.name or "").partition(".")[0])
         if extra is None:
             raise
-        _fail(MissingExtraError(f"tenfold {sys.argv[1]}", extra))
+        command = sys.argv[1]
+        _fail(MissingExtraError(f"tenfold {command}", EXTRA_OF_COMMAND.get(command, extra)))
 
 
 def _run() -> None:

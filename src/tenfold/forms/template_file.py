@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import tomli_w
+
 from tenfold.errors import TemplateError, WriteError
 from tenfold.files import write_atomically
 from tenfold.forms.blank import BlankPage
@@ -100,7 +102,6 @@ def _tables(pages: Sequence[BlankPage | PageOfForm]) -> list[dict[str, float]]:
 
 def template_toml(document: dict[str, Any]) -> str:
     """Return the TOML of a template; a short array is one line."""
-    import tomli_w
 
     def on_one_line(array: re.Match[str]) -> str:
         values = [line.strip().removesuffix(",") for line in array[2].strip().split("\n")]

@@ -53,6 +53,16 @@ class BodyReceiver:
             ) from None
         return bytes(body)
 
+    async def receive_json(self, request: Request, max_bytes: int) -> bytes:
+        """Receive the whole body of a request that says that it is JSON.
+
+        Raises:
+            HTTPException: it says something else (415); see also `receive`.
+        """
+        if media_type(request.headers.get("content-type", "")) != JSON:
+            raise HTTPException(415, f"the body must be {JSON}")
+        return await self.receive(request, max_bytes)
+
     async def _receive(self, request: Request, max_bytes: int, body: bytearray) -> None:
         more = True
         while more:

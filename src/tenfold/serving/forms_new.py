@@ -15,7 +15,7 @@ from tenfold.forms.template import KEYS_OF_KIND, Kind, template_faults
 from tenfold.forms.template_file import TemplateFile
 from tenfold.reading.constraints import CheckDigit
 from tenfold.serving.assets import FORMS_FOLDER
-from tenfold.serving.bodies import JSON, BodyReceiver, media_type
+from tenfold.serving.bodies import BodyReceiver
 from tenfold.serving.loopback import create_page_app
 
 MAX_BODY_BYTES = 2**20  # a template of 64 KiB has less as JSON
@@ -86,9 +86,7 @@ class TemplateEndpoints:
         return JSONResponse({"written": str(self._file.path)})
 
     async def _receive(self, request: Request) -> dict[str, Any]:
-        if media_type(request.headers.get("content-type", "")) != JSON:
-            raise HTTPException(415, f"the body must be {JSON}")
-        body = await self._receiver.receive(request, MAX_BODY_BYTES)
+        body = await self._receiver.receive_json(request, MAX_BODY_BYTES)
         try:
             document = json.loads(body)
         except (ValueError, RecursionError) as error:

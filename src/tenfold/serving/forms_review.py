@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 
 from fastapi import FastAPI, Request
@@ -11,7 +10,6 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from tenfold.errors import TenfoldError
 from tenfold.forms.review import ReviewSession
 from tenfold.forms.review_folder import (
     MAX_NAME_CHARACTERS,
@@ -21,11 +19,8 @@ from tenfold.forms.review_folder import (
     FieldReading,
 )
 from tenfold.serving.assets import FORMS_FOLDER
-from tenfold.serving.bodies import JSON, BodyReceiver, media_type
-from tenfold.serving.callers import Callers
-from tenfold.serving.middleware import Metrics, ServiceMiddleware, http_error, internal_error
-from tenfold.serving.page import page_routes
-from tenfold.serving.queue import WorkQueue
+from tenfold.serving.bodies import BodyReceiver
+from tenfold.serving.loopback import create_page_app
 
 MAX_BODY_BYTES = 16 * 2**10
 MAX_HANDED_OUT = 8
@@ -112,9 +107,7 @@ class ReviewEndpoints:
         return Response(content, media_type="image/png")
 
     async def _receive(self, request: Request, kind: type[Body]) -> Body:
-        if media_type(request.headers.get("content-type", "")) != JSON:
-            raise HTTPException(415, f"the body must be {JSON}")
-        body = await self._receiver.receive(request, MAX_BODY_BYTES)
+        body = await self._receiver.receive_json(request, MAX_BODY_BYTES)
         try:
             return kind.model_validate_json(body)
         except ValidationError as error:
@@ -136,28 +129,16 @@ def create_review_app(
         write_table: see `ReviewEndpoints`.
         hosts: names that requests may use for this service.
     """
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
-    app.add_exception_handler(HTTPException, http_error)
-    app.add_exception_handler(TenfoldError, _cannot_be_written)
-    app.add_exception_handler(Exception, internal_error)
     endpoints = ReviewEndpoints(session, write_table)
-    app.post("/api/fields")(endpoints.hand_out)
-    app.post("/api/reviews")(endpoints.enter)
-    app.post("/api/undo")(endpoints.take_back)
-    app.post("/api/table")(endpoints.write_table)
-    app.get("/api/crop")(endpoints.crop)
-    app.router.routes.extend(page_routes(FORMS_FOLDER / "review", ("style.css", "icon.svg")))
-    return ServiceMiddleware(
-        app,
-        direct={},
-        callers=Callers(hosts, frozenset(), None, frozenset()),
-        metrics=Metrics(WorkQueue()),
-        access_log=False,
-    )
 
+    def add_endpoints(app: FastAPI) -> None:
+        app.post("/api/fields")(endpoints.hand_out)
+        app.post("/api/reviews")(endpoints.enter)
+        app.post("/api/undo")(endpoints.take_back)
+        app.post("/api/table")(endpoints.write_table)
+        app.get("/api/crop")(endpoints.crop)
 
-async def _cannot_be_written(_: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"error": str(error)}, HTTPStatus.INSUFFICIENT_STORAGE)
+    return create_page_app(FORMS_FOLDER / "review", add_endpoints, hosts)
 
 
 def _shown(reading: FieldReading) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp
 
-from tenfold.errors import TenfoldError
+from tenfold.errors import TenfoldError, WriteError
 from tenfold.serving.callers import Callers
 from tenfold.serving.middleware import Metrics, ServiceMiddleware, http_error, internal_error
 from tenfold.serving.page import page_routes
@@ -25,12 +25,13 @@ def create_page_app(
 
     Args:
         folder: of the page's files.
-        add_endpoints: adds what the page calls. A `TenfoldError` there is a conflict (409).
+        add_endpoints: adds what the page calls. A `WriteError` there is status 507, another
+            `TenfoldError` a conflict, 409.
         hosts: names that requests may use for this machine.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.add_exception_handler(HTTPException, http_error)
-    app.add_exception_handler(TenfoldError, _conflict)
+    app.add_exception_handler(TenfoldError, _mendable)
     app.add_exception_handler(Exception, internal_error)
     add_endpoints(app)
     app.router.routes.extend(page_routes(folder, SHARED_FILES))
@@ -43,5 +44,7 @@ def create_page_app(
     )
 
 
-async def _conflict(_: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"error": str(error)}, HTTPStatus.CONFLICT)
+async def _mendable(_: Request, error: Exception) -> JSONResponse:
+    is_full = isinstance(error, WriteError)
+    status = HTTPStatus.INSUFFICIENT_STORAGE if is_full else HTTPStatus.CONFLICT
+    return JSONResponse({"error": str(error)}, status)

@@ -95,7 +95,7 @@ class Editor {
       box[spec.part] = value ?? 0;
       template.set("box", box);
     }
-    if (spec.key === "page" && template.size(value)) this.sheet.show(value);
+    if (spec.key === "page") this.#onSelect();
   }
 
   #setForm(key, value) {
