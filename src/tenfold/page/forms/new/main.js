@@ -74,9 +74,8 @@ class Editor {
   #add() {
     const below = this.template.field && (this.template.field.page ?? 1) === this.sheet.page ? this.template.field.box : undefined;
     const [left, top, width, height] = below ?? NEW_FIELD_MM;
-    this.template.add(this.sheet.page, NEW_FIELD_MM);
     const isBelow = below && top + 2 * height + 2 <= this.sheet.size.height_mm;
-    this.template.place(this.template.selected, isBelow ? [left, top + height + 2, width, height] : NEW_FIELD_MM, "add");
+    this.template.add(this.sheet.page, isBelow ? [left, top + height + 2, width, height] : NEW_FIELD_MM);
     this.#nameIt();
   }
 

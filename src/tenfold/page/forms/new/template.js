@@ -95,20 +95,25 @@ export class Template extends EventTarget {
     if (field.kind === "grid") Object.assign(field, { rows: field.rows ?? 2, columns: field.columns ?? 2 });
   }
 
+  /** Return a box that lies within a page. */
+  #within(page, [left, top, width, height]) {
+    const { width_mm, height_mm } = this.size(page) ?? { width_mm: 2000, height_mm: 2000 };
+    const w = Math.min(Math.max(width, SMALLEST_MM), width_mm);
+    const h = Math.min(Math.max(height, SMALLEST_MM), height_mm);
+    const x = Math.min(Math.max(left, 0), width_mm - w);
+    const y = Math.min(Math.max(top, 0), height_mm - h);
+    return [x, y, w, h].map(rounded);
+  }
+
   /** Move or resize a field, within its page. */
-  place(index, [left, top, width, height], name = "") {
+  place(index, box, name) {
     const field = this.fields[index];
-    const page = this.size(field.page ?? 1) ?? { width_mm: 2000, height_mm: 2000 };
-    const w = Math.min(Math.max(width, SMALLEST_MM), page.width_mm);
-    const h = Math.min(Math.max(height, SMALLEST_MM), page.height_mm);
-    const x = Math.min(Math.max(left, 0), page.width_mm - w);
-    const y = Math.min(Math.max(top, 0), page.height_mm - h);
-    this.change(() => (field.box = [x, y, w, h].map(rounded)), name && `${name} ${index}`);
+    this.change(() => (field.box = this.#within(field.page ?? 1, box)), `${name} ${index}`);
   }
 
   /** Add a field and select it. */
   add(page, box) {
-    const field = { name: this.#freeName("field"), page, box: box.map(rounded), kind: "digits" };
+    const field = { name: this.#freeName("field"), page, box: this.#within(page, box), kind: "digits" };
     this.change(() => {
       this.selected = this.fields.push(field) - 1;
       this.#fitToKind();
@@ -120,12 +125,11 @@ export class Template extends EventTarget {
     const [left, top, width, height] = this.field.box;
     const copy = structuredClone(this.field);
     copy.name = this.#freeName(copy.name.replace(/_?\d+$/, ""));
+    copy.box = this.#within(copy.page ?? 1, [left, top + height + 2, width, height]);
     this.change(() => {
       this.fields.splice(this.selected + 1, 0, copy);
       this.selected += 1;
     });
-    this.place(this.selected, [left, top + height + 2, width, height], "");
-    this.#past.pop(); // adding and placing are one step
   }
 
   remove() {
