@@ -15,8 +15,7 @@ from tenfold.forms.blank import SHOWN_PX_PER_MM, read_blank
 
 def written(path: Path, *shapes: tuple[int, int]) -> Path:
     first, *others = [Image.new("L", (w, h), 255) for h, w in shapes]
-    options = {"save_all": True, "append_images": others} if others else {}
-    first.save(path, **options)
+    first.save(path, save_all=bool(others), append_images=others)
     return path
 
 
