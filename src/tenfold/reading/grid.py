@@ -46,7 +46,7 @@ class GridConfig:
             share of the cell are notes.
         min_contrast: of a digit, as a share of the median digit's: fainter ones shine through the
             paper. Contrast is the standard deviation of the grey levels in its box.
-        min_certainty: mean probability of numbers; below it, the picture may lie on its side.
+        min_certainty: mean probability of digits; below it, the picture may lie on its side.
         lattice: when cells belong together.
     """
 
@@ -57,7 +57,7 @@ class GridConfig:
     cell_height_px: float = 52.0
     note_height: float = 0.5
     min_contrast: float = 0.2
-    min_certainty: float = 0.95
+    min_certainty: float = 0.9
     lattice: LatticeConfig = field(default_factory=LatticeConfig)
 
 
@@ -284,7 +284,9 @@ def _under_rule(
 
 
 def _certainty(page: Page) -> float:
-    return float(np.mean([number.probability for number in page.numbers] or [0.0]))
+    # Of digits, not of numbers: a number's probability takes for granted that there is one.
+    digits = [digit.probability for number in page.numbers for digit in number.digits]
+    return float(np.mean(digits or [0.0]))
 
 
 def _evidence(page: Page) -> float:

@@ -27,7 +27,9 @@ export async function readGrid(picture, options, networks, model) {
   const config = model.grids;
   let lattice = await findLattice(grey, options, networks, config);
   let best = await readCells(grey, lattice, layout, networks, model);
-  if (evidence(best) >= config.min_certainty * max(best.numbers.length, 1)) return best;
+  // Of digits, not of numbers: a number's probability takes for granted that there is one.
+  const digits = best.numbers.flatMap((number) => number.digits);
+  if (evidence({ numbers: digits }) >= config.min_certainty * max(digits.length, 1)) return best;
   for (let quarters = 1; quarters < 4; quarters++) { // the picture may lie on its side
     lattice = turned(lattice);
     const page = await readCells(grey, lattice, layout, networks, model);
