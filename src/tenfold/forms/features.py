@@ -9,6 +9,8 @@ import numpy.typing as npt
 from tenfold.forms.corners import Grey, Homography
 from tenfold.forms.reference import ReferencePage
 
+Floats = npt.NDArray[np.float32]
+
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureConfig:
@@ -24,8 +26,8 @@ class FeatureConfig:
     """
 
     long_side_px: int = 1000
-    features: int = 1500
-    max_ratio: float = 0.8
+    features: int = 2000
+    max_ratio: float = 0.75
     min_contrast: float = 0.02
     max_error_mm: float = 1.0
     min_matches: int = 12
@@ -51,36 +53,33 @@ class FeatureMatcher:
         points, descriptors = self._features(grey)
         maps = []
         for page, on_page, known in self._pages:
-            to_picture = self._matched(on_page, known, points, descriptors)
-            if to_picture is not None:
-                maps.append((page.number, to_picture))
+            maps += [(page.number, m) for m in self._matched(on_page, known, points, descriptors)]
         return maps
 
     def _matched(
-        self,
-        on_page: npt.NDArray[np.float32],
-        known: npt.NDArray[np.float32],
-        points: npt.NDArray[np.float32],
-        descriptors: npt.NDArray[np.float32],
-    ) -> Homography | None:
-        if min(len(known), len(descriptors)) < self.config.min_matches:
-            return None
-        pairs = cv2.BFMatcher(cv2.NORM_L2).knnMatch(descriptors, known, k=2)
-        good = [a for a, b in pairs if a.distance < self.config.max_ratio * b.distance]
-        if len(good) < self.config.min_matches:
-            return None
-        source = on_page[[match.trainIdx for match in good]]
-        target = points[[match.queryIdx for match in good]]
-        to_page, agree = cv2.findHomography(
-            target, source, cv2.USAC_MAGSAC, self.config.max_error_mm
-        )
-        if to_page is None or int(agree.sum()) < self.config.min_matches:
-            return None
-        return np.asarray(np.linalg.inv(to_page), np.float64)
+        self, on_page: Floats, known: Floats, points: Floats, descriptors: Floats
+    ) -> list[Homography]:
+        """Return the maps that two methods find; where most matches are wrong, one may fail."""
+        least = self.config.min_matches
+        if min(len(known), len(descriptors)) < least:
+            return []
+        nearest: dict[int, cv2.DMatch] = {}  # a feature of the form is at one place
+        for a, b in cv2.BFMatcher(cv2.NORM_L2).knnMatch(descriptors, known, k=2):
+            if a.distance < self.config.max_ratio * b.distance:
+                other = nearest.setdefault(a.trainIdx, a)
+                nearest[a.trainIdx] = min(a, other, key=lambda match: match.distance)
+        if len(nearest) < least:
+            return []
+        source = on_page[[match.trainIdx for match in nearest.values()]]
+        target = points[[match.queryIdx for match in nearest.values()]]
+        maps = []
+        for method in (cv2.USAC_MAGSAC, cv2.RANSAC):
+            to_page, agree = cv2.findHomography(target, source, method, self.config.max_error_mm)
+            if to_page is not None and int(agree.sum()) >= least and np.linalg.det(to_page):
+                maps.append(np.asarray(np.linalg.inv(to_page), np.float64))
+        return maps
 
-    def _of_blank(
-        self, page: ReferencePage
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    def _of_blank(self, page: ReferencePage) -> tuple[Floats, Floats]:
         """Return the places in mm, and the descriptors, of the features of a blank page."""
         if page.blank is None:
             return np.empty((0, 2), np.float32), np.empty((0, 128), np.float32)
@@ -90,7 +89,7 @@ class FeatureMatcher:
         on_page = cv2.perspectiveTransform(points[None], page.blank_to_mm)[0]
         return np.asarray(on_page, np.float32), descriptors
 
-    def _features(self, grey: Grey) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    def _features(self, grey: Grey) -> tuple[Floats, Floats]:
         """Return the places in the pixels of a picture, and the descriptors, of its features."""
         scale = min(1.0, self.config.long_side_px / max(grey.shape))
         size = tuple(max(1, round(side * scale)) for side in reversed(grey.shape))

@@ -29,6 +29,7 @@ class ReferencePage:
         size: in mm.
         foreground: float32[h, w], of what is printed, at `COMPARED_PX_PER_MM`.
         region: bool[h, w], where it is known.
+        corners: float32[4, 2] in mm, clockwise from top left, of the least box around all fields.
         blank: uint8[h, w], the unfilled page in its own resolution; None if it is not known.
     """
 
@@ -36,6 +37,7 @@ class ReferencePage:
     size: PageOfForm
     foreground: Floats
     region: npt.NDArray[np.bool_]
+    corners: Points
     blank: Grey | None = None
 
     @property
@@ -77,7 +79,11 @@ def reference_pages(template: Template) -> tuple[ReferencePage, ...]:
         w, h = _compared_size(size)
         small = cv2.resize(blank, (w, h), interpolation=cv2.INTER_AREA)
         known = _without_corners(template, size)
-        pages.append(ReferencePage(number, size, foreground(np.asarray(small)), known, blank))
+        dark, corners = (
+            foreground(np.asarray(small, np.uint8)),
+            _corners_of_fields(template, number),
+        )
+        pages.append(ReferencePage(number, size, dark, known, corners, blank))
     return tuple(pages)
 
 
@@ -112,7 +118,17 @@ def _drawn(template: Template, number: int) -> ReferencePage:
             box = (left, top), (left + width, top + height)
             cv2.rectangle(lines, *box, 255, 1)
             cv2.rectangle(near, *box, 255, round(2 * BAND_MM * COMPARED_PX_PER_MM))
-    return ReferencePage(number, size, _blurred(lines), near > 0)
+    corners = _corners_of_fields(template, number)
+    return ReferencePage(number, size, _blurred(lines), near > 0, corners)
+
+
+def _corners_of_fields(template: Template, number: int) -> Points:
+    boxes = np.array([f.box for f in template.fields if f.page == number]).reshape(-1, 4)
+    if not len(boxes):
+        return corners_of(template.pages[number - 1])
+    left, top = boxes[:, :2].min(axis=0)
+    right, bottom = (boxes[:, :2] + boxes[:, 2:]).max(axis=0)
+    return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.float32)
 
 
 def foreground(grey: Grey) -> Floats:

@@ -41,7 +41,7 @@ class RegistrationConfig:
         min_similarity: correlation with the blank form.
         min_similarity_of_boxes: the same with the boxes of the fields, if there is no blank form.
         min_advantage: of a page that is not upright in the picture over one that is.
-        min_inside: share of a page that must be in the picture.
+        min_inside: of the part of a page that has fields, the share that must be in the picture.
         px_per_mm: of a straightened page, at most.
         min_px_per_mm: of a page in a picture; smaller ones cannot be read.
         max_reduction: a picture that is larger by more is made smaller first: no pixel is skipped.
@@ -52,7 +52,7 @@ class RegistrationConfig:
     min_similarity: float = 0.35
     min_similarity_of_boxes: float = 0.15
     min_advantage: float = 0.05
-    min_inside: float = 0.85
+    min_inside: float = 0.95
     px_per_mm: float = 8.0
     min_px_per_mm: float = 2.0
     max_reduction: float = 1.5
@@ -207,21 +207,21 @@ class Registrar:
 
 
 def _px_per_mm(page: ReferencePage, to_picture: Homography) -> float:
-    """Return the resolution of a page in a picture: of a square of the same area."""
-    corners = cv2.perspectiveTransform(corners_of(page.size)[None], to_picture)[0]
-    area = cv2.contourArea(corners.astype(np.float32), oriented=True)  # negative: mirrored
-    if area <= 0 or not cv2.isContourConvex(corners.astype(np.float32).reshape(-1, 1, 2)):
+    """Return the resolution of a page's fields in a picture: of a square of the same area."""
+    corners = cv2.perspectiveTransform(page.corners[None], to_picture)[0].astype(np.float32)
+    area = cv2.contourArea(corners, oriented=True)  # negative: mirrored
+    if area <= 0 or not cv2.isContourConvex(corners.reshape(-1, 1, 2)):
         return 0.0
-    return float(np.sqrt(area / (page.size.width_mm * page.size.height_mm)))
+    return float(np.sqrt(area / cv2.contourArea(page.corners)))
 
 
 def _share_inside(page: ReferencePage, to_picture: Homography, grey: Grey) -> float:
-    """Return how much of a page lies inside a picture."""
+    """Return how much of the part of a page that has fields lies inside a picture."""
     h, w = grey.shape
-    corners = cv2.perspectiveTransform(corners_of(page.size)[None], to_picture)[0]
+    corners = cv2.perspectiveTransform(page.corners[None], to_picture)[0].astype(np.float32)
     picture = np.array([(0, 0), (w, 0), (w, h), (0, h)], np.float32)
-    inside, _ = cv2.intersectConvexConvex(corners.astype(np.float32), picture)
-    return float(inside) / cv2.contourArea(corners.astype(np.float32))
+    inside, _ = cv2.intersectConvexConvex(corners, picture)
+    return float(inside) / cv2.contourArea(corners)
 
 
 def _reduced(grey: Grey, to_picture: Homography, factor: float) -> tuple[Grey, Homography]:

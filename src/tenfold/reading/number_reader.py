@@ -120,8 +120,7 @@ class NumberReader:
         """
         if constraints.digits_only:
             row = row.of(row.classes.argmax(axis=1) < CLASSES)
-        limit = MAX_CONSTRAINED_HYPOTHESES if constraints.active else MAX_HYPOTHESES
-        tried = _by_text(itertools.islice(hypotheses(row, self.config.suppression), limit))
+        tried = self.texts(row, constrained=constraints.active)
         ranked, reason = self._fitting(tried, constraints)
         best = ranked[0]
         if not only_digits(best.text):
@@ -142,6 +141,16 @@ class NumberReader:
             digits=digits,
             reason=reason,
         )
+
+    def texts(self, row: Detections, *, constrained: bool) -> list[Hypothesis]:
+        """Return what a row of detections may be read as, each text once, the most probable first.
+
+        Args:
+            row: from left to right.
+            constrained: whether some texts will be excluded: then more are tried.
+        """
+        limit = MAX_CONSTRAINED_HYPOTHESES if constrained else MAX_HYPOTHESES
+        return _by_text(itertools.islice(hypotheses(row, self.config.suppression), limit))
 
     def _fitting(
         self, tried: list[Hypothesis], constraints: Constraints

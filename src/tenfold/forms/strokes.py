@@ -1,0 +1,116 @@
+"""Pen strokes in a box: whether it is ticked, and what is there besides the digits."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from tenfold.forms.atlas import BoxPicture
+from tenfold.forms.corners import Grey
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StrokeConfig:
+    """What counts as a stroke.
+
+    Attributes:
+        min_darkness: below the paper, in grey levels.
+        min_darkness_share: the same as a share of how much the darkest pixels are.
+        inset: of what is looked at inside a box, as a share of the box's height: printed edges are
+            left out.
+        print_growth: around what is printed, as a share of the box's height.
+        digit_growth: around the box of a digit, the same.
+        rule_height: vertical lines that are higher are printed, the same.
+        ticked_share: of a box to tick that is dark, if it is as likely ticked as not.
+        tick_slope: of the logit of being ticked over the logarithm of the dark share.
+        max_tick_logit: on either side: no picture says more.
+    """
+
+    min_darkness: float = 22.0
+    min_darkness_share: float = 0.3
+    inset: float = 0.12
+    print_growth: float = 0.06
+    digit_growth: float = 0.08
+    rule_height: float = 0.7
+    ticked_share: float = 0.025
+    tick_slope: float = 3.0
+    max_tick_logit: float = 8.0
+
+
+def dark_mask(grey: Grey, config: StrokeConfig = StrokeConfig()) -> Mask:
+    """Return which pixels of uint8[h, w] are much darker than the paper."""
+    smooth = cv2.GaussianBlur(grey, (3, 3), 0).astype(np.float32)
+    paper, darkest = np.percentile(smooth, [75, 1])
+    darkness = max(config.min_darkness, config.min_darkness_share * (paper - darkest))
+    return np.asarray(smooth < paper - darkness)
+
+
+def strokes(
+    picture: BoxPicture, blank: BoxPicture | None, config: StrokeConfig = StrokeConfig()
+) -> Mask:
+    """Return where somebody has written inside a box: not its edges, not print.
+
+    Args:
+        picture: of the box.
+        blank: of the same box on the blank form, in the same size; None if there is none.
+        config: thresholds.
+    """
+    dark = dark_mask(picture.grey, config)
+    left, top, right, bottom = picture.box
+    height = bottom - top
+    inset = config.inset * height
+    inside = np.zeros_like(dark)
+    inside[
+        round(top + inset) : round(bottom - inset), round(left + inset) : round(right - inset)
+    ] = True
+    if blank is not None:
+        grown = 2 * round(config.print_growth * height) + 1
+        printed = dark_mask(blank.grey, config).astype(np.uint8)
+        printed = cv2.dilate(printed, np.ones((grown, grown), np.uint8))
+    else:
+        line = np.ones((max(3, round(config.rule_height * height)), 1), np.uint8)
+        printed = cv2.morphologyEx(dark.astype(np.uint8), cv2.MORPH_OPEN, line)
+        printed = cv2.dilate(printed, np.ones((1, 3), np.uint8))
+    if printed.shape != dark.shape:
+        printed = cv2.resize(printed, dark.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    return dark & inside & (printed == 0)
+
+
+def ticked_probability(
+    picture: BoxPicture, blank: BoxPicture | None, config: StrokeConfig = StrokeConfig()
+) -> float:
+    """Return the probability that a box is ticked; see `strokes`."""
+    written = strokes(picture, blank, config)
+    left, top, right, bottom = picture.box
+    share = float(written.sum()) / ((right - left) * (bottom - top))
+    logit = config.tick_slope * math.log((share + 1e-4) / config.ticked_share)
+    limit = config.max_tick_logit
+    return 1 / (1 + math.exp(-min(max(logit, -limit), limit)))
+
+
+def strokes_beside(
+    written: Mask,
+    digits: Iterable[tuple[float, float, float, float]],
+    height: float,
+    config: StrokeConfig = StrokeConfig(),
+) -> float:
+    """Return the area of strokes that belong to no digit, in squares of the box's height.
+
+    Args:
+        written: see `strokes`.
+        digits: their boxes: centre x, centre y, width, height.
+        height: of the box.
+        config: thresholds.
+    """
+    rest = written.copy()
+    grown = config.digit_growth * height
+    for x, y, w, h in digits:
+        left, right = (round(x + side * (w / 2 + grown)) for side in (-1, 1))
+        top, bottom = (round(y + side * (h / 2 + grown)) for side in (-1, 1))
+        rest[max(0, top) : max(0, bottom), max(0, left) : max(0, right)] = False
+    return float(rest.sum()) / height**2
