@@ -22,6 +22,7 @@ EXTRA_OF_MODULE = {
     "optuna": "tune",
     "pillow_heif": "heic",
     "cleanlab": "audit",
+    "openpyxl": "forms",
     "pyarrow": "bulk",
     "ray": "ray",
     "sklearn": "sets",

@@ -76,3 +76,25 @@ def scanned(page: Grey, degrees: float = 1.0, scale: float = 1.0, margin: int = 
     small = cv2.warpAffine(around, turn, size, flags=cv2.INTER_AREA, borderValue=200)
     noise = np.random.default_rng(0).normal(0, 3, small.shape)
     return np.asarray(np.clip(small + noise, 0, 255), np.uint8)
+
+
+def write_values(paper: Grey, template: Template, page: int, values: dict[str, str]) -> Grey:
+    """Write digits of a plain typeface into the boxes of a page drawn at `DRAWN_PX_PER_MM`.
+
+    Of a box to tick "true" is a cross. Digits of a comb stand in its boxes.
+    """
+    paper = paper.copy()
+    for cell in template.cells:
+        if cell.field.page != page or not (text := values.get(cell.name, "")):
+            continue
+        left, top, right, bottom = box_px(cell.box, DRAWN_PX_PER_MM)
+        if cell.field.kind == "mark":
+            if text == "true":
+                cv2.line(paper, (left + 6, top + 6), (right - 6, bottom - 6), 50, 4)
+                cv2.line(paper, (right - 6, top + 6), (left + 6, bottom - 6), 50, 4)
+            continue
+        pitch = (right - left) / cell.field.length if cell.field.length else 32
+        for k, character in enumerate(text):
+            place = round(left + (k + 0.5) * pitch - 12), bottom - 16
+            cv2.putText(paper, character, place, cv2.FONT_HERSHEY_SIMPLEX, 1.3, 50, 4)
+    return paper

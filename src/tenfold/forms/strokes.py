@@ -68,17 +68,22 @@ def strokes(
     inside[
         round(top + inset) : round(bottom - inset), round(left + inset) : round(right - inset)
     ] = True
-    if blank is not None:
-        grown = 2 * round(config.print_growth * height) + 1
-        printed = dark_mask(blank.grey, config).astype(np.uint8)
-        printed = cv2.dilate(printed, np.ones((grown, grown), np.uint8))
-    else:
+    return np.asarray(dark & inside & ~_printed(dark, blank, height, config))
+
+
+def _printed(dark: Mask, blank: BoxPicture | None, height: float, config: StrokeConfig) -> Mask:
+    """Return where there is print, with a margin: see `strokes`."""
+    if blank is None:
         line = np.ones((max(3, round(config.rule_height * height)), 1), np.uint8)
-        printed = cv2.morphologyEx(dark.astype(np.uint8), cv2.MORPH_OPEN, line)
-        printed = cv2.dilate(printed, np.ones((1, 3), np.uint8))
-    if printed.shape != dark.shape:
+        rules = cv2.morphologyEx(dark.astype(np.uint8), cv2.MORPH_OPEN, line)
+        return np.asarray(cv2.dilate(rules, np.ones((1, 3), np.uint8)) > 0)
+    grown = 2 * round(config.print_growth * height) + 1
+    printed = cv2.dilate(
+        dark_mask(blank.grey, config).astype(np.uint8), np.ones((grown, grown), np.uint8)
+    )
+    if printed.shape != dark.shape:  # rounded otherwise
         printed = cv2.resize(printed, dark.shape[::-1], interpolation=cv2.INTER_NEAREST)
-    return dark & inside & (printed == 0)
+    return np.asarray(printed > 0)
 
 
 def ticked_probability(

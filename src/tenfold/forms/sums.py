@@ -10,6 +10,7 @@ from tenfold.forms.values import RULE_BROKEN
 from tenfold.reading.rules import Filling, Sum, fillings, posteriors
 
 SUM = "sum"
+MISSING_PAGE = "missing page"
 FILLINGS = 20  # the most probable ones that are looked at
 CANDIDATES = 8  # of a field
 MAX_WORK = 50_000
@@ -43,7 +44,7 @@ def under_sums(
     result = {reading.cell.name: reading for reading in readings}
     for group in _connected(sums):
         names = list(dict.fromkeys(itertools.chain.from_iterable(group)))
-        if all(name in result and result[name].picture is not None for name in names):
+        if all(name in result and result[name].reason != MISSING_PAGE for name in names):
             result |= _together([result[name] for name in names], group, rule_broken)
     return list(result.values())
 

@@ -1,0 +1,53 @@
+"""`tenfold forms read`."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tenfold.cli.output import ModelOption, console
+from tenfold.cli.read_inputs import list_files
+
+
+def forms_read(
+    template: Annotated[Path, typer.Argument(metavar="FORM.toml", help="The form's template.")],
+    scans: Annotated[list[str], typer.Argument(help="Pictures, PDFs, folders, patterns.")],
+    *,
+    out: Annotated[Path, typer.Option(help="The table: a .csv, .parquet or .xlsx file.")],
+    model: ModelOption = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes [default: cores].")] = None,
+) -> None:
+    """Read filled forms into a table, one row a document; the same command continues.
+
+    Beside the table, a folder TABLE.review keeps the pictures of the fields for
+    `tenfold forms review`.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from rich.progress import Progress
+
+    from tenfold.bundle.format import SHIPPED
+    from tenfold.cpu import available_cores
+    from tenfold.errors import MissingExtraError
+    from tenfold.text import escape
+
+    try:
+        from tenfold.forms.read import FormsReading
+        from tenfold.forms.table import check_table_name
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("tenfold forms read", "forms") from error
+
+    check_table_name(out)
+    names = list(dict.fromkeys(name for source in scans for name in list_files(source)))
+    reading = FormsReading(template, names, out, model or SHIPPED, workers or available_cores())
+    with Progress(console=console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=reading.page_count)
+        try:
+            for done in reading.run():
+                bar.update(task, completed=done)
+        except KeyboardInterrupt:
+            typer.echo("stopped; the same command continues", err=True)
+            raise typer.Exit(130) from None
+    for problem in reading.summary.problems:
+        typer.echo(f"tenfold: {escape(problem)}", err=True)
+    typer.echo(f"{reading.summary}: {escape(str(out))}")

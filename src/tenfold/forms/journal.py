@@ -1,0 +1,180 @@
+"""What was read on each page of the scans, an append-only file: a killed command continues.
+
+plan.json      what template and bundle the pages were read with
+pages.jsonl    a line for each page that is finished; its pictures were written before
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tenfold.errors import DataError
+from tenfold.files import write_atomically, writing
+from tenfold.forms.field_reader import Reading
+from tenfold.forms.review_folder import FileName
+from tenfold.forms.template import Cell
+from tenfold.forms.values import Candidate
+from tenfold.untrusted import read_bytes
+
+PLAN_FILE, PAGES_FILE, CROPS_FOLDER = "plan.json", "pages.jsonl", "crops"
+FORMAT = 1
+CANDIDATES = 8  # of a field
+MAX_FILE_BYTES = 8 * 2**30
+
+PageKey = tuple[str, int, int, int]
+"""Name of a file, number of its page, and size and time of change of the file."""
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class FieldRecord(_Record):
+    """What was read in a field, before other fields were considered.
+
+    Attributes:
+        name: the column of the table.
+        candidates: value, probability and broken rule of each.
+        reason: why it needs review whatever its probability.
+        crop: its picture, a path in the folder.
+        digits: the digits of the first candidate, a path in the folder; "" for none.
+    """
+
+    name: str
+    candidates: tuple[tuple[str, float, str], ...] = Field(min_length=1)
+    reason: str = ""
+    crop: FileName = ""
+    digits: FileName = ""
+
+    def reading(self, cell: Cell) -> Reading:
+        """Return it as a reading without pictures."""
+        candidates = tuple(Candidate(value, p, broken) for value, p, broken in self.candidates)
+        return Reading(cell, candidates, self.reason)
+
+
+class PageRecord(_Record):
+    """A page of the scans.
+
+    Attributes:
+        file: its name.
+        page: in the file, from 1.
+        page_count: of the file.
+        size: of the file in bytes.
+        modified: when the file was changed, ns.
+        form_page: which page of the form it shows; None if none.
+        problem: why not; "" if it does.
+        fields: what was read.
+    """
+
+    file: str
+    page: int
+    page_count: int
+    size: int
+    modified: int
+    form_page: int | None = None
+    problem: str = ""
+    fields: tuple[FieldRecord, ...] = ()
+
+    @property
+    def key(self) -> PageKey:
+        """What identifies the page."""
+        return self.file, self.page, self.size, self.modified
+
+
+class Journal:
+    """The pages that are finished, in a folder that no other process writes.
+
+    A line that a killed process has not finished is dropped.
+
+    Args:
+        folder: see `tenfold.forms.review_folder`.
+        plan: template and bundle, see `plan_of`.
+
+    Raises:
+        DataError: the folder is of another template or bundle, or damaged.
+        WriteError: it cannot be written.
+    """
+
+    def __init__(self, folder: Path, plan: str) -> None:
+        self.folder = folder
+        self.path = folder / PAGES_FILE
+        plan_file = folder / PLAN_FILE
+        if not plan_file.exists():
+            if self.path.exists():
+                raise DataError(f"{folder}: has pages and no {PLAN_FILE}; name another table")
+            write_atomically(plan_file, plan)
+        elif plan_file.read_bytes() != plan.encode():
+            raise DataError(
+                f"{folder}: was read with another template, blank form or bundle; name another "
+                "table, or remove the folder"
+            )
+        self._places: dict[PageKey, int] = {}
+        if self.path.exists():
+            self._index()
+
+    def _index(self) -> None:
+        """Find the lines that are there."""
+        with writing(self.path), self.path.open("rb+") as file:
+            place = 0
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                self._places[self._parsed(line).key] = place
+                place += len(line)
+            file.truncate(place)
+
+    def _parsed(self, line: bytes) -> PageRecord:
+        try:
+            return PageRecord.model_validate_json(line)
+        except ValidationError as error:
+            raise DataError(f"{self.path}: is damaged; remove {self.folder}") from error
+
+    def __contains__(self, key: PageKey) -> bool:
+        """Return whether a page is finished."""
+        return key in self._places
+
+    def append(self, record: PageRecord, pictures: Mapping[str, bytes]) -> None:
+        """Add a page.
+
+        Args:
+            record: what was read; it is on the disk when this returns.
+            pictures: PNG files by their paths in the folder.
+
+        Raises:
+            WriteError: it cannot be written.
+        """
+        with writing(self.folder):
+            for name in pictures:
+                (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            for name, png in pictures.items():
+                (self.folder / name).write_bytes(png)
+            with self.path.open("ab") as file:
+                place = file.tell()
+                file.write(record.model_dump_json().encode() + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+        self._places[record.key] = place
+
+    def pages(self, keys: Iterable[PageKey]) -> Iterator[PageRecord]:
+        """Yield finished pages in the order of their keys."""
+        with self.path.open("rb") as file:
+            for key in keys:
+                file.seek(self._places[key])
+                yield self._parsed(file.readline())
+
+
+def plan_of(template_json: str, blank: Path | None, bundle: Iterable[Path]) -> str:
+    """Return a text that identifies a template, its blank form and a bundle's files."""
+    digest = hashlib.sha256(template_json.encode())
+    for path in (*([blank] if blank else []), *bundle):
+        digest.update(hashlib.sha256(read_bytes(path, DataError)).digest())
+    return json.dumps({"format": FORMAT, "sha256": digest.hexdigest()}) + "\n"
+
+
+def crops_of(key: PageKey) -> str:
+    """Return the path of a page's pictures in the folder."""
+    return f"{CROPS_FOLDER}/{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}"

@@ -1,0 +1,229 @@
+"""From scans to a table: every page is read once, also if the command is killed and repeated."""
+
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+from tenfold.bundle.format import find_bundle
+from tenfold.data.decoding import decode
+from tenfold.data.file_pages import FilePage, file_pages
+from tenfold.errors import DataError
+from tenfold.files import write_atomically
+from tenfold.folder_lock import exclusive
+from tenfold.forms.corners import Grey
+from tenfold.forms.documents import Document, documents
+from tenfold.forms.field_reader import FieldReader, Reading
+from tenfold.forms.journal import (
+    CANDIDATES,
+    FieldRecord,
+    Journal,
+    PageKey,
+    PageRecord,
+    crops_of,
+    plan_of,
+)
+from tenfold.forms.registration import Registrar
+from tenfold.forms.review import ReviewSession
+from tenfold.forms.review_folder import FIELDS_FILE, REVIEWS_FILE, FieldReading, review_folder
+from tenfold.forms.reviewed_table import write_reviewed_table
+from tenfold.forms.table import columns_of, row_of, write_table
+from tenfold.forms.template import Template, load_template
+from tenfold.reading.bulk import run_in_processes
+from tenfold.reading.foreground import to_grey
+from tenfold.reading.page import ALTERNATIVES
+from tenfold.reading.reader import load_number_reader
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a table has.
+
+    Attributes:
+        documents: filled forms; rows that are no page of the form are not counted.
+        fields: values of all documents.
+        review: of these, how many need review.
+        problems: what is wrong with which document, the first few.
+        problem_count: how many there are.
+    """
+
+    documents: int
+    fields: int
+    review: int
+    problems: tuple[str, ...]
+    problem_count: int
+
+    def __str__(self) -> str:
+        """Return a line."""
+        share = f" ({100 * self.review / self.fields:.1f} %)" if self.fields else ""
+        return (
+            f"{self.documents:,} documents, {self.fields:,} fields, "
+            f"{self.review:,} need review{share}, {self.problem_count:,} problems"
+        )
+
+
+MAX_PROBLEMS_SHOWN = 5
+
+
+class FormsReading:
+    """Reads scans of a form into a table.
+
+    Args:
+        template_path: the form.toml.
+        names: files of scans, in the order of the table.
+        table: the file; beside it `TABLE.review/` keeps what was read.
+        model: a bundle.
+        workers: processes; 1 reads in this one.
+
+    Raises:
+        BundleError: see `Reader.load`.
+        DataError: the blank form cannot be read.
+        TemplateError: see `load_template`.
+    """
+
+    def __init__(
+        self, template_path: Path, names: Sequence[str], table: Path, model: Path, workers: int
+    ) -> None:
+        self.template = load_template(template_path)
+        self.table, self.folder = table, review_folder(table)
+        self._pages = [(page, _key(page)) for name in names for page in file_pages(name)]
+        self._workers = workers
+        self._read = functools.partial(read_page, template_path, model)
+        page_reader(template_path, model)  # its errors come before anything is written
+        bundle = sorted(path for path in find_bundle(model).iterdir() if path.suffix != ".md")
+        self._plan = plan_of(self.template.model_dump_json(), self.template.blank, bundle)
+
+    @property
+    def page_count(self) -> int:
+        """How many pages there are."""
+        return len(self._pages)
+
+    def run(self) -> Iterator[int]:
+        """Read what was not read before; yield how many pages are finished; write the table.
+
+        Raises:
+            DataError: the folder is of another template or bundle.
+            RunError: another process works there.
+            WriteError: something cannot be written.
+        """
+        with exclusive(self.folder):
+            journal = Journal(self.folder, self._plan)
+            missing = [page for page, key in self._pages if key not in journal]
+            done = len(self._pages) - len(missing)
+            yield done
+            results = (
+                map(self._read, missing)
+                if self._workers == 1
+                else run_in_processes(self._read, missing, self._workers)
+            )
+            for record, pictures in results:
+                journal.append(record, pictures)
+                done += 1
+                yield done
+            self.summary = self._write(journal)
+
+    def _write(self, journal: Journal) -> Summary:
+        """Write table and fields."""
+        keys = [key for _, key in self._pages]
+        rows, lines, problems = [], [], []
+        documents_read, review = 0, 0
+        for document in documents(lambda: journal.pages(keys), self.template):
+            rows.append(row_of(document, self.template))
+            problems += [f"{document.name}: {problem}" for problem in document.problems]
+            documents_read += bool(document.readings)
+            for reading in document.readings:
+                field = _field_reading(document, reading, self.template.min_probability)
+                review += field.review
+                lines.append(field.model_dump_json() + "\n")
+        write_atomically(self.folder / FIELDS_FILE, "".join(lines))
+        write_table(self.table, columns_of(self.template), rows)
+        if (self.folder / REVIEWS_FILE).exists():
+            write_reviewed_table(self.table, ReviewSession(self.folder))
+        shown = tuple(problems[:MAX_PROBLEMS_SHOWN])
+        return Summary(documents_read, len(lines), review, shown, len(problems))
+
+
+def _key(page: FilePage) -> PageKey:
+    """Return what identifies a page of a file as it is now."""
+    path = Path(str(page.source))
+    try:
+        status = path.stat()
+    except OSError:
+        return str(path), page.number, 0, 0
+    return str(path), page.number, status.st_size, status.st_mtime_ns
+
+
+def _field_reading(document: Document, reading: Reading, min_probability: float) -> FieldReading:
+    best, record = reading.best, document.records.get(reading.cell.name)
+    same = record is not None and record.candidates[0][0] == best.value
+    return FieldReading(
+        document=document.name,
+        field=reading.cell.name,
+        kind=reading.cell.field.kind,
+        value=best.value,
+        probability=best.probability,
+        rules=best.broken,
+        review=reading.needs_review(min_probability),
+        crop=record.crop if record else "",
+        alternatives=tuple(c.value for c in reading.candidates[1 : ALTERNATIVES + 1]),
+        digits=record.digits if record and same else "",
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class PageReader:
+    """Reads the pages of a form."""
+
+    template: Template
+    registrar: Registrar
+    fields: FieldReader
+
+
+@functools.lru_cache(maxsize=1)
+def page_reader(template_path: Path, model: Path) -> PageReader:
+    """Return this process's reader; see `FormsReading`."""
+    template = load_template(template_path)
+    registrar = Registrar(template)
+    return PageReader(
+        template, registrar, FieldReader(load_number_reader(model), template, registrar.pages)
+    )
+
+
+def read_page(
+    template_path: Path, model: Path, page: FilePage
+) -> tuple[PageRecord, dict[str, bytes]]:
+    """Return what was read on a page, and its pictures: PNG files by their paths."""
+    reader = page_reader(template_path, model)
+    file, number, size, modified = key = _key(page)
+    record = PageRecord(file=file, page=number, page_count=page.count, size=size, modified=modified)
+    try:
+        registered = reader.registrar.register(to_grey(decode(page)))
+        readings = reader.fields.read(registered)
+    except DataError as error:
+        problem = str(error).removeprefix(f"{page}: ")
+        return record.model_copy(update={"problem": problem}), {}
+    folder, pictures = crops_of(key), dict[str, bytes]()
+    fields = []
+    for k, reading in enumerate(readings):
+        names = {"crop": f"{folder}/{k:04}.png", "digits": f"{folder}/{k:04}-digits.png"}
+        crop = None if reading.picture is None else reading.picture.grey
+        images = {"crop": crop, "digits": reader.fields.digit_images(reading)}
+        there = {part: names[part] for part, image in images.items() if image is not None}
+        pictures |= {names[p]: _png(image) for p, image in images.items() if image is not None}
+        candidates = tuple((c.value, c.probability, c.broken) for c in reading.candidates)
+        fields.append(
+            FieldRecord(
+                name=reading.cell.name,
+                candidates=candidates[:CANDIDATES],
+                reason=reading.reason,
+                **there,
+            )
+        )
+    update = {"form_page": registered.number, "fields": tuple(fields)}
+    return record.model_copy(update=update), pictures
+
+
+def _png(image: Grey) -> bytes:
+    return cv2.imencode(".png", image)[1].tobytes()

@@ -1,0 +1,131 @@
+"""From scans to a table, with drawn forms: what was written comes back; a second run reads nothing."""
+
+import csv
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from drawn_forms import draw_page, scanned, write_values
+from typer.testing import CliRunner
+
+from tenfold.cli import app
+from tenfold.forms.template import load_template
+
+FORM = """\
+name = "slip"
+
+[[pages]]
+width_mm = 105.0
+height_mm = 80.0
+
+[[pages]]
+width_mm = 105.0
+height_mm = 80.0
+
+[[fields]]
+name = "student"
+box = [20.0, 25.0, 48.0, 9.0]
+kind = "digits"
+length = 6
+check = "luhn"
+unique = true
+
+[[fields]]
+name = "a"
+box = [20.0, 45.0, 20.0, 9.0]
+kind = "number"
+max = 50
+
+[[fields]]
+name = "b"
+box = [50.0, 45.0, 20.0, 9.0]
+kind = "number"
+max = 50
+
+[[fields]]
+name = "sum"
+box = [20.0, 62.0, 20.0, 9.0]
+kind = "number"
+sum_of = ["a", "b"]
+
+[[fields]]
+name = "late"
+page = 2
+box = [30.0, 30.0, 6.0, 6.0]
+kind = "mark"
+
+[[fields]]
+name = "note"
+page = 2
+box = [50.0, 50.0, 30.0, 9.0]
+kind = "number"
+"""
+WRITTEN = [
+    {"student": "123455", "a": "17", "b": "26", "sum": "43", "late": "true", "note": ""},
+    {"student": "550053", "a": "40", "b": "8", "sum": "58", "late": "false", "note": "123"},
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A template, two filled copies of two pages, and a page of another form."""
+    folder = tmp_path_factory.mktemp("forms")
+    (folder / "form.toml").write_text(FORM)
+    template = load_template(folder / "form.toml")
+    scans = folder / "scans"
+    scans.mkdir()
+    for copy, values in enumerate(WRITTEN):
+        for page in (1, 2):
+            paper = write_values(draw_page(template, page), template, page, values)
+            picture = scanned(paper, degrees=180.5 if page == copy else 1.0, margin=20)
+            cv2.imwrite(str(scans / f"{copy}-{page}.png"), picture)
+    cv2.imwrite(str(scans / "9.png"), np.full((600, 800), 220, np.uint8))
+    return folder
+
+
+def read(folder: Path, *arguments: str) -> str:
+    command = ["forms", "read", str(folder / "form.toml"), str(folder / "scans"), *arguments]
+    done = CliRunner().invoke(app, command, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def rows_of(table: Path) -> list[dict[str, str]]:
+    with table.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_what_was_written_is_read(folder: Path) -> None:
+    table = folder / "table.csv"
+    output = read(folder, "--out", str(table), "--workers", "1")
+    assert "2 documents, 12 fields" in output
+    assert "9.png: foreign page" in output
+    rows = rows_of(table)
+    assert [row["problems"] for row in rows][:2] == ["", ""]
+    for row, values in zip(rows, WRITTEN, strict=False):
+        assert {name: row[name] for name in values} == values
+    assert [rows[0][f"{name}.rules"] for name in ("student", "a", "sum")] == ["", "", ""]
+    assert rows[1]["sum.rules"] == "sum"  # 40 and 8 are 48, and 58 is written
+    assert rows[1]["sum.review"] == "true"
+    fields = [json.loads(x) for x in (folder / "table.csv.review/fields.jsonl").open()]
+    assert len(fields) == 12
+    crop = cv2.imread(str(folder / "table.csv.review" / fields[0]["crop"]), cv2.IMREAD_GRAYSCALE)
+    digits = cv2.imread(str(folder / "table.csv.review" / fields[0]["digits"]), 0)
+    assert crop is not None
+    assert digits is not None
+    assert digits.shape == (28, 28 * 6)
+
+
+def test_the_same_command_reads_nothing_twice(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = folder / "again.csv"
+    read(folder, "--out", str(table), "--workers", "1")
+    before, lines = table.read_bytes(), (folder / "again.csv.review/pages.jsonl").read_bytes()
+    table.unlink()
+    monkeypatch.setattr("tenfold.forms.registration.Registrar.register", None)
+    read(folder, "--out", str(table), "--workers", "1")
+    assert table.read_bytes() == before
+    assert (folder / "again.csv.review/pages.jsonl").read_bytes() == lines
