@@ -43,7 +43,9 @@ def reviewing(table: Path) -> Iterator[str]:
             yield found[0]
         finally:
             process.send_signal(signal.SIGINT)
-    assert process.returncode == 0, process.returncode
+            said, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert said.endswith(f"{table}\n")
 
 
 def open_page(browser: Any, address: str, name: str, **options: Any) -> Any:
