@@ -141,7 +141,7 @@ def test_pictures_are_scans_and_photographs(renderer: FormRenderer) -> None:
         (round(height * 150 / 25.4), round(width * 150 / 25.4))
     )
     assert max(fine.pixels.shape) == round(height * 300 / 25.4)
-    assert photograph.photographed
+    assert [one.capture.split()[0] for one in (scan, photograph)] == ["scan", "photograph"]
     # A desk is dark, the page in the middle is not.
     edge = np.concatenate([photograph.pixels[0], photograph.pixels[-1]])
     assert np.median(edge) < np.median(photograph.pixels)

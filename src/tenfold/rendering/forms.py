@@ -7,7 +7,7 @@ index), a filled copy of (seed, index, copy). Another version of OpenCV may give
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import cv2
 import numpy as np
@@ -31,10 +31,11 @@ if TYPE_CHECKING:  # it imports torch, which reading needs not
 
 Pixels = npt.NDArray[np.uint8]
 Homography = npt.NDArray[np.float64]
+Capture = Literal["scan at 150 dpi", "scan at 300 dpi", "photograph"]
 
 MM_PER_INCH = 25.4
 BLANK_DPI = 200
-SCAN_DPI = (150, 300)
+SCANS: tuple[tuple[Capture, int], ...] = (("scan at 150 dpi", 150), ("scan at 300 dpi", 300))
 MAX_SKEW_DEG = 3.0
 TURNED_SHARE = 0.06  # of scans that lie on their side or upside down
 PHOTO_HEIGHT_PX = (1900, 2700)  # of the page in the picture, if it is not tilted
@@ -50,12 +51,12 @@ class FilledForm:
         pixels: uint8[h, w], the page as it was scanned or photographed.
         values: what a person reads, by column of the table; "" for an empty field, "true" or
             "false" for a box to tick.
-        photographed: whether it was; else it was scanned.
+        capture: how the picture was taken.
     """
 
     pixels: Pixels
     values: dict[str, str]
-    photographed: bool
+    capture: Capture
 
 
 class FormRenderer:
@@ -84,18 +85,18 @@ class FormRenderer:
         """
         layout = layout or self.layout(index)
         random = np.random.default_rng(derive_seed(self.seed, "filled form", index, copy))
-        photographed = bool(copy % 2)
-        if photographed:
+        capture, dpi = SCANS[copy // 2 % 2]
+        scale = dpi / MM_PER_INCH
+        if copy % 2:
+            capture = "photograph"
             scale = random.uniform(*PHOTO_HEIGHT_PX) / layout.size_mm[1]
-        else:
-            scale = SCAN_DPI[copy // 2 % 2] / MM_PER_INCH
         sheet = print_form(layout, scale)
         sheet.scene.random = random
         values = fill(
             sheet, sample_values(layout, random), sample_pen(self.source, scale, random), random
         )
-        take = _photograph if photographed else _scan
-        return FilledForm(take(sheet, random), values, photographed)
+        take = _photograph if capture == "photograph" else _scan
+        return FilledForm(take(sheet, random), values, capture)
 
 
 def blank_page(layout: FormLayout, dpi: int = BLANK_DPI) -> Pixels:
