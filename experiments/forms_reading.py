@@ -1,0 +1,220 @@
+"""Measure how a bundle reads filled forms, and what rules and a person's review are worth.
+
+python experiments/forms_reading.py BUNDLE --out experiments/records/forms-reading.json
+
+Forms are rendered with MNIST's test digits: scanned at 150 and 300 dpi, and photographed. Each page
+is read twice, with the rules of its template and without them. A reviewed field counts as right.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from record_runs import Json, write_record
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from tenfold.forms.field_reader import FieldReader
+from tenfold.forms.sums import sums_of, under_sums
+
+from tenfold.bundle.format import find_detector
+from tenfold.data.sources import load_digits
+from tenfold.errors import DataError
+from tenfold.evaluation.metrics import wilson
+from tenfold.forms.registration import Registrar
+from tenfold.forms.template import Template, load_template
+from tenfold.reading.reader import Reader
+from tenfold.rendering.forms import FilledForm, FormRenderer, write_form
+
+SEED = 0
+RULES = ("min", "max", "values", "pattern", "check", "unique", "sum_of")
+PERCENTILE = 95
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a field.
+
+    Attributes:
+        groups: what the field is counted under: how the picture was taken, and so on.
+        right: whether the value is right.
+        review: whether a person should look at it.
+        probability: of the value.
+    """
+
+    groups: tuple[str, ...]
+    right: bool
+    review: bool
+    probability: float
+
+
+@dataclass
+class Measured:
+    """What was measured of all pages."""
+
+    with_rules: list[Outcome] = field(default_factory=list)
+    without_rules: list[Outcome] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    not_found: list[tuple[int, int]] = field(default_factory=list)
+
+
+class FormUnderTest:
+    """A form, read with the rules of its template and without them."""
+
+    def __init__(self, path: Path, reader: Reader) -> None:
+        template = load_template(path)
+        self.registrar = Registrar(template)
+        pages = self.registrar.pages
+        self.kinds = {cell.name: cell.field.kind for cell in template.cells}
+        self.templates = (template, without_rules(template))
+        self.readers = [FieldReader(reader.numbers, one, pages) for one in self.templates]
+
+    def measure(self, filled: FilledForm, measured: Measured) -> bool:
+        """Read a copy; return whether its page was found."""
+        begun = time.perf_counter()
+        try:
+            page = self.registrar.register(filled.pixels)
+        except DataError:
+            for outcomes in (measured.with_rules, measured.without_rules):
+                for kind in self.kinds.values():
+                    groups = (filled.capture, self.templates[0].registration, kind)
+                    outcomes.append(Outcome(groups, right=False, review=True, probability=0.0))
+            return False
+        for number, outcomes in enumerate((measured.with_rules, measured.without_rules)):
+            template = self.templates[number]
+            readings = under_sums(self.readers[number].read(page), sums_of(template))
+            if number == 0:
+                measured.seconds.append(time.perf_counter() - begun)
+            for reading in readings:
+                name = reading.cell.name
+                groups = (filled.capture, template.registration, self.kinds[name])
+                outcomes.append(
+                    Outcome(
+                        groups,
+                        reading.best.value == filled.values[name],
+                        reading.needs_review(template.min_probability),
+                        reading.best.probability,
+                    )
+                )
+        return True
+
+
+def without_rules(template: Template) -> Template:
+    """Return a template whose fields have no rules but their length and shape."""
+    fields = tuple(
+        one.model_copy(update={key: type(one).model_fields[key].default for key in RULES})
+        for one in template.fields
+    )
+    return template.model_copy(update={"fields": fields})
+
+
+def measure(reader: Reader, forms: int, copies: int) -> Measured:
+    """Render and read so many copies of so many forms."""
+    renderer = FormRenderer(load_digits("mnist", "test"), SEED)
+    measured = Measured()
+    with tempfile.TemporaryDirectory() as folder:
+        for index in track(range(forms), console=Console(stderr=True), transient=True):
+            layout = renderer.layout(index)
+            form = FormUnderTest(write_form(layout, Path(folder, str(index))), reader)
+            for copy in range(copies):
+                if not form.measure(renderer.render(index, copy, layout), measured):
+                    measured.not_found.append((index, copy))
+    return measured
+
+
+def row_of(name: str, outcomes: Sequence[Outcome]) -> Json:
+    """Return the figures of some fields."""
+    accepted_wrong = sum(not one.right and not one.review for one in outcomes)
+    return {
+        "name": name,
+        "fields": len(outcomes),
+        "right": sum(one.right for one in outcomes),
+        "reviewed": sum(one.review for one in outcomes),
+        "accepted_wrong": accepted_wrong,
+        "accepted_wrong_interval": [round(x, 6) for x in wilson(accepted_wrong, len(outcomes))],
+    }
+
+
+def rows_of(outcomes: Sequence[Outcome]) -> Iterator[Json]:
+    """Yield the figures of all fields, and of each group."""
+    yield row_of("all", outcomes)
+    for place in range(len(outcomes[0].groups)):
+        for name in sorted({one.groups[place] for one in outcomes}):
+            yield row_of(name, [one for one in outcomes if one.groups[place] == name])
+
+
+def accepted_wrong_after(outcomes: Iterable[Outcome], reviewed: int) -> int:
+    """Count the wrong fields that are left when so many of the least probable are reviewed."""
+    kept = sorted(outcomes, key=lambda one: one.probability)[reviewed:]
+    return sum(not one.right for one in kept)
+
+
+def content_of(measured: Measured, bundle: str) -> Json:
+    """Return the record's content."""
+    reviewed = sum(one.review for one in measured.with_rules)
+    equal_review = {
+        name: accepted_wrong_after(outcomes, reviewed)
+        for name, outcomes in (
+            ("with_rules", measured.with_rules),
+            ("without_rules", measured.without_rules),
+        )
+    }
+    return {
+        "detector": find_detector(bundle)[1].sha256,
+        "pages": len(measured.seconds) + len(measured.not_found),
+        "pages_not_found": measured.not_found,
+        "seconds_a_page": {
+            "mean": round(float(np.mean(measured.seconds)), 3),
+            f"percentile_{PERCENTILE}": round(
+                float(np.percentile(measured.seconds, PERCENTILE)), 3
+            ),
+        },
+        "accepted_wrong_at_equal_review": {"reviewed": reviewed, **equal_review},
+        "rows": list(rows_of(measured.with_rules)),
+        "rows_without_rules": list(rows_of(measured.without_rules)),
+    }
+
+
+def table_of(content: Json) -> Table:
+    """Lay the figures out for people."""
+    headings = ("fields", "of", "right", "reviewed", "right after", "accepted and wrong")
+    table = Table(*headings, box=None)
+    for row in content["rows"]:
+        n = row["fields"]
+        after = n - row["accepted_wrong"]
+        counts = (row["right"], row["reviewed"], after, row["accepted_wrong"])
+        table.add_row(row["name"], str(n), *(f"{100 * count / n:.2f} %" for count in counts))
+    return table
+
+
+def main() -> None:
+    """Read every copy of every form; print and write the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("bundle")
+    parser.add_argument("--forms", type=int, default=24)
+    parser.add_argument("--copies", type=int, default=100, help="filled copies of each form")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--json", action="store_true", help="print JSON, not a table")
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    content = content_of(
+        measure(Reader.load(options.bundle), options.forms, options.copies), options.bundle
+    )
+    if options.out:
+        write_record(options.out, **content)
+    if options.json:
+        print(json.dumps(content))
+        return
+    Console().print(table_of(content))
+    rest = ("pages", "pages_not_found", "seconds_a_page", "accepted_wrong_at_equal_review")
+    Console().print_json(data={key: content[key] for key in rest})
+
+
+if __name__ == "__main__":
+    main()
