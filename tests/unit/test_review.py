@@ -72,6 +72,14 @@ def test_what_was_said_is_there_after_a_restart(folder: Path) -> None:
     assert ReviewLog(folder).value(("d1", "b")) == "7"
 
 
+def test_a_decimal_comma_is_a_point_as_in_the_table(tmp_path: Path) -> None:
+    number = reading(0, "a", 0.5).model_copy(update={"kind": "number"})
+    (tmp_path / "fields.jsonl").write_text(number.model_dump_json() + "\n")
+    session = ReviewSession(tmp_path)
+    session.enter(number.key, "12,5", "Ann")
+    assert session.log.value(number.key) == "12.5"
+
+
 def test_the_last_to_speak_is_heard_and_told(folder: Path) -> None:
     session = ReviewSession(folder)
     assert session.enter(("d0", "b"), "13", "Ann") is None

@@ -98,7 +98,7 @@ class ReviewSession:
         return found
 
     def enter(self, key: Key, value: str, who: str) -> Review | None:
-        """Add a review.
+        """Add a review. In a number, a decimal comma becomes a point, as in the table.
 
         Returns:
             What somebody else had said of the field, which no longer counts.
@@ -107,8 +107,8 @@ class ReviewSession:
             KeyError: there is no such field to review.
             WriteError: it cannot be written.
         """
-        if key not in self.readings:
-            raise KeyError(key)
+        if self.readings[key].kind in {"number", "grid"}:
+            value = value.replace(",", ".")
         before = self.log.latest.get(key)
         self.log.append(Review(document=key[0], field=key[1], value=value, who=who))
         self._history[who].append(key)
