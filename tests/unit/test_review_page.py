@@ -91,6 +91,7 @@ def test_the_keyboard_alone_is_enough(browser: Any, table: Path) -> None:
         wait_for(tab, 4)
         assert tab.locator("#place").inner_text() == "scan-4.png: total"
         press(tab, "6", "6", "7", "Enter")  # longer than what was read
+        wait_for(tab, 5)
         enter(tab, 7)  # 45, and the ids
         wait_for(tab, 12)
         press(tab, "Space", "Enter")  # a box that is not ticked

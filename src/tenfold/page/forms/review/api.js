@@ -1,11 +1,15 @@
 // Requests to the server; each has the person's name, each answer has the progress.
 
 export class Api {
-  constructor(who) {
-    this.who = who;
+  sent = 0;
+  latest = 0; // of the requests whose progress has been shown
+
+  constructor(who, onProgress) {
+    Object.assign(this, { who, onProgress });
   }
 
   async post(path, content = {}) {
+    const number = ++this.sent;
     const response = await fetch(`api/${path}`, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
@@ -15,6 +19,8 @@ export class Api {
     });
     const body = await response.json().catch(() => ({}));
     if (!response.ok) throw new Error(body.error ?? `The server answered with ${response.status}.`);
+    if (number > this.latest) this.onProgress(body.progress); // answers may overtake each other
+    this.latest = Math.max(this.latest, number);
     return body;
   }
 

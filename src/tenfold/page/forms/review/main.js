@@ -17,8 +17,8 @@ class Review {
   sending = new Set(); // entries on their way
   sampling = false;
 
-  constructor(api) {
-    this.api = api;
+  constructor(who) {
+    this.api = new Api(who, (progress) => this.showProgress(progress));
     this.entry = new Entry($("value"), $("mark"), () => this.mark());
     $("field").addEventListener("submit", (event) => (event.preventDefault(), this.accept()));
     $("field").addEventListener("keydown", (event) => this.onKey(event));
@@ -36,11 +36,10 @@ class Review {
   /** Fetch fields, unless that is being done already. */
   fetch() {
     return (this.fetching ??= this.try(async () => {
-      const { fields, progress } = await this.api.fields(AHEAD, this.sampling);
+      const { fields } = await this.api.fields(AHEAD, this.sampling);
       const known = new Set([...this.queue.map(keyOf), ...this.entered.keys()]);
       this.queue.push(...fields.filter((field) => !known.has(keyOf(field))));
       for (const field of this.queue) if (field.crop) new Image().src = cropOf(field);
-      this.showProgress(progress);
     }).finally(() => (this.fetching = undefined)));
   }
 
@@ -93,8 +92,8 @@ class Review {
     const [key, value] = [keyOf(field), this.entry.value];
     this.entered.set(key, value);
     const sent = this.try(async () => {
-      const { before, progress } = await this.api.review(field, value);
-      this.showProgress(progress, before && `${before.who} had entered ${before.value || "nothing"}; yours counts.`);
+      const { before } = await this.api.review(field, value);
+      if (before) this.note(`${before.who} had entered ${before.value || "nothing"}; yours counts.`);
     });
     this.sending.add(sent);
     if (this.current) this.showField(this.current);
@@ -111,9 +110,8 @@ class Review {
   async undo() {
     await Promise.all(this.sending);
     await this.try(async () => {
-      const { field, progress } = await this.api.undo();
-      this.showProgress(progress, field ? "" : "You have entered nothing that can be taken back.");
-      if (!field) return;
+      const { field } = await this.api.undo();
+      if (!field) return this.note("You have entered nothing that can be taken back.");
       const value = this.entered.get(keyOf(field));
       this.entered.delete(keyOf(field));
       this.queue.unshift(field);
@@ -160,18 +158,22 @@ class Review {
     if (waiting) this.timer = setTimeout(() => this.next(), ASK_AGAIN_MS);
     this.sampling = false;
     await this.try(async () => {
-      const { table, progress } = await this.api.table();
-      this.showProgress(progress);
-      $("summary").textContent = progress.text;
+      const { table } = await this.api.table();
+      $("summary").textContent = this.progress.text;
       $("table").textContent = `Written: ${table}`;
     });
   }
 
-  showProgress(progress, note = "") {
+  showProgress(progress) {
     this.progress = progress;
     $("bar").max = Math.max(1, progress.doubtful);
     $("bar").value = progress.reviewed;
-    $("progress").textContent = note ? `${progress.text} ${note}` : progress.text;
+    $("progress").textContent = progress.text;
+    this.note("");
+  }
+
+  note(text) {
+    $("note").textContent = text;
   }
 
   /** Do something; show why it cannot be done. */
@@ -192,7 +194,7 @@ function start(who) {
   localStorage.setItem(NAME, who);
   show("name-form", false);
   $("who").textContent = who;
-  const review = new Review(new Api(who));
+  const review = new Review(who);
   review.next().then(() => (document.body.dataset.ready = ""));
 }
 
