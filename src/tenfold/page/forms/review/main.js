@@ -89,6 +89,7 @@ class Review {
   async accept() {
     const field = this.queue.shift();
     if (!field) return;
+    this.note("");
     const [key, value] = [keyOf(field), this.entry.value];
     this.entered.set(key, value);
     const sent = this.try(async () => {
@@ -169,7 +170,6 @@ class Review {
     $("bar").max = Math.max(1, progress.doubtful);
     $("bar").value = progress.reviewed;
     $("progress").textContent = progress.text;
-    this.note("");
   }
 
   note(text) {
