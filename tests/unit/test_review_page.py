@@ -95,6 +95,7 @@ def test_the_keyboard_alone_is_enough(browser: Any, table: Path) -> None:
         enter(tab, 7)  # 45, and the ids
         wait_for(tab, 12)
         press(tab, "Space", "Enter")  # a box that is not ticked
+        wait_for(tab, 13)
         enter(tab, 5)
         wait_for(tab, FIELDS)
         tab.wait_for_selector("#done")
