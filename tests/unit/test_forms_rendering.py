@@ -10,7 +10,7 @@ import pytest
 from tenfold.data.digits import Digits
 from tenfold.rendering.form_layout import MARKS_MM, FormLayout
 from tenfold.rendering.form_values import CHECK_DIGITS, sample_values
-from tenfold.rendering.form_writing import fill, print_form, sample_pen
+from tenfold.rendering.form_writing import fill, print_form
 from tenfold.rendering.forms import FormRenderer, blank_page
 
 SCALE = 6.0
@@ -118,7 +118,7 @@ def test_writing_stands_in_its_field(renderer: FormRenderer, layouts: list[FormL
         sheet = print_form(layout, SCALE)
         sheet.scene.random = random
         before = sheet.scene.absorption()
-        pen = sample_pen(renderer.source, SCALE, random)
+        pen = renderer.writer.sample_pen(SCALE, random)
         values = sample_values(layout, random)
         read = fill(sheet, values, pen, random)
         ink = sheet.scene.absorption() - before > 0.3

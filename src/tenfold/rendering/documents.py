@@ -62,7 +62,7 @@ def digit_documents(digits: "Digits", n: int) -> Iterator[tuple[Pixels, str]]:
     Raises:
         DataError: there are no legible digits.
     """
-    indices = legible(digits)
+    indices = _legible(digits)
     order = np.random.default_rng(derive_seed(DOCUMENTS_VERSION, "order")).permutation(indices)
     for index, chosen in enumerate(itertools.islice(itertools.cycle(order), n)):
         image, label = digits.images[chosen].numpy(), str(int(digits.labels[chosen]))
@@ -78,11 +78,11 @@ def number_documents(digits: "Digits", n: int) -> Iterator[tuple[Pixels, str]]:
     Raises:
         DataError: there are no legible digits.
     """
-    by_stroke = _sorted_by_stroke_width(digits)
+    by_stroke = sorted_by_stroke_width(digits)
     for index in range(n):
         random = np.random.default_rng(derive_seed(DOCUMENTS_VERSION, "number's digits", index))
-        of_one_pen = _of_one_pen(by_stroke, random)
-        chosen = random.choice(of_one_pen, random.integers(1, MAX_NUMBER_LENGTH + 1))
+        mine = of_one_pen(by_stroke, random)
+        chosen = random.choice(mine, random.integers(1, MAX_NUMBER_LENGTH + 1))
         images = list(digits.images[chosen].numpy())
         text = "".join(str(label) for label in digits.labels[chosen].tolist())
         yield compose_legibly(functools.partial(compose_number, images), "number", index), text
@@ -97,16 +97,16 @@ def grid_documents(digits: "Digits", n: int) -> Iterator[tuple[Pixels, str]]:
     Raises:
         DataError: there are no legible digits, or none of one of the digits 1 … 9.
     """
-    by_stroke = _sorted_by_stroke_width(digits)
+    by_stroke = sorted_by_stroke_width(digits)
     labels, cell_count = digits.labels.numpy(), GRID_SIDE**2
     for index in range(n):
         random = np.random.default_rng(derive_seed(DOCUMENTS_VERSION, "grid's cells", index))
-        solution, of_one_pen = _sample_sudoku(random), _of_one_pen(by_stroke, random)
+        solution, mine = _sample_sudoku(random), of_one_pen(by_stroke, random)
         cells: list[Image | None] = [None] * cell_count
         text = ["."] * cell_count
         for cell in random.permutation(cell_count)[: round(FILLED_SHARE * cell_count)]:
             digit = solution[cell]
-            candidates = of_one_pen[labels[of_one_pen] == digit]
+            candidates = mine[labels[mine] == digit]
             if not len(candidates):
                 candidates = by_stroke[labels[by_stroke] == digit]
             if not len(candidates):
@@ -235,7 +235,7 @@ def _sample_sudoku(random: Random) -> Indices:
     return solution
 
 
-def legible(digits: "Digits") -> Indices:
+def _legible(digits: "Digits") -> Indices:
     """Return the indices of the digits that a person can read: int64[n].
 
     Left out are those with disputed labels, and those whose strokes are broken. Only the bar of a
@@ -254,14 +254,14 @@ def legible(digits: "Digits") -> Indices:
     return np.array(found)
 
 
-def _sorted_by_stroke_width(digits: "Digits") -> Indices:
+def sorted_by_stroke_width(digits: "Digits") -> Indices:
     """Return the indices of the legible digits, from the thinnest strokes to the thickest."""
-    indices = legible(digits)
+    indices = _legible(digits)
     widths = [stroke_width(image > EDGE_LEVEL) for image in digits.images[indices].numpy()]
     return indices[np.argsort(widths, kind="stable")]
 
 
-def _of_one_pen(by_stroke: Indices, random: Random) -> Indices:
+def of_one_pen(by_stroke: Indices, random: Random) -> Indices:
     """Draw a fifth of the digits, with strokes of about the same width."""
     count = max(1, len(by_stroke) // 5)
     start = random.integers(len(by_stroke) - count + 1)

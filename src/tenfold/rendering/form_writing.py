@@ -4,21 +4,29 @@ The page is a `Scene` whose middle is the middle of the page: nothing is turned 
 """
 
 import dataclasses
+import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
+from tenfold.errors import DataError
 from tenfold.rendering.clutter import cross_out
+from tenfold.rendering.documents import Indices, of_one_pen, sorted_by_stroke_width
 from tenfold.rendering.form_layout import MARKS_MM, FormLayout, PlacedField, PrintedText, Style
 from tenfold.rendering.form_values import TICKED, cell_names
-from tenfold.rendering.glyphs import Form, GlyphSource, Hand
+from tenfold.rendering.glyphs import DIGITS, Form, Glyph, GlyphSource, Hand
+from tenfold.rendering.pen import redraw_digit
 from tenfold.rendering.sampling import Random, bernoulli, weighted_choice
 from tenfold.rendering.scene import Box, Point, Ruler, Scene
 from tenfold.rendering.typefaces import PRINTED_HEIGHT_PX, Typeface, printed_text
-from tenfold.rendering.writing import Spacing, centres, draw_text, line_width, sample_hand
+from tenfold.rendering.writing import Spacing, centres, line_width, sample_hand
 
-HANDWRITTEN: tuple[tuple[Form, float], ...] = (("skeleton", 0.5), ("scanned", 0.5))
+if TYPE_CHECKING:  # it imports torch, which reading needs not
+    from tenfold.data.digits import Digits
+
+SKELETON: tuple[tuple[Form, float], ...] = (("skeleton", 1.0),)
 PEN_MM = (0.3, 0.75)
 # Of the smaller of a box's height and 1.3 times its width.
 DIGIT_SHARE = (0.55, 0.8)
@@ -103,24 +111,71 @@ def _print_registration(sheet: Sheet, number: int, corner: Point) -> None:
 
 @dataclass(frozen=True)
 class Pen:
-    """Who fills a form in, and with what."""
+    """Who fills a form in, and with what.
 
-    source: GlyphSource
+    Args:
+        writer: has the images of digits.
+        digits: for each digit, indices of the images in this hand.
+        hand: the pen; the height is that of the boxes that are written in.
+        slant: of the digits.
+        gap_share: between digits, of their height.
+    """
+
+    writer: "Writer"
+    digits: tuple[Indices, ...]
     hand: Hand
-    gap_share: float  # of the height of a digit, between digits
+    slant: float
+    gap_share: float
+
+    def draw(self, character: str, hand: Hand, random: Random) -> Glyph:
+        """Draw a digit, or a mark of a number.
+
+        Strokes of a digit neither break nor close: a 4 does not turn into a 9.
+        """
+        if character not in DIGITS:
+            return self.writer.source.draw(character, hand, random)
+        indices = self.digits[int(character)]
+        image = self.writer.source.images[indices[random.integers(len(indices))]]
+        height = hand.height_px * math.exp(random.normal(0, 0.05))
+        slant = self.slant + random.normal(0, 0.03)
+        return Glyph(character, redraw_digit(image, height, hand.stroke_px, slant))
 
 
-def sample_pen(source: GlyphSource, pixels_per_mm: float, random: Random) -> Pen:
-    """Draw a hand and a pen; the height of digits is that of the boxes they are written in."""
-    hand = sample_hand(10.0, (1.0, 0.0), random, HANDWRITTEN, lambda random: random.uniform(0.6, 1))
-    pen_px = random.uniform(*PEN_MM) * pixels_per_mm
-    hand = dataclasses.replace(
-        hand,
-        stroke_px=max(1.0, pen_px),
-        threshold=random.uniform(0.3, 0.6),
-        unevenness=min(hand.unevenness, 1.0),
-    )
-    return Pen(source, hand, random.uniform(0.05, 0.3))
+class Writer:
+    """Images of digits, from which each hand has those of about the same stroke width.
+
+    Args:
+        digits: all ten of them.
+
+    Raises:
+        DataError: one of the ten is missing, or none is legible.
+    """
+
+    def __init__(self, digits: "Digits") -> None:
+        self.source = GlyphSource(digits)
+        self._by_stroke = sorted_by_stroke_width(digits)
+        for digit in range(len(DIGITS)):
+            if digit not in self.source.labels[self._by_stroke]:
+                raise DataError(f"{digits.name}: has no legible {digit}; a form needs 0 … 9")
+
+    def sample_pen(self, pixels_per_mm: float, random: Random) -> Pen:
+        """Draw a hand and a pen."""
+        hand = sample_hand(
+            10.0, (1.0, 0.0), random, SKELETON, lambda random: random.uniform(0.6, 1)
+        )
+        hand = dataclasses.replace(
+            hand,
+            stroke_px=max(1.0, random.uniform(*PEN_MM) * pixels_per_mm),
+            unevenness=min(hand.unevenness, 1.0),
+        )
+        mine = of_one_pen(self._by_stroke, random)
+        labels = self.source.labels
+        digits = []
+        for digit in range(len(DIGITS)):
+            found = mine[labels[mine] == digit]
+            whole = self._by_stroke[labels[self._by_stroke] == digit]
+            digits.append(found if len(found) else whole)
+        return Pen(self, tuple(digits), hand, random.uniform(-0.2, 0.2), random.uniform(0.05, 0.3))
 
 
 def fill(sheet: Sheet, values: dict[str, str], pen: Pen, random: Random) -> dict[str, str]:
@@ -182,7 +237,7 @@ def _write(sheet: Sheet, value: str, boxes: list[Box], pen: Pen, random: Random)
     written = [c for place, c in enumerate(value) if c.isdigit() or (c == "-" and not place)]
     used = boxes[len(boxes) - len(written) :]  # numbers end in the last box
     for character, (left, top, right, bottom) in zip(written, used, strict=True):
-        glyph = pen.source.draw(character, pen.hand, random)
+        glyph = pen.draw(character, pen.hand, random)
         width, height = right - left, bottom - top
         x = (left + right) / 2 + random.normal(0, 0.05) * width
         y = (top + bottom) / 2 + random.normal(0, 0.04) * height
@@ -195,7 +250,7 @@ def _write_freely(sheet: Sheet, value: str, box: Box, pen: Pen, random: Random) 
     left, top, right, bottom = box
     hand = pen.hand
     while True:
-        glyphs = draw_text(value, hand, pen.source, random)
+        glyphs = [pen.draw(character, hand, random) for character in value]
         spacing = Spacing(pen.gap_share * hand.height_px, 0.04 * hand.height_px)
         arranged = centres(glyphs, hand, spacing, random)
         width = line_width(glyphs, arranged)

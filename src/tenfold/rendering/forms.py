@@ -16,12 +16,10 @@ from PIL import Image
 
 from tenfold.data.seeds import derive_seed
 from tenfold.files import write_atomically
-from tenfold.rendering.documents import legible
 from tenfold.rendering.exposure import Exposure, expose
 from tenfold.rendering.form_layout import FormLayout, layout_of
 from tenfold.rendering.form_values import sample_values
-from tenfold.rendering.form_writing import Sheet, fill, print_form, sample_pen
-from tenfold.rendering.glyphs import GlyphSource
+from tenfold.rendering.form_writing import Sheet, Writer, fill, print_form
 from tenfold.rendering.ground import desk_levels
 from tenfold.rendering.sampling import Random, bernoulli
 from tenfold.rendering.scene import Scene
@@ -68,7 +66,7 @@ class FormRenderer:
     """
 
     def __init__(self, digits: "Digits", seed: int) -> None:
-        self.source = GlyphSource(digits.subset(legible(digits).tolist()))
+        self.writer = Writer(digits)
         self.seed = seed
 
     def layout(self, index: int) -> FormLayout:
@@ -92,9 +90,8 @@ class FormRenderer:
             scale = random.uniform(*PHOTO_HEIGHT_PX) / layout.size_mm[1]
         sheet = print_form(layout, scale)
         sheet.scene.random = random
-        values = fill(
-            sheet, sample_values(layout, random), sample_pen(self.source, scale, random), random
-        )
+        pen = self.writer.sample_pen(scale, random)
+        values = fill(sheet, sample_values(layout, random), pen, random)
         take = _photograph if capture == "photograph" else _scan
         return FilledForm(take(sheet, random), values, capture)
 
