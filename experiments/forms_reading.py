@@ -20,14 +20,14 @@ from record_runs import Json, write_record
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from tenfold.forms.field_reader import FieldReader
-from tenfold.forms.sums import sums_of, under_sums
 
 from tenfold.bundle.format import find_detector
 from tenfold.data.sources import load_digits
 from tenfold.errors import DataError
 from tenfold.evaluation.metrics import wilson
+from tenfold.forms.field_reader import FieldReader
 from tenfold.forms.registration import Registrar
+from tenfold.forms.sums import sums_of, under_sums
 from tenfold.forms.template import Template, load_template
 from tenfold.reading.reader import Reader
 from tenfold.rendering.forms import FilledForm, FormRenderer, write_form

@@ -12,6 +12,9 @@ from tenfold.errors import ReviewError
 from tenfold.forms.review import ReviewSession
 from tenfold.forms.review_folder import review_folder
 from tenfold.forms.reviewed_table import write_reviewed_table
+from tenfold.forms.table import read_table as read_rows
+from tenfold.forms.table import write_table as write_rows
+from tenfold.forms.template import Template
 
 
 @pytest.fixture
@@ -58,13 +61,54 @@ def test_wrong_digits_become_a_folder_for_tuning(table: Path) -> None:
     images, labels = load_folder(session.folder / "corrections")
     assert labels.tolist() == [7]
     strip = cv2.imread(str(session.folder / "crops" / "0.digits.png"), cv2.IMREAD_GRAYSCALE)
+    assert strip is not None
     np.testing.assert_array_equal(images[0], strip[:, :28])
 
 
-def test_another_table_is_refused_and_left_as_it_is(table: Path) -> None:
+def test_reviews_of_documents_that_are_gone_are_left_out(table: Path) -> None:
     session = ReviewSession(review_folder(table))
     session.enter(("scan-0.png", "total"), "50", "Ann")
     table.write_text("document,other\nscan-0.png,1\n")
-    with pytest.raises(ReviewError, match=r"has no total of scan-0.png, which was reviewed"):
-        write_reviewed_table(table, session)
+    write_reviewed_table(table, session)
     assert table.read_text() == "document,other\nscan-0.png,1\n"
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".xlsx"])
+def test_other_formats(table: Path, suffix: str) -> None:
+    columns, rows = read_rows(table)
+    other = table.with_suffix(suffix)
+    write_rows(other, columns, rows)
+    session = ReviewSession(review_folder(table))
+    session.enter(("scan-0.png", "id"), "0123", "Ann")
+    write_reviewed_table(other, session)
+    after = {row["document"]: row for row in read_rows(other)[1]}
+    assert after["scan-0.png"]["id"] == "0123"
+    assert after["scan-0.png"]["id.review"] == "false"
+    unchanged = [name for name in columns if not name.endswith(".probability")]
+    assert [after["scan-1.png"][name] for name in unchanged] == [
+        rows[1][name] for name in unchanged
+    ]
+
+
+def test_rules_are_those_of_the_new_value(table: Path) -> None:
+    folder = review_folder(table)
+    fields = [
+        {"name": "id", "box": [1, 1, 9, 9], "kind": "digits", "length": 3, "check": "luhn"},
+        {"name": "total", "box": [1, 20, 9, 9], "kind": "number", "max": 50},
+    ]
+    template = Template.model_validate({"name": "form", "fields": fields})
+    (folder / "template.json").write_text(template.model_dump_json(exclude_unset=True))
+    session = ReviewSession(folder)
+    session.enter(("scan-0.png", "id"), "125", "Ann")  # 1 + 4 + 5 = 10
+    session.enter(("scan-1.png", "id"), "126", "Ann")
+    session.enter(("scan-2.png", "total"), "51", "Ann")
+    write_reviewed_table(table, session)
+    rows = read_table(table)
+    assert [row["id.rules"] for row in rows.values()] == ["", "check", "luhn"]
+    assert rows["scan-2.png"]["total.rules"] == "range"
+
+
+def test_a_damaged_template_is_named(table: Path) -> None:
+    (review_folder(table) / "template.json").write_text("{}")
+    with pytest.raises(ReviewError, match=r"template\.json: is damaged"):
+        ReviewSession(review_folder(table))

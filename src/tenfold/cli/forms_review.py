@@ -21,13 +21,14 @@ def forms_review(
     """
     from tenfold.folder_lock import exclusive
     from tenfold.forms.review import ReviewSession
-    from tenfold.forms.review_folder import review_folder
+    from tenfold.forms.review_folder import find_review
     from tenfold.forms.reviewed_table import write_reviewed_table
     from tenfold.serving.forms_review import create_review_app
     from tenfold.serving.server import serve_app
 
-    session = ReviewSession(review_folder(table))
-    with exclusive(session.folder):
+    folder = find_review(table)
+    with exclusive(folder):
+        session = ReviewSession(folder)
         write_table = partial(write_reviewed_table, table, session)
         write_table()  # what was reviewed before
         app = create_review_app(session, write_table, LOOPBACK_HOSTS)

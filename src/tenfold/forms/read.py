@@ -27,7 +27,13 @@ from tenfold.forms.journal import (
 )
 from tenfold.forms.registration import Registrar
 from tenfold.forms.review import ReviewSession
-from tenfold.forms.review_folder import FIELDS_FILE, REVIEWS_FILE, FieldReading, review_folder
+from tenfold.forms.review_folder import (
+    FIELDS_FILE,
+    REVIEWS_FILE,
+    TEMPLATE_FILE,
+    FieldReading,
+    review_folder,
+)
 from tenfold.forms.reviewed_table import write_reviewed_table
 from tenfold.forms.table import columns_of, row_of, write_table
 from tenfold.forms.template import Template, load_template
@@ -137,6 +143,9 @@ class FormsReading:
                 field = _field_reading(document, reading, self.template.min_probability)
                 review += field.review
                 lines.append(field.model_dump_json() + "\n")
+        write_atomically(
+            self.folder / TEMPLATE_FILE, self.template.model_dump_json(exclude_unset=True)
+        )
         write_atomically(self.folder / FIELDS_FILE, "".join(lines))
         write_table(self.table, columns_of(self.template), rows)
         if (self.folder / REVIEWS_FILE).exists():

@@ -3,13 +3,21 @@
 import random
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from tenfold.evaluation.statistics import at_most
-from tenfold.forms.review_folder import FieldReading, Key, Review, ReviewLog, read_fields
+from tenfold.forms.review_folder import (
+    FieldReading,
+    Key,
+    Review,
+    ReviewLog,
+    load_fields,
+    read_fields,
+)
+from tenfold.forms.values import value_of
 
 LEASE_S = 60.0
 # Of the fields that need no review; more would bound what is wrong with them no better.
@@ -67,7 +75,8 @@ class ReviewSession:
     def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self.folder, self._clock = folder, clock
         self.log = ReviewLog(folder)
-        self.count, doubtful, sample = _divide(read_fields(folder))
+        self._fields = load_fields(folder)
+        self.count, doubtful, sample = _divide(read_fields(folder), self.log.latest)
         self.doubtful = sorted(doubtful, key=lambda reading: reading.probability)
         self.sample = sample
         self.readings = {reading.key: reading for reading in (*self.doubtful, *self.sample)}
@@ -116,6 +125,13 @@ class ReviewSession:
         other = before is not None and before.who != who and before.value not in {None, value}
         return before if other else None
 
+    def broken_rule(self, key: Key, value: str) -> str:
+        """Return the first rule of its own field that a value breaks, or ""."""
+        field = self._fields.get(key[1])
+        if field is None or field.kind == "mark":
+            return ""
+        return value_of(value, field, point_printed=False)[1]
+
     def take_back(self, who: str) -> FieldReading | None:
         """Undo the last review of a person, and hand that field out again; None if there is none.
 
@@ -155,25 +171,29 @@ class ReviewSession:
 
 
 def _divide(
-    readings: Iterator[FieldReading],
+    readings: Iterator[FieldReading], reviewed: Container[Key]
 ) -> tuple[int, list[FieldReading], list[FieldReading]]:
     """Count fields; return those that need review, and a random sample of the others.
 
-    The sample is in a random order, so that its first few are a random sample, too.
+    The sample is in a random order, so that its first few are a random sample, too. What was
+    reviewed before is never left out of it.
     """
     generator = random.Random(SAMPLE_SEED)  # noqa: S311 - a sample, no secret
     count, accepted = 0, 0
     doubtful: list[FieldReading] = []
     sample: list[FieldReading] = []
+    kept: list[FieldReading] = []
     for reading in readings:
         count += 1
         if reading.review:
             doubtful.append(reading)
             continue
         accepted += 1
-        if len(sample) < MAX_SAMPLE:
+        if reading.key in reviewed:
+            kept.append(reading)
+        elif len(sample) < MAX_SAMPLE:
             sample.append(reading)
         elif (place := generator.randrange(accepted)) < MAX_SAMPLE:
             sample[place] = reading
     generator.shuffle(sample)
-    return count, doubtful, sample
+    return count, doubtful, kept + sample

@@ -2,6 +2,7 @@
 
     fields.jsonl     a line for each field: what was read
     crops/           their pictures, PNG
+    template.json    the form's template, with which they were read
     reviews.jsonl    append-only: what people say is written there
 
 A table is made of the first and the last file; the last review of a field counts.
@@ -17,10 +18,11 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from tenfold.errors import ReviewError
 from tenfold.files import writing
-from tenfold.forms.template import Kind
+from tenfold.forms.template import FormField, Kind, Template
 from tenfold.untrusted import read_bytes
 
-FIELDS_FILE, REVIEWS_FILE = "fields.jsonl", "reviews.jsonl"
+FIELDS_FILE, TEMPLATE_FILE, REVIEWS_FILE = "fields.jsonl", "template.json", "reviews.jsonl"
+_FIX = "write it with `tenfold forms read`"
 MAX_VALUE_CHARACTERS, MAX_NAME_CHARACTERS = 100, 60
 MAX_FILE_BYTES = 2**30
 TICKED, UNTICKED = "true", "false"
@@ -90,6 +92,34 @@ def review_folder(table: Path) -> Path:
     return table.with_name(f"{table.name}.review")
 
 
+def find_review(table: Path) -> Path:
+    """Return the folder in which a table is reviewed.
+
+    Raises:
+        ReviewError: there is none.
+    """
+    folder = review_folder(table)
+    if not (folder / FIELDS_FILE).is_file():
+        raise ReviewError(f"{table}: there is no {folder / FIELDS_FILE}; {_FIX}")
+    return folder
+
+
+def load_fields(folder: Path) -> dict[str, FormField]:
+    """Return the fields of the form by the columns of the table; nothing if they are not there.
+
+    Raises:
+        ReviewError: the file is damaged.
+    """
+    path = folder / TEMPLATE_FILE
+    if not path.exists():
+        return {}
+    try:
+        template = Template.model_validate_json(read_bytes(path, ReviewError, _FIX))
+    except ValidationError as error:
+        raise ReviewError(f"{path}: is damaged; {_FIX} again") from error
+    return {cell.name: cell.field for cell in template.cells}
+
+
 def read_fields(folder: Path) -> Iterator[FieldReading]:
     """Yield what was read, in the order of the table.
 
@@ -142,8 +172,7 @@ class ReviewLog:
 
 
 def _records(path: Path, kind: type[Record]) -> Iterator[Record]:
-    fix = "write it with `tenfold forms read`"
-    lines = read_bytes(path, ReviewError, fix, MAX_FILE_BYTES).splitlines()
+    lines = read_bytes(path, ReviewError, _FIX, MAX_FILE_BYTES).splitlines()
     for number, line in enumerate(lines, 1):
         try:
             yield kind.model_validate_json(line)
@@ -151,4 +180,4 @@ def _records(path: Path, kind: type[Record]) -> Iterator[Record]:
             fault = error.errors(include_url=False)[0]
             where = ".".join(map(str, fault["loc"]))
             reason = f"{where}: {fault['msg']}" if where else fault["msg"]
-            raise ReviewError(f"{path}:{number}: {reason}; {fix} again") from error
+            raise ReviewError(f"{path}:{number}: {reason}; {_FIX} again") from error

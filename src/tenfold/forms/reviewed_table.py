@@ -1,8 +1,6 @@
 """What a review leaves: the table with what people said, and digits to tune a bundle with."""
 
-import csv
 import hashlib
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,12 +8,11 @@ import cv2
 import numpy as np
 
 from tenfold.data.mnist import SIDE
-from tenfold.errors import ReviewError
 from tenfold.files import write_atomically
 from tenfold.forms.review import ReviewSession
-from tenfold.forms.review_folder import FieldReading
+from tenfold.forms.review_folder import FieldReading, Review
+from tenfold.forms.table import Row, field_columns, read_table, write_table
 from tenfold.reading.constraints import only_digits
-from tenfold.untrusted import read_text
 
 CORRECTIONS_FOLDER = "corrections"
 
@@ -24,33 +21,34 @@ def write_reviewed_table(table: Path, session: ReviewSession) -> str:
     """Write a table again, with what people said; and the digits that were read wrong.
 
     A field that was reviewed has the probability 1 and needs no review. What was taken back is as
-    it was read.
+    it was read. Reviews of documents that the table no longer has are left out.
 
     Returns:
         The name of the table.
 
     Raises:
-        ReviewError: the table cannot be read, or is another one than was reviewed.
+        DataError: the table cannot be read.
         WriteError: it cannot be written.
     """
-    text = read_text(table, ReviewError, "write it with `tenfold forms read`")
-    rows = list(csv.DictReader(io.StringIO(text, newline="")))
-    by_document = {row["document"]: row for row in rows}
+    columns, rows = read_table(table)
+    by_document = {row.get("document"): row for row in rows}
     for key, review in list(session.log.latest.items()):
         reading, row = session.readings.get(key), by_document.get(key[0])
-        if reading is None or row is None or key[1] not in row:
-            raise ReviewError(f"{table}: has no {key[1]} of {key[0]}, which was reviewed")
-        reviewed = review.value is not None
-        row[key[1]] = reading.value if review.value is None else review.value
-        row[f"{key[1]}.probability"] = "1" if reviewed else f"{reading.probability:.4f}"
-        row[f"{key[1]}.review"] = str(not reviewed and reading.review).lower()
-    written = io.StringIO(newline="")
-    writer = csv.DictWriter(written, list(rows[0]) if rows else ["document"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_atomically(table, written.getvalue())
+        if reading is not None and row is not None and key[1] in row:
+            row |= _cells_of(reading, review, session)
+    write_table(table, columns, rows)
     write_corrections(session)
     return table.name
+
+
+def _cells_of(reading: FieldReading, review: Review, session: ReviewSession) -> Row:
+    """Return the columns of a field that was reviewed, or whose review was taken back."""
+    value, probability, rules, doubtful = review.value, 1.0, reading.rules, False
+    if value is None:
+        value, probability, doubtful = reading.value, reading.probability, reading.review
+    elif value != reading.value:
+        rules = session.broken_rule(reading.key, value)
+    return field_columns(reading.field, value, probability, rules, review=doubtful)
 
 
 def write_corrections(session: ReviewSession) -> int:

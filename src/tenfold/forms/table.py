@@ -41,12 +41,21 @@ def row_of(document: Document, template: Template) -> Row:
         "problems": "; ".join(document.problems),
     }
     for reading in document.readings:
-        name, best = reading.cell.name, reading.best
-        row[name] = best.value
-        row[f"{name}.probability"] = f"{best.probability:.4f}"
-        row[f"{name}.rules"] = best.broken
-        row[f"{name}.review"] = str(reading.needs_review(template.min_probability)).lower()
+        best, review = reading.best, reading.needs_review(template.min_probability)
+        row |= field_columns(
+            reading.cell.name, best.value, best.probability, best.broken, review=review
+        )
     return row
+
+
+def field_columns(name: str, value: str, probability: float, rules: str, *, review: bool) -> Row:
+    """Return the columns of a field."""
+    return {
+        name: value,
+        f"{name}.probability": f"{probability:.4f}",
+        f"{name}.rules": rules,
+        f"{name}.review": str(review).lower(),
+    }
 
 
 def check_table_name(path: Path) -> None:

@@ -77,13 +77,16 @@ class ReviewEndpoints:
         return self._respond(fields=[_shown(reading) for reading in found])
 
     async def enter(self, request: Request) -> JSONResponse:
-        """Store a review; return what somebody else had said."""
+        """Store a review; return what somebody else had said, and a rule that the value breaks."""
         body = await self._receive(request, Entry)
+        key = (body.document, body.field)
         try:
-            before = self._session.enter((body.document, body.field), body.value, body.who)
+            before = self._session.enter(key, body.value, body.who)
         except KeyError:
             raise HTTPException(404, "there is no such field to review") from None
-        return self._respond(before=before and {"who": before.who, "value": before.value})
+        other = before and {"who": before.who, "value": before.value}
+        value = self._session.log.value(key) or ""
+        return self._respond(before=other, broken=self._session.broken_rule(key, value))
 
     async def take_back(self, request: Request) -> JSONResponse:
         """Take a person's last review back, and return its field."""

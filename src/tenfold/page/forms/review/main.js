@@ -93,7 +93,8 @@ class Review {
     const [key, value] = [keyOf(field), this.entry.value];
     this.entered.set(key, value);
     const sent = this.try(async () => {
-      const { before } = await this.api.review(field, value);
+      const { before, broken } = await this.api.review(field, value);
+      if (broken && value !== field.value) this.note(`${field.field}: ${value || "nothing"} breaks the rule "${broken}". Undo goes back to it.`);
       if (before) this.note(`${before.who} had entered ${before.value || "nothing"}; yours counts.`);
     });
     this.sending.add(sent);
