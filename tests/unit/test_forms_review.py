@@ -1,5 +1,6 @@
 """The review's HTTP API: who may call, what is refused, what is stored."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,17 @@ def test_a_field_is_handed_out_reviewed_and_taken_back(
     assert client.post("/api/undo", json={"who": "Ann"}).json()["field"] is None
     assert client.post("/api/undo", json={"who": "Bob"}).json()["field"]["field"] == "total"
     assert client.post("/api/table", json={"who": "Bob"}).json()["table"] == "table.csv"
+
+
+def test_a_value_that_breaks_a_rule_is_said(client: TestClient, session: ReviewSession) -> None:
+    assert client.post("/api/reviews", json=entry()).json()["broken"] == ""  # no template
+    total = {"name": "total", "box": [1, 1, 9, 9], "kind": "number", "decimals": 1, "max": 50}
+    template = {"name": "form", "fields": [total]}
+    (session.folder / "template.json").write_text(json.dumps(template))
+    app = create_review_app(ReviewSession(session.folder), lambda: "table.csv", HOSTS)
+    again = TestClient(app, base_url=ADDRESS)
+    for value, broken in (("44,5", ""), ("44", "decimals"), ("50.1", "range")):
+        assert again.post("/api/reviews", json=entry(value=value)).json()["broken"] == broken
 
 
 def test_crops_are_those_of_fields(client: TestClient) -> None:
