@@ -10,6 +10,7 @@ import argparse
 import json
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,16 +26,17 @@ from tenfold.bundle.format import find_detector
 from tenfold.data.sources import load_digits
 from tenfold.errors import DataError
 from tenfold.evaluation.metrics import wilson
-from tenfold.forms.field_reader import FieldReader
+from tenfold.forms.field_reader import FieldReader, Reading
 from tenfold.forms.registration import Registrar
 from tenfold.forms.sums import sums_of, under_sums
 from tenfold.forms.template import Template, load_template
-from tenfold.reading.reader import Reader
+from tenfold.reading.reader import Reader as PageReader
 from tenfold.rendering.forms import FilledForm, FormRenderer, write_form
 
 SEED = 0
 RULES = ("min", "max", "values", "pattern", "check", "unique", "sum_of")
 PERCENTILE = 95
+REVIEW_SHARES = (0.02, 0.04, 0.06, 0.08, 0.1)
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Outcome:
         groups: what the field is counted under: how the picture was taken, and so on.
         truth: what is written.
         value: what was read; "?" if the page was not found.
-        review: whether a person should look at it.
+        why: it needs review; "" if it does not.
         probability: of the value.
     """
 
@@ -54,13 +56,18 @@ class Outcome:
     groups: tuple[str, ...]
     truth: str
     value: str
-    review: bool
+    why: str
     probability: float
 
     @property
     def right(self) -> bool:
         """Whether the value is what is written."""
         return self.value == self.truth
+
+    @property
+    def review(self) -> bool:
+        """Whether a person should look at it."""
+        return bool(self.why)
 
 
 @dataclass
@@ -70,13 +77,14 @@ class Measured:
     with_rules: list[Outcome] = field(default_factory=list)
     without_rules: list[Outcome] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    cpu_seconds: list[float] = field(default_factory=list)
     not_found: list[tuple[int, int]] = field(default_factory=list)
 
 
 class FormUnderTest:
     """A form, read with the rules of its template and without them."""
 
-    def __init__(self, path: Path, reader: Reader) -> None:
+    def __init__(self, path: Path, reader: PageReader) -> None:
         template = load_template(path)
         self.registrar = Registrar(template)
         pages = self.registrar.pages
@@ -86,7 +94,7 @@ class FormUnderTest:
 
     def measure(self, index: int, copy: int, filled: FilledForm, measured: Measured) -> None:
         """Read a copy."""
-        begun = time.perf_counter()
+        begun, cpu = time.perf_counter(), time.process_time()
         try:
             page = self.registrar.register(filled.pixels)
         except DataError:
@@ -100,6 +108,7 @@ class FormUnderTest:
                 readings = {reading.cell.name: reading for reading in found}
             if number == 0:
                 measured.seconds.append(time.perf_counter() - begun)
+                measured.cpu_seconds.append(time.process_time() - cpu)
             for name, truth in filled.values.items():
                 reading = readings.get(name)
                 outcomes.append(
@@ -108,10 +117,17 @@ class FormUnderTest:
                         (filled.capture, template.registration, self.kinds[name]),
                         truth,
                         value=reading.best.value if reading else "?",
-                        review=not reading or reading.needs_review(template.min_probability),
+                        why=why_reviewed(reading, template) if reading else "page not found",
                         probability=reading.best.probability if reading else 0.0,
                     )
                 )
+
+
+def why_reviewed(reading: Reading, template: Template) -> str:
+    """Return why a field needs review; "" if it does not."""
+    if not reading.needs_review(template.min_probability):
+        return ""
+    return reading.reason or reading.best.broken or "probability"
 
 
 def without_rules(template: Template) -> Template:
@@ -123,7 +139,7 @@ def without_rules(template: Template) -> Template:
     return template.model_copy(update={"fields": fields})
 
 
-def measure(reader: Reader, forms: int, copies: int) -> Measured:
+def measure(reader: PageReader, forms: int, copies: int) -> Measured:
     """Render and read so many copies of so many forms."""
     renderer = FormRenderer(load_digits("mnist", "test"), SEED)
     measured = Measured()
@@ -163,6 +179,12 @@ def accepted_wrong_after(outcomes: Iterable[Outcome], reviewed: int) -> int:
     return sum(not one.right for one in kept)
 
 
+def seconds_of(seconds: Sequence[float]) -> Json:
+    """Return mean and a percentile of the time of pages."""
+    high = round(float(np.percentile(seconds, PERCENTILE)), 3)
+    return {"mean": round(float(np.mean(seconds)), 3), f"percentile_{PERCENTILE}": high}
+
+
 def content_of(measured: Measured, bundle: str) -> Json:
     """Return the record's content."""
     reviewed = sum(one.review for one in measured.with_rules)
@@ -177,11 +199,14 @@ def content_of(measured: Measured, bundle: str) -> Json:
         "detector": find_detector(bundle)[1].sha256,
         "pages": len(measured.seconds),
         "pages_not_found": measured.not_found,
-        "seconds_a_page": {
-            "mean": round(float(np.mean(measured.seconds)), 3),
-            f"percentile_{PERCENTILE}": round(
-                float(np.percentile(measured.seconds, PERCENTILE)), 3
-            ),
+        "seconds_a_page": seconds_of(measured.seconds),
+        "cpu_seconds_a_page": seconds_of(measured.cpu_seconds),
+        "reviewed_because_of": Counter(one.why for one in measured.with_rules if one.review),
+        "wrong_by_review_share": {
+            str(share): accepted_wrong_after(
+                measured.with_rules, round(share * len(measured.with_rules))
+            )
+            for share in REVIEW_SHARES
         },
         "accepted_wrong_at_equal_review": {"reviewed": reviewed, **equal_review},
         "accepted_wrong": [
@@ -217,7 +242,7 @@ def main() -> None:
     options = parser.parse_args()
     cv2.setNumThreads(1)
     content = content_of(
-        measure(Reader.load(options.bundle), options.forms, options.copies), options.bundle
+        measure(PageReader.load(options.bundle), options.forms, options.copies), options.bundle
     )
     if options.out:
         write_record(options.out, **content)
