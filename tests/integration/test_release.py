@@ -1,6 +1,8 @@
 """The release workflow: as far as it can be checked without GitHub."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -36,7 +38,9 @@ def pythons() -> set[str]:
 
 @pytest.mark.parametrize("action", sorted({name for name, _ in ACTIONS}))
 def test_actions_are_pinned(action: str) -> None:
-    assert re.fullmatch(r"[\w./-]+@(v\d+|release/v\d+|[0-9a-f]{40})", action)
+    assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action)
+    (version,) = set(re.findall(rf"{action} # (\S+)", RELEASE.read_text()))
+    assert re.fullmatch(r"v\d+\.\d+\.\d+", version)
 
 
 def test_only_the_last_job_may_do_more_than_read_the_repository() -> None:
@@ -78,3 +82,19 @@ def test_scripts_of_it_exist() -> None:
     scripts = re.findall(r"python (\S+\.py)", "\n".join(commands))
     assert len(scripts) == 2
     assert [script for script in scripts if not (ROOT / script).is_file()] == []
+
+
+@pytest.mark.network
+@pytest.mark.parametrize(
+    "tool",
+    [
+        ["check-jsonschema==0.39.0", "--builtin-schema", "vendor.github-workflows"],
+        ["zizmor==1.32.0", "--offline"],
+    ],
+    ids=["schema", "security"],
+)
+def test_other_tools_find_nothing_wrong(tool: list[str]) -> None:
+    uv = Path(sys.executable).with_name("uv")
+    command = [uv, "tool", "run", *tool, RELEASE]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
