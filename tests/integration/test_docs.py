@@ -13,6 +13,7 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
+from tenfold.forms.template import KEYS_OF_KIND, FormField, PageOfForm, Template
 from tenfold.training.recipe import Recipe, shipped
 from tenfold.training.schedule import Stage
 
@@ -63,7 +64,7 @@ def table_of_defaults(text: str) -> dict[str, Any]:
     """Read a table of keys and defaults, the latter as TOML."""
     return {
         row[0].strip("`"): None
-        if row[1] == "required"
+        if row[1] in {"required", "none"}
         else tomllib.loads(f"value = {row[1].strip('`')}")["value"]
         for row in rows(text)
     }
@@ -82,6 +83,25 @@ def test_every_key_of_a_stage_is_documented() -> None:
     assert Stage.model_validate(least) == Stage.model_validate(
         {name: least.get(name, default) for name, default in documented.items()}
     )
+
+
+@pytest.mark.parametrize(
+    ("heading", "model"), [("The form", Template), ("Pages", PageOfForm), ("Fields", FormField)]
+)
+def test_every_key_of_a_form_template_is_documented(heading: str, model: type[BaseModel]) -> None:
+    documented = table_of_defaults(section("reference/form-template.md", heading))
+    fields = {name: f for name, f in model.model_fields.items() if name not in {"pages", "fields"}}
+    assert documented == {
+        name: None if field.is_required() else field.default for name, field in fields.items()
+    }
+
+
+def test_the_kinds_of_every_key_of_a_field_are_documented() -> None:
+    for name, _, documented, _ in rows(section("reference/form-template.md", "Fields")):
+        key = name.strip("`")
+        kinds = [kind for kind, keys in KEYS_OF_KIND.items() if key in keys]
+        expected = ", ".join(kinds) or "all"
+        assert (key, documented) == (key, expected)
 
 
 def test_every_shipped_recipe_is_documented() -> None:

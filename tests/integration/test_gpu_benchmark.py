@@ -11,6 +11,7 @@ import torch
 
 from tenfold.benchmark import bench
 from tenfold.data.digits import Digits
+from tenfold.execution.config import Execution
 from tenfold.training.hardware import fast_bfloat16
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -43,7 +44,7 @@ def test_what_it_measures(
     monkeypatch.setattr(bench, "verify", lambda _name: [])
     monkeypatch.setattr(bench, "load_digits", lambda *_: tiny_digits)
     # Threads of tiny steps mostly wait for each other.
-    monkeypatch.setattr(gpu, "Execution", partial(gpu.Execution, threads=1))
+    monkeypatch.setattr(gpu, "Execution", partial(Execution, threads=1))
     monkeypatch.setattr(gpu, "TARGETS", (0.2, 0.5, 1.1))
     small = gpu.Plan(
         recipes=("smoke",),

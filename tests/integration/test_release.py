@@ -95,6 +95,6 @@ def test_scripts_of_it_exist() -> None:
 )
 def test_other_tools_find_nothing_wrong(tool: list[str]) -> None:
     uv = Path(sys.executable).with_name("uv")
-    command = [uv, "tool", "run", *tool, RELEASE]
+    command = [str(uv), "tool", "run", *tool, str(RELEASE)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

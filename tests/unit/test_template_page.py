@@ -84,7 +84,9 @@ class Editor:
 
     def save(self) -> None:
         self.tab.click("#save")
-        self.tab.wait_for_selector("#status:has-text('is written.')")
+        self.tab.wait_for_selector(
+            "#status:has-text('is written. To read scans: tenfold forms read')"
+        )
 
 
 def open_page(browser: Any, address: str, **options: Any) -> Editor:

@@ -136,8 +136,12 @@ class Editor {
   #showFaults(faults) {
     this.template.faults = faults;
     const count = faults.length === 1 ? "One thing needs" : `${faults.length} things need`;
-    this.#say(faults.length ? `${count} a change.` : this.isSaved ? `${this.file} is written.` : "Not saved.");
+    this.#say(faults.length ? `${count} a change.` : this.isSaved ? this.#next : "Not saved.");
     this.#render();
+  }
+
+  get #next() {
+    return `${this.file} is written. To read scans: tenfold forms read ${this.file} SCANS --out table.csv`;
   }
 
   async #save() {
