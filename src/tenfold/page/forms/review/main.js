@@ -6,6 +6,7 @@ import { Entry } from "./entry.js";
 const NAME = "tenfold-reviewer";
 const AHEAD = 8; // fields that are fetched before they are shown
 const FETCH_BELOW = 6;
+const SHOWN_READINGS = 3; // the down arrow shows more
 const ASK_AGAIN_MS = 5000;
 
 const $ = (id) => document.getElementById(id);
@@ -78,7 +79,7 @@ class Review {
     const rule = field.rules ? `; it breaks the rule ${field.rules}` : "";
     $("doubt").textContent = `Read: ${read}, ${percent} % sure${rule}.`;
     const others = field.kind === "mark" ? [] : this.entry.options.filter((one) => one !== this.entry.value);
-    $("alternatives").replaceChildren(...others.map((value) => {
+    $("alternatives").replaceChildren(...others.slice(0, SHOWN_READINGS).map((value) => {
       const button = Object.assign(document.createElement("button"), { type: "button", textContent: value || "nothing" });
       button.addEventListener("click", () => ((this.entry.value = value), this.entry.active.focus()));
       return button;
