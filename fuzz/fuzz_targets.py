@@ -27,6 +27,9 @@ from tenfold.data.folder import list_labelled_files
 from tenfold.data.idx import read_idx
 from tenfold.data.pdf import is_pdf
 from tenfold.errors import TenfoldError
+from tenfold.forms.review_folder import read_fields
+from tenfold.forms.template import load_template
+from tenfold.forms.template_file import template_toml
 from tenfold.model.config import NetworkConfig
 from tenfold.reading.partitions import partition_inputs, pictures_in
 from tenfold.report.page import write_report
@@ -111,6 +114,19 @@ def recipe_toml(data: bytes) -> object:
 def override(data: bytes) -> object:
     """Apply `--set`."""
     return load_recipe("smoke", data.decode(errors="replace").split("\n"))
+
+
+@target
+def form_toml(data: bytes) -> object:
+    """Read a form's template, and write it again."""
+    found = load_template(written("form.toml", data))
+    return template_toml(found.model_dump(mode="json", exclude_unset=True))
+
+
+@target
+def review_fields(data: bytes) -> object:
+    """Read what is to be reviewed."""
+    return list(read_fields(written("table.csv.review/fields.jsonl", data).parent))
 
 
 @target
