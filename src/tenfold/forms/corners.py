@@ -22,8 +22,8 @@ class CornerConfig:
 
     Attributes:
         long_side_px: a larger picture is looked at in this size.
-        threshold_block: side of the neighbourhood whose mean a dark pixel is below, as a share of
-            the picture's longer side.
+        threshold_block: side of the neighbourhood whose mean a dark pixel is below, in sides of a
+            square if the page fills the picture.
         threshold_offset: in grey levels; by so much it is below.
         side_range: of a square, in units of what it has if the page fills the picture.
         min_filling: of the least rectangle around a square, the share that is dark.
@@ -37,7 +37,7 @@ class CornerConfig:
     """
 
     long_side_px: int = 2000
-    threshold_block: float = 0.06
+    threshold_block: float = 3.0
     threshold_offset: float = 25.0
     side_range: tuple[float, float] = (0.35, 1.3)
     min_filling: float = 0.8
@@ -68,7 +68,7 @@ def find_squares(grey: Grey, expected_px: float, config: CornerConfig = CornerCo
     Returns:
         float32[n, 4, 2]: the corners of each.
     """
-    block = int(max(grey.shape) * config.threshold_block) | 1
+    block = max(3, int(expected_px * config.threshold_block)) | 1
     dark = cv2.adaptiveThreshold(
         cv2.GaussianBlur(grey, (3, 3), 0),
         255,

@@ -1,0 +1,79 @@
+"""A killed `tenfold forms read` continues: every page is there once."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.processes
+
+PAGES = 24
+FORM = """\
+name = "slip"
+[[pages]]
+width_mm = 60.0
+height_mm = 50.0
+[[fields]]
+name = "n"
+box = [18.0, 18.0, 24.0, 10.0]
+kind = "number"
+"""
+
+
+def draw(number: int) -> np.ndarray:
+    """A page with four squares, a box and a number, at 8 pixels per mm."""
+    page = np.full((400, 480), 235, np.uint8)
+    for x in (80, 400):
+        for y in (80, 320):
+            page[y - 24 : y + 24, x - 24 : x + 24] = 20
+    cv2.rectangle(page, (144, 144), (336, 224), 90, 2)
+    cv2.putText(page, str(number), (170, 205), cv2.FONT_HERSHEY_SIMPLEX, 1.5, 40, 4)
+    return page
+
+
+def start(folder: Path) -> subprocess.Popen[bytes]:
+    command = ["forms", "read", str(folder / "form.toml"), str(folder / "scans")]
+    options = ["--out", str(folder / "table.csv"), "--workers", "2"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "tenfold", *command, *options], start_new_session=True
+    )
+
+
+def journal(folder: Path) -> list[str]:
+    path = folder / "table.csv.review" / "pages.jsonl"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+@pytest.mark.parametrize("whole_group", [False, True])
+def test_a_killed_command_continues(tmp_path: Path, whole_group: bool) -> None:  # noqa: FBT001
+    (tmp_path / "form.toml").write_text(FORM)
+    (tmp_path / "scans").mkdir()
+    for number in range(PAGES):
+        cv2.imwrite(str(tmp_path / "scans" / f"{number:02}.png"), draw(100 + number))
+    process = start(tmp_path)
+    deadline = time.monotonic() + 120
+    while len(journal(tmp_path)) < PAGES // 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    kill = os.killpg if whole_group else os.kill
+    kill(process.pid, signal.SIGKILL)
+    process.wait()
+    before = journal(tmp_path)
+    assert PAGES // 3 <= len(before) < PAGES
+    assert not (tmp_path / "table.csv").exists()
+    again = start(tmp_path)
+    assert again.wait(timeout=120) == 0
+    lines = journal(tmp_path)
+    assert lines[: len(before) - 1] == before[:-1]  # the last may have been cut
+    files = [Path(json.loads(line)["file"]).name for line in lines]
+    assert sorted(files) == [f"{number:02}.png" for number in range(PAGES)]
+    with (tmp_path / "table.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["n"] for row in rows] == [str(100 + number) for number in range(PAGES)]
