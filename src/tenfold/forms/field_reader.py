@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from tenfold.bundle.detector_runtime import Detections
 from tenfold.forms.atlas import BoxPicture, arrange, crop_box, in_box
@@ -12,12 +11,21 @@ from tenfold.forms.corners import Grey
 from tenfold.forms.reference import ReferencePage
 from tenfold.forms.registration import RegisteredPage
 from tenfold.forms.review_folder import TICKED, UNTICKED
-from tenfold.forms.strokes import Mask, StrokeConfig, strokes, strokes_beside, ticked_probability
+from tenfold.forms.strokes import (
+    Mask,
+    StrokeConfig,
+    stroke_length,
+    strokes,
+    strokes_beside,
+    ticked_probability,
+)
 from tenfold.forms.template import Cell, Template
 from tenfold.forms.values import EMPTY, Candidate, merged, under_rules, value_of
 from tenfold.reading.classification import crop_detection
 from tenfold.reading.components import box_in_picture
 from tenfold.reading.number_reader import NumberReader, calibrated
+
+STROKES = "strokes"  # which belong to no digit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +37,8 @@ class FieldReaderConfig:
         margin_mm: around a box.
         atlas_width_px, gap_px: of the picture in which boxes lie side by side.
         slack: by which a box is larger than printed, as a share of its height.
-        min_print_objectness: of what the detector finds on the blank form.
-        max_print_strokes: of print on the filled form, the share of its box with pen strokes.
-        print_distance: between centres, as a share of the box's height: what is nearer to print on
-            the blank form is that print.
-        print_size_ratio: of the larger to the smaller of the two, at most.
+        max_print_strokes: of print on the form, the share of its box with pen strokes.
+        max_stroke_length: of a digit, in its heights; what is crossed out has more.
         max_strokes_beside: area in squares of the box's height; more is no stray dot.
         max_strokes_if_empty: the same in an empty box.
         unsure_probability: of a value if there are more strokes, at most.
@@ -45,10 +50,8 @@ class FieldReaderConfig:
     atlas_width_px: int = 1000
     gap_px: int = 16
     slack: float = 0.06
-    min_print_objectness: float = 0.3
     max_print_strokes: float = 0.03
-    print_distance: float = 0.15
-    print_size_ratio: float = 1.8
+    max_stroke_length: float = 3.4
     max_strokes_beside: float = 0.04
     max_strokes_if_empty: float = 0.02
     unsure_probability: float = 0.5
@@ -116,16 +119,10 @@ class FieldReader:
             for page in pages
         }
         self._blanks: dict[int, list[BoxPicture]] = {}
-        self._printed: dict[int, list[Detections]] = {}
         for page in pages:
             if page.blank is not None:
                 scale = page.blank.shape[1] / page.size.width_mm
-                blanks = self._pictures(page.number, page.blank, scale)
-                self._blanks[page.number] = blanks
-                self._printed[page.number] = [
-                    found.of(found.objectness >= self.config.min_print_objectness)
-                    for found in self._detected(page.number, blanks)
-                ]
+                self._blanks[page.number] = self._pictures(page.number, page.blank, scale)
 
     def read(self, page: RegisteredPage) -> list[Reading]:
         """Return the readings of the fields of a page, in the template's order."""
@@ -140,11 +137,25 @@ class FieldReader:
                 continue
             written = strokes(picture, blank, self.config.strokes)
             if blank is not None:
-                is_printed = self._is_printed(found, self._printed[page.number][k], written)
-                found = found.of(~is_printed)  # noqa: PLW2901
+                found = self._written_by_hand(found, written)  # noqa: PLW2901
             reading = self._written(cell, picture, found, point_printed=blank is not None)
             readings.append(self._with_strokes(reading, written))
-        return readings
+        return [self._beside_crossed_out(reading, readings) for reading in readings]
+
+    def _beside_crossed_out(self, reading: Reading, readings: Sequence[Reading]) -> Reading:
+        """Return a reading that needs review if it may belong to a field that is crossed out.
+
+        What replaces such a field is often written above it, and that may be another field.
+        """
+        if reading.reason or reading.best.value in {EMPTY, UNTICKED}:
+            return reading
+        left, top, width, height = reading.cell.box
+        for other in readings:
+            x, y, w, h = other.cell.box
+            is_above = left < x + w and x < left + width and top < y < top + height + h
+            if other.reason == STROKES and is_above:
+                return replace(reading, reason=f"beside {other.cell.name}, which is crossed out")
+        return reading
 
     def _pictures(self, number: int, grey: Grey, px_per_mm: float) -> list[BoxPicture]:
         config = self.config
@@ -173,18 +184,11 @@ class FieldReader:
             detections[k] = here._replace(boxes=here.boxes - offset)
         return detections
 
-    def _is_printed(
-        self, found: Detections, printed: Detections, written: Mask
-    ) -> npt.NDArray[np.bool_]:
-        """Return which detections are on the blank form too, and have no pen strokes."""
-        near = self.config.print_distance * self.config.box_height_px
-        distance = np.linalg.norm(found.boxes[:, None, :2] - printed.boxes[None, :, :2], axis=2)
-        sizes, others = found.boxes[:, None, 2:].max(axis=2), printed.boxes[None, :, 2:].max(axis=2)
-        ratio = np.maximum(sizes, others) / np.maximum(np.minimum(sizes, others), 1e-3)
-        is_same = (distance < near) & (ratio < self.config.print_size_ratio)
+    def _written_by_hand(self, found: Detections, written: Mask) -> Detections:
+        """Return the detections in whose boxes are pen strokes: the others are print."""
         boxes = [box_in_picture(box, written.shape) for box in found.boxes.tolist()]
         shares = np.array([written[t:b, l:r].mean() for l, t, r, b in boxes])  # noqa: E741
-        return np.asarray(is_same.any(axis=1) & (shares <= self.config.max_print_strokes))
+        return found.of(shares > self.config.max_print_strokes)
 
     def _ticked(self, cell: Cell, picture: BoxPicture, blank: BoxPicture | None) -> Reading:
         ticked = ticked_probability(picture, blank, self.config.strokes)
@@ -220,12 +224,17 @@ class FieldReader:
         config = self.config
         boxes = reading.detections.boxes[list(reading.best.detections)].tolist()
         area = strokes_beside(written, boxes, config.box_height_px, config.strokes)
-        is_empty = reading.best.value == EMPTY
-        if area <= (config.max_strokes_if_empty if is_empty else config.max_strokes_beside):
+        if reading.best.value == EMPTY:
+            is_usual = area <= config.max_strokes_if_empty
+        else:
+            heights = sum(box[3] for box in boxes)
+            is_usual = area <= config.max_strokes_beside
+            is_usual &= stroke_length(written) <= config.max_stroke_length * heights
+        if is_usual:
             return reading
         factor = min(1.0, config.unsure_probability / reading.best.probability)
         less = {c.value: c.probability * factor for c in reading.candidates}
-        return replace(reading.under(less), reason="strokes")
+        return replace(reading.under(less), reason=STROKES)
 
     def digit_images(self, reading: Reading) -> Grey | None:
         """Return the digits of the best value as the classifier sees them: uint8[28, 28 * n]."""

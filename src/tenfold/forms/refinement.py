@@ -18,6 +18,7 @@ class RefinementConfig:
         part_mm: side of a part.
         step_mm: between the places of parts.
         reaches_mm: a part is looked for so far from its place, in one step after another.
+        distance_cost: in correlation, of a part at the end of the reach: rows of a form are alike.
         parts: the most detailed ones, at most.
         min_detail: of a part: standard deviation of its foreground, 0 … 1.
         min_correlation: of a part with the picture, where it is found.
@@ -27,7 +28,8 @@ class RefinementConfig:
 
     part_mm: float = 20.0
     step_mm: float = 10.0
-    reaches_mm: tuple[float, ...] = (8.0, 4.0, 2.0, 2.0)
+    reaches_mm: tuple[float, ...] = (3.0, 8.0, 3.0, 2.0)
+    distance_cost: float = 0.15
     parts: int = 60
     min_detail: float = 0.02
     min_correlation: float = 0.5
@@ -61,8 +63,10 @@ def correction(
         x, y = max(0, left - reach), max(0, top - reach)
         window = page[y : top + side + reach, x : left + side + reach]
         scores = cv2.matchTemplate(window, part, cv2.TM_CCOEFF_NORMED)
-        _, best, _, place = cv2.minMaxLoc(scores)
-        if best >= config.min_correlation:
+        rows, columns = np.indices(scores.shape)
+        distance = np.hypot(columns - (left - x), rows - (top - y)) / reach
+        _, _, _, place = cv2.minMaxLoc(scores - config.distance_cost * distance**2)
+        if scores[place[1], place[0]] >= config.min_correlation:
             known.append((left + side / 2, top + side / 2))
             seen.append((x + side / 2 + place[0], y + side / 2 + place[1]))
     if len(known) < config.min_parts:
@@ -74,7 +78,7 @@ def correction(
         )
         change = None if affine is None else np.vstack([affine, [0, 0, 1]])
     else:
-        change, agree = cv2.findHomography(source, target, cv2.USAC_MAGSAC, config.max_error_mm)
+        change, agree = cv2.findHomography(source, target, cv2.RANSAC, config.max_error_mm)
     if change is None or int(agree.sum()) < config.min_parts:
         return None
     return np.asarray(change, np.float64)

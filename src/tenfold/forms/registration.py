@@ -42,6 +42,7 @@ class RegistrationConfig:
         min_similarity_of_boxes: the same with the boxes of the fields, if there is no blank form.
         min_advantage: of a page that is not upright in the picture over one that is.
         min_inside: of the part of a page that has fields, the share that must be in the picture.
+        max_distortion: by which factor the sides of that part are enlarged differently.
         px_per_mm: of a straightened page, at most.
         min_px_per_mm: of a page in a picture; smaller ones cannot be read.
         max_reduction: a picture that is larger by more is made smaller first: no pixel is skipped.
@@ -53,6 +54,7 @@ class RegistrationConfig:
     min_similarity_of_boxes: float = 0.15
     min_advantage: float = 0.05
     min_inside: float = 0.95
+    max_distortion: float = 1.6
     px_per_mm: float = 8.0
     min_px_per_mm: float = 2.0
     max_reduction: float = 1.5
@@ -176,6 +178,8 @@ class Registrar:
         scale = _px_per_mm(page, to_picture)
         if scale <= 0 or _share_inside(page, to_picture, grey) < self.config.min_inside:
             return None
+        if _distortion(page, to_picture) > self.config.max_distortion:
+            return None
         small, reduced = _reduced(grey, to_picture, scale / COMPARED_PX_PER_MM)
         foreground = page_foreground(page, small, reduced)
         score = similarity(page, foreground)
@@ -213,6 +217,14 @@ def _px_per_mm(page: ReferencePage, to_picture: Homography) -> float:
     if area <= 0 or not cv2.isContourConvex(corners.reshape(-1, 1, 2)):
         return 0.0
     return float(np.sqrt(area / cv2.contourArea(page.corners)))
+
+
+def _distortion(page: ReferencePage, to_picture: Homography) -> float:
+    """Return by which factor lengths on the page change more in one place than in another."""
+    corners = cv2.perspectiveTransform(page.corners[None], to_picture)[0]
+    sides = (np.linalg.norm(np.roll(c, -1, axis=0) - c, axis=1) for c in (corners, page.corners))
+    factors = np.divide(*sides)
+    return float(factors.max() / max(factors.min(), 1e-9))
 
 
 def _share_inside(page: ReferencePage, to_picture: Homography, grey: Grey) -> float:

@@ -37,7 +37,7 @@ class StrokeConfig:
     print_growth: float = 0.06
     digit_growth: float = 0.08
     rule_height: float = 0.7
-    ticked_share: float = 0.025
+    ticked_share: float = 0.04
     tick_slope: float = 3.0
     max_tick_logit: float = 8.0
 
@@ -96,6 +96,12 @@ def ticked_probability(
     logit = config.tick_slope * math.log((share + 1e-4) / config.ticked_share)
     limit = config.max_tick_logit
     return 1 / (1 + math.exp(-min(max(logit, -limit), limit)))
+
+
+def stroke_length(written: Mask) -> float:
+    """Return the length of all strokes in pixels: half of the outline."""
+    contours, _ = cv2.findContours(written.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    return sum(cv2.arcLength(contour, closed=True) for contour in contours) / 2
 
 
 def strokes_beside(
