@@ -16,6 +16,7 @@ class RefinementConfig:
 
     Attributes:
         part_mm: side of a part.
+        small_part_mm: the same where parts are only compared.
         step_mm: between the places of parts.
         reaches_mm: a part is looked for so far from its place, in one step after another.
         distance_cost: in correlation, of a part at the end of the reach: rows of a form are alike.
@@ -27,6 +28,7 @@ class RefinementConfig:
     """
 
     part_mm: float = 20.0
+    small_part_mm: float = 8.0
     step_mm: float = 10.0
     reaches_mm: tuple[float, ...] = (3.0, 8.0, 3.0, 2.0)
     distance_cost: float = 0.15
@@ -84,9 +86,31 @@ def correction(
     return np.asarray(change, np.float64)
 
 
+def similarity_of_parts(
+    reference: ReferencePage, page: Floats, config: RefinementConfig = RefinementConfig()
+) -> float:
+    """Return the median correlation, -1 … 1, of small parts of a form with a straightened picture.
+
+    What is written in some of them does not matter, and neither does a small displacement.
+
+    Args:
+        reference: the page of the form.
+        page: see `correction`.
+        config: sizes.
+    """
+    side, reach = (round(mm * COMPARED_PX_PER_MM) for mm in (config.small_part_mm, 1.0))
+    scores = []
+    for left, top in _parts(reference.foreground, side, config):
+        part = reference.foreground[top : top + side, left : left + side]
+        x, y = max(0, left - reach), max(0, top - reach)
+        window = page[y : top + side + reach, x : left + side + reach]
+        scores.append(float(cv2.matchTemplate(window, part, cv2.TM_CCOEFF_NORMED).max()))
+    return float(np.median(scores)) if scores else 0.0
+
+
 def _parts(foreground: Floats, side: int, config: RefinementConfig) -> Iterator[tuple[int, int]]:
     """Yield left and top of the most detailed parts of a page."""
-    step = round(config.step_mm * COMPARED_PX_PER_MM)
+    step = min(side // 2, round(config.step_mm * COMPARED_PX_PER_MM))
     h, w = foreground.shape
     places = [(x, y) for y in range(0, h - side, step) for x in range(0, w - side, step)]
     detail = [float(foreground[y : y + side, x : x + side].std()) for x, y in places]

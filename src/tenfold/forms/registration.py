@@ -25,7 +25,7 @@ from tenfold.forms.reference import (
     reference_pages,
     similarity,
 )
-from tenfold.forms.refinement import RefinementConfig, correction
+from tenfold.forms.refinement import RefinementConfig, correction, similarity_of_parts
 from tenfold.forms.template import Template
 
 FOREIGN = "foreign page"
@@ -38,7 +38,9 @@ class RegistrationConfig:
     Attributes:
         corners: how squares and markers are found.
         refinement: how the blank form makes a map better.
-        min_similarity: correlation with the blank form.
+        sure_similarity: correlation with the blank form of a page found by its corners: its
+            features are not looked for.
+        min_similarity: the same, and half of that of small parts, of a page.
         min_similarity_of_boxes: the same with the boxes of the fields, if there is no blank form.
         min_advantage: of a page that is not upright in the picture over one that is.
         min_inside: of the part of a page that has fields, the share that must be in the picture.
@@ -50,7 +52,8 @@ class RegistrationConfig:
 
     corners: CornerConfig = field(default_factory=CornerConfig)
     refinement: RefinementConfig = field(default_factory=RefinementConfig)
-    min_similarity: float = 0.35
+    sure_similarity: float = 0.4
+    min_similarity: float = 0.75
     min_similarity_of_boxes: float = 0.15
     min_advantage: float = 0.05
     min_inside: float = 0.95
@@ -106,8 +109,6 @@ class Registrar:
         self.config = config
         self.pages = reference_pages(template)
         self._features = FeatureMatcher(self.pages) if template.blank is not None else None
-        least = (config.min_similarity_of_boxes, config.min_similarity)
-        self._min_similarity = least[template.blank is not None]
 
     def register(self, grey: Grey) -> RegisteredPage:
         """Find the page of a picture uint8[h, w].
@@ -116,15 +117,24 @@ class Registrar:
             DataError: it shows no page of the form, or a page that is too small.
         """
         best = self._best(grey, self._by_corners(grey))
-        if self._features is not None and (best is None or best.similarity < self._min_similarity):
+        if self._features is not None and (
+            best is None or best.similarity < self.config.sure_similarity
+        ):
             maps = self._features.homographies(grey) or self._as_scanned(grey)
             other = self._best(grey, maps)
             best = max((c for c in (best, other) if c), key=lambda c: c.rank, default=None)
         if best is None:
             raise DataError(f"{FOREIGN}: {self._not_found()}")
-        if best.similarity < self._min_similarity:
+        if not self._is_of_form(best):
             raise DataError(f"{FOREIGN}: it does not look like the form {self.template.name!r}")
         return self._straightened(grey, best)
+
+    def _is_of_form(self, best: "_Candidate") -> bool:
+        """Return whether what was found looks like the form."""
+        if self._features is None:
+            return best.similarity >= self.config.min_similarity_of_boxes
+        of_parts = similarity_of_parts(self.pages[best.number - 1], best.foreground)
+        return best.similarity + of_parts / 2 >= self.config.min_similarity
 
     def _not_found(self) -> str:
         return {

@@ -18,10 +18,8 @@ Registration = Literal["marks", "aruco", "blank"]
 Millimetres = Annotated[float, Field(gt=0, le=2000)]
 Position = Annotated[float, Field(ge=0, le=2000)]
 BoxMm = tuple[Position, Position, Millimetres, Millimetres]  # left, top, width, height
-
 MAX_PAGES = 50
 MAX_CELLS = 2_000
-DEFAULT_DATE_FORMAT = "DD.MM.YYYY"
 # Columns of the table that are no fields.
 RESERVED_NAMES = frozenset({"document", "files", "pages", "template", "problems"})
 # Which keys a field of a kind may have, besides name, page, box and kind.
@@ -56,20 +54,16 @@ class FormField(_Frozen):
         name: unique; a column of the table.
         page: from 1.
         box: left, top, width, height in millimetres of the page.
-        kind: digits of a known count; a number; a date; a grid with a number a cell; a box that
-            is ticked.
+        kind: a grid has a number a cell; a mark is a box that is ticked.
         length: count of digits, of kind digits.
         decimals: digits after the point, of a number.
         sign: whether a number may be negative.
         format: of a date: DD, MM and YYYY or YY in some order, with what stands between them.
         rows, columns: of a grid; its cells are columns `name[row,column]` of the table.
         min, max: of the value.
-        values: the only texts that are possible.
-        pattern: a regular expression that the whole text matches.
-        check: the rule of a check digit.
+        values, pattern, check: see `Constraints`.
         unique: no two documents have the same value.
-        sum_of: names of fields; the value is their sum. A grid stands for all of its cells, and
-            `name[row,column]` for one; an empty field is 0.
+        sum_of: names of fields, grids, or cells `name[row,column]`; an empty one is 0.
         required: whether an empty field needs review.
     """
 
@@ -80,7 +74,7 @@ class FormField(_Frozen):
     length: int | None = Field(default=None, ge=1, le=40)
     decimals: int = Field(default=0, ge=0, le=9)
     sign: bool = False
-    format: str = DEFAULT_DATE_FORMAT
+    format: str = "DD.MM.YYYY"
     rows: int | None = Field(default=None, ge=1, le=100)
     columns: int | None = Field(default=None, ge=1, le=100)
     min: float | None = None
@@ -150,8 +144,7 @@ class Template(_Frozen):
 
     Attributes:
         name: of the form.
-        registration: how a page is found in a picture: by four printed black squares, by four ArUco
-            markers, or by the features of the blank form.
+        registration: by what a page is found: black squares, ArUco markers, the blank form.
         blank: the unfilled form, a picture or a PDF; its pages are the form's pages.
         mark_inset_mm: from the centre of a square or marker to the two nearest edges of the page.
         mark_size_mm: side of a square or marker.
