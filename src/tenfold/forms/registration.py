@@ -53,7 +53,7 @@ class RegistrationConfig:
     corners: CornerConfig = field(default_factory=CornerConfig)
     refinement: RefinementConfig = field(default_factory=RefinementConfig)
     sure_similarity: float = 0.4
-    min_similarity: float = 0.75
+    min_similarity: float = 0.8
     min_similarity_of_boxes: float = 0.15
     min_advantage: float = 0.05
     min_inside: float = 0.95
