@@ -72,6 +72,12 @@ def test_a_rule_never_makes_an_improbable_reading_sure() -> None:
         assert best.broken or best.probability < 0.97
 
 
+def test_the_best_of_improbable_readings_stays() -> None:
+    (best,) = under_rules([Candidate("123", 1e-9), Candidate("124", 1e-8)])
+    assert best.value == "124"
+    assert best.probability < 0.1
+
+
 def test_texts_with_one_value_add_up() -> None:
     found = merged([Candidate("12", 0.5, "", (0, 1)), Candidate("12", 0.25, "", (0, 2, 1))])
     assert found == [Candidate("12", 0.75, "", (0, 1))]

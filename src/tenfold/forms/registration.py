@@ -223,6 +223,8 @@ class Registrar:
 def _px_per_mm(page: ReferencePage, to_picture: Homography) -> float:
     """Return the resolution of a page's fields in a picture: of a square of the same area."""
     corners = cv2.perspectiveTransform(page.corners[None], to_picture)[0].astype(np.float32)
+    if not np.isfinite(corners).all():
+        return 0.0
     area = cv2.contourArea(corners, oriented=True)  # negative: mirrored
     if area <= 0 or not cv2.isContourConvex(corners.reshape(-1, 1, 2)):
         return 0.0

@@ -96,10 +96,11 @@ def under_rules(
     and is taken to break a rule.
 
     Args:
-        candidates: with the probabilities of having been read.
+        candidates: with the probabilities of having been read; at least one.
         rule_broken: how often what is written breaks a rule.
     """
-    kept = [c for c in candidates if c.probability >= MIN_PROBABILITY]
+    ranked = sorted(candidates, key=lambda candidate: -candidate.probability)
+    kept = [c for c in ranked if c.probability >= MIN_PROBABILITY] or ranked[:1]
     rest = max(0.0, 1 - sum(c.probability for c in kept)) * rule_broken
     weights = [c.probability * (rule_broken if c.broken else 1 - rule_broken) for c in kept]
     total = sum(weights) + rest
