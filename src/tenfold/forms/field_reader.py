@@ -33,7 +33,7 @@ class FieldReaderConfig:
     """How boxes are looked at.
 
     Attributes:
-        box_height_px: of a box in the picture that the detector sees.
+        box_height_px: of a box in the picture that the detector sees: digits fill two thirds of it.
         margin_mm: around a box.
         atlas_width_px, gap_px: of the picture in which boxes lie side by side.
         slack: by which a box is larger than printed, as a share of its height.
@@ -45,7 +45,7 @@ class FieldReaderConfig:
         strokes: what counts as one.
     """
 
-    box_height_px: float = 52.0
+    box_height_px: float = 44.0
     margin_mm: float = 1.2
     atlas_width_px: int = 1000
     gap_px: int = 16
