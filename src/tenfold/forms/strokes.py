@@ -38,7 +38,7 @@ class StrokeConfig:
     digit_growth: float = 0.08
     rule_height: float = 0.7
     ticked_share: float = 0.04
-    tick_slope: float = 3.0
+    tick_slope: float = 4.0
     max_tick_logit: float = 8.0
 
 
