@@ -15,7 +15,8 @@ pytestmark = pytest.mark.processes
 
 RECIPE = """
 name = "tiny-page"
-description = "a detector that is trained for a moment"
+description = "a detector of two networks that are trained for a moment"
+members = 2
 [data]
 spec = "synthetic"
 validation = 100
@@ -47,7 +48,7 @@ def test_a_detector_is_trained_bundled_and_measured(tmp_path: Path) -> None:
     found = read_detector(run.path)
     assert found is not None
     facts, model = found
-    assert (facts.network, facts.recipe) == (recipe.detector, "tiny-page")
+    assert (facts.network, facts.members, facts.recipe) == (recipe.detector, 2, "tiny-page")
     grey = np.full((40, 60), 200, np.uint8)
     assert OnnxDetector(model).detect(grey, 0.0).boxes.shape[1] == 4
     assert OnnxClassifier.load(run.path).config.detector == facts

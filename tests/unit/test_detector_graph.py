@@ -17,21 +17,34 @@ CONFIG = DetectorConfig(stem=(4, 8), body=12, dilations=(1, 2), head=10)
 CELL_CONFIG = CONFIG.model_copy(update={"finds": "cells"})
 
 
-def random_network(config: DetectorConfig) -> DetectorNetwork:
-    """Return a network with random weights and running statistics."""
-    generator = torch.Generator().manual_seed(3)
+def random_network(config: DetectorConfig, seed: int = 3) -> DetectorNetwork:
+    """Return a network with random weights and statistics, which a graph's float16 can hold."""
+    generator = torch.Generator().manual_seed(seed)
     network = DetectorNetwork(config).initialise(generator)
+
+    def powers(base: float, like: torch.Tensor) -> torch.Tensor:
+        return base ** torch.randint(0, 2, like.shape, generator=generator)
+
     with torch.no_grad():
-        for buffer in network.buffers():
-            if buffer.is_floating_point():
-                buffer.add_(torch.rand(buffer.shape, generator=generator) * 0.3)
-        network.output.weight.mul_(3)
+        for layer in network.modules():
+            if isinstance(layer, torch.nn.Conv2d):
+                layer.weight.copy_(layer.weight.half())
+            if isinstance(layer, torch.nn.BatchNorm2d):
+                assert layer.running_mean is not None
+                assert layer.running_var is not None
+                layer.running_mean.add_(0.3 * torch.rand(len(layer.bias), generator=generator))
+                # A scale by a power of two, so that no bit of a weight is lost.
+                layer.weight.copy_(powers(2.0, layer.weight))
+                layer.running_var.copy_(powers(4.0, layer.bias) - layer.eps)
+        network.output.bias.zero_()  # some peaks are probable
     return network.eval()
 
 
-def graph_of(network: DetectorNetwork) -> onnxruntime.InferenceSession:
-    state = {key: value.numpy() for key, value in network.state_dict().items()}
-    model = build_detector_graph(network.config, state).SerializeToString()
+def graph_of(*networks: DetectorNetwork) -> onnxruntime.InferenceSession:
+    states = [
+        {key: value.numpy() for key, value in network.state_dict().items()} for network in networks
+    ]
+    model = build_detector_graph(networks[0].config, states).SerializeToString()
     return onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
 
 
@@ -88,6 +101,21 @@ def test_graph_gives_the_cells_of_the_network(shape: tuple[int, int, int]) -> No
             np.testing.assert_allclose(corners[index, nearest], wanted, rtol=1e-3, atol=0.02)
 
 
+def test_networks_are_averaged_before_peaks_are_looked_for() -> None:
+    networks = [random_network(CONFIG, seed) for seed in (3, 4, 5)]
+    pixels = np.random.default_rng(1).integers(0, 256, (1, 64, 96), np.uint8)
+    objectness, classes, boxes = graph_of(*networks).run(
+        ["objectness", "classes", "boxes"], {"pixels": pixels}
+    )
+    with torch.inference_mode():
+        outputs = [network(torch.from_numpy(pixels)).double() for network in networks]
+    mean = (sum(outputs) / len(networks)).float()
+    expected = [part.numpy() for part in peaks(mean[0], classes.shape[1])]
+    np.testing.assert_allclose(objectness[0], expected[0], atol=2e-5)
+    np.testing.assert_allclose(classes[0, :20], expected[1][:20], atol=1e-4)
+    np.testing.assert_allclose(boxes[0, :20], expected[2][:20], rtol=1e-3, atol=0.02)
+
+
 def test_calibration_changes_the_logit_of_objectness_alone(network: DetectorNetwork) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (1, 64, 96), np.uint8)
     state = {key: value.numpy() for key, value in network.state_dict().items()}
@@ -95,7 +123,7 @@ def test_calibration_changes_the_logit_of_objectness_alone(network: DetectorNetw
     calibrated = calibrate_objectness(state, slope, intercept)
     logits = []
     for each in (state, calibrated):
-        model = build_detector_graph(CONFIG, each).SerializeToString()
+        model = build_detector_graph(CONFIG, [each]).SerializeToString()
         session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
         (found,) = session.run(["objectness"], {"pixels": pixels})
         p = found[found > 0].astype(np.float64)  # other places hold no peak

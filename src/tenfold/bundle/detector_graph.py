@@ -1,7 +1,7 @@
-"""A detector as an ONNX graph: grey levels in, the peaks of its output out."""
+"""A detector as an ONNX graph: grey levels in, the peaks of its networks' mean output out."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,18 @@ MAX_PEAKS = 2048  # of a picture
 State = Mapping[str, npt.NDArray[np.float32]]
 
 
+class Member(NamedTuple):
+    """One of the networks whose outputs are averaged.
+
+    Attributes:
+        name: before the names of its constants.
+        state: its state dict.
+    """
+
+    name: str
+    state: State
+
+
 def calibrate_objectness(state: State, slope: float, intercept: float) -> State:
     """Return a detector's state dict whose objectness has the logit slope × logit + intercept."""
     weight, bias = state["output.weight"].copy(), state["output.bias"].copy()
@@ -44,12 +56,16 @@ def calibrate_objectness(state: State, slope: float, intercept: float) -> State:
     return {**state, "output.weight": weight, "output.bias": bias}
 
 
-def build_detector_graph(config: DetectorConfig, state: State) -> onnx.ModelProto:
+def build_detector_graph(config: DetectorConfig, members: Sequence[State]) -> onnx.ModelProto:
     """Write a detector as an ONNX model.
 
+    The outputs of several networks are averaged before the peaks are looked for: the logits of
+    objectness, of classes and of print, and places and sizes. Weights are kept as float16,
+    but for those of the last layer.
+
     Args:
-        config: of the network.
-        state: the network's state dict, float32.
+        config: of the networks.
+        members: the state dict of each network, float32.
 
     Returns:
         a model of one input, `pixels` uint8[n, h, w], h and w multiples of 8, and these outputs
@@ -60,30 +76,14 @@ def build_detector_graph(config: DetectorConfig, state: State) -> onnx.ModelProt
         float32[n, k, 8], x and y of four corners in pixels, clockwise from top left.
     """
     graph = GraphBuilder()
-    finds_digits = config.finds == "digits"
-    x = _local_contrast(graph)
-    for index, stride in enumerate(((2, 2), (2, 1 if finds_digits else 2), (1, 1))):
-        x = fine = _convolution(graph, state, f"stem.{index}", x, stride)
-    x = _convolution(graph, state, "down", x, (2, 2))
-    for index, dilation in enumerate(config.dilations):
-        inner = _convolution(graph, state, f"body.{index}.first", x, dilation=dilation)
-        inner = _convolution(graph, state, f"body.{index}.second", inner, relu=False)
-        x = graph.add("Relu", [graph.add("Add", [x, inner])])
-    x = _convolution(graph, state, "up", x, relu=False)
-    x = graph.add(
-        "Resize",
-        [x, "", graph.floats("twice", [1, 1, 2, 2])],
-        mode="nearest",
-        coordinate_transformation_mode="asymmetric",
-        nearest_mode="floor",
-    )
-    skip = _convolution(graph, state, "skip", fine, relu=False)
-    x = graph.add("Relu", [graph.add("Add", [x, skip])])
-    x = _convolution(graph, state, "head", x)
-    parameters = [graph.floats(f"output.{p}", state[f"output.{p}"]) for p in ("weight", "bias")]
-    output = graph.add("Conv", [x, *parameters], kernel_shape=[1, 1])
+    contrast = _local_contrast(graph)
+    outputs = [
+        _network(graph, config, Member(f"member.{number}", state), contrast)
+        for number, state in enumerate(members)
+    ]
+    output = graph.add("Mean", outputs)
     shapes: dict[str, list[int]] = {OBJECTNESS: []}
-    if finds_digits:
+    if config.finds == "digits":
         _peaks(graph, output)
         shapes |= {CLASS_PROBABILITIES: [len(DETECTED_CLASSES)], BOXES: [4], PRINTED: []}
     else:
@@ -100,9 +100,37 @@ def build_detector_graph(config: DetectorConfig, state: State) -> onnx.ModelProt
     )
 
 
+def _network(graph: GraphBuilder, config: DetectorConfig, member: Member, x: str) -> str:
+    """Add `tenfold.model.detector.DetectorNetwork` without its local contrast."""
+    last_stride = 1 if config.finds == "digits" else 2
+    for index, stride in enumerate(((2, 2), (2, last_stride), (1, 1))):
+        x = fine = _convolution(graph, member, f"stem.{index}", x, stride)
+    x = _convolution(graph, member, "down", x, (2, 2))
+    for index, dilation in enumerate(config.dilations):
+        inner = _convolution(graph, member, f"body.{index}.first", x, dilation=dilation)
+        inner = _convolution(graph, member, f"body.{index}.second", inner, relu=False)
+        x = graph.add("Relu", [graph.add("Add", [x, inner])])
+    x = _convolution(graph, member, "up", x, relu=False)
+    x = graph.add(
+        "Resize",
+        [x, "", graph.floats("twice", [1, 1, 2, 2])],
+        mode="nearest",
+        coordinate_transformation_mode="asymmetric",
+        nearest_mode="floor",
+    )
+    skip = _convolution(graph, member, "skip", fine, relu=False)
+    x = graph.add("Relu", [graph.add("Add", [x, skip])])
+    x = _convolution(graph, member, "head", x)
+    output = [
+        graph.floats(f"{member.name}.output.{part}", member.state[f"output.{part}"])
+        for part in ("weight", "bias")
+    ]
+    return graph.add("Conv", [x, *output], kernel_shape=[1, 1])
+
+
 def _convolution(  # noqa: PLR0913 - a convolution
     graph: GraphBuilder,
-    state: State,
+    member: Member,
     name: str,
     x: str,
     stride: Sequence[int] = (1, 1),
@@ -111,10 +139,12 @@ def _convolution(  # noqa: PLR0913 - a convolution
     relu: bool = True,
 ) -> str:
     """Add a `Convolution` with its batch norm folded in."""
-    norm = [state[f"{name}.1.{part}"] for part in ("weight", "bias", "running_mean", "running_var")]
-    weight, bias = fold_batch_norm(state[f"{name}.0.weight"], norm)
+    parts = ("weight", "bias", "running_mean", "running_var")
+    norm = [member.state[f"{name}.1.{part}"] for part in parts]
+    weight, bias = fold_batch_norm(member.state[f"{name}.0.weight"], norm)
     size = weight.shape[-1]
-    inputs = [x, graph.floats(f"{name}.weight", weight), graph.floats(f"{name}.bias", bias)]
+    constant = f"{member.name}.{name}"
+    inputs = [x, graph.halves(f"{constant}.weight", weight), graph.floats(f"{constant}.bias", bias)]
     x = graph.add(
         "Conv",
         inputs,

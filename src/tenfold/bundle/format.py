@@ -59,6 +59,7 @@ class NetworkFacts(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     network: DetectorConfig
+    members: int = Field(default=1, ge=1, description="networks whose outputs are averaged")
     sha256: str = ""
     recipe: str | None = None
     seed: int | None = None

@@ -44,6 +44,12 @@ class GraphBuilder:
         self.constants[name] = numpy_helper.from_array(array, name)
         return name
 
+    def halves(self, name: str, value: npt.ArrayLike) -> str:
+        """Keep a float16 constant, half the bytes, and return the name of its float32 copy."""
+        array = np.ascontiguousarray(value, np.float16)
+        self.constants[name] = numpy_helper.from_array(array, name)
+        return self.add("Cast", [name], to=onnx.TensorProto.FLOAT)
+
     def integers(self, name: str, *values: npt.ArrayLike) -> str:
         """Keep an int64 constant under a name, and return the name."""
         self.constants[name] = numpy_helper.from_array(np.array(values, np.int64), name)

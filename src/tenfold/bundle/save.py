@@ -101,7 +101,8 @@ def add_detector(folder: Path, facts: NetworkFacts, model: bytes) -> None:
     others = [part for part in parts if part and file not in part]
     about = (
         f"`{file}` finds {finds}. Trained by the recipe {facts.recipe}\n"
-        f"with seed {facts.seed} on pictures rendered with the training images."
+        f"with seed {facts.seed} on pictures rendered with the training images. "
+        f"Networks averaged: {facts.members}."
     )
     write_atomically(folder / file, model)
     _write(folder, config, weights, folder, "\n\n".join([*others, about]).strip() + "\n")

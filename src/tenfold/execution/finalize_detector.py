@@ -38,13 +38,14 @@ def finalize_detector(run: Run, config: DetectorConfig) -> DetectorEvaluation:
     recipe = run.recipe
     if config.finds == "cells":
         return _finalize_cells(run, config)
-    arrays = _with_calibrated_objectness(_trained(run), config, run)
-    model = build_detector_graph(config, arrays).SerializeToString()
+    members = [_with_calibrated_objectness(state, config, run) for state in _trained(run)]
+    model = build_detector_graph(config, members).SerializeToString()
     detector = OnnxDetector(model, run.manifest.threads)
     classifier = OnnxClassifier.load(SHIPPED)
     calibration, min_probability = _calibrate(NumberReader(detector, classifier), run)
     facts = DetectorFacts(
         network=config,
+        members=len(members),
         calibration=calibration,
         min_probability=min_probability,
         recipe=recipe.name,
@@ -60,23 +61,26 @@ def finalize_detector(run: Run, config: DetectorConfig) -> DetectorEvaluation:
 def _finalize_cells(run: Run, config: DetectorConfig) -> DetectorEvaluation:
     """Bundle a detector of cells with the shipped networks, and measure them on tables."""
     recipe = run.recipe
-    model = build_detector_graph(config, _trained(run)).SerializeToString()
+    members = _trained(run)
+    model = build_detector_graph(config, members).SerializeToString()
     bundle: Path = run.path / "bundle"
     copy_bundle(SHIPPED, bundle)
-    add_detector(bundle, NetworkFacts(network=config, recipe=recipe.name, seed=recipe.seed), model)
+    facts = NetworkFacts(network=config, members=len(members), recipe=recipe.name, seed=recipe.seed)
+    add_detector(bundle, facts, model)
     cells = OnnxCellDetector(model, run.manifest.threads)
     reader = GridReader(cells, load_number_reader(SHIPPED, run.manifest.threads))
     return evaluate_tables(reader, load_digits(recipe.data.spec, "test"), recipe.fields.test)
 
 
-def _trained(run: Run) -> State:
-    state, _ = load_checkpoint(run.members[0] / "weights.safetensors")
-    return {key: value.numpy() for key, value in state.items()}
+def _trained(run: Run) -> list[State]:
+    """Return the weights of each member."""
+    states = (load_checkpoint(member / "weights.safetensors")[0] for member in run.members)
+    return [{key: value.numpy() for key, value in state.items()} for state in states]
 
 
 def _with_calibrated_objectness(state: State, config: DetectorConfig, run: Run) -> State:
     """Let objectness be the probability that there is an object."""
-    detector = OnnxDetector(build_detector_graph(config, state).SerializeToString())
+    detector = OnnxDetector(build_detector_graph(config, [state]).SerializeToString())
     p, is_object = read_objectness(detector, run.digits()[1], run.recipe.fields.evaluation)
     return calibrate_objectness(state, *fit_calibration(p, is_object))
 
