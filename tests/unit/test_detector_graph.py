@@ -36,6 +36,7 @@ def random_network(config: DetectorConfig, seed: int = 3) -> DetectorNetwork:
                 # A scale by a power of two, so that no bit of a weight is lost.
                 layer.weight.copy_(powers(2.0, layer.weight))
                 layer.running_var.copy_(powers(4.0, layer.bias) - layer.eps)
+        assert network.output.bias is not None
         network.output.bias.zero_()  # some peaks are probable
     return network.eval()
 
