@@ -174,7 +174,7 @@ def test_the_page_is_served_from_memory(tmp_path: Path, monkeypatch: pytest.Monk
         "__init__.py": "secret",
     }.items():
         (tmp_path / name).write_text(content)
-    monkeypatch.setattr(page.page_routes, "__defaults__", (tmp_path,))
+    monkeypatch.setattr(page.page_routes, "__defaults__", (tmp_path, ()))
     client = TestClient(create_app(Settings(token="t")))
     index = client.get("/")
     assert index.text == "<title>draw</title>"
