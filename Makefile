@@ -45,7 +45,7 @@ build: $(VENV)/.dev
 	$(VENV)/bin/python -m build --installer uv
 
 wheel: $(VENV)/.dev
-	$(VENV)/bin/python -m pytest -m network --numprocesses 2 --dist loadfile tests/integration/test_wheel.py tests/integration/test_container.py tests/integration/test_release.py
+	$(VENV)/bin/python -m pytest -m network tests/integration/test_wheel.py tests/integration/test_container.py tests/integration/test_release.py
 
 lock: $(VENV)/.python
 	$(LOCK) --upgrade pyproject.toml $(addprefix --extra ,$(EXTRAS)) --group dev --group docs --output-file requirements/dev.txt
