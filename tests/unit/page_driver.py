@@ -7,6 +7,7 @@ import http.server
 import io
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -66,6 +67,27 @@ def serve(*arguments: object, token: str = "") -> Iterator[str]:
             yield found[0] + "/"
         finally:
             process.terminate()
+
+
+@contextlib.contextmanager
+def serve_forms(*arguments: object, last: str = "") -> Iterator[str]:
+    """Run a command of `tenfold forms` that shows a page; gives the address.
+
+    It ends as by Ctrl-C, without an error, and what it prints ends with `last`.
+    """
+    command = [sys.executable, "-m", "tenfold", "forms", *map(str, arguments), "--port", "0"]
+    environment = os.environ | {"PYTHONPATH": str(Path(tenfold.__file__).parents[1])}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout
+        found = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
+        assert found
+        try:
+            yield found[0]
+        finally:
+            process.send_signal(signal.SIGINT)
+            said, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, process.returncode
+    assert said.endswith(last)
 
 
 @contextlib.contextmanager

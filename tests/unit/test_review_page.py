@@ -1,19 +1,14 @@
 """The page on which fields are reviewed, in a browser."""
 
-import contextlib
-import os
 import re
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from made_review import read_table, write_review, write_table
+from page_driver import serve_forms
 
-import tenfold
 from tenfold.data.folder import load_folder
 from tenfold.forms.review_folder import review_folder
 
@@ -28,24 +23,6 @@ def table(tmp_path: Path) -> Path:
     table = tmp_path / "table.csv"
     write_table(table, write_review(review_folder(table)))
     return table
-
-
-@contextlib.contextmanager
-def reviewing(table: Path) -> Iterator[str]:
-    """Run `tenfold forms review`; gives the address. It ends as by Ctrl-C."""
-    command = [sys.executable, "-m", "tenfold", "forms", "review", str(table), "--port", "0"]
-    environment = os.environ | {"PYTHONPATH": str(Path(tenfold.__file__).parents[1])}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        assert process.stdout
-        found = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
-        assert found
-        try:
-            yield found[0]
-        finally:
-            process.send_signal(signal.SIGINT)
-            said, _ = process.communicate(timeout=60)
-    assert process.returncode == 0
-    assert said.endswith(f"{table}\n")
 
 
 def open_page(browser: Any, address: str, name: str, **options: Any) -> Any:
@@ -78,7 +55,7 @@ def wait_for(tab: Any, reviewed: int) -> None:
 
 
 def test_the_keyboard_alone_is_enough(browser: Any, table: Path) -> None:
-    with reviewing(table) as address:
+    with serve_forms("review", table, last=f"{table}\n") as address:
         tab = open_page(browser, address, "Ann")
         assert tab.locator("#place").inner_text() == "scan-0.png: total"
         press(tab, "5", "Enter")  # 40: the cursor is before the 4
@@ -111,7 +88,7 @@ def test_the_keyboard_alone_is_enough(browser: Any, table: Path) -> None:
 
 
 def test_two_people_lose_nothing(browser: Any, table: Path) -> None:
-    with reviewing(table) as address:
+    with serve_forms("review", table, last=f"{table}\n") as address:
         tabs = [open_page(browser, address, name) for name in ("Ann", "Bob")]
         places = [tab.locator("#place").inner_text() for tab in tabs]
         assert places[0] != places[1]
@@ -128,7 +105,7 @@ def test_two_people_lose_nothing(browser: Any, table: Path) -> None:
 
 
 def test_a_review_goes_on_after_a_restart(browser: Any, table: Path) -> None:
-    with reviewing(table) as address:
+    with serve_forms("review", table, last=f"{table}\n") as address:
         tab = open_page(browser, address, "Ann")
         press(tab, "5", "Enter", "Enter")
         wait_for(tab, 2)
@@ -136,7 +113,7 @@ def test_a_review_goes_on_after_a_restart(browser: Any, table: Path) -> None:
     tab.wait_for_selector("#error:not([hidden])")
     assert "still running" in tab.locator("#error").inner_text()
     assert tab.locator("#place").inner_text() == "scan-2.png: total"
-    with reviewing(table) as address:
+    with serve_forms("review", table, last=f"{table}\n") as address:
         tab = open_page(browser, address, "Ann")
         assert tab.locator("#place").inner_text() == "scan-2.png: total"
         tab.reload()  # the browser knows the name
@@ -146,7 +123,7 @@ def test_a_review_goes_on_after_a_restart(browser: Any, table: Path) -> None:
 
 
 def test_accepted_fields_are_sampled(browser: Any, table: Path) -> None:
-    with reviewing(table) as address:
+    with serve_forms("review", table, last=f"{table}\n") as address:
         tab = open_page(browser, address, "Ann")
         enter(tab, FIELDS)
         tab.wait_for_selector("#done")
@@ -165,7 +142,7 @@ def test_accepted_fields_are_sampled(browser: Any, table: Path) -> None:
 @pytest.mark.parametrize("width", [1200, 380])
 def test_accessibility(browser: Any, table: Path, axe: str, scheme: str, width: int) -> None:
     options = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
-    with reviewing(table) as address:
+    with serve_forms("review", table, last=f"{table}\n") as address:
         fresh = browser.new_context(bypass_csp=True, **options).new_page()
         fresh.goto(address)
         tab = open_page(browser, address, "Ann", bypass_csp=True, **options)

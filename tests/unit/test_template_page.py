@@ -1,20 +1,13 @@
 """The page on which the fields of a form are drawn, in a browser."""
 
-import contextlib
-import os
-import re
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from page_driver import serve_forms
 from PIL import Image
 
-import tenfold
 from tenfold.forms.template import FormField, load_template
 
 pytestmark = pytest.mark.browser
@@ -41,22 +34,6 @@ def blank(tmp_path: Path) -> Path:
     first.paste(0, (40, 60, 168, 76))
     first.save(path, save_all=True, append_images=[second])
     return path
-
-
-@contextlib.contextmanager
-def serving(*arguments: object) -> Iterator[str]:
-    """Run `tenfold forms new`; gives the address. It ends as by Ctrl-C."""
-    command = [sys.executable, "-m", "tenfold", "forms", "new", *map(str, arguments), "--port", "0"]
-    environment = os.environ | {"PYTHONPATH": str(Path(tenfold.__file__).parents[1])}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        assert process.stdout
-        found = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
-        assert found
-        try:
-            yield found[0]
-        finally:
-            process.send_signal(signal.SIGINT)
-    assert process.returncode == 0, process.returncode
 
 
 @dataclass
@@ -106,7 +83,7 @@ def fields(path: Path) -> tuple[FormField, ...]:
 
 def test_fields_are_drawn_moved_and_resized(browser: Any, blank: Path) -> None:
     out = blank.with_name("form.toml")
-    with serving(blank, "--out", out) as address:
+    with serve_forms("new", blank, "--out", out) as address:
         editor = open_page(browser, address)
         editor.drag((20, 30), (84, 38))
         editor.tab.keyboard.type("student_id")
@@ -129,7 +106,7 @@ def test_fields_are_drawn_moved_and_resized(browser: Any, blank: Path) -> None:
 
 def test_the_keyboard_alone_is_enough(browser: Any, blank: Path) -> None:
     out = blank.with_name("form.toml")
-    with serving(blank, "--out", out) as address:
+    with serve_forms("new", blank, "--out", out) as address:
         editor = open_page(browser, address)
         press = editor.tab.keyboard.press
         editor.tab.focus("#add")
@@ -161,7 +138,7 @@ def test_the_keyboard_alone_is_enough(browser: Any, blank: Path) -> None:
 
 
 def test_changes_are_undone_and_done_again(browser: Any, blank: Path) -> None:
-    with serving(blank, "--out", blank.with_name("form.toml")) as address:
+    with serve_forms("new", blank, "--out", blank.with_name("form.toml")) as address:
         editor = open_page(browser, address)
         tab = editor.tab
         editor.drag((20, 30), (84, 38))
@@ -187,7 +164,7 @@ def test_changes_are_undone_and_done_again(browser: Any, blank: Path) -> None:
 
 def test_what_is_wrong_is_said_beside_it(browser: Any, blank: Path) -> None:
     out = blank.with_name("form.toml")
-    with serving(blank, "--out", out) as address:
+    with serve_forms("new", blank, "--out", out) as address:
         editor = open_page(browser, address)
         tab = editor.tab
         tab.click("#save")
@@ -225,7 +202,7 @@ def test_a_template_is_edited_with_what_the_page_does_not_show(browser: Any, bla
         '[[fields]]\nname = "id"\npage = 2\nbox = [20, 30, 64, 8]\nkind = "digits"\nlength = 8\n'
         'values = ["1", "2"]\n'
     )
-    with serving(blank, "--out", out, "--edit") as address:
+    with serve_forms("new", blank, "--out", out, "--edit") as address:
         editor = open_page(browser, address)
         editor.tab.click("#fields button")
         assert editor.tab.locator("#page").inner_text() == "Page 2 of 2"
@@ -240,7 +217,7 @@ def test_a_template_is_edited_with_what_the_page_does_not_show(browser: Any, bla
 
 
 def test_on_a_phone_a_finger_draws_when_it_is_to(browser: Any, blank: Path) -> None:
-    with serving(blank, "--out", blank.with_name("form.toml")) as address:
+    with serve_forms("new", blank, "--out", blank.with_name("form.toml")) as address:
         editor = open_page(browser, address, viewport=PHONE, has_touch=True)
         points = [*editor.at(20, 30), *editor.at(84, 50)]
         editor.tab.evaluate(TOUCH, points)
@@ -257,7 +234,7 @@ def test_on_a_phone_a_finger_draws_when_it_is_to(browser: Any, blank: Path) -> N
 def test_accessibility(
     browser: Any, blank: Path, axe: str, scheme: str, size: dict[str, int]
 ) -> None:
-    with serving(blank, "--out", blank.with_name("form.toml")) as address:
+    with serve_forms("new", blank, "--out", blank.with_name("form.toml")) as address:
         options = {"viewport": size, "color_scheme": scheme, "bypass_csp": True}
         tab = open_page(browser, address, **options).tab
         tab.evaluate(axe)
