@@ -93,6 +93,17 @@ def test_a_marker_may_be_missing() -> None:
     assert is_in_place(Registrar(template).register(scanned(page)), template, 1)
 
 
+@pytest.mark.parametrize("cut_mm", [1.0, 3.0, 6.0])
+def test_the_ground_beside_a_page_is_no_print(blank: Path, cut_mm: float) -> None:
+    template = two_pages("blank", blank)
+    page = draw_page(template, 1, 5.0)
+    page[:, -round(5.0 * cut_mm) :] = 0
+    picture = cv2.copyMakeBorder(page, 60, 60, 60, 60, cv2.BORDER_CONSTANT, value=[0])
+    found = Registrar(template).register(np.asarray(picture, np.uint8))
+    assert is_in_place(found, template, 1)
+    assert found.similarity > 0.9
+
+
 def other_form(registration: Registration) -> Template:
     template = two_pages(registration)
     fields = [

@@ -134,11 +134,15 @@ def _corners_of_fields(template: Template, number: int) -> Points:
 def foreground(grey: Grey) -> Floats:
     """Return how much darker than the paper around it each pixel is, 0 … 1, a little blurred.
 
+    Along the edges, half of `PAPER_MM` wide, it is 0: the ground beside a page is no print.
+
     Args:
         grey: uint8[h, w] at `COMPARED_PX_PER_MM`.
     """
     kernel = np.ones((round(PAPER_MM * COMPARED_PX_PER_MM / 2) * 2 + 1,) * 2, np.uint8)
-    paper = cv2.morphologyEx(grey, cv2.MORPH_CLOSE, kernel)
+    paper = cv2.morphologyEx(
+        grey, cv2.MORPH_CLOSE, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=[0]
+    )
     return _blurred(np.asarray(cv2.subtract(paper, grey), np.uint8))
 
 
