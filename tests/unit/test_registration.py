@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from drawn_forms import box_px, draw_page, scanned
+from drawn_forms import Grey, box_px, draw_page, scanned
 
 from tenfold.errors import DataError, TemplateError
 from tenfold.forms.registration import RegisteredPage, Registrar
@@ -75,15 +75,30 @@ def test_the_blank_form_says_where_a_page_is(blank: Path, degrees: float, scale:
     assert is_in_place(found, template, 2)
 
 
-def test_a_photograph_is_straightened() -> None:
-    template = two_pages("marks")
-    page = draw_page(template, 1, 6.0)
+def photographed(page: Grey, ground: int) -> Grey:
+    """The page from the side, on a ground: its left edge leans to the right."""
     h, w = page.shape
     corners = np.array([(0, 0), (w, 0), (w, h), (0, h)], np.float32)
     seen = np.array([(220, 160), (1180, 90), (1330, 1610), (90, 1700)], np.float32)
     camera = cv2.getPerspectiveTransform(corners, seen)
-    picture = cv2.warpPerspective(page, camera, (1400, 1800), borderValue=120)
-    assert is_in_place(Registrar(template).register(np.asarray(picture, np.uint8)), template, 1)
+    return np.asarray(cv2.warpPerspective(page, camera, (1400, 1800), borderValue=[ground]), "u1")
+
+
+@pytest.mark.parametrize("ground", [10, 120, 255])
+def test_a_photograph_is_straightened(ground: int) -> None:
+    template = two_pages("marks")
+    picture = photographed(draw_page(template, 1, 6.0), ground)
+    assert is_in_place(Registrar(template).register(picture), template, 1)
+
+
+@pytest.mark.parametrize("from_square_mm", [0.3, -1.5])
+def test_a_square_at_the_edge_of_a_shadow_is_found(from_square_mm: float) -> None:
+    template = two_pages("marks")
+    page = draw_page(template, 1, 6.0)
+    edge = round(6.0 * (template.mark_inset_mm + template.mark_size_mm / 2 + from_square_mm))
+    page[:, :edge] //= 2
+    picture = photographed(page, 60)
+    assert is_in_place(Registrar(template).register(picture), template, 1)
 
 
 def test_a_marker_may_be_missing() -> None:

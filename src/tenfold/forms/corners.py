@@ -1,6 +1,7 @@
 """Four black squares or ArUco markers in the corners of a page, and the homography they give."""
 
 import itertools
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -22,9 +23,7 @@ class CornerConfig:
 
     Attributes:
         long_side_px: a larger picture is looked at in this size.
-        threshold_block: side of the neighbourhood whose mean a dark pixel is below, in sides of a
-            square if the page fills the picture.
-        threshold_offset: in grey levels; by so much it is below.
+        min_darkness: of a square below the paper around it, in grey levels.
         side_range: of a square, in units of what it has if the page fills the picture.
         min_filling: of the least rectangle around a square, the share that is dark.
         max_elongation: longer over shorter side.
@@ -37,8 +36,7 @@ class CornerConfig:
     """
 
     long_side_px: int = 2000
-    threshold_block: float = 3.0
-    threshold_offset: float = 25.0
+    min_darkness: float = 25.0
     side_range: tuple[float, float] = (0.35, 1.3)
     min_filling: float = 0.8
     max_elongation: float = 1.5
@@ -68,17 +66,12 @@ def find_squares(grey: Grey, expected_px: float, config: CornerConfig = CornerCo
     Returns:
         float32[n, 4, 2]: the corners of each.
     """
-    block = max(3, int(expected_px * config.threshold_block)) | 1
-    dark = cv2.adaptiveThreshold(
-        cv2.GaussianBlur(grey, (3, 3), 0),
-        255,
-        cv2.ADAPTIVE_THRESH_MEAN_C,
-        cv2.THRESH_BINARY_INV,
-        block,
-        config.threshold_offset,
-    )
-    contours, _ = cv2.findContours(dark, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     least, largest = (factor * expected_px for factor in config.side_range)
+    # What is darker than everything around it and no larger: no shadow, and no desk beside it.
+    kernel = np.ones((math.ceil(largest) + 1,) * 2, np.uint8)
+    darkness = cv2.morphologyEx(cv2.GaussianBlur(grey, (3, 3), 0), cv2.MORPH_BLACKHAT, kernel)
+    dark = np.where(darkness > config.min_darkness, np.uint8(255), np.uint8(0))
+    contours, _ = cv2.findContours(dark, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
     squares = []
     for contour in contours:
         if not least**2 <= cv2.contourArea(contour) <= largest**2:
