@@ -30,9 +30,14 @@ def centred(boxes: list[tuple[int, ...]]) -> np.ndarray:
     return corners
 
 
+def different(boxes: list[tuple[int, ...]]) -> np.ndarray:
+    """Return a class of its own for each box."""
+    return np.arange(len(boxes))
+
+
 @given(boxes_of_pixels)
 def test_boxes_exclude_each_other_by_their_overlap(boxes: list[tuple[int, ...]]) -> None:
-    found = exclusions(centred(boxes), ONLY_OVERLAP)
+    found = exclusions(centred(boxes), different(boxes), ONLY_OVERLAP)
     for i, a in enumerate(boxes):
         for j, b in enumerate(boxes):
             if i != j and abs(overlap := counted_overlap(a, b) - 0.5) > 1e-6:
@@ -45,8 +50,8 @@ def test_what_stays_excludes_nothing_that_stays_and_everything_that_goes(
     boxes: list[tuple[int, ...]], random: np.random.Generator
 ) -> None:
     objectness = np.array([random.random() for _ in boxes], np.float32)
-    kept = suppress(objectness, centred(boxes), ONLY_OVERLAP)
-    excluded = exclusions(centred(boxes), ONLY_OVERLAP)
+    kept = suppress(objectness, centred(boxes), different(boxes), ONLY_OVERLAP)
+    excluded = exclusions(centred(boxes), different(boxes), ONLY_OVERLAP)
     assert not excluded[np.ix_(kept, kept)].any()
     assert (np.diff(objectness[kept]) <= 0).all()
     for gone in set(range(len(boxes))) - set(kept.tolist()):
@@ -58,7 +63,7 @@ def test_what_stays_excludes_nothing_that_stays_and_everything_that_goes(
 def test_two_centres_that_are_near_are_one_digit(apart: float, kept: list[int]) -> None:
     """A narrow stroke inside a wide digit's box overlaps little of it."""
     boxes = np.array([[20, 20, 8, 26], [20 + apart, 20, 20, 30]], np.float32)
-    assert suppress(np.array([0.8, 0.9], np.float32), boxes).tolist() == kept
+    assert suppress(np.array([0.8, 0.9], np.float32), boxes, np.array([1, 2])).tolist() == kept
 
 
 @pytest.mark.parametrize(
@@ -71,9 +76,19 @@ def test_two_centres_that_are_near_are_one_digit(apart: float, kept: list[int]) 
 )
 def test_a_part_of_a_digit_is_no_digit(inner: tuple[int, ...], kept: list[int]) -> None:
     boxes = np.array([[22, 20, 28, 40], inner], np.float32)
-    assert suppress(np.array([0.9, 0.8], np.float32), boxes).tolist() == kept
+    assert suppress(np.array([0.9, 0.8], np.float32), boxes, np.array([9, 1])).tolist() == kept
+
+
+@pytest.mark.parametrize(("classes", "kept"), [([5, 5], [0]), ([5, 3], [1, 0])])
+def test_half_of_a_wide_digit_is_no_digit_of_its_own(classes: list[int], kept: list[int]) -> None:
+    """The half is nearer to the preferred size, but the whole is as certain."""
+    boxes = np.array([[30, 20, 56, 40], [18, 21, 30, 36]], np.float32)
+    rank, certainty = np.array([[0.7, 0.9], [0.9, 0.9]], np.float32)
+    found = suppress(rank, boxes, np.array(classes), objectness=certainty)
+    assert found.tolist() == kept
 
 
 def test_nothing_is_suppressed_of_nothing() -> None:
-    assert suppress(np.zeros(0, np.float32), np.zeros((0, 4), np.float32)).shape == (0,)
-    assert exclusions(np.zeros((0, 4), np.float32), ONLY_OVERLAP).shape == (0, 0)
+    nothing, no_boxes, no_classes = np.zeros(0, np.float32), np.zeros((0, 4), np.float32), different([])
+    assert suppress(nothing, no_boxes, no_classes).shape == (0,)
+    assert exclusions(no_boxes, no_classes, ONLY_OVERLAP).shape == (0, 0)

@@ -81,7 +81,8 @@ def detect_digits(
         looks += last
     found = _joined(looks)
     ranks = np.concatenate([look.rank for look in looks])
-    return found.of(suppress(ranks, found.boxes, config.merging, found.objectness))
+    classes = found.classes.argmax(axis=1)
+    return found.of(suppress(ranks, found.boxes, classes, config.merging, found.objectness))
 
 
 def scales(shape: tuple[int, ...], config: PyramidConfig) -> Iterator[float]:

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
+Classes = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,9 @@ class SuppressionConfig:
         min_distance_of_height: the same along the line, as a share of the smaller height: a 1 may
             be narrower than the error of its place.
         max_inside: of the area of a part, the share that lies inside the whole.
-        part_height: a part is lower than this share of the whole's height. So the loop of a 9 is
-            no 0, and a 1 that stands in the box of a slanted 7 is a 1.
+        part_height: a part is lower than this share of the whole's height, or has its class. So
+            the loop of a 9 is no 0, half of a wide 5 is no 5 of its own, and a 1 that stands in the
+            box of a slanted 7 is a 1.
     """
 
     max_overlap: float = 0.5
@@ -33,6 +35,7 @@ class SuppressionConfig:
 def suppress(
     rank: Floats,
     boxes: Floats,
+    classes: Classes,
     config: SuppressionConfig = SuppressionConfig(),
     objectness: Floats | None = None,
 ) -> npt.NDArray[np.intp]:
@@ -42,6 +45,7 @@ def suppress(
         rank: float32[n]; of detections of one object the highest stays, but no part of a whole
             that is at least as certain.
         boxes: float32[n, 4]: centre x, centre y, width, height.
+        classes: int64[n], the most probable class of each.
         config: thresholds.
         objectness: float32[n], how certain they are, if that is not their rank.
     """
@@ -50,8 +54,8 @@ def suppress(
     kept: list[int] = []
     while len(order) > 1:
         best, order = int(order[0]), order[1:]
-        same, part = _compare(boxes[best], boxes[order], config)
-        whole = part & (boxes[order, 3] > boxes[best, 3])
+        same, part = _compare(boxes[best], boxes[order], classes[order] == classes[best], config)
+        whole = part & (boxes[order, 2:].prod(axis=1) > boxes[best, 2:].prod())
         if (whole & (certainty[order] >= certainty[best])).any():
             continue
         kept.append(best)
@@ -59,16 +63,22 @@ def suppress(
     return np.array([*kept, *order], np.intp)
 
 
-def exclusions(boxes: Floats, config: SuppressionConfig) -> npt.NDArray[np.bool_]:
-    """Return which of n detections are of one object: bool[n, n], false on the diagonal."""
+def exclusions(
+    boxes: Floats, classes: Classes, config: SuppressionConfig
+) -> npt.NDArray[np.bool_]:
+    """Return which of n detections are of one object: bool[n, n], false on the diagonal.
+
+    See `suppress`.
+    """
     same = np.zeros((len(boxes), len(boxes)), bool)
     for k in range(len(boxes) - 1):
-        same[k, k + 1 :], _ = _compare(boxes[k], boxes[k + 1 :], config)
+        one_class = classes[k + 1 :] == classes[k]
+        same[k, k + 1 :], _ = _compare(boxes[k], boxes[k + 1 :], one_class, config)
     return same | same.T
 
 
 def _compare(
-    box: Floats, others: Floats, config: SuppressionConfig
+    box: Floats, others: Floats, one_class: npt.NDArray[np.bool_], config: SuppressionConfig
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """Return which of `others` [n, 4] show the same object as `box`, and which a part or whole."""
     distance = np.abs(others[:, :2] - box[:2])
@@ -83,5 +93,5 @@ def _compare(
     near_x = distance[:, 0] < least
     near_y = distance[:, 1] < config.min_distance[1] * larger[:, 1]
     inside = shared > config.max_inside * np.minimum(areas, area)
-    part = inside & (smaller[:, 1] < config.part_height * larger[:, 1])
+    part = inside & (one_class | (smaller[:, 1] < config.part_height * larger[:, 1]))
     return overlap | (near_x & near_y) | part, part

@@ -29,12 +29,12 @@ def match(output_chw: torch.Tensor, field: Field) -> tuple[int, int]:
     """Return how many objects of a field were found, with their class, and what else was."""
     found = peaks(output_chw, MAX_PEAKS)
     boxes, objectness = found.boxes.numpy(), found.objectness.numpy()
-    kept = suppress(objectness, boxes)
+    classes = found.classes.numpy().argmax(axis=1)
+    kept = suppress(objectness, boxes, classes)
     kept = kept[objectness[kept] >= MIN_OBJECTNESS]
-    classes = found.classes.numpy().argmax(1)[kept]
     matches = match_boxes(boxes[kept], field.labels)
     is_object = matches >= 0
-    hits = int((classes[is_object] == field.labels[matches[is_object], 0]).sum())
+    hits = int((classes[kept][is_object] == field.labels[matches[is_object], 0]).sum())
     return hits, len(kept) - hits
 
 

@@ -6,7 +6,7 @@
 
 import { connectedComponents } from "./components.js";
 import { cropped, dilated, emptyMask, plane } from "./image.js";
-import { rint } from "./numbers.js";
+import { argmax, rint } from "./numbers.js";
 import { resized } from "./resize.js";
 import { suppress } from "./suppression.js";
 
@@ -16,7 +16,7 @@ export const CLASSES = "0123456789.-/:";
 export const DIGITS = 10; // the first classes; the others are marks
 
 /** Whether a detection is a mark: a point, a minus sign and the like. */
-export const isMark = ({ classes }) => classes.indexOf(max(...classes)) >= DIGITS;
+export const isMark = ({ classes }) => argmax(classes) >= DIGITS;
 
 /** Find digits and marks in a plane of bytes, the most certain first; each is given once.
  *

@@ -16,7 +16,7 @@ export const CONFIG = {
 
 /** Yield {text, cost, members}: the ways to read detections, by their cost -log p. */
 export function* hypotheses(row, config) {
-  const excluded = row.map((a) => row.map((b) => a !== b && same(a.box, b.box, config)));
+  const excluded = row.map((a) => row.map((b) => a !== b && same(a, b, config)));
   const choices = regions(row, excluded).map((region) => choicesOf(row, region, excluded));
   for (const [cost, places] of cheapest(choices.map((list) => list.map((choice) => choice.cost)))) {
     const chosen = places.map((place, i) => choices[i][place]);

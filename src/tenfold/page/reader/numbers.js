@@ -12,6 +12,9 @@ export function largest(values) {
   return most;
 }
 
+/** The place of the first largest value. */
+export const argmax = (values) => values.indexOf(largest(values));
+
 /** The first place at which the running sum reaches `share` of the whole. */
 export function place(counts, share) {
   let total = 0;

@@ -3,9 +3,8 @@
 import { downscale } from "./foreground.js";
 import { readGrid } from "./grid.js";
 import { readNumbers } from "./number-reader.js";
+import { argmax } from "./numbers.js";
 import { readSingle, scaleBox } from "./single-digit.js";
-
-const { max } = Math;
 
 const MIDDLE_GREY = 127;
 const SMALL_SIDE_PX = 256;
@@ -35,7 +34,7 @@ async function readWithoutCells(picture, layout, networks, model) {
   if (found.length !== 1 || numbers.some(({ accepted }) => accepted)) return numbers;
   // Nothing else is there, so the classifier may judge the picture.
   const [single] = await readOne();
-  const digit = String(found[0].classes.indexOf(max(...found[0].classes)));
+  const digit = String(argmax(found[0].classes));
   return single?.accepted && single.text === digit ? [single] : numbers;
 }
 
