@@ -31,6 +31,6 @@ class RoiHeadConfig(BaseModel):
 
     crop_px: int = Field(default=32, ge=8, le=128, multiple_of=8, description="side of a crop")
     filters: tuple[Filters, Filters, Filters] = Field(
-        default=(16, 32, 64), description="at 1/2, 1/4 and 1/8 of the crop's side"
+        default=(24, 48, 64), description="at 1/2, 1/4 and 1/8 of the crop's side"
     )
     dropout: float = Field(default=0.2, ge=0, lt=1, description="before the output")
