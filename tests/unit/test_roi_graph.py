@@ -40,7 +40,9 @@ def head() -> RoiHead:
     generator = torch.Generator().manual_seed(5)
     network = RoiHead(CONFIG).initialise(generator).eval()
     with torch.no_grad():
-        network.output.weight.add_(0.3 * torch.randn(network.output.weight.shape, generator=generator))
+        network.output.weight.add_(
+            0.3 * torch.randn(network.output.weight.shape, generator=generator)
+        )
         for layer in network.modules():
             if isinstance(layer, torch.nn.BatchNorm2d):
                 layer.running_var.fill_(1 - layer.eps)  # type: ignore[union-attr]
@@ -66,7 +68,9 @@ def candidates_of(found: Detections, pixels: npt.NDArray[np.uint8]) -> npt.NDArr
         "classes": found.classes,
         "boxes": found.boxes,
     }
-    candidates: npt.NDArray[np.float32] = session(build_candidate_graph(CONFIG)).run(None, inputs)[0]
+    candidates: npt.NDArray[np.float32] = session(build_candidate_graph(CONFIG)).run(None, inputs)[
+        0
+    ]
     return candidates
 
 
@@ -139,7 +143,7 @@ def test_a_head_replaces_the_one_before(detector: onnx.ModelProto, head: RoiHead
 
 
 def test_crops_of_a_candidate() -> None:
-    """Squares of 1.4 and of 3.5 times the longer side; beyond the edge its last pixel is repeated."""
+    """Squares of 1.4 and 3.5 times the longer side; beyond the edge its last pixel is repeated."""
     pixels = np.full((60, 80), 200, np.uint8)
     pixels[20:40, 30:40] = 50  # the box
     pixels[:, 70:] = 100  # reaches beyond the right edge

@@ -109,12 +109,13 @@ def test_a_batch_can_be_learned(tiny_digits: Digits) -> None:
         "ema.decay": 0.5,
     }
     recipe = load_recipe("roi-head").changed(values)
-    assert recipe.roi_head is not None
-    task = roi_head_task(recipe, recipe.roi_head, 0, tiny_digits, tiny_digits)
+    task = roi_head_task(recipe, 0, tiny_digits, tiny_digits)
     assert task.measure is not None
     assert set(task.measure(task.network.eval()).metrics) == {"loss", "right"}
     candidates, labels = batch = task.batches.at(0)
-    trainer = Trainer(dataclasses.replace(task, batches=SameBatch(batch)), recipe.training, recipe.ema)
+    trainer = Trainer(
+        dataclasses.replace(task, batches=SameBatch(batch)), recipe.training, recipe.ema
+    )
     before = measure(trainer.evaluated_network(), candidates, labels).metrics["loss"]
     for _ in range(60):
         trainer.step()

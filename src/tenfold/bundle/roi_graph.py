@@ -131,9 +131,7 @@ def _longer_side(graph: GraphBuilder, boxes: str, axis: int) -> str:
     return graph.add("Max", [longer, graph.floats(f"{HEAD}min_side", MIN_SIDE_PX)])
 
 
-def _crops(
-    graph: GraphBuilder, config: RoiHeadConfig, boxes: str, longer: str, image: str
-) -> str:
+def _crops(graph: GraphBuilder, config: RoiHeadConfig, boxes: str, longer: str, image: str) -> str:
     """Cut out candidates and their surroundings: [m, 2, c, c]."""
     margin = round(max(CROP_SCALES) / 2 * MAX_SIDE_PX)
     pixels = graph.add("Cast", [PIXELS], to=TensorProto.FLOAT)
@@ -193,7 +191,9 @@ def _head(
         inner = convolution(graph, member, f"body.{index + 1}.first", x)
         inner = convolution(graph, member, f"body.{index + 1}.second", inner, relu=False)
         x = graph.add("Relu", [graph.add("Add", [x, inner])])
-    x = graph.add("Concat", [graph.add("Flatten", [x]), _features(graph, candidates, longer)], axis=1)
+    x = graph.add(
+        "Concat", [graph.add("Flatten", [x]), _features(graph, candidates, longer)], axis=1
+    )
     weight = graph.halves(f"{HEAD}output.weight", state["output.weight"])
     bias = graph.floats(f"{HEAD}output.bias", state["output.bias"])
     return graph.add("Softmax", [graph.add("Gemm", [x, weight, bias], transB=1)], axis=1)

@@ -107,8 +107,8 @@ def add_detector(folder: Path, facts: NetworkFacts, model: bytes) -> None:
     )
     if isinstance(facts, DetectorFacts) and (head := facts.roi_head):
         about += (
-            f"\nAn RoI head, trained by the recipe {head.recipe} with seed {head.seed}, judges each "
-            "detection."
+            f"\nAn RoI head, trained by the recipe {head.recipe} with seed {head.seed}, "
+            "judges each detection."
         )
     write_atomically(folder / file, model)
     _write(folder, config, weights, folder, "\n\n".join([*others, about]).strip() + "\n")

@@ -1,4 +1,4 @@
-"""Finalizing a run that trained a detector or its RoI head: its bundle, calibration and evaluation."""
+"""Finalizing a run that trained a detector or its RoI head: bundle, calibration, evaluation."""
 
 from pathlib import Path
 

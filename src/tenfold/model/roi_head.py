@@ -15,7 +15,6 @@ from typing import Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - the name every PyTorch reader expects
 
 from tenfold.data.characters import DETECTED_CLASSES
 from tenfold.model.detector import Convolution, ResidualBlock

@@ -1,4 +1,4 @@
-"""The task of a recipe with a `[roi_head]` table: judge what a detector finds in rendered fields."""
+"""The task of a recipe with a `[roi_head]` table: judge a detector's findings in rendered fields."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -150,7 +150,6 @@ def measure(network: TrainableNetwork, candidates: Tensor, labels: Tensor) -> Me
 
 def roi_head_task(
     recipe: Recipe,
-    settings: RoiHeadRecipe,
     member: int,
     training: Digits,
     monitored: Digits,
@@ -159,16 +158,16 @@ def roi_head_task(
     """Return what an RoI head is trained on.
 
     Args:
-        recipe: schedule and seed.
-        settings: its `[roi_head]` table.
+        recipe: detector, head, schedule and seed.
         member: its number, from 0; with the recipe's seed it decides everything random.
         training: digits that the training fields are written with.
         monitored: digits of the fields that evaluations measure.
         device: where it is trained.
 
     Raises:
-        BundleError: the bundle in the table is damaged.
+        BundleError: the bundle with the detector is damaged.
     """
+    settings = recipe.roi_head or RoiHeadRecipe()
     seed = derive_seed(recipe.seed, "member", member)
     _, _, detector = find_detector(settings.bundle)
     config = settings.network

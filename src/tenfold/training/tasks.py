@@ -37,7 +37,7 @@ def recipe_task(
         device: where it is trained.
     """
     if recipe.roi_head is not None:
-        return roi_head_task(recipe, recipe.roi_head, member, training, monitored, device)
+        return roi_head_task(recipe, member, training, monitored, device)
     if recipe.detector is None:
         return digit_task(recipe, member, training, monitored, device)
     if recipe.detector.finds == "cells":
