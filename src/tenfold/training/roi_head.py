@@ -1,4 +1,4 @@
-"""The task of a recipe with a `[roi_head]` table: judge a detector's findings in rendered fields."""
+"""The task of a recipe with a `[roi_head]` table: judge what a detector finds in fields."""
 
 from collections.abc import Sequence
 from functools import partial
