@@ -43,7 +43,8 @@ def found_at(*boxes: tuple[float, float, float, float]) -> Detections:
 def test_overlap_of_widened_boxes() -> None:
     # 10 × 17 widened to 13 × 20; moved by 6.5, half of the width is shared: 130 of 390.
     boxes = np.array([[50, 50, 10, 17], [56.5, 50, 10, 17], [90, 50, 10, 17]], np.float32)
-    expected = [[1, 130 / 390, 0], [130 / 390, 1, 0], [0, 0, 1]]
+    third = 130 / 390
+    expected = np.array([[1, third, 0], [third, 1, 0], [0, 0, 1]])
     np.testing.assert_allclose(overlaps(boxes, boxes), expected, atol=1e-6)
 
 

@@ -142,7 +142,7 @@ def measure(network: TrainableNetwork, candidates: Tensor, labels: Tensor) -> Me
     """Measure the mean loss of candidates, and how many are judged right."""
     learned = labels != NOT_LEARNED
     with torch.inference_mode():
-        logits = torch.cat([network(part) for part in candidates.split(500)])[learned]
+        logits = torch.cat([network(part) for part in torch.split(candidates, 500)])[learned]
     loss = float(F.cross_entropy(logits, labels[learned]))
     right = float((logits.argmax(dim=1) == labels[learned]).float().mean())
     return Measurement({"loss": loss, "right": right})
