@@ -16,7 +16,13 @@ def write_review(folder: Path, count: int = 6) -> list[FieldReading]:
     readings = []
     for place in range(count):
         document = f"scan-{place}.png"
-        make = partial(FieldReading, document=document, review=True, crop=f"crops/{place}.png")
+        make = partial(
+            FieldReading,
+            document=document,
+            review=True,
+            picture=f"crops/{place}.png",
+            crop=(10, 30, 200, 60),
+        )
         readings += [
             make(
                 field="total",
@@ -24,7 +30,7 @@ def write_review(folder: Path, count: int = 6) -> list[FieldReading]:
                 value=f"{40 + place}",
                 probability=0.4 + place / 100,
                 alternatives=(f"{10 + place}", f"{90 + place}"),
-                digits=f"crops/{place}.digits.png",
+                digits=(50, 0, 56, 28),
             ),
             make(field="id", value="123", probability=0.7, rules="luhn"),
             make(field="late", kind="mark", value="true", probability=0.8),
@@ -32,11 +38,12 @@ def write_review(folder: Path, count: int = 6) -> list[FieldReading]:
         ]
         crop = np.full((60, 200), 250, np.uint8)
         cv2.putText(crop, f"{40 + place}", (30, 45), cv2.FONT_HERSHEY_SIMPLEX, 1.4, 20, 3)
-        cv2.imwrite(str(folder / "crops" / f"{place}.png"), crop)
         strip = np.zeros((28, 56), np.uint8)
         for at, digit in enumerate(f"{40 + place}"):
             cv2.putText(strip, digit, (5 + 28 * at, 23), cv2.FONT_HERSHEY_SIMPLEX, 0.8, 255, 2)
-        cv2.imwrite(str(folder / "crops" / f"{place}.digits.png"), strip)
+        picture = np.full((100, 220), 128, np.uint8)
+        picture[30:90, 10:210], picture[:28, 50:106] = crop, strip
+        cv2.imwrite(str(folder / "crops" / f"{place}.png"), picture)
     lines = [reading.model_dump_json() + "\n" for reading in readings]
     (folder / "fields.jsonl").write_text("".join(lines))
     return readings

@@ -7,10 +7,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from drawn_forms import draw_page, scanned, write_values
+from drawn_forms import DRAWN_PX_PER_MM, box_px, draw_page, scanned, write_values
 from typer.testing import CliRunner
 
 from tenfold.cli import app
+from tenfold.forms.field_reader import FieldReaderConfig
 from tenfold.forms.template import load_template
 
 FORM = """\
@@ -112,11 +113,19 @@ def test_what_was_written_is_read(folder: Path) -> None:
     lines = (folder / "table.csv.review/fields.jsonl").read_text().splitlines()
     fields = [json.loads(line) for line in lines]
     assert len(fields) == 12
-    crop = cv2.imread(str(folder / "table.csv.review" / fields[0]["crop"]), cv2.IMREAD_GRAYSCALE)
-    digits = cv2.imread(str(folder / "table.csv.review" / fields[0]["digits"]), 0)
-    assert crop is not None
-    assert digits is not None
-    assert digits.shape == (28, 28 * 6)
+    assert len(list((folder / "table.csv.review/crops").iterdir())) == 4  # one a page
+    student = fields[0]
+    picture = cv2.imread(str(folder / "table.csv.review" / student["picture"]), 0)
+    assert picture is not None
+    left, top, width, height = student["crop"]
+    crop = picture[top : top + height, left : left + width]
+    template = load_template(folder / "form.toml")
+    paper = write_values(draw_page(template), template, 1, WRITTEN[0])
+    x, y, right, bottom = box_px(template.cells[0].box, DRAWN_PX_PER_MM)
+    scale = FieldReaderConfig().box_height_px / (bottom - y)
+    drawn = cv2.resize(paper[y:bottom, x:right], None, fx=scale, fy=scale)
+    assert cv2.matchTemplate(crop, drawn, cv2.TM_CCOEFF_NORMED).max() > 0.8
+    assert student["digits"][2:] == [28 * 6, 28]
 
 
 def test_the_same_command_reads_nothing_twice(

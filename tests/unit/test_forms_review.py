@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 from made_review import write_review
 from starlette.testclient import TestClient
@@ -60,13 +62,32 @@ def test_a_value_that_breaks_a_rule_is_said(client: TestClient, session: ReviewS
         assert again.post("/api/reviews", json=entry(value=value)).json()["broken"] == broken
 
 
-def test_crops_are_those_of_fields(client: TestClient) -> None:
+def test_crops_are_those_of_fields(client: TestClient, session: ReviewSession) -> None:
     good = client.get("/api/crop", params={"document": "scan-0.png", "field": "total"})
     assert good.headers["content-type"] == "image/png"
-    assert good.content.startswith(b"\x89PNG")
+    shown = cv2.imdecode(np.frombuffer(good.content, np.uint8), cv2.IMREAD_GRAYSCALE)
+    page = cv2.imread(str(session.folder / "crops" / "0.png"), cv2.IMREAD_GRAYSCALE)
+    assert shown is not None
+    assert page is not None
+    np.testing.assert_array_equal(shown, page[30:90, 10:210])
     for name in ("age", "../fields.jsonl", "unknown"):  # an age has no crop
         answer = client.get("/api/crop", params={"document": "scan-0.png", "field": name})
         assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("picture", [None, b"", b"\x89PNG no picture", "smaller"])
+def test_a_damaged_picture_is_no_picture(
+    client: TestClient, session: ReviewSession, picture: bytes | str | None
+) -> None:
+    path = session.folder / "crops" / "0.png"
+    path.unlink()
+    if isinstance(picture, bytes):
+        path.write_bytes(picture)
+    elif picture:
+        cv2.imwrite(str(path), np.zeros((50, 50), np.uint8))
+    answer = client.get("/api/crop", params={"document": "scan-0.png", "field": "total"})
+    assert answer.status_code == 404
+    assert "0.png" in answer.text
 
 
 @pytest.mark.parametrize(

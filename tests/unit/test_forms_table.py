@@ -107,13 +107,13 @@ def test_a_journal_continues_after_a_line_that_was_cut(tmp_path: Path) -> None:
     records = [page(1, f"{k}.png", id="07") for k in range(4)]
     journal = Journal(tmp_path, "plan\n")
     for record in records[:3]:
-        journal.append(record, {"crops/x/0.png": b"picture"})
+        journal.append(record, b"picture")
     whole = journal.path.read_bytes()
     for end in (len(whole) - 1, len(whole) - 40):
         journal.path.write_bytes(whole[:end])
         again = Journal(tmp_path, "plan\n")
         assert [r.key in again for r in records] == [True, True, False, False]
-        again.append(records[3], {})
+        again.append(records[3], b"")
         keys = [records[k].key for k in (3, 0, 1)]
         assert [r.key for r in again.pages(keys)] == keys
     with pytest.raises(DataError, match="another template"):

@@ -136,8 +136,8 @@ def test_what_is_no_field_is_refused(folder: Path) -> None:
         ("[", r"fields.jsonl:2: Invalid JSON"),
         ('{"document": "d", "field": "f", "value": "", "probability": 2, "review": true}', "prob"),
         (
-            reading(0, "a", 0.5).model_dump_json().replace('"crop":""', '"crop":"../x.png"'),
-            "crop: String should match",
+            reading(0, "a", 0.5).model_dump_json().replace('"picture":""', '"picture":"../x.png"'),
+            "picture: String should match",
         ),
     ],
 )

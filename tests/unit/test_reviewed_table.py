@@ -60,9 +60,9 @@ def test_wrong_digits_become_a_folder_for_tuning(table: Path) -> None:
     write_reviewed_table(table, session)
     images, labels = load_folder(session.folder / "corrections")
     assert labels.tolist() == [7]
-    strip = cv2.imread(str(session.folder / "crops" / "0.digits.png"), cv2.IMREAD_GRAYSCALE)
-    assert strip is not None
-    np.testing.assert_array_equal(images[0], strip[:, :28])
+    picture = cv2.imread(str(session.folder / "crops" / "0.png"), cv2.IMREAD_GRAYSCALE)
+    assert picture is not None
+    np.testing.assert_array_equal(images[0], picture[:28, 50:78])
 
 
 def test_reviews_of_documents_that_are_gone_are_left_out(table: Path) -> None:

@@ -1,13 +1,13 @@
 """What was read on each page of the scans, an append-only file: a killed command continues.
 
 plan.json      what template and bundle the pages were read with
-pages.jsonl    a line for each page that is finished; its pictures were written before
+pages.jsonl    a line for each page that is finished; its picture was written before
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -15,13 +15,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tenfold.errors import DataError
 from tenfold.files import write_atomically, writing
 from tenfold.forms.field_reader import Reading
-from tenfold.forms.review_folder import FileName
+from tenfold.forms.review_folder import FileName, Rectangle
 from tenfold.forms.template import Cell
 from tenfold.forms.values import Candidate
 from tenfold.untrusted import read_bytes
 
 PLAN_FILE, PAGES_FILE, CROPS_FOLDER = "plan.json", "pages.jsonl", "crops"
-FORMAT = 1
+FORMAT = 2
 CANDIDATES = 8  # of a field
 MAX_FILE_BYTES = 8 * 2**30
 
@@ -40,15 +40,15 @@ class FieldRecord(_Record):
         name: the column of the table.
         candidates: value, probability and broken rule of each.
         reason: why it needs review whatever its probability.
-        crop: its picture, a path in the folder.
-        digits: the digits of the first candidate, a path in the folder; "" for none.
+        crop: where the field is in the picture of the page.
+        digits: where the digits of the first candidate are in it; None if there are none.
     """
 
     name: str
     candidates: tuple[tuple[str, float, str], ...] = Field(min_length=1)
     reason: str = ""
-    crop: FileName = ""
-    digits: FileName = ""
+    crop: Rectangle | None = None
+    digits: Rectangle | None = None
 
     def reading(self, cell: Cell) -> Reading:
         """Return it as a reading without pictures."""
@@ -67,6 +67,7 @@ class PageRecord(_Record):
         modified: when the file was changed, ns.
         form_page: which page of the form it shows; None if none.
         problem: why not; "" if it does.
+        picture: of its fields, a path in the folder; "" for none.
         fields: what was read.
     """
 
@@ -77,6 +78,7 @@ class PageRecord(_Record):
     modified: int
     form_page: int | None = None
     problem: str = ""
+    picture: FileName = ""
     fields: tuple[FieldRecord, ...] = ()
 
     @property
@@ -109,8 +111,8 @@ class Journal:
             write_atomically(plan_file, plan)
         elif plan_file.read_bytes() != plan.encode():
             raise DataError(
-                f"{folder}: was read with another template, blank form or bundle; name another "
-                "table, or remove the folder"
+                f"{folder}: was read with another template, blank form, bundle or version of "
+                "tenfold; name another table, or remove the folder"
             )
         self._places: dict[PageKey, int] = {}
         if self.path.exists():
@@ -137,21 +139,20 @@ class Journal:
         """Return whether a page is finished."""
         return key in self._places
 
-    def append(self, record: PageRecord, pictures: Mapping[str, bytes]) -> None:
+    def append(self, record: PageRecord, png: bytes) -> None:
         """Add a page.
 
         Args:
             record: what was read; it is on the disk when this returns.
-            pictures: PNG files by their paths in the folder.
+            png: its picture; nothing if it has none.
 
         Raises:
             WriteError: it cannot be written.
         """
         with writing(self.folder):
-            for name in pictures:
-                (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
-            for name, png in pictures.items():
-                (self.folder / name).write_bytes(png)
+            if record.picture:
+                (self.folder / CROPS_FOLDER).mkdir(exist_ok=True)
+                (self.folder / record.picture).write_bytes(png)
             with self.path.open("ab") as file:
                 place = file.tell()
                 file.write(record.model_dump_json().encode() + b"\n")
@@ -175,6 +176,6 @@ def plan_of(template_json: str, blank: Path | None, bundle: Iterable[Path]) -> s
     return json.dumps({"format": FORMAT, "sha256": digest.hexdigest()}) + "\n"
 
 
-def crops_of(key: PageKey) -> str:
-    """Return the path of a page's pictures in the folder."""
-    return f"{CROPS_FOLDER}/{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}"
+def picture_of(key: PageKey) -> str:
+    """Return the path of a page's picture in the folder."""
+    return f"{CROPS_FOLDER}/{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}.png"

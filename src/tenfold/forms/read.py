@@ -13,7 +13,7 @@ from tenfold.data.file_pages import FilePage, file_pages
 from tenfold.errors import DataError
 from tenfold.files import write_atomically
 from tenfold.folder_lock import exclusive
-from tenfold.forms.corners import Grey
+from tenfold.forms.atlas import arrange
 from tenfold.forms.documents import Document, documents
 from tenfold.forms.field_reader import FieldReader, Reading
 from tenfold.forms.journal import (
@@ -22,7 +22,7 @@ from tenfold.forms.journal import (
     Journal,
     PageKey,
     PageRecord,
-    crops_of,
+    picture_of,
     plan_of,
 )
 from tenfold.forms.registration import Registrar
@@ -32,6 +32,7 @@ from tenfold.forms.review_folder import (
     REVIEWS_FILE,
     TEMPLATE_FILE,
     FieldReading,
+    Rectangle,
     review_folder,
 )
 from tenfold.forms.reviewed_table import write_reviewed_table
@@ -71,6 +72,7 @@ class Summary:
 
 
 MAX_PROBLEMS_SHOWN = 5
+PICTURE_WIDTH_PX = 1000  # of the crops of a page, in rows
 
 
 class FormsReading:
@@ -124,8 +126,8 @@ class FormsReading:
                 if self._workers == 1
                 else run_in_processes(self._read, missing, self._workers)
             )
-            for record, pictures in results:
-                journal.append(record, pictures)
+            for record, png in results:
+                journal.append(record, png)
                 done += 1
                 yield done
             self.summary = self._write(journal)
@@ -167,6 +169,8 @@ def _key(page: FilePage) -> PageKey:
 def _field_reading(document: Document, reading: Reading, min_probability: float) -> FieldReading:
     best, record = reading.best, document.records.get(reading.cell.name)
     same = record is not None and record.candidates[0][0] == best.value
+    page = reading.cell.field.page
+    picture = next((p.picture for p in document.pages if p.form_page == page), "")
     return FieldReading(
         document=document.name,
         field=reading.cell.name,
@@ -175,9 +179,10 @@ def _field_reading(document: Document, reading: Reading, min_probability: float)
         probability=best.probability,
         rules=best.broken,
         review=reading.needs_review(min_probability),
-        crop=record.crop if record else "",
         alternatives=tuple(c.value for c in reading.candidates[1 : ALTERNATIVES + 1]),
-        digits=record.digits if record and same else "",
+        picture=picture,
+        crop=record.crop if record else None,
+        digits=record.digits if record and same else None,
     )
 
 
@@ -200,10 +205,8 @@ def page_reader(template_path: Path, model: Path) -> PageReader:
     )
 
 
-def read_page(
-    template_path: Path, model: Path, page: FilePage
-) -> tuple[PageRecord, dict[str, bytes]]:
-    """Return what was read on a page, and its pictures: PNG files by their paths."""
+def read_page(template_path: Path, model: Path, page: FilePage) -> tuple[PageRecord, bytes]:
+    """Return what was read on a page, and the picture of its fields: a PNG file, or nothing."""
     reader = page_reader(template_path, model)
     file, number, size, modified = key = _key(page)
     record = PageRecord(file=file, page=number, page_count=page.count, size=size, modified=modified)
@@ -212,27 +215,39 @@ def read_page(
         readings = reader.fields.read(registered)
     except DataError as error:
         problem = str(error).removeprefix(f"{page}: ")
-        return record.model_copy(update={"problem": problem}), {}
-    folder, pictures = crops_of(key), dict[str, bytes]()
-    fields = []
-    for k, reading in enumerate(readings):
-        names = {"crop": f"{folder}/{k:04}.png", "digits": f"{folder}/{k:04}-digits.png"}
-        crop = None if reading.picture is None else reading.picture.grey
-        images = {"crop": crop, "digits": reader.fields.digit_images(reading)}
-        there = {part: names[part] for part, image in images.items() if image is not None}
-        pictures |= {names[p]: _png(image) for p, image in images.items() if image is not None}
-        candidates = tuple((c.value, c.probability, c.broken) for c in reading.candidates)
-        fields.append(
-            FieldRecord(
-                name=reading.cell.name,
-                candidates=candidates[:CANDIDATES],
-                reason=reading.reason,
-                **there,
-            )
+        return record.model_copy(update={"problem": problem}), b""
+    places, png = _picture(reader.fields, readings)
+    fields = tuple(
+        FieldRecord(
+            name=reading.cell.name,
+            candidates=tuple(
+                (c.value, c.probability, c.broken) for c in reading.candidates[:CANDIDATES]
+            ),
+            reason=reading.reason,
+            **there,
         )
-    update = {"form_page": registered.number, "fields": tuple(fields)}
-    return record.model_copy(update=update), pictures
+        for reading, there in zip(readings, places, strict=True)
+    )
+    picture = picture_of(key) if png else ""
+    update = {"form_page": registered.number, "fields": fields, "picture": picture}
+    return record.model_copy(update=update), png
 
 
-def _png(image: Grey) -> bytes:
-    return cv2.imencode(".png", image)[1].tobytes()
+def _picture(
+    reader: FieldReader, readings: Sequence[Reading]
+) -> tuple[list[dict[str, Rectangle]], bytes]:
+    """Return where the crop and the digits of each field are in a picture of all, and it as PNG."""
+    keys, images = [], []
+    for k, reading in enumerate(readings):
+        crop = None if reading.picture is None else reading.picture.grey
+        for part, image in (("crop", crop), ("digits", reader.digit_images(reading))):
+            if image is not None:
+                keys.append((k, part))
+                images.append(image)
+    places: list[dict[str, Rectangle]] = [{} for _ in readings]
+    if not images:
+        return places, b""
+    picture, corners = arrange(images, PICTURE_WIDTH_PX, gap_px=0)
+    for (k, part), image, (left, top) in zip(keys, images, corners, strict=True):
+        places[k][part] = (left, top, image.shape[1], image.shape[0])
+    return places, cv2.imencode(".png", picture)[1].tobytes()

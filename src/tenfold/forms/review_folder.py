@@ -1,7 +1,7 @@
 """The folder beside a table in which its fields are reviewed.
 
     fields.jsonl     a line for each field: what was read
-    crops/           their pictures, PNG
+    crops/           a PNG file for each page: the pictures of its fields
     template.json    the form's template, with which they were read
     reviews.jsonl    append-only: what people say is written there
 
@@ -14,11 +14,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, TypeVar
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from tenfold.errors import ReviewError
+from tenfold.data.decoding import Pixels, decode
+from tenfold.errors import DataError, ReviewError
 from tenfold.files import writing
 from tenfold.forms.template import FormField, Kind, Template
+from tenfold.reading.foreground import to_grey
 from tenfold.untrusted import read_bytes
 
 FIELDS_FILE, TEMPLATE_FILE, REVIEWS_FILE = "fields.jsonl", "template.json", "reviews.jsonl"
@@ -32,6 +35,9 @@ Key = tuple[str, str]
 Record = TypeVar("Record", bound="_Record")
 # A path that stays in the folder, or nothing.
 FileName = Annotated[str, StringConstraints(pattern=r"^$|^[\w-][\w. -]*(/[\w-][\w. -]*)*$")]
+_Place, _Side = Annotated[int, Field(ge=0, le=2**16)], Annotated[int, Field(ge=1, le=2**16)]
+Rectangle = tuple[_Place, _Place, _Side, _Side]
+"""Left, top, width and height in the pixels of a picture."""
 
 
 class _Record(BaseModel):
@@ -57,10 +63,11 @@ class FieldReading(_Record):
         probability: that all of it is right.
         rules: the rule that it violates, or "".
         review: whether a person should look at it.
-        crop: its picture, a path in the folder; "" for none.
         alternatives: other texts, the most probable first.
-        digits: a picture uint8[28, 28 * n] of the digits of the value, as the classifier saw them,
-            a path in the folder; "" for none.
+        picture: of the fields of its page, a path in the folder; "" for none.
+        crop: where the field is in it; None if it is nowhere.
+        digits: where in it the digits of the value are, 28 x 28 pixels each and side by side, as
+            the classifier saw them; None if they are nowhere.
     """
 
     kind: Kind = "digits"
@@ -68,9 +75,10 @@ class FieldReading(_Record):
     probability: float = Field(ge=0, le=1)
     rules: str = ""
     review: bool
-    crop: FileName = ""
     alternatives: tuple[str, ...] = ()
-    digits: FileName = ""
+    picture: FileName = ""
+    crop: Rectangle | None = None
+    digits: Rectangle | None = None
 
 
 class Review(_Record):
@@ -127,6 +135,19 @@ def read_fields(folder: Path) -> Iterator[FieldReading]:
         ReviewError: the file is missing, or a line of it is not what it should be.
     """
     return _records(folder / FIELDS_FILE, FieldReading)
+
+
+def cut(folder: Path, picture: str, place: Rectangle) -> Pixels:
+    """Return a part of a picture in the folder: uint8[h, w].
+
+    Raises:
+        DataError: the picture is missing, damaged, or too small.
+    """
+    left, top, width, height = place
+    part = to_grey(decode(folder / picture))[top : top + height, left : left + width]
+    if part.shape != (height, width):
+        raise DataError(f"{folder / picture}: is smaller than {FIELDS_FILE} says; {_FIX} again")
+    return np.asarray(part, np.uint8)
 
 
 class ReviewLog:

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
-import numpy as np
 
+from tenfold.data.decoding import Pixels
 from tenfold.data.mnist import SIDE
+from tenfold.errors import DataError
 from tenfold.files import write_atomically
 from tenfold.forms.review import ReviewSession
-from tenfold.forms.review_folder import FieldReading, Review
+from tenfold.forms.review_folder import FieldReading, Review, cut
 from tenfold.forms.table import Row, field_columns, read_table, write_table
 from tenfold.reading.constraints import only_digits
 
@@ -80,14 +81,17 @@ def write_corrections(session: ReviewSession) -> int:
 
 def _corrected(
     folder: Path, reading: FieldReading, value: str | None
-) -> Iterator[tuple[np.ndarray, str]]:
+) -> Iterator[tuple[Pixels, str]]:
     """Yield the digits of a field that were read wrong: uint8[28, 28], and what they are."""
     read, right = (only_digits(text) for text in (reading.value, value or ""))
-    if not reading.digits or len(read) != len(right) or read == right:
+    if reading.digits is None or len(read) != len(right) or read == right:
         return
-    strip = cv2.imread(str(folder / reading.digits), cv2.IMREAD_GRAYSCALE)
-    if strip is None or strip.shape != (SIDE, SIDE * len(read)):
+    try:
+        strip = cut(folder, reading.picture, reading.digits)
+    except DataError:
+        return
+    if strip.shape != (SIDE, SIDE * len(read)):
         return
     for place, (before, after) in enumerate(zip(read, right, strict=True)):
         if before != after:
-            yield np.asarray(strip[:, SIDE * place : SIDE * (place + 1)], np.uint8), after
+            yield strip[:, SIDE * place : SIDE * (place + 1)], after

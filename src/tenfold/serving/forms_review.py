@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
+import cv2
 from fastapi import FastAPI, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
+from tenfold.errors import DataError
 from tenfold.forms.review import ReviewSession
 from tenfold.forms.review_folder import (
     MAX_NAME_CHARACTERS,
@@ -17,6 +19,7 @@ from tenfold.forms.review_folder import (
     TICKED,
     UNTICKED,
     FieldReading,
+    cut,
 )
 from tenfold.serving.assets import FORMS_FOLDER
 from tenfold.serving.bodies import BodyReceiver
@@ -101,13 +104,13 @@ class ReviewEndpoints:
     async def crop(self, document: str, field: str) -> Response:
         """Return the picture of a field."""
         reading = self._session.readings.get((document, field))
-        if reading is None or not reading.crop:
+        if reading is None or reading.crop is None:
             raise HTTPException(404, "there is no picture of this field")
         try:
-            content = (self._session.folder / reading.crop).read_bytes()
-        except OSError as error:
-            raise HTTPException(404, f"{reading.crop}: {error.strerror}") from error
-        return Response(content, media_type="image/png")
+            pixels = cut(self._session.folder, reading.picture, reading.crop)
+        except DataError as error:
+            raise HTTPException(404, str(error)) from error
+        return Response(cv2.imencode(".png", pixels)[1].tobytes(), media_type="image/png")
 
     async def _receive(self, request: Request, kind: type[Body]) -> Body:
         body = await self._receiver.receive_json(request, MAX_BODY_BYTES)
@@ -147,4 +150,4 @@ def create_review_app(
 def _shown(reading: FieldReading) -> dict[str, Any]:
     """Return what the page needs of a field."""
     names = {"document", "field", "kind", "value", "probability", "rules", "review", "alternatives"}
-    return reading.model_dump(include=names) | {"crop": bool(reading.crop)}
+    return reading.model_dump(include=names) | {"crop": reading.crop is not None}
