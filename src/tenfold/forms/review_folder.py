@@ -35,7 +35,8 @@ Key = tuple[str, str]
 Record = TypeVar("Record", bound="_Record")
 # A path that stays in the folder, or nothing.
 FileName = Annotated[str, StringConstraints(pattern=r"^$|^[\w-][\w. -]*(/[\w-][\w. -]*)*$")]
-_Place, _Side = Annotated[int, Field(ge=0, le=2**16)], Annotated[int, Field(ge=1, le=2**16)]
+_Place = Annotated[int, Field(ge=0, le=2**16)]
+_Side = Annotated[int, Field(ge=1, le=2**16)]
 Rectangle = tuple[_Place, _Place, _Side, _Side]
 """Left, top, width and height in the pixels of a picture."""
 
