@@ -84,6 +84,17 @@ def test_two_grids_are_told_apart() -> None:
     assert shapes == [(6, 6), (2, 3)]
 
 
+@pytest.mark.parametrize("scale", [0.6, 1.6])
+def test_a_grid_with_other_cells_is_not_joined(scale: float) -> None:
+    """It begins where the first one ends, but its rules do not meet the other's."""
+    grid = crossings((9, 9))
+    other = (crossings((4, 6)) - np.float32(300)) * np.float32(scale)
+    other += grid[-1, 0] - other[0, 0]
+    corners = np.concatenate([cells_of(part).reshape(-1, 4, 2) for part in (grid, other)])
+    shapes = {lattice.objectness.shape for lattice in find_lattices(found(corners, shake=0.3))}
+    assert shapes == {(9, 9), (4, 6)}
+
+
 def test_a_cell_that_was_found_twice_counts_once() -> None:
     corners = cells_of(crossings((3, 3))).reshape(-1, 4, 2)
     (lattice,) = find_lattices(found(np.concatenate([corners, corners + np.float32(1)])))
@@ -98,12 +109,13 @@ def test_what_stands_beside_a_grid_is_no_column() -> None:
     assert lattice.objectness.shape == (9, 9)
 
 
-def test_the_gap_between_two_grids_is_no_column() -> None:
+@pytest.mark.parametrize("certainty", [0.5, 0.72])
+def test_the_gap_between_two_grids_is_no_column(certainty: float) -> None:
     """The cells of the gap were found, but with less certainty."""
     cells = cells_of(crossings((9, 14)))
     one = found(cells.reshape(-1, 4, 2))
     in_gap = (one.corners[:, None] == cells[:, 9].reshape(1, -1, 4, 2)).all(axis=(2, 3)).any(axis=1)
-    one.objectness[in_gap] *= 0.5
+    one.objectness[in_gap] *= np.float32(certainty)
     order = np.argsort(-one.objectness, kind="stable")
     lattices = find_lattices(Cells(*(part[order] for part in one)))
     assert [lattice.objectness.shape for lattice in lattices] == [(9, 9), (9, 4)]

@@ -18,11 +18,12 @@ RIGHT, DOWN = (0, 1), (1, 0)
 
 @dataclass(frozen=True)
 class LatticeConfig:
-    """When cells belong together; lengths are shares of a cell's shorter side.
+    """When cells belong together.
 
     Attributes:
-        min_distance: between the middles of two cells.
-        max_gap: between the corners that two neighbours share.
+        min_distance: between the middles of two cells: a share of the shorter side of one.
+        max_gap: between the corners that two neighbours share, along each side of each cell: a
+            share of that side.
         min_objectness: mean of an outer row or column, and the same as a share of the lattice's
             median; others are left out.
         short_line: an outer row or column of fewer cells needs only a share of that objectness:
@@ -33,10 +34,10 @@ class LatticeConfig:
     """
 
     min_distance: float = 0.5
-    max_gap: float = 0.35
+    max_gap: float = 0.2
     min_objectness: tuple[float, float] = (0.5, 0.8)
     short_line: tuple[int, float] = (5, 0.7)
-    min_inner_objectness: float = 0.6
+    min_inner_objectness: float = 0.8
     min_cells: int = 4
 
 
@@ -122,21 +123,31 @@ def _distances(a: Floats, b: Floats) -> Floats:
 def _neighbours(corners: Floats, config: LatticeConfig) -> tuple[dict[int, int], dict[int, int]]:
     """Return which cell is to the right of a cell, and which below: they share two corners."""
     top_left, top_right, bottom_right, bottom_left = corners.transpose(1, 0, 2)
-    gap = config.max_gap * shorter_sides(corners)
-    right = _mutual((top_right, bottom_right), (top_left, bottom_left), gap)
-    return right, _mutual((bottom_left, bottom_right), (top_left, top_right), gap)
+    across = (top_right - top_left + bottom_right - bottom_left) / 2
+    down = (bottom_left - top_left + bottom_right - top_right) / 2
+    sides = (across, down)
+    right = _mutual((top_right, bottom_right), (top_left, bottom_left), sides, config)
+    return right, _mutual((bottom_left, bottom_right), (top_left, top_right), sides, config)
 
 
 def _mutual(
-    ends: tuple[Floats, Floats], starts: tuple[Floats, Floats], gap: Floats
+    ends: tuple[Floats, Floats],
+    starts: tuple[Floats, Floats],
+    sides: tuple[Floats, Floats],
+    config: LatticeConfig,
 ) -> dict[int, int]:
     """Return pairs of cells: the end of the first is nearest to the start of the second."""
-    if not len(gap):
+    if not len(sides[0]):
         return {}
-    distance = (_distances(ends[0], starts[0]) + _distances(ends[1], starts[1])) / 2
+    distance = _distances(ends[0], starts[0]) + _distances(ends[1], starts[1])
     after, before = distance.argmin(axis=1), distance.argmin(axis=0)
-    own = np.arange(len(gap))
-    paired = (before[after] == own) & (distance[own, after] < gap) & (after != own)
+    own = np.arange(len(after))
+    paired = (before[after] == own) & (after != own)
+    for end, start in zip(ends, starts, strict=True):
+        gap = end - start[after]
+        for side in (*sides, *(side[after] for side in sides)):  # of both cells
+            along = np.abs((gap * side).sum(axis=1))
+            paired &= along < config.max_gap * np.square(side).sum(axis=1)
     return {int(k): int(after[k]) for k in np.flatnonzero(paired)}
 
 

@@ -64,7 +64,7 @@ function distinct(found, config) {
     const sides = corners.map((corner, i) => distance(corner, corners[(i + 3) % 4]));
     const side = min(sides[0] + sides[2], sides[1] + sides[3]) / 2; // of the shorter pair
     const near = config.min_distance * side;
-    if (kept.every((one) => distance(middle, one.middle) >= near)) kept.push({ objectness, corners, middle, side });
+    if (kept.every((one) => distance(middle, one.middle) >= near)) kept.push({ objectness, corners, middle });
   }
   return kept;
 }
@@ -72,14 +72,23 @@ function distinct(found, config) {
 /** For each cell the neighbours [index, rows down, columns to the right]: they share two corners. */
 function stepsBetween(cells, { max_gap: maxGap }) {
   const steps = cells.map(() => []);
+  const sides = cells.map(({ corners: [topLeft, topRight, bottomRight, bottomLeft] }) => [
+    [0, 1].map((k) => (topRight[k] - topLeft[k] + bottomRight[k] - bottomLeft[k]) / 2),
+    [0, 1].map((k) => (bottomLeft[k] - topLeft[k] + bottomRight[k] - topRight[k]) / 2),
+  ]);
   const connect = (ends, starts, down, right) => {
+    const pairs = [0, 1].map((k) => [ends[k], starts[k]]);
     const gap = (i, j) =>
-      (distance(cells[i].corners[ends[0]], cells[j].corners[starts[0]])
-        + distance(cells[i].corners[ends[1]], cells[j].corners[starts[1]])) / 2;
+      distance(cells[i].corners[ends[0]], cells[j].corners[starts[0]])
+        + distance(cells[i].corners[ends[1]], cells[j].corners[starts[1]]);
+    const isNear = (i, j) => pairs.every(([end, start]) => {
+      const [dx, dy] = [0, 1].map((k) => cells[i].corners[end][k] - cells[j].corners[start][k]);
+      return [...sides[i], ...sides[j]].every(([x, y]) => abs(dx * x + dy * y) < maxGap * (x * x + y * y));
+    });
     const after = nearest(cells.length, gap);
     const before = nearest(cells.length, (j, i) => gap(i, j));
-    after.forEach(([j, least], i) => {
-      if (before[j][0] !== i || least >= maxGap * cells[i].side || i === j) return;
+    after.forEach((j, i) => {
+      if (before[j] !== i || i === j || !isNear(i, j)) return;
       steps[i].push([j, down, right]);
       steps[j].push([i, -down, -right]);
     });
@@ -89,7 +98,7 @@ function stepsBetween(cells, { max_gap: maxGap }) {
   return steps;
 }
 
-/** For each of n the one with the least gap: [index, gap]. */
+/** For each of n the one with the least gap. */
 function nearest(n, gap) {
   return Array.from({ length: n }, (_, i) => {
     let [best, least] = [0, Infinity];
@@ -97,7 +106,7 @@ function nearest(n, gap) {
       const found = gap(i, j);
       if (found < least) [best, least] = [j, found];
     }
-    return [best, least];
+    return best;
   });
 }
 
