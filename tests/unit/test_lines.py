@@ -18,6 +18,13 @@ def test_two_lines_are_read_from_the_top_and_each_from_the_left() -> None:
     assert grouped(boxes) == [[1, 2], [3, 0]]
 
 
+@pytest.mark.parametrize("rise", [-1, 1])
+def test_two_numbers_of_a_tilted_line_are_read_from_the_left(rise: int) -> None:
+    """The second one's middle is 19 pixels higher or lower, more than half of a digit's height."""
+    boxes = [(x, 100 + rise * x * 0.12, 15.0, 30.0) for x in (0, 20, 40, 160, 180, 200)]
+    assert grouped(boxes) == [[0, 1, 2], [3, 4, 5]]
+
+
 def test_a_wide_gap_parts_two_numbers() -> None:
     boxes = [(0, 0, 15, 30), (20, 0, 15, 30), (100, 0, 15, 30), (120, 0, 15, 30)]
     assert grouped(boxes) == [[0, 1], [2, 3]]

@@ -21,12 +21,15 @@ class GroupingConfig:
         max_rise: between their centres, at right angles to the line.
         max_mark_rise: the same of a digit and a mark: a point stands at the foot of a digit.
         max_height_ratio: of a taller to a shorter digit.
+        min_line_overlap: a number stands in a line if they have more than this share of the lower
+            one's height in common.
     """
 
     max_gap: float = 1.2
     max_rise: float = 0.5
     max_mark_rise: float = 0.9
     max_height_ratio: float = 2.2
+    min_line_overlap: float = 0.4
 
 
 def group_numbers(
@@ -51,7 +54,8 @@ def group_numbers(
             best = -1
         groups[best].append(index, boxes[index], float(heights[index]))
     numbers = [np.array(group.indices, np.intp) for group in groups if group.heights]
-    return [numbers[k] for k in _reading_order([boxes[number] for number in numbers])]
+    order = _reading_order([boxes[number] for number in numbers], config.min_line_overlap)
+    return [numbers[k] for k in order]
 
 
 class _Group:
@@ -94,15 +98,17 @@ def _gaps(
     return np.where(near, np.maximum(gap, 0) + rise, np.inf)
 
 
-def _reading_order(numbers: list[Floats]) -> list[int]:
+def _reading_order(numbers: list[Floats], min_overlap: float) -> list[int]:
     """Return the order of numbers: lines from the top, each line from the left."""
-    centres = [(float(b[:, 1].mean()), float(b[0, 0]), float(b[:, 3].max())) for b in numbers]
-    order = sorted(range(len(numbers)), key=lambda k: centres[k][0])
+    tops = np.array([(b[:, 1] - b[:, 3] / 2).min() for b in numbers])
+    bottoms = np.array([(b[:, 1] + b[:, 3] / 2).max() for b in numbers])
     lines: list[list[int]] = []
-    for k in order:
-        y, _, height = centres[k]
-        if lines and abs(y - np.mean([centres[j][0] for j in lines[-1]])) < height / 2:
-            lines[-1].append(k)
-        else:
-            lines.append([k])
-    return [k for line in lines for k in sorted(line, key=lambda k: centres[k][1])]
+    for k in np.argsort(tops + bottoms, kind="stable").tolist():
+        if lines:
+            top, bottom = tops[lines[-1]].mean(), bottoms[lines[-1]].mean()
+            overlap = min(bottom, bottoms[k]) - max(top, tops[k])
+            if overlap > min_overlap * min(bottom - top, bottoms[k] - tops[k]):
+                lines[-1].append(k)
+                continue
+        lines.append([k])
+    return [k for line in lines for k in sorted(line, key=lambda k: numbers[k][0, 0])]

@@ -3,7 +3,7 @@
 import { isMark } from "./detection.js";
 import { median } from "./numbers.js";
 
-const { abs, max } = Math;
+const { abs, max, min } = Math;
 
 /** Group detections into numbers, in reading order; each is a list from left to right. */
 export function groupNumbers(detections, config) {
@@ -18,7 +18,8 @@ export function groupNumbers(detections, config) {
     if (!best) groups.push((best = { members: [], heights: [], digitY: 0, tallest: 0, median: 0 }));
     append(best, one, height);
   }
-  return inReadingOrder(groups.filter(({ heights }) => heights.length).map(({ members }) => members));
+  const numbers = groups.filter(({ heights }) => heights.length).map(({ members }) => members);
+  return inReadingOrder(numbers, config.min_line_overlap);
 }
 
 function append(group, one, height) {
@@ -49,19 +50,25 @@ function gap([x, y, width], height, group, config) {
 }
 
 /** Lines from the top, each from the left. */
-function inReadingOrder(numbers) {
-  const mean = (values) => values.reduce((a, b) => a + b) / values.length;
+function inReadingOrder(numbers, minOverlap) {
   const placed = numbers.map((members) => ({
     members,
-    y: mean(members.map(({ box }) => box[1])),
-    height: max(...members.map(({ box }) => box[3])),
+    top: min(...members.map(({ box }) => box[1] - box[3] / 2)),
+    bottom: max(...members.map(({ box }) => box[1] + box[3] / 2)),
   }));
   const lines = [];
-  for (const one of placed.sort((a, b) => a.y - b.y)) {
+  for (const one of placed.sort((a, b) => a.top + a.bottom - b.top - b.bottom)) {
     const last = lines.at(-1);
-    if (last && abs(one.y - mean(last.map(({ y }) => y))) < one.height / 2) last.push(one);
+    if (last && standsIn(last, one, minOverlap)) last.push(one);
     else lines.push([one]);
   }
   const left = ({ members }) => members[0].box[0];
   return lines.flatMap((line) => line.sort((a, b) => left(a) - left(b)).map(({ members }) => members));
+}
+
+function standsIn(line, one, minOverlap) {
+  const mean = (values) => values.reduce((a, b) => a + b) / values.length;
+  const [top, bottom] = [mean(line.map((other) => other.top)), mean(line.map((other) => other.bottom))];
+  const overlap = min(bottom, one.bottom) - max(top, one.top);
+  return overlap > minOverlap * min(bottom - top, one.bottom - one.top);
 }
