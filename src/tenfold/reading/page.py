@@ -21,7 +21,7 @@ class Digit:
     Attributes:
         digit: the most probable digit.
         probability: of that digit, and that there is one.
-        probabilities: float32[10], of each digit if there is one.
+        probabilities: float32[10], that there is a digit and that it is each of them.
         box: left, top, right, bottom in the picture's pixels.
         pixels: uint8[h, w], what the network saw.
         accepted: whether it is probable enough to be believed.
