@@ -12,11 +12,10 @@ from tenfold.bundle.format import find_detector
 from tenfold.data.digits import Digits
 from tenfold.errors import RecipeError
 from tenfold.model.roi_head import NO_CHARACTER
-from tenfold.model.roi_head_config import FEATURES, RoiHeadConfig
+from tenfold.model.roi_head_config import FEATURES, LABEL_SMOOTHING, RoiHeadConfig
 from tenfold.rendering.fields import Field
 from tenfold.training.recipe import Recipe, load_recipe
 from tenfold.training.roi_head import (
-    LABEL_SMOOTHING,
     CandidateRenderer,
     candidate_labels,
     measure,

@@ -20,6 +20,8 @@ from tenfold.model.detector_config import CONTRAST_FLOOR, CONTRAST_SCALE
 from tenfold.model.roi_head_config import (
     CROP_SCALES,
     FEATURES,
+    LABEL_SMOOTHING,
+    LEAST_PROBABILITY,
     MAX_SIDE_PX,
     MIN_OBJECTNESS,
     MIN_PROBABILITY,
@@ -196,7 +198,17 @@ def _head(
     )
     weight = graph.halves(f"{HEAD}output.weight", state["output.weight"])
     bias = graph.floats(f"{HEAD}output.bias", state["output.bias"])
-    return graph.add("Softmax", [graph.add("Gemm", [x, weight, bias], transB=1)], axis=1)
+    return _probabilities(graph, graph.add("Gemm", [x, weight, bias], transB=1))
+
+
+def _probabilities(graph: GraphBuilder, logits: str) -> str:
+    """Add `tenfold.model.roi_head.probabilities`."""
+    p = graph.add("Softmax", [logits], axis=1)
+    p = graph.add("Sub", [p, graph.floats(f"{HEAD}smoothing", LABEL_SMOOTHING / (LABELS + 1))])
+    p = graph.add("Div", [p, graph.floats(f"{HEAD}kept", 1 - LABEL_SMOOTHING)])
+    p = graph.add("Max", [p, graph.floats(f"{HEAD}least_probability", LEAST_PROBABILITY)])
+    total = graph.add("ReduceSum", [p, graph.integers(f"{HEAD}total_axis", 1)], keepdims=1)
+    return graph.add("Div", [p, total])
 
 
 def _contrast(graph: GraphBuilder, crops: str) -> str:
@@ -217,8 +229,7 @@ def _put_out(graph: GraphBuilder, first: dict[str, str], index: str, probabiliti
     each = graph.add("Slice", [probabilities, *slice_inputs(graph, f"{HEAD}each", 0, LABELS, 1)])
     axis = graph.integers(f"{HEAD}sum_axis", 1)
     any_of_them = graph.add("ReduceSum", [each, axis], keepdims=1)
-    least = graph.floats(f"{HEAD}least", 1e-9)
-    each = graph.add("Div", [each, graph.add("Max", [any_of_them, least])])
+    each = graph.add("Div", [each, any_of_them])
     judged = graph.add("Squeeze", [any_of_them, axis])
     nothing = graph.add("Mul", [first[OBJECTNESS], graph.floats(f"{HEAD}zero", 0)])
     objectness = graph.add("ScatterND", [nothing, index, judged])

@@ -19,7 +19,13 @@ from torch import Tensor, nn
 from tenfold.data.characters import DETECTED_CLASSES
 from tenfold.model.detector import Convolution, ResidualBlock
 from tenfold.model.detector_config import CONTRAST_FLOOR, CONTRAST_SCALE
-from tenfold.model.roi_head_config import CROP_SCALES, FEATURES, RoiHeadConfig
+from tenfold.model.roi_head_config import (
+    CROP_SCALES,
+    FEATURES,
+    LABEL_SMOOTHING,
+    LEAST_PROBABILITY,
+    RoiHeadConfig,
+)
 from tenfold.model.trainable import TrainableNetwork
 
 ROI_CLASSES = len(DETECTED_CLASSES) + 1  # the last one: no character
@@ -77,6 +83,17 @@ class RoiHead(TrainableNetwork):
             self.output.bias.zero_()
             self.output.weight[:, -FEATURES : -FEATURES + ROI_CLASSES].copy_(torch.eye(ROI_CLASSES))
         return self.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def probabilities(logits: Tensor) -> Tensor:
+    """Return calibrated probabilities [m, 15] of the characters and of none.
+
+    A network that learns from smoothed labels says (1 - s) · p + s / 15 (Szegedy et al. 2016,
+    "Rethinking the Inception architecture"): p is what was meant.
+    """
+    p = (logits.softmax(1) - LABEL_SMOOTHING / ROI_CLASSES) / (1 - LABEL_SMOOTHING)
+    p = p.clamp_min(LEAST_PROBABILITY)
+    return p / p.sum(1, keepdim=True)
 
 
 def crop_contrast(crops: Tensor) -> Tensor:

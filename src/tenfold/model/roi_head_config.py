@@ -18,6 +18,10 @@ TYPICAL_SIDE_PX = 28.0
 SIDE_FEATURE_SCALE = 1 / 3
 # Less probable characters count as so probable.
 MIN_PROBABILITY = 1e-4
+# Of the training labels; what it does to probabilities is undone when they are put out.
+LABEL_SMOOTHING = 0.02
+# Of a class that the network excludes.
+LEAST_PROBABILITY = 2e-4
 # Of a candidate: probabilities of each character and of none, two shares, one side.
 FEATURES = len(DETECTED_CLASSES) + 1 + 3
 

@@ -25,7 +25,12 @@ from tenfold.bundle.runtime import open_session
 from tenfold.data.digits import Digits
 from tenfold.data.seeds import derive_seed
 from tenfold.model.roi_head import NO_CHARACTER, RoiHead
-from tenfold.model.roi_head_config import MAX_SIDE_PX, MIN_OBJECTNESS, RoiHeadConfig
+from tenfold.model.roi_head_config import (
+    LABEL_SMOOTHING,
+    MAX_SIDE_PX,
+    MIN_OBJECTNESS,
+    RoiHeadConfig,
+)
 from tenfold.model.trainable import TrainableNetwork
 from tenfold.reading.pyramid import resize, with_margin
 from tenfold.rendering.fields import Field, FieldRenderer
@@ -46,7 +51,6 @@ MIN_OVERLAP, MAX_OVERLAP_OF_NONE = 0.5, 0.35
 BOX_TOLERANCE_PX = 1.5
 NOT_LEARNED = -1
 MAX_CANDIDATES = 40  # of a field
-LABEL_SMOOTHING = 0.02
 
 
 class CandidateRenderer:
