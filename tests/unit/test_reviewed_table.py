@@ -10,11 +10,11 @@ from made_review import read_table, write_review, write_table
 from tenfold.data.folder import load_folder
 from tenfold.errors import ReviewError
 from tenfold.forms.review import ReviewSession
-from tenfold.forms.review_folder import review_folder
+from tenfold.forms.review_folder import FieldReading, review_folder
 from tenfold.forms.reviewed_table import write_reviewed_table
 from tenfold.forms.table import read_table as read_rows
 from tenfold.forms.table import write_table as write_rows
-from tenfold.forms.template import Template
+from tenfold.forms.template import FormField, Template
 
 
 @pytest.fixture
@@ -50,6 +50,40 @@ def test_what_is_taken_back_is_as_it_was_read(table: Path) -> None:
     assert float(row.pop("total.probability")) == float(old.pop("total.probability"))
     assert row == old
     assert not list(session.folder.glob("corrections/*/*.png"))
+
+
+def test_the_table_says_which_sums_are_wrong_after_the_review(tmp_path: Path) -> None:
+    parts = [FormField(name=n, box=(10, 10, 9, 9), kind="number") for n in ("a", "b")]
+    total = FormField(name="sum", box=(10, 30, 9, 9), kind="number", sum_of=("a", "b"))
+    form = Template(name="sums", fields=(*parts, total))
+    readings = [
+        FieldReading(
+            document=document,
+            field=name,
+            kind="number",
+            value=value,
+            probability=0.9,
+            rules="sum",
+            review=True,
+        )
+        for document in ("right.png", "wrong.png", "unseen.png")
+        for name, value in (("a", "7"), ("b", "4"), ("sum", "13"))
+    ]
+    table = tmp_path / "table.csv"
+    write_table(table, readings)
+    folder = review_folder(table)
+    folder.mkdir()
+    (folder / "fields.jsonl").write_text("".join(r.model_dump_json() + "\n" for r in readings))
+    (folder / "template.json").write_text(form.model_dump_json(exclude_unset=True))
+    session = ReviewSession(folder)
+    session.enter(("right.png", "a"), "9", "Ann")
+    session.enter(("wrong.png", "a"), "1", "Ann")
+    write_reviewed_table(table, session)
+    rows = read_table(table)
+    rules = {d: [row[f"{n}.rules"] for n in ("a", "b", "sum")] for d, row in rows.items()}
+    assert rules["right.png"] == ["", "", ""]
+    assert rules["wrong.png"] == ["", "sum", "sum"]
+    assert rules["unseen.png"] == ["sum", "sum", "sum"]
 
 
 def test_wrong_digits_become_a_folder_for_tuning(table: Path) -> None:

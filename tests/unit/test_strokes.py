@@ -42,6 +42,32 @@ def test_a_box_is_ticked_or_not(paper: int, *, with_blank: bool) -> None:
     assert ticked_probability(tick(empty, "dot"), blank) < 0.5
 
 
+def shaded(picture: BoxPicture, share: float, *, along: int) -> BoxPicture:
+    """A shadow that covers a part of the picture, from its left edge or from the bottom left."""
+    h, w = picture.grey.shape
+    y, x = np.mgrid[:h, :w]
+    dark = (x + along * (h - y)) / (w + along * h) < share
+    grey = np.where(dark, picture.grey * np.float32(0.6), picture.grey)
+    return BoxPicture(cv2.GaussianBlur(grey.astype(np.uint8), (0, 0), 1.5), picture.box)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.2, 0.5, 0.8])
+@pytest.mark.parametrize("along", [0, 1])
+def test_a_shadow_is_no_stroke(share: float, along: int) -> None:
+    wide, small = box(4 * SIDE), box()
+    for blank in (wide, None):
+        assert strokes(shaded(wide, share, along=along), blank).mean() < 0.002
+    assert ticked_probability(shaded(small, share, along=along), box(noise=0)) < 0.02
+    ticked = shaded(tick(small, "cross"), share, along=along)
+    assert ticked_probability(ticked, box(noise=0)) > 0.97
+
+
+def test_a_box_that_is_filled_is_ticked() -> None:
+    filled = box()
+    filled.grey[12:60, 12:60] = 60
+    assert ticked_probability(filled, box(noise=0)) > 0.97
+
+
 def test_between_ticked_and_not_it_is_unsure() -> None:
     small = tick(box(), "dot", width=13)
     assert 0.03 < ticked_probability(small, None) < 0.97

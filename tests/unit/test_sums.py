@@ -58,6 +58,32 @@ def test_a_wrong_sum_is_said_and_not_corrected() -> None:
     assert all(reading.needs_review(0.5) for reading in found)
 
 
+def test_a_field_that_was_not_read_explains_a_wrong_sum() -> None:
+    texts = {"4": 0.9995, "9": 0.0005}, {"7": 0.6}, {"12": 0.999, "11": 0.001}  # 8 is written
+    a, b, total = under_sums(readings(*texts), sums_of(template()), PRIOR)
+    assert not a.needs_review(0.97)
+    assert total.best.broken == SUM
+    # b says something else, or the total is 11, or the sum on paper is wrong.
+    other, eleven, wrong = 0.4 * (1 - PRIOR), 0.6 * 0.001 * (1 - PRIOR), 0.6 * 0.999 * PRIOR
+    assert b.best.value == "7"
+    expected = (eleven + wrong) / (other + eleven + wrong)
+    assert b.best.probability == pytest.approx(expected, rel=0.01)
+    assert a.best.probability == pytest.approx(0.9995, abs=1e-4)
+
+
+def test_an_alternative_explains_a_wrong_sum() -> None:
+    texts = {"4": 0.9999}, {"7": 0.96, "1": 0.04}, {"5": 0.9999}
+    a, b, total = under_sums(readings(*texts), sums_of(template()), PRIOR)
+    assert [r.best.value for r in (a, b, total)] == ["4", "1", "5"]
+    assert [r.needs_review(0.97) for r in (a, b, total)] == [False, True, False]
+
+
+def test_what_is_not_read_settles_nothing_where_the_sum_is_right() -> None:
+    texts = {"4": 0.9999}, {"7": 0.9}, {"11": 0.9999}
+    found = under_sums(readings(*texts), sums_of(template()), PRIOR)
+    assert not any(r.needs_review(0.97) for r in found)
+
+
 def test_an_empty_part_is_nothing_and_an_empty_total_is_no_sum() -> None:
     for texts in (({"4": 1.0}, {"": 1.0}, {"4": 1.0}), ({"4": 1.0}, {"7": 1.0}, {"": 1.0})):
         found = under_sums(readings(*texts), sums_of(template()))

@@ -14,7 +14,7 @@ from tenfold.forms.review_folder import (
     Key,
     Review,
     ReviewLog,
-    load_fields,
+    load_form,
     read_fields,
 )
 from tenfold.forms.values import value_of
@@ -75,7 +75,8 @@ class ReviewSession:
     def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self.folder, self._clock = folder, clock
         self.log = ReviewLog(folder)
-        self._fields = load_fields(folder)
+        self.form = load_form(folder)
+        self._fields = {cell.name: cell.field for cell in self.form.cells} if self.form else {}
         self.count, doubtful, sample = _divide(read_fields(folder), self.log.latest)
         self.doubtful = sorted(doubtful, key=lambda reading: reading.probability)
         self.sample = sample

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from tenfold.data.decoding import Pixels, decode
 from tenfold.errors import DataError, ReviewError
 from tenfold.files import writing
-from tenfold.forms.template import FormField, Kind, Template
+from tenfold.forms.template import Kind, Template
 from tenfold.reading.foreground import to_grey
 from tenfold.untrusted import read_bytes
 
@@ -113,20 +113,19 @@ def find_review(table: Path) -> Path:
     return folder
 
 
-def load_fields(folder: Path) -> dict[str, FormField]:
-    """Return the fields of the form by the columns of the table; nothing if they are not there.
+def load_form(folder: Path) -> Template | None:
+    """Return the template with which fields were read; None if it is not there.
 
     Raises:
         ReviewError: the file is damaged.
     """
     path = folder / TEMPLATE_FILE
     if not path.exists():
-        return {}
+        return None
     try:
-        template = Template.model_validate_json(read_bytes(path, ReviewError, _FIX))
+        return Template.model_validate_json(read_bytes(path, ReviewError, _FIX))
     except ValidationError as error:
         raise ReviewError(f"{path}: is damaged; {_FIX} again") from error
-    return {cell.name: cell.field for cell in template.cells}
 
 
 def read_fields(folder: Path) -> Iterator[FieldReading]:

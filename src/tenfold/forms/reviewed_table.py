@@ -1,7 +1,8 @@
 """What a review leaves: the table with what people said, and digits to tune a bundle with."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,7 @@ from tenfold.errors import DataError
 from tenfold.files import write_atomically
 from tenfold.forms.review import ReviewSession
 from tenfold.forms.review_folder import FieldReading, Review, cut
+from tenfold.forms.sums import SUM, broken_sums, sums_of
 from tenfold.forms.table import Row, field_columns, read_table, write_table
 from tenfold.reading.constraints import only_digits
 
@@ -33,10 +35,12 @@ def write_reviewed_table(table: Path, session: ReviewSession) -> str:
     """
     columns, rows = read_table(table)
     by_document = {row.get("document"): row for row in rows}
+    sums = sums_of(session.form) if session.form else ()
     for key, review in list(session.log.latest.items()):
         reading, row = session.readings.get(key), by_document.get(key[0])
         if reading is not None and row is not None and key[1] in row:
             row |= _cells_of(reading, review, session)
+            row |= _broken_sums(row, sums)
     write_table(table, columns, rows)
     write_corrections(session)
     return table.name
@@ -50,6 +54,21 @@ def _cells_of(reading: FieldReading, review: Review, session: ReviewSession) -> 
     elif value != reading.value:
         rules = session.broken_rule(reading.key, value)
     return field_columns(reading.field, value, probability, rules, review=doubtful)
+
+
+def _broken_sums(row: Row, sums: Sequence[tuple[str, ...]]) -> Row:
+    """Return the columns of broken rules of the fields that sums are about, as values are now."""
+    here = [names for names in sums if all(name in row for name in names)]
+    wrong = broken_sums(row, here)
+    totals, concerned = {names[-1] for names in wrong}, set(chain.from_iterable(wrong))
+    result = {}
+    for name in chain.from_iterable(here):
+        rules = row[f"{name}.rules"]
+        if name in totals:
+            result[f"{name}.rules"] = rules or SUM
+        elif rules == SUM and name not in concerned:
+            result[f"{name}.rules"] = ""
+    return result
 
 
 def write_corrections(session: ReviewSession) -> int:

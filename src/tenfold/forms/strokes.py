@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from tenfold.forms.atlas import BoxPicture
-from tenfold.forms.corners import Grey
 
 Mask = npt.NDArray[np.bool_]
 
@@ -19,8 +18,9 @@ class StrokeConfig:
     """What counts as a stroke.
 
     Attributes:
-        min_darkness: below the paper, in grey levels.
+        min_darkness: below the paper around it, in grey levels.
         min_darkness_share: the same as a share of how much the darkest pixels are.
+        max_width: of what is no shadow, in heights of the box.
         inset: of what is looked at inside a box, as a share of the box's height: printed edges are
             left out.
         print_growth: around what is printed, as a share of the box's height.
@@ -33,6 +33,7 @@ class StrokeConfig:
 
     min_darkness: float = 22.0
     min_darkness_share: float = 0.3
+    max_width: float = 1.25
     inset: float = 0.12
     print_growth: float = 0.06
     digit_growth: float = 0.08
@@ -42,12 +43,19 @@ class StrokeConfig:
     max_tick_logit: float = 8.0
 
 
-def dark_mask(grey: Grey, config: StrokeConfig = StrokeConfig()) -> Mask:
-    """Return which pixels of uint8[h, w] are much darker than the paper."""
-    smooth = cv2.GaussianBlur(grey, (3, 3), 0).astype(np.float32)
-    paper, darkest = np.percentile(smooth, [75, 1])
-    darkness = max(config.min_darkness, config.min_darkness_share * (paper - darkest))
-    return np.asarray(smooth < paper - darkness)
+def dark_mask(picture: BoxPicture, config: StrokeConfig = StrokeConfig()) -> Mask:
+    """Return which pixels of a box's picture are much darker than the paper around them.
+
+    A shadow is wider than what is written or printed. Beyond the picture it goes on as at its edge.
+    """
+    _, top, _, bottom = picture.box
+    side = math.ceil(config.max_width * (bottom - top))
+    smooth = cv2.GaussianBlur(picture.grey, (3, 3), 0)
+    around = cv2.copyMakeBorder(smooth, *(side,) * 4, cv2.BORDER_REPLICATE)
+    darkness = cv2.morphologyEx(around, cv2.MORPH_BLACKHAT, np.ones((side, side), np.uint8))
+    darkness = darkness[side:-side, side:-side]
+    least = config.min_darkness_share * float(np.percentile(darkness, 99))
+    return np.asarray(darkness > max(config.min_darkness, least))
 
 
 def strokes(
@@ -60,7 +68,7 @@ def strokes(
         blank: of the same box on the blank form, in the same size; None if there is none.
         config: thresholds.
     """
-    dark = dark_mask(picture.grey, config)
+    dark = dark_mask(picture, config)
     left, top, right, bottom = picture.box
     height = bottom - top
     inset = config.inset * height
@@ -79,7 +87,7 @@ def _printed(dark: Mask, blank: BoxPicture | None, height: float, config: Stroke
         return np.asarray(cv2.dilate(rules, np.ones((1, 3), np.uint8)) > 0)
     grown = 2 * round(config.print_growth * height) + 1
     printed = cv2.dilate(
-        dark_mask(blank.grey, config).astype(np.uint8), np.ones((grown, grown), np.uint8)
+        dark_mask(blank, config).astype(np.uint8), np.ones((grown, grown), np.uint8)
     )
     if printed.shape != dark.shape:  # rounded otherwise
         printed = cv2.resize(printed, dark.shape[::-1], interpolation=cv2.INTER_NEAREST)

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from tenfold.forms.field_reader import Reading
 from tenfold.forms.template import Template
 from tenfold.forms.values import RULE_BROKEN
-from tenfold.reading.rules import Filling, Sum, fillings, posteriors
+from tenfold.reading.rules import Candidates, Filling, Place, Sum, fillings, posteriors
 
 SUM = "sum"
 MISSING_PAGE = "missing page"
 FILLINGS = 20  # the most probable ones that are looked at
 CANDIDATES = 8  # of a field
 MAX_WORK = 50_000
+MAX_UNREAD = 0.99  # of the probability that no candidate of a field is right
 
 
 def sums_of(template: Template) -> tuple[tuple[str, ...], ...]:
@@ -23,6 +24,23 @@ def sums_of(template: Template) -> tuple[tuple[str, ...], ...]:
         for field in template.fields
         if field.sum_of
     )
+
+
+def broken_sums(
+    values: Mapping[str, str], sums: Sequence[tuple[str, ...]]
+) -> list[tuple[str, ...]]:
+    """Return the sums that are wrong.
+
+    Args:
+        values: of the fields by their names.
+        sums: see `sums_of`.
+    """
+    broken = []
+    for names in sums:
+        places = {(k, 0): values[name] for k, name in enumerate(names)}
+        if Sum(tuple(places)).broken(places):
+            broken.append(names)
+    return broken
 
 
 def under_sums(
@@ -35,6 +53,10 @@ def under_sums(
     The most probable values that make the sums right are found among the alternatives. How much
     they count follows from how probable they were, as with the rules of one field: where the values
     that were read without the sums stay more probable, these stay, and the sum is violated.
+
+    Of a violated sum a person has to see the total. Where a field that could not be read well
+    explains it, that field becomes less probable, and the others stay as they are. Where nothing
+    does, all fields need review: one may be misread.
 
     Args:
         readings: of a document.
@@ -70,27 +92,55 @@ def _together(
         for place, reading in zip(places.values(), readings, strict=True)
     }
     found = list(itertools.islice(fillings(cells, rule, MAX_WORK), FILLINGS))
-    fits = _probability_of_fitting(found, rule_broken)
-    after = posteriors(cells, rule, found) if found else cells
-    best = {place: max(texts, key=lambda t: texts[t]) for place, texts in cells.items()}
-    broken = {place for condition in rule for place in condition.broken(best)}
+    obeyed = posteriors(cells, rule, found) if found else cells
+    unread = _unread(cells, rule)
+    by_alternatives, by_unread = _explained(found, sum(unread.values()), rule_broken)
+    after = {}
+    for place, before in cells.items():
+        is_unread = by_unread * unread[place] / (sum(unread.values()) or 1.0)
+        as_read = (1 - by_alternatives - is_unread) / (1 - unread[place])
+        after[place] = {
+            text: by_alternatives * obeyed[place][text] + as_read * p for text, p in before.items()
+        }
+    best = _best(after)
+    broken = [condition.cells for condition in rule if condition.broken(best)]
+    doubted = {cells[-1] for cells in broken}
+    if by_alternatives + by_unread < 0.5:  # noqa: PLR2004 - more likely than not
+        doubted.update(*broken)
+    return {
+        reading.cell.name: reading.under(after[place], SUM if place in doubted else "")
+        for place, reading in zip(places.values(), readings, strict=True)
+    }
+
+
+def _best(cells: Candidates) -> dict[Place, str]:
+    return {place: max(texts, key=lambda text: texts[text]) for place, texts in cells.items()}
+
+
+def _unread(cells: Candidates, rule: Sequence[Sum]) -> dict[Place, float]:
+    """Return the probability of each cell that it says none of its texts, if this explains sums.
+
+    It is 0 where sums are right, and where another text of the cell makes them right.
+    """
+    best = _best(cells)
+    broken = [condition for condition in rule if condition.broken(best)]
     result = {}
-    for place, reading in zip(places.values(), readings, strict=True):
-        mixed = _mixed(after[place], cells[place], fits)
-        is_broken = fits < 0.5 and place in broken  # noqa: PLR2004 - more likely than not
-        result[reading.cell.name] = reading.under(mixed, SUM if is_broken else "")
+    for place, texts in cells.items():
+        others = (best | {place: text} for text in texts)
+        is_in_all = bool(broken) and all(place in condition.cells for condition in broken)
+        if is_in_all and all(any(c.broken(other) for c in rule) for other in others):
+            result[place] = min(MAX_UNREAD, max(0.0, 1 - sum(texts.values())))
+        else:
+            result[place] = 0.0
     return result
 
 
-def _mixed(
-    after: Mapping[str, float], before: Mapping[str, float], fits: float
-) -> dict[str, float]:
-    """Return probabilities, given how probable it is that what is written obeys the sums."""
-    return {text: fits * after[text] + (1 - fits) * p for text, p in before.items()}
-
-
-def _probability_of_fitting(found: Sequence[Filling], rule_broken: float) -> float:
-    """Return how probable it is that the sums are right."""
+def _explained(found: Sequence[Filling], unread: float, rule_broken: float) -> tuple[float, float]:
+    """Return how probable it is that sums are right: by alternatives, and by what was not read."""
     possible = min(1.0, sum(math.exp(filling.log_probability) for filling in found))
-    right, wrong = possible * (1 - rule_broken), (1 - possible) * rule_broken
-    return right / (right + wrong) if possible else 0.0
+    unread = min(unread, 1 - possible)
+    right, wrong = (possible + unread) * (1 - rule_broken), (1 - possible - unread) * rule_broken
+    if not right:
+        return 0.0, 0.0
+    share = (1 - rule_broken) / (right + wrong)
+    return possible * share, unread * share
