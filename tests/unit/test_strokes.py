@@ -48,7 +48,7 @@ def shaded(picture: BoxPicture, share: float, *, along: int) -> BoxPicture:
     y, x = np.mgrid[:h, :w]
     dark = (x + along * (h - y)) / (w + along * h) < share
     grey = np.where(dark, picture.grey * np.float32(0.6), picture.grey)
-    return BoxPicture(cv2.GaussianBlur(grey.astype(np.uint8), (0, 0), 1.5), picture.box)
+    return BoxPicture(np.asarray(cv2.GaussianBlur(grey, (0, 0), 1.5), np.uint8), picture.box)
 
 
 @pytest.mark.parametrize("share", [0.05, 0.2, 0.5, 0.8])
