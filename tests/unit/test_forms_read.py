@@ -86,11 +86,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def read(folder: Path, *arguments: str) -> str:
+def read(folder: Path, *arguments: str, stdout: bool = False) -> str:
     command = ["forms", "read", str(folder / "form.toml"), str(folder / "scans"), *arguments]
     done = CliRunner().invoke(app, command, catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    return done.output
+    return done.stdout if stdout else done.output
 
 
 def rows_of(table: Path) -> list[dict[str, str]]:
@@ -126,6 +126,32 @@ def test_what_was_written_is_read(folder: Path) -> None:
     drawn = cv2.resize(paper[y:bottom, x:right], None, fx=scale, fy=scale)
     assert cv2.matchTemplate(crop, drawn, cv2.TM_CCOEFF_NORMED).max() > 0.8
     assert student["digits"][2:] == [28 * 6, 28]
+
+
+def test_json_has_what_the_table_has_and_what_people_entered(folder: Path) -> None:
+    table = folder / "json.csv"
+    read(folder, "--out", str(table), "--workers", "1")
+    review = {"document": rows_of(table)[1]["document"], "field": "sum", "value": "48"}
+    review |= {"who": "Ann", "when": "2026-01-01T00:00:00Z"}
+    (folder / "json.csv.review/reviews.jsonl").write_text(json.dumps(review) + "\n")
+    output = read(folder, "--out", str(table), "--workers", "1", "--json", stdout=True)
+    documents = [json.loads(line) for line in output.splitlines()]
+    rows = rows_of(table)
+    assert [d["document"] for d in documents] == [row["document"] for row in rows]
+    assert [len(d["fields"]) for d in documents] == [6, 6, 0]
+    assert [bool(d["problems"]) for d in documents] == [False, False, True]
+    assert documents[1]["fields"]["sum"] == {
+        "value": "48",
+        "probability": 1.0,
+        "rules": "",
+        "review": False,
+    }
+    for document, row in zip(documents[:2], rows, strict=False):
+        assert len(document["files"]) == 2
+        for name, field in document["fields"].items():
+            assert field["value"] == row[name]
+            assert field["probability"] == float(row[f"{name}.probability"])
+            assert field["rules"] == row[f"{name}.rules"]
 
 
 def test_the_same_command_reads_nothing_twice(

@@ -1,5 +1,6 @@
 """`tenfold forms read`."""
 
+import json
 import os
 from pathlib import Path
 from typing import Annotated
@@ -10,13 +11,16 @@ from tenfold.cli.output import ModelOption, console
 from tenfold.cli.read_inputs import list_files
 
 
-def forms_read(
+def forms_read(  # noqa: PLR0913 - each is an option of the command line
     template: Annotated[Path, typer.Argument(metavar="FORM.toml", help="The form's template.")],
     scans: Annotated[list[str], typer.Argument(help="Pictures, PDFs, folders, patterns.")],
     *,
     out: Annotated[Path, typer.Option(help="The table: a .csv, .parquet or .xlsx file.")],
     model: ModelOption = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes [default: cores].")] = None,
+    json_: Annotated[
+        bool, typer.Option("--json", help="Also one JSON object a document, a line each.")
+    ] = False,
 ) -> None:
     """Read filled forms into a table, one row a document; the same command continues.
 
@@ -33,7 +37,7 @@ def forms_read(
 
     try:
         from tenfold.forms.read import FormsReading
-        from tenfold.forms.table import check_table_name
+        from tenfold.forms.table import check_table_name, document_of_row
     except ModuleNotFoundError as error:
         raise MissingExtraError("tenfold forms read", "forms") from error
 
@@ -50,4 +54,7 @@ def forms_read(
             raise typer.Exit(130) from None
     for problem in reading.summary.problems:
         typer.echo(f"tenfold: {escape(problem)}", err=True)
-    typer.echo(f"{reading.summary}: {escape(str(out))}")
+    typer.echo(f"{reading.summary}: {escape(str(out))}", err=json_)
+    if json_:
+        for document, row in reading.documents():
+            typer.echo(json.dumps(document_of_row(document, row)))

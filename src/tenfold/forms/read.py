@@ -35,8 +35,8 @@ from tenfold.forms.review_folder import (
     Rectangle,
     review_folder,
 )
-from tenfold.forms.reviewed_table import write_reviewed_table
-from tenfold.forms.table import columns_of, row_of, write_table
+from tenfold.forms.reviewed_table import apply_reviews, write_corrections
+from tenfold.forms.table import Row, columns_of, row_of, write_table
 from tenfold.forms.template import Template, load_template
 from tenfold.reading.bulk import run_in_processes
 from tenfold.reading.foreground import to_grey
@@ -132,12 +132,19 @@ class FormsReading:
                 yield done
             self.summary = self._write(journal)
 
+    def documents(self) -> Iterator[tuple[Document, Row]]:
+        """Yield the documents of the table that `run` has written, and their rows."""
+        yield from zip(self._documents(self._journal), self._rows, strict=True)
+
+    def _documents(self, journal: Journal) -> Iterator[Document]:
+        keys = [key for _, key in self._pages]
+        return documents(lambda: journal.pages(keys), self.template)
+
     def _write(self, journal: Journal) -> Summary:
         """Write table and fields."""
-        keys = [key for _, key in self._pages]
         rows, lines, problems = [], [], []
         documents_read, review = 0, 0
-        for document in documents(lambda: journal.pages(keys), self.template):
+        for document in self._documents(journal):
             rows.append(row_of(document, self.template))
             problems += [f"{document.name}: {problem}" for problem in document.problems]
             documents_read += bool(document.readings)
@@ -149,9 +156,12 @@ class FormsReading:
             self.folder / TEMPLATE_FILE, self.template.model_dump_json(exclude_unset=True)
         )
         write_atomically(self.folder / FIELDS_FILE, "".join(lines))
-        write_table(self.table, columns_of(self.template), rows)
         if (self.folder / REVIEWS_FILE).exists():
-            write_reviewed_table(self.table, ReviewSession(self.folder))
+            session = ReviewSession(self.folder)
+            apply_reviews(rows, session)
+            write_corrections(session)
+        write_table(self.table, columns_of(self.template), rows)
+        self._journal, self._rows = journal, rows
         shown = tuple(problems[:MAX_PROBLEMS_SHOWN])
         return Summary(documents_read, len(lines), review, shown, len(problems))
 

@@ -34,6 +34,14 @@ def write_reviewed_table(table: Path, session: ReviewSession) -> str:
         WriteError: it cannot be written.
     """
     columns, rows = read_table(table)
+    apply_reviews(rows, session)
+    write_table(table, columns, rows)
+    write_corrections(session)
+    return table.name
+
+
+def apply_reviews(rows: Sequence[Row], session: ReviewSession) -> None:
+    """Put what people said into the rows of a table."""
     by_document = {row.get("document"): row for row in rows}
     sums = sums_of(session.form) if session.form else ()
     for key, review in list(session.log.latest.items()):
@@ -41,9 +49,6 @@ def write_reviewed_table(table: Path, session: ReviewSession) -> str:
         if reading is not None and row is not None and key[1] in row:
             row |= _cells_of(reading, review, session)
             row |= _broken_sums(row, sums)
-    write_table(table, columns, rows)
-    write_corrections(session)
-    return table.name
 
 
 def _cells_of(reading: FieldReading, review: Review, session: ReviewSession) -> Row:

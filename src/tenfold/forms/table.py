@@ -58,6 +58,31 @@ def field_columns(name: str, value: str, probability: float, rules: str, *, revi
     }
 
 
+def document_of_row(document: Document, row: Row) -> dict[str, Any]:
+    """Return a document in JSON's types, with the values that its row has.
+
+    Its keys are those of `DOCUMENT_COLUMNS`, and `fields`: `value`, `probability`, `rules` and
+    `review` of each by its name; none if it is no page of the form.
+    """
+    names = [reading.cell.name for reading in document.readings]
+    return {
+        "document": document.name,
+        "files": list(document.files),
+        "pages": [page.page for page in document.pages],
+        "template": row["template"],
+        "problems": list(document.problems),
+        "fields": {
+            name: {
+                "value": row[name],
+                "probability": float(row[f"{name}.probability"]),
+                "rules": row[f"{name}.rules"],
+                "review": row[f"{name}.review"] == "true",
+            }
+            for name in names
+        },
+    }
+
+
 def check_table_name(path: Path) -> None:
     """Refuse a name that says no known format, and a format whose package is missing.
 
