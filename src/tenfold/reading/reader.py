@@ -21,6 +21,7 @@ from tenfold.reading.foreground import to_grey
 from tenfold.reading.grid import GridReader
 from tenfold.reading.number_reader import NumberReader, NumberReaderConfig
 from tenfold.reading.page import Page
+from tenfold.reading.sheet import without_desk
 from tenfold.reading.single_digit import Crop, crop_digit, crop_foreground, single_page
 from tenfold.reading.strokes import Strokes, draw_strokes
 
@@ -150,7 +151,7 @@ class Reader:
             return self.grids.read_table(pixels, constraints)
         grey = to_grey(pixels)
         found = self.numbers.detect(grey)
-        page = self.numbers.page(found, grey, constraints)
+        page = without_desk(self.numbers.page(found, grey, constraints), grey)
         is_sure = any(number.accepted for number in page.numbers)
         if len(found.boxes) != 1 or is_sure or constraints != ANYTHING:
             return page
