@@ -41,7 +41,7 @@ class FieldReaderConfig:
         max_stroke_length: of a digit, in its heights; what is crossed out has more.
         max_strokes_beside: area in squares of the box's height; more is no stray dot.
         max_strokes_if_empty: the same in an empty box.
-        unsure_probability: of a value if there are more strokes, at most.
+        unsure_probability: of all values of a field together if there are more strokes, at most.
         strokes: what counts as one.
     """
 
@@ -232,7 +232,8 @@ class FieldReader:
             is_usual &= stroke_length(written) <= config.max_stroke_length * heights
         if is_usual:
             return reading
-        factor = min(1.0, config.unsure_probability / reading.best.probability)
+        total = sum(c.probability for c in reading.candidates)
+        factor = min(1.0, config.unsure_probability / total)
         less = {c.value: c.probability * factor for c in reading.candidates}
         return replace(reading.under(less), reason=STROKES)
 
