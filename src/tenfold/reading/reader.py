@@ -21,7 +21,7 @@ from tenfold.reading.foreground import to_grey
 from tenfold.reading.grid import GridReader
 from tenfold.reading.number_reader import NumberReader, NumberReaderConfig
 from tenfold.reading.page import Page
-from tenfold.reading.sheet import without_desk
+from tenfold.reading.sheet import find_sheet, without_desk
 from tenfold.reading.single_digit import Crop, crop_digit, crop_foreground, single_page
 from tenfold.reading.strokes import Strokes, draw_strokes
 
@@ -150,8 +150,20 @@ class Reader:
         if layout == "table":
             return self.grids.read_table(pixels, constraints)
         grey = to_grey(pixels)
+        sheet = find_sheet(grey)
+        if sheet is None:
+            return self._read_numbers(pixels, constraints)
+        if sheet.is_tilted:
+            straight, in_picture = sheet.straighten(grey)
+            page = self._read_numbers(straight, constraints)
+            if page.numbers:
+                return Page(tuple(number.with_boxes(in_picture) for number in page.numbers))
+        return without_desk(self._read_numbers(pixels, constraints), sheet)
+
+    def _read_numbers(self, pixels: Pixels, constraints: Constraints) -> Page:
+        grey = to_grey(pixels)
         found = self.numbers.detect(grey)
-        page = without_desk(self.numbers.page(found, grey, constraints), grey)
+        page = self.numbers.page(found, grey, constraints)
         is_sure = any(number.accepted for number in page.numbers)
         if len(found.boxes) != 1 or is_sure or constraints != ANYTHING:
             return page
