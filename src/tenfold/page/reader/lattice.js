@@ -46,9 +46,7 @@ export function area({ corners }) {
 }
 
 /** How much of a picture a lattice explains: the area of cells that are there, less the others'. */
-export function score(lattice) {
-  return area(lattice) * (2 * mean(lattice.objectness.flat()) - 1);
-}
+export const score = (lattice) => area(lattice) * (2 * mean(lattice.objectness.flat()) - 1);
 
 /** A lattice as it is seen after a quarter turn of the picture, anticlockwise. */
 export function turned({ corners, objectness }) {
@@ -61,34 +59,27 @@ function distinct(found, config) {
   const kept = [];
   for (const { objectness, corners } of found) {
     const middle = [0, 1].map((axis) => mean(corners.map((corner) => corner[axis])));
-    const sides = corners.map((corner, i) => distance(corner, corners[(i + 3) % 4]));
-    const side = min(sides[0] + sides[2], sides[1] + sides[3]) / 2; // of the shorter pair
-    const near = config.min_distance * side;
+    const [a, b, c, d] = corners.map((corner, i) => distance(corner, corners[(i + 3) % 4]));
+    const near = config.min_distance * min(a + c, b + d) / 2;
     if (kept.every((one) => distance(middle, one.middle) >= near)) kept.push({ objectness, corners, middle });
   }
   return kept;
 }
 
-/** For each cell the neighbours [index, rows down, columns to the right]: they share two corners. */
+/** For each cell [index, rows down, columns to the right] of those with which it shares two corners. */
 function stepsBetween(cells, { max_gap: maxGap }) {
   const steps = cells.map(() => []);
-  const sides = cells.map(({ corners: [topLeft, topRight, bottomRight, bottomLeft] }) => [
-    [0, 1].map((k) => (topRight[k] - topLeft[k] + bottomRight[k] - bottomLeft[k]) / 2),
-    [0, 1].map((k) => (bottomLeft[k] - topLeft[k] + bottomRight[k] - topRight[k]) / 2),
-  ]);
+  const sides = cells.map(({ corners: [a, b, c, d] }) => // twice as long
+    [[0, 1].map((k) => b[k] - a[k] + c[k] - d[k]), [0, 1].map((k) => d[k] - a[k] + c[k] - b[k])]);
   const connect = (ends, starts, down, right) => {
-    const pairs = [0, 1].map((k) => [ends[k], starts[k]]);
-    const gap = (i, j) =>
-      distance(cells[i].corners[ends[0]], cells[j].corners[starts[0]])
-        + distance(cells[i].corners[ends[1]], cells[j].corners[starts[1]]);
-    const isNear = (i, j) => pairs.every(([end, start]) => {
-      const [dx, dy] = [0, 1].map((k) => cells[i].corners[end][k] - cells[j].corners[start][k]);
-      return [...sides[i], ...sides[j]].every(([x, y]) => abs(dx * x + dy * y) < maxGap * (x * x + y * y));
-    });
-    const after = nearest(cells.length, gap);
-    const before = nearest(cells.length, (j, i) => gap(i, j));
-    after.forEach((j, i) => {
-      if (before[j] !== i || i === j || !isNear(i, j)) return;
+    const gap = (i, j, k) => distance(cells[i].corners[ends[k]], cells[j].corners[starts[k]]);
+    const before = nearest(cells, (j, i) => gap(i, j, 0) + gap(i, j, 1));
+    nearest(cells, (i, j) => gap(i, j, 0) + gap(i, j, 1)).forEach((j, i) => {
+      const isNear = ends.every((end, k) => {
+        const [x, y] = [0, 1].map((axis) => cells[i].corners[end][axis] - cells[j].corners[starts[k]][axis]);
+        return [...sides[i], ...sides[j]].every(([u, v]) => abs(x * u + y * v) < maxGap / 2 * (u * u + v * v));
+      });
+      if (before[j] !== i || i === j || !isNear) return;
       steps[i].push([j, down, right]);
       steps[j].push([i, -down, -right]);
     });
@@ -98,15 +89,11 @@ function stepsBetween(cells, { max_gap: maxGap }) {
   return steps;
 }
 
-/** For each of n the one with the least gap. */
-function nearest(n, gap) {
-  return Array.from({ length: n }, (_, i) => {
-    let [best, least] = [0, Infinity];
-    for (let j = 0; j < n; j++) {
-      const found = gap(i, j);
-      if (found < least) [best, least] = [j, found];
-    }
-    return best;
+/** For each cell the one with the least gap. */
+function nearest(cells, gap) {
+  return cells.map((_, i) => {
+    const gaps = cells.map((_, j) => gap(i, j));
+    return gaps.indexOf(min(...gaps));
   });
 }
 
@@ -152,7 +139,7 @@ function latticeOf(cells, places, config) {
       [x * weight, y * weight, weight].forEach((value, k) => (sum[k] += value));
     });
   }
-  const [top, left, bottom, right] = supported(objectness, config);
+  const [top, bottom, left, right] = supported(objectness, config);
   const inside = objectness.slice(top, bottom).map((row) => row.slice(left, right));
   if (inside.flat().length < config.min_cells) return null;
   const corners = completed(sums.slice(top, bottom + 1).map((row) =>
@@ -160,13 +147,14 @@ function latticeOf(cells, places, config) {
   return corners && { corners, objectness: inside };
 }
 
-/** Top, left, bottom and right of a lattice without outer rows and columns that are hardly there. */
+/** Top, bottom, left and right of a lattice without outer rows and columns that are hardly there. */
 function supported(objectness, config) {
   const [count, share] = config.short_line;
   const [lowest, ofMedian] = config.min_objectness;
   const least = max(lowest, ofMedian * median(objectness.flat().filter((p) => p > 0)));
-  let [top, left, bottom, right] = [0, 0, objectness.length, objectness[0].length];
-  while (top < bottom && left < right) {
+  const bounds = [0, objectness.length, 0, objectness[0].length];
+  while (bounds[0] < bounds[1] && bounds[2] < bounds[3]) {
+    const [top, bottom, left, right] = bounds;
     const across = (row) => mean(objectness[row].slice(left, right));
     const down = (column) => mean(objectness.slice(top, bottom).map((row) => row[column]));
     const [alongRow, alongColumn] = [right - left, bottom - top].map((n) => least * (n < count ? share : 1));
@@ -175,12 +163,9 @@ function supported(objectness, config) {
     ];
     const worst = support.indexOf(min(...support));
     if (support[worst] >= 1) break;
-    if (worst === 0) top++;
-    else if (worst === 1) bottom--;
-    else if (worst === 2) left++;
-    else right--;
+    bounds[worst] += worst % 2 ? -1 : 1;
   }
-  return [top, left, bottom, right];
+  return bounds;
 }
 
 /** Fill in crossings that no cell gave, each from the parallelograms that it is a corner of; null if some stay. */
