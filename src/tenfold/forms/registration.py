@@ -38,8 +38,6 @@ class RegistrationConfig:
     Attributes:
         corners: how squares and markers are found.
         refinement: how the blank form makes a map better.
-        sure_similarity: correlation with the blank form of a page found by its corners: its
-            features are not looked for.
         min_similarity: the same, and half of that of small parts, of a page.
         min_similarity_of_boxes: the same with the boxes of the fields, if there is no blank form.
         min_advantage: of a page that is not upright in the picture over one that is.
@@ -52,7 +50,6 @@ class RegistrationConfig:
 
     corners: CornerConfig = field(default_factory=CornerConfig)
     refinement: RefinementConfig = field(default_factory=RefinementConfig)
-    sure_similarity: float = 0.4
     min_similarity: float = 0.8
     min_similarity_of_boxes: float = 0.15
     min_advantage: float = 0.05
@@ -117,9 +114,8 @@ class Registrar:
             DataError: it shows no page of the form, or a page that is too small.
         """
         best = self._best(grey, self._by_corners(grey))
-        if self._features is not None and (
-            best is None or best.similarity < self.config.sure_similarity
-        ):
+        # Features may be far off where most print is alike, and corners are not.
+        if self._features is not None and (best is None or not self._is_of_form(best)):
             maps = self._features.homographies(grey) or self._as_scanned(grey)
             other = self._best(grey, maps)
             best = max((c for c in (best, other) if c), key=lambda c: c.rank, default=None)
