@@ -19,13 +19,11 @@ from rich.progress import Progress
 from rich.table import Table
 
 from tenfold.artifacts.detection import FieldMetrics
-from tenfold.bundle.detector_runtime import OnnxDetector
 from tenfold.bundle.format import read_detector
-from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.digits import Digits
 from tenfold.data.sources import load_digits
 from tenfold.evaluation.fields import measure_numbers
-from tenfold.reading.number_reader import NumberReader, NumberReaderConfig
+from tenfold.reading.reader import Reader
 from tenfold.rendering.documents import number_documents
 from tenfold.rendering.held_out import HELD_OUT, Labelled, render_pictures
 
@@ -36,16 +34,12 @@ SETS = (*RENDERED, DOCUMENTS)
 MOST_PICTURES = {"digits-200px": 300, "digits-600px": 100, DOCUMENTS: 500}
 
 
-def open_detector(bundle: str, parser: argparse.ArgumentParser) -> tuple[str, NumberReader]:
-    """Return the SHA-256 of a bundle's detector and its reader; end if it has none."""
+def detector_sha256(bundle: str, parser: argparse.ArgumentParser) -> str:
+    """Return the SHA-256 of a bundle's detector; end if it has none."""
     found = read_detector(bundle)
     if found is None:
         parser.error(f"{bundle}: has no detector; name a bundle that `tenfold train page` made")
-    facts, model = found
-    reader = NumberReader(
-        OnnxDetector(model), OnnxClassifier.load(bundle), NumberReaderConfig.of(facts)
-    )
-    return facts.sha256, reader
+    return found[0].sha256
 
 
 def pictures_of(name: str, digits: Digits, count: int) -> Iterator[Labelled]:
@@ -86,7 +80,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--json", action="store_true", help="print JSON, not a table")
     options = parser.parse_args()
-    sha256, reader = open_detector(options.bundle, parser)
+    sha256, reader = detector_sha256(options.bundle, parser), Reader.load(options.bundle)
     digits = load_digits("mnist", "test")
     counts = {name: min(options.count, MOST_PICTURES.get(name, 1_000_000)) for name in options.sets}
     rows = []

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,9 @@ from tenfold.bundle.detector_runtime import OnnxDetector
 from tenfold.data.digits import Digits
 from tenfold.data.seeds import derive_seed
 from tenfold.evaluation.metrics import wilson
+from tenfold.reading.foreground import Pixels
 from tenfold.reading.number_reader import NumberReader
+from tenfold.reading.page import Page
 from tenfold.reading.suppression import suppress
 from tenfold.rendering.fields import FieldRenderer
 from tenfold.rendering.held_out import HELD_OUT, Labelled, held_out_fields
@@ -21,6 +24,13 @@ MIN_OBJECTNESS = 0.1  # of detections that say something about the others
 # A detection is an object's if their centres are nearer than these shares of the object's sides.
 MAX_SHIFT = np.array([0.5, 0.3])
 MIN_TOLERANCE_PX = 3.0
+
+
+class ReadsNumbers(Protocol):
+    """A `Reader`, or a `NumberReader`."""
+
+    def read(self, pixels: Pixels, /) -> Page:
+        """Read a picture uint8[h, w] or uint8[h, w, 3]."""
 
 
 def evaluate_fields(reader: NumberReader, digits: Digits, count: int) -> DetectorEvaluation:
@@ -33,7 +43,7 @@ def evaluate_fields(reader: NumberReader, digits: Digits, count: int) -> Detecto
     )
 
 
-def measure_numbers(reader: NumberReader, name: str, pictures: Iterable[Labelled]) -> FieldMetrics:
+def measure_numbers(reader: ReadsNumbers, name: str, pictures: Iterable[Labelled]) -> FieldMetrics:
     """Read pictures and compare their numbers with the labels.
 
     In the label of a picture with several numbers, a space is between them.
