@@ -118,19 +118,6 @@ class DetectionRecord(TrainingRecord):
         return f"{self.loss:.3f}", f"{100 * self.exact:.1f} %"
 
 
-class RoiHeadRecord(TrainingRecord):
-    """A line of an RoI head's `journal.jsonl`, measured on candidates of held-out digits."""
-
-    loss: Finite = Field(description="mean over the candidates")
-    right: Fraction = Field(description="candidates that are judged right, of all")
-
-    FIGURES: ClassVar[tuple[str, ...]] = ("loss", "right")
-
-    def figures(self) -> tuple[str, ...]:
-        """See `TrainingRecord`."""
-        return f"{self.loss:.3f}", f"{100 * self.right:.1f} %"
-
-
 class ProgressEvent(Artifact):
     """A training has moved on."""
 

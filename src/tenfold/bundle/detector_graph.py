@@ -104,13 +104,13 @@ def _network(graph: GraphBuilder, config: DetectorConfig, member: Member, x: str
     """Add `tenfold.model.detector.DetectorNetwork` without its local contrast."""
     last_stride = 1 if config.finds == "digits" else 2
     for index, stride in enumerate(((2, 2), (2, last_stride), (1, 1))):
-        x = fine = convolution(graph, member, f"stem.{index}", x, stride)
-    x = convolution(graph, member, "down", x, (2, 2))
+        x = fine = _convolution(graph, member, f"stem.{index}", x, stride)
+    x = _convolution(graph, member, "down", x, (2, 2))
     for index, dilation in enumerate(config.dilations):
-        inner = convolution(graph, member, f"body.{index}.first", x, dilation=dilation)
-        inner = convolution(graph, member, f"body.{index}.second", inner, relu=False)
+        inner = _convolution(graph, member, f"body.{index}.first", x, dilation=dilation)
+        inner = _convolution(graph, member, f"body.{index}.second", inner, relu=False)
         x = graph.add("Relu", [graph.add("Add", [x, inner])])
-    x = convolution(graph, member, "up", x, relu=False)
+    x = _convolution(graph, member, "up", x, relu=False)
     x = graph.add(
         "Resize",
         [x, "", graph.floats("twice", [1, 1, 2, 2])],
@@ -118,9 +118,9 @@ def _network(graph: GraphBuilder, config: DetectorConfig, member: Member, x: str
         coordinate_transformation_mode="asymmetric",
         nearest_mode="floor",
     )
-    skip = convolution(graph, member, "skip", fine, relu=False)
+    skip = _convolution(graph, member, "skip", fine, relu=False)
     x = graph.add("Relu", [graph.add("Add", [x, skip])])
-    x = convolution(graph, member, "head", x)
+    x = _convolution(graph, member, "head", x)
     output = [
         graph.floats(f"{member.name}.output.{part}", member.state[f"output.{part}"])
         for part in ("weight", "bias")
@@ -128,7 +128,7 @@ def _network(graph: GraphBuilder, config: DetectorConfig, member: Member, x: str
     return graph.add("Conv", [x, *output], kernel_shape=[1, 1])
 
 
-def convolution(  # noqa: PLR0913 - a convolution
+def _convolution(  # noqa: PLR0913 - a convolution
     graph: GraphBuilder,
     member: Member,
     name: str,
@@ -190,8 +190,8 @@ def _peaks(graph: GraphBuilder, output: str) -> None:
     classes = _gathered(graph, "class", len(DETECTED_CLASSES))
     graph.add("Softmax", [classes], CLASS_PROBABILITIES, axis=2)
     box = _gathered(graph, "box", 4)
-    sides = graph.add("Exp", [graph.add("Slice", [box, *slice_inputs(graph, "sides", 0, 2, 2)])])
-    shift = graph.add("Slice", [box, *slice_inputs(graph, "shift", 2, 4, 2)])
+    sides = graph.add("Exp", [graph.add("Slice", [box, *_range(graph, "sides", 0, 2, 2)])])
+    shift = graph.add("Slice", [box, *_range(graph, "shift", 2, 4, 2)])
     centre = graph.add("Add", [place, shift])
     cell = graph.floats("cell", [CELL_WIDTH_PX, CELL_HEIGHT_PX])
     unit = graph.floats("box_unit", BOX_UNIT_PX)
@@ -223,10 +223,10 @@ def _highest(graph: GraphBuilder, output: str, channels: Mapping[str, int]) -> s
     score = graph.add("Where", [at_peak, graph.add("Sigmoid", ["logit"]), graph.floats("none", 0)])
     flat = graph.integers("flat", 0, -1)
     score = graph.add("Reshape", [score, flat])
-    cells = graph.add("Slice", [graph.add("Shape", [score]), *slice_inputs(graph, "second", 1, 2)])
+    cells = graph.add("Slice", [graph.add("Shape", [score]), *_range(graph, "second", 1, 2)])
     count = graph.add("Min", [cells, graph.integers("max_peaks", MAX_PEAKS)])
     graph.nodes.append(helper.make_node("TopK", [score, count], [OBJECTNESS, "index"], axis=1))
-    width = graph.add("Slice", [graph.add("Shape", [output]), *slice_inputs(graph, "fourth", 3, 4)])
+    width = graph.add("Slice", [graph.add("Shape", [output]), *_range(graph, "fourth", 3, 4)])
     place = graph.add(
         "Concat",
         [
@@ -248,7 +248,7 @@ def _gathered(graph: GraphBuilder, maps: str, channels: int) -> str:
     return graph.add("Transpose", [found], perm=[0, 2, 1])
 
 
-def slice_inputs(graph: GraphBuilder, name: str, start: int, end: int, axis: int = 0) -> list[str]:
+def _range(graph: GraphBuilder, name: str, start: int, end: int, axis: int = 0) -> list[str]:
     """Return the inputs of a Slice that keeps `start` to `end` of an axis."""
     values = {"start": start, "end": end, "axis": axis}
     return [graph.integers(f"{name}_{key}", value) for key, value in values.items()]

@@ -23,7 +23,6 @@ from tenfold.bundle.test_time_augmentation import TestTimeAugmentation
 from tenfold.errors import BundleError
 from tenfold.model.config import NetworkConfig
 from tenfold.model.detector_config import DetectorConfig
-from tenfold.model.roi_head_config import RoiHeadConfig
 from tenfold.untrusted import first_fault, read_bytes, read_text
 
 T = TypeVar("T")
@@ -66,22 +65,9 @@ class NetworkFacts(BaseModel):
     seed: int | None = None
 
 
-class RoiHeadFacts(BaseModel):
-    """An RoI head of a bundle's detector, and how it was trained."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    network: RoiHeadConfig
-    recipe: str | None = None
-    seed: int | None = None
-
-
 class DetectorFacts(NetworkFacts):
     """The detector of a bundle that reads numbers, and when they are believed."""
 
-    roi_head: RoiHeadFacts | None = Field(
-        default=None, description="judges what the detector finds, inside the same ONNX graph"
-    )
     calibration: tuple[float, float] = Field(
         default=(1.0, 0.0),
         description="slope and intercept of a number's calibrated logit over the raw one, "

@@ -19,7 +19,6 @@ from tenfold.bundle.format import (
     MODEL_FILE,
     WEIGHTS_FILE,
     BundleConfig,
-    DetectorFacts,
     NetworkFacts,
     find_bundle,
     parse_config,
@@ -105,11 +104,6 @@ def add_detector(folder: Path, facts: NetworkFacts, model: bytes) -> None:
         f"with seed {facts.seed} on pictures rendered with the training images. "
         f"Networks averaged: {facts.members}."
     )
-    if isinstance(facts, DetectorFacts) and (head := facts.roi_head):
-        about += (
-            f"\nAn RoI head, trained by the recipe {head.recipe} with seed {head.seed}, "
-            "judges each detection."
-        )
     write_atomically(folder / file, model)
     _write(folder, config, weights, folder, "\n\n".join([*others, about]).strip() + "\n")
 

@@ -17,7 +17,7 @@ from tenfold.evaluation.calibration import (
     fit_rejection_threshold,
     fit_temperature,
 )
-from tenfold.execution.finalize_detector import finalize_detector, finalize_roi_head
+from tenfold.execution.finalize_detector import finalize_detector
 from tenfold.execution.run import Run
 from tenfold.training.checkpoint import load_checkpoint
 from tenfold.training.curves import curves, selected_rows
@@ -37,7 +37,9 @@ def finalize_run(run: Run, training_seconds: float, workers: int) -> None:
         workers: members that were trained at a time, those of other runs included.
     """
     begun = time.monotonic()
-    evaluation = _finalize(run)
+    detector = run.recipe.detector
+    evaluation: RunEvaluation | DetectorEvaluation
+    evaluation = finalize_detector(run, detector) if detector else _finalize_classifier(run)
     for folder in run.members:  # of a process that was killed between the two files
         (folder / "checkpoint.safetensors").unlink(missing_ok=True)
     timings = Timings(
@@ -47,13 +49,6 @@ def finalize_run(run: Run, training_seconds: float, workers: int) -> None:
     manifest = run.manifest.model_copy(update={"timings": timings, "parallel_members": workers})
     run.write_manifest(manifest)
     evaluation.write_file(run.path / "evaluation.json")
-
-
-def _finalize(run: Run) -> RunEvaluation | DetectorEvaluation:
-    recipe = run.recipe
-    if recipe.roi_head:
-        return finalize_roi_head(run, recipe.roi_head)
-    return finalize_detector(run, recipe.detector) if recipe.detector else _finalize_classifier(run)
 
 
 def _finalize_classifier(run: Run) -> RunEvaluation:

@@ -1,21 +1,13 @@
-"""Finalizing a run that trained a detector or its RoI head: bundle, calibration, evaluation."""
+"""Finalizing a run that trained a detector: its bundle, calibration and evaluation."""
 
 from pathlib import Path
 
 import numpy as np
-import onnx
 
 from tenfold.artifacts.detection import DetectorEvaluation
 from tenfold.bundle.detector_graph import State, build_detector_graph, calibrate_objectness
 from tenfold.bundle.detector_runtime import OnnxCellDetector, OnnxDetector
-from tenfold.bundle.format import (
-    SHIPPED,
-    DetectorFacts,
-    NetworkFacts,
-    RoiHeadFacts,
-    find_detector,
-)
-from tenfold.bundle.roi_graph import add_roi_head
+from tenfold.bundle.format import SHIPPED, DetectorFacts, NetworkFacts
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.bundle.save import add_detector, copy_bundle
 from tenfold.data.sources import load_digits
@@ -33,7 +25,6 @@ from tenfold.reading.grid import GridReader
 from tenfold.reading.number_reader import NumberReader, NumberReaderConfig, calibrated
 from tenfold.reading.reader import load_number_reader
 from tenfold.training.checkpoint import load_checkpoint
-from tenfold.training.recipe import RoiHeadRecipe
 
 MAX_ACCEPTED_WRONG = 0.01
 
@@ -62,33 +53,6 @@ def finalize_detector(run: Run, config: DetectorConfig) -> DetectorEvaluation:
     )
     bundle: Path = run.path / "bundle"
     copy_bundle(SHIPPED, bundle)
-    add_detector(bundle, facts, model)
-    reader = NumberReader(detector, classifier, NumberReaderConfig.of(facts))
-    return evaluate_fields(reader, load_digits(recipe.data.spec, "test"), recipe.fields.test)
-
-
-def finalize_roi_head(run: Run, settings: RoiHeadRecipe) -> DetectorEvaluation:
-    """Put a trained RoI head into its detector's bundle, calibrate it, and measure it.
-
-    See `finalize_detector`.
-    """
-    recipe = run.recipe
-    _, facts, model = find_detector(settings.bundle)
-    state = _trained(run)[0]
-    graph = add_roi_head(onnx.load_from_string(model), settings.network, state)
-    model = graph.SerializeToString()
-    detector = OnnxDetector(model, run.manifest.threads)
-    classifier = OnnxClassifier.load(settings.bundle)
-    calibration, min_probability = _calibrate(NumberReader(detector, classifier), run)
-    head = RoiHeadFacts(network=settings.network, recipe=recipe.name, seed=recipe.seed)
-    changes = {
-        "calibration": calibration,
-        "min_probability": min_probability,
-        "roi_head": head,
-    }
-    facts = facts.model_copy(update=changes)
-    bundle: Path = run.path / "bundle"
-    copy_bundle(settings.bundle, bundle)
     add_detector(bundle, facts, model)
     reader = NumberReader(detector, classifier, NumberReaderConfig.of(facts))
     return evaluate_fields(reader, load_digits(recipe.data.spec, "test"), recipe.fields.test)

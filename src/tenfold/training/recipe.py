@@ -17,7 +17,6 @@ from tenfold.bundle.test_time_augmentation import TestTimeAugmentation
 from tenfold.errors import RecipeError
 from tenfold.model.config import NetworkConfig
 from tenfold.model.detector_config import DetectorConfig
-from tenfold.model.roi_head_config import RoiHeadConfig
 from tenfold.training.ema import EMAConfig
 from tenfold.training.schedule import Schedule
 from tenfold.training.settings import TrainingConfig
@@ -57,13 +56,6 @@ class FieldCounts(Frozen):
     test: int = Field(default=300, gt=0, description="of each kind, for the final figures")
 
 
-class RoiHeadRecipe(Frozen):
-    """An RoI head, and the detector whose detections it learns to judge."""
-
-    bundle: str = Field(default="field", description="a bundle with a detector of digits")
-    network: RoiHeadConfig = RoiHeadConfig()
-
-
 class Recipe(Frozen):
     """Data, network, augmentation, objective, optimizer, schedule, EMA and ensemble size."""
 
@@ -84,25 +76,12 @@ class Recipe(Frozen):
     detector: DetectorConfig | None = Field(
         default=None, description="trains a digit detector in place of a classifier"
     )
-    roi_head: RoiHeadRecipe | None = Field(
-        default=None, description="trains a detector's RoI head in place of a classifier"
-    )
-    fields: FieldCounts = Field(
-        default=FieldCounts(), description="for a detector or an RoI head only"
-    )
+    fields: FieldCounts = Field(default=FieldCounts(), description="for a detector only")
     augmentation: Augmentation = Augmentation()
     degradations: Degradations = Degradations()
     outlier_exposure: OutlierExposure = OutlierExposure()
     ema: EMAConfig = EMAConfig()
     training: TrainingConfig
-
-    @model_validator(mode="after")
-    def _trains_one_thing(self) -> Self:
-        if self.roi_head and self.detector:
-            raise ValueError("a recipe has a table [detector] or [roi_head], not both")
-        if self.roi_head and self.members > 1:
-            raise ValueError("members: an RoI head is one network")
-        return self
 
     @property
     def schedule(self) -> Schedule:
@@ -116,7 +95,7 @@ class Recipe(Frozen):
 
     def to_toml(self) -> str:
         """Return the resolved recipe as TOML that `load_recipe` reads back to an equal one."""
-        without = set() if self.detector or self.roi_head else {"fields"}
+        without = set() if self.detector else {"fields"}
         return tomli_w.dumps(self.model_dump(mode="json", exclude=without, exclude_none=True))
 
     def changed(self, values: Mapping[str, Any]) -> "Recipe":

@@ -2,32 +2,24 @@
 
 import torch
 
-from tenfold.artifacts.training import (
-    DetectionRecord,
-    JournalRecord,
-    RoiHeadRecord,
-    TrainingRecord,
-)
+from tenfold.artifacts.training import DetectionRecord, JournalRecord, TrainingRecord
 from tenfold.data.digits import Digits
 from tenfold.training.cells import CELLS
 from tenfold.training.detection import DIGITS_AND_MARKS
 from tenfold.training.digits import digit_task
 from tenfold.training.recipe import Recipe
-from tenfold.training.roi_head import roi_head_task
 from tenfold.training.task import Task
 
 
 def record_type(recipe: Recipe) -> type[TrainingRecord]:
     """Return the schema of a line of the journals of a recipe's members."""
-    if recipe.roi_head is not None:
-        return RoiHeadRecord
     return JournalRecord if recipe.detector is None else DetectionRecord
 
 
 def recipe_task(
     recipe: Recipe, member: int, training: Digits, monitored: Digits, device: torch.device
 ) -> Task:
-    """Return the task of the network that a recipe has a table of, by default a classifier's.
+    """Return a detector's task where the recipe has a `[detector]` table, else a classifier's.
 
     Args:
         recipe: everything else that decides what is trained.
@@ -36,8 +28,6 @@ def recipe_task(
         monitored: digits that evaluations measure.
         device: where it is trained.
     """
-    if recipe.roi_head is not None:
-        return roi_head_task(recipe, member, training, monitored, device)
     if recipe.detector is None:
         return digit_task(recipe, member, training, monitored, device)
     if recipe.detector.finds == "cells":
