@@ -121,6 +121,18 @@ def test_the_gap_between_two_grids_is_no_column(certainty: float) -> None:
     assert [lattice.objectness.shape for lattice in lattices] == [(9, 9), (9, 4)]
 
 
+def test_rows_in_a_shadow_are_no_gap() -> None:
+    """Towards the middle the cells of a long table are less and less certain."""
+    cells = cells_of(crossings((31, 3)))
+    one = found(cells.reshape(-1, 4, 2))
+    middle = one.corners.mean(axis=(1, 2))
+    row = np.array([np.abs(cells.mean(axis=(2, 3)) - m).argmin() // 3 for m in middle])
+    one.objectness[:] = 0.95 * (0.68 + 0.32 * np.abs(row - 15) / 15)
+    order = np.argsort(-one.objectness, kind="stable")
+    (lattice,) = find_lattices(Cells(*(part[order] for part in one)))
+    assert lattice.objectness.shape == (31, 3)
+
+
 def test_a_part_of_a_lattice_is_where_it_is_most_certain() -> None:
     objectness = np.full((3, 5), 0.9, np.float32)
     objectness[:, 0] = 0.5

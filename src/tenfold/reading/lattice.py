@@ -29,7 +29,8 @@ class LatticeConfig:
         short_line: an outer row or column of fewer cells needs only a share of that objectness:
             the mean of few says little. Count and share.
         min_inner_objectness: mean of the cells that were found of an inner row or column, as a
-            share of the median; with less it is the gap between two tables.
+            share of the median, and of the lesser of the two lines beside it; with less of either
+            it is the gap between two tables.
         min_cells: of a grid or table.
     """
 
@@ -37,7 +38,7 @@ class LatticeConfig:
     max_gap: float = 0.2
     min_objectness: tuple[float, float] = (0.5, 0.8)
     short_line: tuple[int, float] = (5, 0.7)
-    min_inner_objectness: float = 0.8
+    min_inner_objectness: tuple[float, float] = (0.6, 0.79)
     min_cells: int = 4
 
 
@@ -177,11 +178,13 @@ def _gaps(places: dict[int, Place], objectness: Floats, config: LatticeConfig) -
     index, place = np.array(list(places)), np.array(list(places.values()))
     place -= place.min(axis=0)
     certain = objectness[index]
-    least = config.min_inner_objectness * float(np.median(certain))
+    least, least_beside = config.min_inner_objectness
     gaps = np.zeros(len(index), bool)
     for line in place.T:
         mean = np.bincount(line, certain) / np.maximum(np.bincount(line), 1)
-        gaps |= (mean[line] < least) & (line > 0) & (line < line.max())
+        beside = np.minimum(np.roll(mean, 1), np.roll(mean, -1))
+        is_gap = (mean < least * np.median(certain)) | (mean < least_beside * beside)
+        gaps |= is_gap[line] & (line > 0) & (line < line.max())
     return set(index[gaps].tolist())
 
 

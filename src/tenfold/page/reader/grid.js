@@ -6,7 +6,7 @@ import { withMargin } from "./detection.js";
 import { cropped } from "./image.js";
 import { area, findLattices, score, turned } from "./lattice.js";
 import { anyNumber, numberOf, oneDigit, toGrey } from "./number-reader.js";
-import { median, rint } from "./numbers.js";
+import { mean, median, rint } from "./numbers.js";
 import { shrunk } from "./resize.js";
 import { boxInOriginal, cellOf, straighten } from "./straighten.js";
 import { suppress } from "./suppression.js";
@@ -109,9 +109,9 @@ function onThisSide(found, grey, config) {
   if (!found.length) return found;
   const contrasts = found.map(({ box }) => {
     const [left, top, right, bottom] = boxInPicture(box, grey);
-    const levels = cropped(grey, top, left, bottom, right).data;
-    const mean = levels.reduce((sum, level) => sum + level, 0) / levels.length;
-    return Math.sqrt(levels.reduce((sum, level) => sum + (level - mean) ** 2, 0) / levels.length);
+    const levels = [...cropped(grey, top, left, bottom, right).data];
+    const middle = mean(levels);
+    return Math.sqrt(mean(levels.map((level) => (level - middle) ** 2)));
   });
   const least = config.min_contrast * median(contrasts);
   return found.filter((_, i) => contrasts[i] >= least);

@@ -4,6 +4,7 @@
 // region are its sets of detections that do not exclude each other. Regions are independent.
 
 import { CLASSES } from "./detection.js";
+import { sum } from "./numbers.js";
 import { same } from "./suppression.js";
 
 const { log, max, min } = Math;
@@ -59,7 +60,7 @@ function choicesOf(row, region, excluded) {
       const weight = members.reduce((p, k) => p * present(k), 1) * absent.reduce((p, k) => p * (1 - present(k)), 1);
       return { members, weight };
     });
-  const total = sets.reduce((sum, { weight }) => sum + weight, 0);
+  const total = sum(sets.map(({ weight }) => weight));
   const found = sets.flatMap(({ members, weight }) =>
     members
       .reduce((texts, k) => texts.flatMap(([text, p]) =>
@@ -92,7 +93,7 @@ function likelyClasses(probabilities) {
 function* cheapest(costs) {
   const lists = [...costs.keys()].filter((k) => costs[k].length > 1)
     .sort((a, b) => costs[a][1] - costs[a][0] - (costs[b][1] - costs[b][0]));
-  const first = costs.reduce((sum, list) => sum + list[0], 0);
+  const first = sum(costs.map(([least]) => least));
   const waiting = [[first, []]]; // the cheapest last
   while (waiting.length) {
     const [cost, changes] = waiting.pop();

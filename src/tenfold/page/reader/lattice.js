@@ -4,12 +4,11 @@
 // {corners, objectness}: rows of positions, one more each way than there are cells, and rows of
 // numbers, 0 where no cell was found but must be.
 
-import { median } from "./numbers.js";
+import { mean, median } from "./numbers.js";
 
 const { abs, max, min, sqrt } = Math;
 
 export const distance = ([ax, ay], [bx, by]) => sqrt((ax - bx) ** 2 + (ay - by) ** 2);
-const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** Group cells, the most certain first, to lattices. @param config LatticeConfig, as JSON. */
 export function findLattices(found, config) {
@@ -109,14 +108,17 @@ function placesFrom(start, steps, seen) {
 }
 
 /** The cells of inner rows and columns that are gaps between two tables. */
-function gaps(cells, places, { min_inner_objectness: share }) {
+function gaps(cells, places, { min_inner_objectness: [share, beside] }) {
   const least = share * median([...places.keys()].map((index) => cells[index].objectness));
   return [0, 1].flatMap((axis) => {
     const lines = new Map();
     for (const [index, place] of places) lines.set(place[axis], [...(lines.get(place[axis]) ?? []), index]);
-    const inner = [...lines.keys()].sort((a, b) => a - b).slice(1, -1);
-    return inner.map((line) => lines.get(line)).filter((line) => mean(line.map((index) => cells[index].objectness)) < least);
-  }).flat();
+    const sorted = [...lines.keys()].sort((a, b) => a - b).map((line) => lines.get(line));
+    const means = sorted.map((line) => mean(line.map((index) => cells[index].objectness)));
+    const isGap = (_, i) => i > 0 && i < sorted.length - 1
+      && (means[i] < least || means[i] < beside * min(means[i - 1], means[i + 1]));
+    return sorted.filter(isGap);
+  }).flat(2);
 }
 
 /** Average the corners that cells share; null if there are too few cells. */

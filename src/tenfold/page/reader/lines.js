@@ -1,7 +1,7 @@
 // Grouping of detections into numbers: what stands side by side belongs together.
 
 import { isMark } from "./detection.js";
-import { median } from "./numbers.js";
+import { mean, median } from "./numbers.js";
 
 const { abs, max, min } = Math;
 
@@ -50,7 +50,7 @@ function gap([x, y, width], height, group, config) {
 }
 
 /** Lines from the top, each from the left. */
-function inReadingOrder(numbers, minOverlap) {
+function inReadingOrder(numbers, share) {
   const placed = numbers.map((members) => ({
     members,
     top: min(...members.map(({ box }) => box[1] - box[3] / 2)),
@@ -59,16 +59,15 @@ function inReadingOrder(numbers, minOverlap) {
   const lines = [];
   for (const one of placed.sort((a, b) => a.top + a.bottom - b.top - b.bottom)) {
     const last = lines.at(-1);
-    if (last && standsIn(last, one, minOverlap)) last.push(one);
+    if (last && standsIn(last, one, share)) last.push(one);
     else lines.push([one]);
   }
   const left = ({ members }) => members[0].box[0];
   return lines.flatMap((line) => line.sort((a, b) => left(a) - left(b)).map(({ members }) => members));
 }
 
-function standsIn(line, one, minOverlap) {
-  const mean = (values) => values.reduce((a, b) => a + b) / values.length;
-  const [top, bottom] = [mean(line.map((other) => other.top)), mean(line.map((other) => other.bottom))];
+function standsIn(line, one, share) {
+  const [top, bottom] = ["top", "bottom"].map((edge) => mean(line.map((other) => other[edge])));
   const overlap = min(bottom, one.bottom) - max(top, one.top);
-  return overlap > minOverlap * min(bottom - top, one.bottom - one.top);
+  return overlap > share * min(bottom - top, one.bottom - one.top);
 }

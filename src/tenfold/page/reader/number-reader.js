@@ -6,6 +6,7 @@ import { CLASSES, detectDigits, DIGITS, isMark } from "./detection.js";
 import { hypotheses } from "./hypotheses.js";
 import { cropped, plane } from "./image.js";
 import { groupNumbers } from "./lines.js";
+import { mean, sum } from "./numbers.js";
 
 const { exp, log, max, min } = Math;
 
@@ -67,7 +68,7 @@ export function numberOf(row, grey, config, constraints) {
       .map((one) => [one.text, calibrated(one.probability, config.calibration)]),
     accepted: !reason,
     reason,
-    printed: digits.reduce((sum, digit) => sum + digit.printed, 0) / digits.length,
+    printed: mean(digits.map((digit) => digit.printed)),
     row: null,
     column: null,
     digits,
@@ -77,7 +78,7 @@ export function numberOf(row, grey, config, constraints) {
 /** What the constraints allow, with its share of the probability of all that is. */
 function fitting(tried, allows, config) {
   if (!allows) return { ranked: tried, misfit: null };
-  const total = (texts) => texts.reduce((sum, { probability }) => sum + probability, 0);
+  const total = (texts) => sum(texts.map(({ probability }) => probability));
   const allowed = tried.filter(({ text }) => allows(text));
   const possible = total(allowed);
   if (!(possible > 0 && possible >= config.min_fitting_probability * total(tried))) {

@@ -12,6 +12,9 @@ export function largest(values) {
   return most;
 }
 
+export const sum = (values) => values.reduce((total, value) => total + value, 0);
+export const mean = (values) => sum(values) / values.length;
+
 /** The place of the first largest value. */
 export const argmax = (values) => values.indexOf(largest(values));
 

@@ -2,7 +2,7 @@
 
 import { plane } from "./image.js";
 import { distance } from "./lattice.js";
-import { median, rint } from "./numbers.js";
+import { median, rint, sum } from "./numbers.js";
 import { shrunk } from "./resize.js";
 
 const { ceil, floor, fround, max, min, sqrt, trunc } = Math;
@@ -12,7 +12,6 @@ export const CONFIG = {
   maxReduction: 2, // more than so often as large as it is needed, a picture is made smaller first
 };
 
-const total = (values) => values.reduce((sum, value) => sum + value, 0);
 
 /** Map the cells of a lattice in a plane of bytes to rectangles: see `Straightened` of tenfold.
  *
@@ -23,7 +22,7 @@ export function straighten(grey, { corners }, cellHeight) {
   const widths = corners[0].slice(1).map((_, x) => median(corners.map((row) => distance(row[x], row[x + 1]))));
   const heights = corners.slice(1).map((row, y) => median(row.map((corner, x) => distance(corner, corners[y][x]))));
   const unit = max(median(heights), 1);
-  const scale = min(cellHeight / unit, sqrt(CONFIG.maxPixels / (total(widths) * total(heights))));
+  const scale = min(cellHeight / unit, sqrt(CONFIG.maxPixels / (sum(widths) * sum(heights))));
   const [rows, columns] = [heights, widths].map((sizes) =>
     sizes.reduce((edges, size) => [...edges, edges.at(-1) + size * scale], [0]));
   const [h, w] = [rows, columns].map((edges) => max(1, rint(edges.at(-1))));

@@ -31,10 +31,9 @@ export function same(one, other, config) {
 }
 
 /** Whether one lies inside the other, and is much lower or has its class. */
-function partAndWhole(one, other, config) {
-  const [a, b] = [one.box, other.box];
+function partAndWhole({ box: a, classes: p }, { box: b, classes: q }, config) {
   if (shared(a, b) <= config.max_inside * min(area(a), area(b))) return false;
-  return argmax(one.classes) === argmax(other.classes) || min(a[3], b[3]) < config.part_height * max(a[3], b[3]);
+  return argmax(p) === argmax(q) || min(a[3], b[3]) < config.part_height * max(a[3], b[3]);
 }
 
 const area = ([, , width, height]) => width * height;
