@@ -89,6 +89,10 @@ def test_half_of_a_wide_digit_is_no_digit_of_its_own(classes: list[int], kept: l
 
 
 def test_nothing_is_suppressed_of_nothing() -> None:
-    nothing, no_boxes, no_classes = np.zeros(0, np.float32), np.zeros((0, 4), np.float32), different([])
+    nothing, no_boxes, no_classes = (
+        np.zeros(0, np.float32),
+        np.zeros((0, 4), np.float32),
+        different([]),
+    )
     assert suppress(nothing, no_boxes, no_classes).shape == (0,)
     assert exclusions(no_boxes, no_classes, ONLY_OVERLAP).shape == (0, 0)

@@ -63,9 +63,7 @@ def suppress(
     return np.array([*kept, *order], np.intp)
 
 
-def exclusions(
-    boxes: Floats, classes: Classes, config: SuppressionConfig
-) -> npt.NDArray[np.bool_]:
+def exclusions(boxes: Floats, classes: Classes, config: SuppressionConfig) -> npt.NDArray[np.bool_]:
     """Return which of n detections are of one object: bool[n, n], false on the diagonal.
 
     See `suppress`.
