@@ -75,6 +75,31 @@ def test_the_blank_form_says_where_a_page_is(blank: Path, degrees: float, scale:
     assert is_in_place(found, template, 2)
 
 
+@pytest.mark.parametrize("marks_fit", [True, False])
+def test_features_are_asked_only_where_marks_do_not_fit(
+    marks_fit: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Features may be far off on a form whose print is alike everywhere."""
+    template = two_pages("marks", tmp_path / "blank.tiff")
+    pages = [draw_page(template, number, 4.0) for number in (1, 2)]
+    assert cv2.imwritemulti(str(template.blank), pages)
+    registrar = Registrar(template)
+    assert registrar._features is not None
+    asked = []
+    homographies = registrar._features.homographies
+
+    def asking(grey: Grey) -> object:
+        asked.append(grey)
+        return homographies(grey)
+
+    monkeypatch.setattr(registrar._features, "homographies", asking)
+    page = draw_page(template, 1, 5.0)
+    if not marks_fit:
+        page[:150] = 240  # two of the four are gone
+    assert is_in_place(registrar.register(scanned(page)), template, 1)
+    assert bool(asked) == (not marks_fit)
+
+
 def photographed(page: Grey, ground: int) -> Grey:
     """The page from the side, on a ground: its left edge leans to the right."""
     h, w = page.shape
