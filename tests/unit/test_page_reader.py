@@ -202,7 +202,7 @@ def test_the_page_reads_a_thousand_as_the_reader_does(
         (p, "numbers") for name in HELD_OUT for p, _ in held_out_fields(name, mnist_test, 10)
     ]
     pictures += [(p, "single") for p in load_pictures("documents", n=150).pictures]
-    pictures += [(p, "numbers") for p in load_pictures("document-numbers", n=10).pictures]
+    pictures += [(p, "numbers") for p in load_pictures("document-numbers", n=30).pictures]
     assert len(pictures) >= 1000
     numbers, different = compare(
         pictures, read_in_node(node, site_folder, pictures, tmp_path), reader
