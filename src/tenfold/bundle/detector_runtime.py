@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from tenfold.bundle.format import CELLS_FILE, DETECTOR_FILE
 from tenfold.bundle.runtime import open_session, runtime_error, try_session
+from tenfold.data.mnist import CLASSES
 from tenfold.errors import BundleError
 from tenfold.model.detector_config import SIZE_MULTIPLE_PX
 
@@ -33,6 +34,16 @@ class Detections(NamedTuple):
     classes: Floats
     boxes: Floats
     printed: Floats
+
+    @property
+    def labels(self) -> npt.NDArray[np.intp]:
+        """The index of the most probable class of each, int64[n]."""
+        return np.asarray(self.classes.argmax(axis=1))
+
+    @property
+    def is_digit(self) -> npt.NDArray[np.bool_]:
+        """Which are digits, not marks, bool[n]."""
+        return self.labels < CLASSES
 
     def of(self, index: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> "Detections":
         """Return some of the detections."""

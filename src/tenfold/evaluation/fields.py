@@ -102,8 +102,7 @@ def read_objectness(
     for index in range(count):
         field = renderer.render(index)
         found = detector.detect(field.pixels, MIN_OBJECTNESS)
-        classes = found.classes.argmax(axis=1)
-        found = found.of(suppress(found.objectness, found.boxes, classes))
+        found = found.of(suppress(found.objectness, found.boxes, found.labels))
         objectness.append(found.objectness)
         is_object.append(match_boxes(found.boxes, field.labels) >= 0)
     return np.concatenate(objectness).astype(np.float64), np.concatenate(is_object)

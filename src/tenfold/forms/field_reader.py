@@ -243,7 +243,7 @@ class FieldReader:
         if picture is None or found is None:
             return None
         config = self.reader.config.classification
-        is_digit = found.classes.argmax(axis=1) < 10  # noqa: PLR2004
+        is_digit = found.is_digit
         images = [
             crop_detection(found.boxes[k], picture.grey, config)
             for k in best.detections

@@ -177,12 +177,8 @@ class GridReader:
         cells = straight.cells_of(found.boxes[:, :2])
         heights = np.diff(straight.rows)[cells[:, 0]]
         is_small = found.boxes[:, 3] < self.config.note_height * heights
-        kept = suppress(
-            found.objectness,
-            found.boxes,
-            found.classes.argmax(axis=1),
-            self.numbers.config.suppression,
-        )
+        config = self.numbers.config.suppression
+        kept = suppress(found.objectness, found.boxes, found.labels, config)
         kept = kept[found.objectness[kept] >= self.numbers.config.min_digit_probability]
         columns = len(straight.columns) - 1
         place = cells[:, 0] * columns + cells[:, 1]

@@ -47,7 +47,7 @@ def hypotheses(row: Detections, config: SuppressionConfig) -> Iterator[Hypothesi
         row: from left to right; detections may exclude each other.
         config: when two do.
     """
-    excluded = exclusions(row.boxes, row.classes.argmax(axis=1), config)
+    excluded = exclusions(row.boxes, row.labels, config)
     rivals = [set(np.flatnonzero(line).tolist()) for line in excluded]
     regions = [_choices(row, region, rivals) for region in _regions(row, rivals)]
     for cost, places in _cheapest([[choice[0] for choice in region] for region in regions]):

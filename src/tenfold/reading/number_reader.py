@@ -103,8 +103,7 @@ class NumberReader:
 
     def page(self, found: Detections, grey: Pixels, constraints: Constraints) -> Page:
         """Return the numbers that detections in uint8[h, w] make."""
-        is_mark = found.classes.argmax(axis=1) >= CLASSES
-        groups = group_numbers(found.boxes, is_mark, self.config.grouping)
+        groups = group_numbers(found.boxes, ~found.is_digit, self.config.grouping)
         read = (self.number(found.of(group), grey, constraints) for group in groups)
         numbers = [number for number in read if number is not None]
         parts = _are_parts(numbers, self.config.part_height)
@@ -119,7 +118,7 @@ class NumberReader:
             constraints: what the number may be.
         """
         if constraints.digits_only:
-            row = row.of(row.classes.argmax(axis=1) < CLASSES)
+            row = row.of(row.is_digit)
         tried = self.texts(row, constrained=constraints.active)
         ranked, reason = self._fitting(tried, constraints)
         best = ranked[0]

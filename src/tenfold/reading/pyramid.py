@@ -81,8 +81,7 @@ def detect_digits(
         looks += last
     found = _joined(looks)
     ranks = np.concatenate([look.rank for look in looks])
-    classes = found.classes.argmax(axis=1)
-    return found.of(suppress(ranks, found.boxes, classes, config.merging, found.objectness))
+    return found.of(suppress(ranks, found.boxes, found.labels, config.merging, found.objectness))
 
 
 def scales(shape: tuple[int, ...], config: PyramidConfig) -> Iterator[float]:
@@ -112,8 +111,7 @@ def small_regions(
     h, w = shape[:2]
     if not len(found.boxes):
         return [(0, 0, w, h)] if h * scale < config.low_height_px else []
-    is_digit = found.classes.argmax(axis=1) < CLASSES
-    small = is_digit & (found.boxes[:, 3] * scale < config.small_height_px)
+    small = found.is_digit & (found.boxes[:, 3] * scale < config.small_height_px)
     if not small.any():
         return []
     cell = max(1, round(config.small_height_px / scale))  # as large as a small digit

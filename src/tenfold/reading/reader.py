@@ -152,16 +152,15 @@ class Reader:
         grey = to_grey(pixels)
         sheet = find_sheet(grey)
         if sheet is None:
-            return self._read_numbers(pixels, constraints)
+            return self._read_numbers(pixels, grey, constraints)
         if sheet.is_tilted:
             straight, in_picture = sheet.straighten(grey)
-            page = self._read_numbers(straight, constraints)
+            page = self._read_numbers(straight, straight, constraints)
             if page.numbers:
                 return Page(tuple(number.with_boxes(in_picture) for number in page.numbers))
-        return without_desk(self._read_numbers(pixels, constraints), sheet)
+        return without_desk(self._read_numbers(pixels, grey, constraints), sheet)
 
-    def _read_numbers(self, pixels: Pixels, constraints: Constraints) -> Page:
-        grey = to_grey(pixels)
+    def _read_numbers(self, pixels: Pixels, grey: Pixels, constraints: Constraints) -> Page:
         found = self.numbers.detect(grey)
         page = self.numbers.page(found, grey, constraints)
         is_sure = any(number.accepted for number in page.numbers)

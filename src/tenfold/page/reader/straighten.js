@@ -12,7 +12,6 @@ export const CONFIG = {
   maxReduction: 2, // more than so often as large as it is needed, a picture is made smaller first
 };
 
-
 /** Map the cells of a lattice in a plane of bytes to rectangles: see `Straightened` of tenfold.
  *
  * Returns {grey, rows, columns, corners}: a plane, the positions of the rules in it from the top and
