@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from tenfold.forms.review_folder import FieldReading
+from tenfold.forms.template import FormField, Template
 
 
 def write_review(folder: Path, count: int = 6) -> list[FieldReading]:
@@ -46,6 +47,31 @@ def write_review(folder: Path, count: int = 6) -> list[FieldReading]:
         cv2.imwrite(str(folder / "crops" / f"{place}.png"), picture)
     lines = [reading.model_dump_json() + "\n" for reading in readings]
     (folder / "fields.jsonl").write_text("".join(lines))
+    return readings
+
+
+def write_review_of_sums(folder: Path) -> list[FieldReading]:
+    """Write documents of a sum that was read as 7 + 4 + 2 = 15; c has strokes of no digit."""
+    parts = [FormField(name=n, box=(10, 10, 9, 9), kind="number") for n in ("a", "b", "c")]
+    total = FormField(name="sum", box=(10, 30, 9, 9), kind="number", sum_of=("a", "b", "c"))
+    form = Template(name="sums", fields=(*parts, total))
+    readings = [
+        FieldReading(
+            document=document,
+            field=name,
+            kind="number",
+            value=value,
+            probability=0.9,
+            rules="sum",
+            review=True,
+            without_sums=None if name == "c" else 0.99,
+        )
+        for document in ("right.png", "wrong.png", "unseen.png")
+        for name, value in (("a", "7"), ("b", "4"), ("c", "2"), ("sum", "15"))
+    ]
+    folder.mkdir()
+    (folder / "fields.jsonl").write_text("".join(r.model_dump_json() + "\n" for r in readings))
+    (folder / "template.json").write_text(form.model_dump_json(exclude_unset=True))
     return readings
 
 

@@ -131,7 +131,9 @@ def test_what_was_written_is_read(folder: Path) -> None:
 def test_json_has_what_the_table_has_and_what_people_entered(folder: Path) -> None:
     table = folder / "json.csv"
     read(folder, "--out", str(table), "--workers", "1")
-    review = {"document": rows_of(table)[1]["document"], "field": "sum", "value": "48"}
+    before = rows_of(table)[1]
+    assert [before[f"{name}.review"] for name in ("a", "b", "sum")] == ["true"] * 3
+    review = {"document": before["document"], "field": "sum", "value": "48"}
     review |= {"who": "Ann", "when": "2026-01-01T00:00:00Z"}
     (folder / "json.csv.review/reviews.jsonl").write_text(json.dumps(review) + "\n")
     output = read(folder, "--out", str(table), "--workers", "1", "--json", stdout=True)
@@ -146,6 +148,7 @@ def test_json_has_what_the_table_has_and_what_people_entered(folder: Path) -> No
         "rules": "",
         "review": False,
     }
+    assert [documents[1]["fields"][name]["review"] for name in ("a", "b")] == [False, False]
     for document, row in zip(documents[:2], rows, strict=False):
         assert len(document["files"]) == 2
         for name, field in document["fields"].items():

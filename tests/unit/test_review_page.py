@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_review import read_table, write_review, write_table
+from made_review import read_table, write_review, write_review_of_sums, write_table
 from page_driver import serve_forms
 
 from tenfold.data.folder import load_folder
@@ -85,6 +85,25 @@ def test_the_keyboard_alone_is_enough(browser: Any, table: Path) -> None:
     # 40 was 50, 41 was 47, and 42 was 12; of the others nobody knows which digit is which.
     _, labels = load_folder(review_folder(table) / "corrections")
     assert labels.tolist() == [1, 5, 7]
+
+
+def test_the_parts_of_a_sum_that_is_right_by_now_are_not_shown(
+    browser: Any, tmp_path: Path
+) -> None:
+    table = tmp_path / "sums.csv"
+    write_table(table, write_review_of_sums(review_folder(table)))
+    with serve_forms("review", table, last=f"{table}\n") as address:
+        tab = open_page(browser, address, "Ann")
+        assert tab.locator("#place").inner_text() == "right.png: a"
+        press(tab, "9", "Enter")  # 9 + 4 + 2 = 15
+        tab.wait_for_selector("#progress:has-text('1 of 10 doubtful')")
+        assert tab.locator("#place").inner_text() == "right.png: c"
+        press(tab, "Enter")
+        tab.wait_for_selector("#place:has-text('wrong.png: a')")
+        press(tab, "Escape", "Escape")
+        tab.wait_for_selector("#progress:has-text('0 of 12 doubtful')")
+        enter(tab, 10)  # of a, 9 again
+        tab.wait_for_selector("#done")
 
 
 def test_two_people_lose_nothing(browser: Any, table: Path) -> None:

@@ -5,16 +5,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from made_review import read_table, write_review, write_table
+from made_review import read_table, write_review, write_review_of_sums, write_table
 
 from tenfold.data.folder import load_folder
 from tenfold.errors import ReviewError
 from tenfold.forms.review import ReviewSession
-from tenfold.forms.review_folder import FieldReading, review_folder
+from tenfold.forms.review_folder import review_folder
 from tenfold.forms.reviewed_table import write_reviewed_table
 from tenfold.forms.table import read_table as read_rows
 from tenfold.forms.table import write_table as write_rows
-from tenfold.forms.template import FormField, Template
+from tenfold.forms.template import Template
 
 
 @pytest.fixture
@@ -52,38 +52,60 @@ def test_what_is_taken_back_is_as_it_was_read(table: Path) -> None:
     assert not list(session.folder.glob("corrections/*/*.png"))
 
 
-def test_the_table_says_which_sums_are_wrong_after_the_review(tmp_path: Path) -> None:
-    parts = [FormField(name=n, box=(10, 10, 9, 9), kind="number") for n in ("a", "b")]
-    total = FormField(name="sum", box=(10, 30, 9, 9), kind="number", sum_of=("a", "b"))
-    form = Template(name="sums", fields=(*parts, total))
-    readings = [
-        FieldReading(
-            document=document,
-            field=name,
-            kind="number",
-            value=value,
-            probability=0.9,
-            rules="sum",
-            review=True,
-        )
-        for document in ("right.png", "wrong.png", "unseen.png")
-        for name, value in (("a", "7"), ("b", "4"), ("sum", "13"))
-    ]
+@pytest.fixture
+def sums(tmp_path: Path) -> Path:
     table = tmp_path / "table.csv"
-    write_table(table, readings)
-    folder = review_folder(table)
-    folder.mkdir()
-    (folder / "fields.jsonl").write_text("".join(r.model_dump_json() + "\n" for r in readings))
-    (folder / "template.json").write_text(form.model_dump_json(exclude_unset=True))
-    session = ReviewSession(folder)
-    session.enter(("right.png", "a"), "9", "Ann")
-    session.enter(("wrong.png", "a"), "1", "Ann")
-    write_reviewed_table(table, session)
+    write_table(table, write_review_of_sums(review_folder(table)))
+    return table
+
+
+def columns(table: Path, part: str) -> dict[str, list[str]]:
+    """Return a part of the columns of a, b, c and sum, by document."""
     rows = read_table(table)
-    rules = {d: [row[f"{n}.rules"] for n in ("a", "b", "sum")] for d, row in rows.items()}
-    assert rules["right.png"] == ["", "", ""]
-    assert rules["wrong.png"] == ["", "sum", "sum"]
-    assert rules["unseen.png"] == ["sum", "sum", "sum"]
+    return {d: [row[f"{n}.{part}"] for n in ("a", "b", "c", "sum")] for d, row in rows.items()}
+
+
+def test_the_table_says_which_sums_are_wrong_after_the_review(sums: Path) -> None:
+    session = ReviewSession(review_folder(sums))
+    session.enter(("right.png", "a"), "9", "Ann")  # 9 + 4 + 2 = 15
+    session.enter(("wrong.png", "a"), "1", "Ann")  # 1 + 4 + 2 = 7
+    write_reviewed_table(sums, session)
+    rules = columns(sums, "rules")
+    assert rules["right.png"] == ["", "", "", ""]
+    assert rules["wrong.png"] == ["", "sum", "sum", "sum"]
+    assert rules["unseen.png"] == ["sum", "sum", "sum", "sum"]
+
+
+def test_a_sum_that_is_right_by_now_asks_for_no_other_part(sums: Path) -> None:
+    session = ReviewSession(review_folder(sums))
+    assert session.progress().doubtful == 12
+    session.enter(("right.png", "a"), "9", "Ann")  # 9 + 4 + 2 = 15
+    session.enter(("wrong.png", "a"), "1", "Ann")  # 1 + 4 + 2 = 7
+    write_reviewed_table(sums, session)
+    review = columns(sums, "review")
+    assert review["right.png"] == ["false", "false", "true", "false"]
+    assert review["wrong.png"] == ["false", "true", "true", "true"]
+    assert review["unseen.png"] == ["true", "true", "true", "true"]
+    assert [float(p) for p in columns(sums, "probability")["right.png"]] == [1, 0.99, 0.9, 0.99]
+    left = {reading.key for reading in session.hand_out("Bob", 20)}
+    assert {name for document, name in left if document == "right.png"} == {"c"}
+    assert len(left) == 1 + 3 + 4
+    assert (session.progress().doubtful, session.progress().reviewed) == (10, 2)
+    assert str(ReviewSession(session.folder).progress()) == str(session.progress())
+
+
+def test_a_part_that_is_taken_back_makes_the_sum_wrong_again(sums: Path) -> None:
+    before = read_table(sums)
+    session = ReviewSession(review_folder(sums))
+    session.enter(("right.png", "a"), "9", "Ann")
+    write_reviewed_table(sums, session)
+    session.take_back("Ann")
+    write_reviewed_table(sums, session)
+    after = read_table(sums)
+    for name in before["right.png"]:
+        if not name.endswith(".probability"):
+            assert after["right.png"][name] == before["right.png"][name]
+    assert session.progress().doubtful == 12
 
 
 def test_wrong_digits_become_a_folder_for_tuning(table: Path) -> None:

@@ -179,6 +179,9 @@ def _key(page: FilePage) -> PageKey:
 def _field_reading(document: Document, reading: Reading, min_probability: float) -> FieldReading:
     best, record = reading.best, document.records.get(reading.cell.name)
     same = record is not None and record.candidates[0][0] == best.value
+    alone = record.reading(reading.cell) if record and same else None
+    review = reading.needs_review(min_probability)
+    only_sums = review and alone is not None and not alone.needs_review(min_probability)
     page = reading.cell.field.page
     picture = next((p.picture for p in document.pages if p.form_page == page), "")
     return FieldReading(
@@ -188,7 +191,8 @@ def _field_reading(document: Document, reading: Reading, min_probability: float)
         value=best.value,
         probability=best.probability,
         rules=best.broken,
-        review=reading.needs_review(min_probability),
+        review=review,
+        without_sums=alone.best.probability if alone and only_sums else None,
         alternatives=tuple(c.value for c in reading.candidates[1 : ALTERNATIVES + 1]),
         picture=picture,
         crop=record.crop if record else None,

@@ -18,6 +18,7 @@ from tenfold.forms.review_folder import (
     read_fields,
 )
 from tenfold.forms.values import value_of
+from tenfold.forms.wrong_sums import WrongSums
 
 LEASE_S = 60.0
 # Of the fields that need no review; more would bound what is wrong with them no better.
@@ -31,7 +32,7 @@ class Progress:
 
     Attributes:
         fields: of all documents.
-        doubtful: fields that need review.
+        doubtful: fields that need review, but for those of sums that the review made right.
         reviewed: of these.
         sampled: fields that needed no review, chosen at random, and were reviewed all the same.
         wrong: of these.
@@ -77,7 +78,9 @@ class ReviewSession:
         self.log = ReviewLog(folder)
         self.form = load_form(folder)
         self._fields = {cell.name: cell.field for cell in self.form.cells} if self.form else {}
-        self.count, doubtful, sample = _divide(read_fields(folder), self.log.latest)
+        self.wrong_sums = WrongSums(self.form, self.log.value)
+        readings = self.wrong_sums.watched(read_fields(folder))
+        self.count, doubtful, sample = _divide(readings, self.log.latest)
         self.doubtful = sorted(doubtful, key=lambda reading: reading.probability)
         self.sample = sample
         self.readings = {reading.key: reading for reading in (*self.doubtful, *self.sample)}
@@ -101,11 +104,14 @@ class ReviewSession:
             if len(found) == count:
                 break
             holder, until = self._leases.get(reading.key, (who, now))
-            if self.log.value(reading.key) is None and (holder == who or until < now):
+            if self._is_open(reading.key) and (holder == who or until < now):
                 found.append(reading)
         for reading in found:
             self._leases[reading.key] = (who, now + LEASE_S)
         return found
+
+    def _is_open(self, key: Key) -> bool:
+        return self.log.value(key) is None and key not in self.wrong_sums.settled
 
     def enter(self, key: Key, value: str, who: str) -> Review | None:
         """Add a review. In a number, a decimal comma becomes a point, as in the table.
@@ -120,7 +126,7 @@ class ReviewSession:
         if self.readings[key].kind in {"number", "grid"}:
             value = value.replace(",", ".")
         before = self.log.latest.get(key)
-        self.log.append(Review(document=key[0], field=key[1], value=value, who=who))
+        self._say(key, value, who)
         self._history[who].append(key)
         self._leases.pop(key, None)
         other = before is not None and before.who != who and before.value not in {None, value}
@@ -144,10 +150,14 @@ class ReviewSession:
             last = self.log.latest[key]
             if last.who != who or last.value is None or key not in self.readings:
                 continue
-            self.log.append(Review(document=key[0], field=key[1], value=None, who=who))
+            self._say(key, None, who)
             self._leases[key] = (who, self._clock() + LEASE_S)
             return self.readings[key]
         return None
+
+    def _say(self, key: Key, value: str | None, who: str) -> None:
+        self.log.append(Review(document=key[0], field=key[1], value=value, who=who))
+        self.wrong_sums.update(key[0])
 
     def reviewed(self) -> Iterator[tuple[FieldReading, Review]]:
         """Yield the fields that somebody has reviewed, and what was said last."""
@@ -161,10 +171,12 @@ class ReviewSession:
         pairs = list(self.reviewed())
         sampled = [reading.value != review.value for reading, review in pairs if not reading.review]
         wrong, n = sum(sampled), len(sampled)
+        reviewed = len(pairs) - n
+        still_open = sum(self._is_open(reading.key) for reading in self.doubtful)
         return Progress(
             fields=self.count,
-            doubtful=len(self.doubtful),
-            reviewed=len(pairs) - n,
+            doubtful=reviewed + still_open,
+            reviewed=reviewed,
             sampled=n,
             wrong=wrong,
             wrong_at_most=at_most(wrong, n) if n else None,

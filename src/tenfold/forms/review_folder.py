@@ -64,6 +64,8 @@ class FieldReading(_Record):
         probability: that all of it is right.
         rules: the rule that it violates, or "".
         review: whether a person should look at it.
+        without_sums: of a field that needs review only because of a sum: its probability if no sum
+            is considered.
         alternatives: other texts, the most probable first.
         picture: of the fields of its page, a path in the folder; "" for none.
         crop: where the field is in it; None if it is nowhere.
@@ -76,6 +78,7 @@ class FieldReading(_Record):
     probability: float = Field(ge=0, le=1)
     rules: str = ""
     review: bool
+    without_sums: float | None = Field(default=None, ge=0, le=1)
     alternatives: tuple[str, ...] = ()
     picture: FileName = ""
     crop: Rectangle | None = None

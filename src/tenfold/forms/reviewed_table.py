@@ -44,6 +44,10 @@ def apply_reviews(rows: Sequence[Row], session: ReviewSession) -> None:
     """Put what people said into the rows of a table."""
     by_document = {row.get("document"): row for row in rows}
     sums = sums_of(session.form) if session.form else ()
+    for field in session.wrong_sums.fields():
+        row = by_document.get(field.document)
+        if row is not None and field.field in row:
+            row |= _cells_of_sum(field, is_right=field.key in session.wrong_sums.settled)
     for key, review in list(session.log.latest.items()):
         reading, row = session.readings.get(key), by_document.get(key[0])
         if reading is not None and row is not None and key[1] in row:
@@ -59,6 +63,14 @@ def _cells_of(reading: FieldReading, review: Review, session: ReviewSession) -> 
     elif value != reading.value:
         rules = session.broken_rule(reading.key, value)
     return field_columns(reading.field, value, probability, rules, review=doubtful)
+
+
+def _cells_of_sum(reading: FieldReading, *, is_right: bool) -> Row:
+    """Return the columns of a field, before reviews, of a document with a sum that was wrong."""
+    p, rules, review = reading.probability, reading.rules, reading.review
+    if is_right and reading.without_sums is not None:
+        p, rules, review = reading.without_sums, "", False
+    return field_columns(reading.field, reading.value, p, rules, review=review)
 
 
 def _broken_sums(row: Row, sums: Sequence[tuple[str, ...]]) -> Row:

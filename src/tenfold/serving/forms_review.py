@@ -80,7 +80,12 @@ class ReviewEndpoints:
         return self._respond(fields=[_shown(reading) for reading in found])
 
     async def enter(self, request: Request) -> JSONResponse:
-        """Store a review; return what somebody else had said, and a rule that the value breaks."""
+        """Store a review.
+
+        Returns:
+            What somebody else had said, a rule that the value breaks, and fields of the document
+            that need no review any more.
+        """
         body = await self._receive(request, Entry)
         key = (body.document, body.field)
         try:
@@ -89,7 +94,12 @@ class ReviewEndpoints:
             raise HTTPException(404, "there is no such field to review") from None
         other = before and {"who": before.who, "value": before.value}
         value = self._session.log.value(key) or ""
-        return self._respond(before=other, broken=self._session.broken_rule(key, value))
+        settled = [
+            {"document": one.document, "field": one.field}
+            for one in self._session.wrong_sums.update(key[0])
+        ]
+        broken = self._session.broken_rule(key, value)
+        return self._respond(before=other, broken=broken, settled=settled)
 
     async def take_back(self, request: Request) -> JSONResponse:
         """Take a person's last review back, and return its field."""

@@ -94,7 +94,8 @@ class Review {
     const [key, value] = [keyOf(field), this.entry.value];
     this.entered.set(key, value);
     const sent = this.try(async () => {
-      const { before, broken } = await this.api.review(field, value);
+      const { before, broken, settled } = await this.api.review(field, value);
+      this.drop(settled);
       if (broken && value !== field.value) this.note(`${field.field}: ${value || "nothing"} breaks the rule "${broken}". Undo goes back to it.`);
       if (before) this.note(`${before.who} had entered ${before.value || "nothing"}; yours counts.`);
     });
@@ -108,6 +109,14 @@ class Review {
       this.queue.unshift(field);
       this.showField(field, value);
     } else if (!this.current && !this.sending.size) await this.next();
+  }
+
+  /** Leave out fields that need no review any more, but for one that is being typed over. */
+  drop(settled) {
+    const keys = new Set(settled.map(keyOf));
+    const shown = this.current;
+    this.queue = this.queue.filter((field) => !keys.has(keyOf(field)) || (field === shown && this.entry.isChanged));
+    if (this.current && this.current !== shown) this.showField(this.current);
   }
 
   async undo() {
