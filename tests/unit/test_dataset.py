@@ -92,8 +92,6 @@ def test_concatenate_undoes_a_cut() -> None:
     joined = concatenate([digits.subset([0, 1]), digits.subset([2])])
     assert joined.sha256 == digits.sha256
     assert joined.name == "some+some"
-    with pytest.raises(DataError, match="nothing to concatenate"):
-        concatenate([])
 
 
 def test_synthetic_digits_are_seeded_and_balanced() -> None:

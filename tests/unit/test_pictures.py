@@ -48,7 +48,6 @@ def test_each_kind_has_its_labels(kind: str, labels: tuple[str, ...]) -> None:
         ({"kind": "table", "labels": ("1,2/3,4", "1,2/3")}, "label 1 is '1,2/3'; table pictures"),
         ({"kind": "table", "labels": ("1,a", "1,2")}, "label 0 is '1,a'; table pictures have rows"),
         ({"kind": "non-digit"}, "label 0 is '7'; non-digit pictures have nothing"),
-        ({"kind": "page"}, "kind is 'page'; kinds: non-digit, single, grid, number, table"),
         ({"pictures": (GREY, GREY.astype(np.int64))}, "picture 1 must be uint8 .* not int64"),
         ({"pictures": (GREY[0], GREY)}, r"picture 0 must be .* not uint8 \[4\]"),
         ({"pictures": (GREY, COLOUR[..., :2])}, r"picture 1 .* not uint8 \[2, 4, 2\]"),

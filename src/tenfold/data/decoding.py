@@ -33,20 +33,8 @@ SUFFIXES = frozenset(
 # Pictures and documents too, but of formats that are not read: each is an error, never skipped.
 OTHER_SUFFIXES = frozenset(
     (
-        *(
-            ".avif",
-            ".dib",
-            ".jp2",
-            ".j2k",
-            ".jpx",
-            ".jxl",
-            ".jxr",
-            ".ico",
-            ".pcx",
-            ".tga",
-            ".psd",
-            ".xcf",
-        ),
+        *(".avif", ".dib", ".jp2", ".j2k", ".jpx", ".jxl", ".jxr"),
+        *(".ico", ".pcx", ".tga", ".psd", ".xcf"),
         *(".pbm", ".pgm", ".pnm", ".ppm", ".svg", ".emf", ".wmf", ".eps", ".ps", ".ai"),
         *(".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2"),
         *(".djvu", ".doc", ".docx", ".odt", ".rtf", ".xps"),

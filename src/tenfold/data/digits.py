@@ -64,13 +64,7 @@ class Digits:
 
 
 def concatenate(parts: Sequence[Digits]) -> Digits:
-    """Join data sets, in order; names and sources are joined by ``+``.
-
-    Raises:
-        DataError: no parts.
-    """
-    if not parts:
-        raise DataError("nothing to concatenate: give at least one data set")
+    """Join data sets, one at least, in order; names and sources are joined by ``+``."""
     return Digits(
         images=torch.cat([part.images for part in parts]),
         labels=torch.cat([part.labels for part in parts]),

@@ -70,13 +70,7 @@ def _fill(view: memoryview, file: BinaryIO) -> int:
 
 
 def write_idx(path: Path, array: Bytes) -> None:
-    """Write a uint8 array as a plain IDX file, atomically.
-
-    Raises:
-        DataError: the array is not uint8 or has no dimension.
-    """
-    if array.dtype != np.uint8 or not array.ndim:
-        raise DataError(f"{path}: IDX takes a uint8 array, not {array.dtype}{list(array.shape)}")
+    """Write a uint8 array as a plain IDX file, atomically."""
     header = struct.pack(f">4B{array.ndim}I", 0, 0, UNSIGNED_BYTE, array.ndim, *array.shape)
     write_atomically(path, b"".join([header, np.ascontiguousarray(array).data]))
 

@@ -57,10 +57,6 @@ class Pictures:
     kind: Kind
 
     def __post_init__(self) -> None:
-        if self.kind not in LABEL_PATTERNS:
-            raise DataError(
-                f"{self.name}: kind is {self.kind!r}; kinds: {', '.join(LABEL_PATTERNS)}"
-            )
         if len(self.labels) != len(self.pictures):
             found = f"{len(self.labels)} labels for {len(self.pictures)}"
             raise DataError(f"{self.name}: {found} pictures; give one each")

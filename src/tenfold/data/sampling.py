@@ -30,12 +30,7 @@ class IndexStream:
 
         Returns:
             int64[count], each in 0 … n-1.
-
-        Raises:
-            DataError: a negative start or count.
         """
-        if start < 0 or count < 0:
-            raise DataError(f"a stream has no {count} indices from position {start}")
         parts = [torch.empty(0, dtype=torch.int64)]
         while count:
             epoch, offset = divmod(start, self.n)

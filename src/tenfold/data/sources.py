@@ -141,7 +141,8 @@ def load_digits(spec: str = "mnist", split: Split = "train", cache: Path | None 
     else:
         folder = Path(spec)
         name = escape(folder.resolve().name)
-        images, labels = _load_own(folder, split)
+        with unpacked(folder) as contents:
+            images, labels = _load_own(contents, split)
     return Digits(
         images=torch.from_numpy(images),
         labels=torch.from_numpy(labels.astype(np.int64)),
@@ -256,11 +257,6 @@ def _load_cached(name: str, split: Split, folder: Path) -> tuple[Bytes, Bytes]:
 
 
 def _load_own(folder: Path, split: Split) -> tuple[Bytes, Bytes | np.ndarray]:
-    with unpacked(folder) as contents:
-        return _load_own_folder(contents, split)
-
-
-def _load_own_folder(folder: Path, split: Split) -> tuple[Bytes, Bytes | np.ndarray]:
     if not folder.is_dir():
         raise DataError(f"{folder}: no such data set or folder; data sets: {', '.join(datasets())}")
     if any(folder.glob("*-images?idx3-ubyte*")):
