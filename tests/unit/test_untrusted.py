@@ -15,7 +15,7 @@ import tenfold.artifacts.studies
 import tenfold.artifacts.training
 from tenfold import untrusted
 from tenfold.artifacts import base
-from tenfold.artifacts.studies import Comparison, Difference, PairedScores, RepeatSummary, Spread
+from tenfold.artifacts.studies import Comparison, Difference, PairedScores, Spread
 from tenfold.artifacts.training import JournalRecord, Manifest
 from tenfold.errors import RunError
 from tenfold.untrusted import parse_toml, read_bytes, read_toml
@@ -124,7 +124,7 @@ def _bare_numbers(annotation: Any, metadata: tuple[Any, ...] = ()) -> bool:
 
 def test_every_number_in_a_file_has_bounds() -> None:
     # Those that are computed from figures in files, and are not read.
-    computed = {Spread, Difference, RepeatSummary, Comparison, PairedScores}
+    computed = {Spread, Difference, Comparison, PairedScores}
     classes = [
         kind
         for module in (tenfold.artifacts.evaluation, tenfold.artifacts.training,

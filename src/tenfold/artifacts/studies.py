@@ -46,19 +46,6 @@ class Difference(Artifact):
     p: float | None = Field(description="of the paired t-test (Student 1908)")
 
 
-class RepeatSummary(Artifact):
-    """What `tenfold repeat --json` prints: headline figures over the seeds."""
-
-    runs: Count
-    accuracy: Spread
-    accuracy_without_disputed: Spread | None = None
-    nll_sum: Spread
-    ece: Spread
-    training_seconds: Spread | None = None
-    folder: str
-    report: str
-
-
 class Comparison(Artifact):
     """Set b minus set a, in pairs of one seed."""
 

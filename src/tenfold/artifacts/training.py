@@ -136,17 +136,6 @@ class EvaluationEvent(Artifact):
         """Where the training stands, as in `ProgressEvent`."""
         return self.record
 
-    @property
-    def digit_record(self) -> JournalRecord:
-        """The record of a digit classifier.
-
-        Raises:
-            TypeError: something else is trained.
-        """
-        if not isinstance(self.record, JournalRecord):
-            raise TypeError(f"{type(self.record).__name__} is no record of a digit classifier")
-        return self.record
-
 
 class TrialEvaluationEvent(EvaluationEvent):
     """A trial of a sweep was evaluated."""

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tenfold.cli.output import JsonFlag, console, print_json
+from tenfold.cli.output import JsonFlag, console, print_json, table_of_figures
 
 
 def compare(
@@ -15,8 +15,6 @@ def compare(
     json_: JsonFlag = False,
 ) -> None:
     """Compare two sets of runs, seed by seed; two single runs, image by image."""
-    from rich.table import Table
-
     from tenfold.artifacts.finished_run import read_runs
     from tenfold.studies.compare import METRICS
     from tenfold.studies.compare import compare as paired
@@ -26,11 +24,10 @@ def compare(
         print_json(result.model_dump())
         return
     many = len(result.seeds)
-    table = Table(
-        title=f"{b} minus {a}, {many} seed{'s' if many > 1 else ''}", title_justify="left", box=None
+    table = table_of_figures(
+        f"{b} minus {a}, {many} seed{'s' if many > 1 else ''}",
+        ("", "A", "B", "B - A", "95 % interval", "p, paired t-test"),
     )
-    for heading in ("", "A", "B", "B - A", "95 % interval", "p, paired t-test"):
-        table.add_column(heading, justify="right" if heading else "left")
     for name, gap in result.differences.items():
         show = METRICS[name].format.format
         interval = "–"

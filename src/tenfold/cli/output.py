@@ -3,7 +3,7 @@
 import contextlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +15,7 @@ from tenfold.text import is_utf8
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from tenfold.artifacts.evaluation import Evaluation, ReaderEvaluation
     from tenfold.execution.config import Execution
@@ -118,16 +119,23 @@ def on_interrupt(message: str) -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def print_models(evaluation: "Evaluation") -> None:
-    """Print a table: a row a model."""
+def table_of_figures(title: str, headings: Iterable[str]) -> "Table":
+    """Return a table without rows: figures are on the right, what has no heading on the left."""
     from rich.table import Table
 
-    data = evaluation.data
-    table = Table(
-        title=f"{data.images:,} {data.split} images of {data.name}", title_justify="left", box=None
-    )
-    for heading in ("", "accuracy", "95 % interval", "mistakes", "nll_sum", "ECE"):
+    table = Table(title=title, title_justify="left", box=None)
+    for heading in headings:
         table.add_column(heading, justify="right" if heading else "left")
+    return table
+
+
+def print_models(evaluation: "Evaluation") -> None:
+    """Print a table: a row a model."""
+    data = evaluation.data
+    table = table_of_figures(
+        f"{data.images:,} {data.split} images of {data.name}",
+        ("", "accuracy", "95 % interval", "mistakes", "nll_sum", "ECE"),
+    )
     for model in evaluation.models:
         low, high = model.accuracy_interval
         table.add_row(

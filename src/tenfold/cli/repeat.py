@@ -20,6 +20,7 @@ from tenfold.cli.output import (
     on_interrupt,
     overrides_of,
     print_json,
+    table_of_figures,
 )
 
 if TYPE_CHECKING:
@@ -46,9 +47,8 @@ def repeat(  # noqa: PLR0913 - a command line
 ) -> None:
     """Train a recipe with several seeds, a member a core; the same command continues it."""
     from tenfold.artifacts.finished_run import read_runs
-    from tenfold.artifacts.studies import RepeatSummary
     from tenfold.report.page import write_report
-    from tenfold.studies.compare import summarise
+    from tenfold.studies.compare import METRICS, summarise
     from tenfold.studies.repeat import create_runs
     from tenfold.training.recipe import load_recipe
 
@@ -61,8 +61,9 @@ def repeat(  # noqa: PLR0913 - a command line
     page = write_report([folder], folder / "report.html")
     spreads = summarise(finished)
     if json_:
-        facts = {"runs": len(finished), "folder": str(folder), "report": str(page)}
-        print_json(RepeatSummary.model_validate(facts | spreads).model_dump())
+        known = {name: spread.model_dump() for name, spread in spreads.items()}
+        paths = {"folder": str(folder), "report": str(page)}
+        print_json({"runs": len(finished), **dict.fromkeys(METRICS), **known, **paths})
         return
     _print_spreads(spreads, f"{len(finished)} runs of {loaded.name}")
     typer.echo(f"report: {page}")
@@ -94,13 +95,9 @@ def _train(runs: "list[Run]", execution: "Execution") -> None:
 
 
 def _print_spreads(spreads: "dict[str, Spread]", title: str) -> None:
-    from rich.table import Table
-
     from tenfold.studies.compare import METRICS
 
-    table = Table(title=title, title_justify="left", box=None)
-    for heading in ("", "mean", "± (95 %)", "deviation", "least", "most"):
-        table.add_column(heading, justify="right" if heading else "left")
+    table = table_of_figures(title, ("", "mean", "± (95 %)", "deviation", "least", "most"))
     for name, spread in spreads.items():
         show = METRICS[name].format.format
         values: tuple[Any, ...] = (spread.half, spread.deviation, spread.least, spread.most)

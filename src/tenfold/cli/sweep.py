@@ -1,6 +1,7 @@
 """`tenfold sweep`."""
 
 import dataclasses
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,6 +22,7 @@ from tenfold.cli.output import (
     on_interrupt,
     overrides_of,
     print_json,
+    table_of_figures,
 )
 from tenfold.errors import MissingExtraError
 
@@ -73,7 +75,7 @@ def sweep(  # noqa: PLR0913 - a command line
         execution.connected() as connected,
     ):
         typer.echo(f"sweeping {loaded.name} in {folder}", err=True)
-        opened.run(trials, connected, _TrialPrinter(opened, trials).on_trial)
+        opened.run(trials, connected, partial(_print_trial, opened, trials))
         typer.echo(f"finals: the best trials and {loaded.name}, {FINAL_SEEDS} seeds", err=True)
         chosen = choose(opened, connected, _print_trained)
         typer.echo(f"{seeds} fresh seeds of trial {chosen[0].number}, {loaded.name}", err=True)
@@ -81,24 +83,17 @@ def sweep(  # noqa: PLR0913 - a command line
     _print_result(result, folder, write_sweep(result, folder / "report.html"), as_json=json_)
 
 
-class _TrialPrinter:
-    """Prints a line a trial."""
+def _print_trial(opened: "Sweep", trials: int, trial: "FrozenTrial") -> None:
+    """Print how a trial ended, and how many of `trials` have."""
+    from tenfold.studies.sweep import FINISHED
 
-    def __init__(self, opened: "Sweep", trials: int) -> None:
-        self.opened = opened
-        self.trials = trials
-
-    def on_trial(self, trial: "FrozenTrial") -> None:
-        """Print how a trial ended, and how many have."""
-        from tenfold.studies.sweep import FINISHED
-
-        finished = self.opened.trials(*FINISHED)
-        complete = [t.value for t in finished if t.state.name == "COMPLETE" and t.value is not None]
-        what = f"nll_sum {trial.value:.1f}" if trial.value is not None else "no value"
-        if trial.state.name == "PRUNED":
-            what = trial.user_attrs.get("reason") or f"{what}, pruned at {trial.last_step}"
-        best = f" · best {min(complete):.1f}" if complete else ""
-        typer.echo(f"{len(finished)}/{self.trials} · trial {trial.number}: {what}{best}", err=True)
+    finished = opened.trials(*FINISHED)
+    complete = [t.value for t in finished if t.state.name == "COMPLETE" and t.value is not None]
+    what = f"nll_sum {trial.value:.1f}" if trial.value is not None else "no value"
+    if trial.state.name == "PRUNED":
+        what = trial.user_attrs.get("reason") or f"{what}, pruned at {trial.last_step}"
+    best = f" · best {min(complete):.1f}" if complete else ""
+    typer.echo(f"{len(finished)}/{trials} · trial {trial.number}: {what}{best}", err=True)
 
 
 def _print_trained(job: "Job", record: "JournalRecord") -> None:
@@ -127,16 +122,13 @@ def _print_result(result: "SweepResult", folder: Path, page: Path, *, as_json: b
 
 def _print_fresh_seeds(result: "SweepResult", compared: "dict[str, PairedScores]") -> None:
     """Print a table: the best recipe beside the one that the sweep began with."""
-    from rich.table import Table
-
     from tenfold.studies.compare import METRICS
 
     seeds = len(result.seeds)
-    table = Table(
-        title=f"{seeds} fresh seed{'s' if seeds > 1 else ''}", title_justify="left", box=None
+    table = table_of_figures(
+        f"{seeds} fresh seed{'s' if seeds > 1 else ''}",
+        ("", result.recipe, result.best.recipe, "difference", "p"),
     )
-    for heading in ("", result.recipe, result.best.recipe, "difference", "p"):
-        table.add_column(heading, justify="right" if heading else "left")
     for name, found in compared.items():
         show = METRICS[name.split("_", 1)[1]].format.format
         means = [

@@ -56,30 +56,26 @@ def train(  # noqa: PLR0913 - a command line
     board = TensorBoard() if tensorboard else None
     overrides = overrides_of(set_, seed=seed, members=members, data=data)
     with execution_of(device, precision, threads, on).connected() as execution:
-        open_run = _resumed if resume else _started
-        run = open_run(recipe, overrides, out, execution)
+        run = _opened(recipe, overrides, out, execution, resume=resume)
         _train(run, execution, board)
     _print_results(run, as_json=json_)
 
 
-def _started(
-    recipe: str | None, overrides: list[str], out: Path | None, execution: "Execution"
+def _opened(
+    recipe: str | None,
+    overrides: list[str],
+    out: Path | None,
+    execution: "Execution",
+    *,
+    resume: bool,
 ) -> "Run":
-    """Create the run of a recipe, or open it if it is there."""
-    from tenfold.execution.create import open_or_create
-    from tenfold.training.recipe import load_recipe
-
-    return open_or_create(load_recipe(recipe or "default", overrides), out, execution)
-
-
-def _resumed(
-    recipe: str | None, overrides: list[str], out: Path | None, execution: "Execution"
-) -> "Run":
-    """Open the run that --resume names; the other options must agree with it."""
+    """Create a run, or open the one that is there or that --resume names, if all options agree."""
     from tenfold.execution.create import newest_unfinished, open_or_create
     from tenfold.execution.run import Run
     from tenfold.training.recipe import load_recipe
 
+    if not resume:
+        return open_or_create(load_recipe(recipe or "default", overrides), out, execution)
     loaded = load_recipe(recipe, overrides) if recipe else None
     run = Run.open(out) if out else newest_unfinished(loaded)
     wanted = loaded or load_recipe(run.path / "recipe.toml", overrides)

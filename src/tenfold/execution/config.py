@@ -42,10 +42,11 @@ class Execution:
         if self.cluster is None or self.executor:
             yield self
             return
-        from tenfold.execution.ray import ray_executor
+        from tenfold import ray_cluster
+        from tenfold.execution.ray import RayExecutor
 
-        with ray_executor(self.cluster) as executor:
-            yield replace(self, executor=executor)
+        with ray_cluster.connected(self.cluster) as ray:
+            yield replace(self, executor=RayExecutor(ray))
 
     def run(
         self, jobs: Iterable[Job], on_event: OnEvent, *, workers: int, train: TrainJob = run_job

@@ -17,7 +17,6 @@ from tenfold.errors import RunError
 from tenfold.execution.job import Job, OnEvent, TrainJob, interruptible, run_job
 from tenfold.execution.remote import Message, Task, store, train_task
 from tenfold.execution.run import Run
-from tenfold.ray_cluster import connected
 from tenfold.training.member import Interrupted
 
 MAX_LOSSES = 3  # in a row, of one member, without a checkpoint between them
@@ -25,13 +24,6 @@ MAX_UNACKNOWLEDGED = 20  # messages of a member that may be on their way
 POLL_SECONDS = 0.2
 HEAD_TIMEOUT_SECONDS = 60  # for an answer of the cluster's head
 STOP_TIMEOUT_SECONDS = 10  # for the head to take in that all is to stop
-
-
-@contextlib.contextmanager
-def ray_executor(cluster: str) -> Iterator["RayExecutor"]:
-    """Yield the executor of a Ray cluster; see `ray_cluster.connected`."""
-    with connected(cluster) as ray:
-        yield RayExecutor(ray)
 
 
 class MessageQueue:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from statistics import fmean
+from typing import cast
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -36,16 +37,7 @@ MAX_FINALISTS = 4  # trials, beside the recipe itself
 FINAL_SEEDS = 3
 MIN_TRIALS_FOR_IMPORTANCE = 4
 
-STATES: dict[TrialState, TrialStateName] = {
-    TrialState.COMPLETE: "complete",
-    TrialState.PRUNED: "pruned",
-    TrialState.FAIL: "fail",
-    TrialState.RUNNING: "running",
-    TrialState.WAITING: "waiting",
-}
-
-SeedScores = dict[str, list[float]]  # by what was measured, a figure a seed
-Finals = dict[int, list[float]]  # nll_sum on validation by trial, a figure a seed
+Finals = dict[int, tuple[float, ...]]  # nll_sum on validation by trial, a figure a seed
 OnTrained = Callable[[Job, JournalRecord], None]  # called with the last evaluation of each member
 
 
@@ -54,7 +46,7 @@ def train_with_seeds(
     seeds: Sequence[int],
     execution: Execution,
     on_trained: OnTrained,
-) -> dict[Path, SeedScores]:
+) -> dict[Path, Scores]:
     """Train each recipe in its folder with every seed; return what the bundles score.
 
     Raises:
@@ -68,7 +60,7 @@ def train_with_seeds(
 
     def on_event(job: Job, event: Event) -> None:
         if isinstance(event, EvaluationEvent) and event.record.step == ends[job.run]:
-            on_trained(job, event.digit_record)
+            on_trained(job, cast("JournalRecord", event.record))
 
     train_runs(every, execution, on_event=on_event)
     return {folder: _scores(some) for folder, some in runs.items()}
@@ -88,7 +80,7 @@ def choose(sweep: Sweep, execution: Execution, on_trained: OnTrained) -> tuple[F
     recipes = {folders[trial.number]: sweep.recipe_of(trial) for trial in trials}
     seeds = range(first, first + FINAL_SEEDS)
     scores = train_with_seeds(recipes, seeds, execution, on_trained)
-    finals = {number: scores[folder]["validation_nll_sum"] for number, folder in folders.items()}
+    finals = {number: scores[folder].validation_nll_sum for number, folder in folders.items()}
     return min(trials, key=lambda trial: fmean(finals[trial.number])), finals
 
 
@@ -125,7 +117,7 @@ def finalize_sweep(
         recipe=own.name,
         study=sweep.study.study_name,
         trials=tuple(_describe(trial, sweep) for trial in sweep.trials()),
-        finals=tuple(Final(number=n, validation_nll_sum=tuple(v)) for n, v in finals.items()),
+        finals=tuple(Final(number=n, validation_nll_sum=v) for n, v in finals.items()),
         best=BestTrial(
             number=trial.number,
             nll_sum=trial.value,
@@ -135,10 +127,7 @@ def finalize_sweep(
         importance=_importance(sweep),
         seeds=tuple(fresh),
         validation_images=own.data.validation,
-        fresh_seeds=FreshSeeds(
-            baseline=Scores.model_validate(scores[baseline]),
-            best=Scores.model_validate(scores[folder]),
-        ),
+        fresh_seeds=FreshSeeds(baseline=scores[baseline], best=scores[folder]),
     )
     result.write_file(sweep.folder / "sweep.json")
     return result
@@ -149,7 +138,7 @@ def _describe(trial: FrozenTrial, sweep: Sweep) -> TrialResult:
     value = trial.value if trial.state == TrialState.COMPLETE else None
     return TrialResult(
         number=trial.number,
-        state=STATES[trial.state],
+        state=cast("TrialStateName", trial.state.name.lower()),
         nll_sum=curve[max(curve)] if value is None and curve else value,
         step=max(curve, default=None),
         values=sweep.space.values(trial.params),
@@ -167,17 +156,15 @@ def _importance(sweep: Sweep) -> dict[str, float]:
     return dict(optuna.importance.get_param_importances(sweep.study))
 
 
-def _scores(runs: Sequence[Run]) -> SeedScores:
+def _scores(runs: Sequence[Run]) -> Scores:
     """Return what the bundles score, by seed: on validation, and on test."""
-    scores: SeedScores = {
-        "validation_nll_sum": [],
-        "validation_accuracy": [],
-        "test_nll_sum": [],
-        "test_accuracy": [],
-    }
-    for run in runs:
-        validation = evaluate_bundle(run.bundle(), run.digits()[1], "validation")
-        for split, evaluation in (("validation", validation), ("test", run.evaluation)):
-            for figure in ("nll_sum", "accuracy"):
-                scores[f"{split}_{figure}"].append(getattr(evaluation.headline, figure))
-    return scores
+    validation = [
+        evaluate_bundle(run.bundle(), run.digits()[1], "validation").headline for run in runs
+    ]
+    test = [run.evaluation.headline for run in runs]
+    return Scores(
+        validation_nll_sum=tuple(model.nll_sum for model in validation),
+        validation_accuracy=tuple(model.accuracy for model in validation),
+        test_nll_sum=tuple(model.nll_sum for model in test),
+        test_accuracy=tuple(model.accuracy for model in test),
+    )

@@ -14,11 +14,12 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import cast
 
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from tenfold.artifacts.training import Event, FailureEvent, TrialEvaluationEvent
+from tenfold.artifacts.training import Event, FailureEvent, JournalRecord, TrialEvaluationEvent
 from tenfold.cpu import available_cores
 from tenfold.data.seeds import derive_seed
 from tenfold.errors import RecipeError, RunError
@@ -228,6 +229,6 @@ def _trial_run(recipe: Recipe, folder: Path, execution: Execution) -> Run:
 
 def kept_step(keep: str, evaluated: Sequence[TrialEvaluationEvent]) -> int:
     """Return the iteration whose weights a trial's recipe keeps."""
-    records = [event.digit_record for event in evaluated]
+    records = [cast("JournalRecord", event.record) for event in evaluated]
     curve = curve_of("trial", [record.step for record in records], records)
     return next(row.step for row in selected_rows(curve) if row.rule == keep)
