@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import settings
 
 from tenfold.data import sources
@@ -24,6 +25,12 @@ settings.register_profile("tenfold", deadline=None)
 settings.load_profile("tenfold")
 
 DEBIAN_PACKAGES = {"node": "nodejs"}
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Compute on one thread, whatever was set before: tiny layers on several mostly wait."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

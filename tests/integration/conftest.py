@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from tenfold import cli
@@ -39,15 +38,6 @@ class Finished:
         """The JSON object of the last line."""
         value: dict[str, Any] = json.loads(self.stdout.splitlines()[-1])
         return value
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Compute on one thread: tiny layers on several mostly wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def popen(*arguments: object) -> "subprocess.Popen[str]":

@@ -2,7 +2,6 @@
 
 import json
 import zipfile
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from .drawn_pictures import Tenfold
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Go to a folder with a run and a zip of corrections; tune and measure quickly."""
     recipe = load_recipe("smoke")
     network = DigitNetwork(recipe.network).initialise(torch.Generator().manual_seed(0))
@@ -45,9 +44,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(study, "TuningConfig", tuning)
     monkeypatch.setattr(studies, "MAX_LOSS_POINTS", 100)
     monkeypatch.chdir(tmp_path)
-    threads = torch.get_num_threads()
-    yield tmp_path
-    torch.set_num_threads(threads)
+    return tmp_path
 
 
 TUNE = ("tune", "run", "--data", "corrections.zip", "--threads", 1, "--out", "new")

@@ -1,10 +1,8 @@
 """Laws that ReLU and pooling keep together, compiled or not."""
 
 import random
-from collections.abc import Iterator
 
 import numpy as np
-import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,15 +16,6 @@ shapes = st.tuples(*[st.integers(1, side) for side in (3, 20, 7, 7)])
 dtypes = st.sampled_from([torch.float32, torch.bfloat16])
 kinds: st.SearchStrategy[PoolKind] = st.sampled_from(["mixed", "max", "average"])
 laws = settings(deadline=None, max_examples=40)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Spare many small calls the waiting for another thread on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def activations(low: float) -> st.SearchStrategy[Tensor]:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from page_driver import Page, browse, serve, serve_folder
 
 from tenfold.data.download import download, file_sha256
@@ -30,15 +29,6 @@ def use_kernels(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Non
     yield choose
     monkeypatch.undo()
     library.load.cache_clear()
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """Spare many small calls the waiting for another thread on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

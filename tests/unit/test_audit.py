@@ -17,8 +17,6 @@ from tenfold.studies import audit as module
 from tenfold.studies.audit import audit, deal, rank
 from tenfold.training.recipe import load_recipe
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 EXECUTION = Execution(device="cpu", precision="float32", threads=1)
 
 

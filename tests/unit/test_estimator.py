@@ -18,8 +18,6 @@ from tenfold import Bundle, DigitClassifier, Digits, NetworkConfig, load_digits
 from tenfold.bundle.format import BundleConfig, BundleFacts
 from tenfold.bundle.save import save_bundle
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 QUICK = Path(__file__).with_name("quick.toml")
 
 

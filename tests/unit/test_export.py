@@ -17,8 +17,6 @@ from tenfold.data.sources import load_digits
 from tenfold.errors import BundleError
 from tenfold.evaluation.export import export_onnx
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture
 def drawn() -> Digits:

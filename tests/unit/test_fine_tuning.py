@@ -18,8 +18,6 @@ from tenfold.training.fine_tuning import FineTuning, count_errors, fine_tune, re
 from tenfold.training.recipe import Recipe, load_recipe
 from tenfold.training.trainer import Trainer
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture(scope="module")
 def recipe() -> Recipe:

@@ -19,8 +19,6 @@ from tenfold.bundle.test_time_augmentation import TestTimeAugmentation
 from tenfold.data.digits import Digits
 from tenfold.model.config import NetworkConfig
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 CASES: list[dict[str, Any]] = [
     *({"pooling": pooling} for pooling in ("mixed", "max", "average")),
     {"normalisation": "batch"},

@@ -18,8 +18,6 @@ from tenfold.model.kernels.functional import (
 )
 from tenfold.model.pooling import pool
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 compiled = pytest.mark.skipif(available() is None, reason=why_not() or "there are kernels")
 SETTINGS: dict[str, Any] = {"epsilon": 1e-8, "l2": 0.0, "weight_decay": 0.0}
 

@@ -29,8 +29,6 @@ from tenfold.model.kernels.functional import (
 )
 from tenfold.model.network import DigitNetwork
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 KINDS: tuple[PoolKind, ...] = ("mixed", "max", "average")
 DTYPES = (torch.float32, torch.bfloat16)
 compiled = pytest.mark.skipif(available() is None, reason=why_not() or "there are kernels")

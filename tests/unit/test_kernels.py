@@ -23,8 +23,6 @@ from tenfold.model.kernels.functional import (
 )
 from tenfold.model.pooling import pool
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 KINDS: tuple[PoolKind, ...] = ("mixed", "max", "average")
 DTYPES = (torch.float32, torch.bfloat16)
 CHANNELS = (1, 3, 10, 16, 33, 64)

@@ -115,7 +115,6 @@ POOLED: dict[str, nn.Module] = {
 
 @pytest.mark.parametrize("pooling", POOLED)
 @pytest.mark.parametrize("training", [True, False])
-@pytest.mark.usefixtures("one_thread")
 def test_a_block_is_torch_s_sequence_of_layers(
     training: bool,  # noqa: FBT001 - a parameter of the test
     pooling: str,

@@ -9,8 +9,6 @@ from tenfold.model.config import POOLING_WEIGHTS, PoolKind
 from tenfold.model.kernels.functional import relu_pool
 from tenfold.model.pooling import pool
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 KINDS: tuple[PoolKind, ...] = ("mixed", "max", "average")
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 

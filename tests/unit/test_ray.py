@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from fake_ray import FakeRay, Ref
 
 from tenfold.artifacts.training import EvaluationEvent, Event, FailureEvent
@@ -39,14 +38,6 @@ SMALL = ("training.stages.0.iterations=12", "training.stages.1.iterations=12")
 @pytest.fixture(autouse=True)
 def no_progress_messages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tenfold.training.member.PROGRESS_SECONDS", 1e9)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,6 @@ from tenfold.bundle.torch_bundle import Bundle
 from tenfold.data.digits import Digits
 from tenfold.errors import BundleError
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def test_the_shipped_bundle_reads_as_it_does_in_torch(tiny_digits: Digits) -> None:
     bundle, classifier = Bundle.load(), OnnxClassifier.load()

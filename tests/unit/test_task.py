@@ -23,8 +23,6 @@ from tenfold.training.settings import TrainingConfig
 from tenfold.training.task import Measurement, Task
 from tenfold.training.trainer import Trainer
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 TARGET = torch.tensor([[1.0, -2.0, 0.5]])
 SETTINGS = TrainingConfig(
     stages=(

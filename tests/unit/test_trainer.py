@@ -1,7 +1,6 @@
 """The training step of digits, against plain float64 PyTorch."""
 
 import copy
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -23,15 +22,6 @@ PLAIN = (  # nothing random but the weights, nothing averaged
     "training.update_every=1",
     "training.stages.0.l2_coefficient={start = 3, end = 30}",
 )
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Train on one thread: tiny layers on several mostly wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def trainer(digits: Digits, *settings: str) -> Trainer:

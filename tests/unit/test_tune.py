@@ -1,7 +1,6 @@
 """Tuning a bundle: what is written, what is measured, what is refused."""
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -35,13 +34,6 @@ QUICK = TuningConfig(
     foreign_sets=("drawn", "no such set"),
 )
 NETWORK = NetworkConfig(widths=(4, 8), fully_connected=(16,), normalisation="batch")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
