@@ -31,6 +31,12 @@ def use_kernels(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Non
     library.load.cache_clear()
 
 
+@pytest.fixture
+def anyio_backend() -> str:
+    """Run asynchronous tests as uvicorn runs the service."""
+    return "asyncio"
+
+
 @pytest.fixture(scope="session")
 def reader() -> Reader:
     """Load the shipped bundle."""

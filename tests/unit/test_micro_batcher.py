@@ -31,38 +31,30 @@ def image(value: int, count: int = 1) -> npt.NDArray[np.uint8]:
     return np.full((count, 28, 28), value, np.uint8)
 
 
-def test_images_that_arrive_during_a_batch_form_the_next_one() -> None:
+async def test_images_that_arrive_during_a_batch_form_the_next_one() -> None:
     slow = SlowClassifier()
-
-    async def main() -> list[Probabilities]:
-        batcher = MicroBatcher(cast("OnnxClassifier", slow))
-        tasks = [asyncio.ensure_future(batcher.probabilities(image(k, k))) for k in range(1, 6)]
-        await asyncio.sleep(0.01)
-        tasks[2].cancel()
-        slow.released.set()
-        rest = tasks[:2] + tasks[3:]
-        return await asyncio.wait_for(asyncio.gather(*rest), 5)
-
-    found = asyncio.run(main())
+    batcher = MicroBatcher(cast("OnnxClassifier", slow))
+    tasks = [asyncio.ensure_future(batcher.probabilities(image(k, k))) for k in range(1, 6)]
+    await asyncio.sleep(0.01)
+    tasks[2].cancel()
+    slow.released.set()
+    rest = tasks[:2] + tasks[3:]
+    found = await asyncio.wait_for(asyncio.gather(*rest), 5)
     assert slow.calls == [1, 2 + 3 + 4 + 5]
     for k, p in zip((1, 2, 4, 5), found, strict=True):
         assert p.shape == (k, 10)
         assert (p == k).all()
 
 
-def test_an_error_reaches_its_whole_batch_and_not_the_next() -> None:
+async def test_an_error_reaches_its_whole_batch_and_not_the_next() -> None:
     slow = SlowClassifier()
     slow.released.set()
-
-    async def main() -> None:
-        batcher = MicroBatcher(cast("OnnxClassifier", slow))
-        slow.broken = True
-        failed = await asyncio.gather(
-            *(batcher.probabilities(image(k)) for k in range(3)), return_exceptions=True
-        )
-        assert [str(error) for error in failed] == ["broken"] * 3
-        slow.broken = False
-        p = await batcher.probabilities(image(7))
-        assert (p == 7).all()
-
-    asyncio.run(main())
+    batcher = MicroBatcher(cast("OnnxClassifier", slow))
+    slow.broken = True
+    failed = await asyncio.gather(
+        *(batcher.probabilities(image(k)) for k in range(3)), return_exceptions=True
+    )
+    assert [str(error) for error in failed] == ["broken"] * 3
+    slow.broken = False
+    p = await batcher.probabilities(image(7))
+    assert (p == 7).all()

@@ -50,28 +50,24 @@ def connect(transport: Transport) -> Protocol:
 
 
 @pytest.mark.parametrize("body", [b"", b"x" * 100, b"x" * 20_000])
-def test_many_requests_at_once_are_parsed_a_few_at_a_time(body: bytes) -> None:
+async def test_many_requests_at_once_are_parsed_a_few_at_a_time(body: bytes) -> None:
     shortest = len(b"GET / HTTP/1.1\r\n\r\n")
-
-    async def main() -> None:
-        transport = Transport()
-        protocol = connect(transport)
-        sent, data = 0, b""
-        while len(data) < READ_BYTES:
-            data += b"POST /%d HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (sent, len(body)) + body
-            sent += 1
-        protocol.data_received(data)
-        most = 0
-        while protocol.server_state.total_requests < sent:
-            most = max(most, len(protocol.pipeline))
-            assert not protocol._unparsed or transport.is_paused
-            await asyncio.sleep(0)
-        assert most < MAX_WAITING_REQUESTS + PARSED_AT_ONCE_BYTES / shortest
-        assert not transport.is_paused
-        paths = [
-            response.partition(b"\r\n\r\n")[2]
-            for response in transport.written.split(b"HTTP/1.1 200 OK")
-        ]
-        assert paths[1:] == [b"/%d" % number for number in range(sent)]
-
-    asyncio.run(main())
+    transport = Transport()
+    protocol = connect(transport)
+    sent, data = 0, b""
+    while len(data) < READ_BYTES:
+        data += b"POST /%d HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (sent, len(body)) + body
+        sent += 1
+    protocol.data_received(data)
+    most = 0
+    while protocol.server_state.total_requests < sent:
+        most = max(most, len(protocol.pipeline))
+        assert not protocol._unparsed or transport.is_paused
+        await asyncio.sleep(0)
+    assert most < MAX_WAITING_REQUESTS + PARSED_AT_ONCE_BYTES / shortest
+    assert not transport.is_paused
+    paths = [
+        response.partition(b"\r\n\r\n")[2]
+        for response in transport.written.split(b"HTTP/1.1 200 OK")
+    ]
+    assert paths[1:] == [b"/%d" % number for number in range(sent)]

@@ -13,7 +13,7 @@ from tenfold.serving import queue as queue_module
 from tenfold.serving.queue import WorkQueue
 
 
-def test_small_jobs_run_in_order_and_let_the_event_loop_run_in_between(
+async def test_small_jobs_run_in_order_and_let_the_event_loop_run_in_between(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen: list[object] = []
@@ -29,38 +29,30 @@ def test_small_jobs_run_in_order_and_let_the_event_loop_run_in_between(
 
         return done
 
-    async def main() -> None:
-        queue = WorkQueue()
-        numbers = await asyncio.gather(*(queue.run_on_loop(job(k)) for k in range(4)))
-        assert numbers == [0, 1, 2, 3]
-
-    asyncio.run(main())
+    queue = WorkQueue()
+    numbers = await asyncio.gather(*(queue.run_on_loop(job(k)) for k in range(4)))
+    assert numbers == [0, 1, 2, 3]
     assert [entry for entry in seen if entry != "loop"] == [0, 1, 2, 3]
     assert seen.index("loop") == 2  # after 5 ms of work
 
 
-def test_an_error_reaches_only_its_own_job() -> None:
-    async def main() -> list[Any]:
-        queue = WorkQueue()
-        jobs: list[Callable[[], float]] = [lambda: 1 / 1, lambda: 1 / 0, lambda: 1 / 2]
-        return await asyncio.gather(*map(queue.run_on_loop, jobs), return_exceptions=True)
-
-    first, second, third = asyncio.run(main())
+async def test_an_error_reaches_only_its_own_job() -> None:
+    queue = WorkQueue()
+    jobs: list[Callable[[], float]] = [lambda: 1 / 1, lambda: 1 / 0, lambda: 1 / 2]
+    first, second, third = await asyncio.gather(
+        *map(queue.run_on_loop, jobs), return_exceptions=True
+    )
     assert (first, third) == (1.0, 0.5)
     assert isinstance(second, ZeroDivisionError)
 
 
-def test_cancelled_jobs_are_skipped() -> None:
+async def test_cancelled_jobs_are_skipped() -> None:
     done: list[int] = []
-
-    async def main() -> None:
-        queue = WorkQueue()
-        jobs = [asyncio.ensure_future(queue.run_on_loop(partial(done.append, k))) for k in range(3)]
-        await asyncio.sleep(0)
-        jobs[1].cancel()
-        await asyncio.gather(*jobs, return_exceptions=True)
-
-    asyncio.run(main())
+    queue = WorkQueue()
+    jobs = [asyncio.ensure_future(queue.run_on_loop(partial(done.append, k))) for k in range(3)]
+    await asyncio.sleep(0)
+    jobs[1].cancel()
+    await asyncio.gather(*jobs, return_exceptions=True)
     assert done == [0, 2]
 
 
