@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from drawn_forms import Grey, box_px, draw_page, scanned
+from drawn_forms import DRAWN_PX_PER_MM, Grey, box_px, draw_page, scanned
 
 from tenfold.errors import DataError, TemplateError
 from tenfold.forms.registration import RegisteredPage, Registrar
@@ -65,6 +65,20 @@ def test_corners_say_where_a_page_is(
     registrar = Registrar(template)
     picture = scanned(draw_page(template, number, 5.0), degrees)
     assert is_in_place(registrar.register(picture), template, number)
+
+
+def test_what_is_written_is_no_print() -> None:
+    box = FormField(name="card", box=(30, 30, 32, 8), kind="digits", length=4)
+    card = Template(name="card", pages=(PageOfForm(width_mm=105, height_mm=74),), fields=(box,))
+    paper = draw_page(card)
+    left, top, right, bottom = box_px(box.box, DRAWN_PX_PER_MM)
+    for x in range(left + 32, right, 64):
+        cv2.ellipse(paper, (x, (top + bottom) // 2), (16, 24), 0, 0, 360, 30, 7)
+    small = cv2.resize(paper, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    for degrees in (1.0, 181.0):
+        found = Registrar(card).register(scanned(np.asarray(small, np.uint8), degrees, margin=10))
+        assert is_in_place(found, card, 1)
+        assert found.similarity > 0.6
 
 
 @pytest.mark.parametrize(("degrees", "scale"), [(2.0, 1.0), (-91.0, 0.8), (180.0, 2.0)])

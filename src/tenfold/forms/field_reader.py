@@ -1,7 +1,9 @@
 """The fields of a page: what stands in each, with alternatives and probabilities."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import numpy as np
 
@@ -23,9 +25,11 @@ from tenfold.forms.template import Cell, Template
 from tenfold.forms.values import EMPTY, Candidate, merged, under_rules, value_of
 from tenfold.reading.classification import crop_detection
 from tenfold.reading.components import box_in_picture
+from tenfold.reading.hypotheses import hypotheses
 from tenfold.reading.number_reader import NumberReader, calibrated
 
 STROKES = "strokes"  # which belong to no digit
+MAX_HYPOTHESES = 2_000  # ways to read a field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +45,7 @@ class FieldReaderConfig:
         max_stroke_length: of a digit, in its heights; what is crossed out has more.
         max_strokes_beside: area in squares of the box's height; more is no stray dot.
         max_strokes_if_empty: the same in an empty box.
+        min_hypothesis: least probability of a way to read a field that is looked at.
         unsure_probability: of all values of a field together if there are more strokes, at most.
         strokes: what counts as one.
     """
@@ -54,6 +59,7 @@ class FieldReaderConfig:
     max_stroke_length: float = 3.4
     max_strokes_beside: float = 0.04
     max_strokes_if_empty: float = 0.02
+    min_hypothesis: float = 1e-7
     unsure_probability: float = 0.5
     strokes: StrokeConfig = field(default_factory=StrokeConfig)
 
@@ -199,12 +205,13 @@ class FieldReader:
     def _written(
         self, cell: Cell, picture: BoxPicture, found: Detections, *, point_printed: bool
     ) -> Reading:
-        texts = self.reader.texts(found, constrained=True)
-        candidates = []
-        for text in texts:
-            value, broken = value_of(text.text, cell.field, point_printed=point_printed)
-            p = float(np.exp(text.log_probability))
-            candidates.append(Candidate(value, p, broken, text.detections))
+        candidates: list[Candidate] = []
+        for tried in islice(hypotheses(found, self.reader.config.suppression), MAX_HYPOTHESES):
+            p = math.exp(tried.log_probability)
+            if candidates and p < self.config.min_hypothesis:
+                break
+            value, broken = value_of(tried.text, cell.field, point_printed=point_printed)
+            candidates.append(Candidate(value, p, broken, tried.detections))
         ranked = under_rules(self._calibrated(merged(candidates)))
         return Reading(cell, ranked, "", picture, found)
 

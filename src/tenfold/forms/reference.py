@@ -16,7 +16,10 @@ from tenfold.reading.foreground import to_grey
 Floats = npt.NDArray[np.float32]
 
 COMPARED_PX_PER_MM = 2.0
-BAND_MM = 3.0  # around the boxes of fields, which are all that is known without a blank form
+# Without a blank form nothing is known but the edges of boxes: what is printed farther away from
+# them, and what is written in them, is not compared.
+BAND_MM = 3.0
+EDGE_MM = 1.0
 PAPER_MM = 8.0  # print and pen strokes are narrower
 
 
@@ -111,15 +114,17 @@ def _drawn(template: Template, number: int) -> ReferencePage:
     """Return a page with nothing but the boxes of its fields."""
     size = template.pages[number - 1]
     w, h = _compared_size(size)
-    lines, near = np.zeros((h, w), np.uint8), np.zeros((h, w), np.uint8)
+    lines, near, within = (np.zeros((h, w), np.uint8) for _ in range(3))
     for cell in template.cells:
         if cell.field.page == number:
             left, top, width, height = (round(v * COMPARED_PX_PER_MM) for v in cell.box)
             box = (left, top), (left + width, top + height)
             cv2.rectangle(lines, *box, 255, 1)
             cv2.rectangle(near, *box, 255, round(2 * BAND_MM * COMPARED_PX_PER_MM))
+            edge = round(EDGE_MM * COMPARED_PX_PER_MM)
+            within[top + edge : top + height - edge, left + edge : left + width - edge] = 255
     corners = _corners_of_fields(template, number)
-    return ReferencePage(number, size, _blurred(lines), near > 0, corners)
+    return ReferencePage(number, size, _blurred(lines), (near > 0) & (within == 0), corners)
 
 
 def _corners_of_fields(template: Template, number: int) -> Points:

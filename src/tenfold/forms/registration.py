@@ -51,7 +51,7 @@ class RegistrationConfig:
     corners: CornerConfig = field(default_factory=CornerConfig)
     refinement: RefinementConfig = field(default_factory=RefinementConfig)
     min_similarity: float = 0.8
-    min_similarity_of_boxes: float = 0.15
+    min_similarity_of_boxes: float = 0.3
     min_advantage: float = 0.05
     min_inside: float = 0.95
     max_distortion: float = 1.6

@@ -36,7 +36,7 @@ export const keysOfRules = (checks) => [
 export const KEYS_OF_FORM = [
   { key: "name", label: "Name of the form", type: "text", wide: true, attributes: { maxLength: 100 } },
   { key: "registration", label: "A page is found by", type: "select", options: ["blank", "marks", "aruco"] },
-  number("min_probability", "Review below this probability", { step: 0.01, min: 0, max: 1, placeholder: "0.97" }),
+  number("min_probability", "Review below this probability", { step: 0.001, min: 0, max: 1, placeholder: "0.975" }),
 ];
 
 export const KEYS_OF_PAGE = [
