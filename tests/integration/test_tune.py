@@ -37,7 +37,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with zipfile.ZipFile(tmp_path / "corrections.zip", "w") as archive:
         for index, image in enumerate(digits.images):
             Image.fromarray(image.numpy()).save(tmp_path / "digit.png")
-            archive.write(tmp_path / "digit.png", f"{int(digits.labels[index])}/{index}.png")
+            label = "none" if index == 0 else int(digits.labels[index])
+            archive.write(tmp_path / "digit.png", f"{label}/{index}.png")
     (tmp_path / "digit.png").unlink()
     quick = FineTuning(iterations=4, batch_size=32)
     tuning = partial(study.TuningConfig, learning=quick, foreign_sets=())

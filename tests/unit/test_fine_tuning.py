@@ -10,6 +10,7 @@ from made_bundles import noise, write_bundle
 
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.bundle.torch_bundle import Bundle
+from tenfold.data.corrections import Corrections
 from tenfold.data.digits import Digits
 from tenfold.errors import BundleError
 from tenfold.model.network import DigitNetwork
@@ -67,6 +68,35 @@ def test_corrections_are_learned_and_the_rest_is_kept(
     assert count_errors(tuned, tiny_digits) <= count_errors(trained, tiny_digits) + 2
     again = fine_tune(trained, corrected, known, settings, seed=1).state_dict()
     assert all(torch.equal(again[name], tensor) for name, tensor in tuned.state_dict().items())
+
+
+def draw_rings(n: int, seed: int) -> torch.Tensor:
+    """Draw thick rings with two horizontal bars through them: uint8[n, 28, 28]."""
+    random = np.random.default_rng(seed)
+    images = np.zeros((n, 28, 28), np.uint8)
+    for image in images:
+        (x, y), radius = random.integers(12, 16, 2), random.integers(7, 10)
+        distance = np.hypot(*(np.indices((28, 28)) - [[[y]], [[x]]]))
+        image[np.abs(distance - radius) < 1.5] = 255
+        image[[y - 3, y - 2, y + 2, y + 3], x - radius : x + radius] = 255
+    return torch.from_numpy(images)
+
+
+def test_ten_non_digits_of_a_kind_are_no_longer_accepted_and_digits_still_are(
+    recipe: Recipe, trained: DigitNetwork, tiny_digits: Digits
+) -> None:
+    def accepted(network: DigitNetwork, images: torch.Tensor) -> float:
+        confidence = log_probabilities(network, images).exp().amax(dim=1)
+        return float((confidence >= 0.7).float().mean())
+
+    unseen, settings = draw_rings(200, seed=1), FineTuning(batch_size=32)
+    assert accepted(trained, unseen) > 0.3
+    corrections = Corrections(draw_rings(10, seed=0), torch.full((10,), -1), "rings", "")
+    known = rehearsal(recipe, settings, 0, tiny_digits)
+    tuned = fine_tune(trained, corrections, known, settings, seed=1)
+    assert accepted(tuned, unseen) < 0.5 * accepted(trained, unseen)
+    assert accepted(tuned, tiny_digits.images) >= accepted(trained, tiny_digits.images) - 0.02
+    assert count_errors(tuned, tiny_digits) <= count_errors(trained, tiny_digits) + 2
 
 
 def test_weights_are_averaged_with_less_of_the_tuned_ones_where_validation_suffers(

@@ -9,12 +9,12 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from tenfold.augmentation.outlier_exposure import (
-    NON_DIGIT_LABEL,
     ImageBank,
     OutlierExposure,
     image_banks,
     replace_images,
 )
+from tenfold.data.mnist import NON_DIGIT_LABEL
 from tenfold.rendering.non_digits import drawn_digits, non_digits, printed_digits
 
 Draw = Callable[[int, int], tuple[Tensor, Tensor]]

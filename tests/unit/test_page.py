@@ -174,6 +174,9 @@ class TestStatic:
         tab.locator(".heading").nth(0).click()
         tab.keyboard.press("1")
         assert static.text() == "19"
+        tab.locator(".keys button", has_text="no digit").click()
+        assert static.text() == "9"
+        assert "no digit" in tab.locator(".verdict").all_inner_texts()[-2]
 
         tab.reload()
         tab.wait_for_selector("#kept:not([hidden])")
@@ -183,9 +186,9 @@ class TestStatic:
         with zipfile.ZipFile(download.value.path()) as archive:
             assert archive.testzip() is None
             archive.extractall(tmp_path / "corrections")
-        kept, labels = load_folder(tmp_path / "corrections")
-        assert labels.tolist() == [1, 9]
-        np.testing.assert_allclose(kept.astype(int), np.array(images, int), atol=2)
+        kept, labels = load_folder(tmp_path / "corrections", with_non_digits=True)
+        assert labels.tolist() == [9, -1]
+        np.testing.assert_allclose(kept.astype(int), np.array(images[::-1], int), atol=2)
         tab.click("#forget")
         tab.wait_for_selector("#kept", state="hidden")
 

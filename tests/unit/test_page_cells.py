@@ -200,8 +200,14 @@ def test_corrected_cells_are_kept_as_digits(static: Page, tmp_path: Path) -> Non
     _, labels = load_folder(tmp_path)
     assert sorted(labels.tolist()) == [2, 9]
     cell(static, 2, 3).focus()
-    tab.keyboard.press("Delete")
+    tab.keyboard.press("Escape")  # takes back the correction
     tab.locator("#kept-count", has_text="1 correction is kept").wait_for()
+    tab.keyboard.press("Delete")  # what was read there is no digit
+    tab.locator("#kept-count", has_text="2 corrections are kept").wait_for()
+    with tab.expect_download() as download:
+        tab.click("#download")
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert sorted(name.split("/")[0] for name in archive.namelist()) == ["9", "none"]
     tab.click("#forget")
     tab.wait_for_selector("#kept", state="hidden")
 

@@ -19,6 +19,7 @@ from tenfold.bundle.format import (
 )
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.bundle.save import add_detector, save_bundle
+from tenfold.data.corrections import Corrections
 from tenfold.data.digits import Digits, synthetic_digits
 from tenfold.data.pictures import Pictures
 from tenfold.errors import DataError
@@ -173,6 +174,24 @@ def test_a_correction_is_judged_by_networks_that_never_saw_it(
     assert set.union(*held_out) == every
     assert sum(map(len, held_out)) == len(every)  # each is held out once
     assert result.corrections.after == result.corrections.before  # nothing was learned
+
+
+def test_a_non_digit_is_right_if_it_is_not_accepted(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "fine_tune", lambda network, *_, **__: network)
+    digits = synthetic_digits(200, seed=3)
+    probabilities = OnnxClassifier.load(bundle).probabilities(digits.images.numpy())
+    least = float(np.quantile(probabilities.max(axis=1), 0.3))
+    monkeypatch.setattr(BundleConfig, "rejection_threshold", least, raising=False)
+    labels = torch.where(torch.arange(200) < 100, -1, digits.labels)
+    corrections = Corrections(digits.images, labels, "c", "")
+    config = TuningConfig(foreign_sets=(), threads=1)
+    result = tune(bundle, corrections, tmp_path / "new", config)
+    rejected = int((probabilities[:100].max(axis=1) < least).sum())
+    right = int((probabilities[100:].argmax(axis=1) == labels[100:].numpy()).sum())
+    assert 0 < rejected < 100
+    assert result.corrections.before == result.corrections.after == rejected + right
 
 
 @pytest.mark.parametrize("n", [3, 20, 41])

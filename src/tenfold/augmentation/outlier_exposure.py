@@ -12,7 +12,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
-NON_DIGIT_LABEL = -1
+from tenfold.data.mnist import NON_DIGIT_LABEL
 
 
 class OutlierExposure(BaseModel):

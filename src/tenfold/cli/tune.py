@@ -27,8 +27,8 @@ def tune(  # noqa: PLR0913 - a command line
     data: Annotated[
         list[str],
         typer.Option(
-            help="Corrections: the page's zip, or a folder of images as `train --data` takes it; "
-            "repeat it to add more."
+            help="Corrections: the page's zip, or a folder of images as `train --data` takes it, "
+            "with non-digits in `none`; repeat it to add more."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the tuned bundle.")],
@@ -47,10 +47,10 @@ def tune(  # noqa: PLR0913 - a command line
     Each correction is judged by networks that were tuned without it. A bundle that reads test
     images or foreign pictures worse than before is not written.
     """
+    from tenfold.data.corrections import load_corrections
     from tenfold.data.digits import concatenate
-    from tenfold.data.sources import load_digits
 
-    corrections = concatenate([load_digits(spec, "train") for spec in data])
+    corrections = concatenate([load_corrections(spec) for spec in data])
     with on_interrupt("nothing was written"), new_folder(out) as folder:
         result = _tune(bundle, corrections, folder, seed, threads)
         refused = bool(result.losses) and not force

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 from collections.abc import Sequence
 from functools import cached_property
+from typing import ClassVar, Self, TypeVar
 
 import numpy as np
 import torch
@@ -33,6 +34,7 @@ class Digits:
     labels: Tensor
     name: str
     source: str
+    least_label: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
         images, labels = self.images, self.labels
@@ -42,7 +44,7 @@ class Digits:
         if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
             found = f"{labels.dtype} {list(labels.shape)}"
             raise DataError(f"{self.name}: labels must be int64 [{len(images)}], not {found}")
-        outside = torch.nonzero((labels < 0) | (labels >= CLASSES))
+        outside = torch.nonzero((labels < self.least_label) | (labels >= CLASSES))
         if len(outside):
             index = int(outside[0])
             raise DataError(f"{self.name}: label {index} is {int(labels[index])}, not in 0 … 9")
@@ -57,15 +59,19 @@ class Digits:
         digest.update(self.labels.numpy().astype("<i8").tobytes())
         return digest.hexdigest()
 
-    def subset(self, indices: Tensor | Sequence[int]) -> "Digits":
+    def subset(self, indices: Tensor | Sequence[int]) -> Self:
         """Copy the digits at the given indices, in their order."""
         chosen = torch.as_tensor(indices, dtype=torch.int64)
         return dataclasses.replace(self, images=self.images[chosen], labels=self.labels[chosen])
 
 
-def concatenate(parts: Sequence[Digits]) -> Digits:
-    """Join data sets, one at least, in order; names and sources are joined by ``+``."""
-    return Digits(
+AnyDigits = TypeVar("AnyDigits", bound=Digits)
+
+
+def concatenate(parts: Sequence[AnyDigits]) -> AnyDigits:
+    """Join data sets of one class, one at least; names and sources are joined by ``+``."""
+    return dataclasses.replace(
+        parts[0],
         images=torch.cat([part.images for part in parts]),
         labels=torch.cat([part.labels for part in parts]),
         name="+".join(part.name for part in parts),

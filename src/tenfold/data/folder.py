@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +11,12 @@ import numpy.typing as npt
 from PIL import Image
 
 from tenfold.data.decoding import SUFFIXES, decode
-from tenfold.data.mnist import SIDE
+from tenfold.data.mnist import NON_DIGIT_LABEL, SIDE
 from tenfold.errors import DataError
 from tenfold.untrusted import read_text
 
-_DIGITS = frozenset("0123456789")
+_DIGITS = {digit: int(digit) for digit in "0123456789"}
+_DIGITS_AND_NONE = _DIGITS | {"none": NON_DIGIT_LABEL}
 MAX_DARK_LEVEL = 127
 MAX_ROWS = 1_000_000
 
@@ -35,39 +37,48 @@ class LabelledFile:
 
 
 def load_folder(
-    path: Path,
+    path: Path, *, with_non_digits: bool = False
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """Read a folder of labelled digit images, in the order of their names or of the CSV's rows.
 
     The folder has sub-folders ``0`` … ``9`` of images, or a ``labels.csv`` (or a single CSV of
     another name) whose rows are ``file,label``, with or without a header.
 
+    Args:
+        path: the folder.
+        with_non_digits: whether ``none`` is a label too. Otherwise that sub-folder is left out.
+
     Returns:
-        images uint8[n, 28, 28] white on black, and labels int64[n] in 0 … 9.
+        images uint8[n, 28, 28] white on black, and labels int64[n] in 0 … 9, -1 for ``none``.
 
     Raises:
         DataError: no folder or nothing in it, an image that cannot be read, or a label outside
             0 … 9; the message names the file.
     """
-    files = list_labelled_files(path)
+    labels = _DIGITS_AND_NONE if with_non_digits else _DIGITS
+    files = list_labelled_files(path, labels)
     for file in files:
-        if file.label not in _DIGITS:
+        if file.label not in labels:
             raise DataError(f"{file.place} as {file.label!r}, not 0 … 9")
     images = np.stack([read_image(file.path) for file in files])
-    return images, np.array([int(file.label) for file in files], dtype=np.int64)
+    return images, np.array([labels[file.label] for file in files], dtype=np.int64)
 
 
-def list_labelled_files(path: Path) -> list[LabelledFile]:
+def list_labelled_files(path: Path, subfolders: Container[str] = _DIGITS) -> list[LabelledFile]:
     """List a folder's images and their labels, in the order of their names or of the CSV's rows.
 
     `load_folder` describes the folder; here the labels of the CSV may be any text.
+
+    Args:
+        path: the folder.
+        subfolders: their names; others that are no numbers are left out.
 
     Raises:
         DataError: no folder, nothing in it, a sub-folder with a number above 9, or a bad CSV.
     """
     if not path.is_dir():
         raise DataError(f"{path}: no such folder")
-    listed = _list_subfolders(path) or _list_csv(path)
+    listed = _list_subfolders(path, subfolders) or _list_csv(path)
     if not listed:
         raise DataError(f"{path}: no digits here; add sub-folders 0 … 9 of images or a labels.csv")
     return listed
@@ -101,12 +112,12 @@ def to_mnist_size(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return 255 - pixels if np.median(border) > MAX_DARK_LEVEL else pixels
 
 
-def _list_subfolders(path: Path) -> list[LabelledFile]:
+def _list_subfolders(path: Path, names: Container[str]) -> list[LabelledFile]:
     listed = []
     for folder in sorted(child for child in path.iterdir() if child.is_dir()):
-        if not folder.name.lstrip("-").isdecimal():
-            continue
-        if folder.name not in _DIGITS:
+        if folder.name not in names:
+            if not folder.name.lstrip("-").isdecimal():
+                continue
             raise DataError(f"{folder}: a sub-folder's name is its label, 0 … 9")
         listed += [
             LabelledFile(file, folder.name, f"{folder}: labels {file.name}")

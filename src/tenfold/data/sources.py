@@ -141,8 +141,7 @@ def load_digits(spec: str = "mnist", split: Split = "train", cache: Path | None 
     else:
         folder = Path(spec)
         name = escape(folder.resolve().name)
-        with unpacked(folder) as contents:
-            images, labels = _load_own(contents, split)
+        images, labels = load_own(folder, split)
     return Digits(
         images=torch.from_numpy(images),
         labels=torch.from_numpy(labels.astype(np.int64)),
@@ -256,7 +255,17 @@ def _load_cached(name: str, split: Split, folder: Path) -> tuple[Bytes, Bytes]:
     return images, labels
 
 
-def _load_own(folder: Path, split: Split) -> tuple[Bytes, Bytes | np.ndarray]:
+def load_own(
+    path: Path, split: Split, *, with_non_digits: bool = False
+) -> tuple[Bytes, Bytes | np.ndarray]:
+    """Load a folder or a zip as `load_digits` does; `load_folder` describes non-digits."""
+    with unpacked(path) as folder:
+        return _load_folder(folder, split, with_non_digits=with_non_digits)
+
+
+def _load_folder(
+    folder: Path, split: Split, *, with_non_digits: bool
+) -> tuple[Bytes, Bytes | np.ndarray]:
     if not folder.is_dir():
         raise DataError(f"{folder}: no such data set or folder; data sets: {', '.join(datasets())}")
     if any(folder.glob("*-images?idx3-ubyte*")):
@@ -267,7 +276,7 @@ def _load_own(folder: Path, split: Split) -> tuple[Bytes, Bytes | np.ndarray]:
         )
     if (folder / "train").is_dir() and (folder / "test").is_dir():
         folder = folder / split
-    return load_folder(folder)
+    return load_folder(folder, with_non_digits=with_non_digits)
 
 
 def _find_idx(folder: Path, stem: str, kind: str) -> Path:

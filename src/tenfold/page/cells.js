@@ -126,11 +126,12 @@ export class CellTable {
     this.on.edit(cell);
   }
 
-  /** The user's correction of each digit of a cell; undefined unless as many digits were read. */
+  /** The user's correction of each digit of a cell: "" if it was emptied; undefined unless as many digits were read. */
   labels(cell) {
-    const digits = [...(this.corrections.get(cell.key) ?? "")].filter((character) => /[0-9]/.test(character));
+    const text = this.corrections.get(cell.key);
+    const digits = text?.match(/[0-9]/g) ?? [];
     const all = cell.number?.digits ?? [];
-    return all.map((_, i) => (digits.length === all.length ? Number(digits[i]) : undefined));
+    return all.map((_, i) => (text === "" ? text : digits.length === all.length ? Number(digits[i]) : undefined));
   }
 
   /** Correct one digit of the selected cell. */

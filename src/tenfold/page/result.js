@@ -66,7 +66,7 @@ export function summary(numbers, labelOf) {
   if (!numbers.length) return "No number found.";
   const words = numbers.map((number) => {
     const text = textOf(number, labelOf);
-    if (isCorrected(number, labelOf)) return `${text}, as you corrected it`;
+    if (isCorrected(number, labelOf)) return `${text || "no digit"}, as you corrected it`;
     if (number.accepted) return text;
     const verdict = verdictOfNumber(number);
     return number.digits.length > 1 ? `${text}, ${verdict}` : verdict;
@@ -79,8 +79,8 @@ export function summary(numbers, labelOf) {
 
 /** Return the card of one digit.
  *
- * @param label the user's correction, if any.
- * @param onSelect called when the card is selected. @param onCorrect called with the right digit.
+ * @param label the user's correction, if any; "" if it is no digit.
+ * @param onSelect called when the card is selected. @param onCorrect called with the label.
  */
 export function digitCard({ digit, accepted, number, name }, { label, selected, onSelect, onCorrect }) {
   const corrected = label !== undefined;
@@ -90,7 +90,7 @@ export function digitCard({ digit, accepted, number, name }, { label, selected, 
     element("span", { className: "digit", text: label ?? (accepted ? digit.digit : "?") }),
     element("span", {
       className: "verdict",
-      text: corrected ? `read as ${digit.digit}, corrected by you` : verdictOfDigit(digit, accepted, number.reason),
+      text: corrected ? `read as ${digit.digit}, ${label === "" ? "no digit" : "corrected by you"}` : verdictOfDigit(digit, accepted, number.reason),
     }));
   heading.setAttribute("aria-pressed", selected);
   heading.setAttribute("aria-describedby", "legend");
@@ -135,9 +135,9 @@ function bars(probabilities) {
 
 function digitKeys(onCorrect) {
   const prompt = element("span", { text: "Misread? It is" });
-  const keys = element("div", { className: "keys" }, prompt, ...Array.from({ length: 10 }, (_, digit) => {
-    const key = element("button", { text: digit, type: "button" });
-    key.setAttribute("aria-label", `It is a ${digit}`);
+  const keys = element("div", { className: "keys" }, prompt, ...[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ""].map((digit) => {
+    const key = element("button", { text: digit === "" ? "no digit" : digit, type: "button" });
+    key.setAttribute("aria-label", `It is ${digit === "" ? "no digit" : `a ${digit}`}`);
     key.addEventListener("click", () => onCorrect(digit));
     return key;
   }));

@@ -22,6 +22,7 @@ from tenfold.bundle.save import copy_bundle, save_bundle
 from tenfold.bundle.torch_bundle import Bundle
 from tenfold.cpu import available_cores
 from tenfold.data.digits import Digits
+from tenfold.data.mnist import NON_DIGIT_LABEL
 from tenfold.data.seeds import derive_seed
 from tenfold.data.sources import load_digits
 from tenfold.errors import DataError, MissingExtraError
@@ -67,7 +68,7 @@ def tune(
 
     Args:
         path: the bundle: see `find_bundle`.
-        corrections: images as the networks see them, with the right labels.
+        corrections: images as the networks see them, with the right labels; see `Corrections`.
         folder: where the new bundle is written: an empty folder.
         config: how it is tuned and measured.
         on_progress: called with what is done, and how many steps of how many.
@@ -134,13 +135,14 @@ class _Tuner:
     def cross_validate(self) -> BeforeAndAfter:
         """Judge each correction by the bundle, and by one that was tuned to the other folds."""
         labels, images = self.corrections.labels, self.corrections.images
+        threshold = self.bundle.config.rejection_threshold
         fold = deal_folds(labels, self.config.folds, self.config.seed)
         right = 0
         for number in range(self.config.folds):
             tuned = self.tune(self.corrections.subset(torch.nonzero(fold != number)[:, 0]))
             judged = fold == number
-            right += _count_right(tuned.probabilities(images[judged]), labels[judged])
-        before = _count_right(self.bundle.probabilities(images), labels)
+            right += _count_right(tuned.probabilities(images[judged]), labels[judged], threshold)
+        before = _count_right(self.bundle.probabilities(images), labels, threshold)
         return BeforeAndAfter(
             name=self.corrections.name, pictures=len(labels), before=before, after=right
         )
@@ -166,15 +168,20 @@ class _Tuner:
         self.on_progress("training", self.done, trainings * self.config.learning.iterations)
 
 
-def _count_right(probabilities: npt.NDArray[np.float32], labels: torch.Tensor) -> int:
-    return int(np.sum(probabilities.argmax(axis=1) == labels.numpy()))
+def _count_right(
+    probabilities: npt.NDArray[np.float32], labels: torch.Tensor, rejection_threshold: float
+) -> int:
+    """Count digits whose most probable class is right, and non-digits that are not accepted."""
+    rejected = probabilities.max(axis=1) < rejection_threshold
+    is_right = probabilities.argmax(axis=1) == labels.numpy()
+    return int(np.where(labels.numpy() == NON_DIGIT_LABEL, rejected, is_right).sum())
 
 
 def _compare_digits(before: str | Path, after: Path, test: Digits) -> BeforeAndAfter:
     """Compare two bundles on test images, with as many threads as training had."""
     classifiers = [OnnxClassifier.load(p, torch.get_num_threads()) for p in (before, after)]
     found = (classifier.probabilities(test.images.numpy()) for classifier in classifiers)
-    right = [_count_right(probabilities, test.labels) for probabilities in found]
+    right = [_count_right(probabilities, test.labels, 0) for probabilities in found]
     return BeforeAndAfter(name=test.name, pictures=len(test), before=right[0], after=right[1])
 
 
