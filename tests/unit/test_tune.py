@@ -1,6 +1,7 @@
 """Tuning a bundle: what is written, what is measured, what is refused."""
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from tenfold.bundle.format import (
     read_detector,
 )
 from tenfold.bundle.runtime import OnnxClassifier
-from tenfold.bundle.save import add_detector, save_bundle
+from tenfold.bundle.save import add_detector, recalibrate_bundle, save_bundle
 from tenfold.data.corrections import Corrections
 from tenfold.data.digits import Digits, synthetic_digits
 from tenfold.data.pictures import Pictures
@@ -183,11 +184,12 @@ def test_a_non_digit_is_right_if_it_is_not_accepted(
     digits = synthetic_digits(200, seed=3)
     probabilities = OnnxClassifier.load(bundle).probabilities(digits.images.numpy())
     least = float(np.quantile(probabilities.max(axis=1), 0.3))
-    monkeypatch.setattr(BundleConfig, "rejection_threshold", least, raising=False)
+    folder = shutil.copytree(bundle, tmp_path / "bundle")
+    recalibrate_bundle(folder, temperature=0.7, rejection_threshold=least)
     labels = torch.where(torch.arange(200) < 100, -1, digits.labels)
     corrections = Corrections(digits.images, labels, "c", "")
     config = TuningConfig(foreign_sets=(), threads=1)
-    result = tune(bundle, corrections, tmp_path / "new", config)
+    result = tune(folder, corrections, tmp_path / "new", config)
     rejected = int((probabilities[:100].max(axis=1) < least).sum())
     right = int((probabilities[100:].argmax(axis=1) == labels[100:].numpy()).sum())
     assert 0 < rejected < 100
