@@ -4,35 +4,15 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from tenfold import cli
 from tenfold.training.recipe import load_recipe, shipped
 
-Tenfold = Callable[..., int]
-
-
-@pytest.fixture
-def tenfold(monkeypatch: pytest.MonkeyPatch) -> Tenfold:
-    """Run the command in this process; return its exit code."""
-
-    def run(*arguments: object) -> int:
-        monkeypatch.setattr("sys.argv", ["tenfold", *map(str, arguments)])
-        threads = torch.get_num_threads()
-        try:
-            cli.main()
-        except SystemExit as leaving:
-            return int(leaving.code or 0)
-        finally:
-            torch.set_num_threads(threads)
-        return 0
-
-    return run
+from .drawn_pictures import Tenfold
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -120,8 +100,7 @@ def test_options_reach_the_recipe(tenfold: Tenfold, tmp_path: Path) -> None:
     options = ("--members", 1, "--seed", 7, "--data", "synthetic", "--precision", "float32")
     changes = ("training.stages.0.iterations=2", "training.stages.1.iterations=3")
     settings = [part for change in changes for part in ("--set", change)]
-    code = tenfold("train", "smoke", "--out", out, "--threads", 1, *options, *settings)
-    assert code == 0
+    assert tenfold("train", "smoke", "--out", out, "--threads", 1, *options, *settings).code == 0
     recipe = tomllib.loads((out / "recipe.toml").read_text())
     assert (recipe["members"], recipe["seed"], recipe["data"]["spec"]) == (1, 7, "synthetic")
     assert [stage["iterations"] for stage in recipe["training"]["stages"]] == [2, 3]
@@ -136,32 +115,27 @@ def test_a_run_without_out_is_written_under_runs(
     monkeypatch.chdir(tmp_path)
     short = ("--set", "training.stages=[{iterations=1, learning_rate=0.1, batch_size=8}]")
     for _ in range(2):
-        assert tenfold("train", "smoke", "--threads", 1, *short) == 0
+        assert tenfold("train", "smoke", "--threads", 1, *short).code == 0
     assert sorted(path.name for path in Path("runs").iterdir()) == ["smoke-1", "smoke-2"]
     (tmp_path / "runs/smoke-1/evaluation.json").unlink()
-    assert tenfold("train", "--resume") == 0  # the one that has not come to its end
+    assert tenfold("train", "--resume").code == 0  # the one that has not come to its end
     assert (tmp_path / "runs/smoke-1/evaluation.json").exists()
 
 
-def test_recipes_lists_the_shipped_ones(
-    tenfold: Tenfold, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert tenfold("recipes", "--json") == 0
-    listed = json.loads(capsys.readouterr().out)
+def test_recipes_lists_the_shipped_ones(tenfold: Tenfold) -> None:
+    listed = json.loads(tenfold("recipes", "--json").out)
     assert [recipe["name"] for recipe in listed] == list(shipped())
-    assert tenfold("recipes") == 0
-    table = capsys.readouterr().out
+    table = tenfold("recipes").out
     assert all(name in table for name in shipped())
 
 
 @pytest.mark.parametrize("what", ["", "bundle"])
 def test_evaluate_measures_a_run_or_a_bundle_and_changes_neither(
-    what: str, tenfold: Tenfold, finished: Any, capsys: pytest.CaptureFixture[str]
+    what: str, tenfold: Tenfold, finished: Any
 ) -> None:
     before = hashes(finished.path)
     data = ("--data", "synthetic") if what else ()
-    assert tenfold("evaluate", finished.path / what, "--json", *data) == 0
-    output = capsys.readouterr().out
+    output = tenfold("evaluate", finished.path / what, "--json", *data).out
     assert output.count("\n") == 1
     evaluation = json.loads(output)
     assert hashes(finished.path) == before
@@ -173,41 +147,32 @@ def test_evaluate_measures_a_run_or_a_bundle_and_changes_neither(
         assert again["nll_sum"] == pytest.approx(model["nll_sum"], rel=1e-5)
 
 
-def test_evaluate_prints_a_table(
-    tenfold: Tenfold, finished: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert tenfold("evaluate", finished.path) == 0
-    output = capsys.readouterr().out
+def test_evaluate_prints_a_table(tenfold: Tenfold, finished: Any) -> None:
+    output = tenfold("evaluate", finished.path).out
     assert "1,000 test images of synthetic" in output
     assert f"{100 * finished.summary['accuracy']:.2f} %" in output
 
 
-def test_report_writes_to_the_given_file(
-    tenfold: Tenfold, finished: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_report_writes_to_the_given_file(tenfold: Tenfold, finished: Any, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
-    assert tenfold("report", finished.path, "--out", page) == 0
-    assert capsys.readouterr().out == f"{page}\n"
+    assert tenfold("report", finished.path, "--out", page) == (0, f"{page}\n", "")
     assert page.read_text().lstrip().lower().startswith(("<!doctype html", "<html"))
 
 
-def test_without_arguments_help_is_printed(
-    tenfold: Tenfold, capsys: pytest.CaptureFixture[str]
-) -> None:
-    tenfold()
-    assert "Usage: tenfold" in "".join(capsys.readouterr())
+def test_without_arguments_help_is_printed(tenfold: Tenfold) -> None:
+    _, out, err = tenfold()
+    assert "Usage: tenfold" in out + err
 
 
-def test_the_version_is_the_package_s(tenfold: Tenfold, capsys: pytest.CaptureFixture[str]) -> None:
-    tenfold("--version")
+def test_the_version_is_the_package_s(tenfold: Tenfold) -> None:
     pyproject = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
-    assert capsys.readouterr().out == f"tenfold {pyproject['project']['version']}\n"
+    assert tenfold("--version").out == f"tenfold {pyproject['project']['version']}\n"
 
 
 @pytest.mark.processes
 def test_two_runs_are_the_same_bytes(tenfold: Tenfold, finished: Any, tmp_path: Path) -> None:
     path = tmp_path / "run"
-    assert tenfold("train", "smoke", "--out", path, "--threads", 1) == 0
+    assert tenfold("train", "smoke", "--out", path, "--threads", 1).code == 0
     timed = {"manifest.json", "report.html"}
     timed |= {f"members/{member}/journal.jsonl" for member in ("00", "01")}
     ours, theirs = hashes(path), hashes(finished.path)

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
-from tenfold import cli
 from tenfold.data import sources
 from tenfold.execution.config import Execution
 from tenfold.execution.create import open_or_create
 from tenfold.training.recipe import load_recipe, shipped
+
+from .drawn_pictures import Tenfold
 
 Fail = Callable[..., str]
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -21,24 +21,14 @@ IDX = sorted(sources.DATASETS["mnist"].sha256)
 
 
 @pytest.fixture
-def fail(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> Fail:
+def fail(tenfold: Tenfold, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Fail:
     """Run the command, which must fail: exit code 2, one line, no new file; return the line."""
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: object) -> str:
         before = sorted(tmp_path.rglob("*"))
-        monkeypatch.setattr("sys.argv", ["tenfold", *map(str, arguments)])
-        threads = torch.get_num_threads()
-        try:
-            with pytest.raises(SystemExit) as leaving:
-                cli.main()
-        finally:
-            torch.set_num_threads(threads)
-        stdout, stderr = capsys.readouterr()
-        assert leaving.value.code == 2
-        assert stdout == ""
+        code, stdout, stderr = tenfold(*arguments)
+        assert (code, stdout) == (2, "")
         lines = stderr.splitlines()
         if "--resume" in arguments and lines[0].startswith("resuming smoke in "):
             del lines[0]

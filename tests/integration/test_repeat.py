@@ -4,20 +4,19 @@ import json
 import re
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner, Result
 
 from tenfold.artifacts.finished_run import read_runs
-from tenfold.cli import app
 from tenfold.errors import RunError
 from tenfold.execution.config import Execution
 from tenfold.execution.train import train
 from tenfold.studies.compare import compare
 from tenfold.studies.repeat import create_runs, train_runs
 from tenfold.training.recipe import load_recipe
+
+from .drawn_pictures import Tenfold
 
 pytestmark = pytest.mark.processes
 
@@ -35,20 +34,6 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return folder / "a", folder / "b"
 
 
-def invoked(*words: object) -> Result:
-    result = CliRunner().invoke(app, [str(word) for word in words])
-    assert result.exit_code == 0, result.output
-    return result
-
-
-def answer(result: Result) -> Any:
-    return json.loads(result.stdout.strip().splitlines()[-1])
-
-
-def command(*words: object) -> Any:
-    return answer(invoked(*words))
-
-
 def test_each_seed_is_the_run_that_train_makes(sets: tuple[Path, Path], tmp_path: Path) -> None:
     alone = train(
         "smoke", overrides=[*SMALL, "seed=2"], out=tmp_path / "alone", execution=ONE_THREAD
@@ -58,7 +43,9 @@ def test_each_seed_is_the_run_that_train_makes(sets: tuple[Path, Path], tmp_path
     assert alone.evaluation == read_runs(sets[0])[2].evaluation
 
 
-def test_the_command_continues_and_summarises(sets: tuple[Path, Path], tmp_path: Path) -> None:
+def test_the_command_continues_and_summarises(
+    sets: tuple[Path, Path], tmp_path: Path, tenfold: Tenfold
+) -> None:
     folder = tmp_path / "set"
     shutil.copytree(sets[0], folder)
     before = (folder / "seed-0/bundle/weights.safetensors").stat().st_mtime_ns
@@ -66,8 +53,8 @@ def test_the_command_continues_and_summarises(sets: tuple[Path, Path], tmp_path:
     (folder / "seed-2/evaluation.json").unlink()  # trained, not measured
     set_ = [word for change in SMALL for word in ("--set", change)]
     set_ += ["--set", "network.pooling=mixed", "--threads", "2"]
-    result = invoked("repeat", "smoke", "--seeds", 4, "--out", folder, *set_, "--json")
-    found = answer(result)
+    _, out, err = tenfold("repeat", "smoke", "--seeds", 4, "--out", folder, *set_, "--json")
+    found = json.loads(out)
     assert (folder / "seed-0/bundle/weights.safetensors").stat().st_mtime_ns == before
     assert found["runs"] == 4
     scores = [
@@ -75,7 +62,7 @@ def test_the_command_continues_and_summarises(sets: tuple[Path, Path], tmp_path:
         for k in range(4)
     ]
     for seed, accuracy in enumerate(scores):  # a line for each that was measured now
-        printed = f"seed-{seed} on test images: {accuracy:.2%}, nll_sum" in result.stderr
+        printed = f"seed-{seed} on test images: {accuracy:.2%}, nll_sum" in err
         assert printed == (seed > 0)
     assert found["accuracy"]["mean"] == pytest.approx(np.mean(scores))
     assert found["accuracy"]["n"] == 4
@@ -93,9 +80,9 @@ def test_another_recipe_is_refused(sets: tuple[Path, Path]) -> None:
         create_runs(load_recipe("smoke"), range(1), sets[0], ONE_THREAD)
 
 
-def test_compare_pairs_the_seeds_that_both_have(sets: tuple[Path, Path]) -> None:
+def test_compare_pairs_the_seeds_that_both_have(sets: tuple[Path, Path], tenfold: Tenfold) -> None:
     a, b = sets
-    found = command("compare", a, b, "--json")
+    found = json.loads(tenfold("compare", a, b, "--json").out)
     assert found["seeds"] == [0, 1]
     assert found["mcnemar"] is None
     losses = [
@@ -107,14 +94,14 @@ def test_compare_pairs_the_seeds_that_both_have(sets: tuple[Path, Path]) -> None
     ]
     gap = found["differences"]["nll_sum"]
     assert gap["mean"] == pytest.approx(np.mean(losses[1]) - np.mean(losses[0]))
-    table = CliRunner().invoke(app, ["compare", str(a), str(b)])
-    assert table.exit_code == 0
-    assert re.search(r"nll_sum\s", table.stdout)
+    assert re.search(r"nll_sum\s", tenfold("compare", a, b).out)
 
 
-def test_two_single_runs_are_compared_image_by_image(sets: tuple[Path, Path]) -> None:
+def test_two_single_runs_are_compared_image_by_image(
+    sets: tuple[Path, Path], tenfold: Tenfold
+) -> None:
     a, b = sets[0] / "seed-0", sets[1] / "seed-0"
-    found = command("compare", a, b, "--json")
+    found = json.loads(tenfold("compare", a, b, "--json").out)
     wrong = [
         {m["index"] for m in json.loads((run / "evaluation.json").read_text())["mistakes"]}
         for run in (a, b)

@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 from optuna.trial import TrialState
-from typer.testing import CliRunner
 
-from tenfold.cli import app
 from tenfold.execution.run import Run
 from tenfold.studies.sweep import FINISHED
 from tenfold.training.journal import Journal
 from tenfold.training.recipe import load_recipe
 
+from .drawn_pictures import Tenfold
 from .small_sweep import SMALL, study_of
 
 SET = [word for change in SMALL for word in ("--set", change)]
@@ -41,12 +40,12 @@ def on_validation(run: Run) -> float:
 
 
 @pytest.mark.processes
-def test_the_command_runs_trials_and_finals_and_reports(space: Path, tmp_path: Path) -> None:
+def test_the_command_runs_trials_and_finals_and_reports(
+    space: Path, tmp_path: Path, tenfold: Tenfold
+) -> None:
     folder = tmp_path / "sweep"
     words = ["sweep", "smoke", "--space", space, "--trials", 4, "--seeds", 2, "--out", folder]
-    result = CliRunner().invoke(app, [str(w) for w in [*words, *SET, "--threads", 1, "--json"]])
-    assert result.exit_code == 0, result.output
-    found = json.loads(result.stdout.strip().splitlines()[-1])
+    found = json.loads(tenfold(*words, *SET, "--threads", 1, "--json").out)
     study = study_of(folder)
     assert [t.state for t in study.trials] == [TrialState.COMPLETE] * 4
     first = study.trials[0].params
@@ -99,7 +98,7 @@ def test_the_command_runs_trials_and_finals_and_reports(space: Path, tmp_path: P
 
 @pytest.mark.processes
 def test_killed_and_continued_by_the_same_command(
-    space: Path, tmp_path: Path, start: Callable[..., Any]
+    space: Path, tmp_path: Path, start: Callable[..., Any], tenfold: Tenfold
 ) -> None:
     folder = tmp_path / "sweep"
     words = ["sweep", "smoke", "--space", space, "--trials", 4, "--seeds", 1, "--out", folder]
@@ -110,8 +109,7 @@ def test_killed_and_continued_by_the_same_command(
             break
     os.killpg(first.pid, signal.SIGKILL)
     before = {t.number for t in study_of(folder).trials if t.state in FINISHED}
-    second = CliRunner().invoke(app, [str(word) for word in [*words, "--threads", 1]])
-    assert second.exit_code == 0, second.output
+    assert tenfold(*words, "--threads", 1).code == 0
     study = study_of(folder)
     finished = [t for t in study.trials if t.state in FINISHED]
     assert len(finished) == 4
