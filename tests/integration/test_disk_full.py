@@ -114,7 +114,7 @@ def test_reading(disk: Path, tenfold: Tenfold) -> None:
 def test_exporting(
     format_: str, disk: Path, tenfold: Tenfold, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web, "fetch_runtime", lambda _cache: [])
+    monkeypatch.setattr(web, "fetch_runtime", list)
     words = ("export", str(SHIPPED), "--format", format_, "--out", str(disk / "exported"))
     assert_told_and_continued(words, (0, 120), disk, tenfold)
     assert [path.name for path in disk.iterdir()] == ["exported"]

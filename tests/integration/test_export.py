@@ -23,7 +23,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     config.write_text(config.read_text().replace('"data": "mnist"', '"data": "synthetic"'))
     (tmp_path / "web" / "report.html").write_text("<h1>report</h1>")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(web, "fetch_runtime", lambda _cache: [])
+    monkeypatch.setattr(web, "fetch_runtime", list)
     return Path("web")
 
 

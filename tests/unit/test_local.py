@@ -6,17 +6,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from training_records import evaluation_event
 
-from tenfold.artifacts.training import EvaluationEvent, Event, JournalRecord
+from tenfold.artifacts.training import EvaluationEvent, Event
 from tenfold.data.digits import Digits
 from tenfold.execution.job import Job
 from tenfold.execution.local import LocalExecutor
-
-
-def record_of(step: int, nll_sum: float = 1.0) -> JournalRecord:
-    """Return a line of a journal."""
-    facts = dict.fromkeys(JournalRecord.model_fields, 0) | {"step": step, "nll_sum": nll_sum}
-    return JournalRecord.model_validate(facts)
 
 
 def count(
@@ -26,7 +21,7 @@ def count(
 ) -> Iterator[Event]:
     """Stand in for a job that trains: three events, or no end if it is member 1."""
     for step in itertools.count() if job.member == 1 else range(3):
-        yield EvaluationEvent(record=record_of(step))
+        yield evaluation_event(step)
         time.sleep(0.01)
         assert not stop()
 

@@ -270,11 +270,6 @@ def test_of_a_damaged_run_there_is_no_page(tmp_path: Path) -> None:
     assert not (path / "report.html").exists()
 
 
-def test_a_report_needs_a_run() -> None:
-    with pytest.raises(RunError, match="at least one run"):
-        write_report([])
-
-
 @pytest.mark.usefixtures("undrawn")
 def test_a_page_that_cannot_be_written_is_one_line(run: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")

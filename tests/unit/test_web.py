@@ -144,7 +144,8 @@ def test_without_a_network_the_error_says_so(
     def download(*_: object) -> None:
         raise DataError("could not be reached")
 
+    monkeypatch.setenv("TENFOLD_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(web, "download", download)
     with pytest.raises(DataError, match="could not be reached; connect to the network once"):
-        web.write_site("field", tmp_path / "site", cache=tmp_path / "cache")
+        web.write_site("field", tmp_path / "site")
     assert list((tmp_path / "cache").rglob("*.wasm")) == []

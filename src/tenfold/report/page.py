@@ -12,7 +12,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from tenfold.artifacts.evaluation import Mistake, RunEvaluation
 from tenfold.artifacts.finished_run import FinishedRun, read_runs
 from tenfold.data.mnist import SIDE
-from tenfold.errors import RunError
 from tenfold.files import refuse_links, write_atomically
 from tenfold.report import figures, tables
 from tenfold.report.curves import comparison_figure, curve_figure, members_figure
@@ -28,7 +27,7 @@ def write_report(runs: Sequence[Path], out: Path | None = None) -> Path:
     """Write the report of one run, or a page that compares several.
 
     Args:
-        runs: run folders, each with its `evaluation.json`, or folders of such.
+        runs: run folders, one at least, each with its `evaluation.json`, or folders of such.
         out: the HTML file. By default it is `report.html` in the only run, which then also has
             each figure in `figures/`, or `comparison.html` in this folder for several runs.
 
@@ -40,8 +39,6 @@ def write_report(runs: Sequence[Path], out: Path | None = None) -> Path:
         WriteError: the page cannot be written.
     """
     read = [run for path in dict.fromkeys(runs) for run in read_runs(path)]
-    if not read:
-        raise RunError("no run given; name at least one run folder")
     if len(read) > 1:
         return write_page(out or Path("comparison.html"), render_comparison(read))
     [run] = read
@@ -166,12 +163,7 @@ def render(template: str, **values: object) -> str:
 
 
 def write_page(page: Path, html: str, attachments: Mapping[Path, str] | None = None) -> Path:
-    """Write a page, after the files that belong to it.
-
-    Args:
-        page: the HTML file.
-        html: its text.
-        attachments: text of other files.
+    """Write a page, after the files that belong to it: their texts by their paths.
 
     Raises:
         WriteError: a file cannot be written.

@@ -41,9 +41,7 @@ RUNTIME_SHA256 = {
 }
 
 
-def write_site(
-    bundle_path: str | Path, folder: Path, *, report: Path | None = None, cache: Path | None = None
-) -> Path:
+def write_site(bundle_path: str | Path, folder: Path, report: Path | None = None) -> Path:
     """Write the page, a bundle's networks and ONNX Runtime into a folder for any web server.
 
     ONNX Runtime's files come from the npm registry once, and then from the cache.
@@ -52,7 +50,6 @@ def write_site(
         bundle_path: a bundle folder, or a shipped bundle's name.
         folder: a new folder, or one written before.
         report: a run's `report.html`, for the page's second tab.
-        cache: see `tenfold.data.sources.cache_folder`.
 
     Returns:
         the path of `index.html`, which is written last.
@@ -67,7 +64,7 @@ def write_site(
     _, _, cells = find_cell_detector(bundle_path)
     _, number_classifier = read_model(detector_file.parent)
     shared = number_classifier == graph
-    runtime = fetch_runtime(cache)
+    runtime = fetch_runtime()
     model = {
         "name": config.name,
         "rejection_threshold": config.rejection_threshold,
@@ -109,7 +106,7 @@ def licences() -> dict[str, bytes]:
     }
 
 
-def fetch_runtime(cache: Path | None = None) -> list[Path]:
+def fetch_runtime() -> list[Path]:
     """Download ONNX Runtime for browsers into the cache, unless it is there.
 
     Returns:
@@ -118,7 +115,7 @@ def fetch_runtime(cache: Path | None = None) -> list[Path]:
     Raises:
         DataError: they cannot be downloaded or written, or have another SHA-256.
     """
-    folder = cache_folder(cache) / RUNTIME
+    folder = cache_folder() / RUNTIME
     try:
         if not all(_is_intact(folder / name) for name in RUNTIME_SHA256):
             folder.mkdir(parents=True, exist_ok=True)
