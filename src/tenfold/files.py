@@ -53,10 +53,7 @@ def write_atomically(path: Path, data: bytes | str) -> Path:
 
 @contextlib.contextmanager
 def writing(name: object) -> Iterator[None]:
-    """Turn an error of the operating system into one line.
-
-    Args:
-        name: what is written: a path, or an option and its value.
+    """Turn an error of the operating system into one line that begins with `name`.
 
     Raises:
         WriteError: a file cannot be written.

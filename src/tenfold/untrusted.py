@@ -131,15 +131,7 @@ def first_fault(error: ValidationError) -> ErrorDetails | None:
 
 
 def describe_fault(error: ValidationError, model: type[BaseModel]) -> Fault:
-    """Return the place and a description of the first fault of a TOML file.
-
-    Args:
-        error: of its document.
-        model: the class of the document.
-
-    Returns:
-        keys and indices that lead to the value, and one line.
-    """
+    """Return the place and a description of the first fault of a document of the class `model`."""
     problems = error.errors()
     # A misspelt required key is two problems, missing and unknown: the second is more helpful.
     problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])

@@ -73,10 +73,7 @@ def run_job(
 ) -> Iterator[Event]:
     """Train one member in its run folder, from its checkpoint if it has one.
 
-    Args:
-        job: the member.
-        stop: asked after each step.
-        digits: what `Run.digits` would load.
+    `stop` is asked after each step. `digits` are what `Run.digits` would load.
     """
     tune_process()
     torch.set_num_threads(job.threads)

@@ -25,8 +25,7 @@ class LocalExecutor:
 
     Args:
         workers: members that are trained at the same time.
-        start_method: `fork` saves each worker the import of torch, but is safe only where
-            this process has not computed anything with torch yet; `spawn` always is.
+        start_method: see `Execution`.
     """
 
     def __init__(self, workers: int = 1, start_method: Literal["fork", "spawn"] = "spawn") -> None:

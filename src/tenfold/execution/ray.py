@@ -78,10 +78,9 @@ def _train(number: int, task: Task, digits: tuple[Digits, Digits], queue: Any) -
 
 
 class RayExecutor:
-    """An `Executor` that sends members to a cluster, again if their machine is lost.
+    """An `Executor` that sends members to the cluster that the module `ray` is connected to.
 
-    Args:
-        ray: the module, connected to the cluster.
+    A member whose machine is lost is sent again.
     """
 
     def __init__(self, ray: Any) -> None:  # noqa: ANN401 - a module

@@ -92,12 +92,7 @@ def resume(
 
 
 def journaled_seconds(run: Run, workers: int) -> float:
-    """Return the seconds of training in the journals, those before a stop included.
-
-    Args:
-        run: all of its members are trained.
-        workers: members that were trained at a time.
-    """
+    """Return the seconds of training in a trained run's journals, `workers` members at a time."""
     record = record_type(run.recipe)
     seconds = [Journal(folder).read(record)[-1].seconds for folder in run.members]
     return max(*seconds, sum(seconds) / workers)

@@ -34,11 +34,7 @@ Quantity = Literal["nll_sum", "accuracy", "nll"]
 def curve_figure(name: str, curve: Curve, where: str, stages: Sequence[int] = ()) -> Drawing:
     """Draw one model's loss and accuracy over the iterations (the seed's figures 1 to 5).
 
-    Args:
-        name: unique within the page.
-        curve: what to draw.
-        where: the images it was measured on, such as "10,000 test images".
-        stages: iterations at which a new stage begins.
+    `where` is what it was measured on, such as "10,000 test images". New stages begin at `stages`.
     """
     figure, (loss, accuracy) = panels(2, 4.4)
     look = _look(curve.name, _member_index(curve.name)) | {"linestyle": "-"}
@@ -67,11 +63,8 @@ def members_figure(
 def comparison_figure(name: str, curves: Sequence[Curve], images: Sequence[int]) -> Drawing:
     """Draw the headline curves of several runs, each named after its run.
 
-    Args:
-        name: unique within the page.
-        curves: one of each run.
-        images: how many images each was measured on. If they differ, the mean NLL is drawn,
-            since sums could not be compared.
+    If they were not all measured on as many `images`, the mean NLL is drawn: sums could not be
+    compared.
     """
     if len(set(images)) == 1:
         caption = f"Loss and accuracy of each run's headline model, on {images[0]:,} images."

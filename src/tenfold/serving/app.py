@@ -54,12 +54,7 @@ class Settings:
 def create_app(
     settings: Settings, queue: WorkQueue | None = None, run_large: RunLarge = run_in_thread
 ) -> ASGIApp:
-    """Load the models and return the application.
-
-    Args:
-        settings: what is served, and who may call.
-        queue: bounds what waits.
-        run_large: runs what may take long; `ReaderPool.run` can stop it.
+    """Load the models and return the application; `run_large` runs what may take long.
 
     Raises:
         BundleError: see `OnnxClassifier.load`.

@@ -61,16 +61,9 @@ class Metrics:
 class ServiceMiddleware:
     """Checks who calls, sets headers, counts, logs, and calls the endpoint.
 
-    The endpoints in `direct` are called from here: FastAPI's routing would add a tenth to the time
-    in which a digit is read.
-
-    Args:
-        app: the application.
-        direct: endpoints of POST requests by path.
-        callers: who may call.
-        metrics: counts the responses.
-        access_log: whether to write a line for each request.
-        wrap: applies another middleware, such as CORS, after the check and before the endpoints.
+    The endpoints in `direct`, of POST requests by path, are called from here: FastAPI's routing
+    would add a tenth to the time in which a digit is read. `wrap` applies another middleware, such
+    as CORS, after the check and before the endpoints.
     """
 
     def __init__(  # noqa: PLR0913 - one place where all of it is joined

@@ -29,12 +29,7 @@ REPORT_HEADERS = {
 
 
 def page_routes(folder: Path = PAGE_FOLDER, shared: Sequence[str] = ()) -> list[Route]:
-    """Return a route for each file of a page, and `/` for its `index.html`.
-
-    Args:
-        folder: of the page.
-        shared: files of the service's page that this one uses, too.
-    """
+    """Return a route for each file in a folder, or `shared` by the service's page, and for `/`."""
     files = {name: (PAGE_FOLDER / name).read_bytes() for name in shared} | page_files(folder)
     routes = [_route(f"/{name}", content) for name, content in files.items()]
     return [*routes, _route("/", files["index.html"], "text/html")]

@@ -18,13 +18,10 @@ LOOP_SLICE_S = 0.005
 
 
 class WorkQueue:
-    """Admits requests whose bodies have come, and runs small jobs on the event loop.
+    """Admits requests whose bodies have come: as many `small` and `large` ones may run or wait.
 
-    A small digit is found in less time than it takes to hand Python's lock to another thread.
-
-    Args:
-        small: how many small requests may run or wait.
-        large: how many large requests may run or wait.
+    Small jobs run on the event loop: a digit is found in less time than it takes to hand Python's
+    lock to another thread.
     """
 
     def __init__(self, small: int = 128, large: int = 16) -> None:

@@ -42,12 +42,7 @@ class RunLarge(Protocol):
 
 
 class Worker:
-    """Receives bodies, and computes the responses to them.
-
-    Args:
-        queue: bounds what waits, and runs small jobs.
-        run_large: runs large jobs.
-    """
+    """Receives bodies, and computes the responses to them."""
 
     def __init__(self, queue: WorkQueue, run_large: RunLarge) -> None:
         self.queue = queue
@@ -65,7 +60,7 @@ class Worker:
         """Receive a body and compute the response to it.
 
         Args:
-            request: whose body is received.
+            request: has the body.
             job: computes the response; can be pickled.
             small_job: computes the response to a small body in this process.
             is_small: whether a body of at most `SMALL_BODY_BYTES` is small.

@@ -64,12 +64,7 @@ async def run_in_thread(job: Callable[[bytes], T], body: bytes) -> T:
 
 
 class ReaderPool:
-    """Runs jobs in processes. A process that was killed starts again for the next job.
-
-    Args:
-        model: a bundle that each process loads when it starts.
-        size: how many processes.
-    """
+    """Runs jobs in processes, which load a bundle first; one that was killed starts again."""
 
     def __init__(self, model: str | Path, size: int) -> None:
         self._free = asyncio.Semaphore(size)
@@ -83,11 +78,7 @@ class ReaderPool:
             self._threads.submit(reader.start)
 
     async def run(self, job: Callable[[bytes], T], body: bytes) -> T:
-        """Return `job(body)`; if this is cancelled, the process is killed.
-
-        Args:
-            job: can be pickled; its errors are raised here.
-            body: what it works on.
+        """Return `job(body)`, or raise its error; if this is cancelled, the process is killed.
 
         Raises:
             HTTPException: no process was free for `WAIT_TIMEOUT_S` (503), or the job took longer

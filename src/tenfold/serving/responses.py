@@ -142,10 +142,7 @@ class ErrorResponse(BaseModel):
 def read_items(reader: Reader, items: Sequence[Item], options: ReadOptions) -> list[dict[str, Any]]:
     """Read pictures, pages and strokes; what cannot be read has an error of its own.
 
-    Args:
-        reader: reads them.
-        items: pictures, documents and strokes.
-        options: without a layout pictures are read as numbers, and strokes as one digit.
+    Without a layout pictures are read as numbers, and strokes as one digit.
 
     Returns:
         a `PageResult` as a dictionary for each picture, page and set of strokes; one that
@@ -182,12 +179,7 @@ def read_items(reader: Reader, items: Sequence[Item], options: ReadOptions) -> l
 
 
 def _pages(items: Sequence[Item], number: int | None) -> Iterator[tuple[Item, FilePage | None]]:
-    """Yield each page of each item, of a document with too many only one; None for strokes.
-
-    Args:
-        items: pictures, documents and strokes.
-        number: of the only page to yield, from 1; None for all.
-    """
+    """Yield page `number` of each item, or all; of too many only one, and None for strokes."""
     for item in items:
         if not isinstance(item.content, bytes):
             yield item, None
@@ -213,15 +205,7 @@ def _decode_page(page: FilePage, options: ReadOptions, pixels_left: int) -> Pixe
 def page_result(
     file: str | None, outcome: Page | DataError, page: int = 1, *, explain: bool
 ) -> dict[str, Any]:
-    """Return a `PageResult` as a dictionary.
-
-    Args:
-        file: the name that the picture was sent with.
-        outcome: what was read, or why nothing was.
-        page: of the file, from 1.
-        explain: whether to add each digit's probabilities and the image that the network saw, and
-            the corners of cells.
-    """
+    """Return a `PageResult` as a dictionary; `explain` adds what `?explain` asks for."""
     if isinstance(outcome, DataError):
         return Page(()).to_dict(file, page) | {"error": str(outcome)}
     result = outcome.to_dict(file, page)
@@ -235,13 +219,7 @@ def page_result(
 
 
 def response_body(model: str, results: list[dict[str, Any]], *, batch: bool) -> bytes:
-    """Return a `BatchResponse` or, of a single file, a `ReadResponse`, as JSON.
-
-    Args:
-        model: its name.
-        results: see `page_result`; of one file unless it is a batch.
-        batch: whether a page that cannot be read is reported in its result; otherwise it is an
-            error of the request.
+    """Return a `BatchResponse` or, of the pages of a single file, a `ReadResponse`, as JSON.
 
     Raises:
         HTTPException: a page of a single file could not be read (422).
