@@ -5,6 +5,7 @@
     │   └── ChecksumError   a file has other bytes than expected
     ├── RecipeError         a recipe has an unknown key, a wrong type or an impossible value
     ├── TemplateError       the same of a form's template
+    ├── ReviewError         the folder of a table's review is missing or damaged
     ├── RunError            a run folder is missing, incomplete, or belongs to another recipe
     ├── BundleError         a bundle is missing, damaged or of another format
     ├── WriteError          a file cannot be written: the disk is full, or a link is in its place

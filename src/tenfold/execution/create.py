@@ -1,5 +1,6 @@
 """Creating a run folder, or opening the unfinished run that is there already."""
 
+import hashlib
 import json
 import time
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from tenfold.data.digits import Digits
 from tenfold.data.sources import Split, load_digits
 from tenfold.errors import RecipeError, RunError
 from tenfold.execution.config import Execution
-from tenfold.execution.run import Run, sha256_of
+from tenfold.execution.run import Run
 from tenfold.files import is_temporary, write_atomically, writing
 from tenfold.folder_lock import LOCK_NAME, exclusive
 from tenfold.training.hardware import (
@@ -135,7 +136,7 @@ def _new_manifest(recipe: Recipe, execution: Execution) -> Manifest:
     bfloat16 = choose_dtype(execution.precision, device) == torch.bfloat16
     return Manifest(
         **dict(describe_machine(device)),
-        recipe_sha256=sha256_of(recipe.to_toml().encode()),
+        recipe_sha256=hashlib.sha256(recipe.to_toml().encode()).hexdigest(),
         data=_describe_data(recipe),
         device=str(device),
         precision="bfloat16" if bfloat16 else "float32",

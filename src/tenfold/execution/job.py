@@ -11,21 +11,19 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Protocol
 
 import torch
 
 from tenfold.artifacts.training import Event
 from tenfold.data.digits import Digits
+from tenfold.data.download import file_sha256
 from tenfold.errors import RunError
-from tenfold.execution.run import Run, sha256_of
+from tenfold.execution.run import Run
 from tenfold.model.kernels.functional import tune_process
 from tenfold.training.hardware import Precision, choose_placement
 from tenfold.training.member import MemberRun, train_member
 from tenfold.training.tasks import recipe_task
 from tenfold.training.trainer import Trainer
-
-OnEvent = Callable[["Job", Event], bool | None]
 
 
 @dataclass(frozen=True)
@@ -47,29 +45,19 @@ class Job:
     threads: int
 
 
-class TrainJob(Protocol):
-    """Train one job, as `run_job` does; a function that can be pickled."""
+OnEvent = Callable[[Job, Event], bool | None]
+TrainJob = Callable[[Job, Callable[[], bool], tuple[Digits, Digits] | None], Iterator[Event]]
+"""Trains one job, as `run_job` does; a function that can be pickled."""
+Executor = Callable[[Iterable[Job], OnEvent, TrainJob], None]
+"""Trains every job to its end and reports `(job, event)` on the way.
 
-    def __call__(  # noqa: D102
-        self, job: Job, stop: Callable[[], bool], digits: tuple[Digits, Digits] | None = None
-    ) -> Iterator[Event]: ...
-
-
-class Executor(Protocol):
-    """Trains every job to its end and reports `(job, event)` on the way.
-
-    It takes the next job when there is capacity for it. A job ends early when `on_event`
-    returns true.
-
-    Raises:
-        Interrupted: the user asked to stop; every member has written a checkpoint.
-    """
-
-    def __call__(self, jobs: Iterable[Job], on_event: OnEvent, train: TrainJob) -> None: ...  # noqa: D102
+It takes the next job when there is capacity for it. A job ends early when `on_event` returns true.
+`Interrupted` is raised if the user asked to stop; every member has written a checkpoint then.
+"""
 
 
 def run_job(
-    job: Job, stop: Callable[[], bool], digits: tuple[Digits, Digits] | None = None
+    job: Job, stop: Callable[[], bool], digits: tuple[Digits, Digits] | None
 ) -> Iterator[Event]:
     """Train one member in its run folder, from its checkpoint if it has one.
 
@@ -92,7 +80,7 @@ def jobs_of(run: Run) -> list[Job]:
         RunError: the recipe is not the one that the run began with.
     """
     manifest, recipe = run.manifest, run.path / "recipe.toml"
-    if sha256_of(recipe.read_bytes()) != manifest.recipe_sha256:
+    if file_sha256(recipe) != manifest.recipe_sha256:
         raise RunError(f"{recipe}: changed since the run began; start another with it")
     threads = manifest.threads
     if manifest.device == "cpu":

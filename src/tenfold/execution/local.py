@@ -39,7 +39,7 @@ class LocalExecutor:
                 self._run_workers(iter(jobs), on_event, train, stop)
                 return
             for job in jobs:
-                for event in train(job, stop):
+                for event in train(job, stop, None):
                     if on_event(job, event):
                         break
 
@@ -120,7 +120,7 @@ def _work(train: TrainJob, job: Job, sender: Connection, stopping: Event) -> Non
     end_with_parent()
     try:
         with mendable_in_one_line():
-            for event in train(job, stopping.is_set):
+            for event in train(job, stopping.is_set, None):
                 sender.send(event)
         sender.send(None)
     except Interrupted:

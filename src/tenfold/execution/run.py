@@ -7,7 +7,6 @@
 All of it is readable without the code that made it.
 """
 
-import hashlib
 from functools import cached_property
 from pathlib import Path
 
@@ -110,8 +109,3 @@ def measure(path: Path | None = None, data: str | None = None) -> Evaluation:
     """
     bundle = Bundle.load(path or SHIPPED)
     return evaluate_bundle(bundle, load_digits(data or bundle.config.facts.data or "mnist", "test"))
-
-
-def sha256_of(data: bytes) -> str:
-    """Return a SHA-256 in hexadecimal digits."""
-    return hashlib.sha256(data).hexdigest()

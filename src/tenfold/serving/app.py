@@ -16,14 +16,16 @@ from starlette.types import ASGIApp
 
 from tenfold.bundle.format import BUNDLES, SHIPPED, find_bundle, read_card
 from tenfold.bundle.runtime import OnnxClassifier
+from tenfold.errors import RunError
 from tenfold.serving import kserve, schema
 from tenfold.serving.bodies import media_type
 from tenfold.serving.callers import Callers
 from tenfold.serving.middleware import Metrics, ServiceMiddleware, http_error, internal_error
-from tenfold.serving.page import REPORT_HEADERS, page_routes, read_report
+from tenfold.serving.page import REPORT_HEADERS, page_routes
 from tenfold.serving.queue import WorkQueue
 from tenfold.serving.read import ReadEndpoints, RunLarge, Worker
 from tenfold.serving.reader_pool import load_classifier, run_in_thread
+from tenfold.untrusted import read_bytes
 
 PATHS_WITHOUT_TOKEN = frozenset(
     {"/healthz", "/readyz", "/v2/health/live", "/v2/health/ready", "/openapi.json"}
@@ -158,7 +160,10 @@ def _add_kserve(app: FastAPI, worker: Worker, models: dict[str, str | Path]) -> 
     async def infer(name: str, request: Request) -> Response:
         """Classify images of 28×28 pixels, as MNIST's are."""
         bundle = find_model(name)
-        kserve.check_content_type(media_type(request.headers.get("content-type", "")))
+        if media_type(request.headers.get("content-type", "")) not in kserve.CONTENT_TYPES:
+            raise HTTPException(
+                415, "Content-Type: send application/json or application/octet-stream"
+            )
         job = partial(kserve.infer, name, bundle, dict(request.headers))
         body, headers = await worker.respond(
             request,
@@ -197,7 +202,8 @@ def _add_health(app: FastAPI, metrics: Metrics) -> None:
 
 
 def _add_report(app: FastAPI, run: Path | None) -> None:
-    report = None if run is None else read_report(run)
+    fix = f"write it with `tenfold report {run}`"
+    report = read_bytes(run / "report.html", RunError, fix) if run else None
 
     @app.get("/report", **schema.REPORT)
     async def show_report() -> Response:

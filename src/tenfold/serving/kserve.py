@@ -77,16 +77,6 @@ def metadata(model: str) -> dict[str, Any]:
     }
 
 
-def check_content_type(media_type: str) -> None:
-    """Refuse a body of another type than those of the protocol.
-
-    Raises:
-        HTTPException: it has another type (415).
-    """
-    if media_type not in CONTENT_TYPES:
-        raise HTTPException(415, "Content-Type: send application/json or application/octet-stream")
-
-
 def infer(
     model: str, bundle: str | Path, headers: Mapping[str, str], body: bytes
 ) -> tuple[bytes, dict[str, str]]:

@@ -1,4 +1,4 @@
-"""The page and a run's report, read into memory once: no request can name a path."""
+"""The page, read into memory once: no request can name a path."""
 
 import hashlib
 import mimetypes
@@ -9,9 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tenfold.errors import RunError
 from tenfold.serving.assets import PAGE_FOLDER, page_files
-from tenfold.untrusted import read_bytes
 
 PAGE_HEADERS = {
     "Cache-Control": "no-cache",
@@ -33,15 +31,6 @@ def page_routes(folder: Path = PAGE_FOLDER, shared: Sequence[str] = ()) -> list[
     files = {name: (PAGE_FOLDER / name).read_bytes() for name in shared} | page_files(folder)
     routes = [_route(f"/{name}", content) for name, content in files.items()]
     return [*routes, _route("/", files["index.html"], "text/html")]
-
-
-def read_report(run: Path) -> bytes:
-    """Return a run's report.
-
-    Raises:
-        RunError: the run has no report.
-    """
-    return read_bytes(run / "report.html", RunError, f"write it with `tenfold report {run}`")
 
 
 def _route(path: str, content: bytes, media_type: str | None = None) -> Route:

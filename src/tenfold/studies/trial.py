@@ -16,7 +16,7 @@ from tenfold.training.journal import Journal
 
 
 def train_trial(
-    job: Job, stop: Callable[[], bool], digits: tuple[Digits, Digits] | None = None
+    job: Job, stop: Callable[[], bool], digits: tuple[Digits, Digits] | None
 ) -> Iterator[Event]:
     """Do as `run_job` does; where training diverges, end with a `FailureEvent`, not an error.
 

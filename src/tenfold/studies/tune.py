@@ -4,7 +4,6 @@ The networks are trained once a fold on the corrections of the other folds, then
 What is measured of the result is read from the files that were written.
 """
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from tenfold.bundle.save import copy_bundle, save_bundle
 from tenfold.bundle.torch_bundle import Bundle
 from tenfold.cpu import available_cores
 from tenfold.data.digits import Digits
+from tenfold.data.download import file_sha256
 from tenfold.data.mnist import NON_DIGIT_LABEL
 from tenfold.data.seeds import derive_seed
 from tenfold.data.sources import load_digits
@@ -81,8 +81,7 @@ def tune(
     tuner = _Tuner(path, corrections, config, on_progress)
     cross_validated = tuner.cross_validate()
     tuned = tuner.tune(corrections)
-    source = find_bundle(path) / CONFIG_FILE
-    sha256 = hashlib.sha256(source.read_bytes()).hexdigest()
+    sha256 = file_sha256(find_bundle(path) / CONFIG_FILE)
     on_progress("measuring", 0, 1)
     copy_bundle(path, folder)
     states = [network.state_dict() for network in tuned.networks]
