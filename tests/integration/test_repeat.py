@@ -12,7 +12,6 @@ from tenfold.artifacts.finished_run import read_runs
 from tenfold.errors import RunError
 from tenfold.execution.config import Execution
 from tenfold.execution.train import train
-from tenfold.studies.compare import compare
 from tenfold.studies.repeat import create_runs, train_runs
 from tenfold.training.recipe import load_recipe
 
@@ -111,15 +110,3 @@ def test_two_single_runs_are_compared_image_by_image(
     k, n = len(wrong[1] - wrong[0]), len(wrong[0] ^ wrong[1])
     assert found["mcnemar"] == pytest.approx(binomtest(k, n).pvalue if n else 1)
     assert found["differences"]["accuracy"]["p"] is None
-
-
-def test_what_cannot_be_compared_is_told(sets: tuple[Path, Path], tmp_path: Path) -> None:
-    a, b = sets
-    with pytest.raises(RunError, match="share no seed"):
-        compare(read_runs(a / "seed-2"), read_runs(b))
-    with pytest.raises(RunError, match="seed 0 is there twice"):
-        compare(read_runs(a / "seed-0") * 2, read_runs(b))
-    with pytest.raises(RunError, match=r"recipe\.toml: cannot be read"):
-        read_runs(tmp_path)
-    with pytest.raises(RunError, match="no such folder"):
-        read_runs(tmp_path / "none")

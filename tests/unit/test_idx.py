@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tenfold.data.idx import read_idx, write_idx
-from tenfold.errors import DataError, WriteError
+from tenfold.errors import DataError
 
 # Two 2 x 3 images, as the format's description lays them out.
 CONTENT = bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 3, *range(250, 256), *range(6)])
@@ -35,11 +35,6 @@ def test_reads_plain_as_a_read_only_array(tmp_path: Path) -> None:
 def test_reads_gzip(tmp_path: Path) -> None:
     (tmp_path / "images.gz").write_bytes(ZIPPED)
     np.testing.assert_array_equal(read_idx(tmp_path / "images.gz"), ARRAY)
-
-
-def test_reads_an_empty_array(tmp_path: Path) -> None:
-    write_idx(tmp_path / "none", np.zeros((0, 28, 28), np.uint8))
-    assert read_idx(tmp_path / "none").shape == (0, 28, 28)
 
 
 @pytest.mark.parametrize(
@@ -78,19 +73,3 @@ def test_refuses_damaged_gzip(tmp_path: Path, content: bytes) -> None:
 def test_refuses_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="absent: cannot be read: No such file"):
         read_idx(tmp_path / "absent")
-
-
-def test_a_failed_write_leaves_the_old_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "images"
-    write_idx(path, ARRAY)
-
-    def fail(_descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", fail)
-    with pytest.raises(WriteError, match="No space left on device"):
-        write_idx(path, np.zeros_like(ARRAY))
-    assert path.read_bytes() == CONTENT
-    assert [entry.name for entry in tmp_path.iterdir()] == ["images"]
