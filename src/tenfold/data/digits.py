@@ -132,10 +132,6 @@ def synthetic_digits(n: int, seed: int) -> Digits:
 
     Classes are balanced to within one image. Each image is rotated, scaled, sheared and moved at
     random, dimmed to 60-100 % and given noise of 20 grey levels standard deviation.
-
-    Args:
-        n: number of images.
-        seed: the same seed gives the same images.
     """
     templates = torch.zeros(CLASSES, SIDE, SIDE, dtype=torch.uint8)
     for digit, lit in enumerate(_LIT):

@@ -12,10 +12,6 @@ class IndexStream:
 
     The permutation of epoch e depends on (seed, e) alone. Training that resumes at position p
     therefore reads what uninterrupted training reads, with no state but p.
-
-    Args:
-        n: number of images in the training set.
-        seed: chooses the permutations.
     """
 
     def __init__(self, n: int, seed: int) -> None:

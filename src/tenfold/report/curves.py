@@ -4,7 +4,6 @@ Lines differ in colour, dash and marker, so that any one of the three tells them
 """
 
 import math
-import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -31,13 +30,15 @@ Quantity = Literal["nll_sum", "accuracy", "nll"]
 
 
 @mpl.rc_context(STYLE)
-def curve_figure(name: str, curve: Curve, where: str, stages: Sequence[int] = ()) -> Drawing:
-    """Draw one model's loss and accuracy over the iterations (the seed's figures 1 to 5).
+def curve_figure(
+    name: str, curve: Curve, where: str, stages: Sequence[int], index: int = 0
+) -> Drawing:
+    """Draw the loss and accuracy of model `index` over the iterations (the seed's figures 1 to 5).
 
     `where` is what it was measured on, such as "10,000 test images". New stages begin at `stages`.
     """
     figure, (loss, accuracy) = panels(2, 4.4)
-    look = _look(curve.name, _member_index(curve.name)) | {"linestyle": "-"}
+    look = _look(curve.name, index) | {"linestyle": "-"}
     least, most = int(np.argmin(curve.nll_sum)), int(np.argmax(curve.accuracy))
     loss.set_title(f"least {curve.nll_sum[least]:,.2f} at iteration {curve.step[least]:,}")
     accuracy.set_title(f"most {100 * curve.accuracy[most]:.2f} % at iteration {curve.step[most]:,}")
@@ -148,9 +149,3 @@ def _look(name: str, index: int) -> dict[str, Any]:
     turn = index % len(PALETTE)
     dash = DASHES[(index + index // len(PALETTE)) % len(DASHES)]
     return {"color": PALETTE[turn], "linestyle": dash, "marker": MARKERS[turn]}
-
-
-def _member_index(name: str) -> int:
-    """Return the place of "member 2" among the members: 1."""
-    digits = re.search(r"\d+$", name)
-    return int(digits[0]) - 1 if digits else 0

@@ -57,8 +57,8 @@ def run_figures(run: FinishedRun) -> list[Drawing]:
     where = tables.where(evaluation)
     curves = evaluation.curves.models
     drawn = [
-        curve_figure(f"curve-{index}", curve, where, run.stage_starts)
-        for index, curve in enumerate(curves, 1)
+        curve_figure(f"curve-{index + 1}", curve, where, run.stage_starts, index)
+        for index, curve in enumerate(curves)
     ]
     if len(curves) > 1:
         drawn.append(members_figure("loss-members", curves, "nll_sum", where))
