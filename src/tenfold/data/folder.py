@@ -60,7 +60,7 @@ def load_folder(
     for file in files:
         if file.label not in labels:
             raise DataError(f"{file.place} as {file.label!r}, not 0 … 9")
-    images = np.stack([read_image(file.path) for file in files])
+    images = np.stack([to_mnist_size(decode(file.path)) for file in files])
     return images, np.array([labels[file.label] for file in files], dtype=np.int64)
 
 
@@ -84,24 +84,12 @@ def list_labelled_files(path: Path, subfolders: Container[str] = _DIGITS) -> lis
     return listed
 
 
-def read_image(path: Path) -> npt.NDArray[np.uint8]:
-    """Read one image of one digit: grey, 28 x 28, white on black.
-
-    The image is decoded as `decode` does. Another size is scaled to 28 x 28 by averaging areas,
-    or bilinearly if it is smaller. If the median of the border's pixels is above 127, the image is
-    taken to be dark on light and inverted.
-
-    Returns:
-        uint8[28, 28], white on black.
-
-    Raises:
-        DataError: see `decode`.
-    """
-    return to_mnist_size(decode(path))
-
-
 def to_mnist_size(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Scale and invert as `read_image` does: uint8[28, 28] of uint8[h, w] or uint8[h, w, 3]."""
+    """Make a picture uint8[h, w] or uint8[h, w, 3] of a digit uint8[28, 28], white on black.
+
+    Another size is scaled to 28 x 28 by averaging areas, or bilinearly if it is smaller. If the
+    median of the border's pixels is above 127, the image is taken to be dark on light and inverted.
+    """
     grey = Image.fromarray(picture).convert("L")
     if grey.size != (SIDE, SIDE):
         smaller = min(grey.size) < SIDE
