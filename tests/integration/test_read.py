@@ -4,15 +4,14 @@ import csv
 import io
 import json
 import re
-import struct
 import subprocess
 import sys
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tenfold.reading.reader import Reader
 
@@ -20,17 +19,6 @@ from .drawn_pictures import Tenfold, drawn, save
 
 NUMBER = ["text", "box", "probability", "accepted", "reason", "printed"]
 NUMBER += ["row", "column", "digits"]
-
-
-def png_header(width: int, height: int) -> bytes:
-    """A PNG that claims a size, with no pixels behind it."""
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        length, check = struct.pack(">I", len(content)), zlib.crc32(kind + content)
-        return length + kind + content + struct.pack(">I", check)
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b""))
 
 
 @pytest.fixture
@@ -245,9 +233,8 @@ def test_standard_input(folder: Path) -> None:
 def test_bad_files_are_named_and_the_others_read(tenfold: Tenfold, folder: Path) -> None:
     whole = (folder / "more/deep/eight.JPG").read_bytes()
     (folder / "broken.jpg").write_bytes(whole[: len(whole) // 3])
-    (folder / "claims.png").write_bytes(png_header(30_000, 30_000))
     (folder / "text.png").write_text("a shopping list")
-    (folder / "wide.png").write_bytes(png_header(10_000, 10_000))
+    Image.new("1", (10_000, 10_000)).save(folder / "wide.png")
     ended = tenfold("read", folder, folder / "absent.png", "--json")
     assert ended.code == 2
     assert ended.read == {"number.png": "4071", "eight.JPG": "8", "blank.bmp": ""}
@@ -257,13 +244,12 @@ def test_bad_files_are_named_and_the_others_read(tenfold: Tenfold, folder: Path)
     errors = dict(line.split(": ", 1) for line in lines)
     assert errors.keys() == {row["file"] for row in failed}
     assert errors.keys() == {
-        str(folder / name)
-        for name in ("absent.png", "broken.jpg", "claims.png", "text.png", "wide.png")
+        str(folder / name) for name in ("absent.png", "broken.jpg", "text.png", "wide.png")
     }
     assert errors[str(folder / "absent.png")] == "no such file, folder or pattern"
     assert errors[str(folder / "wide.png")] == "10000 x 10000 is above 50 million pixels"
-    for name in ("broken.jpg", "text.png", "claims.png"):
-        assert re.match(r"not a readable image|30000 x 30000", errors[str(folder / name)])
+    for name in ("broken.jpg", "text.png"):
+        assert errors[str(folder / name)].startswith("not a readable image")
 
 
 def test_an_empty_folder(tenfold: Tenfold, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from tenfold.errors import MissingExtraError
 from tenfold.execution.config import Execution
 from tenfold.report.audit import write_audit
 from tenfold.studies import audit as module
-from tenfold.studies.audit import audit, deal, rank
+from tenfold.studies.audit import audit, deal
 from tenfold.training.recipe import load_recipe
 
 EXECUTION = Execution(device="cpu", precision="float32", threads=1)
@@ -61,18 +61,6 @@ def test_every_image_is_held_out_once_and_never_trained_on_then() -> None:
         assert np.bincount(labels[held_out]).tolist() == [2] * 10
         held += held_out.tolist()
     assert sorted(held) == list(range(100))
-
-
-def test_sure_and_contradicted_comes_first(require_module: Callable[[str], Any]) -> None:
-    require_module("cleanlab")
-    labels = np.arange(200) % 10
-    p = np.full((200, 10), 0.01)
-    p[np.arange(200), labels] = 0.91
-    p[17] = 0.01
-    p[17, (labels[17] + 3) % 10] = 0.91
-    p[40] = 0.005
-    p[40, [labels[40], (labels[40] + 1) % 10]] = 0.04, 0.92
-    assert rank(labels, p).tolist()[:2] == [17, 40]
 
 
 def test_without_cleanlab_the_extra_is_named(

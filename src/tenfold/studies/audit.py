@@ -49,10 +49,13 @@ def audit(
     """
     if find_spec("cleanlab") is None:
         raise MissingExtraError("tenfold audit", "audit")
+    from cleanlab.filter import find_label_issues
+
     labels = digits.labels.numpy()
     log_p = _held_out_log_probabilities(digits, recipe, execution, folds, on_step)
     temperature = fit_temperature(log_p, labels)
     p = np.exp(apply_temperature(log_p, temperature))
+    suspects = find_label_issues(labels, p, return_indices_ranked_by="self_confidence", n_jobs=1)
     return AuditResult(
         data=NamedImageSet(name=digits.name, images=len(digits), sha256=digits.sha256),
         recipe=recipe.name,
@@ -68,7 +71,7 @@ def audit(
                 p_suggestion=float(p[index].max()),
                 image=digits.images[index].numpy().tobytes(),
             )
-            for index in rank(labels, p)
+            for index in suspects
         ),
     )
 
@@ -103,13 +106,3 @@ def deal(
     splits = StratifiedKFold(folds, shuffle=True, random_state=seed).split(labels, labels)
     for training, held_out in splits:
         yield torch.from_numpy(training), torch.from_numpy(held_out)
-
-
-def rank(labels: npt.NDArray[np.int64], p_nk: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """Return the indices of likely label errors, the most probable first, by self-confidence."""
-    from cleanlab.filter import find_label_issues
-
-    found: npt.NDArray[np.int64] = find_label_issues(
-        labels, p_nk, return_indices_ranked_by="self_confidence", n_jobs=1
-    )
-    return found
