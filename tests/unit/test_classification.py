@@ -57,18 +57,6 @@ def test_probabilities_are_multiplied_with_a_weight() -> None:
     np.testing.assert_array_equal(result.boxes, found.boxes)
 
 
-@pytest.mark.parametrize("printed", [0.25, 1.0])
-def test_of_print_the_classifier_knows_nothing(printed: float) -> None:
-    """Its weight is that of handwriting."""
-    found = detections((50, 0.9, {"3": 0.5, "8": 0.5}))
-    found = found._replace(printed=np.array([printed], np.float32))
-    opinion = [0.0] * 10
-    opinion[8] = 1.0
-    result = classified(found, opinion, ClassificationConfig(weight=0.5, floor=0.0081))
-    against = (0.0081 / 1.0081) ** (0.5 * (1 - printed))
-    assert result.classes[0, 3] == pytest.approx(against / (1 + against), rel=1e-4)
-
-
 def test_what_the_classifier_excludes_stays_possible() -> None:
     """A probability of 0 counts as the floor."""
     found = detections((50, 0.9, {"3": 0.5, "8": 0.5}))

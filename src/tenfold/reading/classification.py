@@ -46,8 +46,7 @@ def classify_detections(
 ) -> Detections:
     """Combine the detector's probabilities of the ten digits with the classifier's.
 
-    p(digit) is proportional to p_detector(digit) · (p_classifier(digit) + floor) ** w, where w is
-    the weight times the probability of handwriting: the classifier has learned nothing else. How
+    p(digit) is proportional to p_detector(digit) · (p_classifier(digit) + floor) ** weight. How
     probable it is that a detection is a digit, and not a mark, stays as it is. The classifier is
     not asked about a sure digit, but taken to agree: asking takes twice as long, and reads no
     better. A detection in whose box nothing stands out from the paper stays as it is.
@@ -71,8 +70,7 @@ def classify_detections(
     if seen := [index for index, image in images.items() if image.any()]:
         opinion[seen] = classifier.probabilities(np.stack([images[index] for index in seen]))
         changed[seen] = True
-    weight = config.weight * (1 - found.printed[changed, None])
-    combined = digits[changed] * (opinion[changed] + config.floor) ** weight
+    combined = digits[changed] * (opinion[changed] + config.floor) ** config.weight
     classes = found.classes.copy()
     classes[changed, :CLASSES] = combined * (share[changed] / combined.sum(axis=1))[:, None]
     return found._replace(classes=classes)

@@ -13,8 +13,8 @@ const total = (values) => values.reduce((sum, value) => sum + value, 0);
 
 /** Combine the detector's probabilities of the ten digits with the classifier's.
  *
- * p(digit) is proportional to pDetector(digit) (pClassifier(digit) + floor) ^ (weight pHandwritten). The classifier
- * is not asked about a sure digit, but taken to agree. A mark, or what is blank, stays as it is.
+ * p(digit) is proportional to pDetector(digit) (pClassifier(digit) + floor) ^ weight. The classifier is not asked
+ * about a sure digit, but taken to agree. A mark, or what is blank, stays as it is.
  *
  * @param classify gives the probabilities of each of some images of 784 bytes.
  * @param found detections in the plane of bytes `grey`. @param config ClassificationConfig, as JSON.
@@ -40,8 +40,7 @@ export async function classifyDetections(classify, found, grey, config) {
 
 function withOpinion(detection, opinion, { floor, weight }) {
   const digits = detection.classes.slice(0, DIGITS);
-  const handwritten = weight * (1 - detection.printed); // the classifier has learned nothing else
-  const products = digits.map((p, digit) => p * (opinion[digit] + floor) ** handwritten);
+  const products = digits.map((p, digit) => p * (opinion[digit] + floor) ** weight);
   const scale = total(digits) / total(products);
   return { ...detection, classes: [...products.map((p) => p * scale), ...detection.classes.slice(DIGITS)] };
 }
