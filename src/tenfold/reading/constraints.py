@@ -24,6 +24,7 @@ class Constraints:
         values: the only texts that are possible.
         check: the rule of a check digit, which is the last one; of ISO 7064 MOD 97-10 the last two.
         digits_only: marks are left out of the text.
+        optional: that there is no number is possible too.
         rows, columns: of a grid or a table.
         rule: what its cells obey together; see `tenfold.reading.rules.rule_of`.
 
@@ -36,6 +37,7 @@ class Constraints:
     values: frozenset[str] | None = None
     check: CheckDigit | None = None
     digits_only: bool = False
+    optional: bool = False
     rows: int | None = None
     columns: int | None = None
     rule: RuleName | None = None
@@ -59,6 +61,8 @@ class Constraints:
     def allow(self, text: str) -> bool:
         """Return whether a number may be this text."""
         digits = only_digits(text)
+        if self.optional and not text:
+            return True
         return (
             (self.length is None or len(digits) == self.length)
             and (self._compiled is None or self._compiled.fullmatch(text) is not None)

@@ -42,10 +42,13 @@ class GridConfig:
         min_objectness: less certain cells are left out.
         min_cell_px: side of a square as large as the mean cell; smaller ones have no digits.
         cell_height_px: of a straightened cell.
+        min_digit_objectness: of what may be the digit of a grid's cell.
+        presence: slope and intercept of the logit of the probability that there is a digit, over
+            that of the detector's: in a cell a digit is more probable than anywhere on a page.
         note_height: where a cell of a grid has several digits, those that are lower than this
             share of the cell are notes.
-        min_contrast: of a digit, as a share of the median digit's: fainter ones shine through the
-            paper. Contrast is the standard deviation of the grey levels in its box.
+        min_contrast: of a digit, as a share of the median probable digit's: fainter ones shine
+            through the paper. Contrast is the standard deviation of the grey levels in its box.
         min_certainty: mean probability of digits; below it, the picture may lie on its side.
         lattice: when cells belong together.
     """
@@ -55,8 +58,10 @@ class GridConfig:
     min_objectness: float = 0.25
     min_cell_px: float = 12.0
     cell_height_px: float = 52.0
+    min_digit_objectness: float = 0.02
+    presence: tuple[float, float] = (1.36, 4.47)
     note_height: float = 0.5
-    min_contrast: float = 0.2
+    min_contrast: float = 0.25
     min_certainty: float = 0.9
     lattice: LatticeConfig = field(default_factory=LatticeConfig)
 
@@ -83,7 +88,7 @@ class GridReader:
         Raises:
             DataError: there is no grid, or none with these rows and columns.
         """
-        one_digit = replace(constraints, length=1, digits_only=True)
+        one_digit = replace(constraints, length=1, digits_only=True, optional=True)
         return self._read(picture, one_digit, one_digit_a_cell=True)
 
     def read_table(self, picture: Pixels, constraints: Constraints = ANYTHING) -> Page:
@@ -155,9 +160,14 @@ class GridReader:
     ) -> Page:
         straight = straighten(grey, lattice, self.config.cell_height_px)
         numbers = self.numbers
-        found = numbers.detector.detect(straight.grey, numbers.config.pyramid.min_objectness)
+        least = numbers.config.pyramid.min_objectness
+        found = numbers.detector.detect(
+            straight.grey, self.config.min_digit_objectness if one_digit_a_cell else least
+        )
         found = found.of(self._are_on_this_side(straight.grey, found))
         if one_digit_a_cell:
+            found = self._with_presence(straight, found.of(found.is_digit))
+            found = found.of(found.objectness >= least)
             found = found.of(~self._are_notes(straight, found))
         found = numbers.classified(found, straight.grey)
         rows, columns = lattice.objectness.shape
@@ -169,8 +179,17 @@ class GridReader:
         boxes = (box_in_picture(box, grey.shape) for box in found.boxes.tolist())
         parts = [grey[top:bottom, left:right] for left, top, right, bottom in boxes]
         contrast = np.array([part.std() for part in parts])
-        typical = np.median(contrast) if len(contrast) else 0.0
+        probable = contrast[found.objectness >= self.numbers.config.min_digit_probability]
+        typical = np.median(probable) if len(probable) else 0.0
         return np.asarray(contrast >= self.config.min_contrast * typical)
+
+    def _with_presence(self, straight: Straightened, found: Detections) -> Detections:
+        """Let the objectness of each cell's first digit say how probable a digit in it is."""
+        cells = straight.cells_of(found.boxes[:, :2])
+        _, first = np.unique(cells, axis=0, return_index=True)
+        objectness = found.objectness.copy()
+        objectness[first] = [calibrated(p, self.config.presence) for p in objectness[first]]
+        return found._replace(objectness=objectness)
 
     def _are_notes(self, straight: Straightened, found: Detections) -> npt.NDArray[np.bool_]:
         """Return which digits are notes: small ones that share a cell with another."""

@@ -6,10 +6,9 @@ import { downscale, findForeground } from "./foreground.js";
 import { cropped } from "./image.js";
 import { isolateDigit } from "./isolation.js";
 import { normalizeDigit } from "./normalization.js";
+import { sum } from "./numbers.js";
 
 const { max } = Math;
-
-const total = (values) => values.reduce((sum, value) => sum + value, 0);
 
 /** Combine the detector's probabilities of the ten digits with the classifier's.
  *
@@ -24,7 +23,7 @@ export async function classifyDetections(classify, found, grey, config) {
   const images = new Map();
   for (const one of found) {
     const digits = one.classes.slice(0, DIGITS);
-    const [best, share] = [max(...digits), total(digits)];
+    const [best, share] = [max(...digits), sum(digits)];
     if (share < config.min_digit_probability) continue;
     if (best >= config.sure_probability * share) {
       opinions.set(one, digits.map((p) => Number(p === best)));
@@ -41,7 +40,7 @@ export async function classifyDetections(classify, found, grey, config) {
 function withOpinion(detection, opinion, { floor, weight }) {
   const digits = detection.classes.slice(0, DIGITS);
   const products = digits.map((p, digit) => p * (opinion[digit] + floor) ** weight);
-  const scale = total(digits) / total(products);
+  const scale = sum(digits) / sum(products);
   return { ...detection, classes: [...products.map((p) => p * scale), ...detection.classes.slice(DIGITS)] };
 }
 

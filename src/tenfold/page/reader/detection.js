@@ -6,7 +6,7 @@
 
 import { connectedComponents } from "./components.js";
 import { cropped, dilated, emptyMask, plane } from "./image.js";
-import { argmax, rint } from "./numbers.js";
+import { argmax, rint, sum } from "./numbers.js";
 import { resized } from "./resize.js";
 import { suppress } from "./suppression.js";
 
@@ -30,7 +30,7 @@ export async function detectDigits(detect, grey, config) {
   let [last] = looks;
   for (;;) {
     const regions = smallRegions(last, scale, grey, config);
-    const area = regions.reduce((sum, [left, top, right, bottom]) => sum + (right - left) * (bottom - top), 0);
+    const area = sum(regions.map(([left, top, right, bottom]) => (right - left) * (bottom - top)));
     const larger = min(2 * scale, config.max_enlargement, sqrt(config.max_pixels / area));
     if (!regions.length || larger < config.min_gain * scale) break;
     scale = larger;
@@ -79,7 +79,7 @@ async function detectAt(detect, grey, region, scale, config) {
   const [low, high] = config.digit_heights_px;
   return found.flatMap(({ objectness, classes, box, printed }) => {
     const height = max(box[2], box[3]);
-    const mark = classes.slice(DIGITS).reduce((a, b) => a + b) > 0.5;
+    const mark = sum(classes.slice(DIGITS)) > 0.5;
     const [x, y, width, tall] = box.map((value) => value / scale);
     const inPicture = [x + left - margin / scale, y + top - margin / scale, width, tall].map(fround);
     if (height >= high || (height < low && !mark) || isCut(inPicture, region, grey)) return [];

@@ -2,18 +2,18 @@
 
 import { classifyDetections } from "./classification.js";
 import { boxInPicture } from "./components.js";
-import { withMargin } from "./detection.js";
+import { isMark, withMargin } from "./detection.js";
 import { cropped } from "./image.js";
 import { area, findLattices, score, turned } from "./lattice.js";
-import { anyNumber, numberOf, oneDigit, toGrey } from "./number-reader.js";
-import { mean, median, rint } from "./numbers.js";
+import { anyNumber, calibrated, numberOf, oneDigit, toGrey } from "./number-reader.js";
+import { mean, median, rint, sum } from "./numbers.js";
 import { shrunk } from "./resize.js";
 import { boxInOriginal, cellOf, straighten } from "./straighten.js";
 import { suppress } from "./suppression.js";
 
 const { fround, max, min } = Math;
 
-const evidence = ({ numbers }) => numbers.reduce((sum, { probability }) => sum + probability, 0);
+const evidence = ({ numbers }) => sum(numbers.map(({ probability }) => probability));
 
 /** Read a grid with one digit a cell, or a table with one number a cell.
  *
@@ -73,7 +73,7 @@ function joined(lattices, [rows, columns]) {
       const cut = (table, more) => table.slice(top, top + rows + more).map((row) => row.slice(left, left + columns + more));
       return { corners: cut(corners, 1), objectness: cut(objectness, 0) };
     });
-    const certainty = ({ objectness: inside }) => inside.flat().reduce((sum, p) => sum + p, 0);
+    const certainty = ({ objectness: inside }) => sum(inside.flat());
     return parts.reduce((best, one) => (certainty(one) > certainty(best) ? one : best));
   }
   return null;
@@ -82,52 +82,59 @@ function joined(lattices, [rows, columns]) {
 /** Read the cells of a lattice. */
 async function readCells(grey, lattice, layout, { detect, classifyDetected }, { reader, grids }) {
   const straight = straighten(grey, lattice, grids.cell_height_px);
-  const seen = await detect(straight.grey, reader.pyramid.min_objectness);
-  const visible = onThisSide(seen, straight.grey, grids);
-  const placed = layout === "grid" ? withoutNotes(visible, straight, { reader, grids }) : visible;
-  const found = await classifyDetections(classifyDetected, placed, straight.grey, reader.classification);
   const [rows, columns] = [straight.rows.length - 1, straight.columns.length - 1];
-  const cells = new Map();
-  for (const one of found) {
+  const isGrid = layout === "grid";
+  const least = reader.pyramid.min_objectness;
+  const seen = await detect(straight.grey, isGrid ? grids.min_digit_objectness : least);
+  let placed = onThisSide(seen, straight.grey, { reader, grids }).map((one) => {
     const [row, column] = cellOf(straight, one.box);
-    const key = row * columns + column;
-    cells.set(key, [...(cells.get(key) ?? []), one]);
+    return { ...one, row, key: row * columns + column };
+  });
+  if (isGrid) {
+    const probable = withPresence(placed, grids).filter(({ objectness }) => objectness >= least);
+    placed = withoutNotes(probable, straight, { reader, grids });
   }
+  const found = await classifyDetections(classifyDetected, placed, straight.grey, reader.classification);
+  const cells = new Map();
+  for (const one of found) cells.set(one.key, [...(cells.get(one.key) ?? []), one]);
   const numbers = [...cells].sort(([a], [b]) => a - b).flatMap(([key, inCell]) => {
     const fromLeft = inCell.sort((a, b) => a.box[0] - b.box[0]);
-    const number = numberOf(fromLeft, straight.grey, reader, layout === "grid" ? oneDigit : anyNumber);
+    const number = numberOf(fromLeft, straight.grey, reader, isGrid ? oneDigit : anyNumber);
     if (!number) return [];
     const mapped = (one) => ({ ...one, box: boxInOriginal(straight, one.box) });
-    const column = key % columns;
-    return [{ ...mapped(number), digits: number.digits.map(mapped), row: (key - column) / columns, column }];
+    return [{ ...mapped(number), digits: number.digits.map(mapped), row: inCell[0].row, column: key % columns }];
   });
   return { rows, columns, corners: lattice.corners, numbers };
 }
 
 /** The detections that are dark enough: not those of the other side of thin paper. */
-function onThisSide(found, grey, config) {
-  if (!found.length) return found;
+function onThisSide(found, grey, { reader, grids }) {
   const contrasts = found.map(({ box }) => {
     const [left, top, right, bottom] = boxInPicture(box, grey);
     const levels = [...cropped(grey, top, left, bottom, right).data];
     const middle = mean(levels);
     return Math.sqrt(mean(levels.map((level) => (level - middle) ** 2)));
   });
-  const least = config.min_contrast * median(contrasts);
+  const probable = contrasts.filter((_, i) => found[i].objectness >= reader.min_digit_probability);
+  const least = probable.length && grids.min_contrast * median(probable);
   return found.filter((_, i) => contrasts[i] >= least);
 }
 
-/** The detections but small ones that share a cell with another: notes. */
-function withoutNotes(found, straight, { reader, grids }) {
-  const place = ({ box }) => cellOf(straight, box).join();
-  const ranked = found.map((one) => ({ ...one, rank: one.objectness }));
-  const counts = new Map();
-  for (const one of suppress(ranked, reader.suppression)) {
-    if (one.objectness >= reader.min_digit_probability) counts.set(place(one), (counts.get(place(one)) ?? 0) + 1);
-  }
-  return found.filter((one) => {
-    const [row] = cellOf(straight, one.box);
-    const height = straight.rows[row + 1] - straight.rows[row];
-    return one.box[3] >= grids.note_height * height || (counts.get(place(one)) ?? 0) < 2;
+/** The digits; the first of each cell is as probable as a digit in a cell is. */
+function withPresence(found, { presence }) {
+  const cells = new Set();
+  return found.filter((one) => !isMark(one)).map((one) => {
+    const objectness = cells.has(one.key) ? one.objectness : calibrated(one.objectness, presence);
+    cells.add(one.key);
+    return { ...one, objectness };
   });
+}
+
+/** The detections but small ones that share a cell with another: notes. */
+function withoutNotes(found, { rows }, { reader, grids }) {
+  const counts = new Map();
+  for (const { key, objectness } of suppress(found.map((one) => ({ ...one, rank: one.objectness })), reader.suppression)) {
+    if (objectness >= reader.min_digit_probability) counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
+  return found.filter(({ box, key, row }) => box[3] >= grids.note_height * (rows[row + 1] - rows[row]) || !(counts.get(key) > 1));
 }

@@ -3,7 +3,7 @@
 // A plane is {w, h, data}: rows of w numbers one after the other. A mask's data is a Uint8Array of
 // 0 and 1. No function changes what it is given.
 
-import { rint } from "./numbers.js";
+import { rint, sum } from "./numbers.js";
 
 const { floor, fround, max, min } = Math;
 
@@ -18,11 +18,9 @@ export function maskOf(p, test) {
 }
 
 /** A mask of what is above a level, compared as 32-bit floats. */
-export function above({ w, h, data }, level) {
-  const mask = emptyMask(w, h);
+export function above(p, level) {
   const least = fround(level);
-  for (let i = 0; i < data.length; i++) mask.data[i] = data[i] > least ? 1 : 0;
-  return mask;
+  return maskOf(p, (value) => value > least);
 }
 
 /** The plane where a test of the index holds, 0 elsewhere. */
@@ -97,17 +95,13 @@ export function dilated(p, kx, ky) {
   return ky > 1 ? transposed(largestInRows(transposed(rows), ky)) : rows;
 }
 
-/** Erode by a box of odd sides; nothing comes in from outside. */
-function eroded(p, kx, ky) {
-  return turned(dilated(turned(p), kx, ky));
-}
-
 /** The same with large and small exchanged. */
 function turned({ w, h, data }) {
   return plane(w, h, data.map(data instanceof Uint8Array ? (value) => 1 - value : (value) => -value));
 }
 
-export const closed = (p, kx, ky) => eroded(dilated(p, kx, ky), kx, ky);
+/** Dilate and erode by a box of odd sides. */
+export const closed = (p, kx, ky) => turned(dilated(turned(dilated(p, kx, ky)), kx, ky));
 
 /** Dilate by an ellipse of radius r in a square of side 2 r + 1, reaching r pixels beyond the plane. */
 export function dilatedRound(p, r) {
@@ -193,7 +187,7 @@ export function medianOfBytes(p, k) {
 export function blurred(p) {
   const r = 4;
   const weights = Array.from({ length: 2 * r + 1 }, (_, i) => Math.exp(-((i - r) ** 2) / 2));
-  const sum = weights.reduce((a, b) => a + b);
+  const all = sum(weights);
   const across = plane(p.w, p.h);
   const out = plane(p.w, p.h);
   const around = (n, step) => // of each place the offsets of its neighbours
@@ -201,7 +195,7 @@ export function blurred(p) {
   const mean = (data, start, offsets) => {
     let total = 0;
     for (let j = 0; j < offsets.length; j++) total += weights[j] * data[start + offsets[j]];
-    return total / sum;
+    return total / all;
   };
   const [columns, rows] = [around(p.w, 1), around(p.h, p.w)];
   for (let i = 0; i < p.data.length; i++) across.data[i] = mean(p.data, i - (i % p.w), columns[i % p.w]);

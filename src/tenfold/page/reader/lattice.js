@@ -4,7 +4,7 @@
 // {corners, objectness}: rows of positions, one more each way than there are cells, and rows of
 // numbers, 0 where no cell was found but must be.
 
-import { mean, median } from "./numbers.js";
+import { mean, median, sum } from "./numbers.js";
 
 const { abs, max, min, sqrt } = Math;
 
@@ -37,10 +37,10 @@ export function area({ corners }) {
     ...corners[0], ...corners.slice(1).map((row) => row.at(-1)),
     ...corners.at(-1).slice(0, -1).reverse(), ...corners.slice(1, -1).map(([first]) => first).reverse(),
   ];
-  const doubled = outline.reduce((sum, [x, y], i) => {
+  const doubled = sum(outline.map(([x, y], i) => {
     const [nextX, nextY] = outline[(i + 1) % outline.length];
-    return sum + x * nextY - y * nextX;
-  }, 0);
+    return x * nextY - y * nextX;
+  }));
   return abs(doubled) / 2;
 }
 
@@ -71,9 +71,9 @@ function stepsBetween(cells, { max_gap: maxGap }) {
   const sides = cells.map(({ corners: [a, b, c, d] }) => // twice as long
     [[0, 1].map((k) => b[k] - a[k] + c[k] - d[k]), [0, 1].map((k) => d[k] - a[k] + c[k] - b[k])]);
   const connect = (ends, starts, down, right) => {
-    const gap = (i, j, k) => distance(cells[i].corners[ends[k]], cells[j].corners[starts[k]]);
-    const before = nearest(cells, (j, i) => gap(i, j, 0) + gap(i, j, 1));
-    nearest(cells, (i, j) => gap(i, j, 0) + gap(i, j, 1)).forEach((j, i) => {
+    const gap = (i, j) => sum(ends.map((end, k) => distance(cells[i].corners[end], cells[j].corners[starts[k]])));
+    const before = nearest(cells, (j, i) => gap(i, j));
+    nearest(cells, gap).forEach((j, i) => {
       const isNear = ends.every((end, k) => {
         const [x, y] = [0, 1].map((axis) => cells[i].corners[end][axis] - cells[j].corners[starts[k]][axis]);
         return [...sides[i], ...sides[j]].every(([u, v]) => abs(x * u + y * v) < maxGap / 2 * (u * u + v * v));

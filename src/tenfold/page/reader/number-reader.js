@@ -20,7 +20,7 @@ const isDigit = (character) => character >= "0" && character <= "9";
 
 // What a number may be.
 export const anyNumber = {};
-export const oneDigit = { digitsOnly: true, allows: (text) => [...text].filter(isDigit).length === 1 };
+export const oneDigit = { digitsOnly: true, allows: (text) => !text || [...text].filter(isDigit).length === 1 };
 
 /** Read the numbers of a picture {w, h, channels, data}: {found, numbers}, the detections first.
  *
@@ -88,7 +88,7 @@ function fitting(tried, allows, config) {
 }
 
 /** The calibrated probability of a number, given slope and intercept of the logit. */
-function calibrated(probability, [slope, intercept]) {
+export function calibrated(probability, [slope, intercept]) {
   const p = min(max(probability, 1e-9), 1 - 1e-9);
   return 1 / (1 + exp(-(slope * log(p / (1 - p)) + intercept)));
 }

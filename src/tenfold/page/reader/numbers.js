@@ -20,12 +20,11 @@ export const argmax = (values) => values.indexOf(largest(values));
 
 /** The first place at which the running sum reaches `share` of the whole. */
 export function place(counts, share) {
-  let total = 0;
-  for (const count of counts) total += count;
-  let sum = 0;
+  const least = share * sum(counts);
+  let reached = 0;
   for (let i = 0; i < counts.length; i++) {
-    sum += counts[i];
-    if (sum >= share * total) return i;
+    reached += counts[i];
+    if (reached >= least) return i;
   }
   return counts.length;
 }
