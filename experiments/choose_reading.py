@@ -37,8 +37,6 @@ from tenfold.rendering.held_out import Labelled
 from tenfold.training.recipe import load_recipe
 
 LEAST_OBJECTNESS = min(VALUES["pyramid.min_objectness"])
-# Numbers are tried in full only where constraints exclude some.
-MAX_HYPOTHESES = 40
 MIN_TEXT_PROBABILITY = 1e-3
 # A difference of scores that is smaller than so many standard errors is none.
 STANDARD_ERRORS = 2.0
@@ -164,7 +162,6 @@ def main() -> None:
     found = read_detector(options.bundle)
     if found is None:
         parser.error(f"{options.bundle}: has no detector")
-    set_constant("number_reader:MAX_HYPOTHESES", MAX_HYPOTHESES)
     training = load_digits("mnist", "train")
     held_out = load_recipe("page").data.validation
     _, digits = stratified_split(training, held_out, derive_seed("validation"))

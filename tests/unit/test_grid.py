@@ -1,6 +1,7 @@
 """Grids: drawn with known cells, seen from known places. The shipped network finds the cells."""
 
 import functools
+import math
 from dataclasses import replace
 from typing import cast
 
@@ -68,14 +69,15 @@ def projected(projection: np.ndarray, x: float, y: float) -> np.ndarray:
 class Sevens:
     """In place of the detector: whatever stands alone, is dark and high enough is a 7."""
 
-    def __init__(self, level: int = 128) -> None:
+    def __init__(self, level: int = 128, objectness: float = 0.95) -> None:
         self.level = level
+        self.objectness = objectness
 
     def detect(self, grey: Pixels, _min_objectness: float) -> Detections:
         dark = (grey < self.level).astype(np.uint8)
         _, _, stats, centres = cv2.connectedComponentsWithStats(dark, connectivity=8)
         found = [
-            detections((x, 0.95, {"7": 1.0}), y=y, size=(w, h))
+            detections((x, self.objectness, {"7": 1.0}), y=y, size=(w, h))
             for (_, _, w, h, _), (x, y) in zip(stats[1:], centres[1:], strict=True)
             if GridConfig.cell_height_px / 5 < max(w, h) < GridConfig.cell_height_px
         ]
@@ -132,6 +134,22 @@ def test_a_cell_has_one_digit_at_most() -> None:
     foreground[MARGIN + 10 : MARGIN + 34, MARGIN + 4 : MARGIN + 6] = 1  # a bar beside it
     (number,) = read(foreground).numbers
     assert (number.row, number.column, len(number.digits)) == (0, 0, 1)
+
+
+@pytest.mark.parametrize("objectness", [0.02, 0.1])
+def test_in_a_cell_a_doubtful_digit_is_probable_but_no_second_one(objectness: float) -> None:
+    foreground = drawn_grid(2, 2, {(0, 0): 7})
+    foreground[MARGIN + 10 : MARGIN + 34, MARGIN + 4 : MARGIN + 6] = 1  # a bar beside it
+    numbers = NumberReader(
+        cast("OnnxDetector", Sevens(objectness=objectness)), cast("OnnxClassifier", Stub(EVEN))
+    )
+    reader = GridReader(load_cell_detector("field"), numbers, GridConfig(presence=(1.5, 5.0)))
+    page = reader.read_grid(on_paper(foreground, 0, 255))
+    odds = math.exp(5) * (objectness / (1 - objectness)) ** 1.5
+    assert [number.value for number in page.numbers] == ["7"] * (odds > 1)
+    for number in page.numbers:
+        assert number.probability == pytest.approx(odds / (1 + odds), rel=1e-4)
+    assert not reader.read_table(on_paper(foreground, 0, 255)).numbers
 
 
 def test_pale_rules_in_a_dark_frame() -> None:

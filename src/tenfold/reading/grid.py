@@ -62,7 +62,7 @@ class GridConfig:
     presence: tuple[float, float] = (1.36, 4.47)
     note_height: float = 0.5
     min_contrast: float = 0.25
-    min_certainty: float = 0.9
+    min_certainty: float = 0.95
     lattice: LatticeConfig = field(default_factory=LatticeConfig)
 
 

@@ -24,7 +24,7 @@ from tenfold.reading.pyramid import PyramidConfig, detect_digits
 from tenfold.reading.suppression import SuppressionConfig
 
 MAX_DETECTIONS = 2500  # of a picture
-MAX_HYPOTHESES = 100  # of a number
+MAX_HYPOTHESES = 30  # of a number
 MAX_CONSTRAINED_HYPOTHESES = 2000  # among them may be one that the constraints allow
 
 

@@ -12,7 +12,7 @@ const { exp, log, max, min } = Math;
 
 export const CONFIG = {
   maxDetections: 2500, // of a picture
-  maxHypotheses: 100, // of a number
+  maxHypotheses: 30, // of a number
   maxConstrainedHypotheses: 2000, // among them may be one that the constraints allow
   alternatives: 5, // of a number, at most
 };

@@ -33,7 +33,7 @@ export function place(counts, share) {
 function ranked(values, rank) {
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   let prefix = 0;
-  for (const shift of [16, 0]) { // floats >= 0 are ordered as their bits are
+  for (const shift of [16, 0]) { // floats >= 0 sort as their bits do
     const counts = new Uint32Array(1 << 16);
     const known = shift ? 0 : prefix;
     for (const b of bits) if (shift || b >>> 16 === known) counts[(b >>> shift) & 0xffff]++;
@@ -53,7 +53,7 @@ export function quantile(values, share) {
   return a + (ranked(values, low + 1) - a) * (at - low);
 }
 
-/** The middle value of a short list of numbers. */
+/** The middle of a few numbers. */
 export function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;

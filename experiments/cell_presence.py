@@ -1,0 +1,80 @@
+"""Fit how probable a digit is in a cell of a grid, given what the detector says.
+
+python experiments/cell_presence.py BUNDLE --out experiments/records/cell-presence.json
+
+The grids are rendered with the validation digits. Of each cell the most certain digit counts, and
+whether there is one. `GridConfig.presence` has what comes out.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from record_runs import Json, write_record
+
+from tenfold.bundle.format import find_cell_detector, find_detector
+from tenfold.data.digits import Digits, stratified_split
+from tenfold.data.seeds import derive_seed
+from tenfold.data.sources import load_digits
+from tenfold.errors import DataError
+from tenfold.evaluation.fields import fit_calibration
+from tenfold.reading.constraints import Constraints
+from tenfold.reading.foreground import to_grey
+from tenfold.reading.grid import GridReader
+from tenfold.reading.reader import Reader
+from tenfold.reading.straighten import straighten
+from tenfold.rendering.held_out_tables import HELD_OUT_TABLES, held_out_tables
+from tenfold.training.recipe import load_recipe
+
+LEAST_OBJECTNESS = 1e-4  # of a cell in which nothing was found
+
+
+def cells(reader: GridReader, digits: Digits, count: int) -> Iterator[tuple[float, bool]]:
+    """Yield the objectness of the most certain digit of each cell, and whether there is one."""
+    for name, kind in HELD_OUT_TABLES.items():
+        if kind.max_digits > 1:
+            continue
+        for pixels, rows in held_out_tables(name, digits, count):
+            grey, size = to_grey(pixels), (len(rows), len(rows[0]))
+            try:
+                lattice = reader.find(grey, Constraints(rows=size[0], columns=size[1]))
+            except DataError:
+                continue
+            straight = straighten(grey, lattice, reader.config.cell_height_px)
+            found = reader.numbers.detector.detect(straight.grey, LEAST_OBJECTNESS)
+            found = found.of(found.is_digit)
+            best = np.full(size, LEAST_OBJECTNESS)
+            np.maximum.at(best, tuple(straight.cells_of(found.boxes[:, :2]).T), found.objectness)
+            yield from zip(best.ravel().tolist(), map(bool, np.ravel(rows)), strict=True)
+
+
+def main() -> None:
+    """Fit slope and intercept; print and write them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("bundle")
+    parser.add_argument("--count", type=int, default=50, help="pictures of each set")
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    recipe = load_recipe("page")
+    _, validation = stratified_split(
+        load_digits("mnist", "train"), recipe.data.validation, derive_seed("validation")
+    )
+    objectness, has_digit = zip(
+        *cells(Reader.load(options.bundle).grids, validation, options.count), strict=True
+    )
+    slope, intercept = fit_calibration(np.array(objectness), np.array(has_digit))
+    content: Json = {
+        "cells": find_cell_detector(options.bundle)[1].sha256,
+        "detector": find_detector(options.bundle)[1].sha256,
+        "count": len(objectness),
+        "with_digit": sum(has_digit),
+        "presence": [round(slope, 3), round(intercept, 3)],
+    }
+    if options.out:
+        write_record(options.out, **content)
+    print(content)
+
+
+if __name__ == "__main__":
+    main()
