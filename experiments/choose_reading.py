@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 from number_reading import MOST_PICTURES, SETS, pictures_of
-from reading_constants import VALUES, Values, configured, set_constant, todays_values
+from reading_constants import VALUES, Values, configured, todays_values
 from record_runs import Json, write_record
 from rich.progress import track
 
