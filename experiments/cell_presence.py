@@ -2,8 +2,8 @@
 
 python experiments/cell_presence.py BUNDLE --out experiments/records/cell-presence.json
 
-The grids are rendered with the validation digits. Of each cell the most certain digit counts, and
-whether there is one. `GridConfig.presence` has what comes out.
+The grids are rendered with the validation digits. Of each cell in which the detector sees something
+the most certain digit counts, and whether there is one. `GridConfig.presence` has what comes out.
 """
 
 import argparse
@@ -27,8 +27,6 @@ from tenfold.reading.straighten import straighten
 from tenfold.rendering.held_out_tables import HELD_OUT_TABLES, held_out_tables
 from tenfold.training.recipe import load_recipe
 
-LEAST_OBJECTNESS = 1e-4  # of a cell in which nothing was found
-
 
 def cells(reader: GridReader, digits: Digits, count: int) -> Iterator[tuple[float, bool]]:
     """Yield the objectness of the most certain digit of each cell, and whether there is one."""
@@ -42,11 +40,14 @@ def cells(reader: GridReader, digits: Digits, count: int) -> Iterator[tuple[floa
             except DataError:
                 continue
             straight = straighten(grey, lattice, reader.config.cell_height_px)
-            found = reader.numbers.detector.detect(straight.grey, LEAST_OBJECTNESS)
+            least = reader.config.min_digit_objectness
+            found = reader.numbers.detector.detect(straight.grey, least)
             found = found.of(found.is_digit)
-            best = np.full(size, LEAST_OBJECTNESS)
-            np.maximum.at(best, tuple(straight.cells_of(found.boxes[:, :2]).T), found.objectness)
-            yield from zip(best.ravel().tolist(), map(bool, np.ravel(rows)), strict=True)
+            places, first = np.unique(
+                straight.cells_of(found.boxes[:, :2]), axis=0, return_index=True
+            )
+            for (row, column), objectness in zip(places, found.objectness[first], strict=True):
+                yield float(objectness), bool(rows[row][column])
 
 
 def main() -> None:

@@ -1,7 +1,5 @@
 """Grids, such as Sudokus, and tables: the digit or the number in each of their cells."""
 
-import itertools
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -12,24 +10,18 @@ import numpy.typing as npt
 from tenfold.bundle.detector_runtime import Detections, OnnxCellDetector
 from tenfold.errors import DataError
 from tenfold.reading.components import box_in_picture
-from tenfold.reading.constraints import ANYTHING, Constraints, RuleName
+from tenfold.reading.constraints import ANYTHING, Constraints
 from tenfold.reading.foreground import Pixels, to_grey
 from tenfold.reading.lattice import Lattice, LatticeConfig, find_lattices
-from tenfold.reading.number_reader import (
-    NumberReader,
-    NumberReaderConfig,
-    calibrated,
-    shown_text,
-)
-from tenfold.reading.page import ALTERNATIVES, Number, Page, Reason
+from tenfold.reading.number_reader import NumberReader, calibrated
+from tenfold.reading.page import Number, Page
 from tenfold.reading.pyramid import Grey, with_margin
-from tenfold.reading.rules import EMPTY, block_height, fillings, posteriors, rule_of
+from tenfold.reading.rule_decoding import under_rule
+from tenfold.reading.rules import block_height
 from tenfold.reading.straighten import Straightened, straighten
 from tenfold.reading.suppression import suppress
 
 SUDOKU_SIDE = 9
-MISREAD = 1e-3  # the probability that what was read in a cell is no number of the rule's
-FILLINGS = 20  # from which probabilities under a rule are computed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +41,8 @@ class GridConfig:
             share of the cell are notes.
         min_contrast: of a digit, as a share of the median probable digit's: fainter ones shine
             through the paper. Contrast is the standard deviation of the grey levels in its box.
+        max_over_rule: of a digit's width on one side of a rule; with more it may be of either cell.
+        max_gap: between it and the nearest digit of its number, as a share of its height.
         min_certainty: mean probability of digits; below it, the picture may lie on its side.
         lattice: when cells belong together.
     """
@@ -62,6 +56,8 @@ class GridConfig:
     presence: tuple[float, float] = (1.36, 4.47)
     note_height: float = 0.5
     min_contrast: float = 0.25
+    max_over_rule: float = 0.1
+    max_gap: float = 0.5
     min_certainty: float = 0.95
     lattice: LatticeConfig = field(default_factory=LatticeConfig)
 
@@ -171,7 +167,11 @@ class GridReader:
             found = found.of(~self._are_notes(straight, found))
         found = numbers.classified(found, straight.grey)
         rows, columns = lattice.objectness.shape
-        in_cells = _numbers(numbers, straight, found, constraints)
+        if one_digit_a_cell:
+            cells = straight.cells_of(found.boxes[:, :2])
+        else:
+            cells = self.cells_of_numbers(straight, found.boxes)
+        in_cells = _numbers(numbers, straight, found, cells, constraints)
         return Page(tuple(in_cells), grid=(rows, columns), corners=lattice.corners)
 
     def _are_on_this_side(self, grey: Grey, found: Detections) -> npt.NDArray[np.bool_]:
@@ -191,6 +191,29 @@ class GridReader:
         objectness[first] = [calibrated(p, self.config.presence) for p in objectness[first]]
         return found._replace(objectness=objectness)
 
+    def cells_of_numbers(
+        self, straight: Straightened, boxes: npt.NDArray[np.float32]
+    ) -> npt.NDArray[np.intp]:
+        """Return row and column of detections; on a rule, the column of the nearest other one.
+
+        Who runs out of space writes a number's last digits over the rule.
+        """
+        x, y, w, h = boxes.T
+        left, right, inset = x - w / 2, x + w / 2, self.config.max_over_rule * w
+        cells = straight.cells_of(boxes[:, :2])
+        first = straight.cells_of(np.stack([left + inset, y], axis=1))[:, 1]
+        last = straight.cells_of(np.stack([right - inset, y], axis=1))[:, 1]
+        on_rule = first < last
+        placed = cells.copy()
+        for k in np.flatnonzero(on_rule):
+            others = ~on_rule & (cells[:, 0] == cells[k, 0])
+            before = left[k] - right[others & (cells[:, 1] == first[k])]
+            after = left[others & (cells[:, 1] == last[k])] - right[k]
+            gaps = before.min(initial=np.inf), after.min(initial=np.inf)
+            if min(gaps) < self.config.max_gap * h[k]:
+                placed[k, 1] = first[k] if gaps[0] < gaps[1] else last[k]
+        return placed
+
     def _are_notes(self, straight: Straightened, found: Detections) -> npt.NDArray[np.bool_]:
         """Return which digits are notes: small ones that share a cell with another."""
         cells = straight.cells_of(found.boxes[:, :2])
@@ -206,10 +229,13 @@ class GridReader:
 
 
 def _numbers(
-    reader: NumberReader, straight: Straightened, found: Detections, constraints: Constraints
+    reader: NumberReader,
+    straight: Straightened,
+    found: Detections,
+    cells: npt.NDArray[np.intp],
+    constraints: Constraints,
 ) -> Iterator[Number]:
-    """Yield the numbers of the cells, row by row."""
-    cells = straight.cells_of(found.boxes[:, :2])
+    """Yield the numbers of the cells, row by row, given the cell of each detection."""
     for row, column in sorted(set(map(tuple, cells.tolist()))):
         in_cell = np.flatnonzero((cells == (row, column)).all(axis=1))
         in_cell = in_cell[np.argsort(found.boxes[in_cell, 0])]
@@ -217,90 +243,6 @@ def _numbers(
         if number is not None:
             number = number.with_boxes(straight.box_in_original)
             yield replace(number, row=row, column=column)
-
-
-def under_rule(page: Page, name: RuleName | None, config: NumberReaderConfig) -> Page:
-    """Read the cells of a grid or table together; see `rule_of`.
-
-    A text that was improbable before the rule was applied is not accepted, and neither are the
-    cells that break the rule if no filling is found.
-
-    Raises:
-        DataError: see `rule_of`.
-    """
-    if name is None or page.grid is None:
-        return page
-    rule = rule_of(name, *page.grid)
-    sudoku_size = page.grid[0] if name == "sudoku" else None
-    by_cell = {(n.row or 0, n.column or 0): n for n in page.numbers}
-    cells = {cell: _candidates(number, sudoku_size) for cell, number in by_cell.items()}
-    found = list(itertools.islice(fillings(cells, rule), FILLINGS))
-    if found:
-        after = posteriors(cells, rule, found)
-        numbers = [
-            _under_rule(number, found[0].texts[cell], cells[cell], after[cell], config)
-            for cell, number in by_cell.items()
-        ]
-    else:
-        texts = {cell: number.value for cell, number in by_cell.items()}
-        broken = {cell for condition in rule for cell in condition.broken(texts)}
-        numbers = [
-            replace(number, reason="does not fit") if cell in broken else number
-            for cell, number in by_cell.items()
-        ]
-    return replace(page, numbers=tuple(numbers))
-
-
-def _candidates(number: Number, sudoku_size: int | None) -> dict[str, float]:
-    """Return the probabilities of a number's texts, and of that it must not be there."""
-    candidates = {EMPTY: MISREAD, number.value: number.probability}
-    form = re.sub("[0-9]", "0", number.value)
-    if form == "0":
-        (digit,) = number.digits
-        shares = digit.probabilities / digit.probabilities.sum()
-        candidates |= {str(k): float(share) for k, share in enumerate(shares)}
-    else:  # the boxes of the digits stay
-        same = (other for other in number.alternatives if re.sub("[0-9]", "0", other[0]) == form)
-        candidates |= dict(same)
-    if sudoku_size is None:
-        return candidates
-    values = {EMPTY, *map(str, range(1, sudoku_size + 1))}
-    return {text: p for text, p in candidates.items() if text in values}
-
-
-def _under_rule(
-    number: Number,
-    text: str,
-    before: dict[str, float],
-    after: dict[str, float],
-    config: NumberReaderConfig,
-) -> Number:
-    """Return a number that is read as `text`, with the probabilities before and after a rule."""
-    if text == EMPTY:
-        return replace(number, reason="does not fit")
-    probability = calibrated(after[text], config.calibration)
-    reason: Reason | None = None if number.reason == "unsure" else number.reason
-    if before[text] < config.min_fitting_probability:
-        reason = "does not fit"
-    elif probability < config.min_probability:
-        reason = reason or "unsure"
-    digits = number.digits
-    if text != number.value:
-        accepted = after[text] >= config.min_digit_probability
-        digits = tuple(
-            replace(digit, digit=int(character), probability=after[text], accepted=accepted)
-            for digit, character in zip(digits, filter(str.isdigit, text), strict=True)
-        )
-    others = sorted(((p, t) for t, p in after.items() if t != text), reverse=True)[:ALTERNATIVES]
-    return replace(
-        number,
-        value=text,
-        text=shown_text(text, digits),
-        probability=probability,
-        alternatives=tuple((t, calibrated(p, config.calibration)) for p, t in others),
-        digits=digits,
-        reason=reason,
-    )
 
 
 def _certainty(page: Page) -> float:

@@ -5,7 +5,7 @@
 import {
   blurred, closed, cropped, median3, medianOfBytes, mirrored, plane,
 } from "./image.js";
-import { largest, place, quantile, rint } from "./numbers.js";
+import { largest, median, place, rint } from "./numbers.js";
 import { enlarged, shrunk } from "./resize.js";
 
 const { abs, fround, max, min } = Math;
@@ -156,7 +156,7 @@ function noiseDeviation({ w, h, data }) {
   }
   if (2 * still > w * h + 1) return 0; // and no need to look for the median
   // 0.6745 is the median of a normal's absolute value; the kernel's squared weights sum to 6².
-  return quantile(differences, 0.5) / (6 * 0.6745);
+  return median(differences) / (6 * 0.6745);
 }
 
 /** The channels in 0 ... 1, and their mean. */

@@ -86,10 +86,9 @@ async function readCells(grey, lattice, layout, { detect, classifyDetected }, { 
   const isGrid = layout === "grid";
   const least = reader.pyramid.min_objectness;
   const seen = await detect(straight.grey, isGrid ? grids.min_digit_objectness : least);
-  let placed = onThisSide(seen, straight.grey, { reader, grids }).map((one) => {
-    const [row, column] = cellOf(straight, one.box);
-    return { ...one, row, key: row * columns + column };
-  });
+  const visible = onThisSide(seen, straight.grey, { reader, grids });
+  let placed = inCells(visible, straight, { ...grids, ...isGrid && { max_gap: -Infinity } })
+    .map((one) => ({ ...one, key: one.row * columns + one.column }));
   if (isGrid) {
     const probable = withPresence(placed, grids).filter(({ objectness }) => objectness >= least);
     placed = withoutNotes(probable, straight, { reader, grids });
@@ -97,12 +96,13 @@ async function readCells(grey, lattice, layout, { detect, classifyDetected }, { 
   const found = await classifyDetections(classifyDetected, placed, straight.grey, reader.classification);
   const cells = new Map();
   for (const one of found) cells.set(one.key, [...(cells.get(one.key) ?? []), one]);
-  const numbers = [...cells].sort(([a], [b]) => a - b).flatMap(([key, inCell]) => {
+  const numbers = [...cells].sort(([a], [b]) => a - b).flatMap(([, inCell]) => {
     const fromLeft = inCell.sort((a, b) => a.box[0] - b.box[0]);
     const number = numberOf(fromLeft, straight.grey, reader, isGrid ? oneDigit : anyNumber);
     if (!number) return [];
     const mapped = (one) => ({ ...one, box: boxInOriginal(straight, one.box) });
-    return [{ ...mapped(number), digits: number.digits.map(mapped), row: inCell[0].row, column: key % columns }];
+    const { row, column } = inCell[0];
+    return [{ ...mapped(number), digits: number.digits.map(mapped), row, column }];
   });
   return { rows, columns, corners: lattice.corners, numbers };
 }
@@ -118,6 +118,23 @@ function onThisSide(found, grey, { reader, grids }) {
   const probable = contrasts.filter((_, i) => found[i].objectness >= reader.min_digit_probability);
   const least = probable.length && grids.min_contrast * median(probable);
   return found.filter((_, i) => contrasts[i] >= least);
+}
+
+/** The detections with row and column; of one on a rule it is the column of the nearest other one. */
+function inCells(found, straight, { max_over_rule: over, max_gap: maxGap }) {
+  const all = found.map((one) => {
+    const [x, y, w] = one.box;
+    const [row, column] = cellOf(straight, one.box);
+    const [first, last] = [-1, 1].map((side) => cellOf(straight, [x + side * w * (0.5 - over), y])[1]);
+    return { ...one, row, column, first, last, left: x - w / 2, right: x + w / 2 };
+  });
+  return all.map((one) => {
+    const nearest = (gapTo, column) => min(...all.filter((other) =>
+      other.first === other.last && other.row === one.row && other.column === column).map(gapTo));
+    const [before, after] = [nearest(({ right }) => one.left - right, one.first), nearest(({ left }) => left - one.right, one.last)];
+    const near = one.first < one.last && min(before, after) < maxGap * one.box[3];
+    return near ? { ...one, column: before < after ? one.first : one.last } : one;
+  });
 }
 
 /** The digits; the first of each cell is as probable as a digit in a cell is. */
