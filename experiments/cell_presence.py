@@ -42,7 +42,7 @@ def cells(reader: GridReader, digits: Digits, count: int) -> Iterator[tuple[floa
             straight = straighten(grey, lattice, reader.config.cell_height_px)
             least = reader.config.min_digit_objectness
             found = reader.numbers.detector.detect(straight.grey, least)
-            found = found.of(found.is_digit)
+            found = found.of(found.is_digit & reader.are_on_this_side(straight.grey, found))
             places, first = np.unique(
                 straight.cells_of(found.boxes[:, :2]), axis=0, return_index=True
             )

@@ -160,7 +160,7 @@ class GridReader:
         found = numbers.detector.detect(
             straight.grey, self.config.min_digit_objectness if one_digit_a_cell else least
         )
-        found = found.of(self._are_on_this_side(straight.grey, found))
+        found = found.of(self.are_on_this_side(straight.grey, found))
         if one_digit_a_cell:
             found = self._with_presence(straight, found.of(found.is_digit))
             found = found.of(found.objectness >= least)
@@ -174,7 +174,7 @@ class GridReader:
         in_cells = _numbers(numbers, straight, found, cells, constraints)
         return Page(tuple(in_cells), grid=(rows, columns), corners=lattice.corners)
 
-    def _are_on_this_side(self, grey: Grey, found: Detections) -> npt.NDArray[np.bool_]:
+    def are_on_this_side(self, grey: Grey, found: Detections) -> npt.NDArray[np.bool_]:
         """Return which digits are dark enough: not those of the other side of thin paper."""
         boxes = (box_in_picture(box, grey.shape) for box in found.boxes.tolist())
         parts = [grey[top:bottom, left:right] for left, top, right, bottom in boxes]

@@ -81,7 +81,7 @@ function contrast(channel, paper) {
 /** Whether strokes, the minority, are lighter than shaded paper: than their surroundings. */
 function isLightOnShaded(grey) {
   const [small, k] = smallCopy(grey);
-  const around = median(small, 2 * k + 1);
+  const around = medianFilter(small, 2 * k + 1);
   return small.data.reduce((sum, value, i) => sum + (value - around.data[i]) ** 3, 0) > 0;
 }
 
@@ -154,7 +154,7 @@ function noiseDeviation({ w, h, data }) {
       if (difference === 0) still++;
     }
   }
-  if (2 * still > w * h + 1) return 0; // and no need to look for the median
+  if (2 * still > w * h + 1) return 0; // the median
   // 0.6745 is the median of a normal's absolute value; the kernel's squared weights sum to 6².
   return median(differences) / (6 * 0.6745);
 }
@@ -202,7 +202,7 @@ function shadedPaper(p) {
   const [small, k] = smallCopy(p);
   const reach = min(k, min(small.w, small.h) - 1);
   // A median, unlike a mean, leaves the edge of a shadow where it is.
-  const calm = blurred(median(closed(continued(small, reach), k, k), k));
+  const calm = blurred(medianFilter(closed(continued(small, reach), k, k), k));
   const inside = cropped(calm, reach, reach, reach + small.h, reach + small.w);
   return enlarged(inside, p.w, p.h);
 }
@@ -238,7 +238,7 @@ function smallCopy(p) {
 }
 
 /** The median of the k x k pixels around each, in steps of a grey. */
-function median(p, k) {
+function medianFilter(p, k) {
   const calm = medianOfBytes(greys(p), k);
   return plane(p.w, p.h, Float32Array.from(calm.data, (value) => value / 255));
 }

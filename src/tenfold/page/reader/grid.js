@@ -27,7 +27,7 @@ export async function readGrid(picture, options, networks, model) {
   const config = model.grids;
   let lattice = await findLattice(grey, options, networks, config);
   let best = await readCells(grey, lattice, layout, networks, model);
-  // Of digits, not of numbers: a number's probability takes for granted that there is one.
+  // Of digits: a number's probability takes for granted that there is one.
   const digits = best.numbers.flatMap((number) => number.digits);
   if (evidence({ numbers: digits }) >= config.min_certainty * max(digits.length, 1)) return best;
   for (let quarters = 1; quarters < 4; quarters++) { // the picture may lie on its side
@@ -86,12 +86,12 @@ async function readCells(grey, lattice, layout, { detect, classifyDetected }, { 
   const isGrid = layout === "grid";
   const least = reader.pyramid.min_objectness;
   const seen = await detect(straight.grey, isGrid ? grids.min_digit_objectness : least);
-  const visible = onThisSide(seen, straight.grey, { reader, grids });
-  let placed = inCells(visible, straight, { ...grids, ...isGrid && { max_gap: -Infinity } })
+  const visible = onThisSide(seen, straight.grey, reader, grids);
+  let placed = inCells(visible, straight, grids, isGrid ? -Infinity : grids.max_gap)
     .map((one) => ({ ...one, key: one.row * columns + one.column }));
   if (isGrid) {
     const probable = withPresence(placed, grids).filter(({ objectness }) => objectness >= least);
-    placed = withoutNotes(probable, straight, { reader, grids });
+    placed = withoutNotes(probable, straight, reader, grids);
   }
   const found = await classifyDetections(classifyDetected, placed, straight.grey, reader.classification);
   const cells = new Map();
@@ -101,14 +101,14 @@ async function readCells(grey, lattice, layout, { detect, classifyDetected }, { 
     const number = numberOf(fromLeft, straight.grey, reader, isGrid ? oneDigit : anyNumber);
     if (!number) return [];
     const mapped = (one) => ({ ...one, box: boxInOriginal(straight, one.box) });
-    const { row, column } = inCell[0];
+    const [{ row, column }] = inCell;
     return [{ ...mapped(number), digits: number.digits.map(mapped), row, column }];
   });
   return { rows, columns, corners: lattice.corners, numbers };
 }
 
 /** The detections that are dark enough: not those of the other side of thin paper. */
-function onThisSide(found, grey, { reader, grids }) {
+function onThisSide(found, grey, reader, grids) {
   const contrasts = found.map(({ box }) => {
     const [left, top, right, bottom] = boxInPicture(box, grey);
     const levels = [...cropped(grey, top, left, bottom, right).data];
@@ -120,8 +120,8 @@ function onThisSide(found, grey, { reader, grids }) {
   return found.filter((_, i) => contrasts[i] >= least);
 }
 
-/** The detections with row and column; of one on a rule it is the column of the nearest other one. */
-function inCells(found, straight, { max_over_rule: over, max_gap: maxGap }) {
+/** The detections with row and column; on a rule, the column of the nearest other one. */
+function inCells(found, straight, { max_over_rule: over }, maxGap) {
   const all = found.map((one) => {
     const [x, y, w] = one.box;
     const [row, column] = cellOf(straight, one.box);
@@ -148,9 +148,10 @@ function withPresence(found, { presence }) {
 }
 
 /** The detections but small ones that share a cell with another: notes. */
-function withoutNotes(found, { rows }, { reader, grids }) {
+function withoutNotes(found, { rows }, reader, grids) {
   const counts = new Map();
-  for (const { key, objectness } of suppress(found.map((one) => ({ ...one, rank: one.objectness })), reader.suppression)) {
+  const ranked = found.map((one) => ({ ...one, rank: one.objectness }));
+  for (const { key, objectness } of suppress(ranked, reader.suppression)) {
     if (objectness >= reader.min_digit_probability) counts.set(key, (counts.get(key) ?? 0) + 1);
   }
   return found.filter(({ box, key, row }) => box[3] >= grids.note_height * (rows[row + 1] - rows[row]) || !(counts.get(key) > 1));
