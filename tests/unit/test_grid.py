@@ -233,8 +233,8 @@ def test_boxes_are_in_the_pixels_of_a_picture_that_was_scaled_down() -> None:
     ],
 )
 def test_a_digit_on_a_rule_belongs_to_the_nearest_number(others: list[int], column: int) -> None:
-    edges = np.array([0.0, 100.0, 200.0])
-    straight = Straightened(np.zeros((52, 200), np.uint8), edges[:2], edges, np.zeros((2, 3, 2)))
+    edges, corners = np.array([0.0, 100.0, 200.0]), np.zeros((2, 3, 2), np.float32)
+    straight = Straightened(np.zeros((52, 200), np.uint8), edges[:2], edges, corners)
     boxes = np.array([(x, 26, 16, 24) for x in [101, *others]], np.float32)
     cells = grid_reader().cells_of_numbers(straight, boxes)
     assert cells[:, 0].tolist() == [0] * len(boxes)

@@ -125,3 +125,11 @@ def test_time_and_memory_are_bounded(name: str, monkeypatch: pytest.MonkeyPatch)
     assert time.monotonic() - begun < 5
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 800 * 2**10  # KiB
     assert "\n" not in str(raised.value)
+
+
+def test_time_is_cpu_time_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that waits for a busy machine takes longer on the clock."""
+    monkeypatch.setattr(runtime, "MAX_SLOWDOWN", 4)
+    assert runtime._within(0.1, lambda: time.sleep(0.2)) is None
+    with pytest.raises(TimeoutError, match=r"more than 0\.1 s"):
+        runtime._within(0.1, lambda: time.sleep(2))
