@@ -2,14 +2,16 @@
 
 python experiments/cell_presence.py BUNDLE --out experiments/records/cell-presence.json
 
-The grids are rendered with the validation digits. Of each cell in which the detector sees something
-the most certain digit counts, and whether there is one. `GridConfig.presence` has what comes out.
+The grids are rendered with the validation digits, on thin paper: each shines through another one.
+Of each cell in which the detector sees something the most certain digit counts, and whether there
+is one. `GridConfig.presence` has what comes out.
 """
 
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 from record_runs import Json, write_record
 
@@ -20,12 +22,23 @@ from tenfold.data.sources import load_digits
 from tenfold.errors import DataError
 from tenfold.evaluation.fields import fit_calibration
 from tenfold.reading.constraints import Constraints
-from tenfold.reading.foreground import to_grey
+from tenfold.reading.foreground import Pixels, to_grey
 from tenfold.reading.grid import GridReader
 from tenfold.reading.reader import Reader
 from tenfold.reading.straighten import straighten
 from tenfold.rendering.held_out_tables import HELD_OUT_TABLES, held_out_tables
 from tenfold.training.recipe import load_recipe
+
+STRONGEST = 0.3
+BLUR_PX = (0.5, 3.0)
+
+
+def on_thin_paper(pixels: Pixels, behind: Pixels, random: np.random.Generator) -> Pixels:
+    """Return uint8[h, w] with the other side of its paper, from 0 to 0.3 times as dark."""
+    back = cv2.GaussianBlur(cv2.flip(behind, 1), (0, 0), random.uniform(*BLUR_PX))
+    back = cv2.resize(back, pixels.shape[::-1], interpolation=cv2.INTER_AREA)
+    light = 1 - random.uniform(0, STRONGEST) * (1 - back / float(np.median(back))).clip(0, 1)
+    return np.asarray(pixels * light, np.uint8)
 
 
 def cells(reader: GridReader, digits: Digits, count: int) -> Iterator[tuple[float, bool]]:
@@ -33,8 +46,11 @@ def cells(reader: GridReader, digits: Digits, count: int) -> Iterator[tuple[floa
     for name, kind in HELD_OUT_TABLES.items():
         if kind.max_digits > 1:
             continue
-        for pixels, rows in held_out_tables(name, digits, count):
-            grey, size = to_grey(pixels), (len(rows), len(rows[0]))
+        random = np.random.default_rng(0)
+        pictures = [(to_grey(p), rows) for p, rows in held_out_tables(name, digits, count)]
+        for index, (pixels, rows) in enumerate(pictures):
+            grey = on_thin_paper(pixels, pictures[index - 1][0], random)
+            size = (len(rows), len(rows[0]))
             try:
                 lattice = reader.find(grey, Constraints(rows=size[0], columns=size[1]))
             except DataError:
