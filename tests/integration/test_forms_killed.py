@@ -39,12 +39,19 @@ def draw(number: int) -> np.ndarray:
     return page
 
 
-def start(folder: Path) -> subprocess.Popen[bytes]:
+def start(folder: Path, *options: str, table: str = "table.csv") -> "subprocess.Popen[bytes]":
     command = ["forms", "read", str(folder / "form.toml"), str(folder / "scans")]
-    options = ["--out", str(folder / "table.csv"), "--workers", "2"]
+    options = ("--out", str(folder / table), *(options or ("--workers", "2")))
     return subprocess.Popen(
         [sys.executable, "-m", "tenfold", *command, *options], start_new_session=True
     )
+
+
+def write_scans(folder: Path, count: int) -> None:
+    (folder / "form.toml").write_text(FORM)
+    (folder / "scans").mkdir()
+    for number in range(count):
+        cv2.imwrite(str(folder / "scans" / f"{number:02}.png"), draw(100 + number))
 
 
 def journal(folder: Path) -> list[str]:
@@ -54,10 +61,7 @@ def journal(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("whole_group", [False, True])
 def test_a_killed_command_continues(tmp_path: Path, whole_group: bool) -> None:  # noqa: FBT001
-    (tmp_path / "form.toml").write_text(FORM)
-    (tmp_path / "scans").mkdir()
-    for number in range(PAGES):
-        cv2.imwrite(str(tmp_path / "scans" / f"{number:02}.png"), draw(100 + number))
+    write_scans(tmp_path, PAGES)
     process = start(tmp_path)
     deadline = time.monotonic() + 120
     while len(journal(tmp_path)) < PAGES // 3 and time.monotonic() < deadline:
@@ -77,3 +81,18 @@ def test_a_killed_command_continues(tmp_path: Path, whole_group: bool) -> None: 
     with (tmp_path / "table.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["n"] for row in rows] == [str(100 + number) for number in range(PAGES)]
+
+
+def test_a_cluster_reads_what_this_machine_reads(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    write_scans(tmp_path, 5)
+    cv2.imwrite(str(tmp_path / "scans" / "9.png"), np.full((300, 300), 200, np.uint8))
+    for table, options in (("here.csv", ("--workers", "1")), ("there.csv", ("--on", "ray"))):
+        assert start(tmp_path, *options, table=table).wait(timeout=120) == 0
+    there = (tmp_path / "there.csv").read_text()
+    assert there == (tmp_path / "here.csv").read_text()
+    assert there.count("foreign page") == 1
+    assert [row["n"] for row in csv.DictReader(there.splitlines())] == [
+        *(str(100 + number) for number in range(5)),
+        "",
+    ]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tenfold.cli.output import ModelOption, console
+from tenfold.cli.output import ModelOption, OnOption, console
 from tenfold.cli.read_inputs import list_files
 
 
@@ -18,6 +18,7 @@ def forms_read(  # noqa: PLR0913 - each is an option of the command line
     out: Annotated[Path, typer.Option(help="The table: a .csv, .parquet or .xlsx file.")],
     model: ModelOption = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes [default: cores].")] = None,
+    on: OnOption = None,
     json_: Annotated[
         bool, typer.Option("--json", help="Also one JSON object a document, a line each.")
     ] = False,
@@ -43,7 +44,8 @@ def forms_read(  # noqa: PLR0913 - each is an option of the command line
 
     check_table_name(out)
     names = list(dict.fromkeys(name for source in scans for name in list_files(source)))
-    reading = FormsReading(template, names, out, model or SHIPPED, workers or available_cores())
+    workers = workers or available_cores()
+    reading = FormsReading(template, names, out, model or SHIPPED, workers=workers, on=on)
     with Progress(console=console(stderr=True), transient=True) as bar:
         task = bar.add_task("reading", total=reading.page_count)
         try:

@@ -1,5 +1,6 @@
 """From scans to a table: every page is read once, also if the command is killed and repeated."""
 
+import contextlib
 import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ from tenfold.forms.review_folder import (
 from tenfold.forms.reviewed_table import apply_reviews, write_corrections
 from tenfold.forms.table import Row, columns_of, row_of, write_table
 from tenfold.forms.template import Template, load_template
+from tenfold.ray_cluster import connected
 from tenfold.reading.bulk import run_in_processes
 from tenfold.reading.foreground import to_grey
 from tenfold.reading.page import ALTERNATIVES
@@ -84,6 +86,7 @@ class FormsReading:
         table: the file; beside it `TABLE.review/` keeps what was read.
         model: a bundle.
         workers: processes; 1 reads in this one.
+        on: a Ray cluster that reads instead, see `ray_cluster.connected`.
 
     Raises:
         BundleError: see `Reader.load`.
@@ -91,13 +94,20 @@ class FormsReading:
         TemplateError: see `load_template`.
     """
 
-    def __init__(
-        self, template_path: Path, names: Sequence[str], table: Path, model: Path, workers: int
+    def __init__(  # noqa: PLR0913 - each is an option of the command line
+        self,
+        template_path: Path,
+        names: Sequence[str],
+        table: Path,
+        model: Path,
+        *,
+        workers: int = 1,
+        on: str | None = None,
     ) -> None:
         self.template = load_template(template_path)
         self.table, self.folder = table, review_folder(table)
         self._pages = [(page, _key(page)) for name in names for page in file_pages(name)]
-        self._workers = workers
+        self._workers, self._on = workers, on
         self._read = functools.partial(read_page, template_path, model)
         page_reader(template_path, model)  # its errors come before anything is written
         bundle = sorted(path for path in find_bundle(model).iterdir() if path.suffix != ".md")
@@ -113,24 +123,34 @@ class FormsReading:
 
         Raises:
             DataError: the folder is of another template or bundle.
+            MissingExtraError: Ray is not installed.
             RunError: another process works there.
+            TenfoldError: there is no such cluster.
             WriteError: something cannot be written.
         """
-        with exclusive(self.folder):
+        with exclusive(self.folder), contextlib.ExitStack() as stack:
             journal = Journal(self.folder, self._plan)
             missing = [page for page, key in self._pages if key not in journal]
             done = len(self._pages) - len(missing)
             yield done
-            results = (
-                map(self._read, missing)
-                if self._workers == 1
-                else run_in_processes(self._read, missing, self._workers)
-            )
-            for record, png in results:
+            for record, png in self._results(missing, stack):
                 journal.append(record, png)
                 done += 1
                 yield done
             self.summary = self._write(journal)
+
+    def _results(
+        self, pages: Sequence[FilePage], stack: contextlib.ExitStack
+    ) -> Iterator[tuple[PageRecord, bytes]]:
+        """Read pages here, in processes or on a cluster, which ends with the stack."""
+        if self._on and pages:
+            from tenfold.reading.ray_workers import run_on_ray
+
+            ray = stack.enter_context(connected(self._on))
+            return run_on_ray(ray, self._read, pages, "forms")
+        if self._workers == 1:
+            return map(self._read, pages)
+        return run_in_processes(self._read, pages, self._workers)
 
     def documents(self) -> Iterator[tuple[Document, Row]]:
         """Yield the documents of the table that `run` has written, and their rows."""

@@ -5,15 +5,20 @@ are written here. A partition whose machine is lost is read again on another.
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
+
+import cv2
 
 from tenfold.errors import DataError, TenfoldError
 from tenfold.ray_cluster import connected
 from tenfold.reading.bulk import QUEUED_PER_WORKER
 from tenfold.reading.parquet import Backend, NumberedPartition, ReadingRequest, read_partition
-from tenfold.reading.partitions import Partition
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 _CORE_COUNT_INTERVAL_SECONDS = 5.0  # nodes join and leave
 
@@ -26,49 +31,66 @@ def on_ray(on: str) -> Iterator[Backend]:
         def backend(
             partitions: Sequence[NumberedPartition], request: ReadingRequest
         ) -> Iterator[tuple[int, bytes]]:
-            return _read_on_ray(ray, partitions, request)
+            return run_on_ray(ray, functools.partial(_read, request), partitions, "bulk")
 
         yield backend
 
 
-def _read_on_ray(
+def _read(request: ReadingRequest, partition: NumberedPartition) -> tuple[int, bytes]:
+    return partition[0], read_partition(partition[1], request)
+
+
+def run_on_ray(
     ray: Any,  # noqa: ANN401 - a module
-    partitions: Sequence[NumberedPartition],
-    request: ReadingRequest,
-) -> Iterator[tuple[int, bytes]]:
-    task = ray.remote(_read).options(num_cpus=1, max_retries=-1)
-    shared = ray.put(request)
-    waiting = iter(partitions)
-    running: dict[Any, int] = {}
+    function: Callable[[T], R],
+    items: Iterable[T],
+    extra: str,
+) -> Iterator[R]:
+    """Yield the results of a picklable function as they come; each is a task of one core.
+
+    Args:
+        ray: see `ray_cluster.connected`.
+        function: is run on the nodes.
+        items: are taken only when a core will soon be free.
+        extra: of tenfold, that nodes need.
+
+    Raises:
+        DataError: the function raised it.
+        TenfoldError: a node has not what the function needs.
+    """
+    task = ray.remote(_attempt).options(num_cpus=1, max_retries=-1)
+    shared = ray.put(function)
+    waiting = iter(items)
+    running: list[Any] = []
     while True:
         cores = max(int(ray.cluster_resources().get("CPU", 0)), 1)
         free = max(cores * QUEUED_PER_WORKER - len(running), 0)
-        for number, partition in islice(waiting, free):
-            running[task.remote(partition, shared)] = number
+        running += [task.remote(shared, item) for item in islice(waiting, free)]
         if not running:
             return
-        done, _ = ray.wait(list(running), timeout=_CORE_COUNT_INTERVAL_SECONDS)
+        done, running = ray.wait(running, timeout=_CORE_COUNT_INTERVAL_SECONDS)
         for ref in done:
-            yield running.pop(ref), _result(ray, ref)
+            yield _result(ray, ref, extra)
 
 
-def _result(ray: Any, ref: Any) -> bytes:  # noqa: ANN401
+def _result(ray: Any, ref: Any, extra: str) -> Any:  # noqa: ANN401
     try:
-        result: bytes | str = ray.get(ref)
+        result, fault = ray.get(ref)
     except ray.exceptions.RayTaskError as error:
         if isinstance(error.cause, ModuleNotFoundError):
             raise TenfoldError(
-                f"a node: {error.cause}; install tenfold there, with its extra bulk"
+                f"a node: {error.cause}; install tenfold there, with its extra {extra}"
             ) from None
         raise
-    if isinstance(result, str):
-        raise DataError(result)
+    if fault:
+        raise DataError(fault)
     return result
 
 
-def _read(partition: Partition, request: ReadingRequest) -> bytes | str:
-    """Be a Ray task; return the message of an input's error."""
+def _attempt(function: Callable[[T], R], item: T) -> tuple[R | None, str]:
+    """Be a Ray task; return the result, or the message of an input's error."""
+    cv2.setNumThreads(1)
     try:
-        return read_partition(partition, request)
+        return function(item), ""
     except DataError as error:
-        return str(error)
+        return None, str(error)
