@@ -29,12 +29,12 @@ from tenfold.reading.straighten import straighten
 from tenfold.rendering.held_out_tables import HELD_OUT_TABLES, held_out_tables
 from tenfold.training.recipe import load_recipe
 
-STRONGEST = 0.3
+STRONGEST = 0.2
 BLUR_PX = (0.5, 3.0)
 
 
 def on_thin_paper(pixels: Pixels, behind: Pixels, random: np.random.Generator) -> Pixels:
-    """Return uint8[h, w] with the other side of its paper, from 0 to 0.3 times as dark."""
+    """Return uint8[h, w] with the other side of its paper, from 0 to 0.2 times as dark."""
     back = cv2.GaussianBlur(cv2.flip(behind, 1), (0, 0), random.uniform(*BLUR_PX))
     back = cv2.resize(back, pixels.shape[::-1], interpolation=cv2.INTER_AREA)
     light = 1 - random.uniform(0, STRONGEST) * (1 - back / float(np.median(back))).clip(0, 1)

@@ -4,6 +4,7 @@ First the whole picture, at most at its own resolution, and in ever smaller size
 digits. Then, enlarged, only the regions in which small digits were found.
 """
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -67,9 +68,11 @@ def detect_digits(
 
     What is found in several sizes is given once, the most certain first.
     """
-    whole = (0, 0, grey.shape[1], grey.shape[0])
     sizes = list(scales(grey.shape, config))
-    looks = [_detect_at(detector, grey, whole, scale, config) for scale in sizes]
+    looks, small = [], grey
+    for before, scale in itertools.pairwise([1.0, *sizes]):
+        small = resize(small, scale / before)  # from the size before: there is less to read
+        looks.append(_detect_at(detector, small, scale, config))
     scale, last = sizes[0], looks[:1]
     while regions := small_regions(_joined(last), scale, grey.shape, config):
         area = sum((right - left) * (bottom - top) for left, top, right, bottom in regions)
@@ -77,7 +80,7 @@ def detect_digits(
         if larger < config.min_gain * scale:
             break
         scale = larger
-        last = [_detect_at(detector, grey, region, scale, config) for region in regions]
+        last = [_detect_in(detector, grey, region, scale, config) for region in regions]
         looks += last
     found = _joined(looks)
     ranks = np.concatenate([look.rank for look in looks])
@@ -149,20 +152,33 @@ class _Look(NamedTuple):
     rank: Floats
 
 
-def _detect_at(
+def _detect_in(
     detector: OnnxDetector, grey: Grey, region: Box, scale: float, config: PyramidConfig
 ) -> _Look:
+    """Look at a part of a picture; what its edge cuts is left out."""
     left, top, right, bottom = region
+    small = resize(grey[top:bottom, left:right], scale)
+    found, rank = _detect_at(detector, small, scale, config, (left, top))
+    whole = ~is_cut(found.boxes, region, grey.shape)
+    return _Look(found.of(whole), rank[whole])
+
+
+def _detect_at(
+    detector: OnnxDetector,
+    small: Grey,
+    scale: float,
+    config: PyramidConfig,
+    corner: tuple[int, int] = (0, 0),
+) -> _Look:
+    """Look at what was resized by `scale`; in the picture its top left corner is `corner`."""
     margin = config.margin_px
-    small = with_margin(resize(grey[top:bottom, left:right], scale), margin)
-    found = detector.detect(small, config.min_objectness)
+    found = detector.detect(with_margin(small, margin), config.min_objectness)
     low, high = config.digit_heights_px
     height = found.boxes[:, 2:].max(axis=1)
     is_mark = found.classes[:, CLASSES:].sum(axis=1) > 0.5  # noqa: PLR2004
-    corner = np.array([left - margin / scale, top - margin / scale, 0, 0], np.float32)
-    boxes = found.boxes / np.float32(scale) + corner
+    left, top = (at - margin / scale for at in corner)
+    boxes = found.boxes / np.float32(scale) + np.array([left, top, 0, 0], np.float32)
     known = (height < high) & ((height >= low) | is_mark)
-    known &= ~is_cut(boxes, region, grey.shape)
     preferred = np.where(is_mark, config.preferred_mark_px, config.preferred_height_px)
     octaves = np.log2(height / preferred)
     rank = found.objectness * np.exp(-0.5 * (octaves / config.height_tolerance) ** 2)
@@ -172,9 +188,6 @@ def _detect_at(
 def is_cut(boxes: Floats, region: Box, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
     """Return which boxes reach over an edge of a region that is no edge of the picture."""
     left, top, right, bottom = region
-    h, w = shape[:2]
-    if (left, top, right, bottom) == (0, 0, w, h):
-        return np.zeros(len(boxes), bool)
     first, last = boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2
     cut = (first < (left, top)) & (np.array((left, top)) > 0)
     cut |= (last > (right, bottom)) & (np.array((right, bottom)) < shape[1::-1])

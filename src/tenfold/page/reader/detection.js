@@ -25,7 +25,13 @@ export const isMark = ({ classes }) => argmax(classes) >= DIGITS;
 export async function detectDigits(detect, grey, config) {
   const sizes = scales(grey, config);
   const looks = [];
-  for (const scale of sizes) looks.push(await detectAt(detect, grey, [0, 0, grey.w, grey.h], scale, config));
+  let small = grey;
+  let before = 1;
+  for (const scale of sizes) {
+    small = resized(small, scale / before); // from the size before: there is less to read
+    looks.push(await detectAt(detect, small, scale, config));
+    before = scale;
+  }
   let [scale] = sizes;
   let [last] = looks;
   for (;;) {
@@ -35,7 +41,12 @@ export async function detectDigits(detect, grey, config) {
     if (!regions.length || larger < config.min_gain * scale) break;
     scale = larger;
     last = [];
-    for (const region of regions) last.push(...await detectAt(detect, grey, region, scale, config));
+    for (const region of regions) {
+      const [left, top, right, bottom] = region;
+      const part = resized(cropped(grey, top, left, bottom, right), scale);
+      const seen = await detectAt(detect, part, scale, config, region);
+      last.push(...seen.filter(({ box }) => !isCut(box, region, grey)));
+    }
     looks.push(last);
   }
   return suppress(looks.flat(), config.merging);
@@ -71,10 +82,8 @@ function smallRegions(found, scale, { w, h }, config) {
 }
 
 /** Look at a region in one size. Detections have `rank`: of those of one object the highest stays. */
-async function detectAt(detect, grey, region, scale, config) {
-  const [left, top, right, bottom] = region;
+async function detectAt(detect, small, scale, config, [left, top] = [0, 0]) {
   const margin = config.margin_px;
-  const small = resized(cropped(grey, top, left, bottom, right), scale);
   const found = await detect(withMargin(small, margin), config.min_objectness);
   const [low, high] = config.digit_heights_px;
   return found.flatMap(({ objectness, classes, box, printed }) => {
@@ -82,7 +91,7 @@ async function detectAt(detect, grey, region, scale, config) {
     const mark = sum(classes.slice(DIGITS)) > 0.5;
     const [x, y, width, tall] = box.map((value) => value / scale);
     const inPicture = [x + left - margin / scale, y + top - margin / scale, width, tall].map(fround);
-    if (height >= high || (height < low && !mark) || isCut(inPicture, region, grey)) return [];
+    if (height >= high || (height < low && !mark)) return [];
     const octaves = log2(height / (mark ? config.preferred_mark_px : config.preferred_height_px));
     const rank = objectness * Math.exp(-0.5 * (octaves / config.height_tolerance) ** 2);
     return [{ objectness, classes, box: inPicture, printed, rank }];
