@@ -2,9 +2,10 @@
 
 python experiments/cell_presence.py BUNDLE --out experiments/records/cell-presence.json
 
-The grids are rendered with the validation digits, on thin paper: each shines through another one.
-Of each cell in which the detector sees something the most certain digit counts, and whether there
-is one. `GridConfig.presence` has what comes out.
+The grids are rendered with the validation digits. Of each cell in which the detector sees something
+the most certain digit counts, and whether there is one. Slope and intercept are fitted for thick
+paper, and for thin paper through which another grid shines. What people photograph lies between:
+`GridConfig.presence` has the middle of both.
 """
 
 import argparse
@@ -41,7 +42,9 @@ def on_thin_paper(pixels: Pixels, behind: Pixels, random: np.random.Generator) -
     return np.asarray(pixels * light, np.uint8)
 
 
-def cells(reader: GridReader, digits: Digits, count: int) -> Iterator[tuple[float, bool]]:
+def cells(
+    reader: GridReader, digits: Digits, count: int, *, thin: bool
+) -> Iterator[tuple[float, bool]]:
     """Yield the objectness of the most certain digit of each cell, and whether there is one."""
     for name, kind in HELD_OUT_TABLES.items():
         if kind.max_digits > 1:
@@ -49,7 +52,7 @@ def cells(reader: GridReader, digits: Digits, count: int) -> Iterator[tuple[floa
         random = np.random.default_rng(0)
         pictures = [(to_grey(p), rows) for p, rows in held_out_tables(name, digits, count)]
         for index, (pixels, rows) in enumerate(pictures):
-            grey = on_thin_paper(pixels, pictures[index - 1][0], random)
+            grey = on_thin_paper(pixels, pictures[index - 1][0], random) if thin else pixels
             size = (len(rows), len(rows[0]))
             try:
                 lattice = reader.find(grey, Constraints(rows=size[0], columns=size[1]))
@@ -77,16 +80,21 @@ def main() -> None:
     _, validation = stratified_split(
         load_digits("mnist", "train"), recipe.data.validation, derive_seed("validation")
     )
-    objectness, has_digit = zip(
-        *cells(Reader.load(options.bundle).grids, validation, options.count), strict=True
-    )
-    slope, intercept = fit_calibration(np.array(objectness), np.array(has_digit))
+    reader = Reader.load(options.bundle).grids
+    fits = {}
+    for paper, thin in (("thick", False), ("thin", True)):
+        found = list(cells(reader, validation, options.count, thin=thin))
+        objectness, has_digit = (np.array(column) for column in zip(*found, strict=True))
+        slope, intercept = fit_calibration(objectness, has_digit)
+        fits[paper] = {
+            "cells": len(found),
+            "with_digit": int(has_digit.sum()),
+            "presence": [round(slope, 3), round(intercept, 3)],
+        }
     content: Json = {
         "cells": find_cell_detector(options.bundle)[1].sha256,
         "detector": find_detector(options.bundle)[1].sha256,
-        "count": len(objectness),
-        "with_digit": sum(has_digit),
-        "presence": [round(slope, 3), round(intercept, 3)],
+        "paper": fits,
     }
     if options.out:
         write_record(options.out, **content)

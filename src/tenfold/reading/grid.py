@@ -53,7 +53,7 @@ class GridConfig:
     min_cell_px: float = 12.0
     cell_height_px: float = 52.0
     min_digit_objectness: float = 0.02
-    presence: tuple[float, float] = (1.36, 4.47)
+    presence: tuple[float, float] = (1.1, 3.0)
     note_height: float = 0.5
     min_contrast: float = 0.25
     max_over_rule: float = 0.1
