@@ -9,6 +9,7 @@ import pytest
 from drawn_forms import DRAWN_PX_PER_MM, Grey, box_px, draw_page, write_values
 
 from tenfold.bundle.detector_runtime import Detections
+from tenfold.forms import field_reader
 from tenfold.forms.field_reader import STROKES, FieldReader, Reading
 from tenfold.forms.reference import reference_pages
 from tenfold.forms.registration import RegisteredPage
@@ -25,14 +26,15 @@ def form() -> Template:
 
 def read(page: Grey, texts: dict[str, float]) -> Reading:
     """Read a page with a reader that finds these texts, and no digits."""
-    hypotheses = [Hypothesis(text, float(np.log(p)), ()) for text, p in texts.items()]
+    found = [Hypothesis(text, float(np.log(p)), ()) for text, p in texts.items()]
     numbers: Any = SimpleNamespace(
         detect=lambda _: NOTHING,
-        texts=lambda *_, **__: hypotheses,
-        config=SimpleNamespace(calibration=(1.0, 0.0)),
+        config=SimpleNamespace(calibration=(1.0, 0.0), suppression=None),
     )
     reader = FieldReader(numbers, form(), reference_pages(form()))
-    [reading] = reader.read(RegisteredPage(1, page, DRAWN_PX_PER_MM, 1.0))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(field_reader, "hypotheses", lambda *_: found)
+        [reading] = reader.read(RegisteredPage(1, page, DRAWN_PX_PER_MM, 1.0))
     return reading
 
 
