@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name every PyTorch reader expects
 
@@ -29,10 +29,8 @@ FOREGROUND_THRESHOLD = 0.2
 Effect = Callable[[Tensor, torch.Generator], Tensor]
 
 
-class Degradations(BaseModel):
+class Degradations(BaseModel, extra="forbid", frozen=True):
     """The fraction of the images that each effect changes; 0 leaves the effect out."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     stroke_width: float = Field(default=0.0, ge=0, le=1, description="strokes thicker or thinner")
     contrast: float = Field(default=0.0, ge=0, le=1, description="raised, up to black and white")

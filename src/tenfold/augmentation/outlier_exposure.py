@@ -9,16 +9,14 @@ from dataclasses import dataclass
 from typing import Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 from torch import Tensor
 
 from tenfold.data.mnist import NON_DIGIT_LABEL
 
 
-class OutlierExposure(BaseModel):
+class OutlierExposure(BaseModel, extra="forbid", frozen=True):
     """The fractions of each batch that are replaced."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     non_digits: float = Field(default=0.0, ge=0, lt=1, description="letters, symbols, scribbles, …")
     printed: float = Field(default=0.0, ge=0, lt=1, description="digits in fonts")
