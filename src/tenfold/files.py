@@ -31,7 +31,7 @@ def write_atomically(path: Path, data: bytes | str) -> Path:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        if os.path.lexists(path) and not _is_regular(path):
+        if path.is_symlink() or (path.exists() and not path.is_file()):
             raise WriteError(f"{path}: is a link, a folder or a device; name another file")
         try:
             temporary.unlink(missing_ok=True)
@@ -133,10 +133,6 @@ def refuse_links(folder: Path) -> None:
                             f"{entry.path}: is a link or a device; put a file or folder in its "
                             "place, or name another folder"
                         )
-
-
-def _is_regular(path: Path) -> bool:
-    return path.is_file() and not path.is_symlink()
 
 
 def is_temporary(path: Path) -> bool:

@@ -113,7 +113,8 @@ def _decode(file: BinaryIO, data: Data, page: FilePage, max_pixels: int) -> tupl
         if excess := excess_of_size(*image.size, max_pixels):
             raise DataError(excess)
         if exif := image.getexif():  # most pictures have none
-            _forget_nested_exif(exif)
+            for pointer in ExifTags.IFD:  # in the camera's settings each number becomes an object
+                exif.pop(pointer, None)
             ImageOps.exif_transpose(image, in_place=True)
         return pixels_of_image(image), len(directories)
 
@@ -132,12 +133,6 @@ def _formats(data: Data) -> tuple[str, ...]:
         raise DataError(str(MissingExtraError("HEIC", "heic"))) from None
     pillow_heif.register_heif_opener(thumbnails=False)
     return ("HEIF",)
-
-
-def _forget_nested_exif(exif: Image.Exif) -> None:
-    """Keep Pillow from reading the camera's settings, in which each number becomes an object."""
-    for pointer in ExifTags.IFD:
-        exif.pop(pointer, None)
 
 
 def pixels_of_image(image: Image.Image) -> Pixels:

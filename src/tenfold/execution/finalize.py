@@ -1,7 +1,6 @@
 """Finalizing a run whose members are trained: its bundle, calibration and evaluation."""
 
 import time
-from pathlib import Path
 
 import torch
 
@@ -106,7 +105,8 @@ def _evaluate(run: Run, monitored: Digits) -> RunEvaluation:
     """Measure the kept weights on test; add the curves on the monitored set."""
     recipe = run.recipe
     measured = run.evaluate()
-    kept = [_kept_step(folder) for folder in run.members]
+    checkpoints = (load_checkpoint(folder / "weights.safetensors") for folder in run.members)
+    kept = [int(facts["step"]) for _, facts in checkpoints]
     steps = kept if recipe.members == 1 else [*kept, max(kept)]
     models = tuple(
         model.model_copy(update={"step": step})
@@ -119,10 +119,6 @@ def _evaluate(run: Run, monitored: Digits) -> RunEvaluation:
         selection=tuple(row for curve in drawn for row in selected_rows(curve)),
         curves=Curves(on=recipe.data.monitor, images=len(monitored), models=tuple(drawn)),
     )
-
-
-def _kept_step(folder: Path) -> int:
-    return int(load_checkpoint(folder / "weights.safetensors")[1]["step"])
 
 
 CARD = """# tenfold bundle: {recipe.name}
