@@ -110,8 +110,9 @@ def cache(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def install(originals: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Give the data set ``mnist`` small files and the given sources."""
+def install(originals: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Give the data set ``mnist`` small files, the given sources, and `cache`."""
+    monkeypatch.setenv("TENFOLD_CACHE", str(cache))
     names = sources.DATASETS["mnist"].sha256
     sha256 = {name: hashlib.sha256((originals / name).read_bytes()).hexdigest() for name in names}
 

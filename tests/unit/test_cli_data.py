@@ -12,14 +12,9 @@ from tenfold.errors import TenfoldError
 
 
 def test_verify_names_what_mends_each_state(
-    install: Callable[..., None],
-    originals: Path,
-    cache: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    install: Callable[..., None], originals: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     install(LocalFolder(originals))
-    monkeypatch.setenv("TENFOLD_CACHE", str(cache))
     with pytest.raises(TenfoldError, match="mnist: not complete; run `tenfold data fetch mnist`"):
         data_verify("mnist")
     paths = fetch("mnist")

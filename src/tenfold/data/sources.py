@@ -193,7 +193,7 @@ def fetch(name: str, cache: Path | None = None) -> list[Path]:
     return [folder / file for file in dataset.sha256]
 
 
-def verify(name: str, cache: Path | None = None) -> list[tuple[Path, State]]:
+def verify(name: str) -> list[tuple[Path, State]]:
     """Compare the files of a data set in the cache with the expected SHA-256.
 
     Returns:
@@ -202,7 +202,7 @@ def verify(name: str, cache: Path | None = None) -> list[tuple[Path, State]]:
     Raises:
         DataError: no such data set.
     """
-    folder = cache_folder(cache) / name
+    folder = cache_folder() / name
     states: list[tuple[Path, State]] = []
     for file, expected in _dataset(name).sha256.items():
         path = folder / file
