@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from made_bundles import made_network
+from PIL import Image
 
 from tenfold.artifacts.studies import TuningResult
 from tenfold.bundle.format import (
@@ -194,6 +195,44 @@ def test_a_non_digit_is_right_if_it_is_not_accepted(
     right = int((probabilities[100:].argmax(axis=1) == labels[100:].numpy()).sum())
     assert 0 < rejected < 100
     assert result.corrections.before == result.corrections.after == rejected + right
+
+
+def test_many_corrections_have_two_folds(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learned: list[int] = []
+    monkeypatch.setattr(module, "MANY_CORRECTIONS", 20)
+
+    def remember(network: object, corrections: Digits, *_: object, **_more: object) -> object:
+        learned.append(len(corrections))
+        return network
+
+    monkeypatch.setattr(module, "fine_tune", remember)
+    config = TuningConfig(foreign_sets=(), threads=1)
+    result = tune(bundle, synthetic_digits(20, seed=9), tmp_path / "new", config)
+    assert result.folds == 2
+    assert learned == [10, 10, 10, 10, 20, 20]  # of two networks
+
+
+@pytest.mark.processes
+def test_with_more_threads_sets_of_pictures_are_read_at_the_same_time(
+    bundle: Path, corrections: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "fine_tune", lambda network, *_, **__: network)
+    names = []
+    for index in range(2):
+        folder = tmp_path / str(index) / "3"
+        folder.mkdir(parents=True)
+        Image.fromarray(corrections.images[index].numpy()).save(folder / "a.png")
+        names.append(str(folder.parent))
+    names.append("no such set")
+    folders = [tmp_path / "one", tmp_path / "two"]
+    results = [
+        tune(bundle, corrections, folder, TuningConfig(foreign_sets=names, threads=threads))
+        for threads, folder in enumerate(folders, 1)
+    ]
+    assert [each.name for each in results[0].foreign_sets] == names[:2]
+    assert results[1].foreign_sets == results[0].foreign_sets
 
 
 @pytest.mark.parametrize("n", [3, 20, 41])

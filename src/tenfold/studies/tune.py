@@ -4,6 +4,7 @@ The networks are trained once a fold on the corrections of the other folds, then
 What is measured of the result is read from the files that were written.
 """
 
+import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -28,12 +29,15 @@ from tenfold.data.sources import load_digits
 from tenfold.errors import DataError, MissingExtraError
 from tenfold.evaluation.reader import evaluate_reader
 from tenfold.model.kernels.functional import tune_process
+from tenfold.reading.bulk import run_in_processes
 from tenfold.reading.reader import Reader
 from tenfold.rendering.picture_sets import load_pictures
 from tenfold.training.fine_tuning import FineTuning, fine_tune, recipe_of, rehearsal
 
 FOREIGN_SETS = ("optical", "font-digits", "font-letters")
 MAX_CORRECTIONS = 5_000
+MANY_CORRECTIONS = 200
+FOLDS_OF_MANY = 2
 
 OnProgress = Callable[[str, int, int], None]
 
@@ -44,7 +48,8 @@ class TuningConfig:
 
     Attributes:
         learning: how long and how strongly corrections are learned.
-        folds: of the cross-validation.
+        folds: of the cross-validation. Of many corrections half teach as much as two thirds, so
+            they have two folds: a training less.
         foreign_sets: names of sets of pictures; those that cannot be had are left out.
         seed: of the folds, of the order of images and of augmentation.
         threads: CPU threads; all cores by default.
@@ -91,7 +96,7 @@ def tune(
         data=NamedImageSet(
             name=corrections.name, images=len(corrections), sha256=corrections.sha256
         ),
-        folds=config.folds,
+        folds=tuner.folds,
         corrections=cross_validated,
         test_images=_compare_digits(path, folder, tuner.test),
         foreign_sets=tuple(_compare_pictures(path, folder, config.foreign_sets, on_progress)),
@@ -128,6 +133,8 @@ class _Tuner:
         self.test = load_digits(self.known.recipe.data.spec, "test")
         self.corrections = corrections
         self.config = config
+        many = len(corrections) >= MANY_CORRECTIONS
+        self.folds = min(config.folds, FOLDS_OF_MANY) if many else config.folds
         self.on_progress = on_progress
         self.done = 0
 
@@ -135,9 +142,9 @@ class _Tuner:
         """Judge each correction by the bundle, and by one that was tuned to the other folds."""
         labels, images = self.corrections.labels, self.corrections.images
         threshold = self.bundle.config.rejection_threshold
-        fold = deal_folds(labels, self.config.folds, self.config.seed)
+        fold = deal_folds(labels, self.folds, self.config.seed)
         right = 0
-        for number in range(self.config.folds):
+        for number in range(self.folds):
             tuned = self.tune(self.corrections.subset(torch.nonzero(fold != number)[:, 0]))
             judged = fold == number
             right += _count_right(tuned.probabilities(images[judged]), labels[judged], threshold)
@@ -162,7 +169,7 @@ class _Tuner:
         return Bundle(self.bundle.config, tuple(networks))
 
     def _on_step(self) -> None:
-        trainings = (self.config.folds + 1) * len(self.bundle.networks)
+        trainings = (self.folds + 1) * len(self.bundle.networks)
         self.done += 1
         self.on_progress("training", self.done, trainings * self.config.learning.iterations)
 
@@ -187,18 +194,27 @@ def _compare_digits(before: str | Path, after: Path, test: Digits) -> BeforeAndA
 def _compare_pictures(
     before: str | Path, after: Path, names: Sequence[str], on_progress: OnProgress
 ) -> Iterator[BeforeAndAfter]:
-    """Compare how two bundles read sets of pictures."""
-    readers = [Reader.load(path) for path in (before, after)]
-    for index, name in enumerate(names):
-        on_progress(f"reading {name}", index, len(names))
-        try:
-            pictures = load_pictures(name)
-        except (DataError, MissingExtraError):
-            continue
-        results = [evaluate_reader(reader, pictures) for reader in readers]
-        yield BeforeAndAfter(
-            name=name, pictures=results[0].of, before=results[0].right, after=results[1].right
-        )
+    """Compare how two bundles read sets of pictures, as many sets at once as there are threads."""
+    compare = functools.partial(_compare_set, before, after)
+    workers = min(torch.get_num_threads(), len(names))
+    on_progress("reading pictures", 0, len(names))
+    sets = run_in_processes(compare, names, workers, in_order=True)
+    for index, compared in enumerate(sets if workers > 1 else map(compare, names), 1):
+        on_progress("reading pictures", index, len(names))
+        if compared:
+            yield compared
+
+
+def _compare_set(before: str | Path, after: Path, name: str) -> BeforeAndAfter | None:
+    """Compare two bundles on one set; None if it cannot be had."""
+    try:
+        pictures = load_pictures(name)
+    except (DataError, MissingExtraError):
+        return None
+    found = [evaluate_reader(Reader.load(path), pictures) for path in (before, after)]
+    return BeforeAndAfter(
+        name=name, pictures=found[0].of, before=found[0].right, after=found[1].right
+    )
 
 
 def _card(path: str | Path, sha256: str, corrections: int, seed: int) -> str:
