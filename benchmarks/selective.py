@@ -2,7 +2,7 @@
 
 python benchmarks/selective.py render build/pictures
 PYTHON benchmarks/peers/reading.py READER build/pictures build/READER.json    # for each reader
-python benchmarks/selective.py compare build/pictures build/*.json --out RECORD.json --figure F.svg
+python benchmarks/selective.py compare build/pictures build/*.json
 
 The first of the readings is the reference of the paired tests (McNemar 1947): today's tenfold.
 Readers that do not say what they accept get the threshold at which they accept as many pictures of
@@ -12,7 +12,7 @@ pictures, to their advantage.
 
 import argparse
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from measurement import save
+from selective_table import tables, write_tables
 
 from tenfold.artifacts.evaluation import OperatingPoint, RiskCoverage
 from tenfold.bundle.format import SHIPPED, read_model
@@ -34,7 +35,7 @@ from tenfold.rendering.picture_sets import load_pictures
 
 FOREIGN = ("optical", "font-digits", "documents", "font-letters", "blanks-and-scribbles")
 FIELDS = 100  # pictures of each set of `HELD_OUT`
-FIRST = {"optical": 1000, "documents": 1000, "font-letters": 300, "blanks-and-scribbles": 250}
+FIRST = {"documents": 1000, "blanks-and-scribbles": 500}
 LABELS = "labels.json"
 TOTALS = {"all of one digit": ("single", "non-digit"), "all numbers": ("number",)}
 
@@ -209,38 +210,14 @@ def figures_of(one: Readings, reference: Readings | None) -> Json:
     return found
 
 
-def table_rows(name: str, readers: Mapping[str, Json]) -> Iterator[str]:
-    """Yield a line of the table for each reader of a set."""
-    for reader, f in readers.items():
-        n = f["pictures"]
-        shares = [
-            f"{100 * f[key] / n:.2f} % ({100 * low:.1f}–{100 * high:.1f})"
-            for key in ("accepted_wrong", "right")
-            for low, high in [f[f"{key}_interval"]]
-        ]
-        area = f"{100 * f['aurc']:.3f}" if "aurc" in f else "–"
-        p = [
-            f"{f[key]['p']:.2g}" if key in f else ""
-            for key in ("accepted_wrong_paired", "right_paired")
-        ]
-        cells = [f"`{name}`", f"{n:,}", reader, shares[0], p[0], f"{100 * f['accepted'] / n:.1f} %"]
-        cells += [
-            shares[1],
-            p[1],
-            area,
-            f"{f.get('cpu_ms_per_digit', f['cpu_ms_per_picture']):.1f}",
-        ]
-        yield "| " + " | ".join(cells) + " |"
-
-
-def compare(folder: Path, files: Sequence[Path], out: Path | None, figure: Path | None) -> None:
-    """Print a table; write the record and the figure."""
-    labels = json.loads((folder / LABELS).read_text())
-    records = {file.stem: json.loads(file.read_text()) for file in files}
+def compare(options: argparse.Namespace) -> None:
+    """Print the tables; write the record, the figure, and the tables of documents."""
+    labels = json.loads((options.folder / LABELS).read_text())
+    records = {file.stem: json.loads(file.read_text()) for file in options.files}
     cut_to_common(labels, records.values())
     readings = compared(labels, records)
     add_totals(labels, readings)
-    first = files[0].stem
+    first = options.files[0].stem
     result = {
         name: {
             reader: figures_of(sets[name], None if reader == first else reference)
@@ -249,14 +226,14 @@ def compare(folder: Path, files: Sequence[Path], out: Path | None, figure: Path 
         }
         for name, reference in readings[first].items()
     }
-    print("| set | n | reader | accepted and wrong | p | accepted | right | p | area, % | CPU ms |")
-    print("|---" * 10 + "|")
-    for name, readers in result.items():
-        print("\n".join(table_rows(name, readers)))
+    for name, lines in tables(result).items():
+        print(f"{name}:", *lines, "", sep="\n")
+    for document in options.docs:
+        write_tables(document, result)
     versions = {name: record["versions"] for name, record in records.items()}
     bundle = read_model(SHIPPED)[0].model_dump(mode="json")
-    save(out, bundle=bundle, versions=versions, sets=result)
-    if figure:
+    save(options.out, bundle=bundle, versions=versions, sets=result)
+    if options.figure:
         from tenfold.report.figures import risk_coverage_figure
 
         total = next(iter(TOTALS))
@@ -264,7 +241,7 @@ def compare(folder: Path, files: Sequence[Path], out: Path | None, figure: Path 
             reader: curve_of(sets[total]) for reader, sets in readings.items() if total in sets
         }
         svg = risk_coverage_figure("risk-coverage", curves).svg
-        write_atomically(figure, svg.replace("<svg ", '<svg style="background: #fff" ', 1))
+        write_atomically(options.figure, svg.replace("<svg ", '<svg style="background: #fff" ', 1))
 
 
 def main() -> None:
@@ -279,11 +256,12 @@ def main() -> None:
     comparing.add_argument("files", type=Path, nargs="+", help="the reference first")
     comparing.add_argument("--out", type=Path)
     comparing.add_argument("--figure", type=Path)
+    comparing.add_argument("--docs", type=Path, nargs="+", default=[])
     options = parser.parse_args()
     if options.command == "render":
         render(options.folder, options.sets)
     else:
-        compare(options.folder, options.files, options.out, options.figure)
+        compare(options)
 
 
 if __name__ == "__main__":

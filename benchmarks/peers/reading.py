@@ -63,27 +63,24 @@ def tenfold() -> tuple[Read, Sequence[str]]:
 
 
 def mnist_cnn() -> tuple[Read, Sequence[str]]:
-    """Read single digits by the network of `mnist_cnn.py`, with MNIST's own normalisation."""
+    """Read by the network of `mnist_cnn.py` what `segmentation.py` cuts out."""
     import mnist_cnn
     import torch
+    from segmentation import cut_digits
 
     torch.set_num_threads(1)
     network = mnist_cnn.load()
 
     def read(pictures: Sequence[Pixels], kind: str) -> Iterator[Reading]:
-        if kind == "number":
-            raise SystemExit("mnist-cnn reads single digits only")
         for picture in pictures:
-            image = mnist_cnn.normalize(picture)
-            if image is None:
+            images = cut_digits(picture, single=kind != "number")
+            if not images:
                 yield "", 0.0, None
                 continue
-            with torch.inference_mode():
-                probabilities = network(torch.from_numpy(image)[None, None]).softmax(1)[0]
-            confidence, digit = probabilities.max(0)
-            yield str(int(digit)), float(confidence), None
+            digits, probabilities = mnist_cnn.classify(network, np.stack(images))
+            yield "".join(map(str, digits)), float(probabilities.prod()), None
 
-    return read, ("torch", "numpy")
+    return read, ("torch", "numpy", "opencv-python-headless")
 
 
 def tesseract() -> tuple[Read, Sequence[str]]:
