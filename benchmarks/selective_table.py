@@ -1,6 +1,5 @@
 """Tables of what readers accept and misread, for documents: see `selective.py`."""
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -86,7 +85,10 @@ def write_tables(document: Path, result: Mapping[str, Mapping[str, Json]]) -> No
     """Write each table between `<!-- NAME -->` and `<!-- end -->` of a document."""
     text = document.read_text()
     for name, lines in tables(result).items():
-        place = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- end -->)", re.DOTALL)
-        content = "\n" + "\n".join(lines) + "\n"
-        text = place.sub(lambda found, content=content: found[1] + content + found[2], text)
+        begin, end = f"<!-- {name} -->\n", "\n<!-- end -->"
+        if begin in text:
+            head, rest = text.split(begin, 1)
+            _, tail = rest.split(end, 1)
+            content = "\n".join(lines)
+            text = f"{head}{begin}\n{content}\n{end}{tail}"
     write_atomically(document, text)

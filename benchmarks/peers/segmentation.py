@@ -42,8 +42,7 @@ def normalize(levels: np.ndarray, component: np.ndarray) -> np.ndarray:
     factor = DIGIT_PX / max(h, w)
     size = (max(1, round(w * factor)), max(1, round(h * factor)))
     small = cv2.resize(crop, size, interpolation=cv2.INTER_AREA)
-    moments = cv2.moments(small)
-    middle = (SIDE_PX - 1) / 2
-    shift = [middle - moments[m] / moments["m00"] for m in ("m10", "m01")]
-    moved = cv2.warpAffine(small, np.float32([[1, 0, shift[0]], [0, 1, shift[1]]]), (SIDE_PX,) * 2)
+    rows, columns = np.indices(small.shape)
+    right, down = ((SIDE_PX - 1) / 2 - np.average(axis, weights=small) for axis in (columns, rows))
+    moved = cv2.warpAffine(small, np.float32([[1, 0, right], [0, 1, down]]), (SIDE_PX, SIDE_PX))
     return moved / max(1.0, float(moved.max()))
