@@ -124,7 +124,7 @@ def _sample_texture(random: Random) -> float:
 def _sample_blur(height_px: float, random: Random) -> float:
     if bernoulli(random, 0.35):
         return 0.0
-    strongest = weighted_choice(random, ((0.032, 0.58), (0.055, 0.2), (0.13, 0.22)))
+    strongest = weighted_choice(random, ((0.032, 0.5), (0.055, 0.2), (0.15, 0.3)))
     return max(0.0, random.uniform(0.008, strongest) * height_px)
 
 

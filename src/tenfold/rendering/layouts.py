@@ -101,7 +101,7 @@ def comb_boxes(layout: Layout) -> Hand:
     """Write digits into a row of boxes, some of which stay empty or are crossed out."""
     scene, random, hand = layout.scene, layout.random, layout.hand()
     pitch = layout.height_px * random.uniform(0.75, 1.7)
-    height = layout.height_px * random.uniform(0.92, 1.75)
+    height = layout.height_px * random.uniform(0.78, 1.75)
     ruler = sample_ruler(random)
     count = int(random.integers(1, max(2, int(scene.shape[1] / pitch) + 2)))
     boxes = comb(scene, min(count, scene.max_labels), pitch, height, ruler)
@@ -261,8 +261,8 @@ def nothing(layout: Layout) -> Hand:
 
 LAYOUTS: tuple[tuple[Callable[[Layout], Hand], float], ...] = (
     (free_number, 0.4),
-    (single_digit, 0.15),
-    (comb_boxes, 0.16),
+    (single_digit, 0.12),
+    (comb_boxes, 0.19),
     (table, 0.13),
     (several_lines, 0.08),
     (nothing, 0.05),

@@ -21,18 +21,18 @@ from tenfold.rendering.scene import Scene
 from tenfold.rendering.typefaces import sample_typeface
 
 FORMS: tuple[tuple[Form, float], ...] = (
-    ("scanned", 0.34),
-    ("skeleton", 0.22),
-    ("template", 0.2),
-    ("print", 0.24),
+    ("scanned", 0.31),
+    ("skeleton", 0.2),
+    ("template", 0.19),
+    ("print", 0.3),
 )
 # Of the width of the narrower of two neighbours.
 MAX_OVERLAP = 0.8
 # Mean gaps in pixels of MNIST's scale, and how they vary within a number.
 GAPS: tuple[tuple[Range, float], ...] = (
-    ((2.0, 14.0), 0.38),
-    ((-1.0, 3.0), 0.3),
-    ((-6.0, 0.5), 0.32),
+    ((2.0, 14.0), 0.32),
+    ((-1.0, 3.0), 0.28),
+    ((-6.0, 0.5), 0.4),
 )
 GAP_STD = 1.2
 # Of a hard pencil, beside bold print, to that of a soft one.
@@ -49,8 +49,8 @@ class Spacing:
 
 
 def sample_darkness(random: Random) -> float:
-    """Draw the darkness of a pen; a quarter of them are faint."""
-    if bernoulli(random, 0.25):
+    """Draw the darkness of a pen; a third of them are faint."""
+    if bernoulli(random, 0.35):
         return log_uniform(random, FAINT_DARKNESS)
     return random.uniform(0.6, 1.0)
 
