@@ -122,7 +122,7 @@ def test_listing_the_sets_loads_nothing_heavy() -> None:
 
 
 def test_without_torch_pictures_are_rendered_and_files_read() -> None:
-    need_torch = {"affine", "digits", "sampling", "non_digits"}
+    need_torch = {"affine", "corrections", "digits", "sampling", "non_digits"}
     modules = [
         f"tenfold.{package.__name__.rpartition('.')[2]}.{path.stem}"
         for package in (data, rendering)
