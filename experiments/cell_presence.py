@@ -4,8 +4,8 @@ python experiments/cell_presence.py BUNDLE --out experiments/records/cell-presen
 
 The grids are rendered with the validation digits. Of each cell in which the detector sees something
 the most certain digit counts, and whether there is one. Slope and intercept are fitted for thick
-paper, and for thin paper through which another grid shines. What people photograph lies between:
-`GridConfig.presence` has the middle of both.
+paper, and for thin paper through which another grid shines. What people photograph lies between,
+and so does `GridConfig.presence`.
 """
 
 import argparse
