@@ -14,12 +14,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from number_reading import validation_digits
 from record_runs import Json, write_record
 
 from tenfold.bundle.format import find_cell_detector, find_detector
-from tenfold.data.digits import Digits, stratified_split
-from tenfold.data.seeds import derive_seed
-from tenfold.data.sources import load_digits
+from tenfold.data.digits import Digits
 from tenfold.errors import DataError
 from tenfold.evaluation.fields import fit_calibration
 from tenfold.reading.constraints import Constraints
@@ -28,7 +27,6 @@ from tenfold.reading.grid import GridReader
 from tenfold.reading.reader import Reader
 from tenfold.reading.straighten import straighten
 from tenfold.rendering.held_out_tables import HELD_OUT_TABLES, held_out_tables
-from tenfold.training.recipe import load_recipe
 
 STRONGEST = 0.2
 BLUR_PX = (0.5, 3.0)
@@ -76,14 +74,11 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=50, help="pictures of each set")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    recipe = load_recipe("page")
-    _, validation = stratified_split(
-        load_digits("mnist", "train"), recipe.data.validation, derive_seed("validation")
-    )
+    digits = validation_digits()
     reader = Reader.load(options.bundle).grids
     fits = {}
     for paper, thin in (("thick", False), ("thin", True)):
-        found = list(cells(reader, validation, options.count, thin=thin))
+        found = list(cells(reader, digits, options.count, thin=thin))
         objectness, has_digit = (np.array(column) for column in zip(*found, strict=True))
         slope, intercept = fit_calibration(objectness, has_digit)
         fits[paper] = {

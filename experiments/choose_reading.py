@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from number_reading import MOST_PICTURES, SETS, pictures_of
+from number_reading import MOST_PICTURES, SETS, pictures_of, validation_digits
 from reading_constants import VALUES, Values, configured, todays_values
 from record_runs import Json, write_record
 from rich.progress import track
@@ -27,14 +27,10 @@ from rich.progress import track
 from tenfold.bundle.detector_runtime import Detections, OnnxDetector
 from tenfold.bundle.format import read_detector
 from tenfold.bundle.runtime import OnnxClassifier
-from tenfold.data.digits import stratified_split
-from tenfold.data.seeds import derive_seed
-from tenfold.data.sources import load_digits
 from tenfold.evaluation.fields import fit_calibration
 from tenfold.reading.number_reader import NumberReader, calibrated
 from tenfold.reading.page import Number
 from tenfold.rendering.held_out import Labelled
-from tenfold.training.recipe import load_recipe
 
 LEAST_OBJECTNESS = min(VALUES["pyramid.min_objectness"])
 MIN_TEXT_PROBABILITY = 1e-3
@@ -162,9 +158,7 @@ def main() -> None:
     found = read_detector(options.bundle)
     if found is None:
         parser.error(f"{options.bundle}: has no detector")
-    training = load_digits("mnist", "train")
-    held_out = load_recipe("page").data.validation
-    _, digits = stratified_split(training, held_out, derive_seed("validation"))
+    digits = validation_digits()
     choosing: list[Labelled] = []
     confirming: list[Labelled] = []
     for name in SETS:

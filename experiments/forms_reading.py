@@ -21,14 +21,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from number_reading import validation_digits
 from record_runs import Json, write_record
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from tenfold.bundle.format import find_detector
-from tenfold.data.digits import Digits, stratified_split
-from tenfold.data.seeds import derive_seed
 from tenfold.data.sources import load_digits
 from tenfold.errors import DataError
 from tenfold.evaluation.metrics import wilson
@@ -38,7 +37,6 @@ from tenfold.forms.sums import sums_of, under_sums
 from tenfold.forms.template import Template, load_template
 from tenfold.reading.reader import Reader as PageReader
 from tenfold.rendering.forms import FilledForm, FormRenderer, write_form
-from tenfold.training.recipe import load_recipe
 
 SEED, VALIDATION_SEED = 0, 11
 RULES = ("min", "max", "values", "pattern", "check", "unique", "sum_of")
@@ -146,12 +144,6 @@ def without_rules(template: Template) -> Template:
         for one in template.fields
     )
     return template.model_copy(update={"fields": fields})
-
-
-def validation_digits() -> Digits:
-    """Return the images that the recipe of the detector holds out."""
-    held_out = load_recipe("page").data.validation
-    return stratified_split(load_digits("mnist", "train"), held_out, derive_seed("validation"))[1]
 
 
 def measure(reader: PageReader, renderer: FormRenderer, forms: int, copies: int) -> Measured:

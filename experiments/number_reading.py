@@ -20,18 +20,26 @@ from rich.table import Table
 
 from tenfold.artifacts.detection import FieldMetrics
 from tenfold.bundle.format import read_detector
-from tenfold.data.digits import Digits
+from tenfold.data.digits import Digits, stratified_split
+from tenfold.data.seeds import derive_seed
 from tenfold.data.sources import load_digits
 from tenfold.evaluation.fields import measure_numbers
 from tenfold.reading.reader import Reader
 from tenfold.rendering.documents import number_documents
 from tenfold.rendering.held_out import HELD_OUT, Labelled, render_pictures
+from tenfold.training.recipe import load_recipe
 
 DOCUMENTS = "document-numbers"
 RENDERED = HELD_OUT | PICTURE_SIZES
 SETS = (*RENDERED, DOCUMENTS)
 # Their pictures are large or slow to render.
 MOST_PICTURES = {"digits-200px": 300, "digits-600px": 100, DOCUMENTS: 500}
+
+
+def validation_digits() -> Digits:
+    """Return the training images that the recipe of the detector holds out."""
+    held_out = load_recipe("page").data.validation
+    return stratified_split(load_digits("mnist", "train"), held_out, derive_seed("validation"))[1]
 
 
 def detector_sha256(bundle: str, parser: argparse.ArgumentParser) -> str:

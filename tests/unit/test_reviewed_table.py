@@ -65,11 +65,15 @@ def columns(table: Path, part: str) -> dict[str, list[str]]:
     return {d: [row[f"{n}.{part}"] for n in ("a", "b", "c", "sum")] for d, row in rows.items()}
 
 
-def test_the_table_says_which_sums_are_wrong_after_the_review(sums: Path) -> None:
-    session = ReviewSession(review_folder(sums))
+def review_two_sums(table: Path, session: ReviewSession) -> None:
+    """Make one of the sums right, another not."""
     session.enter(("right.png", "a"), "9", "Ann")  # 9 + 4 + 2 = 15
     session.enter(("wrong.png", "a"), "1", "Ann")  # 1 + 4 + 2 = 7
-    write_reviewed_table(sums, session)
+    write_reviewed_table(table, session)
+
+
+def test_the_table_says_which_sums_are_wrong_after_the_review(sums: Path) -> None:
+    review_two_sums(sums, ReviewSession(review_folder(sums)))
     rules = columns(sums, "rules")
     assert rules["right.png"] == ["", "", "", ""]
     assert rules["wrong.png"] == ["", "sum", "sum", "sum"]
@@ -79,9 +83,7 @@ def test_the_table_says_which_sums_are_wrong_after_the_review(sums: Path) -> Non
 def test_a_sum_that_is_right_by_now_asks_for_no_other_part(sums: Path) -> None:
     session = ReviewSession(review_folder(sums))
     assert session.progress().doubtful == 12
-    session.enter(("right.png", "a"), "9", "Ann")  # 9 + 4 + 2 = 15
-    session.enter(("wrong.png", "a"), "1", "Ann")  # 1 + 4 + 2 = 7
-    write_reviewed_table(sums, session)
+    review_two_sums(sums, session)
     review = columns(sums, "review")
     assert review["right.png"] == ["false", "false", "true", "false"]
     assert review["wrong.png"] == ["false", "true", "true", "true"]

@@ -26,10 +26,13 @@ from tenfold.forms.values import EMPTY, Candidate, merged, under_rules, value_of
 from tenfold.reading.classification import crop_detection
 from tenfold.reading.components import box_in_picture
 from tenfold.reading.hypotheses import hypotheses
-from tenfold.reading.number_reader import NumberReader, calibrated
+from tenfold.reading.number_reader import (
+    MAX_CONSTRAINED_HYPOTHESES,
+    NumberReader,
+    calibrated,
+)
 
 STROKES = "strokes"  # which belong to no digit
-MAX_HYPOTHESES = 2_000  # ways to read a field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,7 +209,8 @@ class FieldReader:
         self, cell: Cell, picture: BoxPicture, found: Detections, *, point_printed: bool
     ) -> Reading:
         candidates: list[Candidate] = []
-        for tried in islice(hypotheses(found, self.reader.config.suppression), MAX_HYPOTHESES):
+        ways = hypotheses(found, self.reader.config.suppression)
+        for tried in islice(ways, MAX_CONSTRAINED_HYPOTHESES):
             p = math.exp(tried.log_probability)
             if candidates and p < self.config.min_hypothesis:
                 break

@@ -34,8 +34,13 @@ class WrongSums:
                 self.update(document)
             yield from found
 
-    def update(self, document: str) -> list[FieldReading]:
-        """Look at the sums of a document again; return what is settled in it."""
+    def settled_in(self, document: str) -> list[Key]:
+        """Return what is settled in a document."""
+        readings = self._documents.get(document, ())
+        return [reading.key for reading in readings if reading.key in self.settled]
+
+    def update(self, document: str) -> None:
+        """Look at the sums of a document again."""
         readings = self._documents.get(document, ())
         read = {reading.field: reading.value for reading in readings}
         said = {name: self._said((document, name)) for name in read}
@@ -44,14 +49,12 @@ class WrongSums:
         were_wrong, are_wrong = (
             set(itertools.chain.from_iterable(broken_sums(values, sums))) for values in (read, now)
         )
-        found = [
-            reading
+        self.settled -= {reading.key for reading in readings}
+        self.settled |= {
+            reading.key
             for reading in readings
             if reading.without_sums is not None and reading.field in were_wrong - are_wrong
-        ]
-        self.settled -= {reading.key for reading in readings}
-        self.settled |= {reading.key for reading in found}
-        return found
+        }
 
     def fields(self) -> Iterator[FieldReading]:
         """Yield the fields of documents in which a sum was read wrong."""

@@ -119,8 +119,9 @@ class NumberReader:
         """
         if constraints.digits_only:
             row = row.of(row.is_digit)
-        tried = self.texts(row, constrained=constraints.active)
-        ranked, reason = self._fitting(tried, constraints)
+        limit = MAX_CONSTRAINED_HYPOTHESES if constraints.active else MAX_HYPOTHESES
+        ways = itertools.islice(hypotheses(row, self.config.suppression), limit)
+        ranked, reason = self._fitting(_by_text(ways), constraints)
         best = ranked[0]
         if not only_digits(best.text):
             return None
@@ -140,16 +141,6 @@ class NumberReader:
             digits=digits,
             reason=reason,
         )
-
-    def texts(self, row: Detections, *, constrained: bool) -> list[Hypothesis]:
-        """Return what a row of detections may be read as, each text once, the most probable first.
-
-        Args:
-            row: from left to right.
-            constrained: whether some texts will be excluded: then more are tried.
-        """
-        limit = MAX_CONSTRAINED_HYPOTHESES if constrained else MAX_HYPOTHESES
-        return _by_text(itertools.islice(hypotheses(row, self.config.suppression), limit))
 
     def _fitting(
         self, tried: list[Hypothesis], constraints: Constraints

@@ -95,8 +95,8 @@ class ReviewEndpoints:
         other = before and {"who": before.who, "value": before.value}
         value = self._session.log.value(key) or ""
         settled = [
-            {"document": one.document, "field": one.field}
-            for one in self._session.wrong_sums.update(key[0])
+            {"document": document, "field": field}
+            for document, field in self._session.wrong_sums.settled_in(key[0])
         ]
         broken = self._session.broken_rule(key, value)
         return self._respond(before=other, broken=broken, settled=settled)
