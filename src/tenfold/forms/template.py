@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from tenfold.errors import TemplateError, TenfoldError
 from tenfold.forms.dates import date_digits
+from tenfold.forms.names import RESERVED_NAMES, FieldName
 from tenfold.reading.constraints import CheckDigit, Constraints
 from tenfold.untrusted import Fault, describe_fault, describe_faults, line_of, read_toml
 
@@ -20,8 +21,6 @@ Position = Annotated[float, Field(ge=0, le=2000)]
 BoxMm = tuple[Position, Position, Millimetres, Millimetres]  # left, top, width, height
 MAX_PAGES = 50
 MAX_CELLS = 2_000
-# Columns of the table that are no fields.
-RESERVED_NAMES = frozenset({"document", "files", "pages", "template", "problems"})
 # Which keys a field of a kind may have, besides name, page, box and kind.
 _RULES = frozenset({"required", "min", "max", "values", "pattern", "check", "unique", "sum_of"})
 KEYS_OF_KIND: dict[Kind, frozenset[str]] = {
@@ -67,7 +66,7 @@ class FormField(_Frozen):
         required: whether an empty field needs review.
     """
 
-    name: str = Field(pattern=r"^\w[\w -]*$", max_length=60)
+    name: FieldName
     page: int = Field(default=1, ge=1)
     box: BoxMm
     kind: Kind
