@@ -235,7 +235,7 @@ def load_template(path: str | Path) -> Template:
         TemplateError: not TOML, a key or value that is not allowed, or the blank form is missing.
     """
     path = Path(path)
-    text, document = read_toml(path, TemplateError)
+    text, document = read_toml(path, TemplateError, "draw one with `tenfold forms new`")
     template = parse_template(document, path, text)
     if template.blank is None:
         return template

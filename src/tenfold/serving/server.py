@@ -1,6 +1,7 @@
 """The service as processes that listen on a port."""
 
 import asyncio
+import errno
 import gc
 import logging
 import multiprocessing
@@ -50,9 +51,8 @@ def listen(host: str, port: int) -> socket.socket:
         return socket.create_server(address, family=family, backlog=MAX_UNACCEPTED_CONNECTIONS)
     except OSError as error:
         reason = (error.strerror or str(error)).partition(" (")[0]
-        raise TenfoldError(
-            f"{host}:{port}: cannot listen there ({reason}); see --host and --port"
-        ) from error
+        fix = "name another --port" if error.errno == errno.EADDRINUSE else "see --host and --port"
+        raise TenfoldError(f"{host}:{port}: cannot listen there ({reason}); {fix}") from error
 
 
 def serve(
