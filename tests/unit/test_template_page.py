@@ -96,7 +96,7 @@ def test_fields_are_drawn_moved_and_resized(browser: Any, blank: Path) -> None:
         editor.drag((100, 200), (100.5, 200.5))  # no more than a click
         editor.save()
     first, second = fields(out)
-    assert (first.name, first.kind, first.length) == ("student_id", "digits", 8)
+    assert (first.name, first.kind, first.length) == ("student_id", "digits", 10)
     assert first.box == pytest.approx((20, 30, 64, 8), abs=0.4)
     assert (second.name, second.kind, second.rows, second.columns) == ("points", "grid", 3, 2)
     assert second.box == pytest.approx((30, 120, 60, 30), abs=0.5)
@@ -151,7 +151,7 @@ def test_changes_are_undone_and_done_again(browser: Any, blank: Path) -> None:
         tab.click("#undo")
         assert editor.names() == ["id"]
         tab.keyboard.press("Control+z")  # the length
-        assert tab.input_value("#field-length") == "8"
+        assert tab.input_value("#field-length") == "10"
         tab.keyboard.press("Control+z")  # the name, which was typed at one go
         assert editor.names() == ["field_1"]
         tab.keyboard.press("Control+z")

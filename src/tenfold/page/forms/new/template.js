@@ -163,7 +163,7 @@ export class Template extends EventTarget {
   }
 }
 
-/** Digits are about as wide as their box is high. */
+/** The printed box of a digit is about 0.8 times as wide as it is high. */
 function likelyLength([, , width, height]) {
-  return Math.min(40, Math.max(1, Math.round(width / height)));
+  return Math.min(40, Math.max(1, Math.round(width / (0.8 * height))));
 }
