@@ -137,6 +137,22 @@ def test_the_keyboard_alone_is_enough(browser: Any, blank: Path) -> None:
     assert (second.name, second.box) == ("total_2", (22, 30, 41, 7))
 
 
+def test_the_selected_field_is_in_sight_in_a_long_list(browser: Any, blank: Path) -> None:
+    in_sight = """(item) => {
+        const [list, one] = [fields, item].map((element) => element.getBoundingClientRect());
+        return list.top <= one.top && one.bottom <= list.bottom;
+    }"""
+    with serve_forms("new", blank, "--out", blank.with_name("form.toml")) as address:
+        editor = open_page(browser, address)
+        for row in range(9):
+            editor.drag((20, 30 + 20 * row), (84, 40 + 20 * row))
+        last, first = (editor.tab.locator(f"#fields li:{at}-child") for at in ("last", "first"))
+        assert last.evaluate(in_sight)
+        assert not first.evaluate(in_sight)
+        editor.tab.focus(".box[data-index='0']")
+        assert first.evaluate(in_sight)
+
+
 def test_changes_are_undone_and_done_again(browser: Any, blank: Path) -> None:
     with serve_forms("new", blank, "--out", blank.with_name("form.toml")) as address:
         editor = open_page(browser, address)

@@ -8,6 +8,7 @@ import { Template } from "./template.js";
 
 const CHECK_AFTER_MS = 200;
 const COMMON_KEYS = ["name", "kind", "page", "box"];
+const RING_PX = 5; // around what has the focus
 const NEW_FIELD_MM = [20, 20, 40, 8];
 
 const $ = (id) => document.getElementById(id);
@@ -221,6 +222,8 @@ class Editor {
       return item;
     }));
     if (inList) $("fields").children[template.selected]?.firstElementChild.focus();
+    if (template.selected !== this.listed) scrollTo($("fields"), $("fields").children[template.selected]);
+    this.listed = template.selected;
   }
 
   #say(text) {
@@ -237,6 +240,13 @@ class Editor {
       $("error").hidden = false;
     }
   }
+}
+
+/** Scroll a list, and nothing around it, until an item is in sight. */
+function scrollTo(list, item) {
+  if (!item) return;
+  const [outer, inner] = [list, item].map((element) => element.getBoundingClientRect());
+  list.scrollTop += Math.min(0, inner.top - RING_PX - outer.top) || Math.max(0, inner.bottom + RING_PX - outer.bottom);
 }
 
 const described = ({ kind, length, rows, columns }) =>
