@@ -20,8 +20,9 @@ const TYPES = {
 /** An input with its label and the place for its fault. */
 export class Input {
   /**
-   * @param {{key: string, label: string, type: string, part?: number, options?: string[], wide?: boolean}} spec
-   *   `part` is the index in an array, such as a box.
+   * @param {{key: string, label: string, type: string, part?: number, options?: string[],
+   *   names?: Object<string, string>, wide?: boolean}} spec `part` is the index in an array, such as a box;
+   *   `names` are what is shown for options.
    */
   constructor(spec, prefix, onChange) {
     this.spec = spec;
@@ -29,7 +30,7 @@ export class Input {
     const id = `${prefix}-${spec.key}${spec.part ?? ""}`;
     this.input = document.createElement(spec.type === "select" ? "select" : "input");
     Object.assign(this.input, { id, ...spec.attributes });
-    if (spec.type === "select") this.input.append(...spec.options.map((option) => new Option(option || "none", option)));
+    if (spec.type === "select") this.input.append(...spec.options.map((option) => new Option(spec.names?.[option] ?? (option || "none"), option)));
     else this.input.type = spec.type === "list" ? "text" : spec.type;
     this.fault = Object.assign(document.createElement("p"), { id: `${id}-fault`, className: "fault", hidden: true });
     const label = Object.assign(document.createElement("label"), { htmlFor: id });

@@ -3,9 +3,13 @@
 const number = (key, label, attributes = {}) => ({ key, label, type: "number", attributes: { step: "any", ...attributes } });
 const mm = (part, label) => ({ key: "box", part, label, type: "number", attributes: { step: 0.5, min: 0 } });
 
+// What is shown for a value of the template that says little by itself.
+const KINDS = { digits: "digits: a known count", grid: "grid: a table of numbers", mark: "mark: a box to tick" };
+const REGISTRATIONS = { blank: "blank: its own print", marks: "marks: black squares", aruco: "aruco: ArUco markers" };
+
 export const keysOfField = (kinds) => [
   { key: "name", label: "Name: the column of the table", type: "text", wide: true, attributes: { maxLength: 60, spellcheck: false } },
-  { key: "kind", label: "Kind", type: "select", options: kinds },
+  { key: "kind", label: "Kind", type: "select", options: kinds, names: KINDS },
   number("length", "Digits", { step: 1, min: 1, max: 40 }),
   number("decimals", "Digits after the point", { step: 1, min: 0, max: 9, placeholder: "0" }),
   { key: "format", label: "Format", type: "text", attributes: { placeholder: "DD.MM.YYYY" } },
@@ -24,7 +28,7 @@ export const keysOfPlace = (pages) => [
 
 export const keysOfRules = (checks) => [
   { key: "required", label: "Must not be empty", type: "checkbox" },
-  { key: "unique", label: "Unique: no two documents have the same", type: "checkbox" },
+  { key: "unique", label: "Unique among documents", type: "checkbox" },
   number("min", "Least"),
   number("max", "Most"),
   { key: "check", label: "Check digit", type: "select", options: ["", ...checks] },
@@ -35,7 +39,7 @@ export const keysOfRules = (checks) => [
 
 export const KEYS_OF_FORM = [
   { key: "name", label: "Name of the form", type: "text", wide: true, attributes: { maxLength: 100 } },
-  { key: "registration", label: "A page is found by", type: "select", options: ["blank", "marks", "aruco"] },
+  { key: "registration", label: "A page is found by", type: "select", options: Object.keys(REGISTRATIONS), names: REGISTRATIONS },
   number("min_probability", "Review below this probability", { step: 0.001, min: 0, max: 1, placeholder: "0.975" }),
 ];
 
