@@ -153,7 +153,7 @@ def test_accepted_fields_are_sampled(browser: Any, table: Path) -> None:
             tab.wait_for_selector(f"#progress:has-text(' of {place + 1} others')")
         tab.wait_for_selector("#done")
         # 0.05 ** (1 / 6) is 0.61.
-        found = tab.locator("#summary").inner_text()
+        found = tab.locator("#progress").inner_text()
         assert "0 of 6 others, chosen at random, were wrong: at most 39 % of the rest" in found
 
 

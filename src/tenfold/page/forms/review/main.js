@@ -162,17 +162,15 @@ class Review {
   async finish() {
     show("field", false);
     show("done", true);
-    const { doubtful = 0, reviewed = 0, text = "" } = this.progress ?? {};
+    const { doubtful = 0, reviewed = 0 } = this.progress ?? {};
     const waiting = !this.sampling && reviewed < doubtful;
     $("done-heading").textContent = waiting ? "The rest is with others" : "All is reviewed";
-    $("summary").textContent = text;
     $("done-heading").focus();
     if (waiting) this.timer = setTimeout(() => this.next(), ASK_AGAIN_MS);
     this.sampling = false;
     await this.try(async () => {
       const { table } = await this.api.table();
-      $("summary").textContent = this.progress.text;
-      $("table").textContent = `Written: ${table}`;
+      $("table").textContent = `Written: ${table}.${waiting ? "" : " You can close this page; Ctrl-C ends the command."}`;
     });
   }
 
