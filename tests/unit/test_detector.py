@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from tenfold.model.detector import OUTPUTS, DetectorNetwork, local_contrast
+from tenfold.model.detector import OUTPUTS, DetectorNetwork
 from tenfold.model.detector_config import DetectorConfig
+from tenfold.model.layers import local_contrast
 from tenfold.model.peaks import peaks
 
 CONFIG = DetectorConfig(stem=(4, 8), body=12, dilations=(1, 2), head=10)

@@ -1,5 +1,7 @@
 """The detector's ONNX graph against the network in torch."""
 
+from typing import TypeVar
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -9,6 +11,7 @@ from tenfold.bundle.detector_graph import build_detector_graph, calibrate_object
 from tenfold.data.characters import DETECTED_CLASSES
 from tenfold.model.detector import DetectorNetwork
 from tenfold.model.detector_config import DetectorConfig
+from tenfold.model.layers import ConvolutionalNetwork
 from tenfold.model.peaks import cell_peaks, peaks
 
 CONFIG = DetectorConfig(stem=(4, 8), body=12, dilations=(1, 2), head=10)
@@ -17,10 +20,11 @@ CONFIG = DetectorConfig(stem=(4, 8), body=12, dilations=(1, 2), head=10)
 CELL_CONFIG = CONFIG.model_copy(update={"finds": "cells"})
 
 
-def random_network(config: DetectorConfig, seed: int = 3) -> DetectorNetwork:
-    """Return a network with random weights and statistics, which a graph's float16 can hold."""
-    generator = torch.Generator().manual_seed(seed)
-    network = DetectorNetwork(config).initialise(generator)
+N = TypeVar("N", bound=ConvolutionalNetwork)
+
+
+def with_random_statistics(network: N, generator: torch.Generator) -> N:
+    """Give a network random weights and statistics that a graph's float16 can hold."""
 
     def powers(base: float, like: torch.Tensor) -> torch.Tensor:
         return base ** torch.randint(0, 2, like.shape, generator=generator)
@@ -39,6 +43,11 @@ def random_network(config: DetectorConfig, seed: int = 3) -> DetectorNetwork:
         assert network.output.bias is not None
         network.output.bias.zero_()  # some peaks are probable
     return network.eval()
+
+
+def random_network(config: DetectorConfig, seed: int = 3) -> DetectorNetwork:
+    generator = torch.Generator().manual_seed(seed)
+    return with_random_statistics(DetectorNetwork(config).initialise(generator), generator)
 
 
 def graph_of(*networks: DetectorNetwork) -> onnxruntime.InferenceSession:

@@ -1,10 +1,7 @@
 """A detector as an ONNX graph: grey levels in, the peaks of its networks' mean output out."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper
 
@@ -16,36 +13,26 @@ from tenfold.bundle.detector_runtime import (
     PIXELS,
     PRINTED,
 )
-from tenfold.bundle.graph_builder import GraphBuilder, fold_batch_norm
+from tenfold.bundle.graph_builder import GraphBuilder
+from tenfold.bundle.graph_layers import (
+    Member,
+    State,
+    add_convolution,
+    add_local_contrast,
+    add_output,
+    add_residual_block,
+)
 from tenfold.data.characters import DETECTED_CLASSES
 from tenfold.model.detector_config import (
-    BLOCK_PX,
     BOX_UNIT_PX,
     CELL_HEIGHT_PX,
     CELL_WIDTH_PX,
-    CONTRAST_FLOOR,
-    CONTRAST_SCALE,
     CORNER_UNIT_PX,
     STRIDE_PX,
-    WINDOW_BLOCKS,
     DetectorConfig,
 )
 
 MAX_PEAKS = 2048  # of a picture
-
-State = Mapping[str, npt.NDArray[np.float32]]
-
-
-class Member(NamedTuple):
-    """One of the networks whose outputs are averaged.
-
-    Attributes:
-        name: before the names of its constants.
-        state: its state dict.
-    """
-
-    name: str
-    state: State
 
 
 def calibrate_objectness(state: State, slope: float, intercept: float) -> State:
@@ -76,7 +63,7 @@ def build_detector_graph(config: DetectorConfig, members: Sequence[State]) -> on
         float32[n, k, 8], x and y of four corners in pixels, clockwise from top left.
     """
     graph = GraphBuilder()
-    contrast = _local_contrast(graph)
+    contrast = add_local_contrast(graph)
     outputs = [
         _network(graph, config, Member(f"member.{number}", state), contrast)
         for number, state in enumerate(members)
@@ -104,13 +91,11 @@ def _network(graph: GraphBuilder, config: DetectorConfig, member: Member, x: str
     """Add `tenfold.model.detector.DetectorNetwork` without its local contrast."""
     last_stride = 1 if config.finds == "digits" else 2
     for index, stride in enumerate(((2, 2), (2, last_stride), (1, 1))):
-        x = fine = _convolution(graph, member, f"stem.{index}", x, stride)
-    x = _convolution(graph, member, "down", x, (2, 2))
+        x = fine = add_convolution(graph, member, f"stem.{index}", x, stride)
+    x = add_convolution(graph, member, "down", x, (2, 2))
     for index, dilation in enumerate(config.dilations):
-        inner = _convolution(graph, member, f"body.{index}.first", x, dilation=dilation)
-        inner = _convolution(graph, member, f"body.{index}.second", inner, relu=False)
-        x = graph.add("Relu", [graph.add("Add", [x, inner])])
-    x = _convolution(graph, member, "up", x, relu=False)
+        x = add_residual_block(graph, member, f"body.{index}", x, (dilation, 1))
+    x = add_convolution(graph, member, "up", x, relu=False)
     x = graph.add(
         "Resize",
         [x, "", graph.floats("twice", [1, 1, 2, 2])],
@@ -118,70 +103,9 @@ def _network(graph: GraphBuilder, config: DetectorConfig, member: Member, x: str
         coordinate_transformation_mode="asymmetric",
         nearest_mode="floor",
     )
-    skip = _convolution(graph, member, "skip", fine, relu=False)
+    skip = add_convolution(graph, member, "skip", fine, relu=False)
     x = graph.add("Relu", [graph.add("Add", [x, skip])])
-    x = _convolution(graph, member, "head", x)
-    output = [
-        graph.floats(f"{member.name}.output.{part}", member.state[f"output.{part}"])
-        for part in ("weight", "bias")
-    ]
-    return graph.add("Conv", [x, *output], kernel_shape=[1, 1])
-
-
-def _convolution(  # noqa: PLR0913 - a convolution
-    graph: GraphBuilder,
-    member: Member,
-    name: str,
-    x: str,
-    stride: Sequence[int] = (1, 1),
-    *,
-    dilation: int = 1,
-    relu: bool = True,
-) -> str:
-    """Add a `Convolution` with its batch norm folded in."""
-    parts = ("weight", "bias", "running_mean", "running_var")
-    norm = [member.state[f"{name}.1.{part}"] for part in parts]
-    weight, bias = fold_batch_norm(member.state[f"{name}.0.weight"], norm)
-    size = weight.shape[-1]
-    constant = f"{member.name}.{name}"
-    inputs = [x, graph.halves(f"{constant}.weight", weight), graph.floats(f"{constant}.bias", bias)]
-    x = graph.add(
-        "Conv",
-        inputs,
-        kernel_shape=[size, size],
-        strides=list(stride),
-        dilations=[dilation, dilation],
-        pads=[dilation * (size // 2)] * 4,
-    )
-    return graph.add("Relu", [x]) if relu else x
-
-
-def _local_contrast(graph: GraphBuilder) -> str:
-    """Add `tenfold.model.detector.local_contrast`: [n, h, w] to [n, 2, h, w]."""
-    pixels = graph.add("Cast", [PIXELS], to=TensorProto.FLOAT)
-    pixels = graph.add("Div", [pixels, graph.floats("white", 255)])
-    x = graph.add("Unsqueeze", [pixels, graph.integers("channel", 1)])
-    mean, square = (_window_mean(graph, value) for value in (x, graph.add("Mul", [x, x])))
-    variance = graph.add("Sub", [square, graph.add("Mul", [mean, mean])])
-    deviation = graph.add("Sqrt", [graph.add("Relu", [variance])])
-    deviation = graph.add("Add", [deviation, graph.floats("floor", CONTRAST_FLOOR)])
-    size = graph.add("Shape", [x])
-    difference = graph.add("Sub", [x, _enlarged(graph, mean, size)])
-    relative = graph.add("Div", [difference, _enlarged(graph, deviation, size)])
-    absolute = graph.add("Mul", [difference, graph.floats("contrast_scale", CONTRAST_SCALE)])
-    return graph.add("Concat", [relative, absolute], axis=1)
-
-
-def _window_mean(graph: GraphBuilder, x: str) -> str:
-    block = [BLOCK_PX, BLOCK_PX]
-    x = graph.add("AveragePool", [x], kernel_shape=block, strides=block)
-    window, margin = [WINDOW_BLOCKS, WINDOW_BLOCKS], [WINDOW_BLOCKS // 2] * 4
-    return graph.add("AveragePool", [x], kernel_shape=window, pads=margin, count_include_pad=0)
-
-
-def _enlarged(graph: GraphBuilder, x: str, size: str) -> str:
-    half_pixel: dict[str, Any] = {"coordinate_transformation_mode": "half_pixel"}
-    return graph.add("Resize", [x, "", "", size], mode="linear", **half_pixel)
+    return add_output(graph, member, add_convolution(graph, member, "head", x))
 
 
 def _peaks(graph: GraphBuilder, output: str) -> None:
