@@ -9,7 +9,6 @@ import pytest
 from drawn_forms import DRAWN_PX_PER_MM, Grey, box_px, draw_page, write_values
 
 from tenfold.bundle.detector_runtime import Detections
-from tenfold.forms import field_reader
 from tenfold.forms.field_reader import STROKES, FieldReader, Reading
 from tenfold.forms.reference import reference_pages
 from tenfold.forms.registration import RegisteredPage
@@ -29,12 +28,11 @@ def read(page: Grey, texts: dict[str, float]) -> Reading:
     found = [Hypothesis(text, float(np.log(p)), ()) for text, p in texts.items()]
     numbers: Any = SimpleNamespace(
         detect=lambda _: NOTHING,
-        config=SimpleNamespace(calibration=(1.0, 0.0), suppression=None),
+        texts=lambda rows, *_: [found] * len(rows),
+        config=SimpleNamespace(calibration=(1.0, 0.0)),
     )
     reader = FieldReader(numbers, form(), reference_pages(form()))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(field_reader, "hypotheses", lambda *_: found)
-        [reading] = reader.read(RegisteredPage(1, page, DRAWN_PX_PER_MM, 1.0))
+    [reading] = reader.read(RegisteredPage(1, page, DRAWN_PX_PER_MM, 1.0))
     return reading
 
 

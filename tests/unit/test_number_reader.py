@@ -113,7 +113,7 @@ def test_probabilities_are_calibrated_by_a_line_through_their_logits() -> None:
 def test_two_boxes_over_one_stroke_add_up_where_they_agree() -> None:
     """One of them is there, or none: 0.8 and 0.6 against 0.2 · 0.4."""
     row = detections((50, 0.8, {"7": 1.0}), (52, 0.6, {"7": 1.0}))
-    number = stub_number_reader(NOTHING).number(row, PAGE, ANYTHING)
+    number = stub_number_reader(NOTHING).read_rows([row], PAGE, ANYTHING)[0]
     assert number is not None
     assert number.value == "7"
     assert len(number.digits) == 1
@@ -206,7 +206,7 @@ def test_boxes_end_at_the_edge_of_the_picture() -> None:
 @pytest.mark.parametrize(("x", "y"), [(-20, 100), (420, 100), (200, -20), (200, 220)])
 def test_a_digit_beside_the_picture_has_pixels_of_its_edge(x: float, y: float) -> None:
     row = detections((x, 1.0, {"5": 1.0}), y=y, size=(10, 10))
-    number = stub_number_reader(row).number(row, PAGE, ANYTHING)
+    number = stub_number_reader(row).read_rows([row], PAGE, ANYTHING)[0]
     assert number is not None
     left, top, right, bottom = number.box
     assert 0 <= left < right <= PAGE.shape[1]
@@ -267,7 +267,7 @@ def test_a_long_row_of_doubtful_digits_is_read_in_bounded_time(
     row = detections(*((20 + 20 * k, 0.9, doubtful) for k in range(count)))
     picture = np.full((200, 20_040), 255, np.uint8)
     beginning = time.process_time()
-    number = stub_number_reader(row).number(row, picture, constraints)
+    number = stub_number_reader(row).read_rows([row], picture, constraints)[0]
     assert time.process_time() - beginning < 5
     assert number is not None
     assert number.value.startswith("333")

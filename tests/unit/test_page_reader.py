@@ -21,7 +21,16 @@ from tenfold.bundle.detector_runtime import Detections, OnnxDetector
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.characters import DETECTED_CLASSES
 from tenfold.data.digits import Digits
-from tenfold.reading import foreground, hypotheses, isolation, number_reader, page, straighten
+from tenfold.model import line_config
+from tenfold.reading import (
+    foreground,
+    hypotheses,
+    isolation,
+    line_reader,
+    number_reader,
+    page,
+    straighten,
+)
 from tenfold.reading.foreground import to_grey
 from tenfold.reading.number_reader import NumberReader, NumberReaderConfig
 from tenfold.reading.pyramid import resize
@@ -42,6 +51,16 @@ NUMBER_READER = {
     "MAX_CONSTRAINED_HYPOTHESES": number_reader.MAX_CONSTRAINED_HYPOTHESES,
     "ALTERNATIVES": page.ALTERNATIVES,
 }
+LINE_READER = {
+    name: getattr(line_config, name)
+    for name in (
+        "LINE_HEIGHT_PX",
+        "LINE_DIGIT_PX",
+        "LINE_WIDTH_MULTIPLE_PX",
+        "MAX_LINE_WIDTH_PX",
+        "LINE_STEP_PX",
+    )
+} | {"BATCH": line_reader.BATCH}
 STRAIGHTEN = {name: getattr(straighten, name) for name in ("MAX_PIXELS", "MAX_REDUCTION")}
 
 
@@ -234,6 +253,7 @@ def test_pictures_are_resized_as_by_opencv(node: str) -> None:
         ("foreground", foreground.CONFIG),
         ("isolation", isolation.CONFIG),
         ("hypotheses", HYPOTHESES),
+        ("line-reader", LINE_READER),
         ("number-reader", NUMBER_READER),
         ("straighten", STRAIGHTEN),
     ],
@@ -277,7 +297,7 @@ def test_the_page_needs_nothing_from_elsewhere_and_is_small() -> None:
     files = [path for path in PAGE.rglob("*") if path.is_file()]
     for path in files:
         assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", path.read_text()), path
-    assert sum(map(len, page_files().values())) < 167_000
+    assert sum(map(len, page_files().values())) < 175_000
     assert {p.suffix for p in files} <= {".html", ".css", ".js", ".svg"}
 
 

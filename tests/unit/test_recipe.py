@@ -239,10 +239,12 @@ def test_the_resolved_toml_holds_every_key(tmp_path: Path) -> None:
     resolved = tomllib.loads(load_recipe("smoke").to_toml())
     path = tmp_path / "recipe.toml"
     path.write_text(load_recipe("smoke").to_toml(), encoding="utf-8")
-    of_detectors = {"detector", "fields"}
-    assert resolved == json.loads(load_recipe(path).model_dump_json(exclude=of_detectors))
-    assert set(resolved) == set(Recipe.model_fields) - of_detectors
-    assert set(tomllib.loads(load_recipe("page").to_toml())) == set(Recipe.model_fields)
+    of_readers = {"detector", "line", "fields"}
+    assert resolved == json.loads(load_recipe(path).model_dump_json(exclude=of_readers))
+    assert set(resolved) == set(Recipe.model_fields) - of_readers
+    for name, without in (("page", "line"), ("line", "detector")):
+        keys = set(tomllib.loads(load_recipe(name).to_toml()))
+        assert keys == set(Recipe.model_fields) - {without}
 
 
 def test_a_recipe_extends_another_key_by_key(tmp_path: Path) -> None:

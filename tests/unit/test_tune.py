@@ -20,7 +20,7 @@ from tenfold.bundle.format import (
     read_detector,
 )
 from tenfold.bundle.runtime import OnnxClassifier
-from tenfold.bundle.save import add_detector, recalibrate_bundle, save_bundle
+from tenfold.bundle.save import add_network, recalibrate_bundle, save_bundle
 from tenfold.data.corrections import Corrections
 from tenfold.data.digits import Digits, synthetic_digits
 from tenfold.data.pictures import Pictures
@@ -55,7 +55,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     detector = read_detector(SHIPPED)
     assert detector
-    add_detector(folder, *detector)
+    add_network(folder, *detector)
     return folder
 
 

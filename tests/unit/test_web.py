@@ -21,7 +21,7 @@ from tenfold.reading.reader import load_number_reader
 from tenfold.serving import web
 from tenfold.serving.assets import PAGE_FOLDER
 
-NETWORKS = ("model.onnx", "detector.onnx", "cells.onnx")
+NETWORKS = ("model.onnx", "detector.onnx", "line.onnx", "cells.onnx")
 FILES = {"ort.wasm.min.mjs": b"one", "ort.wasm": b"two"}
 
 
@@ -92,7 +92,7 @@ def test_a_bundle_without_a_detector_uses_the_shipped_one(
     del registry
     bundle = write_bundle(tmp_path / "bundle")
     web.write_site(bundle, tmp_path / "site")
-    for name in ("detector.onnx", "cells.onnx"):
+    for name in NETWORKS[1:]:
         shipped = (BUNDLES / "field" / name).read_bytes()
         assert (tmp_path / "site" / name).read_bytes() == shipped
     assert (tmp_path / "site" / "model.onnx").read_bytes() == (bundle / "model.onnx").read_bytes()

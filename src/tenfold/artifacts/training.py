@@ -118,6 +118,19 @@ class DetectionRecord(TrainingRecord):
         return f"{self.loss:.3f}", f"{100 * self.exact:.1f} %"
 
 
+class LineRecord(TrainingRecord):
+    """A line of a line recogniser's `journal.jsonl`, measured on rendered held-out lines."""
+
+    loss: Finite = Field(description="mean over the lines, nats")
+    exact: Fraction = Field(description="lines that are read without a mistake")
+
+    FIGURES: ClassVar[tuple[str, ...]] = ("loss", "exact")
+
+    def figures(self) -> tuple[str, ...]:
+        """See `TrainingRecord`."""
+        return f"{self.loss:.3f}", f"{100 * self.exact:.1f} %"
+
+
 class ProgressEvent(Artifact):
     """A training has moved on."""
 

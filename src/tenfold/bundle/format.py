@@ -5,6 +5,7 @@
     card.md                what the classifier is, how it was trained
     weights.safetensors    tensors named `00.blocks.0.convolution.weight`, …: for torch
     detector.onnx          finds the digits of numbers on pages; not every bundle has one
+    line.onnx              reads a number as a whole; not every bundle has one
     cells.onnx             finds the cells of grids and tables; not every bundle has one
 
 Reading a bundle executes no code from it. This module needs neither torch, safetensors nor onnx;
@@ -23,6 +24,7 @@ from tenfold.bundle.test_time_augmentation import TestTimeAugmentation
 from tenfold.errors import BundleError
 from tenfold.model.config import NetworkConfig
 from tenfold.model.detector_config import DetectorConfig
+from tenfold.model.line_config import LineConfig
 from tenfold.untrusted import first_fault, read_bytes, read_text
 
 T = TypeVar("T")
@@ -32,7 +34,9 @@ SHIPPED = BUNDLES / "field"
 
 CONFIG_FILE, MODEL_FILE = "bundle.json", "model.onnx"
 CARD_FILE, WEIGHTS_FILE = "card.md", "weights.safetensors"
-DETECTOR_FILE, CELLS_FILE = "detector.onnx", "cells.onnx"
+DETECTOR_FILE, LINE_FILE, CELLS_FILE = "detector.onnx", "line.onnx", "cells.onnx"
+# What reading needs. Not every bundle has the last three.
+READING_FILES = (CONFIG_FILE, MODEL_FILE, DETECTOR_FILE, LINE_FILE, CELLS_FILE)
 
 MAX_MEMBERS = 1000
 MAX_CONFIG_BYTES = 4 * 2**20
@@ -53,16 +57,21 @@ class BundleFacts(BaseModel):
     data: str | None = Field(default=None, description="the data set that was trained on")
 
 
-class NetworkFacts(BaseModel):
-    """A detector of a bundle, and how it was trained."""
+class PartFacts(BaseModel):
+    """A network of a bundle that is not the classifier, and how it was trained."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    network: DetectorConfig
     members: int = Field(default=1, ge=1, description="networks whose outputs are averaged")
     sha256: str = ""
     recipe: str | None = None
     seed: int | None = None
+
+
+class NetworkFacts(PartFacts):
+    """A detector of a bundle."""
+
+    network: DetectorConfig
 
 
 class DetectorFacts(NetworkFacts):
@@ -71,7 +80,7 @@ class DetectorFacts(NetworkFacts):
     calibration: tuple[float, float] = Field(
         default=(1.0, 0.0),
         description="slope and intercept of a number's calibrated logit over the raw one, "
-        "fitted with the bundle's detector and classifier",
+        "fitted with all networks of the bundle that read numbers",
     )
     min_probability: float = Field(
         default=0.8,
@@ -79,6 +88,12 @@ class DetectorFacts(NetworkFacts):
         le=1,
         description="numbers with a calibrated probability below are unsure",
     )
+
+
+class LineFacts(PartFacts):
+    """The line recogniser of a bundle."""
+
+    network: LineConfig
 
 
 class BundleConfig(BaseModel):
@@ -100,6 +115,7 @@ class BundleConfig(BaseModel):
     model_sha256: str = ""
     weights_sha256: str = ""
     detector: DetectorFacts | None = None
+    line: LineFacts | None = None
     cells: NetworkFacts | None = None
     facts: BundleFacts = BundleFacts()
 
@@ -180,6 +196,14 @@ def read_cell_detector(path: str | Path) -> tuple[NetworkFacts, bytes] | None:
     if facts is None:
         return None
     return facts, read_hashed(find_bundle(path) / CELLS_FILE, facts.sha256)
+
+
+def read_line_recogniser(path: str | Path) -> tuple[LineFacts, bytes] | None:
+    """Read the line recogniser of a bundle and the bytes of `line.onnx`; see `read_detector`."""
+    facts = read_config(path).line
+    if facts is None:
+        return None
+    return facts, read_hashed(find_bundle(path) / LINE_FILE, facts.sha256)
 
 
 def find_detector(path: str | Path) -> tuple[Path, DetectorFacts, bytes]:

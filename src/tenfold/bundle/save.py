@@ -15,10 +15,12 @@ from tenfold.bundle.format import (
     CELLS_FILE,
     CONFIG_FILE,
     DETECTOR_FILE,
+    LINE_FILE,
     MAX_CONFIG_BYTES,
     MODEL_FILE,
     WEIGHTS_FILE,
     BundleConfig,
+    LineFacts,
     NetworkFacts,
     find_bundle,
     parse_config,
@@ -27,6 +29,7 @@ from tenfold.bundle.format import (
     read_config,
     read_detector,
     read_hashed,
+    read_line_recogniser,
 )
 from tenfold.bundle.graph import build_graph
 from tenfold.bundle.runtime import OnnxClassifier
@@ -37,10 +40,11 @@ from tenfold.errors import BundleError
 from tenfold.files import refuse_links, write_atomically
 from tenfold.untrusted import read_bytes
 
-# By what it finds: a detector's key in bundle.json, its file, and the same in words.
-DETECTORS = {
-    "digits": ("detector", DETECTOR_FILE, "the digits of numbers"),
-    "cells": ("cells", CELLS_FILE, "the cells of grids and tables"),
+# By key in bundle.json: the file of a network, and what it does.
+NETWORKS = {
+    "detector": (DETECTOR_FILE, "finds the digits of numbers"),
+    "line": (LINE_FILE, "reads numbers as wholes"),
+    "cells": (CELLS_FILE, "finds the cells of grids and tables"),
 }
 
 # Keys of a network in format 1 that format 2 has not, and the only value that can be converted.
@@ -82,8 +86,10 @@ def recalibrate_bundle(folder: Path, *, temperature: float, rejection_threshold:
     _write(folder, config.model_copy(update=found), weights, folder, read_card(folder))
 
 
-def add_detector(folder: Path, facts: NetworkFacts, model: bytes) -> None:
-    """Give a bundle folder a detector of digits or of cells, in place of the one it may have.
+def add_network(folder: Path, facts: NetworkFacts | LineFacts, model: bytes) -> None:
+    """Give a bundle folder a detector of digits or of cells, or a line recogniser.
+
+    It takes the place of the one that the bundle may have.
 
     Args:
         folder: of a bundle of this format.
@@ -93,14 +99,18 @@ def add_detector(folder: Path, facts: NetworkFacts, model: bytes) -> None:
     Raises:
         BundleError: the bundle is damaged.
     """
-    key, file, finds = DETECTORS[facts.network.finds]
+    if isinstance(facts, LineFacts):
+        key = "line"
+    else:
+        key = "detector" if facts.network.finds == "digits" else "cells"
+    file, does = NETWORKS[key]
     facts = facts.model_copy(update={"sha256": hashlib.sha256(model).hexdigest()})
     config = read_config(folder).model_copy(update={key: facts})
     weights = read_hashed(folder / WEIGHTS_FILE, config.weights_sha256)
     parts = [part.strip() for part in read_card(folder).split("\n\n")]
     others = [part for part in parts if part and file not in part]
     about = (
-        f"`{file}` finds {finds}. Trained by the recipe {facts.recipe}\n"
+        f"`{file}` {does}. Trained by the recipe {facts.recipe}\n"
         f"with seed {facts.seed} on pictures rendered with the training images. "
         f"Networks averaged: {facts.members}."
     )
@@ -129,10 +139,10 @@ def copy_bundle(path: str | Path, folder: Path) -> None:
     else:
         config = read_config(original)
     weights = read_hashed(original / WEIGHTS_FILE, config.weights_sha256)
-    if config.detector and (detector := read_detector(original)):
-        write_atomically(folder / DETECTOR_FILE, detector[1])
-    if config.cells and (cells := read_cell_detector(original)):
-        write_atomically(folder / CELLS_FILE, cells[1])
+    readers = (read_detector, read_line_recogniser, read_cell_detector)
+    for (key, (file, _)), read in zip(NETWORKS.items(), readers, strict=True):
+        if getattr(config, key) and (network := read(original)):
+            write_atomically(folder / file, network[1])
     _write(folder, config, weights, original, read_card(original))
 
 

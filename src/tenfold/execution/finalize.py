@@ -16,7 +16,7 @@ from tenfold.evaluation.calibration import (
     fit_rejection_threshold,
     fit_temperature,
 )
-from tenfold.execution.finalize_detector import finalize_detector
+from tenfold.execution.finalize_detector import finalize_detector, finalize_line_recogniser
 from tenfold.execution.run import Run
 from tenfold.training.checkpoint import load_checkpoint
 from tenfold.training.curves import curves, selected_rows
@@ -36,9 +36,14 @@ def finalize_run(run: Run, training_seconds: float, workers: int) -> None:
         workers: members that were trained at a time, those of other runs included.
     """
     begun = time.monotonic()
-    detector = run.recipe.detector
+    recipe = run.recipe
     evaluation: RunEvaluation | DetectorEvaluation
-    evaluation = finalize_detector(run, detector) if detector else _finalize_classifier(run)
+    if recipe.line:
+        evaluation = finalize_line_recogniser(run, recipe.line)
+    elif recipe.detector:
+        evaluation = finalize_detector(run, recipe.detector)
+    else:
+        evaluation = _finalize_classifier(run)
     for folder in run.members:  # of a process that was killed between the two files
         (folder / "checkpoint.safetensors").unlink(missing_ok=True)
     timings = Timings(

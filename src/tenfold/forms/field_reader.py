@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
 
 import numpy as np
 
@@ -25,7 +24,7 @@ from tenfold.forms.template import Cell, Template
 from tenfold.forms.values import EMPTY, Candidate, merged, under_rules, value_of
 from tenfold.reading.classification import crop_detection
 from tenfold.reading.components import box_in_picture
-from tenfold.reading.hypotheses import hypotheses
+from tenfold.reading.hypotheses import Hypothesis
 from tenfold.reading.number_reader import (
     MAX_CONSTRAINED_HYPOTHESES,
     NumberReader,
@@ -135,20 +134,30 @@ class FieldReader:
 
     def read(self, page: RegisteredPage) -> list[Reading]:
         """Return the readings of the fields of a page, in the template's order."""
-        cells = self._cells[page.number]
-        pictures = self._pictures(page.number, page.grey, page.px_per_mm)
-        detections = self._detected(page.number, pictures)
+        number = page.number
+        cells = self._cells[number]
+        pictures = self._pictures(number, page.grey, page.px_per_mm)
+        blanks: Sequence[BoxPicture | None] = self._blanks.get(number) or [None] * len(cells)
+        detections = self._detected(number, pictures)
+        written = [
+            strokes(picture, blank, self.config.strokes)
+            for picture, blank in zip(pictures, blanks, strict=True)
+        ]
+        if number in self._blanks:
+            detections = list(map(self._written_by_hand, detections, written))
+        texts = self.reader.texts(
+            [(found, picture.grey) for found, picture in zip(detections, pictures, strict=True)],
+            MAX_CONSTRAINED_HYPOTHESES,
+            self.config.min_hypothesis,
+        )
         readings = []
-        for k, (cell, picture, found) in enumerate(zip(cells, pictures, detections, strict=True)):
-            blank = self._blanks[page.number][k] if page.number in self._blanks else None
+        for k, (cell, picture) in enumerate(zip(cells, pictures, strict=True)):
             if cell.field.kind == "mark":
-                readings.append(self._ticked(cell, picture, blank))
+                readings.append(self._ticked(cell, picture, blanks[k]))
                 continue
-            written = strokes(picture, blank, self.config.strokes)
-            if blank is not None:
-                found = self._written_by_hand(found, written)  # noqa: PLW2901
-            reading = self._written(cell, picture, found, point_printed=blank is not None)
-            readings.append(self._with_strokes(reading, written))
+            candidates = self._candidates(cell, texts[k], point_printed=blanks[k] is not None)
+            reading = Reading(cell, candidates, "", picture, detections[k])
+            readings.append(self._with_strokes(reading, written[k]))
         return [self._beside_crossed_out(reading, readings) for reading in readings]
 
     def _beside_crossed_out(self, reading: Reading, readings: Sequence[Reading]) -> Reading:
@@ -205,19 +214,18 @@ class FieldReader:
         best_first = sorted(candidates, key=lambda candidate: -candidate.probability)
         return Reading(cell, tuple(best_first), picture=picture)
 
-    def _written(
-        self, cell: Cell, picture: BoxPicture, found: Detections, *, point_printed: bool
-    ) -> Reading:
+    def _candidates(
+        self, cell: Cell, texts: Sequence[Hypothesis], *, point_printed: bool
+    ) -> tuple[Candidate, ...]:
+        """Return what a field may say, given its texts, the most probable first."""
         candidates: list[Candidate] = []
-        ways = hypotheses(found, self.reader.config.suppression)
-        for tried in islice(ways, MAX_CONSTRAINED_HYPOTHESES):
+        for tried in texts:
             p = math.exp(tried.log_probability)
             if candidates and p < self.config.min_hypothesis:
                 break
             value, broken = value_of(tried.text, cell.field, point_printed=point_printed)
             candidates.append(Candidate(value, p, broken, tried.detections))
-        ranked = under_rules(self._calibrated(merged(candidates)))
-        return Reading(cell, ranked, "", picture, found)
+        return under_rules(self._calibrated(merged(candidates)))
 
     def _calibrated(self, candidates: list[Candidate]) -> list[Candidate]:
         """Return candidates of which the best has the calibrated probability, as numbers have."""

@@ -236,12 +236,15 @@ def _numbers(
     constraints: Constraints,
 ) -> Iterator[Number]:
     """Yield the numbers of the cells, row by row, given the cell of each detection."""
-    for row, column in sorted(set(map(tuple, cells.tolist()))):
-        in_cell = np.flatnonzero((cells == (row, column)).all(axis=1))
-        in_cell = in_cell[np.argsort(found.boxes[in_cell, 0])]
-        number = reader.number(found.of(in_cell), straight.grey, constraints)
+    places = sorted(set(map(tuple, cells.tolist())))
+    rows = []
+    for place in places:
+        in_cell = np.flatnonzero((cells == place).all(axis=1))
+        rows.append(found.of(in_cell[np.argsort(found.boxes[in_cell, 0])]))
+    read = reader.read_rows(rows, straight.grey, constraints)
+    for (row, column), number in zip(places, read, strict=True):
         if number is not None:
-            number = number.with_boxes(straight.box_in_original)
+            number = number.with_boxes(straight.box_in_original)  # noqa: PLW2901
             yield replace(number, row=row, column=column)
 
 

@@ -2,13 +2,14 @@
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from tenfold.bundle.detector_runtime import Detections, OnnxDetector
 from tenfold.bundle.format import DetectorFacts
+from tenfold.bundle.line_runtime import OnnxLineRecogniser
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.characters import DETECTED_CLASSES
 from tenfold.data.mnist import CLASSES
@@ -18,6 +19,7 @@ from tenfold.reading.components import Box, box_in_picture
 from tenfold.reading.constraints import ANYTHING, Constraints, only_digits
 from tenfold.reading.foreground import Pixels, to_grey
 from tenfold.reading.hypotheses import Hypothesis, hypotheses
+from tenfold.reading.line_reader import LineReaderConfig, weigh_texts
 from tenfold.reading.lines import GroupingConfig, group_numbers
 from tenfold.reading.page import ALTERNATIVES, Digit, Number, Page, Reason
 from tenfold.reading.pyramid import PyramidConfig, detect_digits
@@ -37,6 +39,7 @@ class NumberReaderConfig:
         classification: how the classifier takes part in which digits were found.
         suppression: when two detections exclude each other.
         grouping: which detections make a number.
+        lines: how the line recogniser takes part in what a number is.
         calibration: slope and intercept of the calibrated logit over the raw one.
         part_height: a number that is lower than this share of an accepted one, in whose box it
             lies, is a part of its strokes.
@@ -50,6 +53,7 @@ class NumberReaderConfig:
     classification: ClassificationConfig = field(default_factory=ClassificationConfig)
     suppression: SuppressionConfig = field(default_factory=SuppressionConfig)
     grouping: GroupingConfig = field(default_factory=GroupingConfig)
+    lines: LineReaderConfig = field(default_factory=LineReaderConfig)
     calibration: tuple[float, float] = (1.0, 0.0)
     part_height: float = 0.25
     min_probability: float = 0.8
@@ -68,7 +72,8 @@ class NumberReader:
     Args:
         detector: finds digits and marks.
         classifier: takes part in which digits they are.
-        config: thresholds and calibration, which was fitted with both networks.
+        config: thresholds and calibration, which was fitted with all networks.
+        recogniser: takes part in what a row of digits says, if there is one.
     """
 
     def __init__(
@@ -76,10 +81,16 @@ class NumberReader:
         detector: OnnxDetector,
         classifier: OnnxClassifier,
         config: NumberReaderConfig = NumberReaderConfig(),
+        recogniser: OnnxLineRecogniser | None = None,
     ) -> None:
         self.detector = detector
         self.classifier = classifier
         self.config = config
+        self.recogniser = recogniser
+
+    def configured(self, config: NumberReaderConfig) -> "NumberReader":
+        """Return the same reader with another config."""
+        return NumberReader(self.detector, self.classifier, config, self.recogniser)
 
     def read(self, pixels: Pixels, constraints: Constraints = ANYTHING) -> Page:
         """Read a picture uint8[h, w] or uint8[h, w, 3].
@@ -104,24 +115,55 @@ class NumberReader:
     def page(self, found: Detections, grey: Pixels, constraints: Constraints) -> Page:
         """Return the numbers that detections in uint8[h, w] make."""
         groups = group_numbers(found.boxes, ~found.is_digit, self.config.grouping)
-        read = (self.number(found.of(group), grey, constraints) for group in groups)
+        read = self.read_rows([found.of(group) for group in groups], grey, constraints)
         numbers = [number for number in read if number is not None]
         parts = _are_parts(numbers, self.config.part_height)
         return Page(tuple(n for n, is_part in zip(numbers, parts, strict=True) if not is_part))
 
-    def number(self, row: Detections, grey: Pixels, constraints: Constraints) -> Number | None:
-        """Return the most probable number of a row of detections; None if that is nothing.
+    def read_rows(
+        self, rows: Sequence[Detections], grey: Pixels, constraints: Constraints
+    ) -> list[Number | None]:
+        """Return the most probable number of each row of detections; None if that is nothing.
 
         Args:
-            row: from left to right.
+            rows: each from left to right.
             grey: the picture uint8[h, w] in which they were found.
-            constraints: what the number may be.
+            constraints: what the numbers may be.
         """
         if constraints.digits_only:
-            row = row.of(row.is_digit)
+            rows = [row.of(row.is_digit) for row in rows]
         limit = MAX_CONSTRAINED_HYPOTHESES if constraints.active else MAX_HYPOTHESES
-        ways = itertools.islice(hypotheses(row, self.config.suppression), limit)
-        ranked, reason = self._fitting(_by_text(ways), constraints)
+        texts = self.texts([(row, grey) for row in rows], limit)
+        return [
+            self._number(row, tried, grey, constraints)
+            for row, tried in zip(rows, texts, strict=True)
+        ]
+
+    def texts(
+        self,
+        rows: Sequence[tuple[Detections, Pixels]],
+        limit: int,
+        min_probability: float = 0.0,
+    ) -> list[list[Hypothesis]]:
+        """Return what each row of detections may say, the most probable text first.
+
+        Args:
+            rows: each from left to right, and its picture uint8[h, w].
+            limit: ways to read a row, at most.
+            min_probability: of a way; less probable ones are left out.
+        """
+        tried = []
+        for row, _ in rows:
+            ways = itertools.islice(hypotheses(row, self.config.suppression), limit)
+            tried.append(_by_text(_probable(ways, min_probability)))
+        if self.recogniser is None:
+            return tried
+        return weigh_texts(self.recogniser, rows, tried, self.config.lines)
+
+    def _number(
+        self, row: Detections, tried: list[Hypothesis], grey: Pixels, constraints: Constraints
+    ) -> Number | None:
+        ranked, reason = self._fitting(tried, constraints)
         best = ranked[0]
         if not only_digits(best.text):
             return None
@@ -169,6 +211,14 @@ def calibrated(probability: float, calibration: tuple[float, float]) -> float:
     slope, intercept = calibration
     p = min(max(probability, 1e-9), 1 - 1e-9)
     return 1 / (1 + math.exp(-(slope * math.log(p / (1 - p)) + intercept)))
+
+
+def _probable(found: Iterator[Hypothesis], min_probability: float) -> Iterator[Hypothesis]:
+    """Yield the first hypothesis, and those after it that are probable enough."""
+    yield next(found)
+    yield from itertools.takewhile(
+        lambda hypothesis: math.exp(hypothesis.log_probability) >= min_probability, found
+    )
 
 
 def _by_text(found: Iterable[Hypothesis]) -> list[Hypothesis]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import cv2
 
-from tenfold.bundle.format import CELLS_FILE, CONFIG_FILE, DETECTOR_FILE, MODEL_FILE, find_bundle
+from tenfold.bundle.format import READING_FILES, find_bundle
 from tenfold.data.file_pages import FilePage
 from tenfold.errors import DataError
 from tenfold.files import is_temporary, write_atomically, writing
@@ -51,8 +51,7 @@ class ReadingRequest:
             BundleError: see `Reader.load`.
         """
         Reader.load(model, min_probability)
-        names = (CONFIG_FILE, MODEL_FILE, DETECTOR_FILE, CELLS_FILE)
-        files = (find_bundle(model) / name for name in names)
+        files = (find_bundle(model) / name for name in READING_FILES)
         bundle = tuple((file.name, file.read_bytes()) for file in files if file.exists())
         return cls(layout, constraints, min_probability, bundle)
 

@@ -10,7 +10,15 @@ from typing import Literal, TypeVar, get_args
 import numpy as np
 
 from tenfold.bundle.detector_runtime import OnnxCellDetector, OnnxDetector
-from tenfold.bundle.format import SHIPPED, find_bundle, find_cell_detector, find_detector
+from tenfold.bundle.format import (
+    LINE_FILE,
+    SHIPPED,
+    find_bundle,
+    find_cell_detector,
+    find_detector,
+    read_line_recogniser,
+)
+from tenfold.bundle.line_runtime import OnnxLineRecogniser
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.decoding import Picture, Pixels, load_pixels
 from tenfold.data.file_pages import FilePage
@@ -55,7 +63,7 @@ class Reader:
         if min_probability is not None:
             self.min_probability = min_probability
             config = replace(numbers.config, min_probability=min_probability)
-            self.numbers = NumberReader(numbers.detector, numbers.classifier, config)
+            self.numbers = numbers.configured(config)
         self.grids = GridReader(cells, self.numbers)
 
     @classmethod
@@ -204,7 +212,7 @@ def load_number_reader(
 ) -> NumberReader:
     """Return the reader of numbers of a bundle, or of the shipped one if it has no detector.
 
-    Both of its networks are of one bundle: the calibration was fitted with both.
+    All of its networks are of one bundle: the calibration was fitted with them.
 
     Args:
         path: see `Reader.load`.
@@ -218,7 +226,9 @@ def load_number_reader(
     detector = OnnxDetector(model, threads, str(file))
     if classifier is None or file.parent != find_bundle(path):
         classifier = OnnxClassifier.load(file.parent)
-    return NumberReader(detector, classifier, NumberReaderConfig.of(facts))
+    line = read_line_recogniser(file.parent)
+    recogniser = line and OnnxLineRecogniser(line[1], threads, str(file.parent / LINE_FILE))
+    return NumberReader(detector, classifier, NumberReaderConfig.of(facts), recogniser)
 
 
 def load_cell_detector(path: str | Path, threads: int = 1) -> OnnxCellDetector:

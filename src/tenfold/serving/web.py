@@ -10,10 +10,12 @@ from pathlib import Path
 from tenfold.bundle.format import (
     CELLS_FILE,
     DETECTOR_FILE,
+    LINE_FILE,
     MODEL_FILE,
     find_cell_detector,
     find_detector,
     read_card,
+    read_line_recogniser,
     read_model,
 )
 from tenfold.data.download import download, file_sha256
@@ -62,6 +64,7 @@ def write_site(bundle_path: str | Path, folder: Path, report: Path | None = None
     config, graph = read_model(bundle_path)
     detector_file, detector_facts, detector = find_detector(bundle_path)
     _, _, cells = find_cell_detector(bundle_path)
+    line = read_line_recogniser(detector_file.parent)
     _, number_classifier = read_model(detector_file.parent)
     shared = number_classifier == graph
     runtime = fetch_runtime()
@@ -74,6 +77,7 @@ def write_site(bundle_path: str | Path, folder: Path, report: Path | None = None
         "card": read_card(bundle_path),
         "report": report and "report.html",
         "number_classifier": MODEL_FILE if shared else NUMBER_CLASSIFIER_FILE,
+        "line": line is not None,
         "reader": asdict(NumberReaderConfig.of(detector_facts)),
         "grids": asdict(GridConfig()),
     }
@@ -84,6 +88,8 @@ def write_site(bundle_path: str | Path, folder: Path, report: Path | None = None
     except OSError as error:
         raise TenfoldError(f"{error.filename}: {error.strerror}; name another") from error
     files |= {MODEL_FILE: graph, DETECTOR_FILE: detector, CELLS_FILE: cells}
+    if line:
+        files[LINE_FILE] = line[1]
     if not shared:
         files[NUMBER_CLASSIFIER_FILE] = number_classifier
     files["model.json"] = (json.dumps(model, indent=2) + "\n").encode()

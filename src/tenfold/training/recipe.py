@@ -17,6 +17,7 @@ from tenfold.bundle.test_time_augmentation import TestTimeAugmentation
 from tenfold.errors import RecipeError
 from tenfold.model.config import NetworkConfig
 from tenfold.model.detector_config import DetectorConfig
+from tenfold.model.line_config import LineConfig
 from tenfold.training.ema import EMAConfig
 from tenfold.training.schedule import Schedule
 from tenfold.training.settings import TrainingConfig
@@ -76,7 +77,12 @@ class Recipe(Frozen):
     detector: DetectorConfig | None = Field(
         default=None, description="trains a digit detector in place of a classifier"
     )
-    fields: FieldCounts = Field(default=FieldCounts(), description="for a detector only")
+    line: LineConfig | None = Field(
+        default=None, description="trains a line recogniser in place of a classifier"
+    )
+    fields: FieldCounts = Field(
+        default=FieldCounts(), description="for a detector or a line recogniser only"
+    )
     augmentation: Augmentation = Augmentation()
     degradations: Degradations = Degradations()
     outlier_exposure: OutlierExposure = OutlierExposure()
@@ -95,7 +101,7 @@ class Recipe(Frozen):
 
     def to_toml(self) -> str:
         """Return the resolved recipe as TOML that `load_recipe` reads back to an equal one."""
-        without = set() if self.detector else {"fields"}
+        without = set() if self.detector or self.line else {"fields"}
         return tomli_w.dumps(self.model_dump(mode="json", exclude=without, exclude_none=True))
 
     def changed(self, values: Mapping[str, Any]) -> "Recipe":

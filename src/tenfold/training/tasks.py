@@ -2,24 +2,32 @@
 
 import torch
 
-from tenfold.artifacts.training import DetectionRecord, JournalRecord, TrainingRecord
+from tenfold.artifacts.training import (
+    DetectionRecord,
+    JournalRecord,
+    LineRecord,
+    TrainingRecord,
+)
 from tenfold.data.digits import Digits
 from tenfold.training.cells import CELLS
 from tenfold.training.detection import DIGITS_AND_MARKS
 from tenfold.training.digits import digit_task
+from tenfold.training.lines import line_task
 from tenfold.training.recipe import Recipe
 from tenfold.training.task import Task
 
 
 def record_type(recipe: Recipe) -> type[TrainingRecord]:
     """Return the schema of a line of the journals of a recipe's members."""
-    return JournalRecord if recipe.detector is None else DetectionRecord
+    if recipe.line:
+        return LineRecord
+    return DetectionRecord if recipe.detector else JournalRecord
 
 
 def recipe_task(
     recipe: Recipe, member: int, training: Digits, monitored: Digits, device: torch.device
 ) -> Task:
-    """Return a detector's task where the recipe has a `[detector]` table, else a classifier's.
+    """Return the task of the recipe's `[line]` or `[detector]` table, else a classifier's.
 
     Args:
         recipe: everything else that decides what is trained.
@@ -28,6 +36,8 @@ def recipe_task(
         monitored: digits that evaluations measure.
         device: where it is trained.
     """
+    if recipe.line:
+        return line_task(recipe, member, training, monitored, device)
     if recipe.detector is None:
         return digit_task(recipe, member, training, monitored, device)
     if recipe.detector.finds == "cells":

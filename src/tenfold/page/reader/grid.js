@@ -5,7 +5,7 @@ import { boxInPicture } from "./components.js";
 import { isMark, withMargin } from "./detection.js";
 import { cropped } from "./image.js";
 import { area, findLattices, score, turned } from "./lattice.js";
-import { anyNumber, calibrated, numberOf, oneDigit, toGrey } from "./number-reader.js";
+import { anyNumber, calibrated, numbersOf, oneDigit, toGrey } from "./number-reader.js";
 import { mean, median, rint, sum } from "./numbers.js";
 import { shrunk } from "./resize.js";
 import { boxInOriginal, cellOf, straighten } from "./straighten.js";
@@ -80,7 +80,8 @@ function joined(lattices, [rows, columns]) {
 }
 
 /** Read the cells of a lattice. */
-async function readCells(grey, lattice, layout, { detect, classifyDetected }, { reader, grids }) {
+async function readCells(grey, lattice, layout, networks, { reader, grids }) {
+  const { detect, classifyDetected } = networks;
   const straight = straighten(grey, lattice, grids.cell_height_px);
   const [rows, columns] = [straight.rows.length - 1, straight.columns.length - 1];
   const isGrid = layout === "grid";
@@ -96,12 +97,12 @@ async function readCells(grey, lattice, layout, { detect, classifyDetected }, { 
   const found = await classifyDetections(classifyDetected, placed, straight.grey, reader.classification);
   const cells = new Map();
   for (const one of found) cells.set(one.key, [...(cells.get(one.key) ?? []), one]);
-  const numbers = [...cells].sort(([a], [b]) => a - b).flatMap(([, inCell]) => {
-    const fromLeft = inCell.sort((a, b) => a.box[0] - b.box[0]);
-    const number = numberOf(fromLeft, straight.grey, reader, isGrid ? oneDigit : anyNumber);
+  const inOrder = [...cells].sort(([a], [b]) => a - b).map(([, inCell]) => inCell.sort((a, b) => a.box[0] - b.box[0]));
+  const read = await numbersOf(inOrder, straight.grey, networks, reader, isGrid ? oneDigit : anyNumber);
+  const numbers = read.flatMap((number, i) => {
     if (!number) return [];
     const mapped = (one) => ({ ...one, box: boxInOriginal(straight, one.box) });
-    const [{ row, column }] = inCell;
+    const [{ row, column }] = inOrder[i];
     return [{ ...mapped(number), digits: number.digits.map(mapped), row, column }];
   });
   return { rows, columns, corners: lattice.corners, numbers };

@@ -15,6 +15,7 @@ export async function openNetworks(ort, load, model) {
   const single = await open("model.onnx");
   const detector = await open("detector.onnx");
   const detected = model.number_classifier === "model.onnx" ? single : await open(model.number_classifier);
+  const line = model.line ? await open("line.onnx") : null;
   let cells = null; // a promise
   return {
     /** The probabilities of the digits for each of some pictures of one digit: images of 784 bytes. */
@@ -24,6 +25,8 @@ export async function openNetworks(ort, load, model) {
     /** The detections in a plane of bytes that are at least so certain: see detection.js. */
     detect: (grey, minObjectness) => detect(ort, detector, grey, minObjectness, (outputs, i) =>
       ({ classes: row(outputs.classes, i), box: row(outputs.boxes, i), printed: outputs.printed.data[i] })),
+    /** Log-probabilities of no character and of each, at each step of crops of lines: see line-reader.js. */
+    readCrops: line && ((crops) => readCrops(ort, line, crops)),
     /** The cells of grids and tables: see lattice.js. Their network is opened when it is first needed. */
     async detectCells(grey, minObjectness) {
       cells ??= open("cells.onnx").catch((error) => {
@@ -45,6 +48,15 @@ async function detect(ort, session, grey, minObjectness, partsOf) {
   const outputs = await session.run({ pixels: new ort.Tensor("uint8", data, [1, h, w]) });
   return Array.from(outputs.objectness.data.filter((p) => p >= minObjectness), (objectness, i) =>
     ({ objectness, ...partsOf(outputs, i) }));
+}
+
+async function readCrops(ort, session, crops) {
+  const [{ w, h }] = crops;
+  const data = new Uint8Array(crops.length * w * h);
+  crops.forEach((crop, i) => data.set(crop.data, i * w * h));
+  const { log_probabilities: steps } = await session.run({ pixels: new ort.Tensor("uint8", data, [crops.length, h, w]) });
+  const count = steps.dims[1];
+  return crops.map((_, i) => Array.from({ length: count }, (_, t) => row(steps, i * count + t)));
 }
 
 async function classify(ort, session, images) {

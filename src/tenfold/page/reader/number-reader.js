@@ -5,6 +5,7 @@ import { boxInPicture } from "./components.js";
 import { CLASSES, detectDigits, DIGITS, isMark } from "./detection.js";
 import { hypotheses } from "./hypotheses.js";
 import { cropped, plane } from "./image.js";
+import { weighTexts } from "./line-reader.js";
 import { groupNumbers } from "./lines.js";
 import { mean, sum } from "./numbers.js";
 
@@ -26,15 +27,15 @@ export const oneDigit = { digitsOnly: true, allows: (text) => !text || [...text]
  *
  * @param networks see `openNetworks`. @param config tenfold's NumberReaderConfig, as JSON.
  */
-export async function readNumbers(picture, { detect, classifyDetected }, config) {
+export async function readNumbers(picture, networks, config) {
+  const { detect, classifyDetected } = networks;
   const grey = toGrey(picture);
   const detected = await detectDigits(detect, grey, config.pyramid);
   if (detected.length > CONFIG.maxDetections) {
     throw new Error(`more than ${CONFIG.maxDetections} digits: crop the picture to its numbers`);
   }
   const found = await classifyDetections(classifyDetected, detected, grey, config.classification);
-  const rows = groupNumbers(found, config.grouping);
-  const numbers = rows.map((row) => numberOf(row, grey, config, anyNumber)).filter(Boolean);
+  const numbers = (await numbersOf(groupNumbers(found, config.grouping), grey, networks, config, anyNumber)).filter(Boolean);
   return { found, numbers: numbers.filter((one) => !numbers.some((other) => isPart(one, other, config.part_height))) };
 }
 
@@ -44,15 +45,20 @@ function isPart({ box: [left, top, right, bottom] }, { box: around, accepted }, 
     && around[0] <= left && around[1] <= top && right <= around[2] && bottom <= around[3];
 }
 
-/** The most probable number of a row of detections, from left to right; null if that is nothing.
+/** The most probable number of each row of detections, from left to right; null if that is nothing.
  *
  * @param constraints `anyNumber` or `oneDigit`.
  */
-export function numberOf(row, grey, config, constraints) {
+export async function numbersOf(rows, grey, { readCrops }, config, constraints) {
   const { digitsOnly, allows } = constraints;
-  const members = digitsOnly ? row.filter((one) => !isMark(one)) : row;
+  const members = rows.map((row) => (digitsOnly ? row.filter((one) => !isMark(one)) : row));
   const limit = allows ? CONFIG.maxConstrainedHypotheses : CONFIG.maxHypotheses;
-  const { ranked, misfit } = fitting(byText(hypotheses(members, config.suppression), limit), allows, config);
+  const tried = members.map((row) => byText(hypotheses(row, config.suppression), limit));
+  const texts = readCrops ? await weighTexts(readCrops, members, tried, grey, config.lines) : tried;
+  return texts.map((all) => numberOf(fitting(all, allows, config), grey, config));
+}
+
+function numberOf({ ranked, misfit }, grey, config) {
   const [best] = ranked;
   if (![...best.text].some(isDigit)) return null;
   const probability = calibrated(best.probability, config.calibration);

@@ -1,0 +1,51 @@
+"""Inference of a bundle's line recogniser by ONNX Runtime."""
+
+import numpy as np
+import numpy.typing as npt
+
+from tenfold.bundle.detector_runtime import PIXELS
+from tenfold.bundle.format import LINE_FILE
+from tenfold.bundle.runtime import open_session, runtime_error, try_session
+from tenfold.errors import BundleError
+from tenfold.model.line_config import LINE_HEIGHT_PX, LINE_WIDTH_MULTIPLE_PX
+
+LOG_PROBABILITIES = "log_probabilities"  # the output of the graph
+
+
+class OnnxLineRecogniser:
+    """Reads crops of lines by a bundle's ONNX graph. Threads may share one.
+
+    Args:
+        model: the bytes of its ONNX file.
+        threads: CPU threads that one call uses.
+        name: of the file, for messages.
+
+    Raises:
+        BundleError: ONNX Runtime cannot load the model, or it is no line recogniser.
+    """
+
+    def __init__(self, model: bytes, threads: int = 1, name: str = LINE_FILE) -> None:
+        self._name = name
+        self._session = open_session(model, threads, name)
+        found = [value.name for value in self._session.get_outputs()]
+        if found != [LOG_PROBABILITIES]:
+            raise BundleError(f"{name}: is no line recogniser; its outputs are {', '.join(found)}")
+        blank = np.zeros((1, LINE_HEIGHT_PX, LINE_WIDTH_MULTIPLE_PX), np.uint8)
+        try_session(self._session, {PIXELS: blank}, name)
+
+    def log_probabilities(self, crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Read uint8[n, 32, w], w a multiple of 8.
+
+        Returns:
+            float32[n, w / 2, 15], of no character and of the `DETECTED_CLASSES` at each step.
+
+        Raises:
+            BundleError: the model fails, or gives no finite numbers.
+        """
+        try:
+            (found,) = self._session.run([LOG_PROBABILITIES], {PIXELS: crops})
+        except Exception as error:
+            raise runtime_error(self._name, "failed", error) from error
+        if not np.isfinite(found).all():
+            raise BundleError(f"{self._name}: gives no finite numbers; its weights are wrong")
+        return np.asarray(found, np.float32)

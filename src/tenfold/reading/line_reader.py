@@ -1,0 +1,136 @@
+"""What a row of detections says when it is read as a whole, by the line recogniser."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from tenfold.bundle.detector_runtime import Detections
+from tenfold.bundle.line_runtime import OnnxLineRecogniser
+from tenfold.data.characters import DETECTED_CLASSES
+from tenfold.model.line_config import LINE_STEP_PX
+from tenfold.reading.hypotheses import Hypothesis
+from tenfold.reading.line_crop import Floats, Grey, LineCropConfig, crop_line, line_of, widened
+
+BATCH = 16  # crops in one pass; they are sorted by width
+
+_LABELS = {character: k + 1 for k, character in enumerate(DETECTED_CLASSES)}
+
+
+@dataclass(frozen=True)
+class LineReaderConfig:
+    """How lines are read.
+
+    Attributes:
+        length_weight: exponent of how probable the recogniser finds texts of a length.
+        text_weight: exponent of how probable it finds a text among those of its length: it counts
+            better than it tells digits apart.
+        floor: added to its probability of each text: it excludes none.
+        seen: texts whose log-probability is so much lower than the best one's are taken to be
+            improbable: the recogniser is not asked.
+        crop: how lines are cropped.
+    """
+
+    length_weight: float = 1.0
+    text_weight: float = 0.25
+    floor: float = 1e-4
+    seen: float = 12.0
+    crop: LineCropConfig = field(default_factory=LineCropConfig)
+
+
+def weigh_texts(
+    recogniser: OnnxLineRecogniser,
+    rows: Sequence[tuple[Detections, Grey]],
+    texts: Sequence[list[Hypothesis]],
+    config: LineReaderConfig = LineReaderConfig(),
+) -> list[list[Hypothesis]]:
+    """Return what rows of detections may say, with probabilities that count the recogniser's.
+
+    p(text) is proportional to p_detector(text) · p(length) ** length_weight
+    · p(text | length) ** text_weight, the last two as the recogniser finds them.
+
+    Args:
+        recogniser: sees all rows.
+        rows: each in its picture uint8[h, w].
+        texts: of each row, different ones, the most probable first. They are sure together.
+        config: of the combination.
+    """
+    return [
+        tried if steps is None else _weighed(tried, steps, config)
+        for tried, steps in zip(texts, read_lines(recogniser, rows, config), strict=True)
+    ]
+
+
+def _weighed(tried: list[Hypothesis], steps: Floats, config: LineReaderConfig) -> list[Hypothesis]:
+    before = np.array([h.log_probability for h in tried])
+    seen = int((before > before[0] - config.seen).sum())
+    found = np.full(len(tried), config.floor)
+    found[:seen] += text_probabilities(steps, [h.text for h in tried[:seen]])
+    lengths = [len(h.text) for h in tried]
+    of_length = np.bincount(lengths, found)[lengths]
+    weighed = before + config.length_weight * np.log(of_length)
+    weighed += config.text_weight * np.log(found / of_length)
+    weighed -= np.logaddexp.reduce(weighed)
+    order = np.argsort(-weighed, kind="stable").tolist()
+    return [replace(tried[k], log_probability=float(weighed[k])) for k in order]
+
+
+def read_lines(
+    recogniser: OnnxLineRecogniser,
+    rows: Sequence[tuple[Detections, Grey]],
+    config: LineReaderConfig = LineReaderConfig(),
+) -> list[Floats | None]:
+    """Read rows of detections, each in its picture.
+
+    Returns:
+        for each row float32[t, 15], see `OnnxLineRecogniser`; None for one that is too long or has
+        no detection.
+    """
+    crops: dict[int, Grey] = {}
+    for place, (row, grey) in enumerate(rows):
+        if not len(row.boxes):
+            continue
+        crop = crop_line(grey, line_of(row.boxes, row.is_digit, config.crop))
+        if crop is not None:
+            crops[place] = crop
+    read: list[Floats | None] = [None] * len(rows)
+    order = sorted(crops, key=lambda place: crops[place].shape[1])
+    for start in range(0, len(order), BATCH):
+        places = order[start : start + BATCH]
+        widest = crops[places[-1]].shape[1]
+        batch = np.stack([widened(crops[place], widest) for place in places])
+        for place, steps in zip(places, recogniser.log_probabilities(batch), strict=True):
+            read[place] = steps[: crops[place].shape[1] // LINE_STEP_PX]
+    return read
+
+
+def text_probabilities(steps: Floats, texts: Sequence[str]) -> npt.NDArray[np.float64]:
+    """Return the probability of each text, summed over all ways to emit it (Graves et al. 2006).
+
+    Args:
+        steps: float32[t, 15], log-probabilities of no character and of each character.
+        texts: of `DETECTED_CLASSES`.
+
+    Returns:
+        float64[n].
+    """
+    longest = max(map(len, texts), default=0)
+    symbols = np.zeros((len(texts), 2 * longest + 1), int)  # 0, no character, on both sides of each
+    for row, text in zip(symbols, texts, strict=True):
+        row[1 : 2 * len(text) : 2] = [_LABELS[character] for character in text]
+    may_skip = np.zeros(symbols.shape, bool)
+    may_skip[:, 2:] = (symbols[:, 2:] > 0) & (symbols[:, 2:] != symbols[:, :-2])
+    probabilities = np.exp(steps.astype(np.float64))
+    forward = np.zeros((len(texts), symbols.shape[1] + 2))  # two more in front, which stay 0
+    forward[:, 2] = 1.0
+    total = np.zeros(len(texts))
+    for step in probabilities:
+        moved = forward[:, 2:] + forward[:, 1:-1] + np.where(may_skip, forward[:, :-2], 0)
+        moved *= step[symbols]
+        scale = moved.sum(axis=1).clip(1e-300)
+        total += np.log(scale)
+        forward[:, 2:] = moved / scale[:, None]
+    rows, last = np.arange(len(texts)), 2 * np.array([len(text) for text in texts], int)
+    ends = forward[rows, last + 2] + np.where(last > 0, forward[rows, last + 1], 0)
+    return np.asarray(np.exp(total) * ends)
