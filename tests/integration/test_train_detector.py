@@ -1,4 +1,4 @@
-"""A detector that is trained for a moment, from the recipe to its bundle."""
+"""A detector and a line recogniser that are trained for a moment, from the recipe to the bundle."""
 
 from pathlib import Path
 
@@ -6,25 +6,36 @@ import numpy as np
 import pytest
 
 from tenfold.bundle.detector_runtime import OnnxDetector
-from tenfold.bundle.format import read_detector
+from tenfold.bundle.format import SHIPPED, find_detector, read_detector, read_line_recogniser
+from tenfold.bundle.line_runtime import OnnxLineRecogniser
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.execution.train import train
 from tenfold.training.recipe import load_recipe
 
 pytestmark = pytest.mark.processes
 
-RECIPE = """
+DETECTOR = """
 name = "tiny-page"
 description = "a detector of two networks that are trained for a moment"
 members = 2
-[data]
-spec = "synthetic"
-validation = 100
 [detector]
 stem = [4, 8]
 body = 8
 dilations = [1]
 head = 8
+"""
+LINE = """
+name = "tiny-line"
+description = "a line recogniser that is trained for a moment"
+[line]
+stem = [4, 6, 8]
+line = 8
+dilations = [1]
+"""
+MOMENT = """
+[data]
+spec = "synthetic"
+validation = 100
 [fields]
 evaluation = 5
 calibration = 1
@@ -39,7 +50,7 @@ batch_size = 2
 
 
 def test_a_detector_is_trained_bundled_and_measured(tmp_path: Path) -> None:
-    (tmp_path / "tiny.toml").write_text(RECIPE)
+    (tmp_path / "tiny.toml").write_text(DETECTOR + MOMENT)
     recipe = load_recipe(tmp_path / "tiny.toml")
     run = train(recipe, out=tmp_path / "run")
     assert load_recipe(run.path / "recipe.toml") == recipe
@@ -54,3 +65,21 @@ def test_a_detector_is_trained_bundled_and_measured(tmp_path: Path) -> None:
     assert OnnxClassifier.load(run.path).config.detector == facts
     again = train(recipe, out=tmp_path / "run")
     assert again.detector_evaluation == evaluation
+
+
+def test_a_line_recogniser_is_trained_bundled_and_measured(tmp_path: Path) -> None:
+    (tmp_path / "tiny.toml").write_text(LINE + MOMENT)
+    recipe = load_recipe(tmp_path / "tiny.toml")
+    run = train(recipe, out=tmp_path / "run")
+    assert load_recipe(run.path / "recipe.toml") == recipe
+    assert all(s.fields == 1 for s in run.detector_evaluation.sets)
+    found = read_line_recogniser(run.path)
+    assert found is not None
+    facts, model = found
+    assert (facts.network, facts.recipe) == (recipe.line, "tiny-line")
+    steps = OnnxLineRecogniser(model).log_probabilities(np.full((2, 32, 40), 200, np.uint8))
+    assert steps.shape == (2, 20, 15)
+    calibration, shipped = (find_detector(path)[1].calibration for path in (run.path, SHIPPED))
+    assert calibration != shipped  # it was fitted with the new network
+    again = train(recipe, out=tmp_path / "run")
+    assert again.detector_evaluation == run.detector_evaluation
