@@ -4,16 +4,17 @@ python experiments/choose_reading.py BUNDLE --out experiments/records/reading-co
 
 A coordinate search: one constant after the other takes the value that scores best, if it is better
 than the value before by more than a standard error; all constants `--passes` times. The score is
-the mean negative log likelihood of the pictures' texts, with the calibration of confidence that
-fits these pictures. The network looks at a picture and size once. At the end, the values chosen are
-compared with today's on pictures that did not choose them. The test images are not looked at.
+the mean negative log likelihood of the pictures' texts, or, with `--by right_nll`, of whether the
+texts that were read are right, with the calibration of confidence that fits these pictures. The
+network looks at a picture and size once. At the end, the values chosen are compared with today's on
+pictures that did not choose them. The test images are not looked at.
 """
 
 import argparse
 import hashlib
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,20 +26,20 @@ from record_runs import Json, write_record
 from rich.progress import track
 
 from tenfold.bundle.detector_runtime import Detections, OnnxDetector
-from tenfold.bundle.format import read_detector
-from tenfold.bundle.runtime import OnnxClassifier
-from tenfold.evaluation.fields import fit_calibration
+from tenfold.bundle.format import find_detector
+from tenfold.evaluation.fields import fit_calibration, fit_min_probability
 from tenfold.reading.number_reader import NumberReader, calibrated
 from tenfold.reading.page import Number
+from tenfold.reading.reader import load_number_reader
 from tenfold.rendering.held_out import Labelled
 
 LEAST_OBJECTNESS = min(VALUES["pyramid.min_objectness"])
 MIN_TEXT_PROBABILITY = 1e-3
 # A difference of scores that is smaller than so many standard errors is none.
 STANDARD_ERRORS = 2.0
+MAX_ACCEPTED_WRONG = 0.01
 
 Floats = npt.NDArray[np.float64]
-Networks = tuple[OnnxDetector, OnnxClassifier]
 
 
 class CachingDetector(OnnxDetector):
@@ -57,16 +58,27 @@ class CachingDetector(OnnxDetector):
 
 
 class Score(NamedTuple):
-    """How pictures are read: negative log likelihood float64[n], and bool[n]."""
+    """How pictures are read.
+
+    Attributes:
+        nll: float64[n], of the picture's text.
+        right_nll: float64[n], of whether the most probable text is the picture's.
+        exact: bool[n], whether it is.
+        accepted: the share that may be accepted so that 1 % of all are accepted and wrong.
+    """
 
     nll: Floats
+    right_nll: Floats
     exact: npt.NDArray[np.bool_]
+    accepted: float
 
     def to_dict(self) -> dict[str, float]:
         """Return the means."""
         return {
             "nll": round(self.nll.mean().item(), 5),
+            "right_nll": round(self.right_nll.mean().item(), 5),
             "exact": round(self.exact.mean().item(), 5),
+            "accepted": round(self.accepted, 5),
         }
 
 
@@ -84,9 +96,9 @@ def text_probability(numbers: Sequence[Number], text: str, line: tuple[float, fl
     return max(found.get(text, 0.0), MIN_TEXT_PROBABILITY)
 
 
-def score(networks: Networks, pictures: Sequence[Labelled], values: Values) -> Score:
+def score(reader: NumberReader, pictures: Sequence[Labelled], values: Values) -> Score:
     """Read the pictures with these values."""
-    reader = NumberReader(*networks, configured(values))
+    reader = reader.configured(configured(values))
     pages = [reader.read(pixels).numbers for pixels, _ in pictures]
     texts = [text for _, text in pictures]
     exact = np.array(
@@ -96,54 +108,61 @@ def score(networks: Networks, pictures: Sequence[Labelled], values: Values) -> S
     some = np.array([len(page) > 0 for page in pages])
     line = fit_calibration(p[some], exact[some])
     found = [text_probability(page, text, line) for page, text in zip(pages, texts, strict=True)]
-    return Score(-np.log(found), exact)
+    sure = np.array([calibrated(q, line) for q in p])
+    right = np.where(exact, sure, 1 - sure)
+    threshold = fit_min_probability(sure, exact, MAX_ACCEPTED_WRONG)
+    return Score(-np.log(found), -np.log(right), exact, float((sure >= threshold).mean()))
 
 
-def search(
-    networks: Networks,
-    pictures: Sequence[Labelled],
-    values: Values,
-    names: Sequence[str],
-    passes: int,
-) -> tuple[Values, list[Json]]:
-    """Return the best values of constants, and what the last pass found for each."""
-    rows: list[Json] = []
-    known: dict[tuple[float, ...], Score] = {}
-    for number in range(passes):
-        rows = []
-        for name in track(names, f"pass {number + 1} of {passes}"):
-            scores = {}
-            for value in sorted({*VALUES[name], values[name]}):
-                candidate = values | {name: value}
-                key = tuple(candidate[constant] for constant in VALUES)
-                if key not in known:
-                    known[key] = score(networks, pictures, candidate)
-                scores[value] = known[key]
-            best = min(scores, key=lambda value: scores[value].nll.mean())
-            if not exceeds_noise(scores[values[name]].nll - scores[best].nll, 1.0):
+class Search:
+    """A coordinate search.
+
+    Args:
+        reader: its networks; its config is changed.
+        pictures: that choose.
+        by: the loss that is compared, a field of `Score`.
+    """
+
+    def __init__(self, reader: NumberReader, pictures: Sequence[Labelled], by: str) -> None:
+        self.reader = reader
+        self.pictures = pictures
+        self.by = by
+        self._known: dict[tuple[float, ...], Score] = {}
+
+    def score(self, values: Values) -> Score:
+        """Read the pictures with these values, unless that was done before."""
+        key = tuple(values[constant] for constant in VALUES)
+        if key not in self._known:
+            self._known[key] = score(self.reader, self.pictures, values)
+        return self._known[key]
+
+    def once(self, values: Values, names: Sequence[str]) -> tuple[Values, list[Json]]:
+        """Return the best values of constants, one after the other, and what each one scores."""
+        rows: list[Json] = []
+        for name in track(names):
+            tried = sorted({*VALUES[name], values[name]})
+            scores = {value: self.score(values | {name: value}) for value in tried}
+            losses: dict[float, Floats] = {v: getattr(s, self.by) for v, s in scores.items()}
+            best = min(losses, key=lambda value: losses[value].mean())
+            if not exceeds_noise(losses[values[name]] - losses[best], 1.0):
                 best = values[name]
             values = values | {name: best}
-            rows.append(row_of(name, scores, best))
+            gaps = [loss - losses[best] for loss in losses.values()]
+            rows.append(
+                {
+                    "constant": name,
+                    "chosen": best,
+                    "matters": any(exceeds_noise(gap, STANDARD_ERRORS) for gap in gaps),
+                    "tried": [{"value": v} | found.to_dict() for v, found in scores.items()],
+                }
+            )
             print(name, rows[-1])
-    return values, rows
+        return values, rows
 
 
 def exceeds_noise(gaps: Floats, standard_errors: float) -> bool:
     """Return whether the mean of float64[n] is above 0 by more than so many standard errors."""
     return bool(gaps.mean() > standard_errors * gaps.std() / math.sqrt(len(gaps)))
-
-
-def row_of(name: str, scores: Mapping[float, Score], best: float) -> Json:
-    """Describe what the values of a constant score, and whether it matters which one it has."""
-    return {
-        "constant": name,
-        "chosen": best,
-        "matters": any(
-            exceeds_noise(found.nll - scores[best].nll, STANDARD_ERRORS)
-            for found in scores.values()
-        ),
-        "tried": [{"value": value} | found.to_dict() for value, found in scores.items()],
-    }
 
 
 def main() -> None:
@@ -153,11 +172,12 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=30, help="pictures of each set")
     parser.add_argument("--constants", nargs="+", choices=VALUES, default=list(VALUES))
     parser.add_argument("--passes", type=int, default=1)
+    parser.add_argument("--by", choices=("nll", "right_nll"), default="nll", help="what is scored")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    found = read_detector(options.bundle)
-    if found is None:
-        parser.error(f"{options.bundle}: has no detector")
+    _, facts, model = find_detector(options.bundle)
+    reader = load_number_reader(options.bundle)
+    reader.detector = CachingDetector(model)
     digits = validation_digits()
     choosing: list[Labelled] = []
     confirming: list[Labelled] = []
@@ -167,12 +187,15 @@ def main() -> None:
         choosing += pictures[:count]
         confirming += pictures[count:]
     today = todays_values()
-    networks = CachingDetector(found[1]), OnnxClassifier.load(options.bundle)
-    chosen, rows = search(networks, choosing, today, options.constants, options.passes)
-    fresh = {"today": score(networks, confirming, today)}
-    fresh["chosen"] = score(networks, confirming, chosen)
+    search = Search(reader, choosing, options.by)
+    chosen: Values = today
+    rows: list[Json] = []
+    for _ in range(options.passes):
+        chosen, rows = search.once(chosen, options.constants)
+    fresh = {"today": score(reader, confirming, today)}
+    fresh["chosen"] = score(reader, confirming, chosen)
     record = {
-        "detector": found[0].sha256,
+        "detector": facts.sha256,
         "pictures": len(choosing),
         "fresh_pictures": {name: s.to_dict() for name, s in fresh.items()},
         "makes_no_difference": [row["constant"] for row in rows if not row["matters"]],
