@@ -8,6 +8,8 @@ import pytest
 from drawn_forms import DRAWN_PX_PER_MM, Grey, box_px, draw_page, scanned
 
 from tenfold.errors import DataError, TemplateError
+from tenfold.forms.reference import COMPARED_PX_PER_MM, reference_pages
+from tenfold.forms.refinement import similarities_of_parts
 from tenfold.forms.registration import RegisteredPage, Registrar
 from tenfold.forms.template import FormField, PageOfForm, Registration, Template
 
@@ -164,6 +166,15 @@ def other_form(registration: Registration) -> Template:
         for k in range(6)
     ]
     return template.model_copy(update={"fields": tuple(fields)})
+
+
+def test_parts_of_the_print_tell_a_page_that_is_only_half_in_place(blank: Path) -> None:
+    page = reference_pages(two_pages("blank", blank))[0]
+    displaced = page.foreground.copy()
+    middle = len(displaced) // 2
+    displaced[middle:] = np.roll(displaced[middle:], round(3 * COMPARED_PX_PER_MM), axis=0)
+    assert similarities_of_parts(page, page.foreground) == pytest.approx(1, abs=1e-4)
+    assert similarities_of_parts(page, displaced).mean() < 0.8
 
 
 def test_another_form_is_foreign(blank: Path) -> None:

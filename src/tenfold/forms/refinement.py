@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from tenfold.forms.corners import Homography
 from tenfold.forms.reference import COMPARED_PX_PER_MM, Floats, ReferencePage
@@ -86,12 +87,12 @@ def correction(
     return np.asarray(change, np.float64)
 
 
-def similarity_of_parts(
+def similarities_of_parts(
     reference: ReferencePage, page: Floats, config: RefinementConfig = RefinementConfig()
-) -> float:
-    """Return the median correlation, -1 … 1, of small parts of a form with a straightened picture.
+) -> npt.NDArray[np.float64]:
+    """Return the correlation, -1 … 1, of each small part of a form with a straightened picture.
 
-    What is written in some of them does not matter, and neither does a small displacement.
+    What is written beside a part does not matter, and neither does a small displacement.
 
     Args:
         reference: the page of the form.
@@ -105,7 +106,7 @@ def similarity_of_parts(
         x, y = max(0, left - reach), max(0, top - reach)
         window = page[y : top + side + reach, x : left + side + reach]
         scores.append(float(cv2.matchTemplate(window, part, cv2.TM_CCOEFF_NORMED).max()))
-    return float(np.median(scores)) if scores else 0.0
+    return np.array(scores or [0.0])
 
 
 def _parts(foreground: Floats, side: int, config: RefinementConfig) -> Iterator[tuple[int, int]]:

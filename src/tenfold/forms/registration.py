@@ -25,7 +25,7 @@ from tenfold.forms.reference import (
     reference_pages,
     similarity,
 )
-from tenfold.forms.refinement import RefinementConfig, correction, similarity_of_parts
+from tenfold.forms.refinement import RefinementConfig, correction, similarities_of_parts
 from tenfold.forms.template import Template
 
 FOREIGN = "foreign page"
@@ -38,8 +38,8 @@ class RegistrationConfig:
     Attributes:
         corners: how squares and markers are found.
         refinement: how the blank form makes a map better.
-        min_similarity: the same, and half of that of small parts, of a page.
-        min_similarity_of_boxes: the same with the boxes of the fields, if there is no blank form.
+        min_similarity: of a page, and half of the median of those of its small parts, together.
+        min_similarity_of_boxes: with the boxes of the fields, if there is no blank form.
         min_advantage: of a page that is not upright in the picture over one that is.
         min_inside: of the part of a page that has fields, the share that must be in the picture.
         max_distortion: by which factor the sides of that part are enlarged differently.
@@ -129,8 +129,8 @@ class Registrar:
         """Return whether what was found looks like the form."""
         if self._features is None:
             return best.similarity >= self.config.min_similarity_of_boxes
-        of_parts = similarity_of_parts(self.pages[best.number - 1], best.foreground)
-        return best.similarity + of_parts / 2 >= self.config.min_similarity
+        of_parts = similarities_of_parts(self.pages[best.number - 1], best.foreground)
+        return best.similarity + float(np.median(of_parts)) / 2 >= self.config.min_similarity
 
     def _not_found(self) -> str:
         return {
@@ -165,7 +165,7 @@ class Registrar:
             change = correction(page, best.foreground, reach, self.config.refinement)
             if change is not None:
                 better = self._candidate(grey, best.number, best.to_picture @ change)
-                best = max(best, better or best, key=lambda candidate: candidate.similarity)
+                best = max(best, better or best, key=lambda candidate: candidate.rank)
         return best
 
     def _as_scanned(self, grey: Grey) -> list[tuple[int, Homography]]:
@@ -191,6 +191,9 @@ class Registrar:
         score = similarity(page, foreground)
         upright = to_picture[0, 0] > abs(to_picture[1, 0])  # the page's x runs to the right
         rank = score + self.config.min_advantage * upright
+        if self._features is not None:
+            # Dark writing rules the similarity of the whole; each part of the print must be there.
+            rank += float(similarities_of_parts(page, foreground).mean())
         return _Candidate(rank, score, number, to_picture, foreground)
 
     def _straightened(self, grey: Grey, best: "_Candidate") -> RegisteredPage:
