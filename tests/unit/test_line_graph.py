@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from onnx import TensorProto, helper
 from test_detector_graph import with_random_statistics
 
+from tenfold.bundle.graph_builder import GraphBuilder
 from tenfold.bundle.line_graph import build_line_graph
 from tenfold.bundle.line_runtime import OnnxLineRecogniser
 from tenfold.errors import BundleError
@@ -31,3 +33,22 @@ def test_graph_gives_what_the_network_gives(shape: tuple[int, int, int]) -> None
 def test_what_is_no_line_recogniser_is_refused() -> None:
     with pytest.raises(BundleError, match=r"line\.onnx"):
         OnnxLineRecogniser(b"nothing")
+
+
+def test_an_output_of_another_shape_is_refused() -> None:
+    """Three classes in place of fifteen."""
+    graph = GraphBuilder()
+    rows = graph.add("Cast", ["pixels"], to=TensorProto.FLOAT)
+    three = graph.add(
+        "Slice", [rows, *(graph.integers(k, v) for k, v in (("a", 0), ("b", 3), ("c", 1)))]
+    )
+    graph.add("Transpose", [three], "log_probabilities", perm=[0, 2, 1])
+    model = graph.model(
+        "line",
+        [helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["n", 32, "w"])],
+        [helper.make_tensor_value_info("log_probabilities", TensorProto.FLOAT, ["n", "w", 3])],
+        {},
+    )
+    recogniser = OnnxLineRecogniser(model.SerializeToString())
+    with pytest.raises(BundleError, match="gives an output"):
+        recogniser.log_probabilities(np.zeros((1, 32, 16), np.uint8))

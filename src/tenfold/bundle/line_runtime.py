@@ -6,8 +6,9 @@ import numpy.typing as npt
 from tenfold.bundle.detector_runtime import PIXELS
 from tenfold.bundle.format import LINE_FILE
 from tenfold.bundle.runtime import open_session, runtime_error, try_session
+from tenfold.data.characters import DETECTED_CLASSES
 from tenfold.errors import BundleError
-from tenfold.model.line_config import LINE_HEIGHT_PX, LINE_WIDTH_MULTIPLE_PX
+from tenfold.model.line_config import LINE_HEIGHT_PX, LINE_STEP_PX, LINE_WIDTH_MULTIPLE_PX
 
 LOG_PROBABILITIES = "log_probabilities"  # the output of the graph
 
@@ -46,6 +47,9 @@ class OnnxLineRecogniser:
             (found,) = self._session.run([LOG_PROBABILITIES], {PIXELS: crops})
         except Exception as error:
             raise runtime_error(self._name, "failed", error) from error
+        shape = (len(crops), crops.shape[2] // LINE_STEP_PX, 1 + len(DETECTED_CLASSES))
+        if found.shape != shape:
+            raise BundleError(f"{self._name}: gives an output {found.shape}, not {shape}")
         if not np.isfinite(found).all():
             raise BundleError(f"{self._name}: gives no finite numbers; its weights are wrong")
         return np.asarray(found, np.float32)

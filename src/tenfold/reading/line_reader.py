@@ -29,6 +29,7 @@ class LineReaderConfig:
         floor: added to its probability of each text: it excludes none.
         seen: texts whose log-probability is so much lower than the best one's are taken to be
             improbable: the recogniser is not asked.
+        max_texts: of a row, about which it is asked.
         crop: how lines are cropped.
     """
 
@@ -36,6 +37,7 @@ class LineReaderConfig:
     text_weight: float = 0.25
     floor: float = 1e-4
     seen: float = 12.0
+    max_texts: int = 200
     crop: LineCropConfig = field(default_factory=LineCropConfig)
 
 
@@ -64,7 +66,7 @@ def weigh_texts(
 
 def _weighed(tried: list[Hypothesis], steps: Floats, config: LineReaderConfig) -> list[Hypothesis]:
     before = np.array([h.log_probability for h in tried])
-    seen = int((before > before[0] - config.seen).sum())
+    seen = min(int((before > before[0] - config.seen).sum()), config.max_texts)
     found = np.full(len(tried), config.floor)
     found[:seen] += text_probabilities(steps, [h.text for h in tried[:seen]])
     lengths = [len(h.text) for h in tried]

@@ -39,9 +39,9 @@ export async function weighTexts(readCrops, rows, texts, grey, config) {
   return weighed;
 }
 
-function weigh(texts, steps, { length_weight, text_weight, floor: least, seen }) {
-  const found = texts.map(({ text, probability }) =>
-    least + (probability > texts[0].probability * exp(-seen) ? textProbability(steps, text) : 0));
+function weigh(texts, steps, { length_weight, text_weight, floor: least, seen, max_texts }) {
+  const found = texts.map(({ text, probability }, i) =>
+    least + (i < max_texts && probability > texts[0].probability * exp(-seen) ? textProbability(steps, text) : 0));
   const ofLength = [];
   texts.forEach(({ text }, i) => { ofLength[text.length] = (ofLength[text.length] ?? 0) + found[i]; });
   const all = texts.map((one, i) => {
