@@ -3,7 +3,7 @@
 python benchmarks/reading_speed.py --out benchmarks/records/reading-speed.json
 
 Decoding is timed from the cold start only. The fields are four digits in boxes, 300 × 80 pixels.
-The page has twenty of them on 12 megapixels of paper. A reader uses all cores for them. The crops
+The page has 24 of them on 12 megapixels of paper. A reader uses all cores for them. The crops
 are MNIST's test images as arrays. Each is found, normalised and classified as with `--single`.
 """
 

@@ -103,7 +103,11 @@ def cells_table(record: Json) -> Iterator[str]:
 def grid_table(record: Json) -> Iterator[str]:
     """Yield the lines of the table of photographed grids."""
     columns = ("Sudokus", "pictures", "grid found", "read whole", "95 % interval", "with the rule")
-    yield heading(*columns, "cells right", "cells accepted and wrong, with the rule")
+    yield heading(
+        *columns,
+        "cells right, of those found",
+        "cells accepted and wrong: number, and with the rule",
+    )
     rows = {(row["name"], row["way"]): row for row in record["rows"]}
     for name, title in GRID_SETS.items():
         plain, ruled = rows[name, "cell by cell"], rows[name, "with the rule"]
@@ -150,9 +154,9 @@ def write_table(document: Path, name: str, lines: Iterator[str]) -> None:
 def remake(bundle: str, grids: Path | None) -> None:
     """Run every experiment on a bundle."""
     for name, options in COMMANDS.items():
-        folder = () if name != "grid-reading" else (str(grids),)
-        if folder and grids is None:
+        if name == "grid-reading" and grids is None:
             continue
+        folder = (str(grids),) if name == "grid-reading" else ()
         script = f"experiments/{name.replace('-', '_')}.py"
         out = ("--out", str(RECORDS / f"{name}.json"))
         print(name, flush=True)

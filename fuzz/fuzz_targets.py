@@ -19,6 +19,7 @@ from tenfold.bundle import runtime
 from tenfold.bundle.detector_runtime import OnnxDetector
 from tenfold.bundle.format import BundleConfig, read_card, read_config
 from tenfold.bundle.graph import build_graph
+from tenfold.bundle.line_runtime import OnnxLineRecogniser
 from tenfold.bundle.save import copy_bundle
 from tenfold.bundle.weights import parse_weights
 from tenfold.data.decoding import load_pixels
@@ -180,6 +181,12 @@ def onnx_model(data: bytes) -> object:
 def detector_model(data: bytes) -> object:
     """Load a detector's graph and look at a small page."""
     return OnnxDetector(data).detect(np.zeros((9, 20), np.uint8), 0.1)
+
+
+@target
+def line_model(data: bytes) -> object:
+    """Load a line recogniser's graph and read a blank line."""
+    return OnnxLineRecogniser(data).log_probabilities(np.zeros((1, 32, 16), np.uint8))
 
 
 @target

@@ -26,6 +26,14 @@ def test_stages_begin_where_the_journal_changes_to_another(tmp_path: Path) -> No
     ]
 
 
+def test_a_run_of_another_kind_of_network_is_no_run_of_a_classifier(tmp_path: Path) -> None:
+    path = make_run(tmp_path / "run")
+    for table, trained in (("[line]", "a line recogniser"), ("[detector]", "a detector")):
+        (path / "recipe.toml").write_text(table)
+        with pytest.raises(RunError, match=f"run: trained {trained}"):
+            read_run(path)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "part"),
     [

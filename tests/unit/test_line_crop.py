@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenfold.reading.line_crop import LineCropConfig, crop_line, line_of, widened
+from tenfold.reading.line_crop import LineCropConfig, crop_line, line_of
 
 Boxes = npt.NDArray[np.float32]
 
@@ -66,11 +66,3 @@ def test_marks_say_nothing_about_the_height() -> None:
     assert (line.height, line.y, line.slope) == (20, 20, 0)
     reach = (38 + 6 - (10 - 6)) / 2 + LineCropConfig().margin * 20
     assert (line.x, line.left, line.right) == pytest.approx((24, reach, reach))
-
-
-def test_a_crop_is_widened_with_its_paper() -> None:
-    crop = np.full((32, 8), 90, np.uint8)
-    crop[:, 3:5] = 0
-    wide = widened(crop, 24)
-    assert (wide[:, :8] == crop).all()
-    assert (wide[:, 8:] == 90).all()

@@ -15,8 +15,8 @@ from tenfold.model.line_config import LineConfig
 from tenfold.model.line_network import LineNetwork
 from tenfold.rendering.fields import Field
 from tenfold.training.line_renderer import LINES_A_FIELD, LineRenderer, LineSampling
-from tenfold.training.lines import LineBatches, best_path, ctc_loss, measure, stack_lines
-from tenfold.training.schedule import Schedule, Stage
+from tenfold.training.lines import LineBatches, best_path, ctc_loss, measure, stack_lines, widened
+from tenfold.training.schedule import Ramp, Schedule, Stage
 
 EXACT = LineSampling(height=0, rise=0, slope=0, ends=(0, 0), phantom=0)
 
@@ -88,6 +88,14 @@ def test_batches_hold_every_line_once_whatever_the_order(renderer: LineRenderer)
     assert widths == lines[2::3]
 
 
+def test_batches_have_the_sizes_of_the_schedule(renderer: LineRenderer) -> None:
+    ramp = Ramp(start=2, end=9)
+    schedule = Schedule([Stage(iterations=14, learning_rate=0.1, batch_size=ramp)])  # type: ignore[arg-type]
+    batches = LineBatches(renderer, schedule, torch.device("cpu"))
+    sizes = [len(batches.at(step)[0]) for step in range(14)]
+    assert sizes == [schedule.at(step).batch_size for step in range(14)]
+
+
 def test_two_lines_of_a_field_are_cropped_differently(renderer: LineRenderer) -> None:
     pairs = [
         [renderer.render(LINES_A_FIELD * k + place).pixels for place in range(LINES_A_FIELD)]
@@ -127,3 +135,11 @@ def test_a_network_learns_a_few_lines(renderer: LineRenderer) -> None:
     metrics = measure(network.train(), lines).metrics
     assert metrics["exact"] >= 0.8
     assert metrics["loss"] < 0.5
+
+
+def test_a_crop_is_widened_with_its_paper() -> None:
+    crop = np.full((32, 8), 90, np.uint8)
+    crop[:, 3:5] = 0
+    wide = widened(crop, 24)
+    assert (wide[:, :8] == crop).all()
+    assert (wide[:, 8:] == 90).all()

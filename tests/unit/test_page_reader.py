@@ -58,7 +58,6 @@ LINE_READER = {
         "LINE_DIGIT_PX",
         "LINE_WIDTH_MULTIPLE_PX",
         "MAX_LINE_WIDTH_PX",
-        "LINE_STEP_PX",
     )
 } | {"BATCH": line_reader.BATCH}
 STRAIGHTEN = {name: getattr(straighten, name) for name in ("MAX_PIXELS", "MAX_REDUCTION")}

@@ -235,6 +235,15 @@ def test_a_bad_override_is_told_as_the_option_that_it_came_from(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("recipe", "override", "explanation"),
+    [("line", "members=2", "members = 1"), ("page", "line.line=8", "not both")],
+)
+def test_a_recipe_trains_one_kind_of_network(recipe: str, override: str, explanation: str) -> None:
+    with pytest.raises(RecipeError, match=explanation):
+        load_recipe(recipe, [override])
+
+
 def test_the_resolved_toml_holds_every_key(tmp_path: Path) -> None:
     resolved = tomllib.loads(load_recipe("smoke").to_toml())
     path = tmp_path / "recipe.toml"

@@ -48,8 +48,9 @@ def read_run(path: Path) -> FinishedRun:
         raise RunError(f"{path}: no such folder; name a run that `tenfold train` made")
     fix = "name a run folder that `tenfold train` made"
     toml, recipe = read_toml(path / "recipe.toml", RunError, fix)
-    if "detector" in recipe:
-        raise RunError(f"{path}: trained a detector; reports and comparisons are of classifiers")
+    for key, trained in (("detector", "a detector"), ("line", "a line recogniser")):
+        if key in recipe:
+            raise RunError(f"{path}: trained {trained}; reports and comparisons are of classifiers")
     fix = f"`tenfold train --resume --out {path}` writes it anew"
     member = path / "members/00/journal.jsonl"
     fix_member = "delete members/00 and train the member again"

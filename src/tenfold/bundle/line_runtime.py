@@ -11,6 +11,7 @@ from tenfold.errors import BundleError
 from tenfold.model.line_config import LINE_HEIGHT_PX, LINE_STEP_PX, LINE_WIDTH_MULTIPLE_PX
 
 LOG_PROBABILITIES = "log_probabilities"  # the output of the graph
+MAX_LOG_PROBABILITY = 1e-3  # 0, but for rounding
 
 
 class OnnxLineRecogniser:
@@ -48,8 +49,8 @@ class OnnxLineRecogniser:
         except Exception as error:
             raise runtime_error(self._name, "failed", error) from error
         shape = (len(crops), crops.shape[2] // LINE_STEP_PX, 1 + len(DETECTED_CLASSES))
-        if found.shape != shape:
-            raise BundleError(f"{self._name}: gives an output {found.shape}, not {shape}")
-        if not np.isfinite(found).all():
-            raise BundleError(f"{self._name}: gives no finite numbers; its weights are wrong")
-        return np.asarray(found, np.float32)
+        if not isinstance(found, np.ndarray) or (found.dtype, found.shape) != (np.float32, shape):
+            raise BundleError(f"{self._name}: is no line recogniser; its output has another shape")
+        if not (np.isfinite(found).all() and (found <= MAX_LOG_PROBABILITY).all()):
+            raise BundleError(f"{self._name}: gives no log-probabilities; its weights are wrong")
+        return found

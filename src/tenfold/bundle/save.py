@@ -40,11 +40,11 @@ from tenfold.errors import BundleError
 from tenfold.files import refuse_links, write_atomically
 from tenfold.untrusted import read_bytes
 
-# By key in bundle.json: the file of a network, and what it does.
+# By key in bundle.json: the file of a network, what it does, and what reads it.
 NETWORKS = {
-    "detector": (DETECTOR_FILE, "finds the digits of numbers"),
-    "line": (LINE_FILE, "reads numbers as wholes"),
-    "cells": (CELLS_FILE, "finds the cells of grids and tables"),
+    "detector": (DETECTOR_FILE, "finds the digits of numbers", read_detector),
+    "line": (LINE_FILE, "reads numbers as wholes", read_line_recogniser),
+    "cells": (CELLS_FILE, "finds the cells of grids and tables", read_cell_detector),
 }
 
 # Keys of a network in format 1 that format 2 has not, and the only value that can be converted.
@@ -103,7 +103,7 @@ def add_network(folder: Path, facts: NetworkFacts | LineFacts, model: bytes) -> 
         key = "line"
     else:
         key = "detector" if facts.network.finds == "digits" else "cells"
-    file, does = NETWORKS[key]
+    file, does, _ = NETWORKS[key]
     facts = facts.model_copy(update={"sha256": hashlib.sha256(model).hexdigest()})
     config = read_config(folder).model_copy(update={key: facts})
     weights = read_hashed(folder / WEIGHTS_FILE, config.weights_sha256)
@@ -139,8 +139,7 @@ def copy_bundle(path: str | Path, folder: Path) -> None:
     else:
         config = read_config(original)
     weights = read_hashed(original / WEIGHTS_FILE, config.weights_sha256)
-    readers = (read_detector, read_line_recogniser, read_cell_detector)
-    for (key, (file, _)), read in zip(NETWORKS.items(), readers, strict=True):
+    for key, (file, _, read) in NETWORKS.items():
         if getattr(config, key) and (network := read(original)):
             write_atomically(folder / file, network[1])
     _write(folder, config, weights, original, read_card(original))

@@ -109,7 +109,7 @@ def _print_results(run: "Run", *, as_json: bool) -> None:
     """Write the report and print the results of a run."""
     from tenfold.report.page import write_report
 
-    if run.recipe.detector:
+    if run.recipe.detector or run.recipe.line:
         _print_detector(run, as_json=as_json)
         return
     evaluation = run.evaluation
@@ -133,7 +133,7 @@ def _print_results(run: "Run", *, as_json: bool) -> None:
 
 
 def _print_detector(run: "Run", *, as_json: bool) -> None:
-    """Print the results of a run that trained a detector."""
+    """Print the results of a run that trained a detector or a line recogniser."""
     from rich.table import Table
 
     evaluation = run.detector_evaluation

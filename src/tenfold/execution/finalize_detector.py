@@ -24,7 +24,6 @@ from tenfold.bundle.line_graph import build_line_graph
 from tenfold.bundle.save import add_network, copy_bundle
 from tenfold.data.digits import Digits
 from tenfold.data.sources import load_digits
-from tenfold.errors import BundleError
 from tenfold.evaluation.fields import (
     evaluate_fields,
     fit_calibration,
@@ -70,8 +69,6 @@ def finalize_detector(run: Run, config: DetectorConfig) -> DetectorEvaluation:
 def finalize_line_recogniser(run: Run, config: LineConfig) -> DetectorEvaluation:
     """Bundle a trained line recogniser with the shipped networks, calibrate it, and measure it."""
     recipe = run.recipe
-    if recipe.members > 1:
-        raise BundleError(f"{run.path}: members: a line recogniser is one network; set it to 1")
     bundle: Path = run.path / "bundle"
     copy_bundle(SHIPPED, bundle)
     facts = LineFacts(network=config, recipe=recipe.name, seed=recipe.seed)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from tenfold.errors import DataError
 from tenfold.forms.corners import (
@@ -78,10 +79,21 @@ class RegisteredPage:
 
 
 class _Candidate(NamedTuple):
-    """A page of the form, and the map from its mm to the picture's pixels."""
+    """A page of the form, and the map from its mm to the picture's pixels.
+
+    Attributes:
+        rank: of the best candidate the highest: its similarity, the mean of those of its parts,
+            and an advantage if it is upright.
+        similarity: -1 … 1.
+        of_parts: similarities of small parts, -1 … 1; 0 without a blank form.
+        number: of the page, from 1.
+        to_picture: the map.
+        foreground: of the straightened picture.
+    """
 
     rank: float
     similarity: float
+    of_parts: npt.NDArray[np.float64]
     number: int
     to_picture: Homography
     foreground: Floats
@@ -129,8 +141,8 @@ class Registrar:
         """Return whether what was found looks like the form."""
         if self._features is None:
             return best.similarity >= self.config.min_similarity_of_boxes
-        of_parts = similarities_of_parts(self.pages[best.number - 1], best.foreground)
-        return best.similarity + float(np.median(of_parts)) / 2 >= self.config.min_similarity
+        of_parts = float(np.median(best.of_parts))
+        return best.similarity + of_parts / 2 >= self.config.min_similarity
 
     def _not_found(self) -> str:
         return {
@@ -190,11 +202,12 @@ class Registrar:
         foreground = page_foreground(page, small, reduced)
         score = similarity(page, foreground)
         upright = to_picture[0, 0] > abs(to_picture[1, 0])  # the page's x runs to the right
-        rank = score + self.config.min_advantage * upright
+        of_parts = np.zeros(1)
         if self._features is not None:
             # Dark writing rules the similarity of the whole; each part of the print must be there.
-            rank += float(similarities_of_parts(page, foreground).mean())
-        return _Candidate(rank, score, number, to_picture, foreground)
+            of_parts = similarities_of_parts(page, foreground)
+        rank = score + float(of_parts.mean()) + self.config.min_advantage * upright
+        return _Candidate(rank, score, of_parts, number, to_picture, foreground)
 
     def _straightened(self, grey: Grey, best: "_Candidate") -> RegisteredPage:
         page, to_picture = self.pages[best.number - 1], best.to_picture

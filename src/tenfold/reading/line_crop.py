@@ -120,17 +120,9 @@ def _scaled_part(
         the part, x and y of its top left corner, and by what it was scaled across and down.
     """
     limits = np.array(grey.shape[::-1])
-    first = np.clip(np.floor(corners.min(axis=0)).astype(int) - 2, 0, limits - 1)
-    last = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 2, first + 1, limits)
+    first = np.clip(np.floor(corners.min(axis=0)) - 2, 0, limits - 1).astype(int)
+    last = np.clip(np.ceil(corners.max(axis=0)) + 2, first + 1, limits).astype(int)
     size = np.maximum(1, np.round((last - first) * scale).astype(int))
     part = grey[first[1] : last[1], first[0] : last[0]]
     part = np.asarray(cv2.resize(part, size.tolist(), interpolation=cv2.INTER_AREA), np.uint8)
     return part, first, size / (last - first)
-
-
-def widened(crop: Grey, width: int) -> Grey:
-    """Return uint8[32, w] as uint8[32, width], with paper on the right."""
-    edge = np.concatenate([crop[:, :2].ravel(), crop[:, -2:].ravel()])
-    more = (0, 0, 0, width - crop.shape[1])
-    level = int(np.median(edge))
-    return np.asarray(cv2.copyMakeBorder(crop, *more, cv2.BORDER_CONSTANT, value=level), np.uint8)

@@ -9,11 +9,10 @@ import numpy.typing as npt
 from tenfold.bundle.detector_runtime import Detections
 from tenfold.bundle.line_runtime import OnnxLineRecogniser
 from tenfold.data.characters import DETECTED_CLASSES
-from tenfold.model.line_config import LINE_STEP_PX
 from tenfold.reading.hypotheses import Hypothesis
-from tenfold.reading.line_crop import Floats, Grey, LineCropConfig, crop_line, line_of, widened
+from tenfold.reading.line_crop import Floats, Grey, LineCropConfig, crop_line, line_of
 
-BATCH = 16  # crops in one pass; they are sorted by width
+BATCH = 16  # crops in one pass
 
 _LABELS = {character: k + 1 for k, character in enumerate(DETECTED_CLASSES)}
 
@@ -26,7 +25,7 @@ class LineReaderConfig:
         length_weight: exponent of how probable the recogniser finds texts of a length.
         text_weight: exponent of how probable it finds a text among those of its length: it counts
             better than it tells digits apart.
-        floor: added to its probability of each text: it excludes none.
+        floor: above 0, added to its probability of each text: it excludes none.
         seen: texts whose log-probability is so much lower than the best one's are taken to be
             improbable: the recogniser is not asked.
         max_texts: of a row, about which it is asked.
@@ -55,7 +54,8 @@ def weigh_texts(
     Args:
         recogniser: sees all rows.
         rows: each in its picture uint8[h, w].
-        texts: of each row, different ones, the most probable first. They are sure together.
+        texts: of each row, different ones, the most probable first. What their probabilities add up
+            to stays the same: the others are left out.
         config: of the combination.
     """
     return [
@@ -73,7 +73,7 @@ def _weighed(tried: list[Hypothesis], steps: Floats, config: LineReaderConfig) -
     of_length = np.bincount(lengths, found)[lengths]
     weighed = before + config.length_weight * np.log(of_length)
     weighed += config.text_weight * np.log(found / of_length)
-    weighed -= np.logaddexp.reduce(weighed)
+    weighed += np.logaddexp.reduce(before) - np.logaddexp.reduce(weighed)
     order = np.argsort(-weighed, kind="stable").tolist()
     return [replace(tried[k], log_probability=float(weighed[k])) for k in order]
 
@@ -97,13 +97,15 @@ def read_lines(
         if crop is not None:
             crops[place] = crop
     read: list[Floats | None] = [None] * len(rows)
-    order = sorted(crops, key=lambda place: crops[place].shape[1])
-    for start in range(0, len(order), BATCH):
-        places = order[start : start + BATCH]
-        widest = crops[places[-1]].shape[1]
-        batch = np.stack([widened(crops[place], widest) for place in places])
-        for place, steps in zip(places, recogniser.log_probabilities(batch), strict=True):
-            read[place] = steps[: crops[place].shape[1] // LINE_STEP_PX]
+    of_width: dict[int, list[int]] = {}  # nothing is widened: a row does not depend on others
+    for place, crop in crops.items():
+        of_width.setdefault(crop.shape[1], []).append(place)
+    for same in of_width.values():
+        for start in range(0, len(same), BATCH):
+            places = same[start : start + BATCH]
+            batch = np.stack([crops[place] for place in places])
+            for place, steps in zip(places, recogniser.log_probabilities(batch), strict=True):
+                read[place] = steps
     return read
 
 

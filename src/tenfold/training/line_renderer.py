@@ -44,7 +44,8 @@ class LineSampling:
         ends: by which a line is longer or shorter at each end.
         phantom: probability of a box beside the number, of its gap to it and its width.
         rise_of_label: how far the middle of a character on a line may be from the line.
-        edge: a character that begins nearer to a line's end, on either side of it, is half on it.
+        edge: how far beyond a row's end the middle of a character of the row may lie, and how far
+            from the end other characters must keep, else the row is left out.
     """
 
     height: float = 0.08
@@ -84,14 +85,14 @@ class LineRenderer:
         self._field = lru_cache(maxsize=1)(FieldRenderer(digits, seed).render)
 
     def render(self, index: int) -> LabelledLine:
-        """Render one line, the same for the same index."""
+        """Render one line, the same for the same index and detector."""
         random = np.random.default_rng(derive_seed(self.seed, "line", index))
         field = self._field(index // LINES_A_FIELD)
         if self.detector is None or index % LINES_A_FIELD:
             lines = list(self.lines(field, random))
         else:
             lines = list(self.detected_lines(field, self.detector))
-        return lines[random.integers(len(lines))] if lines else LabelledLine(_BLANK_LINE, [])
+        return lines[random.integers(len(lines))] if lines else LabelledLine(_EMPTY_LINE, [])
 
     def lines(self, field: Field, random: Random) -> Iterator[LabelledLine]:
         """Yield the numbers of a field, or one crop without any; too long ones are left out."""
@@ -175,7 +176,7 @@ class LineRenderer:
         return np.concatenate([boxes, phantom]), np.append(is_digit, True)
 
 
-_BLANK_LINE = np.full((LINE_HEIGHT_PX, LINE_HEIGHT_PX), 255, np.uint8)
+_EMPTY_LINE = np.full((LINE_HEIGHT_PX, LINE_HEIGHT_PX), 255, np.uint8)
 
 
 def _nowhere(shape: tuple[int, ...], random: Random) -> tuple[Floats, Bools]:

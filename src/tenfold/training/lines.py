@@ -1,8 +1,10 @@
 """The task of a recipe with a `[line]` table: read the numbers of rendered fields as wholes."""
 
+import itertools
 from collections.abc import Sequence
 from functools import lru_cache, partial
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -16,7 +18,7 @@ from tenfold.data.seeds import derive_seed
 from tenfold.model.line_config import LineConfig
 from tenfold.model.line_network import BLANK, LineNetwork
 from tenfold.model.trainable import TrainableNetwork
-from tenfold.reading.line_crop import widened
+from tenfold.reading.line_crop import Grey
 from tenfold.training.initial_weights import initialise
 from tenfold.training.line_renderer import LabelledLine, LineRenderer
 from tenfold.training.recipe import Recipe
@@ -40,12 +42,20 @@ def stack_lines(lines: Sequence[LabelledLine]) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(pixels), torch.from_numpy(labels)
 
 
+def widened(crop: Grey, width: int) -> Grey:
+    """Return uint8[32, w] as uint8[32, width], with paper on the right."""
+    edge = np.concatenate([crop[:, :2].ravel(), crop[:, -2:].ravel()])
+    more = (0, 0, 0, width - crop.shape[1])
+    level = int(np.median(edge))
+    return np.asarray(cv2.copyMakeBorder(crop, *more, cv2.BORDER_CONSTANT, value=level), np.uint8)
+
+
 def ctc_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Return the sum of -log p of the labels over a batch.
 
     Args:
         logits: float32[n, 15, t].
-        labels: int64[n, k]; rows end with -1. A line with more characters than steps counts as 0.
+        labels: int64[n, k]; rows end with -1. A line that does not fit into the steps counts as 0.
     """
     log_p = logits.float().log_softmax(1).permute(2, 0, 1)
     present = labels != NO_CHARACTER
@@ -63,7 +73,7 @@ def ctc_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 class LineBatches:
-    """Training batches as a pure function of the renderer's seed and the step.
+    """Training batches as a pure function of the renderer's seed, its detector and the step.
 
     Args:
         renderer: of lines.
@@ -91,10 +101,11 @@ class LineBatches:
         first = self.schedule.images_before(start)
         lines = [self.renderer.render(first + k) for k in range(sum(sizes))]
         lines.sort(key=lambda line: line.pixels.shape[1])
-        ends = np.cumsum(sizes).tolist()
-        batches = [lines[end - size : end] for end, size in zip(ends, sizes, strict=True)]
         random = np.random.default_rng(derive_seed(self.renderer.seed, "order", chunk))
-        return [batches[k] for k in random.permutation(len(batches))]
+        order = random.permutation(len(sizes))  # of a step's batch among those sorted by width
+        ends = np.cumsum([sizes[step] for step in np.argsort(order)]).tolist()
+        batches = [lines[start:end] for start, end in itertools.pairwise([0, *ends])]
+        return [batches[place] for place in order]
 
 
 def line_task(

@@ -50,7 +50,7 @@ class DataConfig(Frozen):
 
 
 class FieldCounts(Frozen):
-    """How many rendered fields a detector is measured on."""
+    """How many rendered fields a detector or a line recogniser is measured on."""
 
     evaluation: int = Field(default=500, gt=0, description="at each evaluation of the training")
     calibration: int = Field(default=200, gt=0, description="of each kind, for its confidence")
@@ -88,6 +88,14 @@ class Recipe(Frozen):
     outlier_exposure: OutlierExposure = OutlierExposure()
     ema: EMAConfig = EMAConfig()
     training: TrainingConfig
+
+    @model_validator(mode="after")
+    def _one_network(self) -> Self:
+        if self.line and self.detector:
+            raise ValueError("a recipe has a [line] or a [detector] table, not both")
+        if self.line and self.members > 1:
+            raise ValueError("a line recogniser is one network: members = 1")
+        return self
 
     @property
     def schedule(self) -> Schedule:

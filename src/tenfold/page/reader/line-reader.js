@@ -12,8 +12,7 @@ export const CONFIG = {
   lineDigitPx: 20, // height of its digits
   lineWidthMultiplePx: 8,
   maxLineWidthPx: 384,
-  lineStepPx: 2, // what one step of the output covers
-  batch: 16, // crops in one pass; they are sorted by width
+  batch: 16, // crops in one pass
 };
 
 const clamp = (value, low, high) => min(max(value, low), high);
@@ -24,17 +23,18 @@ const clamp = (value, low, high) => min(max(value, low), high);
  * @param texts of each row [{text, probability}], the most probable first. @param config LineReaderConfig, as JSON.
  */
 export async function weighTexts(readCrops, rows, texts, grey, config) {
-  const crops = rows.map((row, i) => ({ i, crop: row.length ? cropLine(grey, lineOf(row, config.crop)) : null }))
-    .filter(({ crop }) => crop)
-    .sort((a, b) => a.crop.w - b.crop.w);
+  const ofWidth = new Map(); // nothing is widened: a row does not depend on others
+  rows.forEach((row, i) => {
+    const crop = row.length ? cropLine(grey, lineOf(row, config.crop)) : null;
+    if (crop) ofWidth.set(crop.w, [...(ofWidth.get(crop.w) ?? []), { i, crop }]);
+  });
   const weighed = [...texts];
-  for (let start = 0; start < crops.length; start += CONFIG.batch) {
-    const batch = crops.slice(start, start + CONFIG.batch);
-    const widest = batch.at(-1).crop.w;
-    const read = await readCrops(batch.map(({ crop }) => widened(crop, widest)));
-    batch.forEach(({ i, crop }, k) => {
-      weighed[i] = weigh(texts[i], read[k].slice(0, floor(crop.w / CONFIG.lineStepPx)), config);
-    });
+  for (const same of ofWidth.values()) {
+    for (let start = 0; start < same.length; start += CONFIG.batch) {
+      const batch = same.slice(start, start + CONFIG.batch);
+      const read = await readCrops(batch.map(({ crop }) => crop));
+      batch.forEach(({ i }, k) => { weighed[i] = weigh(texts[i], read[k], config); });
+    }
   }
   return weighed;
 }
@@ -48,7 +48,7 @@ function weigh(texts, steps, { length_weight, text_weight, floor: least, seen, m
     const length = ofLength[one.text.length];
     return { ...one, probability: one.probability * length ** length_weight * (found[i] / length) ** text_weight };
   });
-  const total = sum(all.map(({ probability }) => probability));
+  const total = sum(all.map(({ probability }) => probability)) / sum(texts.map(({ probability }) => probability));
   return all.map((one) => ({ ...one, probability: one.probability / total }))
     .sort((a, b) => b.probability - a.probability);
 }
@@ -75,8 +75,8 @@ function textProbability(steps, text) {
 
 /** Where a row lies: its middle, the height of its digits, how far it reaches from its middle, its slope. */
 function lineOf(row, config) {
-  const isDigit = row.filter((one) => !isMark(one));
-  const digits = (isDigit.length ? isDigit : row).map(({ box }) => box);
+  const withoutMarks = row.filter((one) => !isMark(one));
+  const digits = (withoutMarks.length ? withoutMarks : row).map(({ box }) => box);
   const heights = digits.map((box) => box[3]);
   const height = max(median(heights), config.least_height * largest(heights), 1);
   const first = min(...row.map(({ box: [x, , w] }) => x - w / 2));
@@ -130,11 +130,4 @@ function between({ w, h, data }, x, y) {
   const at = (column, row) => data[clamp(row, 0, h - 1) * w + clamp(column, 0, w - 1)];
   const mix = (row) => at(left, row) + (x - left) * (at(left + 1, row) - at(left, row));
   return rint(mix(top) + (y - top) * (mix(top + 1) - mix(top)));
-}
-
-/** A crop with paper on its right. */
-function widened(crop, w) {
-  const rows = Array.from({ length: crop.h }, (_, y) => [...crop.data.subarray(y * crop.w, (y + 1) * crop.w)]);
-  const paper = floor(median(rows.flatMap((row) => [...row.slice(0, 2), ...row.slice(-2)])));
-  return plane(w, crop.h, Uint8Array.from(rows.flatMap((row) => [...row, ...Array(w - crop.w).fill(paper)])));
 }
