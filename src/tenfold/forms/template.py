@@ -157,7 +157,7 @@ class Template(_Frozen):
     blank: Path | None = None
     mark_inset_mm: Millimetres = 10.0
     mark_size_mm: Millimetres = 6.0
-    min_probability: float = Field(default=0.985, ge=0, le=1)
+    min_probability: float = Field(default=0.99, ge=0, le=1)
     pages: tuple[PageOfForm, ...] = Field(
         default=(PageOfForm(),), min_length=1, max_length=MAX_PAGES
     )
