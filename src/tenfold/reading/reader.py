@@ -227,7 +227,8 @@ def load_number_reader(
     if classifier is None or file.parent != find_bundle(path):
         classifier = OnnxClassifier.load(file.parent)
     line = read_line_recogniser(file.parent)
-    recogniser = line and OnnxLineRecogniser(line[1], threads, str(file.parent / LINE_FILE))
+    # Its crops are small: threads would wait for those of the detector, not work.
+    recogniser = line and OnnxLineRecogniser(line[1], name=str(file.parent / LINE_FILE))
     return NumberReader(detector, classifier, NumberReaderConfig.of(facts), recogniser)
 
 
