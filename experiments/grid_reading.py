@@ -142,7 +142,14 @@ def main() -> None:
     for name, way, outcome in outcomes_of(Reader.load(options.bundle), options.folder, chosen):
         found.setdefault((name, way), []).append(outcome)
     rows = [row_of(*key, outcomes) for key, outcomes in found.items()]
-    content: Json = {"detector": detector_sha256(options.bundle, parser), "rows": rows}
+    content: Json = {
+        # Where the pictures lie on this machine is nobody's business.
+        "command": f"python experiments/grid_reading.py {options.bundle} FOLDER",
+        "sets": options.sets,
+        "count": options.count,
+        "detector": detector_sha256(options.bundle, parser),
+        "rows": rows,
+    }
     if options.out:
         write_record(options.out, **content)
     if options.json:
