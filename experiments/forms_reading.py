@@ -11,7 +11,6 @@ of a template was chosen by it.
 """
 
 import argparse
-import json
 import tempfile
 import time
 from collections import Counter
@@ -22,7 +21,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from number_reading import validation_digits
-from record_runs import Json, write_record
+from record_runs import Json, publish
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -288,13 +287,9 @@ def main() -> None:
     renderer = FormRenderer(digits, VALIDATION_SEED if options.validation else SEED)
     reader = PageReader.load(options.bundle)
     content = content_of(measure(reader, renderer, options.forms, options.copies), options.bundle)
-    if options.out:
-        write_record(options.out, **content)
-    if options.json:
-        print(json.dumps(content))
-        return
-    Console().print(table_of(content))
-    Console().print_json(data={k: v for k, v in content.items() if not k.startswith("rows")})
+    publish(options, content, table_of(content))
+    if not options.json:
+        Console().print_json(data={k: v for k, v in content.items() if not k.startswith("rows")})
 
 
 if __name__ == "__main__":

@@ -12,14 +12,13 @@ MNIST's digits (github.com/wichtounet/sudoku_dataset), and photographs from tele
 
 import argparse
 import csv
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 from number_reading import detector_sha256
-from record_runs import Json, write_record
+from record_runs import Json, publish
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -150,12 +149,7 @@ def main() -> None:
         "detector": detector_sha256(options.bundle, parser),
         "rows": rows,
     }
-    if options.out:
-        write_record(options.out, **content)
-    if options.json:
-        print(json.dumps(content))
-    else:
-        Console().print(table_of(rows))
+    publish(options, content, table_of(rows))
 
 
 if __name__ == "__main__":

@@ -8,12 +8,11 @@ All pictures are rendered with MNIST's test digits. The sets are those of `HELD_
 """
 
 import argparse
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from picture_sizes import PICTURE_SIZES
-from record_runs import Json, write_record
+from record_runs import Json, publish
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -99,12 +98,7 @@ def main() -> None:
             pictures = counted(pictures_of(name, digits, count), lambda: progress.advance(task))
             rows.append(measure_numbers(reader, name, pictures))
     content: Json = {"detector": sha256, "rows": [row.model_dump(mode="json") for row in rows]}
-    if options.out:
-        write_record(options.out, **content)
-    if options.json:
-        print(json.dumps(content))
-    else:
-        Console().print(table_of(rows))
+    publish(options, content, table_of(rows))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+from rich.table import Table
+
 from tenfold.execution.run import Run
 from tenfold.files import write_atomically
 
@@ -47,6 +50,16 @@ def write_record(path: Path, **content: Json) -> None:
     """Write a record: the command that made it, then its content."""
     command = shlex.join(["python", *sys.argv])
     write_atomically(path, as_json({"command": command, **content}) + "\n")
+
+
+def publish(options: argparse.Namespace, content: dict[str, Json], *shown: Table) -> None:
+    """Write a record to `options.out`, if that is given; print it as JSON, or tables for people."""
+    if options.out:
+        write_record(options.out, **content)
+    if options.json:
+        print(json.dumps(content))
+    else:
+        Console().print(*shown)
 
 
 def read_record(path: Path) -> dict[str, Json]:

@@ -8,12 +8,10 @@ and their cells.
 """
 
 import argparse
-import json
 from pathlib import Path
 
 from number_reading import table_of
-from record_runs import Json, write_record
-from rich.console import Console
+from record_runs import Json, publish
 
 from tenfold.bundle.format import find_cell_detector, find_detector
 from tenfold.data.sources import load_digits
@@ -36,12 +34,7 @@ def main() -> None:
         "detector": find_detector(options.bundle)[1].sha256,
         "rows": [row.model_dump(mode="json") for row in rows],
     }
-    if options.out:
-        write_record(options.out, **content)
-    if options.json:
-        print(json.dumps(content))
-    else:
-        Console().print(table_of(list(rows)))
+    publish(options, content, table_of(list(rows)))
 
 
 if __name__ == "__main__":

@@ -139,23 +139,23 @@ class FieldReader:
         pictures = self._pictures(number, page.grey, page.px_per_mm)
         blanks: Sequence[BoxPicture | None] = self._blanks.get(number) or [None] * len(cells)
         detections = self._detected(number, pictures)
-        written = [
-            strokes(picture, blank, self.config.strokes)
-            for picture, blank in zip(pictures, blanks, strict=True)
-        ]
+        places = [k for k, cell in enumerate(cells) if cell.field.kind != "mark"]
+        written = {k: strokes(pictures[k], blanks[k], self.config.strokes) for k in places}
         if number in self._blanks:
-            detections = list(map(self._written_by_hand, detections, written))
+            for k in places:
+                detections[k] = self._written_by_hand(detections[k], written[k])
         texts = self.reader.texts(
-            [(found, picture.grey) for found, picture in zip(detections, pictures, strict=True)],
+            [(detections[k], pictures[k].grey) for k in places],
             MAX_CONSTRAINED_HYPOTHESES,
             self.config.min_hypothesis,
         )
+        texts_of = dict(zip(places, texts, strict=True))
         readings = []
         for k, (cell, picture) in enumerate(zip(cells, pictures, strict=True)):
-            if cell.field.kind == "mark":
+            if k not in texts_of:
                 readings.append(self._ticked(cell, picture, blanks[k]))
                 continue
-            candidates = self._candidates(cell, texts[k], point_printed=blanks[k] is not None)
+            candidates = self._candidates(cell, texts_of[k], point_printed=blanks[k] is not None)
             reading = Reading(cell, candidates, "", picture, detections[k])
             readings.append(self._with_strokes(reading, written[k]))
         return [self._beside_crossed_out(reading, readings) for reading in readings]
