@@ -125,16 +125,11 @@ def text_probabilities(steps: Floats, texts: Sequence[str]) -> npt.NDArray[np.fl
         row[1 : 2 * len(text) : 2] = [_LABELS[character] for character in text]
     may_skip = np.zeros(symbols.shape, bool)
     may_skip[:, 2:] = (symbols[:, 2:] > 0) & (symbols[:, 2:] != symbols[:, :-2])
-    probabilities = np.exp(steps.astype(np.float64))
+    emitted = np.exp(steps.astype(np.float64))[:, symbols]
     forward = np.zeros((len(texts), symbols.shape[1] + 2))  # two more in front, which stay 0
     forward[:, 2] = 1.0
-    total = np.zeros(len(texts))
-    for step in probabilities:
-        moved = forward[:, 2:] + forward[:, 1:-1] + np.where(may_skip, forward[:, :-2], 0)
-        moved *= step[symbols]
-        scale = moved.sum(axis=1).clip(1e-300)
-        total += np.log(scale)
-        forward[:, 2:] = moved / scale[:, None]
+    for step in emitted:
+        moved = forward[:, 2:] + forward[:, 1:-1] + may_skip * forward[:, :-2]
+        np.multiply(moved, step, out=forward[:, 2:])
     rows, last = np.arange(len(texts)), 2 * np.array([len(text) for text in texts], int)
-    ends = forward[rows, last + 2] + np.where(last > 0, forward[rows, last + 1], 0)
-    return np.asarray(np.exp(total) * ends)
+    return np.asarray(forward[rows, last + 2] + np.where(last > 0, forward[rows, last + 1], 0))

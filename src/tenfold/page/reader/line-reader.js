@@ -5,7 +5,7 @@ import { cropped, plane } from "./image.js";
 import { largest, mean, median, rint, sum } from "./numbers.js";
 import { shrunk } from "./resize.js";
 
-const { abs, ceil, exp, floor, hypot, log, max, min } = Math;
+const { abs, ceil, exp, floor, hypot, max, min } = Math;
 
 export const CONFIG = {
   lineHeightPx: 32, // of a crop
@@ -60,17 +60,13 @@ function weigh(texts, steps, { length_weight, text_weight, floor: least, seen, m
 function textProbability(steps, text) {
   const symbols = [0, ...[...text].flatMap((character) => [CLASSES.indexOf(character) + 1, 0])];
   let forward = symbols.map((_, i) => Number(i === 0));
-  let total = 0;
   for (const step of steps) {
-    const moved = forward.map((value, i) => {
+    forward = forward.map((value, i) => {
       const skips = i > 1 && symbols[i] && symbols[i] !== symbols[i - 2];
       return (value + (forward[i - 1] ?? 0) + (skips ? forward[i - 2] : 0)) * exp(step[symbols[i]]);
     });
-    const scale = max(sum(moved), 1e-300);
-    total += log(scale);
-    forward = moved.map((value) => value / scale);
   }
-  return exp(total) * sum(forward.slice(-2));
+  return sum(forward.slice(-2));
 }
 
 /** Where a row lies: its middle, the height of its digits, how far it reaches from its middle, its slope. */
