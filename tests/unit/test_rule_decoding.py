@@ -46,9 +46,49 @@ def under_sudoku(*numbers: Number) -> list[Number]:
     return list(page.numbers)
 
 
-def test_without_a_rule_a_page_is_left_alone() -> None:
-    page = Page((digit_in(0, 0, {3: 0.9}), digit_in(0, 1, {3: 0.9})), grid=(4, 4))
-    assert under_rule(page, None, CONFIG) is page
+def doubtful_in(row: int, column: int, likely: dict[int, float], none: float) -> Number:
+    """Return the number of a cell that may be empty."""
+    return replace(digit_in(row, column, likely), alternatives=(("", none),))
+
+
+def test_without_a_rule_only_what_is_less_probable_than_nothing_goes() -> None:
+    one, other = digit_in(0, 0, {3: 0.9}), doubtful_in(0, 1, {3: 0.5}, none=0.4)
+    less = doubtful_in(0, 2, {3: 0.4}, none=0.5)
+    page = under_rule(Page((one, other, less), grid=(4, 4)), None, CONFIG)
+    assert page.numbers == (one, other)
+
+
+def test_a_digit_goes_that_may_be_none_and_that_the_rule_excludes() -> None:
+    sure, doubtful = digit_in(0, 0, {4: 0.999}), doubtful_in(0, 3, {4: 0.6, 1: 0.01}, none=0.3)
+    (left,) = under_sudoku(sure, doubtful)
+    assert (left.value, left.column) == ("4", 0)
+
+
+COMPLETE = ("1234", "3412", "2143", "4321")
+
+
+def complete_sudoku(cell: Number) -> list[Number]:
+    """Return the cells of a complete Sudoku, of which one is `cell`."""
+    digits = ((i, j, int(c)) for i, row in enumerate(COMPLETE) for j, c in enumerate(row))
+    cells = {(i, j): digit_in(i, j, {digit: 0.999}) for i, j, digit in digits}
+    return list((cells | {(cell.row or 0, cell.column or 0): cell}).values())
+
+
+def test_a_complete_sudoku_has_no_gap() -> None:
+    read = under_sudoku(*complete_sudoku(doubtful_in(1, 2, {1: 0.2}, none=0.7)))
+    assert "".join(number.value for number in read) == "".join(COMPLETE)
+    assert "does not fit" not in {number.reason for number in read}
+
+
+def test_a_sure_misread_digit_of_a_complete_sudoku_is_read_otherwise_but_not_accepted() -> None:
+    read = under_sudoku(*complete_sudoku(digit_in(1, 2, {3: 0.9999, 1: 1e-9})))
+    assert "".join(number.value for number in read) == "".join(COMPLETE)
+    assert [number.reason for number in read if number.reason] == ["does not fit"]
+
+
+def test_a_sudoku_with_gaps_keeps_them() -> None:
+    cells = complete_sudoku(doubtful_in(1, 2, {1: 0.2}, none=0.7))
+    assert len(under_sudoku(*cells[1:])) == len(cells) - 2
 
 
 def test_a_digit_that_is_there_already_is_read_otherwise() -> None:

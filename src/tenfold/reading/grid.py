@@ -250,9 +250,9 @@ def _numbers(
 
 def _certainty(page: Page) -> float:
     # Of digits, not of numbers: a number's probability takes for granted that there is one.
-    digits = [digit.probability for number in page.numbers for digit in number.digits]
+    digits = [digit.probability for number in page.probable.numbers for digit in number.digits]
     return float(np.mean(digits or [0.0]))
 
 
 def _evidence(page: Page) -> float:
-    return sum(number.probability for number in page.numbers)
+    return sum(number.probability for number in page.probable.numbers)

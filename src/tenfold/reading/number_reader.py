@@ -118,12 +118,16 @@ class NumberReader:
         read = self.read_rows([found.of(group) for group in groups], grey, constraints)
         numbers = [number for number in read if number is not None]
         parts = _are_parts(numbers, self.config.part_height)
-        return Page(tuple(n for n, is_part in zip(numbers, parts, strict=True) if not is_part))
+        whole = tuple(n for n, is_part in zip(numbers, parts, strict=True) if not is_part)
+        return Page(whole).probable
 
     def read_rows(
         self, rows: Sequence[Detections], grey: Pixels, constraints: Constraints
     ) -> list[Number | None]:
         """Return the most probable number of each row of detections; None if that is nothing.
+
+        If the constraints say that there may be none, the most probable number that is one: how
+        probable it is that there is none is among its alternatives.
 
         Args:
             rows: each from left to right.
@@ -164,9 +168,10 @@ class NumberReader:
         self, row: Detections, tried: list[Hypothesis], grey: Pixels, constraints: Constraints
     ) -> Number | None:
         ranked, reason = self._fitting(tried, constraints)
-        best = ranked[0]
-        if not only_digits(best.text):
+        of_interest = [h for h in ranked if h.text] if constraints.optional else ranked
+        if not of_interest or not only_digits(of_interest[0].text):
             return None
+        best = of_interest[0]
         probability = self._calibrated(math.exp(best.log_probability))
         if probability < self.config.min_probability:
             reason = reason or "unsure"
@@ -178,7 +183,7 @@ class NumberReader:
             probability=probability,
             alternatives=tuple(
                 (h.text, self._calibrated(math.exp(h.log_probability)))
-                for h in ranked[1 : ALTERNATIVES + 1]
+                for h in [h for h in ranked if h is not best][:ALTERNATIVES]
             ),
             digits=digits,
             reason=reason,

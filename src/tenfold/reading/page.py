@@ -84,6 +84,11 @@ class Number:
         return self.reason is None
 
     @property
+    def probability_of_none(self) -> float:
+        """How probable it is that there is no number, as far as that was among the alternatives."""
+        return dict(self.alternatives).get("", 0.0)
+
+    @property
     def printed(self) -> float | None:
         """The mean probability that its digits are printed; None if that was not looked for."""
         known = [digit.printed for digit in self.digits if digit.printed is not None]
@@ -122,6 +127,12 @@ class Page:
     numbers: tuple[Number, ...]
     grid: tuple[int, int] | None = None
     corners: npt.NDArray[np.float32] | None = None
+
+    @property
+    def probable(self) -> "Page":
+        """The same page without numbers that are less probable than none."""
+        numbers = (n for n in self.numbers if n.probability >= n.probability_of_none)
+        return replace(self, numbers=tuple(numbers))
 
     @property
     def text(self) -> str:

@@ -7,9 +7,10 @@ from dataclasses import replace
 from tenfold.reading.constraints import RuleName
 from tenfold.reading.number_reader import NumberReaderConfig, calibrated, shown_text
 from tenfold.reading.page import ALTERNATIVES, Number, Page, Reason
-from tenfold.reading.rules import EMPTY, fillings, posteriors, rule_of
+from tenfold.reading.rules import EMPTY, MIN_PROBABILITY, fillings, posteriors, rule_of
 
 MISREAD = 1e-3  # the probability that what was read in a cell is no number of the rule's
+COMPLETE = 0.9  # a Sudoku with so many probable digits, and something in each cell, has no gaps
 FILLINGS = 20  # from which probabilities under a rule are computed
 
 
@@ -17,49 +18,59 @@ def under_rule(page: Page, name: RuleName | None, config: NumberReaderConfig) ->
     """Read the cells of a grid or table together; see `rule_of`.
 
     A text that was improbable before the rule was applied is not accepted, and neither are the
-    cells that break the rule if no filling is found.
+    cells that break the rule if no filling is found. A number that may be none, and that the rule
+    takes for none, goes. In a Sudoku that is complete, what may be none is a digit.
+
+    Args:
+        page: with the numbers that may be none.
+        name: of the rule; without one, only the numbers go that are less probable than none.
+        config: calibration and thresholds.
 
     Raises:
         DataError: see `rule_of`.
     """
     if name is None or page.grid is None:
-        return page
-    rule = rule_of(name, *page.grid)
-    sudoku_size = page.grid[0] if name == "sudoku" else None
+        return page.probable
+    rows, columns = page.grid
+    rule = rule_of(name, rows, columns)
     by_cell = {(n.row or 0, n.column or 0): n for n in page.numbers}
-    cells = {cell: _candidates(number, sudoku_size) for cell, number in by_cell.items()}
+    cells = {cell: _candidates(number) for cell, number in by_cell.items()}
+    if name == "sudoku":
+        everywhere = len(cells) == rows * columns
+        complete = everywhere and len(page.probable.numbers) >= COMPLETE * len(cells)
+        values = {*map(str, range(1, rows + 1)), *(() if complete else (EMPTY,))}
+        cells = {cell: {t: p for t, p in ps.items() if t in values} for cell, ps in cells.items()}
     found = list(itertools.islice(fillings(cells, rule), FILLINGS))
-    if found:
-        after = posteriors(cells, rule, found)
-        numbers = [
-            _under_rule(number, found[0].texts[cell], cells[cell], after[cell], config)
-            for cell, number in by_cell.items()
-        ]
-    else:
-        texts = {cell: number.value for cell, number in by_cell.items()}
+    if not found:
+        texts = {(n.row or 0, n.column or 0): n.value for n in page.probable.numbers}
         broken = {cell for condition in rule for cell in condition.broken(texts)}
-        numbers = [
-            replace(number, reason="does not fit") if cell in broken else number
-            for cell, number in by_cell.items()
-        ]
-    return replace(page, numbers=tuple(numbers))
+        numbers = (
+            replace(n, reason="does not fit") if (n.row, n.column) in broken else n
+            for n in page.probable.numbers
+        )
+        return replace(page, numbers=tuple(numbers))
+    after = posteriors(cells, rule, found)
+    read = (
+        _under_rule(number, found[0].texts[cell], cells[cell], after[cell], config)
+        for cell, number in by_cell.items()
+        if found[0].texts[cell] or cells[cell][EMPTY] < config.min_fitting_probability
+    )
+    return replace(page, numbers=tuple(read))
 
 
-def _candidates(number: Number, sudoku_size: int | None) -> dict[str, float]:
+def _candidates(number: Number) -> dict[str, float]:
     """Return the probabilities of a number's texts, and of that it must not be there."""
-    candidates = {EMPTY: MISREAD, number.value: number.probability}
+    read = dict(number.alternatives) | {number.value: number.probability}
     form = re.sub("[0-9]", "0", number.value)
+    # The boxes of the digits stay.
+    candidates = {text: p for text, p in read.items() if re.sub("[0-9]", "0", text) == form}
     if form == "0":
         (digit,) = number.digits
         shares = digit.probabilities / digit.probabilities.sum()
-        candidates |= {str(k): float(share) for k, share in enumerate(shares)}
-    else:  # the boxes of the digits stay
-        same = (other for other in number.alternatives if re.sub("[0-9]", "0", other[0]) == form)
-        candidates |= dict(same)
-    if sudoku_size is None:
-        return candidates
-    values = {EMPTY, *map(str, range(1, sudoku_size + 1))}
-    return {text: p for text, p in candidates.items() if text in values}
+        least = min(read.values())  # the others are less probable
+        others = {str(k): min(float(share), least) for k, share in enumerate(shares)}
+        candidates = {text: max(p, MIN_PROBABILITY) for text, p in (others | candidates).items()}
+    return candidates | {EMPTY: max(MISREAD, number.probability_of_none)}
 
 
 def _under_rule(
