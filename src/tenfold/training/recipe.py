@@ -98,6 +98,11 @@ class Recipe(Frozen):
         return self
 
     @property
+    def is_classifier(self) -> bool:
+        """Whether it trains classifiers of digits, not a network that finds or reads numbers."""
+        return self.detector is None and self.line is None
+
+    @property
     def schedule(self) -> Schedule:
         """The schedule that the stages make."""
         return self.training.schedule
@@ -109,7 +114,7 @@ class Recipe(Frozen):
 
     def to_toml(self) -> str:
         """Return the resolved recipe as TOML that `load_recipe` reads back to an equal one."""
-        without = set() if self.detector or self.line else {"fields"}
+        without = {"fields"} if self.is_classifier else set()
         return tomli_w.dumps(self.model_dump(mode="json", exclude=without, exclude_none=True))
 
     def changed(self, values: Mapping[str, Any]) -> "Recipe":
