@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from tenfold.augmentation.degradations import Degradations
 from tenfold.augmentation.geometric import Augmentation
@@ -21,13 +21,7 @@ from tenfold.model.line_config import LineConfig
 from tenfold.training.ema import EMAConfig
 from tenfold.training.schedule import Schedule
 from tenfold.training.settings import TrainingConfig
-from tenfold.untrusted import MAX_DEPTH, describe_fault, line_of, parse_toml, read_toml
-
-
-class Frozen(BaseModel):
-    """A part of a recipe: immutable, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+from tenfold.untrusted import MAX_DEPTH, Frozen, describe_fault, line_of, parse_toml, read_toml
 
 
 class DataConfig(Frozen):
