@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from tenfold.errors import TenfoldError
@@ -26,6 +26,12 @@ MAX_FAULTS = 10_000
 # Keys and indices that lead to a value, and what is wrong with it.
 Fault = tuple[tuple[str | int, ...], str]
 _INTEGER_FAULT = "an integer has more than 64 bits"
+
+
+class Frozen(BaseModel):
+    """A part of a file: immutable, unknown keys and numbers that are not finite are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def read_bytes(

@@ -7,9 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tenfold.bundle.format import CELLS_FILE, DETECTOR_FILE
-from tenfold.bundle.runtime import open_session, runtime_error, try_session
+from tenfold.bundle.runtime import OnnxGraph
 from tenfold.data.mnist import CLASSES
-from tenfold.errors import BundleError
 from tenfold.model.detector_config import SIZE_MULTIPLE_PX
 
 # The input and the outputs of the graph.
@@ -109,25 +108,18 @@ class OnnxCellDetector:
 
 class _DetectorGraph:
     def __init__(self, model: bytes, threads: int, name: str, outputs: tuple[str, ...]) -> None:
-        self._name, self._outputs = name, outputs
-        self._session = open_session(model, threads, name)
-        found = {value.name for value in self._session.get_outputs()}
-        if found != set(outputs):
-            raise BundleError(f"{name}: is no detector; its outputs are {', '.join(sorted(found))}")
-        blank = np.zeros((1, SIZE_MULTIPLE_PX, SIZE_MULTIPLE_PX), np.uint8)
-        try_session(self._session, {PIXELS: blank}, name)
+        self._graph, self._outputs = OnnxGraph(model, threads, name), outputs
+        self._graph.check_outputs("detector", outputs)
+        self._graph.try_once({PIXELS: np.zeros((1, SIZE_MULTIPLE_PX, SIZE_MULTIPLE_PX), np.uint8)})
 
     def run(self, grey: Grey, min_objectness: float) -> list[Floats]:
         """Return the outputs of what has so much objectness."""
         h, w = grey.shape
         below, right = -h % SIZE_MULTIPLE_PX, -w % SIZE_MULTIPLE_PX
         padded = cv2.copyMakeBorder(grey, 0, below, 0, right, cv2.BORDER_REPLICATE)
-        try:
-            outputs = self._session.run(self._outputs, {PIXELS: padded[None]})
-        except Exception as error:
-            raise runtime_error(self._name, "failed", error) from error
+        outputs = self._graph.run(self._outputs, {PIXELS: padded[None]})
         objectness = outputs[0][0]
         found = [part[0][objectness >= min_objectness] for part in outputs]
         if not all(np.isfinite(part).all() for part in found):
-            raise BundleError(f"{self._name}: gives no finite numbers; its weights are wrong")
+            raise self._graph.error("gives no finite numbers; its weights are wrong")
         return found

@@ -25,7 +25,7 @@ from tenfold.errors import BundleError
 from tenfold.model.config import NetworkConfig
 from tenfold.model.detector_config import DetectorConfig
 from tenfold.model.line_config import LineConfig
-from tenfold.untrusted import first_fault, read_bytes, read_text
+from tenfold.untrusted import Frozen, first_fault, read_bytes, read_text
 
 T = TypeVar("T")
 
@@ -47,20 +47,16 @@ MAX_NETWORKS_BYTES = 512 * 2**20  # of model.onnx, and of weights.safetensors
 IMAGES, PROBABILITIES, MEMBERS = "images", "probabilities", "members"
 
 
-class BundleFacts(BaseModel):
+class BundleFacts(Frozen):
     """How a bundle's networks were trained."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     recipe: str | None = None
     seed: int | None = Field(default=None, ge=0, lt=2**63)
     data: str | None = Field(default=None, description="the data set that was trained on")
 
 
-class PartFacts(BaseModel):
+class PartFacts(Frozen):
     """A network of a bundle that is not the classifier, and how it was trained."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     members: int = Field(default=1, ge=1, description="networks whose outputs are averaged")
     sha256: str = ""

@@ -5,9 +5,8 @@ import numpy.typing as npt
 
 from tenfold.bundle.detector_runtime import PIXELS
 from tenfold.bundle.format import LINE_FILE
-from tenfold.bundle.runtime import open_session, runtime_error, try_session
+from tenfold.bundle.runtime import OnnxGraph
 from tenfold.data.characters import DETECTED_CLASSES
-from tenfold.errors import BundleError
 from tenfold.model.line_config import LINE_HEIGHT_PX, LINE_STEP_PX, LINE_WIDTH_MULTIPLE_PX
 
 LOG_PROBABILITIES = "log_probabilities"  # the output of the graph
@@ -27,13 +26,11 @@ class OnnxLineRecogniser:
     """
 
     def __init__(self, model: bytes, threads: int = 1, name: str = LINE_FILE) -> None:
-        self._name = name
-        self._session = open_session(model, threads, name)
-        found = [value.name for value in self._session.get_outputs()]
-        if found != [LOG_PROBABILITIES]:
-            raise BundleError(f"{name}: is no line recogniser; its outputs are {', '.join(found)}")
-        blank = np.zeros((1, LINE_HEIGHT_PX, LINE_WIDTH_MULTIPLE_PX), np.uint8)
-        try_session(self._session, {PIXELS: blank}, name)
+        self._graph = OnnxGraph(model, threads, name)
+        self._graph.check_outputs("line recogniser", [LOG_PROBABILITIES])
+        self._graph.try_once(
+            {PIXELS: np.zeros((1, LINE_HEIGHT_PX, LINE_WIDTH_MULTIPLE_PX), np.uint8)}
+        )
 
     def log_probabilities(self, crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Read uint8[n, 32, w], w a multiple of 8.
@@ -44,13 +41,10 @@ class OnnxLineRecogniser:
         Raises:
             BundleError: the model fails, or gives no finite numbers.
         """
-        try:
-            (found,) = self._session.run([LOG_PROBABILITIES], {PIXELS: crops})
-        except Exception as error:
-            raise runtime_error(self._name, "failed", error) from error
+        (found,) = self._graph.run([LOG_PROBABILITIES], {PIXELS: crops})
         shape = (len(crops), crops.shape[2] // LINE_STEP_PX, 1 + len(DETECTED_CLASSES))
         if not isinstance(found, np.ndarray) or (found.dtype, found.shape) != (np.float32, shape):
-            raise BundleError(f"{self._name}: is no line recogniser; its output has another shape")
+            raise self._graph.error("is no line recogniser; its output has another shape")
         if not (np.isfinite(found).all() and (found <= MAX_LOG_PROBABILITY).all()):
-            raise BundleError(f"{self._name}: gives no log-probabilities; its weights are wrong")
+            raise self._graph.error("gives no log-probabilities; its weights are wrong")
         return found

@@ -30,6 +30,7 @@ from tenfold.errors import BundleError
 
 BATCH = 32  # images in one pass: larger passes leave the near caches, smaller ones starve threads
 
+Arrays = Mapping[str, npt.NDArray[Any]]
 Probabilities = npt.NDArray[np.float32]
 T = TypeVar("T")
 
@@ -53,6 +54,54 @@ _SESSION_CONFIG = {
 }
 
 
+class OnnxGraph:
+    """A graph of a bundle, opened on the CPU; it reads no other file. Threads may share one.
+
+    Its methods raise a `BundleError` with the file's name if ONNX Runtime fails.
+    """
+
+    def __init__(self, model: bytes, threads: int, name: str) -> None:
+        self._name = name
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = _SILENT
+        for key, value in _SESSION_CONFIG.items():
+            options.add_session_config_entry(key, value)
+        try:
+            self._session = _within(TRIAL_SECONDS, lambda: _load(model, options))
+        except Exception as error:  # its exceptions share no other base class
+            raise self.error("cannot be loaded", error) from error
+        self.inputs = _signature(self._session.get_inputs())
+        self.outputs = _signature(self._session.get_outputs())
+
+    def try_once(self, inputs: Arrays) -> None:
+        """Run it with limits of time and memory."""
+        run = onnxruntime.RunOptions()
+        try:
+            _within(TRIAL_SECONDS, lambda: self._session.run(None, dict(inputs), run), stop=run)
+        except Exception as error:
+            raise self.error("failed", error) from error
+
+    def run(self, outputs: Sequence[str], inputs: Arrays) -> list[Any]:
+        """Return some of its outputs."""
+        try:
+            return list(self._session.run(outputs, inputs))
+        except Exception as error:
+            raise self.error("failed", error) from error
+
+    def check_outputs(self, kind: str, expected: Sequence[str]) -> None:
+        """Raise an error if a graph of this kind has other outputs."""
+        found = sorted(name for name, *_ in self.outputs)
+        if found != sorted(expected):
+            raise self.error(f"is no {kind}; its outputs are {', '.join(found)}")
+
+    def error(self, what: str, reason: Exception | None = None) -> BundleError:
+        """Return one line that says what is wrong with the file."""
+        because = [] if reason is None else [" ".join(str(reason).split())]
+        return BundleError(": ".join([self._name, what, *because]))
+
+
 class OnnxClassifier:
     """Classifies images of digits by a bundle's ONNX graph. Threads may share one.
 
@@ -70,9 +119,7 @@ class OnnxClassifier:
         self, config: BundleConfig, model: bytes, threads: int = 1, name: str = MODEL_FILE
     ) -> None:
         self.config = config
-        self._name = name
-        self._session = open_session(model, threads, name)
-        found = (_signature(self._session.get_inputs()), _signature(self._session.get_outputs()))
+        self._graph = OnnxGraph(model, threads, name)
         expected = (
             [(IMAGES, "tensor(uint8)", [SIDE, SIDE])],
             [
@@ -80,9 +127,9 @@ class OnnxClassifier:
                 (MEMBERS, "tensor(float)", [len(config.members), CLASSES]),
             ],
         )
-        if found != expected:
-            raise BundleError(f"{name}: inputs and outputs do not fit {CONFIG_FILE}")
-        try_session(self._session, {IMAGES: np.zeros((1, SIDE, SIDE), np.uint8)}, name)
+        if (self._graph.inputs, self._graph.outputs) != expected:
+            raise self._graph.error(f"inputs and outputs do not fit {CONFIG_FILE}")
+        self._graph.try_once({IMAGES: np.zeros((1, SIDE, SIDE), np.uint8)})
 
     @classmethod
     def load(cls, path: str | Path = SHIPPED, threads: int = 1) -> "OnnxClassifier":
@@ -120,55 +167,14 @@ class OnnxClassifier:
             given = f"{images_nhw.dtype}{list(images_nhw.shape)}"
             raise ValueError(f"images are {given}, not uint8[n, {SIDE}, {SIDE}]")
         starts = range(0, max(len(images_nhw), 1), BATCH)  # an empty batch is run too, for shapes
-        try:
-            parts = [
-                self._session.run(outputs, {IMAGES: images_nhw[start : start + BATCH]})
-                for start in starts
-            ]
-        except Exception as error:
-            raise runtime_error(self._name, "failed", error) from error
+        parts = [
+            self._graph.run(outputs, {IMAGES: images_nhw[start : start + BATCH]})
+            for start in starts
+        ]
         found = [np.concatenate(part) for part in zip(*parts, strict=True)]
         if any(len(each) != len(images_nhw) or not np.isfinite(each).all() for each in found):
-            raise BundleError(f"{self._name}: gives no finite probabilities; its weights are wrong")
+            raise self._graph.error("gives no finite probabilities; its weights are wrong")
         return found
-
-
-def open_session(model: bytes, threads: int, name: str) -> onnxruntime.InferenceSession:
-    """Open an ONNX model on the CPU; it reads no other file, and computes nothing yet.
-
-    Raises:
-        BundleError: ONNX Runtime cannot load it.
-    """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = _SILENT
-    for key, value in _SESSION_CONFIG.items():
-        options.add_session_config_entry(key, value)
-    try:
-        return _within(TRIAL_SECONDS, lambda: _load(model, options))
-    except Exception as error:  # its exceptions share no other base class
-        raise runtime_error(name, "cannot be loaded", error) from error
-
-
-def try_session(
-    session: onnxruntime.InferenceSession, inputs: Mapping[str, npt.NDArray[Any]], name: str
-) -> None:
-    """Run a model once.
-
-    Raises:
-        BundleError: it fails, or takes too long or too much memory.
-    """
-    run = onnxruntime.RunOptions()
-    try:
-        _within(TRIAL_SECONDS, lambda: session.run(None, dict(inputs), run), stop=run)
-    except Exception as error:
-        raise runtime_error(name, "failed", error) from error
-
-
-def runtime_error(name: str, what: str, error: Exception) -> BundleError:
-    """Return an error of ONNX Runtime as one line."""
-    return BundleError(f"{name}: {what}: {' '.join(str(error).split())}")
 
 
 def _load(model: bytes, options: Any) -> Any:  # noqa: ANN401 - ONNX Runtime has no types

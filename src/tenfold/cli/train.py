@@ -109,7 +109,7 @@ def _print_results(run: "Run", *, as_json: bool) -> None:
     """Write the report and print the results of a run."""
     from tenfold.report.page import write_report
 
-    if run.recipe.detector or run.recipe.line:
+    if not run.recipe.is_classifier:
         _print_detector(run, as_json=as_json)
         return
     evaluation = run.evaluation

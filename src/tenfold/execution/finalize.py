@@ -4,7 +4,6 @@ import time
 
 import torch
 
-from tenfold.artifacts.detection import DetectorEvaluation
 from tenfold.artifacts.evaluation import Curves, Kept, RunEvaluation
 from tenfold.artifacts.training import Timings
 from tenfold.bundle.format import BundleConfig, BundleFacts
@@ -16,7 +15,7 @@ from tenfold.evaluation.calibration import (
     fit_rejection_threshold,
     fit_temperature,
 )
-from tenfold.execution.finalize_detector import finalize_detector, finalize_line_recogniser
+from tenfold.execution.finalize_reader import finalize_reader
 from tenfold.execution.run import Run
 from tenfold.training.checkpoint import load_checkpoint
 from tenfold.training.curves import curves, selected_rows
@@ -36,14 +35,7 @@ def finalize_run(run: Run, training_seconds: float, workers: int) -> None:
         workers: members that were trained at a time, those of other runs included.
     """
     begun = time.monotonic()
-    recipe = run.recipe
-    evaluation: RunEvaluation | DetectorEvaluation
-    if recipe.line:
-        evaluation = finalize_line_recogniser(run, recipe.line)
-    elif recipe.detector:
-        evaluation = finalize_detector(run, recipe.detector)
-    else:
-        evaluation = _finalize_classifier(run)
+    evaluation = _finalize_classifier(run) if run.recipe.is_classifier else finalize_reader(run)
     for folder in run.members:  # of a process that was killed between the two files
         (folder / "checkpoint.safetensors").unlink(missing_ok=True)
     timings = Timings(

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from tenfold.errors import DataError
 from tenfold.files import write_atomically, writing
@@ -18,7 +18,7 @@ from tenfold.forms.field_reader import Reading
 from tenfold.forms.review_folder import FileName, Rectangle
 from tenfold.forms.template import Cell
 from tenfold.forms.values import Candidate
-from tenfold.untrusted import read_bytes
+from tenfold.untrusted import Frozen, read_bytes
 
 PLAN_FILE, PAGES_FILE, CROPS_FOLDER = "plan.json", "pages.jsonl", "crops"
 FORMAT = 2
@@ -29,11 +29,7 @@ PageKey = tuple[str, int, int, int]
 """Name of a file, number of its page, and size and time of change of the file."""
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class FieldRecord(_Record):
+class FieldRecord(Frozen):
     """What was read in a field, before other fields were considered.
 
     Attributes:
@@ -56,7 +52,7 @@ class FieldRecord(_Record):
         return Reading(cell, candidates, self.reason)
 
 
-class PageRecord(_Record):
+class PageRecord(Frozen):
     """A page of the scans.
 
     Attributes:

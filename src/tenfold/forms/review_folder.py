@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 
 from tenfold.data.decoding import Pixels, decode
 from tenfold.errors import DataError, ReviewError
 from tenfold.files import writing
 from tenfold.forms.template import Kind, Template
 from tenfold.reading.foreground import to_grey
-from tenfold.untrusted import read_bytes
+from tenfold.untrusted import Frozen, read_bytes
 
 FIELDS_FILE, TEMPLATE_FILE, REVIEWS_FILE = "fields.jsonl", "template.json", "reviews.jsonl"
 _FIX = "write it with `tenfold forms read`"
@@ -41,9 +41,7 @@ Rectangle = tuple[_Place, _Place, _Side, _Side]
 """Left, top, width and height in the pixels of a picture."""
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
+class _Record(Frozen):
     document: str
     field: str
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from tenfold.errors import TemplateError, TenfoldError
 from tenfold.forms.dates import date_digits
 from tenfold.forms.names import RESERVED_NAMES, FieldName
 from tenfold.reading.constraints import CheckDigit, Constraints
-from tenfold.untrusted import Fault, describe_fault, describe_faults, line_of, read_toml
+from tenfold.untrusted import Fault, Frozen, describe_fault, describe_faults, line_of, read_toml
 
 Kind = Literal["digits", "number", "date", "grid", "mark"]
 Registration = Literal["marks", "aruco", "blank"]
@@ -35,18 +35,14 @@ KEYS_OF_KIND: dict[Kind, frozenset[str]] = {
 NEEDED_OF_KIND: dict[Kind, tuple[str, ...]] = {"digits": ("length",), "grid": ("rows", "columns")}
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class PageOfForm(_Frozen):
+class PageOfForm(Frozen):
     """The size of a page in millimetres."""
 
     width_mm: Millimetres = 210.0
     height_mm: Millimetres = 297.0
 
 
-class FormField(_Frozen):
+class FormField(Frozen):
     """A field: where it is on the paper, what is written there, and its rules.
 
     Attributes:
@@ -138,7 +134,7 @@ class Cell(NamedTuple):
     box: tuple[float, float, float, float]
 
 
-class Template(_Frozen):
+class Template(Frozen):
     """A form.
 
     Attributes:

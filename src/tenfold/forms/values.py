@@ -1,7 +1,7 @@
 """What a text that was read says in a field, which rule it breaks, and how probable that is."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -119,14 +119,3 @@ def merged(candidates: Iterable[Candidate]) -> list[Candidate]:
         probability = known.probability + c.probability
         by_value[c.value] = Candidate(c.value, probability, known.broken, known.detections)
     return list(by_value.values())
-
-
-def reweighted(
-    candidates: Iterable[Candidate], probabilities: Mapping[str, float]
-) -> tuple[Candidate, ...]:
-    """Return candidates with other probabilities, by value, the best first."""
-    changed = (
-        Candidate(c.value, probabilities.get(c.value, 0.0), c.broken, c.detections)
-        for c in candidates
-    )
-    return tuple(sorted(changed, key=lambda candidate: -candidate.probability))

@@ -4,9 +4,10 @@ import math
 from itertools import pairwise
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from tenfold.data.mnist import CLASSES, SIDE
+from tenfold.untrusted import Frozen
 
 PoolKind = Literal["mixed", "max", "average"]
 
@@ -21,10 +22,8 @@ POOLING_WEIGHTS: dict[PoolKind, tuple[float, float]] = {
 MAX_PARAMETERS = 100_000_000
 
 
-class NetworkConfig(BaseModel):
+class NetworkConfig(Frozen):
     """What a `DigitNetwork` is made of; the defaults are the seed report's network."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     widths: tuple[PositiveInt, ...] = Field(
         default=(32, 64, 128), min_length=1, max_length=5, description="filters of each 3×3 conv"

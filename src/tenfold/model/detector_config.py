@@ -2,7 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from tenfold.untrusted import Frozen
 
 # What one cell of the output covers, in pixels: digits are narrow, lines are high.
 CELL_WIDTH_PX = 2
@@ -24,10 +26,8 @@ CORNER_UNIT_PX = 16.0
 Count = Annotated[int, Field(gt=0, le=1024)]
 
 
-class DetectorConfig(BaseModel):
+class DetectorConfig(Frozen):
     """What a `DetectorNetwork` finds, and what it is made of."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     finds: Literal["digits", "cells"] = Field(
         default="digits", description="digits and marks, or the cells of grids and tables"

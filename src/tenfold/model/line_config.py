@@ -2,7 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from tenfold.untrusted import Frozen
 
 # A line is seen in a crop of this height, in which its digits have that height.
 LINE_HEIGHT_PX = 32
@@ -16,10 +18,8 @@ LINE_STEP_PX = 2
 Count = Annotated[int, Field(gt=0, le=1024)]
 
 
-class LineConfig(BaseModel):
+class LineConfig(Frozen):
     """What a `LineNetwork` is made of."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     stem: tuple[Count, Count, Count] = Field(
         default=(24, 48, 64), description="filters at 1/2, 1/4 and 1/8 of the height"

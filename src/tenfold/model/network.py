@@ -163,9 +163,3 @@ class DigitNetwork(TrainableNetwork):
                 if layer.bias is not None:
                     layer.bias.fill_(config.initial_bias)
         return self
-
-
-def count_parameters(config: NetworkConfig) -> int:
-    """Return the number of trainable parameters."""
-    with torch.device("meta"):
-        return sum(parameter.numel() for parameter in DigitNetwork(config).parameters())

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
+from tenfold.untrusted import Frozen
 
-class EMAConfig(BaseModel):
+
+class EMAConfig(Frozen):
     """Every `every` steps, a ← decay·a + (1 - decay)·w."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     decay: float = Field(default=0.0, ge=0, lt=1, description="0 turns it off")
     every: int = Field(default=5, gt=0, description="iterations between updates")

@@ -3,21 +3,20 @@
 from collections.abc import Iterable, Sequence
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from tenfold.model.kernels.functional import adam_step
 from tenfold.training.muon import muon_step
 from tenfold.training.schedule import Hyperparameters
+from tenfold.untrusted import Frozen
 
 
-class OptimizerConfig(BaseModel):
+class OptimizerConfig(Frozen):
     """Adam (Kingma & Ba 2015); `weight_decay` is decoupled (Loshchilov & Hutter 2019).
 
     With `muon` above 0, hidden layers' filters and matrices follow Muon (`muon.py`) instead.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     beta1: float = Field(default=0.9, ge=0, lt=1)
     beta2: float = Field(default=0.999, ge=0, lt=1)

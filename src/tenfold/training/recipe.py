@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from tenfold.augmentation.degradations import Degradations
 from tenfold.augmentation.geometric import Augmentation
@@ -21,13 +21,7 @@ from tenfold.model.line_config import LineConfig
 from tenfold.training.ema import EMAConfig
 from tenfold.training.schedule import Schedule
 from tenfold.training.settings import TrainingConfig
-from tenfold.untrusted import MAX_DEPTH, describe_fault, line_of, parse_toml, read_toml
-
-
-class Frozen(BaseModel):
-    """A part of a recipe: immutable, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+from tenfold.untrusted import MAX_DEPTH, Frozen, describe_fault, line_of, parse_toml, read_toml
 
 
 class DataConfig(Frozen):
@@ -98,6 +92,11 @@ class Recipe(Frozen):
         return self
 
     @property
+    def is_classifier(self) -> bool:
+        """Whether it trains classifiers of digits, not a network that finds or reads numbers."""
+        return self.detector is None and self.line is None
+
+    @property
     def schedule(self) -> Schedule:
         """The schedule that the stages make."""
         return self.training.schedule
@@ -109,7 +108,7 @@ class Recipe(Frozen):
 
     def to_toml(self) -> str:
         """Return the resolved recipe as TOML that `load_recipe` reads back to an equal one."""
-        without = set() if self.detector or self.line else {"fields"}
+        without = {"fields"} if self.is_classifier else set()
         return tomli_w.dumps(self.model_dump(mode="json", exclude=without, exclude_none=True))
 
     def changed(self, values: Mapping[str, Any]) -> "Recipe":

@@ -2,17 +2,16 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from tenfold.artifacts.evaluation import KeepRule
 from tenfold.training.optimizer import OptimizerConfig
 from tenfold.training.schedule import Schedule, Stage
+from tenfold.untrusted import Frozen
 
 
-class TrainingConfig(BaseModel):
+class TrainingConfig(Frozen):
     """Objective, optimizer and schedule."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     stages: tuple[Stage, ...] = Field(min_length=1)
     update_every: int = Field(

@@ -1,4 +1,4 @@
-"""Finalizing a run that trained a detector or a line recogniser.
+"""Finalizing a run that trained a network of the reader: a detector or a line recogniser.
 
 Its bundle is the shipped one with the new network in it. Objectness and the probability of whole
 numbers are calibrated on fields written with the validation digits. The figures are of fields
@@ -11,7 +11,7 @@ import numpy as np
 
 from tenfold.artifacts.detection import DetectorEvaluation
 from tenfold.bundle.detector_graph import build_detector_graph, calibrate_objectness
-from tenfold.bundle.detector_runtime import OnnxCellDetector, OnnxDetector
+from tenfold.bundle.detector_runtime import OnnxDetector
 from tenfold.bundle.format import (
     SHIPPED,
     DetectorFacts,
@@ -34,54 +34,47 @@ from tenfold.evaluation.fields import (
 from tenfold.evaluation.tables import evaluate_tables
 from tenfold.execution.run import Run
 from tenfold.model.detector_config import DetectorConfig
-from tenfold.model.line_config import LineConfig
 from tenfold.reading.grid import GridReader
 from tenfold.reading.number_reader import NumberReaderConfig, calibrated
-from tenfold.reading.reader import load_number_reader
+from tenfold.reading.reader import load_cell_detector, load_number_reader
 from tenfold.training.checkpoint import load_checkpoint
 
 MAX_ACCEPTED_WRONG = 0.01
 
 
-def finalize_detector(run: Run, config: DetectorConfig) -> DetectorEvaluation:
-    """Bundle a trained detector with the shipped networks, calibrate it, and measure it."""
-    recipe = run.recipe
-    members = _trained(run)
-    bundle: Path = run.path / "bundle"
+def finalize_reader(run: Run) -> DetectorEvaluation:
+    """Put what was trained into a copy of the shipped bundle, calibrate it, and measure it."""
+    recipe, threads = run.recipe, run.manifest.threads
+    bundle = run.path / "bundle"
     copy_bundle(SHIPPED, bundle)
-    if config.finds == "cells":
-        facts = NetworkFacts(
-            network=config, members=len(members), recipe=recipe.name, seed=recipe.seed
-        )
-        model = build_detector_graph(config, members).SerializeToString()
-        add_network(bundle, facts, model)
-        cells = OnnxCellDetector(model, run.manifest.threads)
-        reader = GridReader(cells, load_number_reader(SHIPPED, run.manifest.threads))
-        return evaluate_tables(reader, load_digits(recipe.data.spec, "test"), recipe.fields.test)
-    members = [_with_calibrated_objectness(state, config, run) for state in members]
-    facts = DetectorFacts(
-        network=config, members=len(members), recipe=recipe.name, seed=recipe.seed
+    add_network(bundle, *_network(run))
+    test = load_digits(recipe.data.spec, "test")
+    if recipe.detector and recipe.detector.finds == "cells":
+        cells = load_cell_detector(bundle, threads)
+        reader = GridReader(cells, load_number_reader(bundle, threads))
+        return evaluate_tables(reader, test, recipe.fields.test)
+    calibrate_numbers(bundle, run.digits()[1], recipe.fields.calibration, threads)
+    return evaluate_fields(load_number_reader(bundle, threads), test, recipe.fields.test)
+
+
+def _network(run: Run) -> tuple[NetworkFacts | LineFacts, bytes]:
+    """Return the facts and the ONNX file of what was trained."""
+    states = (load_checkpoint(member / "weights.safetensors")[0] for member in run.members)
+    members: list[State] = [
+        {key: value.numpy() for key, value in state.items()} for state in states
+    ]
+    recipe = run.recipe
+    if recipe.line:
+        line = LineFacts(network=recipe.line, recipe=recipe.name, seed=recipe.seed)
+        return line, build_line_graph(recipe.line, members[0]).SerializeToString()
+    network = recipe.detector or DetectorConfig()
+    is_for_digits = network.finds == "digits"
+    if is_for_digits:
+        members = [_with_calibrated_objectness(state, network, run) for state in members]
+    facts = (DetectorFacts if is_for_digits else NetworkFacts)(
+        network=network, members=len(members), recipe=recipe.name, seed=recipe.seed
     )
-    add_network(bundle, facts, build_detector_graph(config, members).SerializeToString())
-    return _calibrated(run, bundle)
-
-
-def finalize_line_recogniser(run: Run, config: LineConfig) -> DetectorEvaluation:
-    """Bundle a trained line recogniser with the shipped networks, calibrate it, and measure it."""
-    recipe = run.recipe
-    bundle: Path = run.path / "bundle"
-    copy_bundle(SHIPPED, bundle)
-    facts = LineFacts(network=config, recipe=recipe.name, seed=recipe.seed)
-    add_network(bundle, facts, build_line_graph(config, _trained(run)[0]).SerializeToString())
-    return _calibrated(run, bundle)
-
-
-def _calibrated(run: Run, bundle: Path) -> DetectorEvaluation:
-    """Calibrate and measure the networks of a bundle that read numbers."""
-    calibrate_numbers(bundle, run.digits()[1], run.recipe.fields.calibration, run.manifest.threads)
-    reader = load_number_reader(bundle, run.manifest.threads)
-    test = load_digits(run.recipe.data.spec, "test")
-    return evaluate_fields(reader, test, run.recipe.fields.test)
+    return facts, build_detector_graph(network, members).SerializeToString()
 
 
 def calibrate_numbers(bundle: Path, digits: Digits, count: int, threads: int = 1) -> None:
@@ -101,12 +94,6 @@ def calibrate_numbers(bundle: Path, digits: Digits, count: int, threads: int = 1
     min_probability = fit_min_probability(p, right, MAX_ACCEPTED_WRONG)
     changes = {"calibration": calibration, "min_probability": min_probability}
     add_network(bundle, facts.model_copy(update=changes), model)
-
-
-def _trained(run: Run) -> list[State]:
-    """Return the weights of each member."""
-    states = (load_checkpoint(member / "weights.safetensors")[0] for member in run.members)
-    return [{key: value.numpy() for key, value in state.items()} for state in states]
 
 
 def _with_calibrated_objectness(state: State, config: DetectorConfig, run: Run) -> State:
