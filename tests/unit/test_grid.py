@@ -2,6 +2,7 @@
 
 import functools
 import math
+from types import SimpleNamespace
 from typing import cast
 
 import cv2
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 from clear_digits import Floats, Pixels, clear_digit, cropped, on_paper
 from stub_network import EVEN, Stub, detections
+from test_lattice import cells_of, crossings
+from test_lattice import found as found_cells
 
-from tenfold.bundle.detector_runtime import Detections, OnnxDetector
+from tenfold.bundle.detector_runtime import Detections, OnnxCellDetector, OnnxDetector
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.errors import DataError
 from tenfold.reading.constraints import ANYTHING, Constraints
@@ -167,6 +170,18 @@ def test_crossings_are_where_rules_cross() -> None:
         for column in range(6):
             expected = projected(projection, MARGIN + column * SIDE, MARGIN + row * SIDE)
             np.testing.assert_allclose(corners[row, column], expected, atol=0.1 * SIDE)
+
+
+def test_the_last_bits_of_a_networks_floats_move_no_corner() -> None:
+    cells = found_cells(cells_of(crossings((9, 9), turn=0.1)).reshape(-1, 4, 2), shake=0.5)
+    moved = cells._replace(corners=np.nextafter(cells.corners, np.float32(np.inf)))
+    corners = []
+    for seen_cells in (cells, moved):
+        detector = cast("OnnxCellDetector", SimpleNamespace(detect=lambda *_, s=seen_cells: s))
+        reader = GridReader(detector, cast("NumberReader", None), GridConfig(sides_px=(700,)))
+        corners.append(reader.find(np.full((1400, 1400), 255, np.uint8)).corners)
+    assert len(np.unique(corners[0])) > 100
+    np.testing.assert_array_equal(*corners)
 
 
 @pytest.mark.parametrize("digit", [None, *range(10)])

@@ -38,7 +38,7 @@ from tenfold.rendering.documents import grid_documents
 from tenfold.rendering.tables import TableRenderer
 
 MAX_BOX_DIFFERENCE_PX = 1  # positions are rounded to whole pixels
-MAX_DIFFERENCE = 0.01  # of probabilities: a grey level may differ by one after straightening
+MAX_DIFFERENCE = 0.01  # of probabilities: a few grey levels of crops may differ by one
 SEEN: list[dict[str, float]] = [
     {},
     {"turn": 0.5},
@@ -144,7 +144,7 @@ def test_cells_are_straightened_as_by_opencv(node: str, cell_height: float) -> N
         assert expected.grey.shape == (shown["h"], shown["w"])
         apart = np.abs(np.reshape(shown["data"], expected.grey.shape) - expected.grey.astype(int))
         assert apart.max() <= 1
-        assert np.mean(apart > 0) <= 0.01
+        assert np.mean(apart > 0) <= 1e-4
         assert shown["boxes"] == [
             list(expected.box_in_original((a, b, c, d))) for a, b, c, d in boxes
         ]
@@ -284,7 +284,7 @@ def test_a_grid_with_these_rows_and_columns_is_found(
     else:
         expected = find(constraints)
         assert (shown["rows"], shown["columns"]) == expected.objectness.shape
-        np.testing.assert_allclose(shown["corners"], expected.corners, atol=1e-3)
+        np.testing.assert_array_equal(shown["corners"], expected.corners)
 
 
 @pytest.mark.slow

@@ -32,6 +32,9 @@ class GridConfig:
         sides_px: of the longer side of a picture, in which it is looked at.
         margin_px: around it, so that no cell lies at the edge.
         min_objectness: less certain cells are left out.
+        steps_per_px: corners are rounded to such parts of a pixel of what is looked at. The last
+            bits of a network's floats differ from one machine to another; of corners that differ
+            by them a picture is straightened with other grey levels, and probabilities differ.
         min_cell_px: side of a square as large as the mean cell; smaller ones have no digits.
         cell_height_px: of a straightened cell.
         min_digit_objectness: of what may be the digit of a grid's cell.
@@ -50,6 +53,7 @@ class GridConfig:
     sides_px: tuple[int, ...] = (1024, 512, 256, 128)
     margin_px: int = 16
     min_objectness: float = 0.25
+    steps_per_px: int = 16
     min_cell_px: float = 12.0
     cell_height_px: float = 52.0
     min_digit_objectness: float = 0.02
@@ -144,10 +148,10 @@ class GridReader:
             size = (max(1, round(w * scale)), max(1, round(h * scale)))
             small = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
             cells = self.cells.detect(with_margin(small, margin), self.config.min_objectness)
-            factor = np.array([w / size[0], h / size[1]], np.float32)
+            factor, steps = np.array([w / size[0], h / size[1]]), self.config.steps_per_px
             for lattice in find_lattices(cells, self.config.lattice):
-                corners = (lattice.corners - np.float32(margin - 0.5)) * factor - np.float32(0.5)
-                lattice = lattice._replace(corners=corners)  # noqa: PLW2901 - in the picture
+                corners = np.rint((lattice.corners - margin + 0.5) * steps) / steps * factor - 0.5
+                lattice = lattice._replace(corners=corners.astype(np.float32))  # noqa: PLW2901
                 if lattice.area >= lattice.objectness.size * self.config.min_cell_px**2:
                     yield lattice
 

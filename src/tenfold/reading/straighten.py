@@ -61,7 +61,7 @@ def straighten(grey: Grey, lattice: Lattice, cell_height_px: float) -> Straighte
     A cell of the median height becomes `cell_height_px` high; the others, and all widths, keep
     their proportions.
     """
-    corners = lattice.corners
+    corners = lattice.corners.astype(np.float64)
     across = np.linalg.norm(np.diff(corners, axis=1), axis=2)
     down = np.linalg.norm(np.diff(corners, axis=0), axis=2)
     widths, heights = np.median(across, axis=0), np.median(down, axis=1)
@@ -72,11 +72,11 @@ def straighten(grey: Grey, lattice: Lattice, cell_height_px: float) -> Straighte
     row = np.interp(np.arange(h) + 0.5, rows, np.arange(len(rows)))
     column = np.interp(np.arange(w) + 0.5, columns, np.arange(len(columns)))
     places = np.meshgrid(column, row)
-    source = _interpolated(corners, places[1].ravel(), places[0].ravel()).reshape(h, w, 2)
+    source = _interpolated(lattice.corners, places[1].ravel(), places[0].ravel()).reshape(h, w, 2)
     part, source = _reduced(grey, source, scale)
     x, y = cv2.split(source)
     straight = cv2.remap(part, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return Straightened(np.asarray(straight, np.uint8), rows, columns, corners)
+    return Straightened(np.asarray(straight, np.uint8), rows, columns, lattice.corners)
 
 
 def _interpolated(
@@ -98,5 +98,5 @@ def _reduced(grey: Grey, source: Floats, scale: float) -> tuple[Grey, Floats]:
     h, w = grey.shape
     size = (max(1, round(w * scale * MAX_REDUCTION)), max(1, round(h * scale * MAX_REDUCTION)))
     small = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
-    factor = np.array([size[0] / w, size[1] / h], np.float32)
-    return small, (source + np.float32(0.5)) * factor - np.float32(0.5)
+    factor = np.array([size[0] / w, size[1] / h])
+    return small, ((source + 0.5) * factor - 0.5).astype(np.float32)

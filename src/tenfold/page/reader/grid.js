@@ -41,7 +41,7 @@ export async function readGrid(picture, options, networks, model) {
 /** Find the largest and clearest grid or table in a plane of bytes, of so many rows and columns if they are given. */
 async function findLattice(grey, { rows, columns }, { detectCells }, config) {
   const longer = max(grey.w, grey.h);
-  const margin = config.margin_px;
+  const { margin_px: margin, steps_per_px: steps } = config;
   const lattices = [];
   for (const side of new Set(config.sides_px.map((px) => min(px, longer)).sort((a, b) => b - a))) {
     const [w, h] = [grey.w, grey.h].map((length) => max(1, rint(length * (side / longer))));
@@ -49,7 +49,7 @@ async function findLattice(grey, { rows, columns }, { detectCells }, config) {
     const cells = await detectCells(withMargin(small, margin), config.min_objectness);
     const factors = [grey.w / w, grey.h / h];
     for (const { corners, objectness } of findLattices(cells, config.lattice)) {
-      const inPicture = (corner) => corner.map((at, axis) => fround((at - margin + 0.5) * factors[axis] - 0.5));
+      const inPicture = (corner) => corner.map((at, axis) => fround((rint((at - margin + 0.5) * steps) / steps) * factors[axis] - 0.5));
       const lattice = { objectness, corners: corners.map((row) => row.map(inPicture)) };
       if (area(lattice) >= objectness.flat().length * config.min_cell_px ** 2) lattices.push(lattice);
     }

@@ -56,6 +56,16 @@ export function bordered(p, left, top, right, bottom) {
   return out;
 }
 
+/** The byte between pixels, bilinearly, in 32-bit floats; beyond the edge, it goes on. */
+export function sample({ w, h, data }, x, y) {
+  const [u, v] = [fround(x), fround(y)];
+  const [left, top] = [floor(u), floor(v)];
+  const at = (column, row) => data[min(max(row, 0), h - 1) * w + min(max(column, 0), w - 1)];
+  const between = (a, b, t) => fround(a + t * (b - a));
+  const across = (row) => between(at(left, row), at(left + 1, row), u - left);
+  return rint(between(across(top), across(top + 1), v - top));
+}
+
 /** The index inside [0, n) that stands for one outside: the picture mirrored about its last pixel. */
 export function mirrored(i, n) {
   if (n === 1) return 0;

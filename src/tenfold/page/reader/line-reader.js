@@ -1,7 +1,7 @@
 // Rows of detections that the line recogniser reads as wholes.
 
 import { CLASSES, isMark } from "./detection.js";
-import { cropped, plane } from "./image.js";
+import { cropped, plane, sample } from "./image.js";
 import { largest, mean, median, rint, sum } from "./numbers.js";
 import { shrunk } from "./resize.js";
 
@@ -108,7 +108,7 @@ function cropLine(grey, { x, y, height, reach, slope }) {
   for (let v = 0, at = 0; v < crop.h; v++) {
     for (let u = 0; u < w; u++, at++) {
       const [dx, dy] = turned((u + 0.5) / scale - reach, (v + 0.5) / scale - half);
-      crop.data[at] = between(part, ((x + dx - left) * partW) / whole.w - 0.5, ((y + dy - top) * partH) / whole.h - 0.5);
+      crop.data[at] = sample(part, ((x + dx - left) * partW) / whole.w - 0.5, ((y + dy - top) * partH) / whole.h - 0.5);
     }
   }
   return crop;
@@ -118,12 +118,4 @@ function cropLine(grey, { x, y, height, reach, slope }) {
 function limits(middle, reach, side) {
   const first = clamp(floor(middle - reach) - 2, 0, side - 1);
   return [first, clamp(ceil(middle + reach) + 2, first + 1, side)];
-}
-
-/** The level between pixels, bilinearly; beyond the edge, it goes on. */
-function between({ w, h, data }, x, y) {
-  const [left, top] = [floor(x), floor(y)];
-  const at = (column, row) => data[clamp(row, 0, h - 1) * w + clamp(column, 0, w - 1)];
-  const mix = (row) => at(left, row) + (x - left) * (at(left + 1, row) - at(left, row));
-  return rint(mix(top) + (y - top) * (mix(top + 1) - mix(top)));
 }

@@ -1,6 +1,6 @@
 // Straightening the cells of a lattice: a flat picture of them, from full resolution.
 
-import { plane } from "./image.js";
+import { plane, sample } from "./image.js";
 import { distance } from "./lattice.js";
 import { median, rint, sum } from "./numbers.js";
 import { shrunk } from "./resize.js";
@@ -30,9 +30,10 @@ export function straighten(grey, { corners }, cellHeight) {
   const across = Array.from({ length: w }, (_, x) => placeOf(x + 0.5, columns));
   for (let y = 0; y < h; y++) {
     const rule = ruleAt(corners, placeOf(y + 0.5, rows));
-    const xy = [0, 1].map((axis) => rule.map((corner) => (corner[axis] + 0.5) * factors[axis] - 0.5));
+    const xy = [0, 1].map((axis) => rule.map((corner) => corner[axis]));
     for (let x = 0; x < w; x++) {
-      straight.data[y * w + x] = sample(part, between(xy[0], across[x]), between(xy[1], across[x]));
+      const at = (axis) => (fround(between(xy[axis], across[x])) + 0.5) * factors[axis] - 0.5;
+      straight.data[y * w + x] = sample(part, at(0), at(1));
     }
   }
   return { grey: straight, rows, columns, corners };
@@ -76,18 +77,6 @@ function ruleAt(corners, row) {
 function between(values, place) {
   const left = min(trunc(place), values.length - 2);
   return values[left] + (values[left + 1] - values[left]) * (place - left);
-}
-
-/** The grey level at a position, bilinearly; the picture's edge is repeated outwards. */
-function sample({ w, h, data }, x, y) {
-  const [left, top] = [floor(x), floor(y)];
-  const [dx, dy] = [x - left, y - top];
-  const inside = (at, side) => min(max(at, 0), side - 1);
-  const [x0, x1] = [inside(left, w), inside(left + 1, w)];
-  const [y0, y1] = [inside(top, h) * w, inside(top + 1, h) * w];
-  const above = data[y0 + x0] * (1 - dx) + data[y0 + x1] * dx;
-  const below = data[y1 + x0] * (1 - dx) + data[y1 + x1] * dx;
-  return rint(above * (1 - dy) + below * dy);
 }
 
 /** A smaller picture if `scale` asks for it, and by what x and y are then multiplied. */
