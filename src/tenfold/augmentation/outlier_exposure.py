@@ -21,17 +21,20 @@ class OutlierExposure(BaseModel, extra="forbid", frozen=True):
     non_digits: float = Field(default=0.0, ge=0, lt=1, description="letters, symbols, scribbles, …")
     printed: float = Field(default=0.0, ge=0, lt=1, description="digits in fonts")
     drawn: float = Field(default=0.0, ge=0, lt=1, description="digits from templates of strokes")
+    found: float = Field(default=0.0, ge=0, lt=1, description="what is found in rendered fields")
     bank_size: int = Field(
         default=6_000,
         ge=4,
-        description="non-digits to draw from; a quarter as many printed, twice as many drawn",
+        description="non-digits to draw from; a quarter as many printed, twice as many drawn, "
+        "four times as many found",
     )
 
     @model_validator(mode="after")
     def _digits_are_left(self) -> Self:
-        if self.non_digits + self.printed + self.drawn >= 1:
+        if self.non_digits + self.printed + self.drawn + self.found >= 1:
             raise ValueError(
-                "non_digits, printed and drawn must add up to less than 1: nothing else is left"
+                "non_digits, printed, drawn and found must add up to less than 1: nothing else "
+                "is left"
             )
         return self
 
@@ -46,7 +49,11 @@ class ImageBank:
 
 
 def image_banks(config: OutlierExposure, seed: int) -> list[ImageBank]:
-    """Render the images that replace others; none where every fraction is 0."""
+    """Render the images that replace others, but those that are found in fields.
+
+    Returns:
+        none where every fraction is 0.
+    """
     if not config.non_digits + config.printed + config.drawn:
         return []
     # Fonts and image processing are imported only for the recipes that use them.

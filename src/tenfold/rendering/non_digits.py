@@ -1,7 +1,8 @@
 """Images for outlier exposure: non-digits, printed digits and drawn digits, normalised as MNIST's.
 
-Letters and symbols have the fonts of matplotlib, which need no installation of their own.
-Scribbles and doodles are polylines through random points.
+Letters and symbols are printed, in the fonts of matplotlib, which need no installation of their
+own, or written by hand, from stroke templates. Scribbles and doodles are polylines through random
+points.
 """
 
 import functools
@@ -18,6 +19,8 @@ from torch import Tensor
 from tenfold.data.mnist import SIDE
 from tenfold.data.normalization import normalize_digit
 from tenfold.data.seeds import derive_seed
+from tenfold.rendering.glyphs import LETTERS as WRITTEN_LETTERS
+from tenfold.rendering.glyphs import TEMPLATES
 from tenfold.rendering.sampling import Random, bernoulli
 from tenfold.rendering.strokes import (
     CANVAS_SIDE_PX,
@@ -25,11 +28,14 @@ from tenfold.rendering.strokes import (
     catmull_rom,
     draw_digit,
     draw_polylines,
+    draw_template,
 )
 
 # Letters that look like a digit in some handwriting are left out:
 # B f 8 · b G 6 · D O o Q 0 · e 2 · g q a 9 · I i J j L l t 1 · T 7 · S s 5 · y 4 or 9 · Y 4 · Z z 2
+# Written by hand, y and z stay: in rendered fields they are no digits either.
 LETTERS = "ACEFHKMNPRUVWXcdhkmnprvwxu"
+WRITTEN = tuple(name for name in WRITTEN_LETTERS if name not in {"a", "e", "T"})
 SYMBOLS = "#%&@?+*=<>{}[]~^$"
 
 # Wide enough for the widest character of the fonts, with its overhang.
@@ -94,6 +100,12 @@ def _symbol(random: Random) -> Canvas:
     return _print_text(str(random.choice(list(SYMBOLS))), random)
 
 
+def _written(random: Random) -> Canvas:
+    """Write a letter or a symbol by hand."""
+    templates = TEMPLATES[WRITTEN[random.integers(len(WRITTEN))]]
+    return draw_template(templates[random.integers(len(templates))], random)
+
+
 def _several(random: Random) -> Canvas:
     """Print two or three characters: a picture of one digit may show its neighbours."""
     characters = list(LETTERS + "0123456789")
@@ -140,8 +152,9 @@ def _draw(points: npt.NDArray[np.float64], random: Random) -> Canvas:
 
 
 KINDS: tuple[tuple[Callable[[Random], Canvas], float], ...] = (
-    (_letter, 0.45),
-    (_symbol, 0.1),
+    (_letter, 0.2),
+    (_written, 0.3),
+    (_symbol, 0.05),
     (_several, 0.1),
     (_scribble, 0.15),
     (_zigzag, 0.05),

@@ -30,9 +30,13 @@ STROKE_TEMPLATES: dict[int, tuple[str, ...]] = {
 
 
 def draw_digit(digit: int, random: Random) -> Canvas:
-    """Draw a digit from one of its templates: uint8[96, 96], strokes 255 on 0."""
+    """Draw a digit from one of its templates; see `draw_template`."""
     templates = STROKE_TEMPLATES[digit]
-    template = parse_template(templates[random.integers(len(templates))])
+    return draw_template(parse_template(templates[random.integers(len(templates))]), random)
+
+
+def draw_template(template: Strokes, random: Random) -> Canvas:
+    """Draw strokes in the unit box as people and tablets vary them: uint8[96, 96], 255 on 0."""
     strokes = [jitter_points(points, random) for points in template]
     if bernoulli(random, 0.6):
         strokes = [catmull_rom(points) for points in strokes]

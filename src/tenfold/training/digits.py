@@ -9,7 +9,7 @@ from torch import Tensor
 from tenfold.artifacts.evaluation import KeepRule
 from tenfold.artifacts.training import JournalRecord, TrainingRecord
 from tenfold.augmentation.batches import DigitBatches
-from tenfold.augmentation.outlier_exposure import ImageBank, image_banks
+from tenfold.augmentation.outlier_exposure import ImageBank, OutlierExposure, image_banks
 from tenfold.data.digits import Digits, concatenate, stratified_split
 from tenfold.data.seeds import derive_seed
 from tenfold.data.sources import load_digits
@@ -77,7 +77,7 @@ def digit_task(  # noqa: PLR0913 - a task's parts, each replaceable
     else:
         network.load_state_dict(initial)
     if banks is None:
-        banks = image_banks(recipe.outlier_exposure, seed)
+        banks = _banks(recipe.outlier_exposure, training, seed)
     batches = DigitBatches(
         training,
         recipe.schedule.images_before,
@@ -96,6 +96,17 @@ def digit_task(  # noqa: PLR0913 - a task's parts, each replaceable
         score=SCORES[recipe.training.keep],
         record=JournalRecord if monitored else TrainingRecord,
     )
+
+
+def _banks(exposure: OutlierExposure, training: Digits, seed: int) -> list[ImageBank]:
+    banks = image_banks(exposure, seed)
+    if exposure.found:
+        # Reading is imported only for the recipes that use it.
+        from tenfold.training.found_digits import found_digits
+
+        found = found_digits(training, 4 * exposure.bank_size, seed)
+        banks.append(ImageBank(*found, exposure.found))
+    return banks
 
 
 def measure(network: TrainableNetwork, digits: Digits) -> Measurement:
