@@ -128,6 +128,18 @@ def test_what_was_written_is_read(folder: Path) -> None:
     assert student["digits"][2:] == [28 * 6, 28]
 
 
+def test_marks_that_are_not_on_the_blank_form_are_missed_once(tmp_path: Path) -> None:
+    text = FORM.replace('name = "slip"', 'name = "slip"\nblank = "blank.tiff"', 1)
+    (tmp_path / "form.toml").write_text(text)
+    (tmp_path / "scans").mkdir()
+    for k in range(2):
+        cv2.imwrite(str(tmp_path / "scans" / f"{k}.png"), np.full((600, 800), 220, np.uint8))
+    cv2.imwritemulti(str(tmp_path / "blank.tiff"), [np.full((320, 420), 240, np.uint8)] * 2)
+    output = read(tmp_path, "--out", str(tmp_path / "table.csv"), "--workers", "1")
+    assert output.count('registration = "marks", but the blank form lacks black squares') == 1
+    assert f"tenfold: {tmp_path / 'form.toml'}: registration" in output
+
+
 def test_json_has_what_the_table_has_and_what_people_entered(folder: Path) -> None:
     table = folder / "json.csv"
     read(folder, "--out", str(table), "--workers", "1")

@@ -67,12 +67,22 @@ def test_a_template_is_checked_and_written(client: Any, out: Path) -> None:
     assert not out.exists()
     right = document(client, FIELD)
     assert client.post("/api/check", json=right).json() == {"faults": []}
-    assert client.post("/api/template", json=right).json() == {"written": str(out)}
+    assert client.post("/api/template", json=right).json() == {
+        "written": str(out),
+        "advice": "",
+    }
     assert load_template(out).fields[0].length == 4
     out.write_text("changed")
     response = client.post("/api/template", json=right)
     assert response.status_code == 409
     assert "was changed by somebody else" in response.json()["error"]
+
+
+def test_marks_that_are_not_printed_are_missed_on_saving(client: Any, out: Path) -> None:
+    with_marks = document(client, FIELD) | {"registration": "marks"}
+    advice = client.post("/api/template", json=with_marks).json()["advice"]
+    assert "page 1 top left, top right, bottom right, bottom left; use registration" in advice
+    assert load_template(out).registration == "marks"
 
 
 def test_the_command_says_that_it_takes_another_blank_form(

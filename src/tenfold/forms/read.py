@@ -26,6 +26,7 @@ from tenfold.forms.journal import (
     picture_of,
     plan_of,
 )
+from tenfold.forms.marks import missing_marks
 from tenfold.forms.registration import Registrar
 from tenfold.forms.review import ReviewSession
 from tenfold.forms.review_folder import (
@@ -88,6 +89,9 @@ class FormsReading:
         workers: processes; 1 reads in this one.
         on: a Ray cluster that reads instead, see `ray_cluster.connected`.
 
+    Attributes:
+        advice: what may be wrong with the template, a line; "" if nothing is seen.
+
     Raises:
         BundleError: see `Reader.load`.
         DataError: the blank form cannot be read.
@@ -109,7 +113,10 @@ class FormsReading:
         self._pages = [(page, _key(page)) for name in names for page in file_pages(name)]
         self._workers, self._on = workers, on
         self._read = functools.partial(read_page, template_path, model)
-        page_reader(template_path, model)  # its errors come before anything is written
+        # Its errors come before anything is written.
+        pages = page_reader(template_path, model).registrar.pages
+        blanks = [page.blank for page in pages if page.blank is not None]
+        self.advice = missing_marks(self.template, blanks)
         bundle = sorted(path for path in find_bundle(model).iterdir() if path.suffix != ".md")
         self._plan = plan_of(self.template.model_dump_json(), self.template.blank, bundle)
 
