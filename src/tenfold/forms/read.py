@@ -38,6 +38,7 @@ from tenfold.forms.review_folder import (
     review_folder,
 )
 from tenfold.forms.reviewed_table import apply_reviews, write_corrections
+from tenfold.forms.systematic import FaultCounts
 from tenfold.forms.table import Row, columns_of, row_of, write_table
 from tenfold.forms.template import Template, load_template
 from tenfold.ray_cluster import connected
@@ -57,6 +58,7 @@ class Summary:
         review: of these, how many need review.
         problems: what is wrong with which document, the first few.
         problem_count: how many there are.
+        questions: about fields that have one fault on nearly every document, a line each.
     """
 
     documents: int
@@ -64,6 +66,7 @@ class Summary:
     review: int
     problems: tuple[str, ...]
     problem_count: int
+    questions: tuple[str, ...]
 
     def __str__(self) -> str:
         """Return a line."""
@@ -170,11 +173,12 @@ class FormsReading:
     def _write(self, journal: Journal) -> Summary:
         """Write table and fields."""
         rows, lines, problems = [], [], []
-        documents_read, review = 0, 0
+        documents_read, review, faults = 0, 0, FaultCounts(self.template)
         for document in self._documents(journal):
             rows.append(row_of(document, self.template))
             problems += [f"{document.name}: {problem}" for problem in document.problems]
             documents_read += bool(document.readings)
+            faults.add(document.readings)
             for reading in document.readings:
                 field = _field_reading(document, reading, self.template.min_probability)
                 review += field.review
@@ -189,8 +193,8 @@ class FormsReading:
             write_corrections(session)
         write_table(self.table, columns_of(self.template), rows)
         self._journal, self._rows = journal, rows
-        shown = tuple(problems[:MAX_PROBLEMS_SHOWN])
-        return Summary(documents_read, len(lines), review, shown, len(problems))
+        shown, questions = tuple(problems[:MAX_PROBLEMS_SHOWN]), tuple(faults.questions())
+        return Summary(documents_read, len(lines), review, shown, len(problems), questions)
 
 
 def _key(page: FilePage) -> PageKey:
