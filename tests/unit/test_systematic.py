@@ -56,7 +56,6 @@ def test_few_documents_and_smaller_shares_say_nothing(count: int, total: int, as
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
-        (NOTHING, "is empty on"),
         ((EMPTY, 0.999, "required", ""), "is empty, though required, on"),
         (("7", 0.6, "", ""), "is doubtful on"),
         (("7", 0.4, "", STROKES), "has strokes that belong to no digit on"),
@@ -96,9 +95,10 @@ def test_a_grid_is_one_field_and_may_have_empty_cells() -> None:
     most = {"grid[1,1]": RANGE, "grid[1,2]": RANGE, "grid[2,1]": NOTHING}
     (question,) = questions(most, 10, 10)
     assert "Field 'grid' breaks the rule 'range' on 10 of 10" in question
-    names = [cell.name for cell in TEMPLATE.cells if cell.field.name == "grid"]
-    (question,) = questions(dict.fromkeys(names, NOTHING), 10, 10)
-    assert "Field 'grid' is empty" in question
+
+
+def test_a_field_that_is_seldom_filled_in_says_nothing() -> None:
+    assert questions({"a": NOTHING}, 10, 10) == []
 
 
 def test_no_documents_are_no_question() -> None:

@@ -10,17 +10,15 @@ from tenfold.forms.sums import MISSING_PAGE, SUM
 from tenfold.forms.template import FormField, Template
 from tenfold.forms.values import EMPTY
 
-IS_EMPTY, DOUBTFUL = "empty", "doubtful"
+DOUBTFUL = "doubtful"
 # What a fault is, where it is more than a rule that is broken.
 SAID = {
-    IS_EMPTY: "is empty",
     DOUBTFUL: "is doubtful",
     STROKES: "has strokes that belong to no digit",
     "required": "is empty, though required,",
 }
 # Keys of the template that may be the cause, where they are not the box and the rule's own key.
 CAUSES = {
-    IS_EMPTY: "box and page",
     DOUBTFUL: "box and kind",
     STROKES: "box and kind",
     "required": "box, page and required",
@@ -93,18 +91,16 @@ class FaultCounts:
 
 def _faults(cells: Sequence[Reading], min_probability: float) -> set[str]:
     """Return the faults of a field: of a grid, those of most cells that are not just empty."""
-    of_cells = [_faults_of_cell(cell, min_probability) for cell in cells]
-    written = [faults for faults in of_cells if faults != {IS_EMPTY}]
+    of_cells = [(_faults_of_cell(cell, min_probability), cell.best.value) for cell in cells]
+    written = [faults for faults, value in of_cells if faults or value != EMPTY]
     counts = Counter(itertools.chain.from_iterable(written))
-    return {fault for fault, n in counts.items() if 2 * n > len(written)} if written else {IS_EMPTY}
+    return {fault for fault, n in counts.items() if 2 * n > len(written)}
 
 
 def _faults_of_cell(reading: Reading, min_probability: float) -> set[str]:
-    """Return the rule that is broken and why else a value needs review, or that it is empty."""
+    """Return the rule that is broken, and why else a value needs review."""
     best = reading.best
     strokes = {STROKES} & {reading.reason}  # other reasons are the fault of another field
     if faults := {best.broken} - {""} | strokes:
         return faults
-    if best.probability < min_probability:
-        return {DOUBTFUL}
-    return {IS_EMPTY} if best.value == EMPTY else set()
+    return {DOUBTFUL} if best.probability < min_probability else set()
