@@ -69,6 +69,9 @@ WRITTEN = [
 ]
 
 
+QUESTION = "is the template right?"
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A template, two filled copies of two pages, and a page of another form."""
@@ -126,6 +129,38 @@ def test_what_was_written_is_read(folder: Path) -> None:
     drawn = cv2.resize(paper[y:bottom, x:right], None, fx=scale, fy=scale)
     assert cv2.matchTemplate(crop, drawn, cv2.TM_CCOEFF_NORMED).max() > 0.8
     assert student["digits"][2:] == [28 * 6, 28]
+
+
+def test_marks_that_are_not_on_the_blank_form_are_missed_once(tmp_path: Path) -> None:
+    text = FORM.replace('name = "slip"', 'name = "slip"\nblank = "blank.tiff"', 1)
+    (tmp_path / "form.toml").write_text(text)
+    (tmp_path / "scans").mkdir()
+    for k in range(2):
+        cv2.imwrite(str(tmp_path / "scans" / f"{k}.png"), np.full((600, 800), 220, np.uint8))
+    cv2.imwritemulti(str(tmp_path / "blank.tiff"), [np.full((320, 420), 240, np.uint8)] * 2)
+    output = read(tmp_path, "--out", str(tmp_path / "table.csv"), "--workers", "1")
+    assert output.count('registration = "marks", but the blank form lacks black squares') == 1
+    assert f"tenfold: {tmp_path / 'form.toml'}: registration" in output
+
+
+def test_a_fault_on_every_document_is_asked_about_once(tmp_path: Path) -> None:
+    head, _, page, *fields = FORM.split("\n[[")
+    text = "\n[[".join([head, page, *fields[:4]])  # those of page 1
+    text = text.replace("unique = true\n", "").replace("max = 50", "max = 5", 1)
+    (tmp_path / "form.toml").write_text(text)
+    template = load_template(tmp_path / "form.toml")
+    (tmp_path / "scans").mkdir()
+    picture = scanned(write_values(draw_page(template), template, 1, WRITTEN[0]), margin=20)
+    for k in range(10):
+        cv2.imwrite(str(tmp_path / "scans" / f"{k}.png"), picture)
+    command = ["forms", "read", str(tmp_path / "form.toml"), str(tmp_path / "scans"), "--json"]
+    table = tmp_path / "table.csv"
+    done = CliRunner().invoke(app, [*command, "--out", str(table), "--workers", "1"])
+    assert done.exit_code == 0
+    (line,) = (line for line in done.stderr.splitlines() if QUESTION in line)
+    assert f"form.toml: {QUESTION} Field 'a' breaks the rule 'range' on 10 of 10 doc" in line
+    assert QUESTION not in done.stdout + table.read_text()
+    assert len(done.stdout.splitlines()) == 10
 
 
 def test_json_has_what_the_table_has_and_what_people_entered(folder: Path) -> None:

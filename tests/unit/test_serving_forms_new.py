@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
+from tenfold.cli import app
 from tenfold.forms.blank import read_blank
 from tenfold.forms.template import load_template
 from tenfold.forms.template_file import TemplateFile
@@ -65,12 +67,38 @@ def test_a_template_is_checked_and_written(client: Any, out: Path) -> None:
     assert not out.exists()
     right = document(client, FIELD)
     assert client.post("/api/check", json=right).json() == {"faults": []}
-    assert client.post("/api/template", json=right).json() == {"written": str(out)}
+    assert client.post("/api/template", json=right).json() == {
+        "written": str(out),
+        "advice": "",
+    }
     assert load_template(out).fields[0].length == 4
     out.write_text("changed")
     response = client.post("/api/template", json=right)
     assert response.status_code == 409
     assert "was changed by somebody else" in response.json()["error"]
+
+
+def test_marks_that_are_not_printed_are_missed_on_saving(client: Any, out: Path) -> None:
+    with_marks = document(client, FIELD) | {"registration": "marks"}
+    advice = client.post("/api/template", json=with_marks).json()["advice"]
+    assert "page 1 top left, top right, bottom right, bottom left; use registration" in advice
+    assert load_template(out).registration == "marks"
+
+
+def test_the_command_says_that_it_takes_another_blank_form(
+    client: Any, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert client.post("/api/template", json=document(client, FIELD)).status_code == 200
+    other = out.with_name("other.png")
+    Image.new("L", (210, 297), 255).save(other)
+    monkeypatch.setattr("tenfold.serving.server.serve_app", lambda *_: None)
+    lines = []
+    for blank in (out.with_name("blank.png"), other):
+        command = ["forms", "new", str(blank), "--out", str(out), "--edit"]
+        lines.append(CliRunner().invoke(app, command, catch_exceptions=False).stderr)
+    assert lines[0] == ""
+    assert lines[1].count("\n") == 1
+    assert f"Save makes {other} its blank form, in place of blank.png" in lines[1]
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,39 @@ def test_a_file_is_changed_as_long_as_nobody_else_does(tmp_path: Path, blank: Pa
         file.write(with_fields(file, FIELD))
 
 
+@pytest.mark.parametrize("has_gone", [False, True])
+def test_another_blank_form_takes_the_place_of_the_former(
+    tmp_path: Path, blank: Path, *, has_gone: bool
+) -> None:
+    path = tmp_path / "templates" / "form.toml"
+    path.parent.mkdir()
+    file = TemplateFile(path, blank, PAGES, edit=False)
+    file.write(with_fields(file, FIELD))
+    other = tmp_path / "second edition.pdf"
+    other.write_bytes(blank.read_bytes())
+    if has_gone:
+        blank.unlink()
+    else:
+        link = tmp_path / "link.pdf"
+        link.symlink_to(blank)
+        same = TemplateFile(path, link, PAGES, edit=True)
+        assert (same.document["blank"], same.former_blank) == ("../mark-sheet_2.pdf", None)
+    opened = TemplateFile(path, other, PAGES, edit=True)
+    assert opened.former_blank == Path("../mark-sheet_2.pdf")
+    opened.write(opened.document)
+    assert load_template(path).blank == path.parent / "../second edition.pdf"
+
+
+def test_a_template_without_a_blank_form_stays_without(tmp_path: Path, blank: Path) -> None:
+    path = tmp_path / "form.toml"
+    file = TemplateFile(path, blank, PAGES, edit=False)
+    document = with_fields(file, FIELD) | {"registration": "marks"}
+    del document["blank"]
+    file.write(document)
+    opened = TemplateFile(path, blank, PAGES, edit=True)
+    assert ("blank" in opened.document, opened.former_blank) == (False, None)
+
+
 def test_what_is_wrong_is_not_written(tmp_path: Path, blank: Path) -> None:
     path = tmp_path / "form.toml"
     file = TemplateFile(path, blank, PAGES, edit=False)

@@ -226,6 +226,8 @@ def test_a_template_is_edited_with_what_the_page_does_not_show(browser: Any, bla
         editor.tab.fill("#field-page", "1")
         assert editor.tab.locator("#page").inner_text() == "Page 1 of 2"
         editor.save()
+        advice = editor.tab.locator("#error").inner_text()
+        assert "the blank form lacks ArUco markers" in advice
     template = load_template(out)
     (field,) = template.fields
     assert (template.mark_inset_mm, template.registration, template.blank) == (12, "aruco", None)

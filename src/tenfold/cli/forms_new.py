@@ -25,9 +25,17 @@ def forms_new(
     from tenfold.forms.template_file import TemplateFile
     from tenfold.serving.forms_new import create_template_app
     from tenfold.serving.server import serve_app
+    from tenfold.text import escape
 
     pages = read_blank(blank)
     file = TemplateFile(out, blank, pages, edit=edit)
+    if file.former_blank is not None:
+        new, former = escape(str(blank)), escape(str(file.former_blank))
+        typer.echo(
+            f"tenfold: {escape(str(out))}: Save makes {new} its blank form, in place of {former}; "
+            "look whether the boxes are still in place",
+            err=True,
+        )
     serve_app(create_template_app(file, pages, LOOPBACK_HOSTS), "127.0.0.1", port, _announce)
 
 

@@ -46,6 +46,8 @@ def forms_read(  # noqa: PLR0913 - each is an option of the command line
     names = list(dict.fromkeys(name for source in scans for name in list_files(source)))
     workers = workers or available_cores()
     reading = FormsReading(template, names, out, model or SHIPPED, workers=workers, on=on)
+    if reading.advice:
+        typer.echo(f"tenfold: {escape(f'{template}: {reading.advice}')}", err=True)
     with Progress(console=console(stderr=True), transient=True) as bar:
         task = bar.add_task("reading", total=reading.page_count)
         try:
@@ -57,6 +59,8 @@ def forms_read(  # noqa: PLR0913 - each is an option of the command line
     for problem in reading.summary.problems:
         typer.echo(f"tenfold: {escape(problem)}", err=True)
     typer.echo(f"{reading.summary}: {escape(str(out))}", err=json_)
+    for question in reading.summary.questions:
+        typer.echo(f"tenfold: {escape(f'{template}: {question}')}", err=True)
     if json_:
         for document, row in reading.documents():
             typer.echo(json.dumps(document_of_row(document, row)))

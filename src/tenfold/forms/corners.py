@@ -115,9 +115,7 @@ def square_homographies(
         size_mm: side of a square.
         config: thresholds.
     """
-    small, scale = _downscale(grey, config.long_side_px)
-    expected = max(small.shape) * size_mm / max(page.width_mm, page.height_mm)
-    squares = _in_picture(find_squares(small, expected, config), scale)
+    squares = squares_of_page(grey, page, size_mm, config)
     if len(squares) < MARKERS_PER_PAGE:
         return []
     centres = np.array([_diagonals_meet(square) for square in squares])
@@ -133,6 +131,15 @@ def square_homographies(
     best = [np.array(chosen) for _, chosen in sorted(ranked)[: config.quadrilaterals]]
     turned = [np.roll(chosen, turn) for chosen in best for turn in (0, 2)]
     return [np.asarray(cv2.getPerspectiveTransform(target, centres[t])) for t in turned]
+
+
+def squares_of_page(
+    grey: Grey, page: PageOfForm, size_mm: float, config: CornerConfig = CornerConfig()
+) -> Points:
+    """Return the corners of squares in a picture, float32[n, 4, 2]; see `square_homographies`."""
+    small, scale = _downscale(grey, config.long_side_px)
+    expected = max(small.shape) * size_mm / max(page.width_mm, page.height_mm)
+    return _in_picture(find_squares(small, expected, config), scale)
 
 
 def _combinations(centres: Points, per_corner: int) -> list[npt.NDArray[np.intp]]:
@@ -193,12 +200,7 @@ def marker_homographies(
         size_mm: side of a marker.
         config: thresholds.
     """
-    small, scale = _downscale(grey, config.long_side_px)
-    parameters = cv2.aruco.DetectorParameters()
-    parameters.cornerRefinementMethod = cv2.aruco.CORNER_REFINE_SUBPIX
-    dictionary = cv2.aruco.getPredefinedDictionary(cv2.aruco.DICT_4X4_50)
-    corners, ids, _ = cv2.aruco.ArucoDetector(dictionary, parameters).detectMarkers(small)
-    by_id = dict(zip(np.ravel(ids if ids is not None else []).tolist(), corners, strict=True))
+    by_id, scale = _markers(grey, config)
     half = size_mm / 2
     offsets = np.array([(-half, -half), (half, -half), (half, half), (-half, half)], np.float32)
     homographies = []
@@ -209,10 +211,33 @@ def marker_homographies(
         if len(here) < config.min_markers:
             continue
         on_page = np.concatenate([centres[k] + offsets for k in here])
-        found = np.concatenate([by_id[first + k].reshape(4, 2) for k in here])
+        found = np.concatenate([by_id[first + k] for k in here])
         found = _in_picture(found, scale)
         homographies.append((number, _homography(on_page, found, scale, config)))
     return homographies
+
+
+def find_markers(grey: Grey, config: CornerConfig = CornerConfig()) -> dict[int, Points]:
+    """Return the corners of ArUco markers of DICT_4X4_50 by their ids, float32[4, 2] in pixels.
+
+    Args:
+        grey: uint8[h, w].
+        config: thresholds.
+    """
+    by_id, scale = _markers(grey, config)
+    return {k: _in_picture(corners, scale) for k, corners in by_id.items()}
+
+
+def _markers(grey: Grey, config: CornerConfig) -> tuple[dict[int, Points], float]:
+    """Return the corners of markers by id in a smaller picture, and by which factor it is that."""
+    small, scale = _downscale(grey, config.long_side_px)
+    parameters = cv2.aruco.DetectorParameters()
+    parameters.cornerRefinementMethod = cv2.aruco.CORNER_REFINE_SUBPIX
+    dictionary = cv2.aruco.getPredefinedDictionary(cv2.aruco.DICT_4X4_50)
+    corners, ids, _ = cv2.aruco.ArucoDetector(dictionary, parameters).detectMarkers(small)
+    names = [int(k) for k in np.ravel(ids if ids is not None else [])]
+    found = (np.asarray(points, np.float32).reshape(4, 2) for points in corners)
+    return dict(zip(names, found, strict=True)), scale
 
 
 def _homography(on_page: Points, found: Points, scale: float, config: CornerConfig) -> Homography:

@@ -26,6 +26,7 @@ from tenfold.forms.journal import (
     picture_of,
     plan_of,
 )
+from tenfold.forms.marks import missing_marks
 from tenfold.forms.registration import Registrar
 from tenfold.forms.review import ReviewSession
 from tenfold.forms.review_folder import (
@@ -37,6 +38,7 @@ from tenfold.forms.review_folder import (
     review_folder,
 )
 from tenfold.forms.reviewed_table import apply_reviews, write_corrections
+from tenfold.forms.systematic import FaultCounts
 from tenfold.forms.table import Row, columns_of, row_of, write_table
 from tenfold.forms.template import Template, load_template
 from tenfold.ray_cluster import connected
@@ -56,6 +58,7 @@ class Summary:
         review: of these, how many need review.
         problems: what is wrong with which document, the first few.
         problem_count: how many there are.
+        questions: about fields that have one fault on nearly every document, a line each.
     """
 
     documents: int
@@ -63,6 +66,7 @@ class Summary:
     review: int
     problems: tuple[str, ...]
     problem_count: int
+    questions: tuple[str, ...]
 
     def __str__(self) -> str:
         """Return a line."""
@@ -88,6 +92,9 @@ class FormsReading:
         workers: processes; 1 reads in this one.
         on: a Ray cluster that reads instead, see `ray_cluster.connected`.
 
+    Attributes:
+        advice: what may be wrong with the template, a line; "" if nothing is seen.
+
     Raises:
         BundleError: see `Reader.load`.
         DataError: the blank form cannot be read.
@@ -109,7 +116,10 @@ class FormsReading:
         self._pages = [(page, _key(page)) for name in names for page in file_pages(name)]
         self._workers, self._on = workers, on
         self._read = functools.partial(read_page, template_path, model)
-        page_reader(template_path, model)  # its errors come before anything is written
+        # Its errors come before anything is written.
+        pages = page_reader(template_path, model).registrar.pages
+        blanks = [page.blank for page in pages if page.blank is not None]
+        self.advice = missing_marks(self.template, blanks)
         bundle = sorted(path for path in find_bundle(model).iterdir() if path.suffix != ".md")
         self._plan = plan_of(self.template.model_dump_json(), self.template.blank, bundle)
 
@@ -163,11 +173,12 @@ class FormsReading:
     def _write(self, journal: Journal) -> Summary:
         """Write table and fields."""
         rows, lines, problems = [], [], []
-        documents_read, review = 0, 0
+        documents_read, review, faults = 0, 0, FaultCounts(self.template)
         for document in self._documents(journal):
             rows.append(row_of(document, self.template))
             problems += [f"{document.name}: {problem}" for problem in document.problems]
             documents_read += bool(document.readings)
+            faults.add(document.readings)
             for reading in document.readings:
                 field = _field_reading(document, reading, self.template.min_probability)
                 review += field.review
@@ -182,8 +193,8 @@ class FormsReading:
             write_corrections(session)
         write_table(self.table, columns_of(self.template), rows)
         self._journal, self._rows = journal, rows
-        shown = tuple(problems[:MAX_PROBLEMS_SHOWN])
-        return Summary(documents_read, len(lines), review, shown, len(problems))
+        shown, questions = tuple(problems[:MAX_PROBLEMS_SHOWN]), tuple(faults.questions())
+        return Summary(documents_read, len(lines), review, shown, len(problems), questions)
 
 
 def _key(page: FilePage) -> PageKey:

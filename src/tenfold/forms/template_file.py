@@ -27,7 +27,9 @@ class TemplateFile:
         edit: whether the file is there and is to be changed; otherwise it must not be there.
 
     Attributes:
-        document: what the file holds, or what a new one begins with.
+        document: what the file holds, or what a new one begins with. Its `blank` is the form that
+            was given; a file without this key stays without it.
+        former_blank: the `blank` of a file to be changed, if it is another form than was given.
 
     Raises:
         TemplateError: the file to be changed is missing, is no template or has another number of
@@ -36,6 +38,7 @@ class TemplateFile:
 
     def __init__(self, path: Path, blank: Path, pages: list[BlankPage], *, edit: bool) -> None:
         self.path = path
+        self.former_blank: Path | None = None
         self._content: bytes | None = None
         if edit:
             self._content = read_bytes(path, TemplateError, "leave --edit out for a new one")
@@ -45,6 +48,9 @@ class TemplateFile:
                 has = f"has {len(pages)} pages; {path} has {len(template.pages)}"
                 raise TemplateError(f"{blank}: {has}")
             self.document = _document(template) | {"pages": _tables(template.pages)}
+            if template.blank is not None and not _is_same(path.parent / template.blank, blank):
+                self.former_blank = template.blank
+                self.document["blank"] = os.path.relpath(blank, path.parent)
             return
         self._refuse_another_s()
         self.document = {
@@ -89,6 +95,14 @@ class TemplateFile:
                 raise WriteError(f"{self.path}: {error.strerror}") from error
             if not unchanged:
                 raise TemplateError(f"{self.path}: was changed by somebody else; open it again")
+
+
+def _is_same(former: Path, blank: Path) -> bool:
+    """Return whether two paths are one file; a file that has gone is another one."""
+    try:
+        return former.samefile(blank)
+    except OSError:
+        return False
 
 
 def _document(template: Template) -> dict[str, Any]:

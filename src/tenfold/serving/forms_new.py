@@ -1,17 +1,22 @@
 """The page on which a template is drawn, as an ASGI application."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+import cv2
+import numpy as np
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
 from tenfold.forms.blank import BlankPage
-from tenfold.forms.template import KEYS_OF_KIND, Kind, template_faults
+from tenfold.forms.corners import Grey
+from tenfold.forms.marks import missing_marks
+from tenfold.forms.template import KEYS_OF_KIND, Kind, parse_template, template_faults
 from tenfold.forms.template_file import TemplateFile
 from tenfold.reading.constraints import CheckDigit
 from tenfold.serving.assets import FORMS_FOLDER
@@ -78,12 +83,20 @@ class TemplateEndpoints:
         return JSONResponse({"faults": template_faults(document)})
 
     async def write(self, request: Request) -> JSONResponse:
-        """Write a template, if nothing is wrong with it."""
+        """Write a template, if nothing is wrong with it; `advice` is what to look at again."""
         document = await self._receive(request)
         if faults := template_faults(document):
             return JSONResponse({"error": "not written", "faults": faults}, 422)
         self._file.write(document)
-        return JSONResponse({"written": str(self._file.path)})
+        advice = await asyncio.to_thread(self._advice, document)
+        return JSONResponse({"written": str(self._file.path), "advice": advice})
+
+    def _advice(self, document: dict[str, Any]) -> str:
+        """Return which marks are not printed on the blank form; "" if none."""
+        template = parse_template(document, self._file.path)
+        if template.registration == "blank":
+            return ""
+        return missing_marks(template, [_grey(page) for page in self._pages])
 
     async def _receive(self, request: Request) -> dict[str, Any]:
         body = await self._receiver.receive_json(request, MAX_BODY_BYTES)
@@ -94,3 +107,9 @@ class TemplateEndpoints:
         if not isinstance(document, dict):
             raise HTTPException(400, "the body is no object")
         return document
+
+
+def _grey(page: BlankPage) -> Grey:
+    """Return the picture of a page, uint8[h, w]."""
+    picture = cv2.imdecode(np.frombuffer(page.png, np.uint8), cv2.IMREAD_GRAYSCALE)
+    return np.asarray(picture, np.uint8)

@@ -150,13 +150,16 @@ class Editor {
     const { template } = this;
     if (!template.fields.length) return this.#say("There is nothing to save: draw a field first.");
     const sent = JSON.stringify(template.document);
+    let advice = "";
     await this.#try(async () => {
-      const { faults = [] } = await write(template.document);
+      const { faults = [], ...answer } = await write(template.document);
+      advice = answer.advice;
       this.isSaved = !faults.length && sent === JSON.stringify(template.document);
       this.#showFaults(faults);
       const [wrong] = faults;
       if (wrong?.[0][0] === "fields" && wrong[0].length > 1) template.select(wrong[0][1]);
     });
+    if (advice) showError(advice);
   }
 
   #render() {
@@ -236,10 +239,14 @@ class Editor {
       await run();
       $("error").hidden = true;
     } catch (error) {
-      $("error").textContent = error.message;
-      $("error").hidden = false;
+      showError(error.message);
     }
   }
+}
+
+function showError(text) {
+  $("error").textContent = text;
+  $("error").hidden = false;
 }
 
 /** Scroll a list, and nothing around it, until an item is in sight. */
@@ -256,6 +263,5 @@ try {
   new Editor(await load());
   document.body.dataset.ready = "";
 } catch (error) {
-  $("error").textContent = error.message;
-  $("error").hidden = false;
+  showError(error.message);
 }
