@@ -1,6 +1,7 @@
 """Whether the marks by which a form's pages are to be found are printed on its blank form."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from itertools import islice
 
 import numpy as np
 
@@ -18,7 +19,7 @@ CORNERS = ("top left", "top right", "bottom right", "bottom left")  # as `corner
 PAGES_SHOWN = 3
 
 
-def missing_marks(template: Template, blanks: Sequence[Grey]) -> str:
+def missing_marks(template: Template, blanks: Iterable[Grey]) -> str:
     """Return, as one line, which marks a blank form lacks, and what to do.
 
     A mark is there if its centre is no farther than its side from where the template has it: the
@@ -26,14 +27,15 @@ def missing_marks(template: Template, blanks: Sequence[Grey]) -> str:
 
     Args:
         template: of the form.
-        blanks: its unfilled pages uint8[h, w], of any resolution, each as large as the paper.
+        blanks: its unfilled pages uint8[h, w], of any resolution, each as large as the paper;
+            they are looked at only if there should be marks.
 
     Returns:
         A text; "" if nothing is missing, or pages are found by the blank form.
     """
     if template.registration == "blank":
         return ""
-    pages = enumerate(blanks[: len(template.pages)])
+    pages = enumerate(islice(blanks, len(template.pages)))
     missing = {index + 1: _missing_on(template, index, grey) for index, grey in pages}
     places = [f"page {number} {', '.join(names)}" for number, names in missing.items() if names]
     if not places:

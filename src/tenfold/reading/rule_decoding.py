@@ -29,24 +29,25 @@ def under_rule(page: Page, name: RuleName | None, config: NumberReaderConfig) ->
     Raises:
         DataError: see `rule_of`.
     """
+    probable = page.probable
     if name is None or page.grid is None:
-        return page.probable
+        return probable
     rows, columns = page.grid
     rule = rule_of(name, rows, columns)
     by_cell = {(n.row or 0, n.column or 0): n for n in page.numbers}
     cells = {cell: _candidates(number) for cell, number in by_cell.items()}
     if name == "sudoku":
         everywhere = len(cells) == rows * columns
-        complete = everywhere and len(page.probable.numbers) >= COMPLETE * len(cells)
+        complete = everywhere and len(probable.numbers) >= COMPLETE * len(cells)
         values = {*map(str, range(1, rows + 1)), *(() if complete else (EMPTY,))}
         cells = {cell: {t: p for t, p in ps.items() if t in values} for cell, ps in cells.items()}
     found = list(itertools.islice(fillings(cells, rule), FILLINGS))
     if not found:
-        texts = {(n.row or 0, n.column or 0): n.value for n in page.probable.numbers}
+        texts = {(n.row or 0, n.column or 0): n.value for n in probable.numbers}
         broken = {cell for condition in rule for cell in condition.broken(texts)}
         numbers = (
             replace(n, reason="does not fit") if (n.row, n.column) in broken else n
-            for n in page.probable.numbers
+            for n in probable.numbers
         )
         return replace(page, numbers=tuple(numbers))
     after = posteriors(cells, rule, found)

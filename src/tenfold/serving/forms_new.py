@@ -6,19 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-import cv2
-import numpy as np
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
+from tenfold.data.decoding import decode
 from tenfold.forms.blank import BlankPage
-from tenfold.forms.corners import Grey
 from tenfold.forms.marks import missing_marks
 from tenfold.forms.template import KEYS_OF_KIND, Kind, parse_template, template_faults
 from tenfold.forms.template_file import TemplateFile
 from tenfold.reading.constraints import CheckDigit
+from tenfold.reading.foreground import to_grey
 from tenfold.serving.assets import FORMS_FOLDER
 from tenfold.serving.bodies import BodyReceiver
 from tenfold.serving.loopback import create_page_app
@@ -94,9 +93,7 @@ class TemplateEndpoints:
     def _advice(self, document: dict[str, Any]) -> str:
         """Return which marks are not printed on the blank form; "" if none."""
         template = parse_template(document, self._file.path)
-        if template.registration == "blank":
-            return ""
-        return missing_marks(template, [_grey(page) for page in self._pages])
+        return missing_marks(template, (to_grey(decode(page.png)) for page in self._pages))
 
     async def _receive(self, request: Request) -> dict[str, Any]:
         body = await self._receiver.receive_json(request, MAX_BODY_BYTES)
@@ -107,9 +104,3 @@ class TemplateEndpoints:
         if not isinstance(document, dict):
             raise HTTPException(400, "the body is no object")
         return document
-
-
-def _grey(page: BlankPage) -> Grey:
-    """Return the picture of a page, uint8[h, w]."""
-    picture = cv2.imdecode(np.frombuffer(page.png, np.uint8), cv2.IMREAD_GRAYSCALE)
-    return np.asarray(picture, np.uint8)

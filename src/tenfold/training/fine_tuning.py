@@ -80,6 +80,8 @@ def rehearsal(
 ) -> Rehearsal:
     """Load a recipe's digits, unless they are given, and render its outliers.
 
+    What is found in fields is left out: it takes long to render.
+
     Raises:
         DataError: the data cannot be had.
     """
