@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenfold.forms.dates import date_digits, parse_date
+from tenfold.forms.dates import date_digits, parse_date, year_of
 
 FORMATS = {"DD.MM.YYYY": "%d.%m.%Y", "YYYY-MM-DD": "%Y-%m-%d", "MM/DD/YY": "%m/%d/%y"}
 
@@ -17,6 +17,7 @@ def test_a_date_is_read_with_and_without_marks(date: dt.date, form: str) -> None
     assert parse_date(text, form) == text
     assert parse_date("".join(filter(str.isdigit, text)), form) == text
     assert parse_date(text.replace("0", "", text.startswith("0")), form) == text
+    assert year_of(text, form) == (date.year if "YYYY" in form else None)
 
 
 @pytest.mark.parametrize("text", ["31.02.2024", "29.02.2023", "1.13.2024", "3112202", "1.2.34567"])

@@ -10,15 +10,18 @@ from tenfold.rendering.held_out_tables import HELD_OUT_TABLES, held_out_tables
 @pytest.mark.parametrize("name", HELD_OUT_TABLES)
 def test_tables_are_of_their_kind(name: str, tiny_digits: Digits) -> None:
     kind = HELD_OUT_TABLES[name]
+    characters: set[str] = set()
     for pixels, rows in held_out_tables(name, tiny_digits, 3):
         assert pixels.dtype == np.uint8
         assert kind.rows[0] <= len(rows) <= kind.rows[1]
         assert kind.columns[0] <= len(rows[0]) <= kind.columns[1]
         assert {len(row) for row in rows} == {len(rows[0])}
         texts = [text for row in rows for text in row]
-        assert all(text == "" or text.isdigit() for text in texts)
-        assert max(map(len, texts)) <= kind.max_digits
+        characters |= set("".join(texts))
+        assert max(sum(map(str.isdigit, text)) for text in texts) <= kind.max_digits
         assert 0 < np.mean([text == "" for text in texts]) < 0.6
+    assert characters <= set("0123456789.-/:")
+    assert characters.isdisjoint(".-/:") != kind.marked
 
 
 def test_a_picture_depends_on_its_index_alone(tiny_digits: Digits) -> None:

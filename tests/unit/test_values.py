@@ -25,6 +25,12 @@ def field(kind: str, **rules: object) -> FormField:
         ({"kind": "number", "sign": True, "min": -5}, "-7", "-7", "range"),
         ({"kind": "number", "decimals": 1, "max": 9.5}, "9.5", "9.5", ""),
         ({"kind": "number", "decimals": 1, "max": 9.5}, "9.6", "9.6", "range"),
+        ({"kind": "date"}, "1.12.2099", "01.12.2099", ""),
+        ({"kind": "date"}, "26.12.2913", "26.12.2913", "range"),
+        ({"kind": "date"}, "1.2.34", "01.02.0034", "range"),
+        ({"kind": "date", "min": 1800, "max": 1850}, "1.2.1850", "01.02.1850", ""),
+        ({"kind": "date", "min": 1800, "max": 1850}, "1.2.1851", "01.02.1851", "range"),
+        ({"kind": "date", "format": "DD.MM.YY"}, "1.2.99", "01.02.99", ""),
         ({"kind": "number", "decimals": 1}, "95", "9.5", ""),  # the point is printed
         ({"kind": "number", "decimals": 1}, "5", "5", "decimals"),
         ({"kind": "number", "values": ["1", "3"]}, "2", "2", "values"),

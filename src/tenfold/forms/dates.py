@@ -46,3 +46,9 @@ def parse_date(text: str, format_: str) -> str | None:
     except ValueError:
         return None
     return _SPLIT.sub(lambda part: found[part[0]].zfill(len(part[0])), format_)
+
+
+def year_of(date: str, format_: str) -> int | None:
+    """Return the year of a date that `parse_date` gave; None if it has two digits only."""
+    at = format_.find("YYYY")
+    return None if at < 0 else int(date[at : at + 4])

@@ -26,12 +26,13 @@ _RULES = frozenset({"required", "min", "max", "values", "pattern", "check", "uni
 KEYS_OF_KIND: dict[Kind, frozenset[str]] = {
     "digits": _RULES | {"length"},
     "number": _RULES | {"decimals", "sign"},
-    "date": frozenset({"required", "values", "unique", "format"}),
+    "date": frozenset({"required", "min", "max", "values", "unique", "format"}),
     "grid": frozenset(
         {"required", "min", "max", "values", "pattern", "rows", "columns", "decimals", "sign"}
     ),
     "mark": frozenset(),
 }
+YEARS = (1900, 2099)  # of dates, unless a field says otherwise
 NEEDED_OF_KIND: dict[Kind, tuple[str, ...]] = {"digits": ("length",), "grid": ("rows", "columns")}
 
 
@@ -55,7 +56,7 @@ class FormField(Frozen):
         sign: whether a number may be negative.
         format: of a date: DD, MM and YYYY or YY in some order, with what stands between them.
         rows, columns: of a grid; its cells are columns `name[row,column]` of the table.
-        min, max: of the value.
+        min, max: of the value; of a date, its year.
         values, pattern, check: see `Constraints`.
         unique: no two documents have the same value.
         sum_of: names of fields, grids, or cells `name[row,column]`; an empty one is 0.
@@ -89,8 +90,9 @@ class FormField(Frozen):
         for key in NEEDED_OF_KIND.get(self.kind, ()):
             if getattr(self, key) is None:
                 raise ValueError(f"{key}: required of the kind {self.kind}, and missing")
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"min: {self.min:g} is above max, {self.max:g}")
+        least, most = self.range
+        if least is not None and most is not None and least > most:
+            raise ValueError(f"min: {least:g} is above max, {most:g}")
         if self.kind == "date":
             try:
                 date_digits(self.format)
@@ -101,6 +103,12 @@ class FormField(Frozen):
         except TenfoldError as error:
             raise ValueError(f"pattern: {error}") from error
         return self
+
+    @property
+    def range(self) -> tuple[float | None, float | None]:
+        """The least and the greatest value; of a date, its year."""
+        least, most = YEARS if self.kind == "date" else (None, None)
+        return least if self.min is None else self.min, most if self.max is None else self.max
 
     @property
     def cells(self) -> "tuple[Cell, ...]":

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from tenfold.forms.dates import parse_date
+from tenfold.forms.dates import parse_date, year_of
 from tenfold.forms.template import FormField
 from tenfold.reading.constraints import Constraints, only_digits
 
@@ -71,11 +71,8 @@ def _number(text: str, field: FormField, *, point_printed: bool) -> tuple[str, s
 
 def _broken_rule(value: str, field: FormField) -> str:
     """Return the first of a field's own rules that a value breaks, or ""."""
-    if field.min is not None or field.max is not None:
-        number = Decimal(value)
-        too_small = field.min is not None and number < Decimal(str(field.min))
-        if too_small or (field.max is not None and number > Decimal(str(field.max))):
-            return "range"
+    if _is_out_of_range(value, field):
+        return "range"
     if field.values is not None and value not in field.values:
         return "values"
     if not Constraints(pattern=field.pattern).allow(value):
@@ -83,6 +80,15 @@ def _broken_rule(value: str, field: FormField) -> str:
     if not Constraints(check=field.check).allow(value):
         return "check"
     return ""
+
+
+def _is_out_of_range(value: str, field: FormField) -> bool:
+    least, most = field.range
+    number = year_of(value, field.format) if field.kind == "date" else value
+    if number is None or (least is None and most is None):
+        return False
+    too_small = least is not None and Decimal(number) < Decimal(str(least))
+    return too_small or (most is not None and Decimal(number) > Decimal(str(most)))
 
 
 def under_rules(

@@ -37,7 +37,7 @@ function digitsWithCards() {
   return shownDigits(cells.selected?.number ? [cells.selected.number] : []);
 }
 
-// Reading -------------------------------------------------------------------------------------
+// Reading
 
 function requestReading() {
   if (canvas.empty) cells.corrections.clear();
@@ -161,7 +161,7 @@ function showError(error, prefix = "Not read") {
   byId("token-form").hidden = error?.status !== 401;
 }
 
-// Corrections ---------------------------------------------------------------------------------
+// Corrections
 
 /** Select a digit by its place, or a cell. */
 function select(target) {
@@ -194,7 +194,7 @@ function keepCell(cell) {
   });
 }
 
-// Files ---------------------------------------------------------------------------------------
+// Files
 
 async function openFile(file) {
   const isDocument = backend?.readsDocuments && /pdf|tiff/.test(file.type); // of which browsers show one page
@@ -224,7 +224,7 @@ function csvName() {
   return `${name}${pages > 1 ? `-page-${number}` : ""}.csv`;
 }
 
-// Controls ------------------------------------------------------------------------------------
+// Controls
 
 function addListeners() {
   const on = (id, event, listener) => byId(id).addEventListener(event, listener);

@@ -245,7 +245,8 @@ def _numbers(
     for place in places:
         in_cell = np.flatnonzero((cells == place).all(axis=1))
         rows.append(found.of(in_cell[np.argsort(found.boxes[in_cell, 0])]))
-    read = reader.read_rows(rows, straight.grey, constraints)
+    columns = [column for _, column in places]
+    read = reader.read_rows(rows, straight.grey, constraints, columns)
     for (row, column), number in zip(places, read, strict=True):
         if number is not None:
             number = number.with_boxes(straight.box_in_original)  # noqa: PLW2901

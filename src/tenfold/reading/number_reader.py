@@ -15,6 +15,7 @@ from tenfold.data.characters import DETECTED_CLASSES
 from tenfold.data.mnist import CLASSES
 from tenfold.errors import DataError
 from tenfold.reading.classification import ClassificationConfig, classify_detections
+from tenfold.reading.column_marks import ColumnMarksConfig, weigh_marks
 from tenfold.reading.components import Box, box_in_picture
 from tenfold.reading.constraints import ANYTHING, Constraints, only_digits
 from tenfold.reading.foreground import Pixels, to_grey
@@ -40,6 +41,7 @@ class NumberReaderConfig:
         suppression: when two detections exclude each other.
         grouping: which detections make a number.
         lines: how the line recogniser takes part in what a number is.
+        columns: how the other numbers of a table's column take part.
         calibration: slope and intercept of the calibrated logit over the raw one.
         part_height: a number that is lower than this share of an accepted one, in whose box it
             lies, is a part of its strokes.
@@ -54,6 +56,7 @@ class NumberReaderConfig:
     suppression: SuppressionConfig = field(default_factory=SuppressionConfig)
     grouping: GroupingConfig = field(default_factory=GroupingConfig)
     lines: LineReaderConfig = field(default_factory=LineReaderConfig)
+    columns: ColumnMarksConfig = field(default_factory=ColumnMarksConfig)
     calibration: tuple[float, float] = (1.0, 0.0)
     part_height: float = 0.25
     min_probability: float = 0.8
@@ -122,7 +125,11 @@ class NumberReader:
         return Page(whole).probable
 
     def read_rows(
-        self, rows: Sequence[Detections], grey: Pixels, constraints: Constraints
+        self,
+        rows: Sequence[Detections],
+        grey: Pixels,
+        constraints: Constraints,
+        columns: Sequence[int] | None = None,
     ) -> list[Number | None]:
         """Return the most probable number of each row of detections; None if that is nothing.
 
@@ -133,11 +140,14 @@ class NumberReader:
             rows: each from left to right.
             grey: the picture uint8[h, w] in which they were found.
             constraints: what the numbers may be.
+            columns: of a table, in which they stand.
         """
         if constraints.digits_only:
             rows = [row.of(row.is_digit) for row in rows]
         limit = MAX_CONSTRAINED_HYPOTHESES if constraints.active else MAX_HYPOTHESES
         texts = self.texts([(row, grey) for row in rows], limit)
+        if columns is not None:
+            texts = weigh_marks(texts, columns, self.config.columns)
         return [
             self._number(row, tried, grey, constraints)
             for row, tried in zip(rows, texts, strict=True)

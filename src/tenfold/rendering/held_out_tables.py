@@ -8,7 +8,7 @@ alone; another version of OpenCV may give other bytes.
 import dataclasses
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,9 +23,13 @@ from tenfold.rendering.scene import Ruler, Scene
 from tenfold.rendering.writing import (
     Spacing,
     centres,
+    decimal,
     draw_text,
+    fraction,
     line_width,
+    negative,
     sample_digits,
+    time_of_day,
 )
 
 if TYPE_CHECKING:  # it imports torch, which reading needs not
@@ -35,6 +39,7 @@ Edges = npt.NDArray[np.floating]
 Rows = list[list[str]]
 
 EMPTY_SHARE = 0.2
+NEGATIVE_SHARE = 0.3  # in a column with negative numbers
 MAX_SIDE_PX = 2200
 
 
@@ -46,17 +51,20 @@ class TableKind:
         rows, columns: least and greatest count.
         max_digits: of a cell.
         photographed: seen from the side, on paper that is bent; else scanned.
+        marked: half of the columns have decimals, fractions or times, or some negative numbers.
     """
 
     rows: tuple[int, int]
     columns: tuple[int, int]
     max_digits: int
     photographed: bool
+    marked: bool = False
 
 
 HELD_OUT_TABLES: dict[str, TableKind] = {
     "scanned tables": TableKind((5, 60), (2, 6), 4, photographed=False),
     "photographed tables": TableKind((5, 30), (2, 6), 4, photographed=True),
+    "scanned tables with marks": TableKind((5, 60), (2, 6), 4, photographed=False, marked=True),
     "scanned grids": TableKind((4, 46), (4, 25), 1, photographed=False),
     "photographed grids": TableKind((4, 16), (4, 16), 1, photographed=True),
 }
@@ -85,22 +93,34 @@ def _render(kind: TableKind, writer: Writer) -> tuple[Pixels, Rows]:
         unit = min(unit, 0.8 * MAX_SIDE_PX / counts[1])
         widths = np.full(counts[1], unit * random.uniform(0.9, 1.1))
     else:
-        room = 0.85 * kind.max_digits * digit_px
+        room = 0.85 * (kind.max_digits + kind.marked) * digit_px
         widths = room * random.uniform(1.15, 1.8, counts[1])
     columns: Edges = np.concatenate([[0.0], np.cumsum(widths)]) - widths.sum() / 2
     rows: Edges = (np.arange(counts[0] + 1) - counts[0] / 2) * unit
     scene = _scene((float(columns[-1] - columns[0]), float(rows[-1] - rows[0])), kind, random)
     _print_rules(scene, columns, rows, block=3 if kind.max_digits == 1 else 0)
     hand = even_hand(random, digit_px, scene.tilt)
+    drawn = [_column_of_numbers(random) if kind.marked else sample_digits for _ in widths]
     texts: Rows = []
     for top in rows[:-1].tolist():
         texts.append([])
-        for left, right in zip(columns[:-1].tolist(), columns[1:].tolist(), strict=True):
+        for number, left, right in zip(drawn, columns[:-1], columns[1:], strict=True):
             length = int(random.integers(1, kind.max_digits + 1))
-            text = "" if bernoulli(random, EMPTY_SHARE) else sample_digits(length, random)
-            _write(scene, source, hand, text, (left, top, right, top + unit))
-            texts[-1].append(text)
+            text = "" if bernoulli(random, EMPTY_SHARE) else number(length, random)
+            _write(scene, source, hand, text, (float(left), top, float(right), top + unit))
+            texts[-1].append(text.replace(",", "."))
     return expose(scene, plain_exposure(random, digit_px), random), texts
+
+
+def _column_of_numbers(random: Random) -> Callable[[int, Random], str]:
+    """Return what draws the numbers of a column."""
+    if bernoulli(random, 0.5):
+        return sample_digits
+    return (decimal, fraction, time_of_day, _now_and_then_negative)[int(random.integers(4))]
+
+
+def _now_and_then_negative(count: int, random: Random) -> str:
+    return (negative if bernoulli(random, NEGATIVE_SHARE) else sample_digits)(count, random)
 
 
 def _scene(size: tuple[float, float], kind: TableKind, random: Random) -> Scene:

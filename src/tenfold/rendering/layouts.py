@@ -25,6 +25,9 @@ from tenfold.rendering.writing import (
 )
 
 SMALLEST_DIGIT_PX = 11.0
+# How many hands write as evenly as print, so that a 1 looks like the wall of a box.
+EVEN_HANDS = 0.12
+EVEN_HAND_UNEVENNESS = 0.1
 LARGE_DIGIT_PX = (140.0, 320.0)
 
 
@@ -43,7 +46,12 @@ class Layout:
 
     def hand(self, forms: tuple[tuple[Form, float], ...] = FORMS) -> Hand:
         """Draw how a number is written."""
-        return sample_hand(self.height_px, self.scene.tilt, self.random, forms)
+        hand = sample_hand(self.height_px, self.scene.tilt, self.random, forms)
+        if not bernoulli(self.random, EVEN_HANDS):
+            return hand
+        cos, sin = self.scene.tilt
+        upright = np.array([[cos, -sin], [sin, cos]])
+        return dataclasses.replace(hand, linear=upright, unevenness=EVEN_HAND_UNEVENNESS)
 
 
 def free_number(layout: Layout) -> Hand:

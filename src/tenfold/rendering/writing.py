@@ -110,18 +110,19 @@ def sample_number(max_length: int, random: Random) -> str:
     count = int(random.integers(1, max(2, max_length + 1)))
     if max_length < SHORTEST_WITH_MARKS or bernoulli(random, 0.68):
         return sample_digits(count, random)
-    kinds = (_decimal, _negative, _date, _fraction, _time, _dashed)
-    return kinds[int(random.integers(len(kinds)))](count, random)
+    return MARKED_NUMBERS[int(random.integers(len(MARKED_NUMBERS)))](count, random)
 
 
-def _decimal(count: int, random: Random) -> str:
+def decimal(count: int, random: Random) -> str:
+    """Draw a number of at least two digits with a point or comma, now and then negative."""
     digits = sample_digits(max(2, count), random)
     place = len(digits) - int(random.integers(1, min(3, len(digits) - 1) + 1))
     sign = "-" if bernoulli(random, 0.15) else ""
     return sign + digits[:place] + (".", ",")[random.integers(2)] + digits[place:]
 
 
-def _negative(count: int, random: Random) -> str:
+def negative(count: int, random: Random) -> str:
+    """Draw a negative number of so many digits."""
     return "-" + sample_digits(count, random)
 
 
@@ -133,12 +134,14 @@ def _date(_: int, random: Random) -> str:
     return separator.join(parts[: int(random.integers(2, 4))])
 
 
-def _fraction(count: int, random: Random) -> str:
+def fraction(count: int, random: Random) -> str:
+    """Draw a fraction of about so many digits, one to three on each side."""
     above = int(random.integers(1, max(2, min(3, count))))
     return sample_digits(above, random) + "/" + sample_digits(max(1, min(3, count - above)), random)
 
 
-def _time(_: int, random: Random) -> str:
+def time_of_day(_: int, random: Random) -> str:
+    """Draw hours and minutes, as in 9:05."""
     hours, minutes = random.integers(0, 24), random.integers(0, 60)
     return f"{hours}:{minutes:02d}"
 
@@ -147,6 +150,10 @@ def _dashed(count: int, random: Random) -> str:
     digits = sample_digits(max(3, count), random)
     place = int(random.integers(1, len(digits)))
     return digits[:place] + "-" + digits[place:]
+
+
+# Numbers with marks, of about so many digits.
+MARKED_NUMBERS = (decimal, negative, _date, fraction, time_of_day, _dashed)
 
 
 def other_form(hand: Hand, random: Random) -> Hand:

@@ -63,17 +63,11 @@ function subtractBackground(picture) {
 /** The contrast of a channel to its paper: a number, or a plane. */
 function contrast(channel, paper) {
   const out = plane(channel.w, channel.h);
-  if (typeof paper === "number") {
-    const [level, scale] = [fround(paper), max(paper, CONFIG.minPaperBrightness)];
-    for (let i = 0; i < out.data.length; i++) {
-      out.data[i] = max(fround(level - channel.data[i]), 0) / scale;
-    }
-  } else {
-    const least = fround(CONFIG.minPaperBrightness);
-    for (let i = 0; i < out.data.length; i++) {
-      const level = paper.data[i];
-      out.data[i] = max(fround(level - channel.data[i]), 0) / max(level, least);
-    }
+  const flat = typeof paper === "number";
+  const least = flat ? CONFIG.minPaperBrightness : fround(CONFIG.minPaperBrightness);
+  for (let i = 0; i < out.data.length; i++) {
+    const level = flat ? paper : paper.data[i];
+    out.data[i] = max(fround(fround(level) - channel.data[i]), 0) / max(level, least);
   }
   return out;
 }

@@ -98,7 +98,8 @@ async function readCells(grey, lattice, layout, networks, { reader, grids }) {
   const cells = new Map();
   for (const one of found) cells.set(one.key, [...(cells.get(one.key) ?? []), one]);
   const inOrder = [...cells].sort(([a], [b]) => a - b).map(([, inCell]) => inCell.sort((a, b) => a.box[0] - b.box[0]));
-  const read = await numbersOf(inOrder, straight.grey, networks, reader, isGrid ? oneDigit : anyNumber);
+  const inColumns = inOrder.map(([{ column }]) => column);
+  const read = await numbersOf(inOrder, straight.grey, networks, reader, isGrid ? oneDigit : anyNumber, inColumns);
   const numbers = read.flatMap((number, i) => {
     if (!number) return [];
     const mapped = (one) => ({ ...one, box: boxInOriginal(straight, one.box) });

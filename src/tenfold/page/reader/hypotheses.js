@@ -115,3 +115,12 @@ function* cheapest(costs) {
     }
   }
 }
+
+/** What the probabilities of texts add up to. */
+export const total = (texts) => sum(texts.map(({ probability }) => probability));
+
+/** Texts, the most probable first, with probabilities that add up to `all`. */
+export function rescaled(texts, all) {
+  const scale = all / total(texts);
+  return texts.map((one) => ({ ...one, probability: one.probability * scale })).sort((a, b) => b.probability - a.probability);
+}

@@ -73,7 +73,7 @@ export function mirrored(i, n) {
   return i;
 }
 
-// Largest and smallest values ------------------------------------------------------------------
+// Largest and smallest values
 
 /** The largest value of a window of k, an odd number, along each row (van Herk 1992). */
 function largestInRows({ w, h, data }, k) {
@@ -139,7 +139,7 @@ function widened(p, reach) {
   return dilated(wide, 2 * reach + 1, 1);
 }
 
-// Medians and means ---------------------------------------------------------------------------
+// Medians and means
 
 /** The median of the 3 x 3 pixels around each. */
 export function median3(p) {

@@ -1,6 +1,7 @@
 // Rows of detections that the line recogniser reads as wholes.
 
 import { CLASSES, isMark } from "./detection.js";
+import { rescaled, total } from "./hypotheses.js";
 import { cropped, plane, sample } from "./image.js";
 import { largest, mean, median, rint, sum } from "./numbers.js";
 import { shrunk } from "./resize.js";
@@ -44,13 +45,10 @@ function weigh(texts, steps, { length_weight, text_weight, floor: least, seen, m
     least + (i < max_texts && probability > texts[0].probability * exp(-seen) ? textProbability(steps, text) : 0));
   const ofLength = [];
   texts.forEach(({ text }, i) => { ofLength[text.length] = (ofLength[text.length] ?? 0) + found[i]; });
-  const all = texts.map((one, i) => {
+  return rescaled(texts.map((one, i) => {
     const length = ofLength[one.text.length];
     return { ...one, probability: one.probability * length ** length_weight * (found[i] / length) ** text_weight };
-  });
-  const total = sum(all.map(({ probability }) => probability)) / sum(texts.map(({ probability }) => probability));
-  return all.map((one) => ({ ...one, probability: one.probability / total }))
-    .sort((a, b) => b.probability - a.probability);
+  }), total(texts));
 }
 
 /** The probability of a text, summed over all ways to emit it (Graves et al. 2006).

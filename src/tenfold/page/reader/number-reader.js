@@ -1,9 +1,10 @@
 // From a picture to its numbers: detection, grouping, hypotheses.
 
 import { classifyDetections } from "./classification.js";
+import { weighMarks } from "./column-marks.js";
 import { boxInPicture } from "./components.js";
 import { CLASSES, detectDigits, DIGITS, isMark } from "./detection.js";
-import { hypotheses } from "./hypotheses.js";
+import { hypotheses, total } from "./hypotheses.js";
 import { cropped, plane } from "./image.js";
 import { weighTexts } from "./line-reader.js";
 import { groupNumbers } from "./lines.js";
@@ -47,15 +48,16 @@ function isPart({ box: [left, top, right, bottom] }, { box: around, accepted }, 
 
 /** The most probable number of each row of detections, from left to right; null if that is nothing.
  *
- * @param constraints `anyNumber` or `oneDigit`.
+ * @param constraints `anyNumber` or `oneDigit`. @param columns of a table, in which the rows stand.
  */
-export async function numbersOf(rows, grey, { readCrops }, config, constraints) {
+export async function numbersOf(rows, grey, { readCrops }, config, constraints, columns) {
   const { digitsOnly, allows } = constraints;
   const members = rows.map((row) => (digitsOnly ? row.filter((one) => !isMark(one)) : row));
   const limit = allows ? CONFIG.maxConstrainedHypotheses : CONFIG.maxHypotheses;
   const tried = members.map((row) => byText(hypotheses(row, config.suppression), limit));
   const texts = readCrops ? await weighTexts(readCrops, members, tried, grey, config.lines) : tried;
-  return texts.map((all) => numberOf(fitting(all, allows, config), grey, config));
+  const weighed = columns ? weighMarks(texts, columns, config.columns) : texts;
+  return weighed.map((all) => numberOf(fitting(all, allows, config), grey, config));
 }
 
 function numberOf({ ranked, misfit }, grey, config) {
@@ -84,7 +86,6 @@ function numberOf({ ranked, misfit }, grey, config) {
 /** What the constraints allow, with its share of the probability of all that is. */
 function fitting(tried, allows, config) {
   if (!allows) return { ranked: tried, misfit: null };
-  const total = (texts) => sum(texts.map(({ probability }) => probability));
   const allowed = tried.filter(({ text }) => allows(text));
   const possible = total(allowed);
   if (!(possible > 0 && possible >= config.min_fitting_probability * total(tried))) {

@@ -1,7 +1,7 @@
 // Pictures made smaller by averaging areas, larger bilinearly or by cubic interpolation, with the
 // results that OpenCV gives.
 
-import { plane } from "./image.js";
+import { plane, transposed } from "./image.js";
 import { rint } from "./numbers.js";
 
 const { ceil, floor, fround, max, min } = Math;
@@ -12,7 +12,6 @@ export function resized(p, scale) {
   const [w, h] = [p.w, p.h].map((side) => max(1, rint(side * scale)));
   return scale < 1 ? shrunk(p, w, h) : enlargedCubic(p, w, h);
 }
-
 
 /** Which inputs make up each output, and with what weight, when a line is made shorter. */
 function areas(inputs, outputs) {
@@ -90,22 +89,17 @@ function interpolation(inputs, outputs, before, weights) {
 }
 
 /** The product of a matrix, a plane and a transposed matrix; of a matrix [column, weight] in each row. */
-export function product(rows, p, columns) {
-  const tall = plane(p.w, rows.length);
+export const product = (rows, p, columns) => transposed(combined(columns, transposed(combined(rows, p))));
+
+/** Weighted sums of a plane's rows. */
+function combined(rows, p) {
+  const out = plane(p.w, rows.length);
   rows.forEach((parts, y) => {
     for (let x = 0; x < p.w; x++) {
       let sum = 0;
       for (const [j, weight] of parts) sum += weight * p.data[j * p.w + x];
-      tall.data[y * p.w + x] = sum;
+      out.data[y * p.w + x] = sum;
     }
   });
-  const small = plane(columns.length, rows.length);
-  for (let y = 0; y < rows.length; y++) {
-    columns.forEach((parts, x) => {
-      let sum = 0;
-      for (const [j, weight] of parts) sum += weight * tall.data[y * p.w + j];
-      small.data[y * small.w + x] = sum;
-    });
-  }
-  return small;
+  return out;
 }

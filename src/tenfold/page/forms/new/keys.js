@@ -29,8 +29,8 @@ export const keysOfPlace = (pages) => [
 export const keysOfRules = (checks) => [
   { key: "required", label: "Must not be empty", type: "checkbox" },
   { key: "unique", label: "Unique among documents", type: "checkbox" },
-  number("min", "Least"),
-  number("max", "Most"),
+  number("min", "Least (date: year)"),
+  number("max", "Most (date: year)"),
   { key: "check", label: "Check digit", type: "select", options: ["", ...checks] },
   { key: "pattern", label: "Pattern, a regular expression", type: "text", wide: true, attributes: { spellcheck: false } },
   { key: "values", label: "The only possible values, with commas between them", type: "list", wide: true },
@@ -40,7 +40,7 @@ export const keysOfRules = (checks) => [
 export const KEYS_OF_FORM = [
   { key: "name", label: "Name of the form", type: "text", wide: true, attributes: { maxLength: 100 } },
   { key: "registration", label: "A page is found by", type: "select", options: Object.keys(REGISTRATIONS), names: REGISTRATIONS },
-  number("min_probability", "Review below this probability", { step: 0.001, min: 0, max: 1, placeholder: "0.975" }),
+  number("min_probability", "Review below this probability", { step: 0.001, min: 0, max: 1, placeholder: "0.99" }),
 ];
 
 export const KEYS_OF_PAGE = [
