@@ -26,19 +26,19 @@ class LatticeConfig:
             share of that side.
         min_objectness: mean of an outer row or column, and the same as a share of the lattice's
             median; others are left out.
-        short_line: an outer row or column of fewer cells needs only a share of that objectness:
-            the mean of few says little. Count and share.
         min_inner_objectness: mean of the cells that were found of an inner row or column, as a
             share of the median, and of the lesser of the two lines beside it; with less of either
             it is the gap between two tables.
+        short_line: a row or column of n cells, fewer than this count, needs less of these
+            objectnesses, by this share over n: the mean of few says little.
         min_cells: of a grid or table.
     """
 
     min_distance: float = 0.5
     max_gap: float = 0.2
     min_objectness: tuple[float, float] = (0.5, 0.8)
-    short_line: tuple[int, float] = (5, 0.7)
     min_inner_objectness: tuple[float, float] = (0.6, 0.79)
+    short_line: tuple[int, float] = (5, 0.3)
     min_cells: int = 4
 
 
@@ -181,11 +181,19 @@ def _gaps(places: dict[int, Place], objectness: Floats, config: LatticeConfig) -
     least, least_beside = config.min_inner_objectness
     gaps = np.zeros(len(index), bool)
     for line in place.T:
-        mean = np.bincount(line, certain) / np.maximum(np.bincount(line), 1)
+        count = np.bincount(line)
+        mean = np.bincount(line, certain) / np.maximum(count, 1)
         beside = np.minimum(np.roll(mean, 1), np.roll(mean, -1))
-        is_gap = (mean < least * np.median(certain)) | (mean < least_beside * beside)
+        needed = np.array([_needed(n, config) for n in count])
+        is_gap = mean < needed * np.maximum(least * np.median(certain), least_beside * beside)
         gaps |= is_gap[line] & (line > 0) & (line < line.max())
     return set(index[gaps].tolist())
+
+
+def _needed(count: int, config: LatticeConfig) -> float:
+    """Return the share of the usual objectness that a line of so many cells needs."""
+    short, tolerance = config.short_line
+    return 1 - tolerance / max(count, 1) if count < short else 1.0
 
 
 def _lattice(cells: Cells, places: dict[int, Place], config: LatticeConfig) -> Lattice | None:
@@ -218,14 +226,13 @@ def _lattice(cells: Cells, places: dict[int, Place], config: LatticeConfig) -> L
 
 def _supported(objectness: Floats, config: LatticeConfig) -> tuple[Place, Place]:
     """Return the first and the last row and column, without outer ones that are hardly there."""
-    count, share = config.short_line
     least, of_median = config.min_objectness
     least = max(least, of_median * float(np.median(objectness[objectness > 0])))
     top, left, bottom, right = 0, 0, *objectness.shape
     while top < bottom and left < right:
         part = objectness[top:bottom, left:right]
         lines = (part[0], part[-1], part[:, 0], part[:, -1])
-        needed = [least * (share if len(line) < count else 1) for line in lines]
+        needed = [least * _needed(len(line), config) for line in lines]
         support = [float(line.mean()) / need for line, need in zip(lines, needed, strict=True)]
         worst = int(np.argmin(support))
         if support[worst] >= 1:
