@@ -4,14 +4,14 @@ Without its neighbours a slanted 1 looks like a slash.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from tenfold.data.characters import DETECTED_CLASSES
 from tenfold.data.mnist import CLASSES
-from tenfold.reading.hypotheses import Hypothesis
+from tenfold.reading.hypotheses import Hypothesis, rescaled
 
 MARKS = DETECTED_CLASSES[CLASSES:]
 
@@ -60,17 +60,11 @@ def weigh_marks(
             others /= len(members) - 1 + config.strength
             for k, share in zip(members, others, strict=True):
                 odds = np.where(has[k], share / config.share, (1 - share) / (1 - config.share))
-                logs = before[k] + np.log(odds).sum(axis=1)
-                weighed[k] = logs + np.logaddexp.reduce(before[k]) - np.logaddexp.reduce(logs)
-    return [_sorted(tried, logs) for tried, logs in zip(texts, weighed, strict=True)]
+                weighed[k] = before[k] + np.log(odds).sum(axis=1)
+    return [rescaled(tried, logs) for tried, logs in zip(texts, weighed, strict=True)]
 
 
 def _probable_marks(log_probabilities: Doubles, has: npt.NDArray[np.bool_]) -> Doubles:
     """Return the probability that a number has each mark."""
     p = np.exp(log_probabilities - np.logaddexp.reduce(log_probabilities))
     return np.asarray(p @ has)
-
-
-def _sorted(tried: list[Hypothesis], log_probabilities: Doubles) -> list[Hypothesis]:
-    order = np.argsort(-log_probabilities, kind="stable").tolist()
-    return [replace(tried[k], log_probability=float(log_probabilities[k])) for k in order]

@@ -8,7 +8,7 @@ import heapq
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +53,16 @@ def hypotheses(row: Detections, config: SuppressionConfig) -> Iterator[Hypothesi
     for cost, places in _cheapest([[choice[0] for choice in region] for region in regions]):
         chosen = [region[place] for region, place in zip(regions, places, strict=True)]
         yield _joined(cost, chosen)
+
+
+def rescaled(
+    texts: Sequence[Hypothesis], log_probabilities: npt.NDArray[np.float64]
+) -> list[Hypothesis]:
+    """Return texts with other probabilities that add up to the same; the best comes first."""
+    before = np.logaddexp.reduce([text.log_probability for text in texts])
+    logs = log_probabilities + before - np.logaddexp.reduce(log_probabilities)
+    order = np.argsort(-logs, kind="stable").tolist()
+    return [replace(texts[k], log_probability=float(logs[k])) for k in order]
 
 
 def _joined(cost: float, choices: Sequence[Choice]) -> Hypothesis:

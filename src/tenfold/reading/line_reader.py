@@ -1,7 +1,7 @@
 """What a row of detections says when it is read as a whole, by the line recogniser."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +9,7 @@ import numpy.typing as npt
 from tenfold.bundle.detector_runtime import Detections
 from tenfold.bundle.line_runtime import OnnxLineRecogniser
 from tenfold.data.characters import DETECTED_CLASSES
-from tenfold.reading.hypotheses import Hypothesis
+from tenfold.reading.hypotheses import Hypothesis, rescaled
 from tenfold.reading.line_crop import Floats, Grey, LineCropConfig, crop_line, line_of
 
 BATCH = 16  # crops in one pass
@@ -73,9 +73,7 @@ def _weighed(tried: list[Hypothesis], steps: Floats, config: LineReaderConfig) -
     of_length = np.bincount(lengths, found)[lengths]
     weighed = before + config.length_weight * np.log(of_length)
     weighed += config.text_weight * np.log(found / of_length)
-    weighed += np.logaddexp.reduce(before) - np.logaddexp.reduce(weighed)
-    order = np.argsort(-weighed, kind="stable").tolist()
-    return [replace(tried[k], log_probability=float(weighed[k])) for k in order]
+    return rescaled(tried, weighed)
 
 
 def read_lines(
