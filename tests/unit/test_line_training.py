@@ -128,7 +128,7 @@ def test_a_network_learns_a_few_lines(renderer: LineRenderer) -> None:
     network.initialise(torch.Generator().manual_seed(0)).train()
     optimizer = torch.optim.Adam(network.parameters(), 0.01)
     pixels, labels = stack_lines(lines)
-    for _ in range(100):
+    for _ in range(200):
         optimizer.zero_grad()
         torch.autograd.backward(ctc_loss(network(pixels), labels))
         optimizer.step()
