@@ -29,8 +29,8 @@ class LatticeConfig:
         min_inner_objectness: mean of the cells that were found of an inner row or column, as a
             share of the median, and of the lesser of the two lines beside it; with less of either
             it is the gap between two tables.
-        short_line: a row or column of n cells, fewer than this count, needs less of these
-            objectnesses, by this share over n: the mean of few says little.
+        short_line: a row or column of fewer cells needs only a share of these objectnesses: the
+            mean of few says little. Count and share.
         min_cells: of a grid or table.
     """
 
@@ -38,7 +38,7 @@ class LatticeConfig:
     max_gap: float = 0.2
     min_objectness: tuple[float, float] = (0.5, 0.8)
     min_inner_objectness: tuple[float, float] = (0.6, 0.79)
-    short_line: tuple[int, float] = (5, 0.3)
+    short_line: tuple[int, float] = (5, 0.7)
     min_cells: int = 4
 
 
@@ -192,8 +192,8 @@ def _gaps(places: dict[int, Place], objectness: Floats, config: LatticeConfig) -
 
 def _needed(count: int, config: LatticeConfig) -> float:
     """Return the share of the usual objectness that a line of so many cells needs."""
-    short, tolerance = config.short_line
-    return 1 - tolerance / max(count, 1) if count < short else 1.0
+    short, share = config.short_line
+    return share if count < short else 1.0
 
 
 def _lattice(cells: Cells, places: dict[int, Place], config: LatticeConfig) -> Lattice | None:

@@ -108,7 +108,7 @@ function placesFrom(start, steps, seen) {
 }
 
 /** The cells of inner rows and columns that are gaps between two tables. */
-function gaps(cells, places, { min_inner_objectness: [inner, beside], short_line: [count, tolerance] }) {
+function gaps(cells, places, { min_inner_objectness: [inner, beside], short_line: [count, share] }) {
   const least = inner * median([...places.keys()].map((index) => cells[index].objectness));
   return [0, 1].flatMap((axis) => {
     const lines = new Map();
@@ -116,7 +116,7 @@ function gaps(cells, places, { min_inner_objectness: [inner, beside], short_line
     const sorted = [...lines.keys()].sort((a, b) => a - b).map((line) => lines.get(line));
     const means = sorted.map((line) => mean(line.map((index) => cells[index].objectness)));
     const isGap = ({ length }, i) => i > 0 && i < sorted.length - 1
-      && means[i] < (length < count ? 1 - tolerance / length : 1) * max(least, beside * min(means[i - 1], means[i + 1]));
+      && means[i] < (length < count ? share : 1) * max(least, beside * min(means[i - 1], means[i + 1]));
     return sorted.filter(isGap);
   }).flat(2);
 }
@@ -150,14 +150,14 @@ function latticeOf(cells, places, config) {
 }
 
 /** Top, bottom, left and right of a lattice without outer rows and columns that are hardly there. */
-function supported(objectness, { min_objectness: [lowest, ofMedian], short_line: [count, tolerance] }) {
+function supported(objectness, { min_objectness: [lowest, ofMedian], short_line: [count, share] }) {
   const least = max(lowest, ofMedian * median(objectness.flat().filter((p) => p > 0)));
   const bounds = [0, objectness.length, 0, objectness[0].length];
   while (bounds[0] < bounds[1] && bounds[2] < bounds[3]) {
     const [top, bottom, left, right] = bounds;
     const across = (row) => mean(objectness[row].slice(left, right));
     const down = (column) => mean(objectness.slice(top, bottom).map((row) => row[column]));
-    const [alongRow, alongColumn] = [right - left, bottom - top].map((n) => least * (n < count ? 1 - tolerance / n : 1));
+    const [alongRow, alongColumn] = [right - left, bottom - top].map((n) => least * (n < count ? share : 1));
     const support = [
       across(top) / alongRow, across(bottom - 1) / alongRow, down(left) / alongColumn, down(right - 1) / alongColumn,
     ];
