@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
@@ -137,8 +138,8 @@ def read_table(path: Path) -> tuple[list[str], list[Row]]:
             return list(table.column_names), table.to_pylist()
         from openpyxl import load_workbook
 
-        sheet = load_workbook(path, read_only=True).active
-        lines = sheet.iter_rows(values_only=True)
+        with closing(load_workbook(path, read_only=True)) as book:
+            lines = iter(list(book.active.iter_rows(values_only=True)))
         columns = [str(name) for name in next(lines)]
         return columns, [
             dict(zip(columns, ("" if v is None else str(v) for v in line), strict=True))
