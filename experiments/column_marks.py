@@ -16,11 +16,11 @@ from number_reading import validation_digits
 from record_runs import Json, write_record
 
 from tenfold.bundle.format import find_detector
-from tenfold.data.digits import Digits
+from tenfold.evaluation.tables import measure_tables
 from tenfold.reading.column_marks import ColumnMarksConfig
 from tenfold.reading.grid import GridReader
 from tenfold.reading.reader import Reader
-from tenfold.rendering.held_out_tables import HELD_OUT_TABLES, held_out_tables
+from tenfold.rendering.held_out_tables import HELD_OUT_TABLES
 
 VALUES: dict[str, tuple[Any, ...]] = {
     "share": (0.03, 0.1, 0.3),
@@ -45,19 +45,6 @@ def with_columns(reader: GridReader, columns: ColumnMarksConfig) -> GridReader:
     return GridReader(reader.cells, reader.numbers.configured(config), reader.config)
 
 
-def misread_cells(reader: GridReader, name: str, digits: Digits, count: int) -> int:
-    """Count the cells of a set of tables that are not read as they were written."""
-    wrong = 0
-    for pixels, rows in held_out_tables(name, digits, count):
-        page = reader.read_table(pixels)
-        texts = [[number.value if number else "" for number in row] for row in page.cells]
-        same_shape = [len(row) for row in texts] == [len(row) for row in rows]
-        cells = [text for row in rows for text in row]
-        read = [text for row in texts for text in row] if same_shape else [None] * len(cells)
-        wrong += sum(a != b for a, b in zip(read, cells, strict=True))
-    return wrong
-
-
 def main() -> None:
     """Count misread cells with each config; print and write them."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -67,14 +54,14 @@ def main() -> None:
     options = parser.parse_args()
     digits, reader = validation_digits(), Reader.load(options.bundle).grids
     names = [name for name, kind in HELD_OUT_TABLES.items() if kind.max_digits > 1]
-    cells = {
-        n: sum(len(row) for _, t in held_out_tables(n, digits, options.count) for row in t)
-        for n in names
-    }
+    cells: dict[str, int] = {}
     rows: list[Json] = []
     for config in configs():
         with_config = with_columns(reader, config)
-        misread = {n: misread_cells(with_config, n, digits, options.count) for n in names}
+        misread: dict[str, int] = {}
+        for name in names:
+            _, found = measure_tables(with_config, name, digits, options.count)
+            cells[name], misread[name] = found.fields, found.fields - found.exact
         rows.append({**dataclasses.asdict(config), "misread": misread})
         print(rows[-1], flush=True)
     if options.out:

@@ -24,11 +24,16 @@ def evaluate_tables(reader: GridReader, digits: Digits, count: int) -> DetectorE
     There are two entries of each set: its tables, of which those are right whose rows and columns
     were counted right, and their cells.
     """
-    sets = [part for name in HELD_OUT_TABLES for part in _measure(reader, name, digits, count)]
+    sets = [
+        part for name in HELD_OUT_TABLES for part in measure_tables(reader, name, digits, count)
+    ]
     return DetectorEvaluation(data=digits.name, sets=tuple(sets))
 
 
-def _measure(reader: GridReader, name: str, digits: Digits, count: int) -> Iterator[FieldMetrics]:
+def measure_tables(
+    reader: GridReader, name: str, digits: Digits, count: int
+) -> Iterator[FieldMetrics]:
+    """Yield the two entries of one set; see `evaluate_tables`."""
     read = reader.read_grid if HELD_OUT_TABLES[name].max_digits == 1 else reader.read_table
     tables: list[tuple[bool, bool]] = []
     cells: list[tuple[bool, bool]] = []

@@ -139,13 +139,13 @@ def read_table(path: Path) -> tuple[list[str], list[Row]]:
         from openpyxl import load_workbook
 
         with closing(load_workbook(path, read_only=True)) as book:
-            lines = iter(list(book.active.iter_rows(values_only=True)))
-        columns = [str(name) for name in next(lines)]
+            names, *lines = book.active.iter_rows(values_only=True)
+        columns = [str(name) for name in names]
         return columns, [
             dict(zip(columns, ("" if v is None else str(v) for v in line), strict=True))
             for line in lines
         ]
-    except (OSError, ValueError, AttributeError, KeyError, StopIteration) as error:
+    except (OSError, ValueError, AttributeError, KeyError) as error:
         raise DataError(f"{path}: is not a table that `tenfold forms read` wrote") from error
 
 

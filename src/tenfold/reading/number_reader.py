@@ -146,7 +146,7 @@ class NumberReader:
             rows = [row.of(row.is_digit) for row in rows]
         limit = MAX_CONSTRAINED_HYPOTHESES if constraints.active else MAX_HYPOTHESES
         texts = self.texts([(row, grey) for row in rows], limit)
-        if columns is not None:
+        if columns is not None and not constraints.digits_only:
             texts = weigh_marks(texts, columns, self.config.columns)
         return [
             self._number(row, tried, grey, constraints)

@@ -8,7 +8,7 @@ import { hypotheses, total } from "./hypotheses.js";
 import { cropped, plane } from "./image.js";
 import { weighTexts } from "./line-reader.js";
 import { groupNumbers } from "./lines.js";
-import { mean, sum } from "./numbers.js";
+import { mean } from "./numbers.js";
 
 const { exp, log, max, min } = Math;
 
@@ -56,7 +56,7 @@ export async function numbersOf(rows, grey, { readCrops }, config, constraints, 
   const limit = allows ? CONFIG.maxConstrainedHypotheses : CONFIG.maxHypotheses;
   const tried = members.map((row) => byText(hypotheses(row, config.suppression), limit));
   const texts = readCrops ? await weighTexts(readCrops, members, tried, grey, config.lines) : tried;
-  const weighed = columns ? weighMarks(texts, columns, config.columns) : texts;
+  const weighed = columns && !digitsOnly ? weighMarks(texts, columns, config.columns) : texts;
   return weighed.map((all) => numberOf(fitting(all, allows, config), grey, config));
 }
 
