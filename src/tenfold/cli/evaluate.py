@@ -31,8 +31,7 @@ def evaluate(
     data: Annotated[
         list[str] | None,
         typer.Option(
-            help="mnist, fashion-mnist, a set of pictures (`tenfold data list`), or a folder; "
-            "repeat it for more sets of pictures."
+            help="a set of `tenfold data list`, or a folder; repeat it for more sets of pictures."
         ),
     ] = None,
     explain: Annotated[

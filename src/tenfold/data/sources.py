@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from tenfold.data.archive import unpacked
-from tenfold.data.download import CsvWheel, LocalFolder, Mirror, Source, file_sha256
+from tenfold.data.download import (
+    CsvWheel,
+    LocalFolder,
+    Mirror,
+    PngArchive,
+    Source,
+    file_sha256,
+)
 from tenfold.data.folder import load_folder
 from tenfold.data.idx import Bytes, read_idx
 from tenfold.errors import ChecksumError, DataError
@@ -56,6 +63,18 @@ def _by_file(*sha256: str) -> dict[str, str]:
     return dict(zip(IDX_FILES, sha256, strict=True))
 
 
+def _bhmsds(classes: tuple[str, ...]) -> PngArchive:
+    """Return half of the Basic Handwritten Math Symbols Dataset; each class has 1,500 images."""
+    commit = "07d208e41923b061e338c241e59daacdd2752d53"
+    return PngArchive(
+        url=f"https://github.com/wblachowski/bhmsds/archive/{commit}.zip",
+        folder=f"bhmsds-{commit}/symbols",
+        classes=classes,
+        images=750,
+    )
+
+
+SYMBOLS = "bhmsds-symbols"
 DATASETS: dict[str, Dataset] = {
     "mnist": Dataset(
         description="MNIST: 60,000 + 10,000 handwritten digits (LeCun, Cortes, Burges, 1998)",
@@ -92,6 +111,26 @@ DATASETS: dict[str, Dataset] = {
             LocalFolder(Path("/usr/share/datasets/fashion-mnist")),
             Mirror("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"),
         ),
+    ),
+    "bhmsds": Dataset(
+        description="3,750 + 3,750 digits of Polish hands (Blachowski, 2019)",
+        sha256=_by_file(
+            "65cd9335a36eb6d8b476495bd98a6eb56e966ace01295b43d7d9f93d04ba184c",
+            "514e9a2d83f36a493f0dde1dfa599a534781085a54e6775bd52822591be296a0",
+            "646ebe79d66620cc937bdb5656824a14bd3e8011da9afcf24dd4cb57ea57e0c6",
+            "514e9a2d83f36a493f0dde1dfa599a534781085a54e6775bd52822591be296a0",
+        ),
+        sources=(_bhmsds(tuple("0123456789")),),
+    ),
+    SYMBOLS: Dataset(
+        description="2,625 + 2,625 letters and symbols of the same hands: w x y z + - .",
+        sha256=_by_file(
+            "c550f738fd9f0d9c407fc3df154e04ed23cd3b988e0534ed6a0aa83966fb80a2",
+            "2577c04183c2615bd0fc2928feee140abb7155e99e3fa9ee9093b0ceba0f4a7d",
+            "d22f157e6e48becd2aae5399af38cf9cdade91071524635348c8c7e77516a8c3",
+            "2577c04183c2615bd0fc2928feee140abb7155e99e3fa9ee9093b0ceba0f4a7d",
+        ),
+        sources=(_bhmsds(("w", "x", "y", "z", "plus", "minus", "dot")),),
     ),
 }
 
@@ -135,6 +174,8 @@ def load_digits(spec: str = "mnist", split: Split = "train", cache: Path | None 
     if spec == "synthetic":
         made = synthetic_digits(*_SYNTHETIC_COUNT_AND_SEED[split])
         return replace(made, name=f"synthetic/{split}")
+    if spec == SYMBOLS:
+        raise DataError(f"{spec}: has no digits; it is for the recipe's outlier_exposure.symbols")
     if spec in DATASETS:
         name, folder = spec, cache_folder(cache) / spec
         images, labels = _load_cached(spec, split, folder)
@@ -253,6 +294,11 @@ def _load_cached(name: str, split: Split, folder: Path) -> tuple[Bytes, Bytes]:
         _check(name, path)
     images, labels = map(read_idx, paths)
     return images, labels
+
+
+def load_symbols(split: Split = "train", cache: Path | None = None) -> Bytes:
+    """Load letters and symbols written by hand, uint8[n, 28, 28], as `load_digits` does digits."""
+    return _load_cached(SYMBOLS, split, cache_folder(cache) / SYMBOLS)[0]
 
 
 def load_own(

@@ -29,6 +29,10 @@ SMALLEST_DIGIT_PX = 11.0
 EVEN_HANDS = 0.12
 EVEN_HAND_UNEVENNESS = 0.1
 LARGE_DIGIT_PX = (140.0, 320.0)
+# Of what is drawn on a screen, in heights of a digit: digits of a number may be so far apart.
+SCREEN_GAPS = (-0.05, 1.15)
+SCREEN_STROKES = (0.05, 0.17)
+SCREEN_FORMS: tuple[tuple[Form, float], ...] = (("template", 0.6), ("skeleton", 0.4))
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +51,10 @@ class Layout:
     def hand(self, forms: tuple[tuple[Form, float], ...] = FORMS) -> Hand:
         """Draw how a number is written."""
         hand = sample_hand(self.height_px, self.scene.tilt, self.random, forms)
-        if not bernoulli(self.random, EVEN_HANDS):
-            return hand
+        return self.even(hand) if bernoulli(self.random, EVEN_HANDS) else hand
+
+    def even(self, hand: Hand) -> Hand:
+        """Return the hand, upright and as even as print."""
         cos, sin = self.scene.tilt
         upright = np.array([[cos, -sin], [sin, cos]])
         return dataclasses.replace(hand, linear=upright, unevenness=EVEN_HAND_UNEVENNESS)
@@ -87,6 +93,27 @@ def free_number(layout: Layout) -> Hand:
         cross_out(scene, box, layout.height_px, hand.darkness)
     else:
         place_text(scene, glyphs, arranged, (start, y), hand)
+    return hand
+
+
+def screen(layout: Layout) -> Hand:
+    """Write a number as on a screen: with a thick pen, upright, wide apart, and often with 1s."""
+    scene, random, height = layout.scene, layout.random, layout.height_px
+    hand = dataclasses.replace(
+        layout.even(layout.hand(SCREEN_FORMS)),
+        stroke_px=height * random.uniform(*SCREEN_STROKES),
+        unevenness=random.uniform(0, 1),
+    )
+    count = int(random.integers(1, 6))
+    text = [digit if bernoulli(random, 0.7) else "1" for digit in sample_digits(count, random)]
+    glyphs = draw_text(text, hand, layout.source, random)
+    spacing = Spacing(height * random.uniform(*SCREEN_GAPS), height * random.uniform(0, 0.15))
+    arranged = centres(glyphs, hand, spacing, random)
+    while len(glyphs) > 1 and line_width(glyphs, arranged) > scene.shape[1] - 4:
+        glyphs, arranged = glyphs[:-1], arranged[:-1]
+    w, h = scene.shape[1] - 4 - line_width(glyphs, arranged), max(0, scene.shape[0] - 1.1 * height)
+    start = (2 - scene.shape[1] / 2 + w * random.uniform(0, 1), h * random.uniform(-0.5, 0.5))
+    place_text(scene, glyphs, arranged, start, hand)
     return hand
 
 
@@ -268,7 +295,8 @@ def nothing(layout: Layout) -> Hand:
 
 
 LAYOUTS: tuple[tuple[Callable[[Layout], Hand], float], ...] = (
-    (free_number, 0.4),
+    (free_number, 0.34),
+    (screen, 0.06),
     (single_digit, 0.12),
     (comb_boxes, 0.19),
     (table, 0.13),
