@@ -2,9 +2,10 @@
 
 python experiments/number_reading.py BUNDLE --out experiments/records/number-reading.json
 python experiments/number_reading.py BUNDLE --sets side-by-side+0 decimals --count 100
+python experiments/number_reading.py BUNDLE --data bhmsds --count 100
 
-All pictures are rendered with MNIST's test digits. The sets are those of `HELD_OUT`, those of
-`PICTURE_SIZES` and `document-numbers`.
+All pictures are rendered with test digits, by default MNIST's. The sets are those of `HELD_OUT`,
+those of `PICTURE_SIZES` and `document-numbers`.
 """
 
 import argparse
@@ -84,11 +85,12 @@ def main() -> None:
     parser.add_argument("bundle")
     parser.add_argument("--count", type=int, default=1_000, help="pictures of each set, at most")
     parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS, metavar="SET")
+    parser.add_argument("--data", default="mnist", help="whose test digits are written")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--json", action="store_true", help="print JSON, not a table")
     options = parser.parse_args()
     sha256, reader = detector_sha256(options.bundle, parser), Reader.load(options.bundle)
-    digits = load_digits("mnist", "test")
+    digits = load_digits(options.data, "test")
     counts = {name: min(options.count, MOST_PICTURES.get(name, 1_000_000)) for name in options.sets}
     rows = []
     with Progress(console=Console(stderr=True), transient=True) as progress:

@@ -62,6 +62,9 @@ class PartFacts(Frozen):
     sha256: str = ""
     recipe: str | None = None
     seed: int | None = None
+    data: str | None = Field(
+        default=None, description="the data sets whose digits it has learned from, joined by +"
+    )
 
 
 class NetworkFacts(PartFacts):

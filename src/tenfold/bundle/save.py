@@ -111,8 +111,8 @@ def add_network(folder: Path, facts: NetworkFacts | LineFacts, model: bytes) -> 
     others = [part for part in parts if part and file not in part]
     about = (
         f"`{file}` {does}. Trained by the recipe {facts.recipe}\n"
-        f"with seed {facts.seed} on pictures rendered with the training images. "
-        f"Networks averaged: {facts.members}."
+        f"with seed {facts.seed} on pictures rendered with the training images of\n"
+        f"{facts.data or 'mnist'}. Networks averaged: {facts.members}."
     )
     write_atomically(folder / file, model)
     _write(folder, config, weights, folder, "\n\n".join([*others, about]).strip() + "\n")

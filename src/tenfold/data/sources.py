@@ -52,11 +52,13 @@ class Dataset:
         description: one line for lists.
         sha256: the hash of each unpacked IDX file, by the file's name.
         sources: where the files can be had; they are tried in this order.
+        licence: and whose it is.
     """
 
     description: str
     sha256: Mapping[str, str]
     sources: tuple[Source, ...]
+    licence: str = ""
 
 
 def _by_file(*sha256: str) -> dict[str, str]:
@@ -75,6 +77,7 @@ def _bhmsds(classes: tuple[str, ...]) -> PngArchive:
 
 
 SYMBOLS = "bhmsds-symbols"
+BHMSDS_LICENCE = "MIT (wblachowski)"
 DATASETS: dict[str, Dataset] = {
     "mnist": Dataset(
         description="MNIST: 60,000 + 10,000 handwritten digits (LeCun, Cortes, Burges, 1998)",
@@ -97,6 +100,7 @@ DATASETS: dict[str, Dataset] = {
                 ),
             ),
         ),
+        licence="CC BY-SA 3.0 (Yann LeCun and Corinna Cortes)",
     ),
     "fashion-mnist": Dataset(
         description="Fashion-MNIST: 60,000 + 10,000 clothes (Xiao, Rasul, Vollgraf, 2017)",
@@ -111,6 +115,7 @@ DATASETS: dict[str, Dataset] = {
             LocalFolder(Path("/usr/share/datasets/fashion-mnist")),
             Mirror("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"),
         ),
+        licence="MIT (Zalando SE)",
     ),
     "bhmsds": Dataset(
         description="3,750 + 3,750 digits of Polish hands (Blachowski, 2019)",
@@ -121,6 +126,7 @@ DATASETS: dict[str, Dataset] = {
             "514e9a2d83f36a493f0dde1dfa599a534781085a54e6775bd52822591be296a0",
         ),
         sources=(_bhmsds(tuple("0123456789")),),
+        licence=BHMSDS_LICENCE,
     ),
     SYMBOLS: Dataset(
         description="2,625 + 2,625 letters and symbols of the same hands: w x y z + - .",
@@ -131,6 +137,7 @@ DATASETS: dict[str, Dataset] = {
             "2577c04183c2615bd0fc2928feee140abb7155e99e3fa9ee9093b0ceba0f4a7d",
         ),
         sources=(_bhmsds(("w", "x", "y", "z", "plus", "minus", "dot")),),
+        licence=BHMSDS_LICENCE,
     ),
 }
 

@@ -1,6 +1,7 @@
 """Finalizing a run whose members are trained: its bundle, calibration and evaluation."""
 
 import time
+from collections.abc import Iterator
 
 import torch
 
@@ -10,6 +11,7 @@ from tenfold.bundle.format import BundleConfig, BundleFacts
 from tenfold.bundle.save import recalibrate_bundle, save_bundle
 from tenfold.data.digits import Digits
 from tenfold.data.seeds import derive_seed
+from tenfold.data.sources import DATASETS, SYMBOLS
 from tenfold.evaluation.calibration import (
     apply_temperature,
     fit_rejection_threshold,
@@ -20,6 +22,7 @@ from tenfold.execution.run import Run
 from tenfold.training.checkpoint import load_checkpoint
 from tenfold.training.curves import curves, selected_rows
 from tenfold.training.journal import Journal
+from tenfold.training.recipe import Recipe
 
 NON_DIGITS = 2_000  # fresh pictures that the rejection threshold is fitted on
 
@@ -71,8 +74,20 @@ def _make_bundle(run: Run) -> None:
             facts=BundleFacts(recipe=recipe.name, seed=recipe.seed, data=recipe.data.spec),
         ),
         states,
-        CARD.format(recipe=recipe, networks="s" if recipe.members > 1 else ""),
+        CARD.format(
+            recipe=recipe,
+            networks="s" if recipe.members > 1 else "",
+            licences="; ".join(_licences(recipe)),
+        ),
     )
+
+
+def _licences(recipe: Recipe) -> Iterator[str]:
+    """Yield the licence of each data set that a recipe uses, but of the user's own."""
+    symbols = [SYMBOLS] if recipe.outlier_exposure.symbols else []
+    for name in dict.fromkeys([recipe.data.spec, *recipe.data.also, *symbols]):
+        if name in DATASETS:
+            yield f"{name}: {DATASETS[name].licence}"
 
 
 def _calibrate(run: Run, validation: Digits) -> None:
@@ -123,7 +138,7 @@ CARD = """# tenfold bundle: {recipe.name}
 {recipe.description}
 
 {recipe.members} network{networks} of 28×28 grey digits, white on black as in MNIST: uint8 in,
-probabilities out. Trained on {recipe.data.spec} with seed {recipe.seed}; weights kept by rule
-"{recipe.training.keep}", selected on {recipe.selected_on}. MNIST is CC BY-SA 3.0
-(Yann LeCun and Corinna Cortes). Figures: evaluation.json of the run; `bundle.json` has the rest.
+probabilities out. Trained on {recipe.data.names} with seed {recipe.seed}; weights kept by rule
+"{recipe.training.keep}", selected on {recipe.selected_on}. {licences}
+Figures: evaluation.json of the run; `bundle.json` has the rest.
 """

@@ -65,14 +65,20 @@ def _network(run: Run) -> tuple[NetworkFacts | LineFacts, bytes]:
     ]
     recipe = run.recipe
     if recipe.line:
-        line = LineFacts(network=recipe.line, recipe=recipe.name, seed=recipe.seed)
+        line = LineFacts(
+            network=recipe.line, recipe=recipe.name, seed=recipe.seed, data=recipe.data.names
+        )
         return line, build_line_graph(recipe.line, members[0]).SerializeToString()
     network = recipe.detector or DetectorConfig()
     is_for_digits = network.finds == "digits"
     if is_for_digits:
         members = [_with_calibrated_objectness(state, network, run) for state in members]
     facts = (DetectorFacts if is_for_digits else NetworkFacts)(
-        network=network, members=len(members), recipe=recipe.name, seed=recipe.seed
+        network=network,
+        members=len(members),
+        recipe=recipe.name,
+        seed=recipe.seed,
+        data=recipe.data.names,
     )
     return facts, build_detector_graph(network, members).SerializeToString()
 

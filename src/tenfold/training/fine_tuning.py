@@ -142,7 +142,7 @@ def fine_tune(  # noqa: PLR0913 - what is learned, how, and where
 def recipe_of(path: str | Path) -> Recipe:
     """Return the recipe that the networks of a run or of a bundle were trained by.
 
-    That of a bundle is without further sets: who tunes it needs not fetch them.
+    A shipped recipe comes without further sets: nobody has to fetch them to tune a bundle.
 
     Raises:
         BundleError: it is neither in the folder nor a shipped one.
@@ -156,7 +156,8 @@ def recipe_of(path: str | Path) -> Recipe:
             f"{find_bundle(path) / CONFIG_FILE}: facts.recipe: {facts.recipe} is no shipped "
             "recipe; name the run folder that the bundle is from"
         )
-    return load_recipe(facts.recipe).changed({"data.spec": facts.data or "mnist", "data.also": []})
+    without = {"data.also": [], "outlier_exposure.symbols": 0.0}
+    return load_recipe(facts.recipe).changed({"data.spec": facts.data or "mnist", **without})
 
 
 def count_errors(network: DigitNetwork, digits: Digits) -> int:

@@ -34,6 +34,11 @@ class DataConfig(Frozen):
     validation: int = Field(default=0, ge=0, description="training images held out of training")
     monitor: Literal["validation", "test"] = "validation"
 
+    @property
+    def names(self) -> str:
+        """The sets whose training images are used, each once, joined by ``+``."""
+        return "+".join(dict.fromkeys((self.spec, *self.also)))
+
     @model_validator(mode="after")
     def _monitored_set_exists(self) -> Self:
         if self.monitor == "validation" and self.validation == 0:
