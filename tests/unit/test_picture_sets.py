@@ -112,6 +112,21 @@ def test_drawn_sets_are_the_same_each_time(mnist_test: Digits, name: str, kind: 
     assert (mnist_test.name in first.source) == name.startswith("document")
 
 
+def test_handwriting_is_shown_dark_on_light(
+    tiny_digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tenfold.data.sources.load_digits", lambda *_: tiny_digits)
+    monkeypatch.setattr(
+        "tenfold.data.sources.load_symbols", lambda *_: np.full((3, 28, 28), 7, np.uint8)
+    )
+    digits = load_pictures("bhmsds-pictures", n=2)
+    assert digits.labels == tuple(map(str, tiny_digits.labels[:2].tolist()))
+    np.testing.assert_array_equal(digits.pictures, 255 - tiny_digits.images[:2].numpy())
+    symbols = load_pictures("bhmsds-symbol-pictures")
+    assert (symbols.kind, len(symbols)) == ("non-digit", 3)
+    assert {int(level) for picture in symbols.pictures for level in picture.ravel()} == {248}
+
+
 def test_listing_the_sets_loads_nothing_heavy() -> None:
     code = (
         "import sys; from tenfold.rendering.picture_sets import picture_sets; picture_sets();"

@@ -107,6 +107,20 @@ def _mnist(n: int | None, cache: Path | None) -> Made:
     return digits.name, zip(images, map(str, labels), strict=True)
 
 
+def _bhmsds(n: int | None, cache: Path | None) -> Made:
+    from tenfold.data.sources import load_digits
+
+    digits = load_digits("bhmsds", "test", cache)
+    images, labels = digits.images.numpy()[:n], digits.labels.numpy()[:n]
+    return digits.name, zip(255 - images, map(str, labels), strict=True)
+
+
+def _bhmsds_symbols(n: int | None, cache: Path | None) -> Made:
+    from tenfold.data.sources import SYMBOLS, load_symbols
+
+    return f"{SYMBOLS}/test", ((255 - image, "") for image in load_symbols("test", cache)[:n])
+
+
 def _optical(n: int | None, _: Path | None) -> Made:
     from tenfold.data.optical import optical_digits
 
@@ -157,6 +171,12 @@ def _blanks_and_scribbles(n: int | None, _: Path | None) -> Made:
 
 PICTURE_SETS: dict[str, PictureSet] = {
     "mnist-pictures": PictureSet("10,000 MNIST test digits, as pictures to read", "single", _mnist),
+    "bhmsds-pictures": PictureSet(
+        "3,750 test digits of Polish hands, dark on light, as pictures to read", "single", _bhmsds
+    ),
+    "bhmsds-symbol-pictures": PictureSet(
+        "2,625 letters and symbols of the same hands: w x y z + - .", "non-digit", _bhmsds_symbols
+    ),
     "optical": PictureSet("1,797 digits of 8 x 8 by 13 writers (UCI)", "single", _optical),
     "font-digits": PictureSet(
         "1,960 digits in 49 handwriting fonts, each in four sizes", "single", _font_digits
