@@ -23,11 +23,12 @@ RECORDS = Path("experiments/records")
 READING = Path("docs/explanation/reading.md")
 FORMS = Path("docs/how-to/forms.md")
 COMMANDS: Mapping[str, Sequence[str]] = {
-    "number-reading": ("--count", "100"),
-    "table-reading": ("--count", "25"),
-    "forms-reading": ("--forms", "20", "--copies", "16"),
-    "cell-presence": ("--count", "25"),
-    "grid-reading": (),
+    "number-reading": ("number_reading.py", "--count", "100"),
+    "number-reading-bhmsds": ("number_reading.py", "--data", "bhmsds", "--count", "50"),
+    "table-reading": ("table_reading.py", "--count", "25"),
+    "forms-reading": ("forms_reading.py", "--forms", "20", "--copies", "16"),
+    "cell-presence": ("cell_presence.py", "--count", "25"),
+    "grid-reading": ("grid_reading.py",),
 }
 NUMBER_SETS = {
     "comb": "in the boxes of a comb",
@@ -136,6 +137,7 @@ def forms_table(record: Json) -> Iterator[str]:
 
 TABLES = {
     "number-reading": (READING, number_table),
+    "number-reading-bhmsds": (READING, number_table),
     "table-reading": (READING, cells_table),
     "grid-reading": (READING, grid_table),
     "forms-reading": (FORMS, forms_table),
@@ -153,14 +155,13 @@ def write_table(document: Path, name: str, lines: Iterator[str]) -> None:
 
 def remake(bundle: str, grids: Path | None) -> None:
     """Run every experiment on a bundle."""
-    for name, options in COMMANDS.items():
+    for name, (script, *options) in COMMANDS.items():
         if name == "grid-reading" and grids is None:
             continue
         folder = (str(grids),) if name == "grid-reading" else ()
-        script = f"experiments/{name.replace('-', '_')}.py"
-        out = ("--out", str(RECORDS / f"{name}.json"))
+        command = [sys.executable, f"experiments/{script}", bundle, *folder, *options]
         print(name, flush=True)
-        subprocess.run([sys.executable, script, bundle, *folder, *options, *out], check=True)
+        subprocess.run([*command, "--out", str(RECORDS / f"{name}.json")], check=True)
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ Half of the pictures choose a score, the others show what it is worth. Non-digit
 any confidence. Documents of the first half are written with MNIST's validation digits, those of the
 second with its test digits. `--symbols` is Blachowski's set of handwritten digits and symbols
 (github.com/wblachowski/bhmsds, MIT): `images` uint8[n, 28, 28], dark on light, `labels`, `ids`.
+The record is of a network that had not learned from the even ids, as that of `field` has since.
 """
 
 import argparse

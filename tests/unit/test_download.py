@@ -284,8 +284,10 @@ def test_pngs_of_even_numbers_are_training_images(
     handwriting: Callable[..., dict[str, np.ndarray]],
 ) -> None:
     arrays = handwriting()
-    for split, part in (("train", "train"), ("test", "t10k")):
-        digits = load_digits("bhmsds", split)
+    for part, digits in (
+        ("train", load_digits("bhmsds", "train")),
+        ("t10k", load_digits("bhmsds", "test")),
+    ):
         np.testing.assert_array_equal(digits.images, arrays[f"{part}-images-idx3-ubyte"])
         np.testing.assert_array_equal(digits.labels, arrays[f"{part}-labels-idx1-ubyte"])
 
