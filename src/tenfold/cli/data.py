@@ -48,5 +48,6 @@ def data_list(*, json_: JsonFlag = False) -> None:
     if json_:
         print_json(known)
         return
+    width = max(map(len, known))
     for name, description in known.items():
-        typer.echo(f"{name:20} {description}")
+        typer.echo(f"{name:{width}} {description}")
