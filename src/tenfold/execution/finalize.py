@@ -85,7 +85,7 @@ def _make_bundle(run: Run) -> None:
 def _licences(recipe: Recipe) -> Iterator[str]:
     """Yield the licence of each data set that a recipe uses, but of the user's own."""
     symbols = [SYMBOLS] if recipe.outlier_exposure.symbols else []
-    for name in dict.fromkeys([recipe.data.spec, *recipe.data.also, *symbols]):
+    for name in (*recipe.data.sets, *symbols):
         if name in DATASETS:
             yield f"{name}: {DATASETS[name].licence}"
 

@@ -15,6 +15,7 @@ from tenfold.rendering.writing import (
     FORMS,
     Spacing,
     centres,
+    cut_to_width,
     draw_text,
     line_width,
     place_text,
@@ -73,8 +74,8 @@ def free_number(layout: Layout) -> Hand:
     spacing = sample_spacing(hand, random)
     arranged = centres(glyphs, hand, spacing, random)
     over_the_edge = bernoulli(random, 0.15)
-    while not over_the_edge and len(glyphs) > 1 and line_width(glyphs, arranged) > w - 4:
-        glyphs, arranged = glyphs[:-1], arranged[:-1]
+    if not over_the_edge:
+        glyphs, arranged = cut_to_width(glyphs, arranged, w - 4)
     width = line_width(glyphs, arranged)
     start = random.uniform(-0.5, 0.5) * (w - width - 4) - width / 2
     if over_the_edge:
@@ -109,8 +110,7 @@ def screen(layout: Layout) -> Hand:
     glyphs = draw_text(text, hand, layout.source, random)
     spacing = Spacing(height * random.uniform(*SCREEN_GAPS), height * random.uniform(0, 0.15))
     arranged = centres(glyphs, hand, spacing, random)
-    while len(glyphs) > 1 and line_width(glyphs, arranged) > scene.shape[1] - 4:
-        glyphs, arranged = glyphs[:-1], arranged[:-1]
+    glyphs, arranged = cut_to_width(glyphs, arranged, scene.shape[1] - 4)
     w, h = scene.shape[1] - 4 - line_width(glyphs, arranged), max(0, scene.shape[0] - 1.1 * height)
     start = (2 - scene.shape[1] / 2 + w * random.uniform(0, 1), h * random.uniform(-0.5, 0.5))
     place_text(scene, glyphs, arranged, start, hand)
@@ -186,8 +186,7 @@ def _write_in_cell(layout: Layout, cell: Box, hand: Hand) -> None:
     width = cell[2] - cell[0]
     glyphs = draw_text(sample_number(4, random), hand, layout.source, random)
     arranged = centres(glyphs, hand, sample_spacing(hand, random), random)
-    while len(glyphs) > 1 and line_width(glyphs, arranged) > width - 2:
-        glyphs, arranged = glyphs[:-1], arranged[:-1]
+    glyphs, arranged = cut_to_width(glyphs, arranged, width - 2)
     slack = width - line_width(glyphs, arranged)
     y = (cell[1] + cell[3]) / 2 + random.normal(0, 0.05) * layout.height_px
     place_text(layout.scene, glyphs, arranged, (cell[0] + slack * random.uniform(0, 1), y), hand)

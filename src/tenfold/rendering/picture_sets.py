@@ -99,20 +99,21 @@ def _kind_of(files: list[LabelledFile]) -> Kind:
     )
 
 
-def _mnist(n: int | None, cache: Path | None) -> Made:
+def _test_digits(spec: str, n: int | None, cache: Path | None) -> Made:
     from tenfold.data.sources import load_digits
 
-    digits = load_digits("mnist", "test", cache)
+    digits = load_digits(spec, "test", cache)
     images, labels = digits.images.numpy()[:n], digits.labels.numpy()[:n]
     return digits.name, zip(images, map(str, labels), strict=True)
 
 
-def _bhmsds(n: int | None, cache: Path | None) -> Made:
-    from tenfold.data.sources import load_digits
+def _mnist(n: int | None, cache: Path | None) -> Made:
+    return _test_digits("mnist", n, cache)
 
-    digits = load_digits("bhmsds", "test", cache)
-    images, labels = digits.images.numpy()[:n], digits.labels.numpy()[:n]
-    return digits.name, zip(255 - images, map(str, labels), strict=True)
+
+def _bhmsds(n: int | None, cache: Path | None) -> Made:
+    source, digits = _test_digits("bhmsds", n, cache)
+    return source, ((255 - image, label) for image, label in digits)
 
 
 def _bhmsds_symbols(n: int | None, cache: Path | None) -> Made:

@@ -207,6 +207,16 @@ def line_width(glyphs: Sequence[Glyph], arranged: Sequence[tuple[float, float]])
     return max(ends, default=0.0)
 
 
+def cut_to_width(
+    glyphs: list[Glyph], arranged: list[tuple[float, float]], width: float
+) -> tuple[list[Glyph], list[tuple[float, float]]]:
+    """Return as many of the first arranged characters as are no wider than this; at least one."""
+    count = len(glyphs)
+    while count > 1 and line_width(glyphs[:count], arranged[:count]) > width:
+        count -= 1
+    return glyphs[:count], arranged[:count]
+
+
 def _height_of(glyph: Glyph, hand: Hand, random: Random) -> float:
     """Return how far below the middle of the line the middle of a character is."""
     half, own = hand.height_px / 2, float(glyph.coverage.shape[0] - 2) / 2

@@ -35,9 +35,14 @@ class DataConfig(Frozen):
     monitor: Literal["validation", "test"] = "validation"
 
     @property
+    def sets(self) -> tuple[str, ...]:
+        """The sets whose training images are used, each once."""
+        return tuple(dict.fromkeys((self.spec, *self.also)))
+
+    @property
     def names(self) -> str:
-        """The sets whose training images are used, each once, joined by ``+``."""
-        return "+".join(dict.fromkeys((self.spec, *self.also)))
+        """Those sets, joined by ``+``."""
+        return "+".join(self.sets)
 
     @model_validator(mode="after")
     def _monitored_set_exists(self) -> Self:
