@@ -33,6 +33,16 @@ LogP = npt.NDArray[np.float32]
 Row = dict[str, Any]
 STAGE_1_STEPS, STAGE_2_STEPS, EVALUATE_EVERY = 1400, 1000, 100
 FEWER_IMAGES = "55,000 training images"
+
+
+def l2_times(factor: int) -> list[str]:
+    """Return the overrides that multiply the L2 coefficient of both stages."""
+    return [
+        f"training.stages.0.l2_coefficient={{start={100 * factor}, end={400 * factor}}}",
+        f"training.stages.1.l2_coefficient={{start={100 * factor}, end=0}}",
+    ]
+
+
 INTERPRETATIONS: dict[str, list[str]] = {
     "as `report-5-ensemble` has it": [],
     "the mean of a batch's losses, not their sum": ["training.nll_reduction=mean"],
@@ -41,35 +51,50 @@ INTERPRETATIONS: dict[str, list[str]] = {
     "geometric learning rate": [
         f"training.stages.{stage}.learning_rate.shape=geometric" for stage in (0, 1)
     ],
-    "an L2 coefficient ten times as large": [
-        "training.stages.0.l2_coefficient={start=1000, end=4000}",
-        "training.stages.1.l2_coefficient={start=1000, end=0}",
-    ],
+    "an L2 coefficient ten times as large": l2_times(10),
+    "an L2 coefficient thirty times as large": l2_times(30),
+    "an L2 coefficient a hundred times as large": l2_times(100),
+    "Adam's epsilon 0.1": ["training.optimizer.epsilon=0.1"],
     "weights from He's normal": ["network.initialisation=he"],
     "weights from a truncated normal of 0.05": ["network.initial_std=0.05"],
     FEWER_IMAGES: [],
 }
 
 
-def curve(recipe: Recipe, member: int, name: str, train: Digits, test: Digits) -> LogP:
-    """Train one network; return log p float32 [evaluations, n, 10] from the end of stage 1 on."""
+def curve(
+    recipe: Recipe, member: int, name: str, train: Digits, test: Digits
+) -> tuple[LogP, list[float]]:
+    """Train one network; return what its evaluations found, from the end of stage 1 on.
+
+    Returns:
+        log p float32[evaluations, n, 10], and the weight term of each, before the first step too.
+    """
     if name == FEWER_IMAGES:
         train = train.subset(range(55_000))
     task = digit_task(recipe, member, train)
     trainer = Trainer(task, recipe.training, recipe.ema, torch.bfloat16)
-    log_ps = []
+    log_ps, terms = [], [weight_term(trainer)]
     for step in track(range(1, STAGE_1_STEPS + STAGE_2_STEPS + 1), f"{name}, network {member + 1}"):
         trainer.step()
         if step >= STAGE_1_STEPS and step % EVALUATE_EVERY == 0:
             log_ps.append(log_probabilities(trainer.evaluated_network(), test.images).numpy())
-    return np.stack(log_ps)
+            terms.append(weight_term(trainer))
+    return np.stack(log_ps), terms
+
+
+def weight_term(trainer: Trainer) -> float:
+    """Return the report's loss_w: the mean squared weight of each hidden layer, summed."""
+    weights = trainer.network.hidden_weights()
+    return sum(float(weight.detach().float().square().mean()) for weight in weights)
 
 
 def run(name: str, seed: int) -> Row:
     """Train two networks; return the curves of each and of their average."""
     recipe = load_recipe("report-5-ensemble", [f"seed={seed}", *INTERPRETATIONS[name]])
     train, test = (load_digits("mnist", split) for split in ("train", "test"))
-    networks = [curve(recipe, member, name, train, test) for member in range(2)]
+    networks, terms = zip(
+        *(curve(recipe, member, name, train, test) for member in range(2)), strict=True
+    )
     labels = test.labels.numpy()
     both = [ensemble_log_probabilities(np.stack(pair)) for pair in zip(*networks, strict=True)]
     row: Row = {"interpretation": name, "seed": seed}
@@ -79,6 +104,7 @@ def run(name: str, seed: int) -> Row:
             "accuracy": [round(score.accuracy, 4) for score in scores],
             "nll_sum": [round(score.nll_sum, 2) for score in scores],
         }
+    row["weight_term"] = [[round(term, 5) for term in of_network] for of_network in terms]
     return row
 
 

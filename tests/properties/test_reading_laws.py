@@ -207,12 +207,12 @@ def test_nearly_every_digit_is_a_number_in_every_file(reader: Reader) -> None:
     random = np.random.default_rng(5)
     forms = EXACT | ROUGH
     right = 0
-    for index in range(100):
+    for index in range(60):
         way, height = int(random.integers(4)), round(20 * 30 ** random.random())
         picture = forms[sorted(forms)[index % len(forms)]](drawn(Drawing(index % 10, way, height)))
         page = reader.read(picture)
         right += page.text == str(index % 10) and page.numbers[0].accepted
-    assert right >= 95
+    assert right >= 57
 
 
 def test_nearly_every_number_is_its_digits_side_by_side(reader: Reader) -> None:

@@ -7,6 +7,7 @@ alone; another version of OpenCV may give other bytes.
 
 import dataclasses
 import functools
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from tenfold.rendering.glyphs import GlyphSource, Hand
 from tenfold.rendering.held_out import Pixels, Writer, even_hand, plain_exposure, render_pictures
 from tenfold.rendering.sampling import Random, bernoulli, log_uniform
 from tenfold.rendering.scene import Ruler, Scene
+from tenfold.rendering.tables import PRINTED
 from tenfold.rendering.writing import (
     Spacing,
     centres,
@@ -29,6 +31,7 @@ from tenfold.rendering.writing import (
     line_width,
     negative,
     sample_digits,
+    sample_hand,
     time_of_day,
 )
 
@@ -39,6 +42,12 @@ Edges = npt.NDArray[np.floating]
 Rows = list[list[str]]
 
 EMPTY_SHARE = 0.2
+PRINTED_SHARE = 0.4  # of a puzzle's digits
+NOTES_SHARE = 0.5  # of a puzzle's empty cells
+# Of a cell.
+NOTE_HEIGHTS = (0.22, 0.36)
+NOTE_PLACES = (0.27, 0.73)
+PUZZLE_BLUR = (0.0, 0.06)
 NEGATIVE_SHARE = 0.3  # in a column with negative numbers
 MAX_SIDE_PX = 2200
 
@@ -52,6 +61,9 @@ class TableKind:
         max_digits: of a cell.
         photographed: seen from the side, on paper that is bent; else scanned.
         marked: half of the columns have decimals, fractions or times, or some negative numbers.
+        puzzle: some digits are printed, small ones in empty cells are notes, and the picture may be
+            out of focus.
+        digit_heights: least and greatest, in heights of a cell.
     """
 
     rows: tuple[int, int]
@@ -59,6 +71,8 @@ class TableKind:
     max_digits: int
     photographed: bool
     marked: bool = False
+    puzzle: bool = False
+    digit_heights: tuple[float, float] = (0.5, 0.7)
 
 
 HELD_OUT_TABLES: dict[str, TableKind] = {
@@ -67,6 +81,9 @@ HELD_OUT_TABLES: dict[str, TableKind] = {
     "scanned tables with marks": TableKind((5, 60), (2, 6), 4, photographed=False, marked=True),
     "scanned grids": TableKind((4, 46), (4, 25), 1, photographed=False),
     "photographed grids": TableKind((4, 16), (4, 16), 1, photographed=True),
+    "photographed puzzles": TableKind(
+        (9, 9), (9, 9), 1, photographed=True, puzzle=True, digit_heights=(0.4, 0.65)
+    ),
 }
 
 
@@ -88,7 +105,7 @@ def _render(kind: TableKind, writer: Writer) -> tuple[Pixels, Rows]:
     source, random = writer.source, writer.random
     counts = [int(random.integers(low, high + 1)) for low, high in (kind.rows, kind.columns)]
     unit = min(log_uniform(random, (26, 64)), 0.8 * MAX_SIDE_PX / max(counts[0], 1))
-    digit_px = unit * random.uniform(0.5, 0.7)
+    digit_px = unit * random.uniform(*kind.digit_heights)
     if kind.max_digits == 1:
         unit = min(unit, 0.8 * MAX_SIDE_PX / counts[1])
         widths = np.full(counts[1], unit * random.uniform(0.9, 1.1))
@@ -100,6 +117,7 @@ def _render(kind: TableKind, writer: Writer) -> tuple[Pixels, Rows]:
     scene = _scene((float(columns[-1] - columns[0]), float(rows[-1] - rows[0])), kind, random)
     _print_rules(scene, columns, rows, block=3 if kind.max_digits == 1 else 0)
     hand = even_hand(random, digit_px, scene.tilt)
+    print_ = sample_hand(digit_px, scene.tilt, random, PRINTED) if kind.puzzle else hand
     drawn = [_column_of_numbers(random) if kind.marked else sample_digits for _ in widths]
     texts: Rows = []
     for top in rows[:-1].tolist():
@@ -107,9 +125,16 @@ def _render(kind: TableKind, writer: Writer) -> tuple[Pixels, Rows]:
         for number, left, right in zip(drawn, columns[:-1], columns[1:], strict=True):
             length = int(random.integers(1, kind.max_digits + 1))
             text = "" if bernoulli(random, EMPTY_SHARE) else number(length, random)
-            _write(scene, source, hand, text, (float(left), top, float(right), top + unit))
+            cell = (float(left), top, float(right), top + unit)
+            if kind.puzzle and not text and bernoulli(random, NOTES_SHARE):
+                _write_notes(scene, source, hand, cell)
+            is_printed = kind.puzzle and bernoulli(random, PRINTED_SHARE)
+            _write(scene, source, print_ if is_printed else hand, text, cell)
             texts[-1].append(text.replace(",", "."))
-    return expose(scene, plain_exposure(random, digit_px), random), texts
+    exposure = plain_exposure(random, digit_px)
+    if kind.puzzle:
+        exposure = dataclasses.replace(exposure, blur_px=unit * random.uniform(*PUZZLE_BLUR))
+    return expose(scene, exposure, random), texts
 
 
 def _column_of_numbers(random: Random) -> Callable[[int, Random], str]:
@@ -151,6 +176,19 @@ def _print_rules(scene: Scene, columns: Edges, rows: Edges, block: int) -> None:
     for number, y in enumerate(rows.tolist()):
         is_bold = number in {0, len(rows) - 1} or (block and number % block == 0)
         scene.rule((columns[0], y), (columns[-1], y), bold if is_bold else thin)
+
+
+def _write_notes(scene: Scene, source: GlyphSource, hand: Hand, cell: tuple[float, ...]) -> None:
+    """Write two to four small digits into different quarters of a cell."""
+    random = scene.random
+    left, top, right, bottom = cell
+    height = (bottom - top) * random.uniform(*NOTE_HEIGHTS)
+    small = dataclasses.replace(hand, height_px=height, stroke_px=max(1.0, 0.1 * height))
+    quarters = random.permutation(list(itertools.product(NOTE_PLACES, NOTE_PLACES)))
+    for x, y in quarters[: int(random.integers(2, len(quarters) + 1))].tolist():
+        glyph = source.draw(sample_digits(1, random), small, random)
+        place = (left + x * (right - left), top + y * (bottom - top))
+        scene.place(glyph, place, hand.darkness, labelled=False)
 
 
 def _write(

@@ -30,6 +30,8 @@ SMALLEST_DIGIT_PX = 11.0
 EVEN_HANDS = 0.12
 EVEN_HAND_UNEVENNESS = 0.1
 LARGE_DIGIT_PX = (140.0, 320.0)
+# Of a table's cell, in heights of a digit.
+CELL_HEIGHTS = (1.05, 3.0)
 # Of what is drawn on a screen, in heights of a digit: digits of a number may be so far apart.
 SCREEN_GAPS = (-0.05, 1.15)
 SCREEN_STROKES = (0.05, 0.17)
@@ -148,7 +150,7 @@ def comb_boxes(layout: Layout) -> Hand:
 def table(layout: Layout) -> Hand:
     """Write digits or short numbers into the cells of a table."""
     scene, random, hand = layout.scene, layout.random, layout.hand()
-    height = layout.height_px * random.uniform(1.05, 2.2)
+    height = layout.height_px * log_uniform(random, CELL_HEIGHTS)
     single = bernoulli(random, 0.6)
     pitch = (height * (random.uniform(0.8, 1.2) if single else random.uniform(1.5, 4)), height)
     cells = grid(scene, pitch, sample_ruler(random))
