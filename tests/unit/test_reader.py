@@ -121,6 +121,8 @@ def test_floats_and_bits_are_shares_of_white() -> None:
 def test_an_unknown_layout_is_refused() -> None:
     with pytest.raises(DataError, match="layout 'line': use numbers, single, grid or table"):
         stub_reader(EVEN).read(FOREGROUND, cast("Any", "line"))
+    with pytest.raises(DataError, match="layout 'line': use numbers, single, grid or table"):
+        stub_reader(EVEN).read_strokes([[(0, 0), (1, 1)]], cast("Any", "line"))
 
 
 # Strokes

@@ -111,13 +111,19 @@ def test_a_box_is_cut_out_at_its_place_and_size() -> None:
 
 def test_pictures_are_side_by_side_and_whole() -> None:
     random = np.random.default_rng(0)
-    shapes = [(20, 300), (30, 500), (25, 400), (10, 1200)]
+    shapes = [(20, 300), (30, 500), (25, 400), (10, 1200), (60, 900), (50, 60), (190, 40)]
     pictures = [random.integers(0, 255, shape).astype(np.uint8) for shape in shapes]
-    atlas, places = arrange(pictures, 1000, 8)
-    free = np.ones(atlas.shape, bool)
-    for picture, (left, top) in zip(pictures, places, strict=True):
-        part = np.s_[top : top + picture.shape[0], left : left + picture.shape[1]]
-        assert (atlas[part] == picture).all()
-        assert free[part].all()
-        free[part] = False
-    assert len(np.unique(atlas[free])) == 1
+    atlases = list(arrange(pictures, (1000, 130), 8))
+    left_over = iter(pictures)
+    for atlas, places in atlases:
+        free = np.ones(atlas.shape, bool)
+        for (left, top), picture in zip(places, left_over, strict=False):
+            part = np.s_[top : top + picture.shape[0], left : left + picture.shape[1]]
+            assert (atlas[part] == picture).all()
+            assert free[part].all()
+            free[part] = False
+        assert len(np.unique(atlas[free])) == 1
+    assert next(left_over, None) is None
+    # The last picture is higher than an atlas: it has one of its own.
+    assert [len(places) for _, places in atlases] == [4, 2, 1]
+    assert all(atlas.shape[0] <= 130 for atlas, _ in atlases[:2])

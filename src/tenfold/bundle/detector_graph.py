@@ -32,7 +32,7 @@ from tenfold.model.detector_config import (
     DetectorConfig,
 )
 
-MAX_PEAKS = 2048  # of a picture
+MAX_PEAKS = 4096  # of a picture
 
 
 def calibrate_objectness(state: State, slope: float, intercept: float) -> State:

@@ -1,6 +1,6 @@
 """The boxes of a page in one picture, side by side: they are looked at together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -57,29 +57,46 @@ def crop_box(
     return BoxPicture(np.asarray(small, np.uint8), (first, second, third, fourth))
 
 
-def arrange(pictures: Sequence[Grey], width_px: int, gap_px: int) -> tuple[Grey, list[Place]]:
-    """Return pictures in rows, with paper between them, and the place of each.
+def arrange(
+    pictures: Sequence[Grey], size_px: tuple[int, int], gap_px: int
+) -> Iterator[tuple[Grey, list[Place]]]:
+    """Arrange pictures in rows, with paper between them, on as many atlases as it takes.
 
     Args:
         pictures: uint8[h, w] each.
-        width_px: of a row, if no picture is wider.
+        size_px: greatest width and height of an atlas, if no picture is larger.
         gap_px: between pictures and around them.
+
+    Yields:
+        an atlas, and the places of the pictures on it, which are the next ones.
     """
     places: list[Place] = []
-    x, y, row_height, right = gap_px, gap_px, 0, 0
-    for picture in pictures:
+    first, x, y, row_height = 0, gap_px, gap_px, 0
+    for number, picture in enumerate(pictures):
         h, w = picture.shape
-        if x > gap_px and x + w + gap_px > width_px:
+        if x > gap_px and x + w + gap_px > size_px[0]:
             x, y, row_height = gap_px, y + row_height + gap_px, 0
+        if places and y + h + gap_px > size_px[1]:
+            yield _atlas(pictures[first:number], places, gap_px), places
+            places, first, x, y, row_height = [], number, gap_px, gap_px, 0
         places.append((x, y))
-        x, row_height, right = x + w + gap_px, max(row_height, h), max(right, x + w)
-    shape = (y + row_height + gap_px, right + gap_px)
+        x, row_height = x + w + gap_px, max(row_height, h)
+    if places:
+        yield _atlas(pictures[first:], places, gap_px), places
+
+
+def _atlas(pictures: Sequence[Grey], places: Sequence[Place], gap_px: int) -> Grey:
+    corners = [
+        (left + p.shape[1], top + p.shape[0])
+        for p, (left, top) in zip(pictures, places, strict=True)
+    ]
+    right, bottom = (max(edges) for edges in zip(*corners, strict=True))
     paper = int(np.median(np.concatenate([picture.ravel() for picture in pictures])))
-    atlas = np.full(shape, paper, np.uint8)
+    atlas = np.full((bottom + gap_px, right + gap_px), paper, np.uint8)
     for picture, (left, top) in zip(pictures, places, strict=True):
         h, w = picture.shape
         atlas[top : top + h, left : left + w] = picture
-    return atlas, places
+    return atlas
 
 
 def in_box(

@@ -41,7 +41,9 @@ class FieldReaderConfig:
     Attributes:
         box_height_px: of a box in the picture that the detector sees: digits fill two thirds of it.
         margin_mm: around a box.
-        atlas_width_px, gap_px: of the picture in which boxes lie side by side.
+        atlas_px: greatest width and height of a picture in which boxes lie side by side; a larger
+            one would be looked at in a smaller size.
+        gap_px: between the boxes of such a picture.
         slack: by which a box is larger than printed, as a share of its height.
         max_print_strokes: of print on the form, the share of its box with pen strokes.
         max_stroke_length: of a digit, in its heights; what is crossed out has more.
@@ -54,7 +56,7 @@ class FieldReaderConfig:
 
     box_height_px: float = 44.0
     margin_mm: float = 1.2
-    atlas_width_px: int = 1000
+    atlas_px: tuple[int, int] = (1000, 1500)
     gap_px: int = 16
     slack: float = 0.06
     max_print_strokes: float = 0.03
@@ -188,18 +190,17 @@ class FieldReader:
         places = [k for k, c in enumerate(self._cells[number]) if c.field.kind != "mark"]
         nothing = Detections(np.empty(0, np.float32), np.empty((0, 14), np.float32), *_EMPTY_BOXES)
         detections = [nothing] * len(pictures)
-        if not places:
-            return detections
-        atlas, corners = arrange(
-            [pictures[k].grey for k in places], config.atlas_width_px, config.gap_px
-        )
-        found = self.reader.detect(atlas)
-        for k, corner in zip(places, corners, strict=True):
-            box = pictures[k].box
-            inside = in_box(found, corner, box, config.slack * config.box_height_px)
-            here = found.of(inside)
-            offset = np.array([*corner, 0, 0], np.float32)
-            detections[k] = here._replace(boxes=here.boxes - offset)
+        left = iter(places)
+        for atlas, corners in arrange(
+            [pictures[k].grey for k in places], config.atlas_px, config.gap_px
+        ):
+            found = self.reader.detect(atlas)
+            for corner, k in zip(corners, left, strict=False):
+                box = pictures[k].box
+                inside = in_box(found, corner, box, config.slack * config.box_height_px)
+                here = found.of(inside)
+                offset = np.array([*corner, 0, 0], np.float32)
+                detections[k] = here._replace(boxes=here.boxes - offset)
         return detections
 
     def _written_by_hand(self, found: Detections, written: Mask) -> Detections:

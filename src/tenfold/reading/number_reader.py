@@ -26,7 +26,7 @@ from tenfold.reading.page import ALTERNATIVES, Digit, Number, Page, Reason
 from tenfold.reading.pyramid import PyramidConfig, detect_digits
 from tenfold.reading.suppression import SuppressionConfig
 
-MAX_DETECTIONS = 2500  # of a picture
+MAX_DETECTIONS = 4000  # of a picture; a detector finds a few more in one look
 MAX_HYPOTHESES = 30  # of a number
 MAX_CONSTRAINED_HYPOTHESES = 2000  # among them may be one that the constraints allow
 
@@ -106,13 +106,12 @@ class NumberReader:
 
     def detect(self, grey: Pixels) -> Detections:
         """Find the digits and marks in uint8[h, w]; see `read`."""
-        found = detect_digits(self.detector, grey, self.config.pyramid)
-        if len(found.boxes) > MAX_DETECTIONS:
-            raise DataError(f"more than {MAX_DETECTIONS} digits: crop the picture to its numbers")
-        return self.classified(found, grey)
+        return self.classified(detect_digits(self.detector, grey, self.config.pyramid), grey)
 
     def classified(self, found: Detections, grey: Pixels) -> Detections:
-        """Let the classifier take part in which digits were found in uint8[h, w]."""
+        """Let the classifier take part in which digits were found in uint8[h, w]; see `read`."""
+        if len(found.boxes) > MAX_DETECTIONS:
+            raise DataError(f"more than {MAX_DETECTIONS} digits: crop the picture to its numbers")
         return classify_detections(self.classifier, found, grey, self.config.classification)
 
     def page(self, found: Detections, grey: Pixels, constraints: Constraints) -> Page:

@@ -112,8 +112,10 @@ class Reader:
         Boxes are in pixels of a drawing whose longer side is 280.
 
         Raises:
-            DataError: the strokes are not lists of finite points, or have no grid.
+            DataError: the strokes are not lists of finite points, have no grid, or there is no such
+                layout.
         """
+        _check_layout(layout)
         drawing = draw_strokes(strokes)
         if layout == "single":
             (page,) = self._classify([crop_foreground(drawing, 1.0, drawing.shape)])
@@ -142,8 +144,7 @@ class Reader:
 
         An error in place of a picture is yielded as it is.
         """
-        if layout not in get_args(Layout):
-            raise DataError(f"layout {layout!r}: use numbers, single, grid or table")
+        _check_layout(layout)
         if layout == "single":
             crops = (_outcome(picture, crop_digit) for picture in pictures)
             while batch := list(islice(crops, BATCH)):
@@ -251,3 +252,8 @@ def _outcome(picture: Picture | DataError, read: Callable[[Pixels], T]) -> T | D
     except DataError as error:
         name = f"{picture}: " if isinstance(picture, Path | str | FilePage) else ""
         return DataError(f"{name}{error}")
+
+
+def _check_layout(layout: str) -> None:
+    if layout not in get_args(Layout):
+        raise DataError(f"layout {layout!r}: use numbers, single, grid or table")

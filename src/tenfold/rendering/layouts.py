@@ -235,7 +235,7 @@ def several_lines(layout: Layout) -> Hand:
     """Write two or more lines of numbers, with rules between them or not."""
     scene, random = layout.scene, layout.random
     h, w = scene.shape
-    height = min(layout.height_px, random.uniform(0.3, 0.42) * 64)
+    height = min(layout.height_px, random.uniform(0.3, 0.42) * h)
     layout = dataclasses.replace(layout, height_px=height)
     hand = layout.hand()
     pitch = height * random.uniform(1.15, 1.9)

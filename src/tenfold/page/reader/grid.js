@@ -1,11 +1,10 @@
 // Grids, such as Sudokus, and tables: the digit or the number in each of their cells.
 
-import { classifyDetections } from "./classification.js";
 import { boxInPicture } from "./components.js";
 import { isMark, withMargin } from "./detection.js";
 import { cropped } from "./image.js";
 import { area, findLattices, score, turned } from "./lattice.js";
-import { anyNumber, calibrated, numbersOf, oneDigit, toGrey } from "./number-reader.js";
+import { anyNumber, calibrated, classified, numbersOf, oneDigit, toGrey } from "./number-reader.js";
 import { mean, median, rint, sum } from "./numbers.js";
 import { shrunk } from "./resize.js";
 import { boxInOriginal, cellOf, straighten } from "./straighten.js";
@@ -81,12 +80,11 @@ function joined(lattices, [rows, columns]) {
 
 /** Read the cells of a lattice. */
 async function readCells(grey, lattice, layout, networks, { reader, grids }) {
-  const { detect, classifyDetected } = networks;
   const straight = straighten(grey, lattice, grids.cell_height_px);
   const [rows, columns] = [straight.rows.length - 1, straight.columns.length - 1];
   const isGrid = layout === "grid";
   const least = reader.pyramid.min_objectness;
-  const seen = await detect(straight.grey, isGrid ? grids.min_digit_objectness : least);
+  const seen = await networks.detect(straight.grey, isGrid ? grids.min_digit_objectness : least);
   const visible = onThisSide(seen, straight.grey, reader, grids);
   let placed = inCells(visible, straight, grids, isGrid ? -Infinity : grids.max_gap)
     .map((one) => ({ ...one, key: one.row * columns + one.column }));
@@ -94,7 +92,7 @@ async function readCells(grey, lattice, layout, networks, { reader, grids }) {
     const probable = withPresence(placed, grids).filter(({ objectness }) => objectness >= least);
     placed = withoutNotes(probable, straight, reader, grids);
   }
-  const found = await classifyDetections(classifyDetected, placed, straight.grey, reader.classification);
+  const found = await classified(placed, straight.grey, networks, reader);
   const cells = new Map();
   for (const one of found) cells.set(one.key, [...(cells.get(one.key) ?? []), one]);
   const inOrder = [...cells].sort(([a], [b]) => a - b).map(([, inCell]) => inCell.sort((a, b) => a.box[0] - b.box[0]));

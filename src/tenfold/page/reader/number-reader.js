@@ -13,7 +13,7 @@ import { mean } from "./numbers.js";
 const { exp, log, max, min } = Math;
 
 export const CONFIG = {
-  maxDetections: 2500, // of a picture
+  maxDetections: 4000, // of a picture
   maxHypotheses: 30, // of a number
   maxConstrainedHypotheses: 2000, // among them may be one that the constraints allow
   alternatives: 5, // of a number, at most
@@ -29,15 +29,16 @@ export const oneDigit = { digitsOnly: true, allows: (text) => !text || [...text]
  * @param networks see `openNetworks`. @param config tenfold's NumberReaderConfig, as JSON.
  */
 export async function readNumbers(picture, networks, config) {
-  const { detect, classifyDetected } = networks;
   const grey = toGrey(picture);
-  const detected = await detectDigits(detect, grey, config.pyramid);
-  if (detected.length > CONFIG.maxDetections) {
-    throw new Error(`more than ${CONFIG.maxDetections} digits: crop the picture to its numbers`);
-  }
-  const found = await classifyDetections(classifyDetected, detected, grey, config.classification);
+  const found = await classified(await detectDigits(networks.detect, grey, config.pyramid), grey, networks, config);
   const numbers = (await numbersOf(groupNumbers(found, config.grouping), grey, networks, config, anyNumber)).filter(Boolean);
   return { found, numbers: numbers.filter((one) => !numbers.some((other) => isPart(one, other, config.part_height))) };
+}
+
+/** Let the classifier take part in which digits were found. */
+export function classified(found, grey, { classifyDetected }, { classification }) {
+  if (found.length > CONFIG.maxDetections) throw new Error(`more than ${CONFIG.maxDetections} digits: crop the picture to its numbers`);
+  return classifyDetections(classifyDetected, found, grey, classification);
 }
 
 /** Whether a number lies in the box of an accepted one and is much lower: a part of its strokes. */

@@ -1,4 +1,4 @@
-// Any picture in, numbers out: the same steps as tenfold's Reader, with the same answers.
+// Any picture in, numbers out, as tenfold's Reader reads it. No sheet is looked for.
 
 import { downscale } from "./foreground.js";
 import { readGrid } from "./grid.js";
