@@ -14,11 +14,11 @@ import pytest
 import torch
 from hypothesis import settings
 
-from tenfold.data import sources
+from tenfold.data.datasets import DATASETS, Dataset
 from tenfold.data.digits import Digits, synthetic_digits
 from tenfold.data.download import Source
 from tenfold.data.idx import write_idx
-from tenfold.data.sources import Dataset, load_digits
+from tenfold.data.sources import load_digits
 
 # A first call may import half of SciPy; how long an example takes is no property of the code.
 settings.register_profile("tenfold", deadline=None)
@@ -113,10 +113,10 @@ def cache(tmp_path: Path) -> Path:
 def install(originals: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Give the data set ``mnist`` small files, the given sources, and `cache`."""
     monkeypatch.setenv("TENFOLD_CACHE", str(cache))
-    names = sources.DATASETS["mnist"].sha256
+    names = DATASETS["mnist"].sha256
     sha256 = {name: hashlib.sha256((originals / name).read_bytes()).hexdigest() for name in names}
 
     def install_sources(*chosen: Source) -> None:
-        monkeypatch.setitem(sources.DATASETS, "mnist", Dataset("small", sha256, chosen))
+        monkeypatch.setitem(DATASETS, "mnist", Dataset("small", sha256, chosen))
 
     return install_sources

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tenfold.data import sources
+from tenfold.data.datasets import DATASETS
 from tenfold.execution.config import Execution
 from tenfold.execution.create import open_or_create
 from tenfold.training.recipe import load_recipe, shipped
@@ -17,7 +17,7 @@ from .drawn_pictures import Tenfold
 
 Fail = Callable[..., str]
 Start = Callable[..., "subprocess.Popen[str]"]
-IDX = sorted(sources.DATASETS["mnist"].sha256)
+IDX = sorted(DATASETS["mnist"].sha256)
 
 
 @pytest.fixture

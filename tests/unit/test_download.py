@@ -20,13 +20,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tenfold.data import sources
+from tenfold.data.datasets import DATASETS, Dataset
 from tenfold.data.download import CsvWheel, LocalFolder, Mirror, PngArchive
 from tenfold.data.idx import write_idx
 from tenfold.data.sources import fetch, load_digits
 from tenfold.errors import ChecksumError, DataError
 
-NAMES = list(sources.DATASETS["mnist"].sha256)
+NAMES = list(DATASETS["mnist"].sha256)
 ROWS = {"train": 12, "t10k": 5}
 DIGITS = tuple("0123456789")
 Serve = Callable[[Path], tuple[Mirror, list[str]]]
@@ -128,7 +128,7 @@ def test_bad_bytes_never_reach_the_cache(
         fetch("mnist")
     if isinstance(caught.value, ChecksumError):
         assert caught.value.actual == hashlib.sha256(content).hexdigest()
-        assert caught.value.expected == sources.DATASETS["mnist"].sha256[name]
+        assert caught.value.expected == DATASETS["mnist"].sha256[name]
         assert "it was not kept" in str(caught.value)
         assert "delete" not in str(caught.value)
     assert not list((cache / "mnist").iterdir())
@@ -272,8 +272,8 @@ def handwriting(
         source = PngArchive(
             url=f"{mirror.url}set.zip", folder="set/symbols", classes=DIGITS, images=4
         )
-        small = sources.Dataset("small", hashes, (source,))
-        monkeypatch.setitem(sources.DATASETS, "bhmsds", small)
+        small = Dataset("small", hashes, (source,))
+        monkeypatch.setitem(DATASETS, "bhmsds", small)
         return arrays
 
     monkeypatch.setenv("TENFOLD_CACHE", str(tmp_path / "cache"))

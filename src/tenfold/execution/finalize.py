@@ -9,9 +9,9 @@ from tenfold.artifacts.evaluation import Curves, Kept, RunEvaluation
 from tenfold.artifacts.training import Timings
 from tenfold.bundle.format import BundleConfig, BundleFacts
 from tenfold.bundle.save import recalibrate_bundle, save_bundle
+from tenfold.data.datasets import DATASETS, SYMBOLS
 from tenfold.data.digits import Digits
 from tenfold.data.seeds import derive_seed
-from tenfold.data.sources import DATASETS, SYMBOLS
 from tenfold.evaluation.calibration import (
     apply_temperature,
     fit_rejection_threshold,

@@ -117,7 +117,8 @@ def _bhmsds(n: int | None, cache: Path | None) -> Made:
 
 
 def _bhmsds_symbols(n: int | None, cache: Path | None) -> Made:
-    from tenfold.data.sources import SYMBOLS, load_symbols
+    from tenfold.data.datasets import SYMBOLS
+    from tenfold.data.sources import load_symbols
 
     return f"{SYMBOLS}/test", ((255 - image, "") for image in load_symbols("test", cache)[:n])
 
