@@ -8,7 +8,7 @@ import heapq
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +22,7 @@ CLASSES_CONSIDERED = 4  # of each detection
 MIN_PROBABILITY = 1e-4  # of a choice; less probable ones are left out
 
 
-@dataclass(frozen=True)
-class Hypothesis:
+class Hypothesis(NamedTuple):
     """One way to read a number.
 
     Attributes:
@@ -62,7 +61,7 @@ def rescaled(
     before = np.logaddexp.reduce([text.log_probability for text in texts])
     logs = log_probabilities + before - np.logaddexp.reduce(log_probabilities)
     order = np.argsort(-logs, kind="stable").tolist()
-    return [replace(texts[k], log_probability=float(logs[k])) for k in order]
+    return [texts[k]._replace(log_probability=float(logs[k])) for k in order]
 
 
 def _joined(cost: float, choices: Sequence[Choice]) -> Hypothesis:

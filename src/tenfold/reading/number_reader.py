@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -209,7 +209,7 @@ class NumberReader:
         total = _log_sum(h.log_probability for h in tried)
         if possible - total < math.log(self.config.min_fitting_probability):
             return tried, "does not fit"
-        return [replace(h, log_probability=h.log_probability - possible) for h in allowed], None
+        return [h._replace(log_probability=h.log_probability - possible) for h in allowed], None
 
     def _calibrated(self, probability: float) -> float:
         return calibrated(probability, self.config.calibration)
@@ -243,7 +243,7 @@ def _by_text(found: Iterable[Hypothesis]) -> list[Hypothesis]:
         text = hypothesis.text
         best.setdefault(text, hypothesis)
         logs.setdefault(text, []).append(hypothesis.log_probability)
-    merged = [replace(h, log_probability=_log_sum(logs[text])) for text, h in best.items()]
+    merged = [h._replace(log_probability=_log_sum(logs[text])) for text, h in best.items()]
     return sorted(merged, key=lambda h: -h.log_probability)
 
 
