@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from tenfold.bundle.detector_runtime import Detections
 from tenfold.bundle.format import find_detector
 from tenfold.data.sources import load_digits
 from tenfold.errors import DataError
@@ -34,7 +35,9 @@ from tenfold.forms.field_reader import FieldReader, Reading
 from tenfold.forms.registration import Registrar
 from tenfold.forms.sums import sums_of, under_sums
 from tenfold.forms.template import Template, load_template
-from tenfold.reading.reader import Reader as PageReader
+from tenfold.reading.foreground import Pixels
+from tenfold.reading.number_reader import NumberReader
+from tenfold.reading.reader import load_number_reader
 from tenfold.rendering.forms import FilledForm, FormRenderer, write_form
 
 SEED, VALIDATION_SEED = 0, 11
@@ -89,10 +92,29 @@ class Measured:
     not_found: list[tuple[int, int]] = field(default_factory=list)
 
 
+class RememberingReader(NumberReader):
+    """Remembers the digits of each picture until it is told to forget them."""
+
+    def __init__(self, reader: NumberReader) -> None:
+        super().__init__(reader.detector, reader.classifier, reader.config, reader.recogniser)
+        self._found: dict[bytes, Detections] = {}
+
+    def detect(self, grey: Pixels) -> Detections:
+        """Find the digits and marks in uint8[h, w]."""
+        key = grey.tobytes()
+        if key not in self._found:
+            self._found[key] = super().detect(grey)
+        return self._found[key]
+
+    def forget(self) -> None:
+        """Forget all pictures."""
+        self._found.clear()
+
+
 class FormUnderTest:
     """A form, read with the rules of its template and without them."""
 
-    def __init__(self, path: Path, reader: PageReader) -> None:
+    def __init__(self, path: Path, numbers: NumberReader) -> None:
         template = load_template(path)
         self.registrar = Registrar(template)
         pages = self.registrar.pages
@@ -100,10 +122,12 @@ class FormUnderTest:
         sums = {name for names in sums_of(template) for name in names}
         self.checked = sums | {cell.name for cell in template.cells if cell.field.check}
         self.templates = (template, without_rules(template))
-        self.readers = [FieldReader(reader.numbers, one, pages) for one in self.templates]
+        self.numbers = RememberingReader(numbers)
+        self.readers = [FieldReader(self.numbers, one, pages) for one in self.templates]
 
     def measure(self, index: int, copy: int, filled: FilledForm, measured: Measured) -> None:
         """Read a copy."""
+        self.numbers.forget()
         begun, cpu = time.perf_counter(), time.process_time()
         try:
             page = self.registrar.register(filled.pixels)
@@ -150,13 +174,13 @@ def without_rules(template: Template) -> Template:
     return template.model_copy(update={"fields": fields})
 
 
-def measure(reader: PageReader, renderer: FormRenderer, forms: int, copies: int) -> Measured:
+def measure(numbers: NumberReader, renderer: FormRenderer, forms: int, copies: int) -> Measured:
     """Render and read so many copies of so many forms."""
     measured = Measured()
     with tempfile.TemporaryDirectory() as folder:
         for index in track(range(forms), console=Console(stderr=True), transient=True):
             layout = renderer.layout(index)
-            form = FormUnderTest(write_form(layout, Path(folder, str(index))), reader)
+            form = FormUnderTest(write_form(layout, Path(folder, str(index))), numbers)
             for copy in range(copies):
                 form.measure(index, copy, renderer.render(index, copy, layout), measured)
     return measured
@@ -285,8 +309,8 @@ def main() -> None:
     cv2.setNumThreads(1)
     digits = validation_digits() if options.validation else load_digits("mnist", "test")
     renderer = FormRenderer(digits, VALIDATION_SEED if options.validation else SEED)
-    reader = PageReader.load(options.bundle)
-    content = content_of(measure(reader, renderer, options.forms, options.copies), options.bundle)
+    numbers = load_number_reader(options.bundle)
+    content = content_of(measure(numbers, renderer, options.forms, options.copies), options.bundle)
     publish(options, content, table_of(content))
     if not options.json:
         Console().print_json(data={k: v for k, v in content.items() if not k.startswith("rows")})
