@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,7 +29,8 @@ def write_atomically(path: Path, data: bytes | str) -> Path:
     """
     if isinstance(data, str):  # a name in it may have bytes that are not UTF-8
         data = data.encode(errors="backslashreplace")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    writer = f"{os.getpid()}.{threading.get_native_id()}"  # another may write the same file
+    temporary = path.with_name(f".{path.name}.{writer}.tmp")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_symlink() or (path.exists() and not path.is_file()):

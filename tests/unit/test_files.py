@@ -6,12 +6,14 @@ import os
 import stat
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tenfold.errors import WriteError
-from tenfold.files import mendable_in_one_line, refuse_links, write_atomically
+from tenfold.files import is_temporary, mendable_in_one_line, refuse_links, write_atomically
 
 
 @pytest.mark.parametrize("data", [b"\x00\xff", "größer\n", ""])
@@ -27,6 +29,21 @@ def test_an_old_file_is_replaced_whole(tmp_path: Path) -> None:
     write_atomically(path, "a longer text than the next")
     write_atomically(path, "short")
     assert path.read_text() == "short"
+
+
+def test_two_threads_may_write_one_file(tmp_path: Path) -> None:
+    path, contents = tmp_path / "file", (b"a" * 100_000, b"b" * 200_000)
+    start = threading.Barrier(2)
+
+    def write(content: bytes) -> None:
+        for _ in range(40):
+            start.wait(timeout=10)
+            write_atomically(path, content)
+            assert path.read_bytes() in contents
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(write, contents))
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(
@@ -63,7 +80,8 @@ def test_a_process_killed_while_writing_leaves_the_old_file(tmp_path: Path) -> N
     )
     assert killed.returncode == -9
     assert path.read_text() == "old"
-    assert [file.suffix for file in tmp_path.iterdir() if file != path] == [".tmp"]
+    (left,) = (file for file in tmp_path.iterdir() if file != path)
+    assert is_temporary(left)
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
@@ -97,7 +115,8 @@ def test_nothing_but_a_regular_file_is_replaced(tmp_path: Path) -> None:
 def test_a_link_under_the_temporary_name_is_not_followed(tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.write_text("mine")
-    (tmp_path / f".file.{os.getpid()}.tmp").symlink_to(target)
+    temporary = f".file.{os.getpid()}.{threading.get_native_id()}.tmp"
+    (tmp_path / temporary).symlink_to(target)
     write_atomically(tmp_path / "file", "text")
     assert target.read_text() == "mine"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "target"]
