@@ -1,6 +1,10 @@
 """What a review leaves: the table, and digits that a bundle can be tuned with."""
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -37,6 +41,30 @@ def test_the_table_says_what_people_said(table: Path) -> None:
     assert rows["scan-1.png"]["late"] == "false"
     assert rows["scan-2.png"] == before["scan-2.png"]
     assert list(rows["scan-0.png"]) == list(before["scan-0.png"])
+
+
+def test_a_review_is_in_the_table_though_an_older_one_is_being_written(
+    table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = ReviewSession(review_folder(table))
+    begun, entered = threading.Event(), threading.Event()
+
+    def slow(*arguments: Any) -> None:
+        if not begun.is_set():
+            begun.set()
+            entered.wait(timeout=10)
+            time.sleep(0.2)  # the other writer could overtake
+        write_rows(*arguments)
+
+    monkeypatch.setattr("tenfold.forms.reviewed_table.write_table", slow)
+    with ThreadPoolExecutor() as pool:
+        older = pool.submit(write_reviewed_table, table, session)
+        assert begun.wait(timeout=10)
+        session.enter(("scan-0.png", "total"), "50", "Ann")
+        entered.set()
+        write_reviewed_table(table, session)
+        older.result()
+    assert read_table(table)["scan-0.png"]["total"] == "50"
 
 
 def test_what_is_taken_back_is_as_it_was_read(table: Path) -> None:

@@ -1,6 +1,7 @@
 """Reviewing: who gets which field, what they say, and what that tells of all other fields."""
 
 import random
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterator
@@ -69,12 +70,16 @@ class ReviewSession:
         folder: see `tenfold.forms.review_folder`.
         clock: the time in seconds.
 
+    Attributes:
+        writing: held by the thread that writes the table, so that the newest review is in the last.
+
     Raises:
         ReviewError: see `read_fields` and `ReviewLog`.
     """
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self.folder, self._clock = folder, clock
+        self.writing = threading.Lock()
         self.log = ReviewLog(folder)
         self.form = load_form(folder)
         self._fields = {cell.name: cell.field for cell in self.form.cells} if self.form else {}

@@ -33,10 +33,11 @@ def write_reviewed_table(table: Path, session: ReviewSession) -> str:
         DataError: the table cannot be read.
         WriteError: it cannot be written.
     """
-    columns, rows = read_table(table)
-    apply_reviews(rows, session)
-    write_table(table, columns, rows)
-    write_corrections(session)
+    with session.writing:  # a person may ask for the table while another's is written, or Ctrl-C
+        columns, rows = read_table(table)
+        apply_reviews(rows, session)
+        write_table(table, columns, rows)
+        write_corrections(session)
     return table.name
 
 
