@@ -27,3 +27,8 @@ def csv_cell(value: object) -> object:
         return value
     text = escape(value)
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+def text_of_csv_cell(cell: str) -> str:
+    """Return the text of which `csv_cell` has made a cell: without the quote before a formula."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA_STARTS) else cell

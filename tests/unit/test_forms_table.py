@@ -1,5 +1,6 @@
 """Documents and tables of forms: pages are grouped, rules over documents hold, cells are text."""
 
+import contextlib
 import csv
 import itertools
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from tenfold.errors import DataError
 from tenfold.forms.documents import documents, group_pages
 from tenfold.forms.journal import FieldRecord, Journal, PageRecord
-from tenfold.forms.table import columns_of, read_table, row_of, write_table
+from tenfold.forms.table import Row, columns_of, read_table, row_of, write_table
 from tenfold.forms.template import FormField, PageOfForm, Template
 
 NUMBERS = itertools.count(1)
@@ -76,17 +77,103 @@ def test_missing_and_foreign_pages_and_repeated_values_are_said() -> None:
     ]
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".xlsx"])
-def test_a_table_is_read_back(tmp_path: Path, suffix: str) -> None:
-    pytest.importorskip("openpyxl")
-    pages = [page(1, id="07"), page(2, n="-3"), page(None, "=1+2.png")]
+TEXTS = ["1.50", "-0.50", "100.00", "0.000010000", "-3", "007", "-0", "1" * 17, "1e5", "", "true"]
+NAMES = ["=1+2.png", "-3.png", "'70s.png", "ü.png"]
+
+
+@pytest.fixture(params=[".csv", ".parquet", ".xlsx"])
+def table(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    return tmp_path / f"table{request.param}"
+
+
+def made_rows() -> tuple[list[str], list[Row]]:
+    """Columns and rows: what a form may say, and pages that are none."""
+    pages = [page(1, id="07"), page(2, n="-3"), *(page(None, name, count=1) for name in NAMES)]
     rows = [row_of(d, form()) for d in documents(lambda: iter(pages), form())]
+    columns = columns_of(form())
+    whole = [{name: row.get(name, "") for name in columns} for row in rows]
+    return columns, [*whole, *(whole[0] | {"document": f"{text}#", "n": text} for text in TEXTS)]
+
+
+def test_a_table_is_read_back(table: Path) -> None:
+    pytest.importorskip("openpyxl")
+    columns, rows = made_rows()
+    write_table(table, columns, rows)
+    assert read_table(table) == (columns, rows)
+
+
+def test_a_table_that_a_spreadsheet_saved_is_read_back(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    columns, rows = made_rows()
+    path = tmp_path / "table.xlsx"
+    write_table(path, columns, rows)
+    book = openpyxl.load_workbook(path)
+    for line in book.active:
+        for cell in line:
+            if isinstance(cell.value, float) and cell.value.is_integer():
+                cell.value = int(cell.value)  # 100.00 is stored as 100
+            cell.value = cell.value if cell.value != "" else None
+    book.save(path)
+    assert read_table(path) == (columns, rows)
+    path = tmp_path / "table.csv"
+    write_table(path, columns, rows)
+    path.write_text(path.read_text().replace("\n", "\r\n"), "utf-8-sig", newline="")
+    assert read_table(path) == (columns, rows)
+
+
+DAMAGED = r": is damaged, or no table of forms; write it again with `tenfold forms read`$"
+
+
+@pytest.mark.parametrize("end", [0, 1, 300, -300])
+@pytest.mark.parametrize("suffix", [".parquet", ".xlsx"])
+def test_a_table_that_was_cut_is_refused(tmp_path: Path, suffix: str, end: int) -> None:
+    pytest.importorskip("openpyxl")
     path = tmp_path / f"table{suffix}"
-    write_table(path, columns_of(form()), rows)
-    columns, back = read_table(path)
-    assert columns == columns_of(form())
-    for row, again in zip(rows, back, strict=True):
-        assert all(again[name] == row.get(name, "") for name in ("document", "id", "n", "files"))
+    write_table(path, *made_rows())
+    path.write_bytes(path.read_bytes()[:end])
+    with pytest.raises(DataError, match=f"^{path}{DAMAGED}"):
+        read_table(path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"document\n" + b"1" * 200_000, b"document,n\n1\n", b"document\n\xff\n"]
+)
+def test_what_is_no_csv_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=f"^{path}{DAMAGED}"):
+        read_table(path)
+
+
+def test_a_workbook_whose_bytes_changed_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("openpyxl")
+    path = tmp_path / "table.xlsx"
+    write_table(path, *made_rows())
+    content = path.read_bytes()
+    for place in range(30, len(content), 97):
+        path.write_bytes(content[:place] + b"\x00\xff\x00\xff" + content[place + 4 :])
+        with contextlib.suppress(DataError):
+            read_table(path)
+
+
+def test_a_table_without_documents_is_refused(table: Path) -> None:
+    pytest.importorskip("openpyxl")
+    columns, rows = made_rows()
+    write_table(table, columns[1:], rows)
+    with pytest.raises(DataError, match=rf"^{table}: has no column 'document'; .* with commas, or"):
+        read_table(table)
+
+
+def test_a_table_with_semicolons_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("document;n;n.probability\n1.png;7,5;0,99\n")
+    with pytest.raises(DataError, match="save it there with commas"):
+        read_table(path)
+
+
+def test_a_table_that_is_gone_is_named(table: Path) -> None:
+    with pytest.raises(DataError, match=rf"^{table}: cannot be read \(No such file"):
+        read_table(table)
 
 
 def test_no_cell_is_a_formula(tmp_path: Path) -> None:

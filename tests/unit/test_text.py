@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenfold.text import csv_cell, escape, is_utf8
+from tenfold.text import csv_cell, escape, is_utf8, text_of_csv_cell
 
 ANY = st.text(st.characters(exclude_categories=()))  # surrogates, too
 
@@ -45,6 +45,18 @@ def test_a_cell_begins_no_formula_and_survives_a_csv_file(text: str) -> None:
     file = io.StringIO()
     csv.writer(file).writerow([cell, "end"])
     assert next(csv.reader(io.StringIO(file.getvalue()))) == [cell, "end"]
+
+
+@given(ANY.filter(lambda text: not text.startswith("'")))
+def test_a_cell_becomes_the_text_again(text: str) -> None:
+    cell = csv_cell(text)
+    assert isinstance(cell, str)
+    assert text_of_csv_cell(cell) == escape(text)
+
+
+@pytest.mark.parametrize("text", ["'", "''", "'tis", "'70s.png", "a'=b"])
+def test_a_quote_that_guards_no_formula_stays(text: str) -> None:
+    assert text_of_csv_cell(text) == text
 
 
 def test_numbers_and_blanks_are_no_formulas() -> None:

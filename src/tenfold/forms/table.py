@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
@@ -11,14 +11,17 @@ from typing import Any, Literal
 from tenfold.errors import DataError, MissingExtraError
 from tenfold.files import write_atomically
 from tenfold.forms.documents import Document
+from tenfold.forms.review_folder import MAX_FILE_BYTES
 from tenfold.forms.template import Template
-from tenfold.text import csv_cell
+from tenfold.text import csv_cell, text_of_csv_cell
+from tenfold.untrusted import read_bytes
 
 Suffix = Literal[".csv", ".parquet", ".xlsx"]
 SUFFIXES: tuple[Suffix, ...] = (".csv", ".parquet", ".xlsx")
 DOCUMENT_COLUMNS = ("document", "files", "pages", "template", "problems")
-_NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]+)?")
-_LEADING_ZERO = re.compile(r"-?0[0-9]")
+_NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
+_DECIMALS = re.compile(r"0\.(0+)")  # Excel's format of a number with so many
+_FIX = "write it again with `tenfold forms read`"
 
 Row = dict[str, str]
 
@@ -105,7 +108,8 @@ def check_table_name(path: Path) -> None:
 def write_table(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
     """Write a table; its suffix says the format, see `check_table_name`.
 
-    In CSV and Excel no cell is a formula. In Excel, numbers are numbers, unless they begin with 0.
+    In CSV and Excel no cell is a formula. In Excel, numbers are numbers that are shown with their
+    decimals, unless they begin with a needless 0.
 
     Args:
         path: the file.
@@ -123,30 +127,51 @@ def read_table(path: Path) -> tuple[list[str], list[Row]]:
     """Return the columns and rows of a table as `write_table` was given them.
 
     Raises:
-        DataError: it cannot be read.
+        DataError: it cannot be read, or another program has written it.
     """
+    readers = {".csv": _from_csv, ".parquet": _from_parquet, ".xlsx": _from_excel}
+    data = read_bytes(path, DataError, _FIX, MAX_FILE_BYTES)
+    damaged = DataError(f"{path}: is damaged, or no table of forms; {_FIX}")
     try:
-        if path.suffix == ".csv":
-            with path.open(newline="", encoding="utf-8") as file:
-                reader = csv.DictReader(file)
-                rows = [{k: v.removeprefix("'") for k, v in row.items()} for row in reader]
-                return list(reader.fieldnames or ()), rows
-        if path.suffix == ".parquet":
-            from pyarrow import parquet
+        columns, *lines = readers[path.suffix](data)
+    except ImportError:
+        raise
+    except Exception as error:  # a damaged workbook raises what zip files, XML and openpyxl raise
+        raise damaged from error
+    if DOCUMENT_COLUMNS[0] not in columns:
+        raise DataError(
+            f"{path}: has no column {DOCUMENT_COLUMNS[0]!r}; if another program saved it, save it "
+            f"there with commas, or {_FIX}"
+        )
+    if any(len(line) != len(columns) for line in lines):
+        raise damaged
+    return list(columns), [dict(zip(columns, line, strict=True)) for line in lines]
 
-            table = parquet.read_table(path)
-            return list(table.column_names), table.to_pylist()
-        from openpyxl import load_workbook
 
-        with closing(load_workbook(path, read_only=True)) as book:
-            names, *lines = book.active.iter_rows(values_only=True)
-        columns = [str(name) for name in names]
-        return columns, [
-            dict(zip(columns, ("" if v is None else str(v) for v in line), strict=True))
-            for line in lines
-        ]
-    except (OSError, ValueError, AttributeError, KeyError) as error:
-        raise DataError(f"{path}: is not a table that `tenfold forms read` wrote") from error
+def _from_csv(data: bytes) -> Iterable[Sequence[str]]:
+    text = io.StringIO(data.decode("utf-8-sig"), newline="")  # Excel marks UTF-8
+    return ([text_of_csv_cell(cell) for cell in line] for line in csv.reader(text) if line)
+
+
+def _from_parquet(data: bytes) -> Iterable[Sequence[str]]:
+    from pyarrow import parquet
+
+    table = parquet.read_table(io.BytesIO(data))
+    columns = (column.to_pylist() for column in table.columns)
+    return [table.column_names, *zip(*columns, strict=True)]
+
+
+def _from_excel(data: bytes) -> Iterable[Sequence[str]]:
+    from openpyxl import load_workbook
+
+    def text(cell: Any) -> str:  # noqa: ANN401 - a cell of openpyxl
+        decimals = _DECIMALS.fullmatch(cell.number_format or "")
+        if decimals and isinstance(cell.value, int | float):
+            return f"{cell.value:.{len(decimals[1])}f}"
+        return "" if cell.value is None else str(cell.value)
+
+    with closing(load_workbook(io.BytesIO(data), read_only=True)) as book:
+        return [[text(cell) for cell in line] for line in book.active.iter_rows()]
 
 
 def _lines(columns: Sequence[str], rows: Sequence[Row]) -> Iterator[list[str]]:
@@ -183,11 +208,15 @@ def _excel(columns: Sequence[str], rows: Sequence[Row]) -> bytes:
     sheet.freeze_panes = "B2"
 
     def cell(text: str) -> Any:  # noqa: ANN401 - a cell of openpyxl
-        if _NUMBER.fullmatch(text) and not _LEADING_ZERO.match(text):
-            return float(text) if "." in text else int(text)
-        value = WriteOnlyCell(sheet, value=text)
-        value.data_type = "s"  # never a formula
-        return value
+        result = WriteOnlyCell(sheet, value=text)
+        result.data_type = "s"  # never a formula
+        if _NUMBER.fullmatch(text):
+            decimals = len(text.partition(".")[2])
+            number = float(text) if decimals else int(text)
+            if f"{number:.{decimals}f}" == text:  # not 007, and no digit too many
+                result.value = number
+                result.number_format = f"0.{'0' * decimals}" if decimals else "0"
+        return result
 
     for line in ([*columns], *_lines(columns, rows)):
         sheet.append([cell(text) for text in line])
