@@ -2,12 +2,14 @@
 
 import contextlib
 import csv
+import errno
 import itertools
+import os
 from pathlib import Path
 
 import pytest
 
-from tenfold.errors import DataError
+from tenfold.errors import DataError, WriteError
 from tenfold.forms.documents import documents, group_pages
 from tenfold.forms.journal import FieldRecord, Journal, PageRecord
 from tenfold.forms.table import Row, columns_of, read_table, row_of, write_table
@@ -205,3 +207,32 @@ def test_a_journal_continues_after_a_line_that_was_cut(tmp_path: Path) -> None:
         assert [r.key for r in again.pages(keys)] == keys
     with pytest.raises(DataError, match="another template"):
         Journal(tmp_path, "other plan\n")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs inodes")
+def test_a_picture_is_on_the_disk_before_the_line_about_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(tmp_path, "plan\n")
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append(os.fstat(file).st_ino))
+    record = page(1, id="07").model_copy(update={"picture": "crops/1.png"})
+    journal.append(record, b"picture")
+    picture = tmp_path / record.picture
+    assert picture.read_bytes() == b"picture"
+    assert synced == [path.stat().st_ino for path in (picture, picture.parent, journal.path)]
+
+
+def test_a_page_whose_picture_cannot_be_written_is_not_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    journal = Journal(tmp_path, "plan\n")
+    record = page(1, id="07").model_copy(update={"picture": "crops/1.png"})
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(WriteError, match=r"1\.png: cannot be written .*; make room"):
+        journal.append(record, b"picture")
+    assert record.key not in Journal(tmp_path, "plan\n")
+    assert not list((tmp_path / "crops").iterdir())

@@ -1,7 +1,7 @@
 """What was read on each page of the scans, an append-only file: a killed command continues.
 
 plan.json      what template and bundle the pages were read with
-pages.jsonl    a line for each page that is finished; its picture was written before
+pages.jsonl    a line for each page that is finished; its picture was on the disk before
 """
 
 import hashlib
@@ -145,15 +145,13 @@ class Journal:
         Raises:
             WriteError: it cannot be written.
         """
-        with writing(self.folder):
-            if record.picture:
-                (self.folder / CROPS_FOLDER).mkdir(exist_ok=True)
-                (self.folder / record.picture).write_bytes(png)
-            with self.path.open("ab") as file:
-                place = file.tell()
-                file.write(record.model_dump_json().encode() + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
+        if record.picture:
+            write_atomically(self.folder / record.picture, png)
+        with writing(self.path), self.path.open("ab") as file:
+            place = file.tell()
+            file.write(record.model_dump_json().encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
         self._places[record.key] = place
 
     def pages(self, keys: Iterable[PageKey]) -> Iterator[PageRecord]:
