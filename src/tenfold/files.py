@@ -53,6 +53,30 @@ def write_atomically(path: Path, data: bytes | str) -> Path:
     return path
 
 
+def append_durably(path: Path, data: bytes) -> int:
+    """Add `data` to the end of a file and sync it; return where it begins.
+
+    Raises:
+        WriteError: it cannot be written.
+    """
+    with writing(path), path.open("ab") as file:
+        place = file.tell()
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    return place
+
+
+def drop_unfinished_line(path: Path) -> None:
+    """Cut a file of lines back to its last whole one: a killed process may have left a part.
+
+    Raises:
+        WriteError: it is missing, or cannot be written.
+    """
+    with writing(path), path.open("rb+") as file:
+        file.truncate(sum(len(line) for line in file if line.endswith(b"\n")))
+
+
 @contextlib.contextmanager
 def writing(name: object) -> Iterator[None]:
     """Turn an error of the operating system into one line that begins with `name`.

@@ -13,7 +13,14 @@ from pathlib import Path
 import pytest
 
 from tenfold.errors import WriteError
-from tenfold.files import is_temporary, mendable_in_one_line, refuse_links, write_atomically
+from tenfold.files import (
+    append_durably,
+    drop_unfinished_line,
+    is_temporary,
+    mendable_in_one_line,
+    refuse_links,
+    write_atomically,
+)
 
 
 @pytest.mark.parametrize("data", [b"\x00\xff", "größer\n", ""])
@@ -44,6 +51,35 @@ def test_two_threads_may_write_one_file(tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(write, contents))
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_is_appended_is_synced_and_has_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, synced = tmp_path / "lines", []
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append(os.fstat(file).st_size))
+    assert [append_durably(path, line) for line in (b"one\n", b"", b"three\n")] == [0, 4, 4]
+    assert path.read_bytes() == b"one\nthree\n"
+    assert synced == [4, 4, 10]
+    with pytest.raises(WriteError, match="nowhere/lines: cannot be written"):
+        append_durably(tmp_path / "nowhere" / "lines", b"")
+
+
+@pytest.mark.parametrize(
+    ("content", "whole"),
+    [
+        (b"", b""),
+        (b"half", b""),
+        (b"one\n", b"one\n"),
+        (b"one\n\ntwo\r\nha\rlf", b"one\n\ntwo\r\n"),
+        (b"one\n" + b"\0" * 100_000, b"one\n"),
+    ],
+)
+def test_only_the_unfinished_line_is_dropped(tmp_path: Path, content: bytes, whole: bytes) -> None:
+    path = tmp_path / "lines"
+    path.write_bytes(content)
+    drop_unfinished_line(path)
+    assert path.read_bytes() == whole
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(

@@ -6,14 +6,13 @@ pages.jsonl    a line for each page that is finished; its picture was on the dis
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pydantic import Field, ValidationError
 
 from tenfold.errors import DataError
-from tenfold.files import write_atomically, writing
+from tenfold.files import append_durably, drop_unfinished_line, write_atomically
 from tenfold.forms.field_reader import Reading
 from tenfold.forms.review_folder import FileName, Rectangle
 from tenfold.forms.template import Cell
@@ -112,18 +111,16 @@ class Journal:
             )
         self._places: dict[PageKey, int] = {}
         if self.path.exists():
+            drop_unfinished_line(self.path)
             self._index()
 
     def _index(self) -> None:
         """Find the lines that are there."""
-        with writing(self.path), self.path.open("rb+") as file:
-            place = 0
+        place = 0
+        with self.path.open("rb") as file:
             for line in file:
-                if not line.endswith(b"\n"):
-                    break
                 self._places[self._parsed(line).key] = place
                 place += len(line)
-            file.truncate(place)
 
     def _parsed(self, line: bytes) -> PageRecord:
         try:
@@ -147,12 +144,8 @@ class Journal:
         """
         if record.picture:
             write_atomically(self.folder / record.picture, png)
-        with writing(self.path), self.path.open("ab") as file:
-            place = file.tell()
-            file.write(record.model_dump_json().encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        self._places[record.key] = place
+        line = record.model_dump_json().encode() + b"\n"
+        self._places[record.key] = append_durably(self.path, line)
 
     def pages(self, keys: Iterable[PageKey]) -> Iterator[PageRecord]:
         """Yield finished pages in the order of their keys."""

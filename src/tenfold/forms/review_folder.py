@@ -8,7 +8,6 @@
 A table is made of the first and the last file; the last review of a field counts.
 """
 
-import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +18,7 @@ from pydantic import Field, StringConstraints, ValidationError
 
 from tenfold.data.decoding import Pixels, decode
 from tenfold.errors import DataError, ReviewError
-from tenfold.files import writing
+from tenfold.files import append_durably, drop_unfinished_line
 from tenfold.forms.template import Kind, Template
 from tenfold.reading.foreground import to_grey
 from tenfold.untrusted import Frozen, read_bytes
@@ -165,9 +164,7 @@ class ReviewLog:
         self.path = folder / REVIEWS_FILE
         self.latest: dict[Key, Review] = {}
         if self.path.exists():
-            with writing(self.path), self.path.open("rb+") as file:
-                content = file.read()
-                file.truncate(content.rfind(b"\n") + 1)
+            drop_unfinished_line(self.path)
             for review in _records(self.path, Review):
                 self._take(review)
 
@@ -177,10 +174,7 @@ class ReviewLog:
         Raises:
             WriteError: it cannot be written.
         """
-        with writing(self.path), self.path.open("ab") as file:
-            file.write(review.model_dump_json().encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        append_durably(self.path, review.model_dump_json().encode() + b"\n")
         self._take(review)
 
     def value(self, key: Key) -> str | None:

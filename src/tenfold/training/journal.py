@@ -17,7 +17,7 @@ import numpy.typing as npt
 from tenfold.artifacts.training import JournalRecord, TrainingRecord
 from tenfold.data.mnist import CLASSES
 from tenfold.errors import RunError
-from tenfold.files import writing
+from tenfold.files import append_durably
 
 R = TypeVar("R", bound=TrainingRecord)
 
@@ -32,10 +32,13 @@ class Journal:
     def append(
         self, record: TrainingRecord, predictions_nk: npt.NDArray[np.float32] | None = None
     ) -> None:
-        """Add one evaluation: a record, and predictions of the same shape each time."""
+        """Add one evaluation: a record, and predictions of the same shape each time.
+
+        A checkpoint on the disk must not know more than the journal.
+        """
         if predictions_nk is not None:
-            _append(self.probabilities_path, predictions_nk.astype(np.float16).tobytes())
-        _append(self.path, record.to_json().encode())
+            append_durably(self.probabilities_path, predictions_nk.astype(np.float16).tobytes())
+        append_durably(self.path, record.to_json().encode())
 
     def sizes(self) -> dict[str, int]:
         """Return the length of each file in bytes, for `truncate`."""
@@ -92,11 +95,3 @@ class Journal:
     @property
     def _paths(self) -> tuple[Path, Path]:
         return self.path, self.probabilities_path
-
-
-def _append(path: Path, data: bytes) -> None:
-    """Add `data` and sync it: a checkpoint on disk must not know more than the journal."""
-    with writing(path), path.open("ab") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
