@@ -21,8 +21,6 @@ from tenfold.untrusted import Frozen, read_bytes
 
 PLAN_FILE, PAGES_FILE, CROPS_FOLDER = "plan.json", "pages.jsonl", "crops"
 FORMAT = 2
-CANDIDATES = 8  # of a field
-MAX_FILE_BYTES = 8 * 2**30
 
 PageKey = tuple[str, int, int, int]
 """Name of a file, number of its page, and size and time of change of the file."""

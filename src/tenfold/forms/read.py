@@ -17,15 +17,7 @@ from tenfold.folder_lock import exclusive
 from tenfold.forms.atlas import arrange
 from tenfold.forms.documents import Document, documents
 from tenfold.forms.field_reader import FieldReader, Reading
-from tenfold.forms.journal import (
-    CANDIDATES,
-    FieldRecord,
-    Journal,
-    PageKey,
-    PageRecord,
-    picture_of,
-    plan_of,
-)
+from tenfold.forms.journal import FieldRecord, Journal, PageKey, PageRecord, picture_of, plan_of
 from tenfold.forms.marks import missing_marks
 from tenfold.forms.registration import Registrar
 from tenfold.forms.review import ReviewSession
@@ -41,6 +33,7 @@ from tenfold.forms.reviewed_table import apply_reviews, write_corrections
 from tenfold.forms.systematic import FaultCounts
 from tenfold.forms.table import Row, columns_of, row_of, write_table
 from tenfold.forms.template import Template, load_template
+from tenfold.forms.values import CANDIDATES
 from tenfold.ray_cluster import connected
 from tenfold.reading.bulk import run_in_processes
 from tenfold.reading.foreground import to_grey

@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from tenfold.forms.field_reader import Reading
 from tenfold.forms.template import Template
-from tenfold.forms.values import RULE_BROKEN
+from tenfold.forms.values import CANDIDATES, RULE_BROKEN
 from tenfold.reading.rules import Candidates, Filling, Place, Sum, fillings, posteriors
 
 SUM = "sum"
 MISSING_PAGE = "missing page"
 FILLINGS = 20  # the most probable ones that are looked at
-CANDIDATES = 8  # of a field
 MAX_WORK = 5_000  # of the search: 0.06 s a document; ten times as much changed nothing
 MAX_UNREAD = 0.99  # of the probability that no candidate of a field is right
 

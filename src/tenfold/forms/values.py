@@ -13,6 +13,7 @@ EMPTY = ""
 # How often what is written on paper breaks a rule of the form.
 RULE_BROKEN = 0.01
 MIN_PROBABILITY = 1e-6  # of a candidate; less probable ones are left out
+CANDIDATES = 8  # of a field that are kept, and that sums look at
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 
