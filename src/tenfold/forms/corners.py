@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tenfold.forms.template import PageOfForm
+from tenfold.reading.foreground import downscale
 
 Grey = npt.NDArray[np.uint8]
 Points = npt.NDArray[np.float32]  # [n, 2]: x and y
@@ -137,7 +138,7 @@ def squares_of_page(
     grey: Grey, page: PageOfForm, size_mm: float, config: CornerConfig = CornerConfig()
 ) -> Points:
     """Return the corners of squares in a picture, float32[n, 4, 2]; see `square_homographies`."""
-    small, scale = _downscale(grey, config.long_side_px)
+    small, scale = downscale(grey, config.long_side_px)
     expected = max(small.shape) * size_mm / max(page.width_mm, page.height_mm)
     return _in_picture(find_squares(small, expected, config), scale)
 
@@ -230,7 +231,7 @@ def find_markers(grey: Grey, config: CornerConfig = CornerConfig()) -> dict[int,
 
 def _markers(grey: Grey, config: CornerConfig) -> tuple[dict[int, Points], float]:
     """Return the corners of markers by id in a smaller picture, and by which factor it is that."""
-    small, scale = _downscale(grey, config.long_side_px)
+    small, scale = downscale(grey, config.long_side_px)
     parameters = cv2.aruco.DetectorParameters()
     parameters.cornerRefinementMethod = cv2.aruco.CORNER_REFINE_SUBPIX
     dictionary = cv2.aruco.getPredefinedDictionary(cv2.aruco.DICT_4X4_50)
@@ -256,12 +257,3 @@ def _homography(on_page: Points, found: Points, scale: float, config: CornerConf
 def _in_picture(points: Points, scale: float) -> Points:
     """Return points of a smaller picture in the larger one; whole numbers are centres of pixels."""
     return (points + np.float32(0.5)) / np.float32(scale) - np.float32(0.5)
-
-
-def _downscale(grey: Grey, long_side_px: int) -> tuple[Grey, float]:
-    """Return a picture whose longer side is at most so long, and by which factor it is smaller."""
-    scale = min(1.0, long_side_px / max(grey.shape))
-    if scale == 1:
-        return grey, 1.0
-    size = tuple(max(1, round(side * scale)) for side in reversed(grey.shape))
-    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8), scale
