@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import cv2
 import pytest
 
 from tenfold.errors import TemplateError
+from tenfold.forms.corners import MARKERS_PER_PAGE
 from tenfold.forms.template import load_template
 
 SHEET = """\
@@ -91,3 +93,20 @@ def test_a_fault_is_one_line(tmp_path: Path, old: str, new: str, fault: str) -> 
     message = str(caught.value)
     assert message.startswith(f"{path}{fault}")
     assert "\n" not in message
+
+
+def with_pages(registration: str, count: int) -> str:
+    head = f'name = "m"\nregistration = "{registration}"\n\n' + "[[pages]]\n" * (count - 1)
+    return SHEET.replace('name = "mark sheet"\n', head, 1)
+
+
+def test_a_form_has_no_more_pages_than_markers(tmp_path: Path) -> None:
+    markers = len(cv2.aruco.getPredefinedDictionary(cv2.aruco.DICT_4X4_50).bytesList)
+    most = markers // MARKERS_PER_PAGE
+    for registration, count in (("aruco", most), ("marks", most + 1)):
+        template = load_template(written(tmp_path, with_pages(registration, count)))
+        assert len(template.pages) == count
+    path = written(tmp_path, with_pages("aruco", most + 1))
+    fault = f':2: registration: "aruco" has markers for {most} pages; take "marks" or "blank"'
+    with pytest.raises(TemplateError, match=f"^{path}{fault}"):
+        load_template(path)

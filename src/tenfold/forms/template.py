@@ -20,6 +20,7 @@ Millimetres = Annotated[float, Field(gt=0, le=2000)]
 Position = Annotated[float, Field(ge=0, le=2000)]
 BoxMm = tuple[Position, Position, Millimetres, Millimetres]  # left, top, width, height
 MAX_PAGES = 50
+MAX_ARUCO_PAGES = 12  # the dictionary has 50 markers, and a page four of them
 MAX_CELLS = 2_000
 # Which keys a field of a kind may have, besides name, page, box and kind.
 _RULES = frozenset({"required", "min", "max", "values", "pattern", "check", "unique", "sum_of"})
@@ -27,9 +28,7 @@ KEYS_OF_KIND: dict[Kind, frozenset[str]] = {
     "digits": _RULES | {"length"},
     "number": _RULES | {"decimals", "sign"},
     "date": frozenset({"required", "min", "max", "values", "unique", "format"}),
-    "grid": frozenset(
-        {"required", "min", "max", "values", "pattern", "rows", "columns", "decimals", "sign"}
-    ),
+    "grid": (_RULES - {"check", "unique", "sum_of"}) | {"rows", "columns", "decimals", "sign"},
     "mark": frozenset(),
 }
 YEARS = (1900, 2099)  # of dates, unless a field says otherwise
@@ -171,6 +170,9 @@ class Template(Frozen):
     def _check_fields(self) -> Self:
         if self.registration == "blank" and self.blank is None:
             raise ValueError('blank: required with registration = "blank", and missing')
+        if self.registration == "aruco" and len(self.pages) > MAX_ARUCO_PAGES:
+            limit = f'"aruco" has markers for {MAX_ARUCO_PAGES} pages'
+            raise ValueError(f'registration: {limit}; take "marks" or "blank", or fewer pages')
         if sum((f.rows or 1) * (f.columns or 1) for f in self.fields) > MAX_CELLS:
             raise ValueError(f"fields: more than {MAX_CELLS} values")
         for place, fault in self._faults():
