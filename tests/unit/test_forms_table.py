@@ -79,6 +79,21 @@ def test_missing_and_foreign_pages_and_repeated_values_are_said() -> None:
     ]
 
 
+def test_values_are_repeated_if_they_are_after_the_sums() -> None:
+    """Of two totals that were read as 9 and 12, sums make 12 and 12; then nothing was repeated."""
+    parts = tuple(FormField(name=name, box=(10, 10, 9, 9), kind="number") for name in "ab")
+    total = FormField(name="t", box=(10, 30, 9, 9), kind="number", sum_of=("a", "b"), unique=True)
+    stack = [page(1, a="5", b="7", t="12"), page(1, a="8", b="4", t="9")]
+    unsure = FieldRecord(name="t", candidates=(("9", 0.6, ""), ("12", 0.4, "")))
+    stack[1] = stack[1].model_copy(update={"fields": (*stack[1].fields[:2], unsure)})
+    for unique, rules in ((True, ["unique", "unique"]), (False, ["", ""])):
+        last = total.model_copy(update={"unique": unique})
+        template = Template(name="sums", fields=(*parts, last))
+        found = [document.readings[2].best for document in documents(lambda: iter(stack), template)]
+        assert [best.value for best in found] == ["12", "12"]
+        assert [best.broken for best in found] == rules
+
+
 TEXTS = ["1.50", "-0.50", "100.00", "0.000010000", "-3", "007", "-0", "1" * 17, "1e5", "", "true"]
 NAMES = ["=1+2.png", "-3.png", "'70s.png", "ü.png"]
 

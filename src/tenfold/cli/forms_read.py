@@ -38,7 +38,7 @@ def forms_read(  # noqa: PLR0913 - each is an option of the command line
 
     try:
         from tenfold.forms.read import FormsReading
-        from tenfold.forms.table import check_table_name, document_of_row
+        from tenfold.forms.table import check_table_name
     except ModuleNotFoundError as error:
         raise MissingExtraError("tenfold forms read", "forms") from error
 
@@ -62,5 +62,5 @@ def forms_read(  # noqa: PLR0913 - each is an option of the command line
     for question in reading.summary.questions:
         typer.echo(f"tenfold: {escape(f'{template}: {question}')}", err=True)
     if json_:
-        for document, row in reading.documents():
-            typer.echo(json.dumps(document_of_row(document, row)))
+        for document in reading.documents():
+            typer.echo(json.dumps(document))

@@ -1,8 +1,9 @@
 """Documents: consecutive pages of a form, with what is known only of all of their fields."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from tenfold.forms.field_reader import Reading
 from tenfold.forms.journal import FieldRecord, PageRecord
@@ -74,13 +75,16 @@ def documents(pages: Callable[[], Iterator[PageRecord]], template: Template) -> 
         pages: yields the pages; it is called once more if a field must be unique.
         template: of the form.
     """
+    sums = sums_of(template)
     unique = {field.name for field in template.fields if field.unique}
     counts: Counter[Value] = Counter()
     if unique:
-        for document in _documents(pages(), template):
+        # Sums change nothing but their own fields.
+        concerned = unique.intersection(chain.from_iterable(sums))
+        for document in _documents(pages(), template, sums if concerned else ()):
             values = ((r.cell.name, r.best.value) for r in document.readings)
             counts.update(value for value in values if value[0] in unique and value[1] != EMPTY)
-    for document in _documents(pages(), template):
+    for document in _documents(pages(), template, sums):
         readings = tuple(
             _repeated(r) if counts[r.cell.name, r.best.value] > 1 else r for r in document.readings
         )
@@ -92,8 +96,9 @@ def _repeated(reading: Reading) -> Reading:
     return replace(reading, candidates=(replace(best, broken=best.broken or UNIQUE), *others))
 
 
-def _documents(pages: Iterator[PageRecord], template: Template) -> Iterator[Document]:
-    sums = sums_of(template)
+def _documents(
+    pages: Iterator[PageRecord], template: Template, sums: Sequence[tuple[str, ...]]
+) -> Iterator[Document]:
     for group in group_pages(pages):
         first = group[0]
         name = escape(first.file) + ("" if first.page_count == 1 else f"#{first.page}")

@@ -5,6 +5,7 @@ import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 
@@ -31,7 +32,7 @@ from tenfold.forms.review_folder import (
 )
 from tenfold.forms.reviewed_table import apply_reviews, write_corrections
 from tenfold.forms.systematic import FaultCounts
-from tenfold.forms.table import Row, columns_of, row_of, write_table
+from tenfold.forms.table import columns_of, description_of, fields_of, row_of, write_table
 from tenfold.forms.template import Template, load_template
 from tenfold.forms.values import CANDIDATES
 from tenfold.ray_cluster import connected
@@ -155,20 +156,22 @@ class FormsReading:
             return map(self._read, pages)
         return run_in_processes(self._read, pages, self._workers)
 
-    def documents(self) -> Iterator[tuple[Document, Row]]:
-        """Yield the documents of the table that `run` has written, and their rows."""
-        yield from zip(self._documents(self._journal), self._rows, strict=True)
+    def documents(self) -> Iterator[dict[str, Any]]:
+        """Yield the documents of the table that `run` has written, in JSON's types.
 
-    def _documents(self, journal: Journal) -> Iterator[Document]:
-        keys = [key for _, key in self._pages]
-        return documents(lambda: journal.pages(keys), self.template)
+        Their keys are those of `DOCUMENT_COLUMNS`, and `fields`, see `fields_of`.
+        """
+        for described, row in self._written:
+            yield {**described, "fields": fields_of(row, self.template)}
 
     def _write(self, journal: Journal) -> Summary:
         """Write table and fields."""
-        rows, lines, problems = [], [], []
+        rows, described, lines, problems = [], [], [], []
         documents_read, review, faults = 0, 0, FaultCounts(self.template)
-        for document in self._documents(journal):
+        keys = [key for _, key in self._pages]
+        for document in documents(lambda: journal.pages(keys), self.template):
             rows.append(row_of(document, self.template))
+            described.append(description_of(document, self.template))
             problems += [f"{document.name}: {problem}" for problem in document.problems]
             documents_read += bool(document.readings)
             faults.add(document.readings)
@@ -185,7 +188,7 @@ class FormsReading:
             apply_reviews(rows, session)
             write_corrections(session)
         write_table(self.table, columns_of(self.template), rows)
-        self._journal, self._rows = journal, rows
+        self._written = list(zip(described, rows, strict=True))
         shown, questions = tuple(problems[:MAX_PROBLEMS_SHOWN]), tuple(faults.questions())
         return Summary(documents_read, len(lines), review, shown, len(problems), questions)
 

@@ -62,28 +62,32 @@ def field_columns(name: str, value: str, probability: float, rules: str, *, revi
     }
 
 
-def document_of_row(document: Document, row: Row) -> dict[str, Any]:
-    """Return a document in JSON's types, with the values that its row has.
+def description_of(document: Document, template: Template) -> dict[str, Any]:
+    """Return the columns of a document itself in JSON's types."""
+    values = (
+        document.name,
+        list(document.files),
+        [page.page for page in document.pages],
+        template.name,
+        list(document.problems),
+    )
+    return dict(zip(DOCUMENT_COLUMNS, values, strict=True))
 
-    Its keys are those of `DOCUMENT_COLUMNS`, and `fields`: `value`, `probability`, `rules` and
-    `review` of each by its name; none if it is no page of the form.
+
+def fields_of(row: Row, template: Template) -> dict[str, dict[str, Any]]:
+    """Return the fields of a row in JSON's types; none if it is no page of the form.
+
+    Of each, by its name: `value`, `probability`, `rules` and `review`.
     """
-    names = [reading.cell.name for reading in document.readings]
     return {
-        "document": document.name,
-        "files": list(document.files),
-        "pages": [page.page for page in document.pages],
-        "template": row["template"],
-        "problems": list(document.problems),
-        "fields": {
-            name: {
-                "value": row[name],
-                "probability": float(row[f"{name}.probability"]),
-                "rules": row[f"{name}.rules"],
-                "review": row[f"{name}.review"] == "true",
-            }
-            for name in names
-        },
+        cell.name: {
+            "value": row[cell.name],
+            "probability": float(row[f"{cell.name}.probability"]),
+            "rules": row[f"{cell.name}.rules"],
+            "review": row[f"{cell.name}.review"] == "true",
+        }
+        for cell in template.cells
+        if cell.name in row
     }
 
 
