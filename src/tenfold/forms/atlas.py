@@ -58,7 +58,7 @@ def crop_box(
 
 
 def arrange(
-    pictures: Sequence[Grey], size_px: tuple[int, int], gap_px: int
+    pictures: Sequence[Grey], size_px: tuple[float, float], gap_px: int
 ) -> Iterator[tuple[Grey, list[Place]]]:
     """Arrange pictures in rows, with paper between them, on as many atlases as it takes.
 

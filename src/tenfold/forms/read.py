@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -288,7 +289,7 @@ def _picture(
     places: list[dict[str, Rectangle]] = [{} for _ in readings]
     if not images:
         return places, b""
-    picture, corners = arrange(images, PICTURE_WIDTH_PX, gap_px=0)
+    [(picture, corners)] = arrange(images, (PICTURE_WIDTH_PX, math.inf), gap_px=0)
     for (k, part), image, (left, top) in zip(keys, images, corners, strict=True):
         places[k][part] = (left, top, image.shape[1], image.shape[0])
     return places, cv2.imencode(".png", picture)[1].tobytes()
