@@ -10,9 +10,8 @@ from tenfold.training.schedule import Ramp, Schedule, Stage
 positive = st.floats(min_value=1e-9, max_value=1e6)
 shapes = st.sampled_from(["linear", "geometric", "cosine"])
 ramps = st.builds(Ramp, start=positive, end=positive, shape=shapes)
-batches = st.builds(
-    Ramp, start=st.integers(1, 600), end=st.integers(1, 600), shape=st.just("linear")
-)
+halves = st.integers(2, 1200).map(lambda size: size / 2)  # many batches lie half-way
+batches = st.builds(Ramp, start=halves, end=halves, shape=shapes)
 stages = st.builds(
     Stage,
     iterations=st.integers(1, 120),

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from tenfold.training.recipe import load_recipe
+from tenfold.training.recipe import load_recipe, shipped
 from tenfold.training.schedule import Hyperparameters, Ramp, Schedule, Stage
 
 
@@ -110,3 +110,38 @@ def test_the_report_s_final_setting() -> None:
     t = 3000 / 5999
     middle = (1, 0.0002 + t * (1e-8 - 0.0002), round(400 + t * 200), 100 - t * 100)
     assert schedule.at(1400 + 3049) == pytest.approx(middle)
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_images_of_shipped_recipes_are_summed_over_all_iterations(name: str) -> None:
+    schedule = load_recipe(name).schedule
+    step = images = 0
+    for one in schedule.stages:
+        ramp, multiple = one.batch_size, one.batch_multiple
+        assert ramp.shape == "linear"
+        for iteration in range(one.iterations):
+            assert schedule.images_before(step) == images
+            updated = iteration - iteration % schedule.update_every
+            t = updated / max(one.iterations - 1, 1)
+            exact = ramp.start if ramp.start == ramp.end else ramp.start * (1 - t) + ramp.end * t
+            images += max(multiple, multiple * round(exact / multiple))
+            step += 1
+    assert schedule.images_before(step) == images
+
+
+@pytest.mark.parametrize("shape", ["linear", "cosine"])
+def test_images_of_the_longest_schedule_are_counted_without_trying_every_iteration(
+    shape: str,
+) -> None:
+    iterations = 10**9
+    ramp = {"start": 100, "end": 300, "shape": shape}
+    schedule = Schedule([stage(iterations, batch_size=ramp), stage(iterations, batch_size=2.5)])
+    # Both shapes are symmetric about the middle, where a batch has 200; 2.5 rounds to 2.
+    assert schedule.images_before(iterations) == 200 * iterations
+    assert schedule.images_before(2 * iterations) == 202 * iterations
+
+
+@pytest.mark.parametrize("step", [-1, 191])
+def test_images_before_steps_outside_are_refused(step: int) -> None:
+    with pytest.raises(IndexError, match=f"step {step} is outside 0 … 190"):
+        Schedule([stage(190)]).images_before(step)

@@ -163,7 +163,7 @@ class DigitClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         where = choose_placement(self.device)
         task = digit_task(recipe, 0, digits, device=where.device)
         trainer = Trainer(task, recipe.training, recipe.ema, where.dtype)
-        while trainer.step_count < recipe.schedule.iterations:
+        while trainer.step_count < trainer.schedule.iterations:
             trainer.step()
         self._keep(recipe.network, trainer.state_dict())
         return self

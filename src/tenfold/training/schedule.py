@@ -1,7 +1,9 @@
 """Schedules: learning rate, batch size and L2 coefficient as pure functions of the step."""
 
+import bisect
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Literal, NamedTuple, Self
 
@@ -11,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 MAX_ITERATIONS = 10**9
 MAX_BATCH = 10**6
 LARGEST_VALUE = 1e38  # float32 ends at 3e38
+ROUNDING = 1e-12  # of a ramp's larger end: more than its arithmetic errs by
 
 
 class Hyperparameters(NamedTuple):
@@ -85,10 +88,48 @@ class Stage(BaseModel):
 
     def at(self, index: int, iteration: int) -> Hyperparameters:
         """Return the hyperparameters of this stage, the `index`-th, at its `iteration` (from 0)."""
-        t = iteration / max(self.iterations - 1, 1)
-        multiple = self.batch_multiple
-        batch = max(multiple, multiple * round(self.batch_size.at(t) / multiple))
+        t = self._time(iteration)
+        batch = self._rounded(self.batch_size.at(t))
         return Hyperparameters(index, self.learning_rate.at(t), batch, self.l2_coefficient.at(t))
+
+    def batch_sizes(self, update_every: int) -> Iterator[tuple[int, int]]:
+        """Yield the batch sizes in turn, each after the iteration from which it holds.
+
+        Args:
+            update_every: see `Schedule`.
+        """
+        updates = [(0, (self.iterations - 1) // update_every)]
+        before = 0
+        while updates:
+            first, last = updates.pop()
+            if first < last and not self._is_one_size(first * update_every, last * update_every):
+                middle = (first + last) // 2
+                updates += [(middle + 1, last), (first, middle)]
+                continue
+            size = self._rounded(self.batch_size.at(self._time(first * update_every)))
+            if size != before:
+                yield first * update_every, size
+            before = size
+
+    def _is_one_size(self, first: int, last: int) -> bool:
+        """Tell whether all batches from one iteration to another have one size.
+
+        A ramp moves one way. So its values lie between those at the two iterations, but for what
+        their arithmetic errs by.
+        """
+        ramp = self.batch_size
+        if ramp.start == ramp.end:
+            return True
+        low, high = sorted(ramp.at(self._time(iteration)) for iteration in (first, last))
+        error = ROUNDING * max(ramp.start, ramp.end)
+        return self._rounded(low - error) == self._rounded(high + error)
+
+    def _time(self, iteration: int) -> float:
+        return iteration / max(self.iterations - 1, 1)
+
+    def _rounded(self, batch_size: float) -> int:
+        multiple = self.batch_multiple
+        return max(multiple, multiple * round(batch_size / multiple))
 
 
 class Schedule:
@@ -113,11 +154,25 @@ class Schedule:
         within = step - (int(self._ends[index]) - stage.iterations)
         return stage.at(index, within - within % self.update_every)
 
-    @cached_property
-    def _images(self) -> np.ndarray:
-        sizes = [self.at(step).batch_size for step in range(self.iterations)]
-        return np.concatenate([[0], np.cumsum(sizes)])
-
     def images_before(self, step: int) -> int:
-        """Return how many training images the iterations before `step` have used."""
-        return int(self._images[step])
+        """Return how many training images the iterations before `step` use, 0 ≤ step ≤ iterations.
+
+        It tries few iterations: a table of all would take gigabytes of a long schedule.
+        """
+        if not 0 <= step <= self.iterations:
+            raise IndexError(f"step {step} is outside 0 … {self.iterations}")
+        firsts, sizes, images = self._batch_sizes
+        k = bisect.bisect_right(firsts, step) - 1
+        return images[k] + sizes[k] * (step - firsts[k])
+
+    @cached_property
+    def _batch_sizes(self) -> tuple[list[int], list[int], list[int]]:
+        """From which iteration each batch size holds, the size, and how many images came before."""
+        found = [
+            (start + first, size)
+            for start, stage in zip([0, *self._ends.tolist()], self.stages, strict=False)
+            for first, size in stage.batch_sizes(self.update_every)
+        ]
+        firsts, sizes = (list(column) for column in zip(*found, strict=True))
+        used = (size * (end - first) for (first, size), (end, _) in itertools.pairwise(found))
+        return firsts, sizes, [0, *itertools.accumulate(used)]
