@@ -1,38 +1,74 @@
-"""Make a run's bundle the shipped one: the same networks with float16 weights.
+"""Put what a run trained into a shipped bundle; its other networks stay as they are.
 
 python experiments/ship.py RUN src/tenfold/bundles/field
 
-Prints what the run and the shipped bundle score on MNIST's test images, which must agree.
+Weights of classifiers become float16; what the run and the bundle then score on MNIST's test images
+is printed, and must agree. If the bundle reads numbers, their probabilities are calibrated anew
+unless the run trained a detector of cells, which has no part in them. That takes minutes.
 """
 
 import argparse
 from pathlib import Path
 
-from tenfold.bundle.format import read_card
-from tenfold.bundle.save import save_bundle
+from number_reading import validation_digits
+
+from tenfold.bundle.format import read_card, read_config
+from tenfold.bundle.save import NETWORKS, add_network, save_bundle
 from tenfold.bundle.torch_bundle import Bundle
 from tenfold.data.sources import load_digits
 from tenfold.evaluation.evaluate import evaluate_bundle
+from tenfold.execution.finalize_reader import calibrate_numbers
+from tenfold.execution.run import Run
+from tenfold.training.recipe import Recipe, load_recipe
 
 
-def main() -> None:
-    """Copy a run's bundle in float16."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("target", type=Path)
-    options = parser.parse_args()
-    original = Bundle.load(options.run / "bundle")
-    config = original.config
+def trained_network(recipe: Recipe) -> str | None:
+    """Return which network a recipe trains, by its key in `NETWORKS`; None for classifiers."""
+    if recipe.detector:
+        return "detector" if recipe.detector.finds == "digits" else "cells"
+    return "line" if recipe.line else None
+
+
+def ship_classifiers(run: Run, target: Path) -> None:
+    """Replace the classifiers of a bundle, with their calibration and their part of the card."""
+    original, shipped = run.bundle(), read_config(target)
+    kept = {key: getattr(shipped, key) for key in ("name", *NETWORKS)}
     float16_states = [
         {key: v.half() if v.is_floating_point() else v for key, v in network.state_dict().items()}
         for network in original.networks
     ]
-    card = read_card(options.run / "bundle")
-    save_bundle(options.target, config, float16_states, card)
+    files = [file for file, *_ in NETWORKS.values()]
+    about = [
+        part.strip()
+        for part in read_card(target).split("\n\n")
+        if any(file in part for file in files)
+    ]
+    card = "\n\n".join([read_card(run.path / "bundle").strip(), *about]) + "\n"
+    save_bundle(target, original.config.model_copy(update=kept), float16_states, card)
     test = load_digits("mnist", "test")
-    for name, bundle in (("run", original), ("shipped", Bundle.load(options.target))):
+    for name, bundle in (("run", original), ("shipped", Bundle.load(target))):
         headline = evaluate_bundle(bundle, test).headline
         print(f"{name}: {headline.errors} mistakes, nll_sum {headline.nll_sum:.2f}")
+
+
+def ship(run: Run, target: Path, calibration: int) -> None:
+    """Replace what a run trained in a bundle; calibrate numbers on some pictures of each kind."""
+    key = trained_network(run.recipe)
+    if key is None:
+        ship_classifiers(run, target)
+    elif network := NETWORKS[key][2](run.path / "bundle"):
+        add_network(target, *network)
+    if key != "cells" and read_config(target).detector:
+        calibrate_numbers(target, validation_digits(), calibration)
+
+
+def main() -> None:
+    """Ship a run."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("target", type=Path)
+    options = parser.parse_args()
+    ship(Run.open(options.run), options.target, load_recipe("page").fields.calibration)
     print(f"{sum(file.stat().st_size for file in options.target.iterdir()):,} bytes")
 
 

@@ -25,7 +25,7 @@ from scipy import stats
 from tenfold.artifacts.studies import MAX_LOSS_POINTS
 from tenfold.bundle.format import SHIPPED
 from tenfold.bundle.runtime import OnnxClassifier
-from tenfold.bundle.save import save_bundle
+from tenfold.bundle.save import NETWORKS, save_bundle
 from tenfold.bundle.torch_bundle import Bundle
 from tenfold.data.digits import Digits
 from tenfold.data.normalization import normalize_digit
@@ -148,7 +148,7 @@ class Elsewhere:
 def tune_to(corrections: Digits, bundle: Bundle, known: Rehearsal, folder: Path) -> None:
     """Write the bundle that `tenfold tune` would write."""
     network = fine_tune(bundle.networks[0], corrections, known, FineTuning(), seed=0)
-    without = {"detector": None, "cells": None}  # numbers are read by the shipped ones
+    without = dict.fromkeys(NETWORKS)  # numbers are read by the shipped ones
     save_bundle(folder, bundle.config.model_copy(update=without), [network.state_dict()], "")
 
 
