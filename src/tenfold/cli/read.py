@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -21,7 +21,7 @@ from tenfold.cli.read_output import (
     print_text,
 )
 from tenfold.errors import DataError, TenfoldError
-from tenfold.reading.constraints import CheckDigit
+from tenfold.reading.constraints import CheckDigit, RuleName
 from tenfold.text import escape
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ Single = Annotated[bool, typer.Option("--single", help="Each picture is one digi
 Rows = Annotated[int | None, typer.Option(min=1, help="Of the grid or table [default: found].")]
 Columns = Annotated[int | None, typer.Option(min=1, help="Of the grid or table [default: found].")]
 RuleOption = Annotated[
-    Literal["sudoku", "column-sums", "row-sums"] | None,
+    RuleName | None,
     typer.Option(
         help="Read the cells together: sudoku (all different), or the last row or column has sums."
     ),
