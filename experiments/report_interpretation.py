@@ -25,6 +25,7 @@ from tenfold.data.digits import Digits
 from tenfold.data.sources import load_digits
 from tenfold.evaluation.metrics import ensemble_log_probabilities, measure
 from tenfold.training.digits import digit_task, log_probabilities
+from tenfold.training.loss import weight_loss
 from tenfold.training.recipe import Recipe, load_recipe
 from tenfold.training.trainer import Trainer
 
@@ -73,19 +74,14 @@ def curve(
         train = train.subset(range(55_000))
     task = digit_task(recipe, member, train)
     trainer = Trainer(task, recipe.training, recipe.ema, torch.bfloat16)
-    log_ps, terms = [], [weight_term(trainer)]
+    weights = trainer.network.hidden_weights
+    log_ps, terms = [], [weight_loss(weights())]
     for step in track(range(1, STAGE_1_STEPS + STAGE_2_STEPS + 1), f"{name}, network {member + 1}"):
         trainer.step()
         if step >= STAGE_1_STEPS and step % EVALUATE_EVERY == 0:
             log_ps.append(log_probabilities(trainer.evaluated_network(), test.images).numpy())
-            terms.append(weight_term(trainer))
+            terms.append(weight_loss(weights()))
     return np.stack(log_ps), terms
-
-
-def weight_term(trainer: Trainer) -> float:
-    """Return the report's loss_w: the mean squared weight of each hidden layer, summed."""
-    weights = trainer.network.hidden_weights()
-    return sum(float(weight.detach().float().square().mean()) for weight in weights)
 
 
 def run(name: str, seed: int) -> Row:

@@ -20,7 +20,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from record_runs import write_record
-from scipy import stats
 
 from tenfold.artifacts.studies import MAX_LOSS_POINTS
 from tenfold.bundle.format import SHIPPED
@@ -32,6 +31,7 @@ from tenfold.data.normalization import normalize_digit
 from tenfold.data.seeds import derive_seed
 from tenfold.data.sources import load_digits
 from tenfold.evaluation.reader import evaluate_reader
+from tenfold.evaluation.statistics import spread
 from tenfold.model.kernels.functional import tune_process
 from tenfold.reading.reader import Reader
 from tenfold.rendering.picture_sets import load_pictures
@@ -162,16 +162,17 @@ def is_written(lost: dict[str, int]) -> bool:
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Return means over the hands, each with the half-width of its 95 % interval."""
 
-    def spread(values: list[float]) -> dict[str, float]:
-        half = stats.sem(values) * stats.t.ppf(0.975, len(values) - 1) if len(values) > 1 else 0
-        return {"mean": round(float(np.mean(values)), 3), "half": round(float(half), 3)}
+    def described(values: list[float]) -> dict[str, float]:
+        found = spread(values)
+        half = 0.0 if found.high is None else found.high - found.mean
+        return {"mean": round(found.mean, 3), "half": round(half, 3)}
 
     remaining = [row["errors_after"] / row["errors_before"] for row in rows]
     return {
-        "errors_remaining": spread(remaining),
+        "errors_remaining": described(remaining),
         "halved": sum(2 * row["errors_after"] <= row["errors_before"] for row in rows),
         "written": sum(is_written(row["lost"]) for row in rows),
-        "lost": {name: spread([row["lost"][name] for row in rows]) for name in rows[0]["lost"]},
+        "lost": {name: described([row["lost"][name] for row in rows]) for name in rows[0]["lost"]},
     }
 
 
