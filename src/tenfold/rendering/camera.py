@@ -9,6 +9,7 @@ float32[h, w, 3], RGB in grey levels 0 … 255.
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -79,6 +80,36 @@ def photograph(
     return _expose(scene_hwc, look, page.pixels_per_mm, random), strokes_hw
 
 
+def pinhole_projection(
+    shape: tuple[int, ...], rotation: npt.NDArray[np.floating[Any]]
+) -> Homography:
+    """Return how a pinhole camera sees a tilted page, its middle at the origin of the picture.
+
+    Args:
+        shape: height and width of the page, pixels.
+        rotation: float64[3, 3], from the page, the plane z = 0, to the camera.
+
+    Returns:
+        float64[3, 3], from pixels of the page to pixels that are as large in its middle.
+    """
+    h, w = shape
+    distance = FOCAL_LENGTH * max(h, w)
+    plane = np.column_stack([rotation[:, :2], (0, 0, distance)])
+    centred = np.array([[1, 0, -w / 2], [0, 1, -h / 2], [0, 0, 1]])
+    homography: Homography = np.diag([distance, distance, 1]) @ plane @ centred
+    return homography
+
+
+def projected_box(
+    box: tuple[int, int, int, int], projection: Homography
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the least and the greatest x and y of a projected box: left, top, right, bottom."""
+    left, top, right, bottom = box
+    corners = projection @ [[left, right, left, right], [top, top, bottom, bottom], [1, 1, 1, 1]]
+    places = corners[:2] / corners[2]
+    return np.min(places, 1), np.max(places, 1)
+
+
 def stroke_contrast(picture: Pixels, strokes_hw: Coverage) -> float:
     """Measure the contrast of strokes and the background around them, in grey levels.
 
@@ -107,18 +138,11 @@ def _aim(page: Page, look: Appearance, shape: tuple[int, int], random: Random) -
     all that is drawn is inside, more often in the middle than at the border, and scaled down if
     necessary.
     """
-    h, w = page.strokes_hw.shape
-    distance = FOCAL_LENGTH * max(h, w)
     rotation = np.eye(3)
     for axis, degrees in zip(np.eye(3), look.tilt_deg, strict=True):
         rotation = rotation @ cv2.Rodrigues(axis * math.radians(degrees))[0]
-    # The page is the plane z = 0 with its middle at the origin, `distance` from the camera.
-    plane = np.column_stack([rotation[:, :2], (0, 0, distance)])
-    centred = np.array([[1, 0, -w / 2], [0, 1, -h / 2], [0, 0, 1]])
-    projection = np.diag([distance, distance, 1]) @ plane @ centred
-    left, top, right, bottom = _drawn_box(page)
-    corners = projection @ [[left, right, left, right], [top, top, bottom, bottom], [1, 1, 1, 1]]
-    low, high = np.min(corners[:2] / corners[2], 1), np.max(corners[:2] / corners[2], 1)
+    projection = pinhole_projection(page.strokes_hw.shape, rotation)
+    low, high = projected_box(_drawn_box(page), projection)
     available = np.array(shape[::-1]) - 2 * page.margin_px
     scale = min(1.0, *(available / (high - low)))
     slack = available - scale * (high - low)

@@ -16,6 +16,7 @@ from PIL import Image
 
 from tenfold.data.seeds import derive_seed
 from tenfold.files import write_atomically
+from tenfold.rendering.camera import Homography, pinhole_projection, projected_box
 from tenfold.rendering.exposure import Exposure, expose
 from tenfold.rendering.form_layout import FormLayout, layout_of
 from tenfold.rendering.form_values import sample_values
@@ -28,7 +29,6 @@ if TYPE_CHECKING:  # it imports torch, which reading needs not
     from tenfold.data.digits import Digits
 
 Pixels = npt.NDArray[np.uint8]
-Homography = npt.NDArray[np.float64]
 Capture = Literal["scan at 150 dpi", "scan at 300 dpi", "photograph"]
 
 MM_PER_INCH = 25.4
@@ -38,7 +38,6 @@ MAX_SKEW_DEG = 3.0
 TURNED_SHARE = 0.06  # of scans that lie on their side or upside down
 PHOTO_HEIGHT_PX = (1900, 2700)  # of the page in the picture, if it is not tilted
 MAX_TILT_DEG = 16.0
-CAMERA_DISTANCE = 1.6  # in longer sides of the page
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,14 +162,10 @@ def _photograph(sheet: Sheet, random: Random) -> Pixels:
 def _aim(sheet: Sheet, random: Random) -> tuple[Homography, tuple[int, int]]:
     """Return the homography from the page to a photograph of all of it, and its shape."""
     h, w = sheet.shape
-    distance = CAMERA_DISTANCE * max(h, w)
     x, y, z = (math.radians(random.uniform(-limit, limit)) for limit in (MAX_TILT_DEG,) * 2 + (6,))
     rotation = cv2.Rodrigues(np.array([x, y, 0.0]))[0] @ cv2.Rodrigues(np.array([0.0, 0.0, z]))[0]
-    plane = np.column_stack([rotation[:, :2], (0, 0, distance)])
-    centred = np.array([[1, 0, -w / 2], [0, 1, -h / 2], [0, 0, 1]])
-    projection = np.diag([distance, distance, 1]) @ plane @ centred
-    corners = projection @ [[0, w, 0, w], [0, 0, h, h], [1, 1, 1, 1]]
-    low, high = np.min(corners[:2] / corners[2], 1), np.max(corners[:2] / corners[2], 1)
+    projection = pinhole_projection(sheet.shape, rotation)
+    low, high = projected_box((0, 0, w, h), projection)
     margin = random.uniform(0.02, 0.09, 4) * max(h, w)
     shift = np.eye(3)
     shift[:2, 2] = margin[:2] - low
