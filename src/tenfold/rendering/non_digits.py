@@ -5,15 +5,13 @@ own, or written by hand, from stroke templates. Scribbles and doodles are polyli
 points.
 """
 
-import functools
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from tenfold.data.mnist import SIDE
@@ -30,6 +28,7 @@ from tenfold.rendering.strokes import (
     draw_polylines,
     draw_template,
 )
+from tenfold.rendering.typefaces import matplotlib_font
 
 # Letters that look like a digit in some handwriting are left out:
 # B f 8 · b G 6 · D O o Q 0 · e 2 · g q a 9 · I i J j L l t 1 · T 7 · S s 5 · y 4 or 9 · Y 4 · Z z 2
@@ -79,17 +78,10 @@ def _normalized(canvases: Iterable[Canvas]) -> Tensor:
 def _print_text(text: str, random: Random) -> Canvas:
     """Print text in a random font and weight, about 60 pixels high."""
     page = Image.new("L", (CHARACTER_CANVAS_PX * len(text), CHARACTER_CANVAS_PX))
-    font, weight = _font(str(random.choice(MATPLOTLIB_FONTS))), int(random.integers(0, 5))
+    font = matplotlib_font(str(random.choice(MATPLOTLIB_FONTS)), FONT_SIZE_PX)
+    weight = int(random.integers(0, 5))
     ImageDraw.Draw(page).text((32, 80), text, 255, font, anchor="ls", stroke_width=weight)
     return np.asarray(page)
-
-
-@functools.cache
-def _font(name: str) -> ImageFont.FreeTypeFont:
-    import matplotlib as mpl
-
-    path = Path(mpl.get_data_path()) / "fonts" / "ttf" / f"{name}.ttf"
-    return ImageFont.truetype(path, FONT_SIZE_PX)
 
 
 def _letter(random: Random) -> Canvas:

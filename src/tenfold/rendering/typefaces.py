@@ -117,10 +117,13 @@ def _pdf_size(font: str) -> float:
 
 
 @functools.cache
-def _font(name: str) -> ImageFont.FreeTypeFont:
+def matplotlib_font(name: str, size_px: float) -> ImageFont.FreeTypeFont:
+    """Load a font that comes with matplotlib, by the name of its file."""
     import matplotlib as mpl
 
-    path = Path(mpl.get_data_path()) / "fonts" / "ttf" / f"{name}.ttf"
-    measured = ImageFont.truetype(path, 100)
-    _, top, _, bottom = measured.getbbox("0", anchor="ls")
-    return ImageFont.truetype(path, 100 * PRINTED_HEIGHT_PX / (bottom - top))
+    return ImageFont.truetype(Path(mpl.get_data_path(), "fonts", "ttf", f"{name}.ttf"), size_px)
+
+
+def _font(name: str) -> ImageFont.FreeTypeFont:
+    _, top, _, bottom = matplotlib_font(name, 100).getbbox("0", anchor="ls")
+    return matplotlib_font(name, 100 * PRINTED_HEIGHT_PX / (bottom - top))
