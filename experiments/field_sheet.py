@@ -15,9 +15,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from tenfold.data.characters import DETECTED_CLASSES
 from tenfold.data.sources import load_digits
 from tenfold.rendering import layouts
-from tenfold.rendering.fields import CLASSES, Field, FieldRenderer
+from tenfold.rendering.fields import Field, FieldRenderer
 from tenfold.rendering.held_out import HELD_OUT, held_out_fields
 
 Tile = npt.NDArray[np.uint8]
@@ -35,7 +36,7 @@ def labelled_tile(field: Field, zoom: int = 2) -> Tile:
         left, top = round((x - w / 2) * zoom), round((y - h / 2) * zoom)
         right, bottom = round((x + w / 2) * zoom) - 1, round((y + h / 2) * zoom) - 1
         cv2.rectangle(tile, (left, top), (right, bottom), GREEN)
-        cv2.putText(tile, CLASSES[int(kind)], (left, top + 8), 0, 0.38, RED, 1)
+        cv2.putText(tile, DETECTED_CLASSES[int(kind)], (left, top + 8), 0, 0.38, RED, 1)
     return np.asarray(tile, dtype=np.uint8)
 
 

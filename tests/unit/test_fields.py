@@ -7,8 +7,9 @@ import sys
 import numpy as np
 import pytest
 
+from tenfold.data.characters import DETECTED_CLASSES
 from tenfold.data.digits import Digits
-from tenfold.rendering.fields import CLASSES, FieldConfig, FieldRenderer
+from tenfold.rendering.fields import FieldConfig, FieldRenderer
 from tenfold.rendering.glyphs import Glyph
 from tenfold.rendering.scene import Point, Scene
 
@@ -43,7 +44,7 @@ def test_crops_have_the_promised_form(renderer: FieldRenderer) -> None:
         assert field.labels.shape[1] == 6
         assert len(field.labels) <= 16
         kind, x, y, w, h, printed = field.labels.T
-        assert set(kind) <= set(range(len(CLASSES)))
+        assert set(kind) <= set(range(len(DETECTED_CLASSES)))
         seen |= set(kind.astype(int).tolist())
         assert set(printed) <= {0, 1}
         assert (w > 0).all()
@@ -52,7 +53,7 @@ def test_crops_have_the_promised_form(renderer: FieldRenderer) -> None:
         assert (y - h / 2 >= 0).all()
         assert (x + w / 2 <= 192).all()
         assert (y + h / 2 <= 64).all()
-    assert seen == set(range(len(CLASSES)))
+    assert seen == set(range(len(DETECTED_CLASSES)))
 
 
 def test_crops_depend_on_seed_and_index_alone(renderer: FieldRenderer, tiny_digits: Digits) -> None:

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from tenfold.data.characters import DETECTED_CLASSES
 from tenfold.data.digits import Digits
 from tenfold.rendering.glyph_raster import skeleton
 from tenfold.rendering.glyphs import (
-    CLASSES,
     DIGITS,
     LETTERS,
     TEMPLATES,
@@ -104,7 +104,7 @@ def test_a_skeleton_is_thin_and_in_one_piece(bar: GlyphSource) -> None:
 def test_every_character_can_be_drawn_in_every_form(form: Form, tiny_digits: Digits) -> None:
     source, random = GlyphSource(tiny_digits), np.random.default_rng(0)
     hand = dataclasses.replace(HAND, form=form)
-    for character in (*CLASSES, ",", *LETTERS):
+    for character in (*DETECTED_CLASSES, ",", *LETTERS):
         glyph = source.draw(character, hand, random)
         assert glyph.character == character
         assert glyph.coverage.dtype == np.float32

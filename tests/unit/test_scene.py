@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tenfold.data.characters import DETECTED_CLASSES
 from tenfold.data.digits import synthetic_digits
-from tenfold.rendering.glyphs import CLASSES, Glyph, GlyphSource
+from tenfold.rendering.glyphs import Glyph, GlyphSource
 from tenfold.rendering.scene import Ruler, Scene
 from tenfold.rendering.writing import sample_hand
 
@@ -18,7 +19,7 @@ def blank(shape: tuple[int, int] = (64, 192), tilt: tuple[float, float] = (1.0, 
 
 
 @given(
-    character=st.sampled_from((*CLASSES, ",")),
+    character=st.sampled_from((*DETECTED_CLASSES, ",")),
     seed=st.integers(0, 999),
     height=st.floats(14, 46),
     x=st.floats(-110, 110),
@@ -38,7 +39,7 @@ def test_a_label_is_the_extent_of_the_ink(
     visible = scene.ink.sum() / whole.sum()
     assert len(scene.labels) == (visible >= 0.6 and len(rows) > 0)
     for kind, middle_x, middle_y, w, h, _ in scene.labels:
-        assert CLASSES[kind] == character.replace(",", ".")
+        assert DETECTED_CLASSES[kind] == character.replace(",", ".")
         left, right = columns.min(), columns.max() + 1
         top, bottom = rows.min(), rows.max() + 1
         assert (middle_x - w / 2, middle_x + w / 2) == (left, right)

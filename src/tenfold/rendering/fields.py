@@ -14,7 +14,7 @@ import numpy.typing as npt
 from tenfold.data.seeds import derive_seed
 from tenfold.rendering import clutter
 from tenfold.rendering.exposure import add_border, expose, sample_exposure
-from tenfold.rendering.glyphs import CLASSES, GlyphSource, Hand
+from tenfold.rendering.glyphs import GlyphSource, Hand
 from tenfold.rendering.ground import add_desk, add_fold
 from tenfold.rendering.layouts import Layout, compose
 from tenfold.rendering.sampling import Random, bernoulli, log_uniform
@@ -22,8 +22,6 @@ from tenfold.rendering.scene import Scene
 
 if TYPE_CHECKING:  # it imports torch, which reading needs not
     from tenfold.data.digits import Digits
-
-__all__ = ["CLASSES", "Field", "FieldConfig", "FieldRenderer"]
 
 
 @dataclass(frozen=True)
@@ -49,9 +47,9 @@ class Field:
 
     Args:
         pixels: uint8[height, width], grey levels as a camera gives them.
-        labels: float32[n, 6]: index in `CLASSES`, x and y of the middle, width and height, in
-            pixels of the crop, and 1 if it is printed, 0 if it is handwritten; the box is tight
-            around the visible strokes.
+        labels: float32[n, 6]: index in `DETECTED_CLASSES`, x and y of the middle, width and
+            height, in pixels of the crop, and 1 if it is printed, 0 if it is handwritten; the box
+            is tight around the visible strokes.
     """
 
     pixels: npt.NDArray[np.uint8]

@@ -40,8 +40,7 @@ if TYPE_CHECKING:  # it imports torch, which reading needs not
 
 Form = Literal["scanned", "skeleton", "template", "print"]
 
-CLASSES = DETECTED_CLASSES
-CLASS_OF = {character: index for index, character in enumerate(CLASSES)} | {",": 10}
+CLASS_OF = {character: index for index, character in enumerate(DETECTED_CLASSES)} | {",": 10}
 DIGITS = "0123456789"
 
 # The side of the box that MNIST's digits fill.
@@ -61,7 +60,7 @@ class Glyph:
     """A drawn character.
 
     Args:
-        character: one of `CLASSES`, a comma, or a letter.
+        character: one of `DETECTED_CLASSES`, a comma, or a letter.
         coverage: float32[h, w], share of each pixel that its strokes cover, cropped to them.
         printed: whether it is of a typeface, not written by hand.
     """
@@ -112,7 +111,7 @@ class GlyphSource:
         self._skeletons: dict[int, npt.NDArray[np.uint8]] = {}
 
     def draw(self, character: str, hand: Hand, random: Random) -> Glyph:
-        """Draw one of `CLASSES`, a comma or a letter of `LETTERS`."""
+        """Draw one of `DETECTED_CLASSES`, a comma or a letter of `LETTERS`."""
         if hand.form == "print" and character not in LETTERS:
             return Glyph(character, draw_printed(character, hand), printed=True)
         linear = hand.linear @ _uneven(hand.unevenness, random)

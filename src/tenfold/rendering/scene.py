@@ -101,7 +101,7 @@ class Scene:
     def place(self, glyph: Glyph, centre: Point, darkness: float, *, labelled: bool = True) -> bool:
         """Draw a character, with its middle at a position on the page.
 
-        A character of `CLASSES` is labelled if enough of it is visible.
+        A character of `DETECTED_CLASSES` is labelled if enough of it is visible.
 
         Returns:
             Whether it was drawn: not when the labels are full.
