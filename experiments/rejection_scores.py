@@ -1,12 +1,11 @@
 """Compare scores by which single digits may be rejected: area under the risk-coverage curve.
 
-python experiments/rejection_scores.py --symbols symbols.npz --out RECORD.json
+python experiments/rejection_scores.py --out RECORD.json
 
 Half of the pictures choose a score, the others show what it is worth. Non-digits count as wrong at
 any confidence. Documents of the first half are written with MNIST's validation digits, those of the
-second with its test digits. `--symbols` is Blachowski's set of handwritten digits and symbols
-(github.com/wblachowski/bhmsds, MIT): `images` uint8[n, 28, 28], dark on light, `labels`, `ids`.
-The record is of a network that had not learned from the even ids, as that of `field` has since.
+second with its test digits. Of the Polish digits and symbols, none that a network has learned from
+is used.
 """
 
 import argparse
@@ -19,12 +18,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from record_runs import Json, write_record
-from scipy.special import logsumexp
+from scipy.special import entr, log_softmax, logsumexp, softmax
 
 from tenfold.bundle.format import SHIPPED
-from tenfold.bundle.test_time_augmentation import interpolation_weights
-from tenfold.bundle.torch_bundle import Bundle
-from tenfold.data.deskew import deskewed
+from tenfold.bundle.test_time_augmentation import VARIANTS, TestTimeAugmentation
+from tenfold.bundle.torch_bundle import Bundle, image_variants
 from tenfold.data.digits import Digits, stratified_split
 from tenfold.data.optical import optical_digits
 from tenfold.data.pictures import Labelled
@@ -35,12 +33,14 @@ from tenfold.reading.single_digit import crop_digit
 from tenfold.rendering.documents import digit_documents
 from tenfold.rendering.doodles import blanks_and_scribbles
 from tenfold.rendering.fonts import find_fonts, font_digits, font_letters
+from tenfold.rendering.picture_sets import load_pictures
+from tenfold.training.digits import recipe_digits
 from tenfold.training.recipe import load_recipe
 
 DOCUMENTS = 400
 SCRIBBLES = 200
 FITTED_ON = 2000  # training images that distances are measured from
-MAX_SYMBOLS = 100  # of each class and half
+POLISH_SETS = ("bhmsds-pictures", "bhmsds-symbol-pictures")
 BATCH = 500
 
 Floats = npt.NDArray[np.float64]
@@ -48,41 +48,51 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Outputs:
-    """What the network says of n images, over v variants of test-time augmentation.
+    """What a bundle's network says of n images, over the v variants that the bundle averages.
 
     Attributes:
         logits: float64[v, n, 10].
         features: float64[v, n, u], what the output layer sees.
+        augmented: float64[8, n, 10], logits of all variants of test-time augmentation.
+        temperature: the bundle's.
     """
 
     logits: Floats
     features: Floats
+    augmented: Floats
+    temperature: float
 
     @property
     def p(self) -> Floats:
-        """The mean probability of each digit, float64[n, 10], at temperature 1."""
-        log_p = self.logits - logsumexp(self.logits, axis=2, keepdims=True)
-        mean: Floats = np.exp(log_p).mean(axis=0)
-        return mean
+        """The probability of each digit as the bundle gives it, float64[n, 10]."""
+        log_mean = logsumexp(log_softmax(self.logits, axis=2), axis=0)
+        p: Floats = softmax(log_mean / self.temperature, axis=1)
+        return p
 
 
-def outputs_of(network: DigitNetwork, images: npt.NDArray[np.uint8]) -> Outputs:
-    """Run a network on images uint8[n, 28, 28] and their variants."""
-    index, weight = map(torch.from_numpy, interpolation_weights())
+def outputs_of(bundle: Bundle, images: npt.NDArray[np.uint8]) -> Outputs:
+    """Run the network of a bundle on images uint8[n, 28, 28]."""
+    (network,) = bundle.networks
+    logits, features = run_on_variants(network, images, bundle.config.test_time_augmentation)
+    augmented, _ = run_on_variants(network, images, "deskew-affine-shift")
+    return Outputs(logits, features, augmented, bundle.config.temperature)
+
+
+def run_on_variants(
+    network: DigitNetwork, images: npt.NDArray[np.uint8], augmentation: TestTimeAugmentation
+) -> tuple[Floats, Floats]:
+    """Return logits float64[v, n, 10] and features float64[v, n, u] of v variants of n images."""
     seen: list[torch.Tensor] = []
     hook = network.output.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
     logits, features = [], []
     for chunk in torch.split(torch.from_numpy(images), BATCH):
-        pixels = chunk.float() / 255
-        straight = torch.from_numpy(deskewed(pixels.numpy()))
-        variants = (torch.cat([pixels, straight], 1).flatten(1)[:, index] * weight).sum(2)
-        shape = variants.shape[1], len(chunk), -1
+        shape = VARIANTS[augmentation], len(chunk), -1
         with torch.inference_mode():
-            out = network(variants.transpose(0, 1).reshape(-1, *images.shape[1:]))
+            out = network(image_variants(chunk.float() / 255, augmentation))
         logits.append(out.view(shape).double().numpy())
         features.append(seen.pop().view(shape).double().numpy())
     hook.remove()
-    return Outputs(np.concatenate(logits, axis=1), np.concatenate(features, axis=1))
+    return np.concatenate(logits, axis=1), np.concatenate(features, axis=1)
 
 
 class Distance:
@@ -111,14 +121,14 @@ def margin(outputs: Outputs) -> Floats:
 
 def negative_entropy(outputs: Outputs) -> Floats:
     """Return Σ p log p."""
-    return np.asarray((outputs.p * np.log(outputs.p)).sum(axis=1))
+    return np.asarray(-entr(outputs.p).sum(axis=1))
 
 
 def least_of_variants(outputs: Outputs) -> Floats:
     """Return the least probability that a variant gives to the most probable digit."""
-    log_p = outputs.logits - logsumexp(outputs.logits, axis=2, keepdims=True)
     best = outputs.p.argmax(axis=1)
-    return np.asarray(np.exp(log_p[:, np.arange(len(best)), best]).min(axis=0))
+    p = softmax(outputs.augmented, axis=2)
+    return np.asarray(p[:, np.arange(len(best)), best].min(axis=0))
 
 
 SCORES: dict[str, Callable[[Outputs], Floats]] = {
@@ -145,33 +155,23 @@ def digits_of_fonts(half: int) -> list[Labelled]:
     return [picture for k, picture in every if (k // 10 % fonts >= fonts // 2) == bool(half)]
 
 
-def symbols_of(path: Path, half: int) -> tuple[list[Labelled], list[Labelled]]:
-    """Return digits and other symbols: of each class the even or the odd ids."""
-    file = dict(np.load(path))  # a file that is loaded lazily reads an array at each access
-    digits: list[Labelled] = []
-    others: list[Labelled] = []
-    for label in np.unique(file["labels"]).tolist():
-        chosen = np.flatnonzero((file["labels"] == label) & (file["ids"] % 2 == half))
-        is_digit = label.isdigit()
-        (digits if is_digit else others).extend(
-            (image, label if is_digit else "") for image in file["images"][chosen[:MAX_SYMBOLS]]
-        )
-    return digits, others
+def every_other(name: str, half: int) -> list[Labelled]:
+    """Return the pictures of even or of odd index of a set, which has a class after the other."""
+    pictures = load_pictures(name)
+    return list(zip(pictures.pictures, pictures.labels, strict=True))[half::2]
 
 
-def sets_of(half: int, digits: Digits, symbols: Path | None) -> dict[str, list[Labelled]]:
+def sets_of(half: int, digits: Digits) -> dict[str, list[Labelled]]:
     """Return the pictures of the first half, which chooses, or of the second."""
     scribbles = blanks_and_scribbles((1 + half) * SCRIBBLES)
-    sets = {
+    return {
         "optical": one_half(optical_digits(), half),
         "font-digits": digits_of_fonts(half),
         "documents": list(digit_documents(digits, DOCUMENTS)),
         "font-letters": one_half(font_letters(), half),
         "blanks-and-scribbles": list(islice(scribbles, half * SCRIBBLES, None)),
+        **{name: every_other(name, half) for name in POLISH_SETS},
     }
-    if symbols:
-        sets["symbols: digits"], sets["symbols: others"] = symbols_of(symbols, half)
-    return sets
 
 
 def cropped(pictures: Sequence[Labelled]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
@@ -183,7 +183,7 @@ def cropped(pictures: Sequence[Labelled]) -> tuple[npt.NDArray[np.uint8], npt.ND
 
 def figures_of(
     sets: dict[str, list[Labelled]],
-    network: DigitNetwork,
+    bundle: Bundle,
     scores: dict[str, Callable[[Outputs], Floats]],
 ) -> Json:
     """Return the areas of each score: over all sets together, and each digit set alone."""
@@ -191,7 +191,7 @@ def figures_of(
     values: dict[str, dict[str, Floats]] = {name: {} for name in scores}
     for name, pictures in sets.items():
         images, labels = cropped(pictures)
-        outputs = outputs_of(network, images)
+        outputs = outputs_of(bundle, images)
         wrong[name] = outputs.p.argmax(axis=1) != labels
         for score, measure in scores.items():
             values[score][name] = measure(outputs)
@@ -215,19 +215,17 @@ def main() -> None:
     """Measure every score on both halves; print a table and write the record."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bundle", default=SHIPPED)
-    parser.add_argument("--symbols", type=Path)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    (network,) = Bundle.load(options.bundle).networks
-    training = load_digits("mnist", "train")
-    training, validation = stratified_split(training, load_recipe("field").data.validation, 0)
+    bundle = Bundle.load(options.bundle)
+    training, validation = recipe_digits(load_recipe("field"))
     fitted, _ = stratified_split(training, len(training) - FITTED_ON, 0)
-    distance = Distance(outputs_of(network, fitted.images.numpy()), fitted.labels.numpy())
+    distance = Distance(outputs_of(bundle, fitted.images.numpy()), fitted.labels.numpy())
     scores = SCORES | {"distance to a class": distance}
     result = {}
     halves = {"chosen on": validation, "measured on": load_digits("mnist", "test")}
     for half, (title, digits) in enumerate(halves.items()):
-        result[title] = figures_of(sets_of(half, digits, options.symbols), network, scores)
+        result[title] = figures_of(sets_of(half, digits), bundle, scores)
         print(f"\n{title}:", result[title]["pictures"])
         for score, areas in result[title]["aurc"].items():
             shown = (

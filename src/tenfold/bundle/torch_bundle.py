@@ -56,7 +56,7 @@ class Bundle:
             chunks = []
             for chunk in torch.split(images_nhw, BATCH):
                 pixels = chunk.float() / 255
-                variants = _variants(pixels, self.config.test_time_augmentation)
+                variants = image_variants(pixels, self.config.test_time_augmentation)
                 logits = torch.stack([network(variants) for network in self.networks])
                 shape = (len(logits), count, len(chunk), CLASSES)
                 log_p = logits.log_softmax(dim=2).view(shape)
@@ -82,8 +82,11 @@ class Bundle:
         return combined
 
 
-def _variants(pixels_nhw: torch.Tensor, augmentation: TestTimeAugmentation) -> torch.Tensor:
-    """Return the v variants of images [n, 28, 28]: [v·n, 28, 28], variants first."""
+def image_variants(pixels_nhw: torch.Tensor, augmentation: TestTimeAugmentation) -> torch.Tensor:
+    """Return the v variants of images float32[n, 28, 28], in [0, 1]: [v·n, 28, 28].
+
+    The n of the first variant come first.
+    """
     if augmentation == "none":
         return pixels_nhw
     index, weight = map(torch.from_numpy, interpolation_weights())
