@@ -225,7 +225,6 @@ class GridReader:
         is_small = found.boxes[:, 3] < self.config.note_height * heights
         config = self.numbers.config.suppression
         kept = suppress(found.objectness, found.boxes, found.labels, config)
-        kept = kept[found.objectness[kept] >= self.numbers.config.min_digit_probability]
         columns = len(straight.columns) - 1
         place = cells[:, 0] * columns + cells[:, 1]
         count = np.bincount(place[kept], minlength=(len(straight.rows) - 1) * columns)

@@ -151,8 +151,6 @@ function withPresence(found, { presence }) {
 function withoutNotes(found, { rows }, reader, grids) {
   const counts = new Map();
   const ranked = found.map((one) => ({ ...one, rank: one.objectness }));
-  for (const { key, objectness } of suppress(ranked, reader.suppression)) {
-    if (objectness >= reader.min_digit_probability) counts.set(key, (counts.get(key) ?? 0) + 1);
-  }
+  for (const { key } of suppress(ranked, reader.suppression)) counts.set(key, (counts.get(key) ?? 0) + 1);
   return found.filter(({ box, key, row }) => box[3] >= grids.note_height * (rows[row + 1] - rows[row]) || !(counts.get(key) > 1));
 }
