@@ -45,7 +45,7 @@ def cells(
 ) -> Iterator[tuple[float, bool]]:
     """Yield the objectness of the most certain digit of each cell, and whether there is one."""
     for name, kind in HELD_OUT_TABLES.items():
-        if kind.max_digits > 1:
+        if kind.max_digits > 1 or kind.puzzle:  # notes are no digits of a grid
             continue
         random = np.random.default_rng(0)
         pictures = [(to_grey(p), rows) for p, rows in held_out_tables(name, digits, count)]
