@@ -77,7 +77,7 @@ def test_graph_gives_the_peaks_of_the_network(
     pixels = np.random.default_rng(sum(shape)).integers(0, 256, shape, np.uint8)
     objectness, classes, boxes = session.run(["objectness", "classes", "boxes"], {"pixels": pixels})
     cells = shape[1] // 4 * (shape[2] // 2)
-    assert classes.shape == (shape[0], min(cells, 2048), len(DETECTED_CLASSES))
+    assert classes.shape == (shape[0], min(cells, 4096), len(DETECTED_CLASSES))
     with torch.inference_mode():
         outputs = network(torch.from_numpy(pixels))
     for index, output in enumerate(outputs):
@@ -98,7 +98,7 @@ def test_graph_gives_the_cells_of_the_network(shape: tuple[int, int, int]) -> No
     pixels = np.random.default_rng(sum(shape)).integers(0, 256, shape, np.uint8)
     objectness, corners = graph_of(network).run(["objectness", "corners"], {"pixels": pixels})
     places = shape[1] // 4 * (shape[2] // 4)
-    assert corners.shape == (shape[0], min(places, 2048), 8)
+    assert corners.shape == (shape[0], min(places, 4096), 8)
     with torch.inference_mode():
         outputs = network(torch.from_numpy(pixels))
     for index, output in enumerate(outputs):

@@ -1,6 +1,7 @@
 """Grids: drawn with known cells, seen from known places. The shipped network finds the cells."""
 
 import functools
+import itertools
 import math
 from types import SimpleNamespace
 from typing import cast
@@ -16,6 +17,7 @@ from test_lattice import found as found_cells
 from tenfold.bundle.detector_runtime import Detections, OnnxCellDetector, OnnxDetector
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.errors import DataError
+from tenfold.reading import number_reader
 from tenfold.reading.constraints import ANYTHING, Constraints
 from tenfold.reading.grid import GridConfig, GridReader
 from tenfold.reading.number_reader import NumberReader
@@ -88,13 +90,13 @@ class Sevens:
 
 
 @functools.cache
-def grid_reader() -> GridReader:
-    networks = cast("OnnxDetector", Sevens()), cast("OnnxClassifier", Stub(EVEN))
+def grid_reader(objectness: float = 0.95) -> GridReader:
+    networks = cast("OnnxDetector", Sevens(128, objectness)), cast("OnnxClassifier", Stub(EVEN))
     return GridReader(load_cell_detector("field"), NumberReader(*networks))
 
 
-def read(foreground: Floats, constraints: Constraints = ANYTHING) -> Page:
-    return grid_reader().read_grid(on_paper(foreground, 0, 255), constraints)
+def read(foreground: Floats, constraints: Constraints = ANYTHING, objectness: float = 0.95) -> Page:
+    return grid_reader(objectness).read_grid(on_paper(foreground, 0, 255), constraints)
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -209,15 +211,27 @@ def test_of_two_grids_side_by_side_the_part_that_is_asked_for_is_read() -> None:
         read(wide, Constraints(rows=3, columns=4))
 
 
-def test_small_digits_that_share_a_cell_are_notes() -> None:
+@pytest.mark.parametrize("objectness", [0.95, 0.3])
+def test_small_digits_that_share_a_cell_are_notes(objectness: float) -> None:
     foreground = drawn_grid(3, 3, {(1, 1): 7})
     top, left = MARGIN + 6, MARGIN + 6
     for x in (left, left + 9):
         foreground[top : top + 13, x : x + 3] = 1
     alone = MARGIN + 2 * SIDE + 8
     foreground[top : top + 13, alone : alone + 3] = 1
-    places = [(number.row, number.column) for number in read(foreground).numbers]
-    assert places == [(0, 2), (1, 1)]
+    page = read(foreground, objectness=objectness)
+    assert [(number.row, number.column) for number in page.numbers] == [(0, 2), (1, 1)]
+
+
+@pytest.mark.parametrize("layout", ["read_grid", "read_table"])
+def test_more_digits_than_a_page_has_are_refused(
+    layout: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(number_reader, "MAX_DETECTIONS", 3)
+    drawn = drawn_grid(2, 2, dict.fromkeys(itertools.product((0, 1), repeat=2), 7))
+    pixels = on_paper(drawn, 0, 255)
+    with pytest.raises(DataError, match="more than 3 digits: crop the picture"):
+        getattr(grid_reader(), layout)(pixels)
 
 
 def test_what_shines_through_the_paper_is_left_out() -> None:
