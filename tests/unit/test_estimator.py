@@ -32,7 +32,7 @@ def test_scikit_learn_s_checks(estimator: Any, check: Any) -> None:
 def test_images_of_any_size_are_learnt() -> None:
     images, labels = optical(return_X_y=True)
     training, test, expected, answers = train_test_split(images, labels, random_state=0)
-    classifier = DigitClassifier(iterations=60).fit(training, expected)
+    classifier = DigitClassifier(iterations=15).fit(training, expected)
     assert classifier.score(test, answers) > 0.93
     probabilities = classifier.predict_proba(test)
     assert probabilities.shape == (len(test), 10)
@@ -43,11 +43,11 @@ def test_pixels_of_28_by_28_are_taken_as_they_are() -> None:
     digits = load_digits("synthetic", "train").subset(range(400))
     flat = digits.images.numpy().reshape(400, -1)
     names = np.array(list("abcdefghij"))[digits.labels.numpy()]
-    classifier = DigitClassifier(iterations=20).fit(flat, names)
+    classifier = DigitClassifier(iterations=5).fit(flat, names)
     np.testing.assert_array_equal(classifier._images(flat), digits.images.numpy())
     assert set(classifier.predict(flat[:50])) <= set("abcdefghij")
     # As floats in [0, 1] they are the same pictures, and train the same network.
-    again = DigitClassifier(iterations=20).fit(flat / 255, names)
+    again = DigitClassifier(iterations=5).fit(flat / 255, names)
     np.testing.assert_array_equal(again._images(flat / 255), digits.images.numpy())
     np.testing.assert_array_equal(again.predict_proba(flat / 255), classifier.predict_proba(flat))
 
