@@ -11,11 +11,13 @@ of a template was chosen by it.
 """
 
 import argparse
+import functools
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import cv2
@@ -31,11 +33,12 @@ from tenfold.bundle.format import find_detector
 from tenfold.data.sources import load_digits
 from tenfold.errors import DataError
 from tenfold.evaluation.metrics import wilson
-from tenfold.forms.field_reader import FieldReader, Reading
+from tenfold.forms.field_reader import FieldReader, Reading, asking_always
 from tenfold.forms.registration import Registrar
 from tenfold.forms.sums import sums_of, under_sums
 from tenfold.forms.template import Template, load_template
 from tenfold.reading.foreground import Pixels
+from tenfold.reading.hypotheses import Hypothesis
 from tenfold.reading.number_reader import NumberReader
 from tenfold.reading.reader import load_number_reader
 from tenfold.rendering.forms import FilledForm, FormRenderer, write_form
@@ -93,11 +96,12 @@ class Measured:
 
 
 class RememberingReader(NumberReader):
-    """Remembers the digits of each picture until it is told to forget them."""
+    """Remembers the digits and texts of each picture until it is told to forget them."""
 
     def __init__(self, reader: NumberReader) -> None:
         super().__init__(reader.detector, reader.classifier, reader.config, reader.recogniser)
         self._found: dict[bytes, Detections] = {}
+        self._texts: dict[bytes, list[list[Hypothesis]]] = {}
 
     def detect(self, grey: Pixels) -> Detections:
         """Find the digits and marks in uint8[h, w]."""
@@ -106,9 +110,22 @@ class RememberingReader(NumberReader):
             self._found[key] = super().detect(grey)
         return self._found[key]
 
+    def texts(
+        self,
+        rows: Sequence[tuple[Detections, Pixels]],
+        limit: int,
+        min_probability: float = 0.0,
+    ) -> list[list[Hypothesis]]:
+        """Return what each row of detections may say; see `NumberReader.texts`."""
+        key = b"".join(grey.tobytes() for _, grey in rows)
+        if key not in self._texts:
+            self._texts[key] = super().texts(rows, limit, min_probability)
+        return self._texts[key]
+
     def forget(self) -> None:
         """Forget all pictures."""
         self._found.clear()
+        self._texts.clear()
 
 
 class FormUnderTest:
@@ -174,15 +191,38 @@ def without_rules(template: Template) -> Template:
     return template.model_copy(update={"fields": fields})
 
 
-def measure(numbers: NumberReader, renderer: FormRenderer, forms: int, copies: int) -> Measured:
-    """Render and read so many copies of so many forms."""
-    measured = Measured()
+@functools.cache
+def tools(bundle: str, *, validation: bool) -> tuple[FormRenderer, NumberReader]:
+    """Return what renders forms and what reads them, of this process."""
+    cv2.setNumThreads(1)
+    digits = validation_digits() if validation else load_digits("mnist", "test")
+    renderer = FormRenderer(digits, VALIDATION_SEED if validation else SEED)
+    return renderer, asking_always(load_number_reader(bundle))
+
+
+def measure_form(bundle: str, copies: int, index: int, *, validation: bool) -> Measured:
+    """Render and read so many copies of a form."""
+    renderer, numbers = tools(bundle, validation=validation)
+    measured, layout = Measured(), renderer.layout(index)
     with tempfile.TemporaryDirectory() as folder:
-        for index in track(range(forms), console=Console(stderr=True), transient=True):
-            layout = renderer.layout(index)
-            form = FormUnderTest(write_form(layout, Path(folder, str(index))), numbers)
-            for copy in range(copies):
-                form.measure(index, copy, renderer.render(index, copy, layout), measured)
+        form = FormUnderTest(write_form(layout, Path(folder, str(index))), numbers)
+        for copy in range(copies):
+            form.measure(index, copy, renderer.render(index, copy, layout), measured)
+    return measured
+
+
+def measure(options: argparse.Namespace) -> Measured:
+    """Measure all forms, with some processes."""
+    measured = Measured()
+    job = functools.partial(
+        measure_form, options.bundle, options.copies, validation=options.validation
+    )
+    with ProcessPoolExecutor(options.workers) as pool:
+        forms = pool.map(job, range(options.forms))
+        console = Console(stderr=True)
+        for form in track(forms, total=options.forms, console=console, transient=True):
+            for part in fields(Measured):
+                getattr(measured, part.name).extend(getattr(form, part.name))
     return measured
 
 
@@ -302,15 +342,12 @@ def main() -> None:
     parser.add_argument("bundle")
     parser.add_argument("--forms", type=int, default=24)
     parser.add_argument("--copies", type=int, default=100, help="filled copies of each form")
+    parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--validation", action="store_true", help="choose a threshold")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--json", action="store_true", help="print JSON, not a table")
     options = parser.parse_args()
-    cv2.setNumThreads(1)
-    digits = validation_digits() if options.validation else load_digits("mnist", "test")
-    renderer = FormRenderer(digits, VALIDATION_SEED if options.validation else SEED)
-    numbers = load_number_reader(options.bundle)
-    content = content_of(measure(numbers, renderer, options.forms, options.copies), options.bundle)
+    content = content_of(measure(options), options.bundle)
     publish(options, content, table_of(content))
     if not options.json:
         Console().print_json(data={k: v for k, v in content.items() if not k.startswith("rows")})

@@ -18,7 +18,7 @@ from tenfold.files import write_atomically
 from tenfold.folder_lock import exclusive
 from tenfold.forms.atlas import arrange
 from tenfold.forms.documents import Document, documents
-from tenfold.forms.field_reader import FieldReader, Reading
+from tenfold.forms.field_reader import FieldReader, Reading, asking_always
 from tenfold.forms.journal import FieldRecord, Journal, PageKey, PageRecord, picture_of, plan_of
 from tenfold.forms.marks import missing_marks
 from tenfold.forms.registration import Registrar
@@ -242,9 +242,8 @@ def page_reader(template_path: Path, model: Path) -> PageReader:
     """Return this process's reader; see `FormsReading`."""
     template = load_template(template_path)
     registrar = Registrar(template)
-    return PageReader(
-        template, registrar, FieldReader(load_number_reader(model), template, registrar.pages)
-    )
+    numbers = asking_always(load_number_reader(model))
+    return PageReader(template, registrar, FieldReader(numbers, template, registrar.pages))
 
 
 def read_page(template_path: Path, model: Path, page: FilePage) -> tuple[PageRecord, bytes]:
