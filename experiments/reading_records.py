@@ -3,9 +3,10 @@
 python experiments/reading_records.py src/tenfold/bundles/field --grids FOLDER
 python experiments/reading_records.py --tables-only
 
-Needed when a network of the shipped bundle has changed: about half an hour on two cores. FOLDER
-has photographed Sudokus of others, see `grid_reading.py`; without it, their record stays as it is.
-Sentences with figures in the documents are to be changed by hand: the tables stand between marks.
+Needed when a network of the shipped bundle has changed: about an hour and a quarter on two cores.
+FOLDER has photographed Sudokus of others, see `grid_reading.py`; without it, their record stays as
+it is. Sentences with figures in the documents are to be changed by hand: the tables stand between
+marks.
 """
 
 import argparse
@@ -26,7 +27,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "number-reading": ("number_reading.py", "--count", "100"),
     "number-reading-bhmsds": ("number_reading.py", "--data", "bhmsds", "--count", "50"),
     "table-reading": ("table_reading.py", "--count", "25"),
-    "forms-reading": ("forms_reading.py", "--forms", "20", "--copies", "16"),
+    "forms-reading": ("forms_reading.py", "--forms", "20", "--copies", "100", "--workers", "2"),
     "cell-presence": ("cell_presence.py", "--count", "25"),
     "grid-reading": ("grid_reading.py",),
 }
