@@ -228,7 +228,7 @@ def test_more_digits_than_a_page_has_are_refused(
     layout: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(number_reader, "MAX_DETECTIONS", 3)
-    drawn = drawn_grid(2, 2, dict.fromkeys(itertools.product((0, 1), repeat=2), 7))
+    drawn = drawn_grid(2, 2, dict.fromkeys(itertools.product((0, 1), (0, 1)), 7))
     pixels = on_paper(drawn, 0, 255)
     with pytest.raises(DataError, match="more than 3 digits: crop the picture"):
         getattr(grid_reader(), layout)(pixels)
