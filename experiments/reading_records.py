@@ -129,7 +129,7 @@ def forms_table(record: Json) -> Iterator[str]:
     """Yield the lines of the table of forms."""
     row = record["rows"][0]
     n, wrong = row["fields"], row["accepted_wrong"]
-    yield heading(f"of {n:,} fields on {record['pages']} pages", "share", "95 % interval")
+    yield heading(f"of {n:,} fields on {record['pages']:,} pages", "share", "95 % interval")
     yield f"| right as they were read | {share_with_interval(row['right'], n)} |"
     yield f"| sent to review | {share_with_interval(row['reviewed'], n)} |"
     yield f"| accepted and wrong | {share_with_interval(wrong, n, 2)} |"

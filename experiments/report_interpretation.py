@@ -54,8 +54,6 @@ INTERPRETATIONS: dict[str, list[str]] = {
     ],
     "an L2 coefficient ten times as large": l2_times(10),
     "an L2 coefficient thirty times as large": l2_times(30),
-    "an L2 coefficient a hundred times as large": l2_times(100),
-    "Adam's epsilon 0.1": ["training.optimizer.epsilon=0.1"],
     "weights from He's normal": ["network.initialisation=he"],
     "weights from a truncated normal of 0.05": ["network.initial_std=0.05"],
     FEWER_IMAGES: [],
