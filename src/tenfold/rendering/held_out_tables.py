@@ -117,7 +117,7 @@ def _render(kind: TableKind, writer: Writer) -> tuple[Pixels, Rows]:
     scene = _scene((float(columns[-1] - columns[0]), float(rows[-1] - rows[0])), kind, random)
     _print_rules(scene, columns, rows, block=3 if kind.max_digits == 1 else 0)
     hand = even_hand(random, digit_px, scene.tilt)
-    print_ = sample_hand(digit_px, scene.tilt, random, PRINTED) if kind.puzzle else hand
+    printed = sample_hand(digit_px, scene.tilt, random, PRINTED) if kind.puzzle else hand
     drawn = [_column_of_numbers(random) if kind.marked else sample_digits for _ in widths]
     texts: Rows = []
     for top in rows[:-1].tolist():
@@ -129,7 +129,7 @@ def _render(kind: TableKind, writer: Writer) -> tuple[Pixels, Rows]:
             if kind.puzzle and not text and bernoulli(random, NOTES_SHARE):
                 _write_notes(scene, source, hand, cell)
             is_printed = kind.puzzle and bernoulli(random, PRINTED_SHARE)
-            _write(scene, source, print_ if is_printed else hand, text, cell)
+            _write(scene, source, printed if is_printed else hand, text, cell)
             texts[-1].append(text.replace(",", "."))
     exposure = plain_exposure(random, digit_px)
     if kind.puzzle:
