@@ -38,7 +38,6 @@ from tenfold.forms.registration import Registrar
 from tenfold.forms.sums import sums_of, under_sums
 from tenfold.forms.template import Template, load_template
 from tenfold.reading.foreground import Pixels
-from tenfold.reading.hypotheses import Hypothesis
 from tenfold.reading.number_reader import NumberReader
 from tenfold.reading.reader import load_number_reader
 from tenfold.rendering.forms import FilledForm, FormRenderer, write_form
@@ -96,12 +95,11 @@ class Measured:
 
 
 class RememberingReader(NumberReader):
-    """Remembers the digits and texts of each picture until it is told to forget them."""
+    """Remembers the digits of each picture until it is told to forget them."""
 
     def __init__(self, reader: NumberReader) -> None:
         super().__init__(reader.detector, reader.classifier, reader.config, reader.recogniser)
         self._found: dict[bytes, Detections] = {}
-        self._texts: dict[bytes, list[list[Hypothesis]]] = {}
 
     def detect(self, grey: Pixels) -> Detections:
         """Find the digits and marks in uint8[h, w]."""
@@ -110,22 +108,9 @@ class RememberingReader(NumberReader):
             self._found[key] = super().detect(grey)
         return self._found[key]
 
-    def texts(
-        self,
-        rows: Sequence[tuple[Detections, Pixels]],
-        limit: int,
-        min_probability: float = 0.0,
-    ) -> list[list[Hypothesis]]:
-        """Return what each row of detections may say; see `NumberReader.texts`."""
-        key = b"".join(grey.tobytes() for _, grey in rows)
-        if key not in self._texts:
-            self._texts[key] = super().texts(rows, limit, min_probability)
-        return self._texts[key]
-
     def forget(self) -> None:
         """Forget all pictures."""
         self._found.clear()
-        self._texts.clear()
 
 
 class FormUnderTest:

@@ -31,20 +31,16 @@ def trained_network(recipe: Recipe) -> str | None:
 
 def ship_classifiers(run: Run, target: Path) -> None:
     """Replace the classifiers of a bundle, with their calibration and their part of the card."""
-    original, shipped = run.bundle(), read_config(target)
-    kept = {key: getattr(shipped, key) for key in ("name", *NETWORKS)}
+    original, name = run.bundle(), read_config(target).name
+    others = [network for _, _, read in NETWORKS.values() if (network := read(target))]
     float16_states = [
         {key: v.half() if v.is_floating_point() else v for key, v in network.state_dict().items()}
         for network in original.networks
     ]
-    files = [file for file, *_ in NETWORKS.values()]
-    about = [
-        part.strip()
-        for part in read_card(target).split("\n\n")
-        if any(file in part for file in files)
-    ]
-    card = "\n\n".join([read_card(run.path / "bundle").strip(), *about]) + "\n"
-    save_bundle(target, original.config.model_copy(update=kept), float16_states, card)
+    config = original.config.model_copy(update={"name": name})
+    save_bundle(target, config, float16_states, read_card(run.path / "bundle"))
+    for facts, model in others:
+        add_network(target, facts, model)
     test = load_digits("mnist", "test")
     for name, bundle in (("run", original), ("shipped", Bundle.load(target))):
         headline = evaluate_bundle(bundle, test).headline

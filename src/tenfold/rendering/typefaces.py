@@ -124,6 +124,7 @@ def matplotlib_font(name: str, size_px: float) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(Path(mpl.get_data_path(), "fonts", "ttf", f"{name}.ttf"), size_px)
 
 
+@functools.cache
 def _font(name: str) -> ImageFont.FreeTypeFont:
     _, top, _, bottom = matplotlib_font(name, 100).getbbox("0", anchor="ls")
     return matplotlib_font(name, 100 * PRINTED_HEIGHT_PX / (bottom - top))
