@@ -40,7 +40,8 @@ def test_digits_have_one_height_and_stand_in_the_middle(
     assert crop.shape[0] == 32
     assert crop.shape[1] % 8 == 0
     rows = np.flatnonzero((crop < 128).sum(axis=1) >= 2)
-    assert abs(len(rows) - 20) <= 3
+    # A bar's ends are drawn at whole pixels: it is up to two pixels of the picture higher.
+    assert abs(len(rows) - 20) <= 1.5 + 20 * 2 / height
     assert abs((rows[0] + rows[-1]) / 2 - 15.5) <= 1.5
     dark = (crop[16] < 128).astype(int)
     assert (np.diff(dark) == 1).sum() == count  # each bar is there
