@@ -118,16 +118,21 @@ def text_probabilities(steps: Floats, texts: Sequence[str]) -> npt.NDArray[np.fl
         float64[n].
     """
     longest = max(map(len, texts), default=0)
-    symbols = np.zeros((len(texts), 2 * longest + 1), int)  # 0, no character, on both sides of each
-    for row, text in zip(symbols, texts, strict=True):
-        row[1 : 2 * len(text) : 2] = [_LABELS[character] for character in text]
-    may_skip = np.zeros(symbols.shape, bool)
-    may_skip[:, 2:] = (symbols[:, 2:] > 0) & (symbols[:, 2:] != symbols[:, :-2])
+    symbols = np.zeros((2 * longest + 1, len(texts)), int)  # 0, no character, around each one
+    for column, text in zip(symbols.T, texts, strict=True):
+        column[1 : 2 * len(text) : 2] = [_LABELS[character] for character in text]
+    may_skip = np.zeros(symbols.shape)
+    may_skip[2:] = (symbols[2:] > 0) & (symbols[2:] != symbols[:-2])
     emitted = np.exp(steps.astype(np.float64))[:, symbols]
-    forward = np.zeros((len(texts), symbols.shape[1] + 2))  # two more in front, which stay 0
-    forward[:, 2] = 1.0
-    for step in emitted:
-        moved = forward[:, 2:] + forward[:, 1:-1] + may_skip * forward[:, :-2]
-        np.multiply(moved, step, out=forward[:, 2:])
-    rows, last = np.arange(len(texts)), 2 * np.array([len(text) for text in texts], int)
-    return np.asarray(forward[rows, last + 2] + np.where(last > 0, forward[rows, last + 1], 0))
+    forward = np.zeros((len(symbols) + 2, len(texts)))  # two more in front, which stay 0
+    forward[2] = 1.0
+    stayed, moved, skipped = forward[2:], forward[1:-1], forward[:-2]
+    sums, products = np.empty((2, *symbols.shape))
+    for step in emitted:  # an array of its own for each result would take most of the time
+        np.add(stayed, moved, out=sums)
+        sums += np.multiply(may_skip, skipped, out=products)
+        np.multiply(sums, step, out=stayed)
+    last, columns = 2 * np.array([len(text) for text in texts], int), np.arange(len(texts))
+    return np.asarray(
+        forward[last + 2, columns] + np.where(last > 0, forward[last + 1, columns], 0)
+    )

@@ -8,6 +8,8 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 Classes = npt.NDArray[np.intp]
 
+ROWS_AT_ONCE = 256  # of the table of exclusions: this bounds its memory
+
 
 @dataclass(frozen=True)
 class SuppressionConfig:
@@ -69,27 +71,33 @@ def exclusions(boxes: Floats, classes: Classes, config: SuppressionConfig) -> np
     See `suppress`.
     """
     same = np.zeros((len(boxes), len(boxes)), bool)
-    for k in range(len(boxes) - 1):
-        one_class = classes[k + 1 :] == classes[k]
-        same[k, k + 1 :], _ = _compare(boxes[k], boxes[k + 1 :], one_class, config)
-    return same | same.T
+    for start in range(0, len(boxes), ROWS_AT_ONCE):
+        some = slice(start, start + ROWS_AT_ONCE)
+        one_class = classes[some, None] == classes
+        same[some], _ = _compare(boxes[some, None], boxes, one_class, config)
+    np.fill_diagonal(same, val=False)
+    return same
 
 
 def _compare(
     box: Floats, others: Floats, one_class: npt.NDArray[np.bool_], config: SuppressionConfig
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Return which of `others` [n, 4] show the same object as `box`, and which a part or whole."""
-    distance = np.abs(others[:, :2] - box[:2])
-    smaller, larger = np.minimum(others[:, 2:], box[2:]), np.maximum(others[:, 2:], box[2:])
-    sides = (others[:, 2:] + box[2:]) / 2 - distance
-    shared = np.minimum(sides, smaller).clip(0).prod(axis=1)
-    areas, area = others[:, 2:].prod(axis=1), box[2:].prod()
+    """Return which of `others` [n, 4] show the same object as `box`, and which a part or whole.
+
+    `box` is [4], or [k, 1, 4] for the answers bool[k, n] of k boxes.
+    """
+    distance = np.abs(others[..., :2] - box[..., :2])
+    sides, their_sides = box[..., 2:], others[..., 2:]
+    smaller, larger = np.minimum(their_sides, sides), np.maximum(their_sides, sides)
+    reach = (their_sides + sides) / 2 - distance
+    shared = np.minimum(reach, smaller).clip(0).prod(axis=-1)
+    areas, area = their_sides.prod(axis=-1), sides.prod(axis=-1)
     overlap = shared > config.max_overlap * (areas + area - shared)
     least = np.maximum(
-        config.min_distance[0] * smaller[:, 0], config.min_distance_of_height * smaller[:, 1]
+        config.min_distance[0] * smaller[..., 0], config.min_distance_of_height * smaller[..., 1]
     )
-    near_x = distance[:, 0] < least
-    near_y = distance[:, 1] < config.min_distance[1] * larger[:, 1]
+    near_x = distance[..., 0] < least
+    near_y = distance[..., 1] < config.min_distance[1] * larger[..., 1]
     inside = shared > config.max_inside * np.minimum(areas, area)
-    part = inside & (one_class | (smaller[:, 1] < config.part_height * larger[:, 1]))
+    part = inside & (one_class | (smaller[..., 1] < config.part_height * larger[..., 1]))
     return overlap | (near_x & near_y) | part, part
