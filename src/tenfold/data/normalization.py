@@ -22,7 +22,6 @@ STROKE_BODY_OF_MAX = 0.4  # pixels darker than this share of the darkest are a s
 
 # Half a grey level rounds up, also when a sum of floats falls slightly short of the half.
 _ROUND_HALF_UP = 0.5 + 1e-3
-_PIXEL_INDICES = np.arange(SIDE)
 
 Foreground = npt.NDArray[np.float32]
 
@@ -97,11 +96,10 @@ def center_by_mass(small_hw: Foreground) -> npt.NDArray[np.uint8]:
     often exactly 13.5; it is computed from integers, so that no rounding error moves the digit.
     """
     h, w = small_hw.shape
-    pixels = (small_hw + _ROUND_HALF_UP).clip(0, 255).astype(np.int64)  # truncates
-    row_mass, column_mass = pixels.sum(axis=1), pixels.sum(axis=0)
-    mass = max(int(row_mass.sum()), 1)
-    y = int(row_mass @ _PIXEL_INDICES[:h]) / mass
-    x = int(column_mass @ _PIXEL_INDICES[:w]) / mass
+    pixels = (small_hw + _ROUND_HALF_UP).clip(0, 255).astype(np.uint8)  # truncates
+    moments = cv2.moments(pixels)  # sums of integers, so they are exact
+    mass = max(moments["m00"], 1.0)
+    y, x = moments["m01"] / mass, moments["m10"] / mass
     top, left = (math.ceil((SIDE - 1) / 2 - center) for center in (y, x))
     top, left = min(max(top, 0), SIDE - h), min(max(left, 0), SIDE - w)
     image = np.zeros((SIDE, SIDE), np.uint8)
