@@ -5,6 +5,7 @@ import io
 import re
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -74,6 +75,32 @@ def test_explain_draws_the_rules_of_a_grid_through_their_crossings(
     words = Page(text).words
     assert "row 1, column 2: 5" in words
     assert "The foreground" not in words
+
+
+def test_detections_on_a_tilted_sheet_lie_where_its_digits_were_read(
+    tenfold: Tenfold, tmp_path: Path
+) -> None:
+    sheet = cv2.copyMakeBorder(drawn("4071"), *[150] * 4, cv2.BORDER_CONSTANT, value=255)
+    h, w = sheet.shape
+    turn = cv2.getRotationMatrix2D((w / 2, h / 2), 20, 0.7)
+    picture = cv2.warpAffine(sheet, turn, (w, h), borderValue=60)
+    path, page = (
+        save(tmp_path / "tilted.png", np.asarray(picture, np.uint8)),
+        tmp_path / "page.html",
+    )
+    assert tenfold("read", path, "--explain", page).code == 0
+    boxes = [
+        tuple(map(float, found))
+        for found in re.findall(
+            r'<rect[^>]* x="([^"]*)" y="([^"]*)" width="([^"]*)" height="([^"]*)"',
+            page.read_text(),
+        )
+    ]
+    (number,) = Reader.load().read(path).numbers
+    assert number.value == "4071"
+    for digit in number.digits:
+        left, top, right, bottom = digit.box
+        assert (left, top, right - left, bottom - top) in boxes
 
 
 def test_a_page_that_cannot_be_written(tenfold: Tenfold, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """A page that shows how pictures were read: what was detected, and the numbers made of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,12 @@ import numpy.typing as npt
 from tenfold.data.characters import DETECTED_CLASSES
 from tenfold.data.decoding import Picture, Pixels, load_pixels
 from tenfold.errors import DataError
+from tenfold.reading.components import Box, box_in_picture
 from tenfold.reading.constraints import Constraints
 from tenfold.reading.foreground import downscale, find_foreground, to_grey
 from tenfold.reading.page import Page
 from tenfold.reading.reader import Layout, Reader
+from tenfold.reading.sheet import find_sheet
 from tenfold.report.page import data_uri, render, write_page
 
 LONGER_SIDE_PX = 1200
@@ -73,14 +75,23 @@ def _rules(corners: npt.NDArray[np.float32]) -> list[str]:
 
 
 def _detected(reader: Reader, pixels: Pixels) -> list[dict[str, Any]]:
-    """Return the boxes of all detections, those that no number has included."""
-    found = reader.numbers.detect(to_grey(pixels))
+    """Return the boxes of all detections, those that no number has included.
+
+    A tilted sheet is straightened before, as it is for reading.
+    """
+    grey = to_grey(pixels)
+    sheet = find_sheet(grey)
+    in_picture: Callable[[Box], Box] | None = None
+    if sheet is not None and sheet.is_tilted:
+        grey, in_picture = sheet.straighten(grey)
+    found = reader.numbers.detect(grey)
     boxes = []
-    for objectness, classes, (x, y, w, h), _ in zip(
-        *(part.tolist() for part in found), strict=True
+    for objectness, character, sides in zip(
+        found.objectness.tolist(), found.labels.tolist(), found.boxes.tolist(), strict=True
     ):
-        box = (x - w / 2, y - h / 2, x + w / 2, y + h / 2)
-        boxes.append(_box(box, DETECTED_CLASSES[int(np.argmax(classes))], objectness))
+        box = box_in_picture(sides, grey.shape)
+        shown = in_picture(box) if in_picture else box
+        boxes.append(_box(shown, DETECTED_CLASSES[character], objectness))
     return boxes
 
 
