@@ -117,7 +117,7 @@ def test_without_a_weight_the_recogniser_has_no_say() -> None:
 
 def test_the_recogniser_is_not_asked_about_improbable_texts() -> None:
     tried = [Hypothesis("1", math.log(0.9), (0,)), Hypothesis("77", math.log(1e-6), (0, 1))]
-    config = LineReaderConfig(length_weight=1.0, floor=0.01, seen=math.log(1e5))
+    config = LineReaderConfig(length_weight=1.0, floor=0.01, max_log_ratio=math.log(1e5))
     steps = np.concatenate([sure_of("7"), sure_of("7")])
     [found] = weigh_texts(recogniser_of(steps), [(row_at(100), PAGE)], [tried], config)
     assert probabilities(found)["77"] == pytest.approx(1e-6, rel=0.2)

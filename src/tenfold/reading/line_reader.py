@@ -26,8 +26,8 @@ class LineReaderConfig:
         text_weight: exponent of how probable it finds a text among those of its length: it counts
             better than it tells digits apart.
         floor: above 0, added to its probability of each text: it excludes none.
-        seen: texts whose log-probability is so much lower than the best one's are taken to be
-            improbable: the recogniser is not asked.
+        max_log_ratio: of the best text's probability to that of a text about which the recogniser
+            is asked: less probable ones stay improbable.
         max_texts: of a row, about which it is asked.
         crop: how lines are cropped.
     """
@@ -35,7 +35,7 @@ class LineReaderConfig:
     length_weight: float = 1.0
     text_weight: float = 0.25
     floor: float = 1e-4
-    seen: float = 12.0
+    max_log_ratio: float = 12.0
     max_texts: int = 200
     crop: LineCropConfig = field(default_factory=LineCropConfig)
 
@@ -66,9 +66,9 @@ def weigh_texts(
 
 def _weighed(tried: list[Hypothesis], steps: Floats, config: LineReaderConfig) -> list[Hypothesis]:
     before = np.array([h.log_probability for h in tried])
-    seen = min(int((before > before[0] - config.seen).sum()), config.max_texts)
+    asked = min(int((before > before[0] - config.max_log_ratio).sum()), config.max_texts)
     found = np.full(len(tried), config.floor)
-    found[:seen] += text_probabilities(steps, [h.text for h in tried[:seen]])
+    found[:asked] += text_probabilities(steps, [h.text for h in tried[:asked]])
     lengths = [len(h.text) for h in tried]
     of_length = np.bincount(lengths, found)[lengths]
     weighed = before + config.length_weight * np.log(of_length)

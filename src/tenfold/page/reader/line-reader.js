@@ -40,9 +40,9 @@ export async function weighTexts(readCrops, rows, texts, grey, config) {
   return weighed;
 }
 
-function weigh(texts, steps, { length_weight, text_weight, floor: least, seen, max_texts }) {
+function weigh(texts, steps, { length_weight, text_weight, floor: least, max_log_ratio, max_texts }) {
   const found = texts.map(({ text, probability }, i) =>
-    least + (i < max_texts && probability > texts[0].probability * exp(-seen) ? textProbability(steps, text) : 0));
+    least + (i < max_texts && probability > texts[0].probability * exp(-max_log_ratio) ? textProbability(steps, text) : 0));
   const ofLength = [];
   texts.forEach(({ text }, i) => { ofLength[text.length] = (ofLength[text.length] ?? 0) + found[i]; });
   return rescaled(texts.map((one, i) => {
