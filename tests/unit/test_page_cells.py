@@ -157,8 +157,10 @@ def test_keys_go_through_the_cells(static: Page, reader: Reader) -> None:
         keys.press(key)
     expected = texts(reader)
     read = expected[0][0]
-    expected[0][0], expected[0][1], expected[1][1] = "", "12.5", "8"
+    cell(static, 2, 0).fill("1,2,3")  # as a paste does: a comma would be a column of the CSV
+    expected[0][0], expected[0][1], expected[1][1], expected[2][0] = "", "12.5", "8", "1.2.3"
     assert static.cells() == expected
+    cell(static, 1, 1).focus()
     keys.press("Escape")
     expected[1][1] = ""
     cell(static, 0, 0).focus()

@@ -73,7 +73,7 @@ export class CellTable {
     input.addEventListener("beforeinput", (event) => {
       if (event.data && !typed.test(event.data)) event.preventDefault();
     });
-    input.addEventListener("input", () => this.setText(cell, input.value.replace(",", ".")));
+    input.addEventListener("input", () => this.setText(cell, input.value.replaceAll(",", ".")));
     input.addEventListener("change", () => this.on.leave(cell));
     input.addEventListener("focus", () => this.select(cell));
     input.addEventListener("keydown", (event) => this.onKey(cell, event));
