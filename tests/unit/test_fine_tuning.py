@@ -1,5 +1,6 @@
 """Fine-tuning: it starts from given weights, learns corrections and forgets little."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from tenfold.data.digits import Digits
 from tenfold.errors import BundleError
 from tenfold.model.network import DigitNetwork
 from tenfold.training.digits import digit_task, log_probabilities
-from tenfold.training.fine_tuning import FineTuning, count_errors, fine_tune, recipe_of, rehearsal
+from tenfold.training.fine_tuning import FineTuning, fine_tune, mean_loss, recipe_of, rehearsal
 from tenfold.training.recipe import Recipe, load_recipe
 from tenfold.training.trainer import Trainer
 
@@ -35,6 +36,18 @@ def trained(recipe: Recipe, tiny_digits: Digits) -> DigitNetwork:
     network = DigitNetwork(recipe.network).eval()
     network.load_state_dict(trainer.state_dict())
     return network
+
+
+def count_errors(network: DigitNetwork, digits: Digits) -> int:
+    """Count the digits that a network misreads."""
+    return int((log_probabilities(network, digits.images).argmax(dim=1) != digits.labels).sum())
+
+
+def test_the_mean_loss_is_that_of_the_labels(trained: DigitNetwork, tiny_digits: Digits) -> None:
+    images, labels = tiny_digits.images, tiny_digits.labels.tolist()
+    found = log_probabilities(trained, images).double().tolist()
+    expected = -sum(row[label] for row, label in zip(found, labels, strict=True)) / len(labels)
+    assert mean_loss(trained, tiny_digits) == pytest.approx(expected, rel=1e-5)
 
 
 def test_training_starts_from_the_weights_that_onnx_runtime_computes_with() -> None:
@@ -106,15 +119,15 @@ def test_weights_are_averaged_with_less_of_the_tuned_ones_where_validation_suffe
     known = rehearsal(recipe, settings, 0, tiny_digits)
     wrong = Digits(tiny_digits.images, (tiny_digits.labels + 1) % 10, "wrong", "")
 
-    def tuned(*shares: float, max_loss: float) -> torch.Tensor:
-        chosen = replace(settings, tuned_shares=shares, max_loss=max_loss)
+    def tuned(*shares: float, max_rise: float) -> torch.Tensor:
+        chosen = replace(settings, tuned_shares=shares, max_rise=max_rise)
         return fine_tune(trained, wrong, known, chosen, seed=1).output.weight
 
-    original, whole = trained.output.weight, tuned(1, max_loss=1)
-    torch.testing.assert_close(tuned(0.25, max_loss=1), 0.75 * original + 0.25 * whole)
-    # With no loss allowed, only the original itself is good enough.
-    torch.testing.assert_close(tuned(1, 0.5, 0, 0.25, max_loss=0), original)
-    assert torch.equal(tuned(1, 0, max_loss=1), whole)
+    original, whole = trained.output.weight, tuned(1, max_rise=math.inf)
+    torch.testing.assert_close(tuned(0.25, max_rise=math.inf), 0.75 * original + 0.25 * whole)
+    # With no rise of the loss allowed, only the original itself is good enough.
+    torch.testing.assert_close(tuned(1, 0.5, 0, 0.25, max_rise=0), original)
+    assert torch.equal(tuned(1, 0, max_rise=math.inf), whole)
 
 
 @pytest.mark.parametrize(("n", "fraction"), [(3, 0.1), (768, 0.1), (1_536, 0.2), (5_000, 0.3)])

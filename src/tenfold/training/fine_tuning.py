@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn.functional import nll_loss
 
 from tenfold.augmentation.outlier_exposure import ImageBank, image_banks
 from tenfold.bundle.format import CONFIG_FILE, find_bundle, read_config
@@ -37,19 +38,20 @@ class FineTuning:
         learning_rate: at first; it falls to 0.
         min_fraction: of each batch that is corrections.
         max_fraction: of each batch, where so many are needed to draw each correction once.
-        tuned_shares: of the weights after training in the average; the first is taken that keeps
-            the accuracy, or the last.
-        max_loss: of accuracy on validation images.
+        tuned_shares: of the weights after training in the average; the first is taken with which
+            the loss on validation images is kept, or the last.
+        max_rise: of that loss, as a share of it. It says more than accuracy does, which a few of
+            the images decide.
         max_bank_size: of the images of outlier exposure, which take long to render.
     """
 
-    iterations: int = 60
+    iterations: int = 100
     batch_size: int = 128
     learning_rate: float = 0.001
     min_fraction: float = 0.1
     max_fraction: float = 0.3
-    tuned_shares: tuple[float, ...] = (0.5, 0.25)
-    max_loss: float = 0.0005
+    tuned_shares: tuple[float, ...] = (0.5, 0.35, 0.25)
+    max_rise: float = 0.005
     max_bank_size: int = 1_000
 
     def fraction(self, corrections: int) -> float:
@@ -131,10 +133,10 @@ def fine_tune(  # noqa: PLR0913 - what is learned, how, and where
         trainer.step()
         on_step()
     after = {name: tensor.cpu() for name, tensor in trainer.state_dict().items()}
-    allowed = count_errors(network, known.validation) + settings.max_loss * len(known.validation)
+    allowed = (1 + settings.max_rise) * mean_loss(network, known.validation)
     for share in settings.tuned_shares:
         tuned = _averaged(network, before, after, share)
-        if count_errors(tuned, known.validation) <= allowed:
+        if mean_loss(tuned, known.validation) <= allowed:
             break
     return tuned
 
@@ -160,10 +162,9 @@ def recipe_of(path: str | Path) -> Recipe:
     return load_recipe(facts.recipe).changed({"data.spec": facts.data or "mnist", **without})
 
 
-def count_errors(network: DigitNetwork, digits: Digits) -> int:
-    """Count the digits that a network in evaluation mode misreads."""
-    found = log_probabilities(network, digits.images).argmax(dim=1)
-    return int((found != digits.labels).sum())
+def mean_loss(network: DigitNetwork, digits: Digits) -> float:
+    """Return the mean negative log-likelihood of digits for a network in evaluation mode."""
+    return float(nll_loss(log_probabilities(network, digits.images), digits.labels))
 
 
 def _tuning_recipe(
