@@ -120,6 +120,30 @@ def test_a_page_that_cannot_be_read_is_named_and_the_others_read(
     assert errors[1].startswith(f"{tmp_path / 'a.tif'}, page 2: not a readable image")
 
 
+@pytest.mark.parametrize(
+    "content", [b"II*\0\0\0\0\0", b"II+\0\x08\0\0\0" + b"\xff" * 8], ids=["no page", "far page"]
+)
+@pytest.mark.parametrize("bulk", [False, True])
+def test_a_damaged_tiff_is_one_line_and_the_others_are_read(
+    tenfold: Tenfold, folder: Path, tmp_path: Path, content: bytes, *, bulk: bool
+) -> None:
+    (folder / "broken.tif").write_bytes(content)
+    if bulk:
+        ended = tenfold("read", folder, "--out", tmp_path / "out")
+        rows = dataset.dataset(tmp_path / "out", format="parquet").to_table().to_pylist()
+    else:
+        ended = tenfold("read", folder, "--json")
+        rows = ended.rows
+    errors = {Path(row["file"]).name: row["error"] for row in rows if row["error"]}
+    assert list(errors) == ["broken.tif"]
+    assert "TIFF without pages" in errors["broken.tif"] or "readable" in errors["broken.tif"]
+    assert {Path(row["file"]).name for row in rows} == {
+        *("a.pdf", "b.tiff", "broken.tif", "one.png")
+    }
+    assert ended.code == 2
+    assert "Traceback" not in ended.err
+
+
 def test_a_document_on_standard_input(folder: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tenfold", "read", "-", "--json"],

@@ -125,6 +125,20 @@ def test_a_file_that_cannot_be_read_is_one_page(tmp_path: Path) -> None:
             load_pixels(page)
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"II*\0\0\0\0\0", "a TIFF without pages"),
+        (b"MM\0*\0\0\0\0", "a TIFF without pages"),
+        (b"II+\0\x08\0\0\0" + b"\xff" * 8, "not a readable image"),  # a page far behind the end
+    ],
+)
+def test_a_tiff_whose_first_page_is_nowhere_is_one_line(content: bytes, message: str) -> None:
+    (page,) = file_pages(content)
+    with pytest.raises(DataError, match=message):
+        load_pixels(page)
+
+
 def test_the_pages_of_many_files_are_counted(tmp_path: Path) -> None:
     contents = {
         "a.png": scanned(plain(1), "PNG"),

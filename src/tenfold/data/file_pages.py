@@ -65,7 +65,7 @@ def _count(source: Path | bytes) -> int:
             if data[:2] in TIFF_STARTS:
                 return len(tiff_pages(data))
             is_document = is_pdf(data)
-    except (OSError, ValueError, struct.error, DataError):
+    except (OSError, ValueError, ArithmeticError, LookupError, struct.error, DataError):
         return 1
     return count_pages(source) if is_document else 1
 

@@ -204,7 +204,10 @@ def tiff_pages(data: Data) -> list[int]:
 
 def _excess_of_tiff(data: Data, directory: int) -> str | None:
     tiff, tile = _Tiff(data), 1
-    (place, count) = next(islice(tiff.directories(), directory, None))
+    found = next(islice(tiff.directories(), directory, None), None)
+    if found is None:
+        return "a TIFF without pages"
+    place, count = found
     if count > MAX_TIFF_ENTRIES:
         return _above("the TIFF", MAX_TIFF_ENTRIES, "entries")
     for index in range(count):
