@@ -79,6 +79,17 @@ def test_another_recipe_is_refused(sets: tuple[Path, Path]) -> None:
         create_runs(load_recipe("smoke"), range(1), sets[0], ONE_THREAD)
 
 
+def test_a_recipe_of_a_detector_is_refused_before_it_is_trained(
+    tenfold: Tenfold, tmp_path: Path
+) -> None:
+    ended = tenfold("repeat", "page", "--out", tmp_path / "set")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        "tenfold: page: trains a detector; name a recipe of a classifier, such as swift\n"
+    )
+    assert not (tmp_path / "set").exists()
+
+
 def test_compare_pairs_the_seeds_that_both_have(sets: tuple[Path, Path], tenfold: Tenfold) -> None:
     a, b = sets
     found = json.loads(tenfold("compare", a, b, "--json").out)

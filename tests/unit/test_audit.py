@@ -10,7 +10,7 @@ import pytest
 
 from tenfold.artifacts.studies import AuditResult
 from tenfold.data.digits import Digits, synthetic_digits
-from tenfold.errors import MissingExtraError
+from tenfold.errors import MissingExtraError, RecipeError
 from tenfold.execution.config import Execution
 from tenfold.report.audit import write_audit
 from tenfold.studies import audit as module
@@ -69,3 +69,8 @@ def test_without_cleanlab_the_extra_is_named(
     monkeypatch.setattr(module, "find_spec", lambda _name: None)
     with pytest.raises(MissingExtraError, match=r"tenfold\[audit\]"):
         audit(spoilt[0], load_recipe("smoke"), EXECUTION)
+
+
+def test_a_recipe_of_a_detector_is_refused(spoilt: tuple[Digits, set[int]]) -> None:
+    with pytest.raises(RecipeError, match="page: trains a detector; name a recipe of a classif"):
+        audit(spoilt[0], load_recipe("page"), EXECUTION)

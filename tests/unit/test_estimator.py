@@ -17,6 +17,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from tenfold import Bundle, DigitClassifier, Digits, NetworkConfig, load_digits
 from tenfold.bundle.format import BundleConfig, BundleFacts
 from tenfold.bundle.save import save_bundle
+from tenfold.errors import RecipeError
 
 QUICK = Path(__file__).with_name("quick.toml")
 
@@ -50,6 +51,11 @@ def test_pixels_of_28_by_28_are_taken_as_they_are() -> None:
     again = DigitClassifier(iterations=5).fit(flat / 255, names)
     np.testing.assert_array_equal(again._images(flat / 255), digits.images.numpy())
     np.testing.assert_array_equal(again.predict_proba(flat / 255), classifier.predict_proba(flat))
+
+
+def test_a_recipe_of_a_detector_is_refused() -> None:
+    with pytest.raises(RecipeError, match="page: trains a detector"):
+        DigitClassifier("page").fit(np.eye(64), np.arange(64) % 10)
 
 
 def test_the_seed_decides_the_network() -> None:

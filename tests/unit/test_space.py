@@ -84,6 +84,7 @@ def test_a_space_may_exclude_the_recipe_s_own_values(text: str, tmp_path: Path) 
         ('"network.pooling" = { choices = ["max", "min"] }', 'pooling="min": '),
         ('"data.validation" = { low = 100, high = 300 }', "is the same in all trials"),
         ("seed = { low = 0, high = 3 }", "seed: is the same in all trials"),
+        ("detector = { choices = [{}] }", "detector: is the same in all trials"),
     ],
 )
 def test_what_is_wrong_is_one_line(text: str, message: str, tmp_path: Path) -> None:
@@ -98,6 +99,13 @@ def test_what_is_wrong_is_one_line(text: str, message: str, tmp_path: Path) -> N
 def test_a_missing_file_is_printed(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"none\.toml: cannot be read"):
         load_space(tmp_path / "none.toml", SMOKE)
+
+
+@pytest.mark.parametrize(("recipe", "what"), [("page", "detector"), ("line", "line recogniser")])
+def test_a_recipe_of_no_classifier_is_refused(recipe: str, what: str, tmp_path: Path) -> None:
+    (tmp_path / "space.toml").write_text('"training.optimizer.muon" = { low = 0, high = 1 }')
+    with pytest.raises(RecipeError, match=f"{recipe}: trains a {what}; name a recipe of a class"):
+        load_space(tmp_path / "space.toml", load_recipe(recipe))
 
 
 @given(rate=st.floats(1e-6, 1.0), iterations=st.integers(1, 10_000))

@@ -46,7 +46,9 @@ def audit(
 
     Raises:
         MissingExtraError: cleanlab is not installed.
+        RecipeError: the recipe trains no classifier.
     """
+    recipe.require_classifier()
     if find_spec("cleanlab") is None:
         raise MissingExtraError("tenfold audit", "audit")
     from cleanlab.filter import find_label_issues

@@ -22,8 +22,10 @@ def create_runs(recipe: Recipe, seeds: Sequence[int], out: Path, execution: Exec
     """Create `out/seed-K` for each seed, or open the run that is there already.
 
     Raises:
+        RecipeError: the recipe trains no classifier.
         RunError: a folder holds another run, or another process is at work in it.
     """
+    recipe.require_classifier()
     one_thread = replace(execution, threads=1)
     with exclusive(out):
         return [

@@ -24,7 +24,10 @@ from tenfold.training.recipe import Recipe
 from tenfold.untrusted import read_toml
 
 # What trials must share to be compared, or what makes no difference to one network's curve.
-FIXED = ("name", "description", "cost", "members", "seed", "test_time_augmentation", "data")
+FIXED = (
+    *("name", "description", "cost", "members", "seed", "test_time_augmentation", "data"),
+    *("detector", "line", "fields"),
+)
 FORMS = "expected { low, high, log?, step? } or { choices = [...] }"
 
 Parameters = Mapping[str, Any]
@@ -74,8 +77,10 @@ def load_space(path: Path, recipe: Recipe) -> Space:
     """Read a space; every end and every choice is tried on the recipe.
 
     Raises:
-        RecipeError: not TOML, no such key, or a range or choice that the recipe does not allow.
+        RecipeError: not TOML, no such key, or a range or choice that the recipe does not allow; or
+            the recipe trains no classifier.
     """
+    recipe.require_classifier()
     text, document = read_toml(path, RecipeError)
     distributions: dict[str, BaseDistribution] = {}
     choices: dict[str, dict[str, Any]] = {}

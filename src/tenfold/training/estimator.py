@@ -80,7 +80,7 @@ class DigitClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
         Raises:
             ValueError: not finite, not of one length, one class only or more than ten.
-            TenfoldError: no such recipe or device.
+            TenfoldError: no such recipe or device, or the recipe trains no classifier.
         """
         features, labels = validate_data(self, X, y)
         check_classification_targets(labels)
@@ -214,6 +214,7 @@ class DigitClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     def _recipe(self) -> Recipe:
         """Return the recipe with this seed and this length."""
         recipe = load_recipe(self.recipe)
+        recipe.require_classifier()
         scale = (self.iterations or recipe.schedule.iterations) / recipe.schedule.iterations
         lengths = {
             f"training.stages.{k}.iterations": max(1, round(scale * stage.iterations))

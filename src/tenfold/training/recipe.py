@@ -106,6 +106,18 @@ class Recipe(Frozen):
         """Whether it trains classifiers of digits, not a network that finds or reads numbers."""
         return self.detector is None and self.line is None
 
+    def require_classifier(self) -> None:
+        """Refuse a recipe that trains a network that finds or reads numbers.
+
+        Raises:
+            RecipeError: it is one.
+        """
+        if not self.is_classifier:
+            what = "detector" if self.detector else "line recogniser"
+            raise RecipeError(
+                f"{self.name}: trains a {what}; name a recipe of a classifier, such as swift"
+            )
+
     @property
     def schedule(self) -> Schedule:
         """The schedule that the stages make."""
