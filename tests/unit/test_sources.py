@@ -13,6 +13,7 @@ from PIL import Image
 
 from tenfold.data import sources
 from tenfold.data.download import LocalFolder
+from tenfold.data.idx import write_idx
 from tenfold.data.sources import datasets, fetch, load_digits, verify
 from tenfold.errors import ChecksumError, DataError
 
@@ -92,6 +93,15 @@ def test_a_folder_of_idx_files_plain_gzipped_or_dotted(
     (originals / "t10k-labels-idx1-ubyte").unlink()
     (originals / "t10k-labels-idx1-ubyte.gz").unlink()
     with pytest.raises(DataError, match="has no t10k-labels-idx1-ubyte"):
+        load_digits(str(originals), "test")
+
+
+def test_an_idx_file_without_images_is_one_line(originals: Path) -> None:
+    path = originals / "t10k-images-idx3-ubyte"
+    write_idx(path, np.empty((0, 28, 28), np.uint8))
+    write_idx(originals / "t10k-labels-idx1-ubyte", np.empty(0, np.uint8))
+    assert len(load_digits(str(originals), "train"))
+    with pytest.raises(DataError, match=f"^{path}: has no images; put at least one into it$"):
         load_digits(str(originals), "test")
 
 

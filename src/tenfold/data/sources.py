@@ -213,10 +213,11 @@ def _load_folder(
         raise DataError(f"{folder}: no such data set or folder; data sets: {', '.join(datasets())}")
     if any(folder.glob("*-images?idx3-ubyte*")):
         prefix = _FILE_PREFIX[split]
-        return (
-            read_idx(_find_idx(folder, f"{prefix}-images", "idx3-ubyte")),
-            read_idx(_find_idx(folder, f"{prefix}-labels", "idx1-ubyte")),
-        )
+        path = _find_idx(folder, f"{prefix}-images", "idx3-ubyte")
+        images = read_idx(path)
+        if not len(images):
+            raise DataError(f"{path}: has no images; put at least one into it")
+        return images, read_idx(_find_idx(folder, f"{prefix}-labels", "idx1-ubyte"))
     if (folder / "train").is_dir() and (folder / "test").is_dir():
         folder = folder / split
     return load_folder(folder, with_non_digits=with_non_digits)
