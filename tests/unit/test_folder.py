@@ -92,6 +92,14 @@ def test_an_unreadable_image_is_named(tmp_path: Path) -> None:
         load_folder(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["x.jp2", "x.AVIF", "x.svg"])
+def test_a_picture_of_a_format_that_is_not_read_is_an_error(name: str, tmp_path: Path) -> None:
+    save(tmp_path / "3" / "good.png", a_digit())
+    (tmp_path / "3" / name).write_bytes(b"anything")
+    with pytest.raises(DataError, match=f"{tmp_path / '3' / name}: not a readable image: PNG"):
+        load_folder(tmp_path)
+
+
 def test_empty_and_missing_folders(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no digits here"):
         load_folder(tmp_path)

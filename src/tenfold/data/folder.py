@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from tenfold.data.decoding import SUFFIXES, decode
+from tenfold.data.decoding import LISTED_SUFFIXES, decode
 from tenfold.data.mnist import NON_DIGIT_LABEL, SIDE
 from tenfold.errors import DataError
 from tenfold.untrusted import read_text
@@ -110,7 +110,7 @@ def _list_subfolders(path: Path, names: Container[str]) -> list[LabelledFile]:
         listed += [
             LabelledFile(file, folder.name, f"{folder}: labels {file.name}")
             for file in sorted(folder.iterdir())
-            if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+            if file.suffix.lower() in LISTED_SUFFIXES and not file.name.startswith(".")
         ]
     return listed
 
