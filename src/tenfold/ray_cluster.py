@@ -54,7 +54,7 @@ def connected(on: str) -> Iterator[Any]:
     try:
         ray.init(**settings, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # Ray raises bare ones, too
-        first = str(error).strip().splitlines()[0]
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise TenfoldError(
             f"--on {on}: no Ray cluster could be started or joined ({first})"
         ) from error

@@ -1,5 +1,6 @@
 import socket
 import sys
+from unittest.mock import Mock
 
 import pytest
 
@@ -31,4 +32,16 @@ def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None
         monkeypatch.setenv(name, "")
     wanted = r"--on ray needs .* 'tenfold\[ray\]'"
     with pytest.raises(MissingExtraError, match=wanted), connected("ray"):
+        pass
+
+
+@pytest.mark.parametrize(("text", "shown"), [("", "TimeoutError"), ("a\nb", "a")])
+def test_what_ray_raises_is_one_line(
+    text: str, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", Mock(init=Mock(side_effect=TimeoutError(text))))
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"):
+        monkeypatch.setenv(name, "")
+    wanted = rf"could be started or joined \({shown}\)$"
+    with pytest.raises(TenfoldError, match=wanted), connected("ray"):
         pass
