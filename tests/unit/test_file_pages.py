@@ -2,8 +2,10 @@
 
 import io
 import struct
+import subprocess
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from made_documents import pdf, plain, scanned
 from PIL import Image
 
 from tenfold.data.decoding import decode, load_pixels
-from tenfold.data.file_pages import FilePage, file_pages, page_counts
+from tenfold.data.file_pages import FilePage, file_pages, page_counts, pages_of_files
 from tenfold.data.picture_headers import MAX_PAGES
 from tenfold.errors import DataError
 
@@ -150,3 +152,24 @@ def test_the_pages_of_many_files_are_counted(tmp_path: Path) -> None:
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
     assert page_counts([str(tmp_path / name) for name in contents]) == [1, 2, 3, 1, 4]
+
+
+def test_pages_of_many_files_are_those_of_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents = {
+        "a.png": scanned(plain(1), "PNG"),
+        "b.pdf": scanned(plain(1, 2), "PDF"),
+        "c.tif": scanned(plain(1, 2, 3), "TIFF"),
+        "d.pdf": b"no PDF",
+        "e": pdf([b"/MediaBox [0 0 9 9]"] * 4),  # what a file is, its content says
+        "f": scanned(plain(1, 2), "TIFF"),
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    names = [str(tmp_path / name) for name in (*contents, "absent.pdf")]
+    expected = [page for name in names for page in file_pages(name)]
+    run = Mock(wraps=subprocess.run)
+    monkeypatch.setattr(subprocess, "run", run)
+    assert list(pages_of_files(names)) == expected
+    assert run.call_count == 1

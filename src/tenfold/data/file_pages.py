@@ -45,8 +45,20 @@ def file_pages(source: Path | str | bytes) -> Iterator[FilePage]:
         source: the file's path, or its bytes.
     """
     source = Path(source) if isinstance(source, str) else source
-    count = _count(source)
-    yield from (FilePage(source, number, count) for number in range(1, count + 1))
+    yield from _pages(source, _count(source))
+
+
+def pages_of_files(names: Sequence[str]) -> Iterator[FilePage]:
+    """Yield what `file_pages` does of each of many files; PDFs are counted many at a time."""
+    counts = {name: _count_of_picture(Path(name)) for name in names}
+    pdfs = [name for name, count in counts.items() if count is None]
+    counts |= zip(pdfs, count_pages_of_files(pdfs), strict=True)
+    for name in names:
+        yield from _pages(Path(name), counts[name] or 1)
+
+
+def _pages(source: Path | bytes, count: int) -> Iterator[FilePage]:
+    return (FilePage(source, number, count) for number in range(1, count + 1))
 
 
 def page_counts(names: Sequence[str]) -> list[int]:
@@ -60,14 +72,19 @@ def page_counts(names: Sequence[str]) -> list[int]:
 
 
 def _count(source: Path | bytes) -> int:
+    count = _count_of_picture(source)
+    return count_pages(source) if count is None else count
+
+
+def _count_of_picture(source: Path | bytes) -> int | None:
+    """Return how many pages a file has; None for a PDF, which only another process opens."""
     try:
         with open_file(source) as (_, data):
             if data[:2] in TIFF_STARTS:
                 return len(tiff_pages(data))
-            is_document = is_pdf(data)
+            return None if is_pdf(data) else 1
     except (OSError, ValueError, ArithmeticError, LookupError, struct.error, DataError):
         return 1
-    return count_pages(source) if is_document else 1
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import cv2
 
 from tenfold.bundle.format import find_bundle
 from tenfold.data.decoding import decode
-from tenfold.data.file_pages import FilePage, file_pages
+from tenfold.data.file_pages import FilePage, pages_of_files
 from tenfold.errors import DataError
 from tenfold.files import write_atomically
 from tenfold.folder_lock import exclusive
@@ -108,7 +108,7 @@ class FormsReading:
     ) -> None:
         self.template = load_template(template_path)
         self.table, self.folder = table, review_folder(table)
-        self._pages = [(page, _key(page)) for name in names for page in file_pages(name)]
+        self._pages = [(page, _key(page)) for page in pages_of_files(names)]
         self._workers, self._on = workers, on
         self._read = functools.partial(read_page, template_path, model)
         # Its errors come before anything is written.
