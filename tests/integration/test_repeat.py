@@ -42,6 +42,12 @@ def test_each_seed_is_the_run_that_train_makes(sets: tuple[Path, Path], tmp_path
     assert alone.evaluation == read_runs(sets[0])[2].evaluation
 
 
+def test_no_more_members_train_at_a_time_than_there_are(tmp_path: Path) -> None:
+    runs = create_runs(load_recipe("smoke", SMALL), range(1), tmp_path, ONE_THREAD)
+    train_runs(runs, Execution(threads=2))
+    assert runs[0].manifest.parallel_members == 1
+
+
 def test_the_command_continues_and_summarises(
     sets: tuple[Path, Path], tmp_path: Path, tenfold: Tenfold
 ) -> None:

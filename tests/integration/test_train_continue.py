@@ -52,6 +52,14 @@ def test_a_finished_run_is_left_alone(copy: Path) -> None:
     assert times(copy) == before
 
 
+def test_no_more_members_train_at_a_time_than_there_are(tmp_path: Path) -> None:
+    three_threads = Execution(device="cpu", precision="float32", threads=3)
+    overrides = [*SMALL, "members=2"]
+    run = train("smoke", overrides=overrides, out=tmp_path / "run", execution=three_threads)
+    assert run.manifest.threads == 3
+    assert run.manifest.parallel_members == 2
+
+
 def test_a_run_that_was_stopped_goes_on(recipe: Recipe, trained: Path, tmp_path: Path) -> None:
     def stop(*_: object) -> None:
         raise Interrupted

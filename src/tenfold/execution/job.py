@@ -73,6 +73,12 @@ def run_job(
     yield from train_member(MemberRun(trainer, run.members[job.member]), stop)
 
 
+def parallel_members(run: Run) -> int:
+    """Return how many members of a run are trained at a time: on a CPU one for each thread."""
+    manifest = run.manifest
+    return min(run.recipe.members, manifest.threads) if manifest.device == "cpu" else 1
+
+
 def jobs_of(run: Run) -> list[Job]:
     """Return the jobs of a run's members that are not trained yet.
 
@@ -82,9 +88,7 @@ def jobs_of(run: Run) -> list[Job]:
     manifest, recipe = run.manifest, run.path / "recipe.toml"
     if file_sha256(recipe) != manifest.recipe_sha256:
         raise RunError(f"{recipe}: changed since the run began; start another with it")
-    threads = manifest.threads
-    if manifest.device == "cpu":
-        threads //= min(run.recipe.members, threads)
+    threads = manifest.threads // parallel_members(run)
     return [
         Job(run.path, member, manifest.device, manifest.precision, threads)
         for member, folder in enumerate(run.members)

@@ -11,7 +11,7 @@ from tenfold.errors import RecipeError
 from tenfold.execution.config import THIS_MACHINE, Execution
 from tenfold.execution.create import open_or_create
 from tenfold.execution.finalize import finalize_run
-from tenfold.execution.job import jobs_of
+from tenfold.execution.job import jobs_of, parallel_members
 from tenfold.execution.run import Run
 from tenfold.folder_lock import exclusive
 from tenfold.training.journal import Journal
@@ -82,7 +82,7 @@ def resume(
         if run.finished:
             return run
         manifest, jobs = run.manifest, jobs_of(run)
-        workers = manifest.threads // jobs[0].threads if jobs else 1
+        workers = parallel_members(run)
         begun = time.monotonic()
         execution.run(jobs, lambda job, event: on_event(job.member, event), workers=workers)
         seconds = max(time.monotonic() - begun, journaled_seconds(run, workers))

@@ -61,9 +61,11 @@ def train_runs(
         unfinished = [run for run in runs if not run.finished]
         jobs = [job for run in unfinished for job in jobs_of(run)]
         on_cpu = all(job.device == "cpu" for job in jobs)
-        execution.run(jobs, on_event, workers=workers if on_cpu else 1)
+        members = sum(run.recipe.members for run in unfinished)
+        at_a_time = min(workers, members) if on_cpu else 1
+        execution.run(jobs, on_event, workers=at_a_time)
         torch.set_num_threads(workers)
         for run in unfinished:
             seconds = journaled_seconds(run, workers=run.recipe.members)
-            finalize_run(run, seconds, workers)
+            finalize_run(run, seconds, at_a_time)
             on_finalized(run)
