@@ -136,6 +136,22 @@ def first_fault(error: ValidationError) -> ErrorDetails | None:
     return error.errors(include_url=False)[0]
 
 
+def fault_line(error: ValidationError, document: str = "") -> str:
+    """Say in one line which field is wrong, and how.
+
+    Args:
+        error: of pydantic.
+        document: what the line names where no field is wrong by itself; by default nothing.
+    """
+    first = first_fault(error)
+    if first is None:
+        return f"{error.error_count():,} faults"
+    if first["type"] == "json_invalid":
+        return f"not valid JSON ({first['ctx']['error']})"
+    place = ".".join(map(str, first["loc"])) or document
+    return f"{place}: {first['msg']}" if place else first["msg"]
+
+
 def describe_fault(error: ValidationError, model: type[BaseModel]) -> Fault:
     """Return the place and a description of the first fault of a document of the class `model`."""
     problems = error.errors()

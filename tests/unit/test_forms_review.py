@@ -114,6 +114,23 @@ def test_what_is_no_review_is_refused(
     assert len(session.log.latest) == (status == 200)
 
 
+@pytest.mark.parametrize(
+    ("body", "status", "error"),
+    [
+        ("{", 400, "body is not JSON: "),
+        ("[]", 422, "body: Input should be "),
+        ('{"who": "Ann", "count": 9}', 422, "count: Input should be less than or equal to 8"),
+    ],
+)
+def test_what_is_wrong_with_a_body_is_one_line(
+    body: str, status: int, error: str, client: TestClient
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = client.post("/api/fields", content=body, headers=headers)
+    assert answer.status_code == status
+    assert answer.json()["error"].startswith(error)
+
+
 def test_pages_of_other_sites_may_not_call(client: TestClient, session: ReviewSession) -> None:
     foreign = client.post("/api/reviews", json=entry(), headers={"Origin": "http://evil.example"})
     assert foreign.status_code == 403

@@ -133,12 +133,14 @@ def test_what_is_no_field_is_refused(folder: Path) -> None:
     ("line", "message"),
     [
         ("{}", r"fields.jsonl:2: document: Field required"),
-        ("[", r"fields.jsonl:2: Invalid JSON"),
+        ("[", r"fields.jsonl:2: not valid JSON"),
         ('{"document": "d", "field": "f", "value": "", "probability": 2, "review": true}', "prob"),
         (
             reading(0, "a", 0.5).model_dump_json().replace('"picture":""', '"picture":"../x.png"'),
             "picture: String should match",
         ),
+        # To describe each of them takes a kilobyte.
+        ("{" + ",".join(f'"{i}":1' for i in range(20_000)) + "}", r"2: 20,005 faults; write it"),
     ],
 )
 def test_a_damaged_file_is_named(line: str, message: str, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from pydantic import (
 from tenfold.data.mnist import CLASSES, SIDE
 from tenfold.errors import RunError
 from tenfold.files import write_atomically
-from tenfold.untrusted import check_json_size, first_fault, read_text
+from tenfold.untrusted import check_json_size, fault_line, read_text
 
 T = TypeVar("T")
 # Bounds of every number in an artifact: figures are drawn and printed without overflow.
@@ -92,7 +92,7 @@ class Artifact(BaseModel):
             check_json_size(text)
             return cls.model_validate_json(text)
         except ValidationError as error:
-            raise RunError(f"{path}: {_first_fault(error)}; {fix}") from error
+            raise RunError(f"{path}: {fault_line(error)}; {fix}") from error
         except ValueError as error:
             raise RunError(f"{path}: {error}; {fix}") from error
 
@@ -113,17 +113,6 @@ class Artifact(BaseModel):
             WriteError: it cannot be written.
         """
         return write_atomically(path, self.to_json(indent))
-
-
-def _first_fault(error: ValidationError) -> str:
-    """Say in one line which field is wrong, and how."""
-    first = first_fault(error)
-    if first is None:
-        return f"{error.error_count():,} faults"
-    if first["type"] == "json_invalid":
-        return f"not valid JSON ({first['ctx']['error']})"
-    field = ".".join(map(str, first["loc"]))
-    return f"{field}: {first['msg']}" if field else first["msg"]
 
 
 class ImageSet(Artifact):

@@ -25,7 +25,7 @@ from tenfold.errors import BundleError
 from tenfold.model.config import NetworkConfig
 from tenfold.model.detector_config import DetectorConfig
 from tenfold.model.line_config import LineConfig
-from tenfold.untrusted import Frozen, first_fault, read_bytes, read_text
+from tenfold.untrusted import Frozen, fault_line, first_fault, read_bytes, read_text
 
 T = TypeVar("T")
 
@@ -152,16 +152,12 @@ def parse_config(file: Path, document: bytes | dict[str, Any]) -> BundleConfig:
             return BundleConfig.model_validate_json(document)
         return BundleConfig.model_validate(document)
     except ValidationError as error:
-        first = first_fault(error)
-        if first is None:
-            raise BundleError(f"{file}: {error.error_count():,} faults") from error
-        field = ".".join(map(str, first["loc"])) or CONFIG_FILE
-        reason = first["msg"]
-        if field == "format" and first["input"] == 1:
-            reason = f"1 is old; convert: `tenfold export {file.parent} --format bundle --out NEW`"
-        elif field == "format":
-            reason += "; a newer tenfold may read it"
-        raise BundleError(f"{file}: {field}: {reason}") from error
+        reason, first = fault_line(error, CONFIG_FILE), first_fault(error)
+        if first and first["loc"] == ("format",):
+            new = f"`tenfold export {file.parent} --format bundle --out NEW`"
+            old = f"format: 1 is old; convert: {new}"
+            reason = old if first["input"] == 1 else f"{reason}; a newer tenfold may read it"
+        raise BundleError(f"{file}: {reason}") from error
 
 
 def read_model(path: str | Path) -> tuple[BundleConfig, bytes]:

@@ -21,7 +21,7 @@ from tenfold.errors import DataError, ReviewError
 from tenfold.files import append_durably, drop_unfinished_line
 from tenfold.forms.template import Kind, Template
 from tenfold.reading.foreground import to_grey
-from tenfold.untrusted import Frozen, read_bytes
+from tenfold.untrusted import Frozen, fault_line, read_bytes
 
 FIELDS_FILE, TEMPLATE_FILE, REVIEWS_FILE = "fields.jsonl", "template.json", "reviews.jsonl"
 _FIX = "write it with `tenfold forms read`"
@@ -193,7 +193,4 @@ def _records(path: Path, kind: type[Record]) -> Iterator[Record]:
         try:
             yield kind.model_validate_json(line)
         except ValidationError as error:
-            fault = error.errors(include_url=False)[0]
-            where = ".".join(map(str, fault["loc"]))
-            reason = f"{where}: {fault['msg']}" if where else fault["msg"]
-            raise ReviewError(f"{path}:{number}: {reason}; {_FIX} again") from error
+            raise ReviewError(f"{path}:{number}: {fault_line(error)}; {_FIX} again") from error

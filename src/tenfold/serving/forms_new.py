@@ -1,7 +1,6 @@
 """The page on which a template is drawn, as an ASGI application."""
 
 import asyncio
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -21,6 +20,7 @@ from tenfold.reading.foreground import to_grey
 from tenfold.serving.assets import FORMS_FOLDER
 from tenfold.serving.bodies import BodyReceiver
 from tenfold.serving.loopback import create_page_app
+from tenfold.serving.requests import parse_json
 
 MAX_BODY_BYTES = 2**20  # a template of 64 KiB has less as JSON
 
@@ -96,11 +96,7 @@ class TemplateEndpoints:
         return missing_marks(template, (to_grey(decode(page.png)) for page in self._pages))
 
     async def _receive(self, request: Request) -> dict[str, Any]:
-        body = await self._receiver.receive_json(request, MAX_BODY_BYTES)
-        try:
-            document = json.loads(body)
-        except (ValueError, RecursionError) as error:
-            raise HTTPException(400, "the body is not JSON") from error
+        document = parse_json(await self._receiver.receive_json(request, MAX_BODY_BYTES))
         if not isinstance(document, dict):
             raise HTTPException(400, "the body is no object")
         return document

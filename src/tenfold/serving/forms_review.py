@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeVar
 
 import cv2
 from fastapi import FastAPI, Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
@@ -24,6 +24,7 @@ from tenfold.forms.review_folder import (
 from tenfold.serving.assets import FORMS_FOLDER
 from tenfold.serving.bodies import BodyReceiver
 from tenfold.serving.loopback import create_page_app
+from tenfold.serving.requests import parse_json, validate
 
 MAX_BODY_BYTES = 16 * 2**10
 MAX_HANDED_OUT = 8
@@ -124,12 +125,7 @@ class ReviewEndpoints:
 
     async def _receive(self, request: Request, kind: type[Body]) -> Body:
         body = await self._receiver.receive_json(request, MAX_BODY_BYTES)
-        try:
-            return kind.model_validate_json(body)
-        except ValidationError as error:
-            fault = error.errors(include_url=False)[0]
-            place = ".".join(map(str, fault["loc"]))
-            raise HTTPException(422, f"{place}: {fault['msg']}") from error
+        return validate(kind, parse_json(body))
 
     def _respond(self, **content: Any) -> JSONResponse:  # noqa: ANN401 - JSON
         return JSONResponse({**content, "progress": self._session.progress().to_dict()})

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from tenfold.reading.strokes import Strokes
 from tenfold.serving.bodies import JSON, MAX_BODY_BYTES, SMALL_BODY_BYTES, media_type
+from tenfold.untrusted import fault_line
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -123,9 +124,7 @@ def validate(model: type[M], value: object) -> M:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        field = ".".join(map(str, first["loc"])) or "body"
-        raise HTTPException(422, f"{field}: {first['msg']}") from error
+        raise HTTPException(422, fault_line(error, "body")) from error
 
 
 def _parse_json_items(body: bytes) -> list[Item]:
