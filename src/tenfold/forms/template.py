@@ -16,7 +16,8 @@ from tenfold.untrusted import Fault, Frozen, describe_fault, describe_faults, li
 
 Kind = Literal["digits", "number", "date", "grid", "mark"]
 Registration = Literal["marks", "aruco", "blank"]
-Millimetres = Annotated[float, Field(gt=0, le=2000)]
+MIN_SIDE_MM = 1.0  # boxes are enlarged to one height in pixels: a tiny one would need gigabytes
+Millimetres = Annotated[float, Field(ge=MIN_SIDE_MM, le=2000)]
 Position = Annotated[float, Field(ge=0, le=2000)]
 BoxMm = tuple[Position, Position, Millimetres, Millimetres]  # left, top, width, height
 MAX_PAGES = 50
@@ -197,6 +198,9 @@ class Template(Frozen):
             if left + width > page.width_mm or top + height > page.height_mm:
                 size = f"{page.width_mm:g} x {page.height_mm:g} mm"
                 yield f"{place}.box", f"it reaches beyond page {field.page}, {size}"
+            w, h = field.cells[0].box[2:]
+            if min(w, h) < MIN_SIDE_MM:
+                yield f"{place}.box", f"its cells are {w:g} x {h:g} mm; at least 1 x 1 mm is read"
             for part in field.sum_of or ():
                 if fault := self._fault_of_part(field, part):
                     yield f"{place}.sum_of", fault
