@@ -150,6 +150,14 @@ def test_a_damaged_file_is_named(line: str, message: str, tmp_path: Path) -> Non
         ReviewSession(tmp_path)
 
 
+def test_a_review_that_the_page_would_not_take_is_named(folder: Path) -> None:
+    ReviewSession(folder).enter(("d0", "a"), "12", "Ann")
+    path = folder / "reviews.jsonl"
+    path.write_text(path.read_text().replace('"12"', '"1²"'), encoding="utf-8")
+    with pytest.raises(ReviewError, match=r"reviews\.jsonl:1: value: String should match pattern"):
+        ReviewSession(folder)
+
+
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(ReviewError, match=r"fields\.jsonl: cannot be read .* `tenfold forms read`"):
         ReviewSession(tmp_path)

@@ -28,6 +28,11 @@ _FIX = "write it with `tenfold forms read`"
 MAX_VALUE_CHARACTERS, MAX_NAME_CHARACTERS = 100, 60
 MAX_FILE_BYTES = 2**30
 TICKED, UNTICKED = "true", "false"
+Value = Annotated[
+    str,
+    Field(max_length=MAX_VALUE_CHARACTERS, pattern=rf"^([-+0-9.,:/ ]*|{TICKED}|{UNTICKED})$"),
+]
+"""What a person may enter."""
 
 Key = tuple[str, str]
 """A document and one of its fields."""
@@ -91,7 +96,7 @@ class Review(_Record):
         when: the time, UTC.
     """
 
-    value: Annotated[str, Field(max_length=MAX_VALUE_CHARACTERS)] | None
+    value: Value | None
     who: str = Field(min_length=1, max_length=MAX_NAME_CHARACTERS)
     when: datetime = Field(default_factory=lambda: datetime.now(UTC))
 

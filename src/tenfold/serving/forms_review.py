@@ -15,10 +15,8 @@ from tenfold.errors import DataError
 from tenfold.forms.review import ReviewSession
 from tenfold.forms.review_folder import (
     MAX_NAME_CHARACTERS,
-    MAX_VALUE_CHARACTERS,
-    TICKED,
-    UNTICKED,
     FieldReading,
+    Value,
     cut,
 )
 from tenfold.serving.assets import FORMS_FOLDER
@@ -53,9 +51,7 @@ class Entry(_Body):
 
     document: str
     field: str
-    value: str = Field(
-        max_length=MAX_VALUE_CHARACTERS, pattern=rf"^([-+0-9.,:/ ]*|{TICKED}|{UNTICKED})$"
-    )
+    value: Value
 
 
 class TakeBack(_Body):
