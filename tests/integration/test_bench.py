@@ -140,6 +140,27 @@ def test_ctrl_c_ends_the_command_quietly(start: Any) -> None:
     assert time.monotonic() - begun < 20
 
 
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("peers", "place", "offered"),
+    [(True, runner.PEERS, True), (True, Path("absent"), False), (False, runner.PEERS, False)],
+)
+def test_peers_are_offered_where_their_programs_are(
+    monkeypatch: pytest.MonkeyPatch, place: Path, *, peers: bool, offered: bool
+) -> None:
+    asked: list[Candidate] = []
+
+    def measure(entries: list[tuple[Candidate, int]], *_: object) -> None:
+        asked.extend(candidate for candidate, _ in entries)
+        raise RunError("that is enough")
+
+    monkeypatch.setattr(bench, "PEERS", place)
+    monkeypatch.setattr(bench, "measure_in_turns", measure)
+    with pytest.raises(RunError, match="that is enough"):
+        bench.bench(peers=peers)
+    assert (set(runner.OTHERS) <= set(asked)) == offered
+
+
 @pytest.mark.processes
 @pytest.mark.usefixtures("folder")
 def test_the_result(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from tenfold.benchmark.runner import (
     COMPILED,
     OTHERS,
     PEAK,
+    PEERS,
     STOCK,
     TENFOLD,
     Candidate,
@@ -53,7 +54,7 @@ def bench(  # noqa: PLR0913 - each is an option of the command line
         batch: images a step.
         seconds: of measuring for each candidate, in `ROUNDS` turns.
         compiled: include torch.compile, which compiles for up to minutes first.
-        peers: include Keras and JAX where they are installed.
+        peers: include Keras and JAX where they are installed; only a source checkout can.
         sweep: measure tenfold at batch sizes 32 … 2048 too.
         phases: measure the phases and the operators of tenfold's step too.
         on_progress: called with a line of text now and then.
@@ -66,7 +67,7 @@ def bench(  # noqa: PLR0913 - each is an option of the command line
         TENFOLD,
         *STOCK,
         *([COMPILED] if compiled else []),
-        *(OTHERS if peers else []),
+        *(OTHERS if peers and PEERS.is_dir() else []),
     ]
     entries = [(candidate, batch) for candidate in candidates]
     with tempfile.TemporaryDirectory(prefix="tenfold-bench-") as name:
