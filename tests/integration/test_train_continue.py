@@ -135,6 +135,9 @@ def test_the_newest_unfinished_run_is_found_by_its_recipe(
     assert [str(run.path) for run in runs] == ["runs/smoke-1", "runs/smoke-2"]
     for seconds, run in enumerate(runs):
         os.utime(run.path / "manifest.json", (seconds, seconds))
+    for name, text in (("damaged", "name = ["), ("of-another-version", 'kind = "old"')):
+        shutil.copytree(runs[1].path, tmp_path / "runs" / name)
+        (tmp_path / "runs" / name / "recipe.toml").write_text(text)
     assert newest_unfinished().path == runs[1].path
     assert newest_unfinished(recipe).path == runs[0].path
     with pytest.raises(RunError, match="no unfinished run of smoke with these settings"):

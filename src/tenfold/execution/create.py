@@ -66,17 +66,20 @@ def newest_unfinished(recipe: Recipe | None = None) -> Run:
         RunError: there is none.
     """
     runs = [Run(path.parent) for path in Path("runs").glob("*/manifest.json")]
-    unfinished = [
-        run
-        for run in runs
-        if (run.path / "recipe.toml").is_file()
-        and not run.finished
-        and (recipe is None or run.recipe == recipe)
-    ]
+    unfinished = [run for run in runs if not run.finished and _is_of(run, recipe)]
     if not unfinished:
         wanted = f" of {recipe.name} with these settings" if recipe else ""
         raise RunError(f"--resume: no unfinished run{wanted} under runs/; name one with --out")
     return max(unfinished, key=lambda run: (run.path / "manifest.json").stat().st_mtime)
+
+
+def _is_of(run: Run, recipe: Recipe | None) -> bool:
+    """Return whether a run is of a recipe, or of any; one that cannot be read is of none."""
+    try:
+        found = run.recipe
+    except RecipeError:
+        return False
+    return recipe is None or recipe == found
 
 
 def _checked(run: Run, recipe: Recipe, execution: Execution) -> Run:
