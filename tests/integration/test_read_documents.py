@@ -156,6 +156,19 @@ def test_a_document_on_standard_input(folder: Path) -> None:
     assert [(row["file"], row["page"]) for row in rows] == [("-", n) for n in range(1, 5)]
 
 
+def test_commands_that_read_no_standard_input_say_so(tenfold: Tenfold, tmp_path: Path) -> None:
+    for words, what in (
+        (("read", "-", "--out", tmp_path / "out"), "--out"),
+        (("forms", "read", "form.toml", "-", "--out", tmp_path / "t.csv"), "tenfold forms read"),
+    ):
+        ended = tenfold(*words)
+        assert ended.code == 2
+        assert ended.err == (
+            f"tenfold: -: {what} does not read standard input; write it to a file and name that\n"
+        )
+        assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.processes
 @pytest.mark.skipif(os.name != "posix", reason="kills by SIGKILL")
 def test_bulk_reading_that_is_killed_anywhere_reads_each_page_once(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tenfold.cli.output import ModelOption, OnOption, console
-from tenfold.cli.read_inputs import list_files
+from tenfold.cli.read_inputs import list_all_files
 
 
 def forms_read(  # noqa: PLR0913 - each is an option of the command line
@@ -43,7 +43,7 @@ def forms_read(  # noqa: PLR0913 - each is an option of the command line
         raise MissingExtraError("tenfold forms read", "forms") from error
 
     check_table_name(out)
-    names = list(dict.fromkeys(name for source in scans for name in list_files(source)))
+    names = list_all_files(scans, "tenfold forms read")
     workers = workers or available_cores()
     reading = FormsReading(template, names, out, model or SHIPPED, workers=workers, on=on)
     if reading.advice:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from tenfold.cli.output import MAX_EXPLAINED, ModelOption, OnOption, console
-from tenfold.cli.read_inputs import list_files, pages_of
+from tenfold.cli.read_inputs import list_all_files, list_files, pages_of
 from tenfold.cli.read_output import (
     Outcome,
     Place,
@@ -181,8 +181,8 @@ def _write_parquet(settings: _Settings, sources: Sequence[str], out: Path, on: s
     from tenfold.reading.parquet import ReadingRequest, in_processes, write_readings
     from tenfold.reading.partitions import CONTAINER_SUFFIXES, partition_inputs
 
-    names = [name for source in sources for name in list_files(source, CONTAINER_SUFFIXES)]
-    partitions = partition_inputs(list(dict.fromkeys(names)))
+    names = list_all_files(sources, "--out", CONTAINER_SUFFIXES)
+    partitions = partition_inputs(names)
     request = ReadingRequest.of(*settings)
     with contextlib.ExitStack() as stack:
         backend = in_processes(available_cores())

@@ -51,6 +51,22 @@ def list_files(source: str, more: Collection[str] = ()) -> list[str]:
     return sorted(map(str, found))
 
 
+def list_all_files(sources: Sequence[str], what: str, more: Collection[str] = ()) -> list[str]:
+    """Return the files of all arguments, each once; see `list_files`.
+
+    Args:
+        sources: the arguments.
+        what: reads them, for the message.
+        more: suffixes that are listed, too.
+
+    Raises:
+        DataError: an argument has none, or is standard input.
+    """
+    if "-" in sources:
+        raise DataError(f"-: {what} does not read standard input; write it to a file and name that")
+    return list(dict.fromkeys(name for source in sources for name in list_files(source, more)))
+
+
 def _hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
