@@ -30,7 +30,8 @@ EXTRA_OF_MODULE = {
     "tensorboard": "track",
 }
 # A command that needs modules of several extras has one of its own.
-EXTRA_OF_COMMAND = {"forms": "forms"}
+# Of commands that need more than the module that is missed first.
+EXTRA_OF_COMMAND = {"forms": "forms", "sweep": "tune"}
 
 
 class TenfoldError(Exception):

@@ -69,6 +69,8 @@ def test_the_base_installation_reads() -> None:
         (["bench", "train"], "train"),
         (["serve"], "serve"),
         (["forms", "new", "blank.pdf"], "forms"),
+        (["forms", "read", "form.toml", "scan.png", "--out", "x.csv"], "forms"),
+        (["sweep", "smoke", "--space", "space.toml", "--trials", "1"], "tune"),
         (["read", "docs/images/number.jpg", "--out", "x.parquet"], "bulk"),
     ],
     ids=str,

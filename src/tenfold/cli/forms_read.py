@@ -33,14 +33,9 @@ def forms_read(  # noqa: PLR0913 - each is an option of the command line
 
     from tenfold.bundle.format import SHIPPED
     from tenfold.cpu import available_cores
-    from tenfold.errors import MissingExtraError
+    from tenfold.forms.read import FormsReading
+    from tenfold.forms.table import check_table_name
     from tenfold.text import escape
-
-    try:
-        from tenfold.forms.read import FormsReading
-        from tenfold.forms.table import check_table_name
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("tenfold forms read", "forms") from error
 
     check_table_name(out)
     names = list_all_files(scans, "tenfold forms read")

@@ -2,7 +2,6 @@
 
 import dataclasses
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,7 +23,6 @@ from tenfold.cli.output import (
     print_json,
     table_of_figures,
 )
-from tenfold.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -56,8 +54,6 @@ def sweep(  # noqa: PLR0913 - a command line
     json_: JsonFlag = False,
 ) -> None:
     """Search a recipe's values, a trial a core; the same command continues it (extra tune)."""
-    if find_spec("optuna") is None:
-        raise MissingExtraError("tenfold sweep", "tune")
     from tenfold.report.sweep import write_sweep
     from tenfold.studies.finals import FINAL_SEEDS, choose, finalize_sweep
     from tenfold.studies.space import load_space
