@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 # Columns of the table that are no fields.
-RESERVED_NAMES = frozenset({"document", "files", "pages", "template", "problems"})
+DOCUMENT_COLUMNS = ("document", "files", "pages", "template", "problems")
 
 
 def _check(value: object, handler: ValidatorFunctionWrapHandler) -> str:

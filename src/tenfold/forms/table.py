@@ -11,6 +11,7 @@ from typing import Any, Literal
 from tenfold.errors import DataError, MissingExtraError
 from tenfold.files import write_atomically
 from tenfold.forms.documents import Document
+from tenfold.forms.names import DOCUMENT_COLUMNS
 from tenfold.forms.review_folder import MAX_FILE_BYTES
 from tenfold.forms.template import Template
 from tenfold.text import csv_cell, text_of_csv_cell
@@ -18,7 +19,6 @@ from tenfold.untrusted import read_bytes
 
 Suffix = Literal[".csv", ".parquet", ".xlsx"]
 SUFFIXES: tuple[Suffix, ...] = (".csv", ".parquet", ".xlsx")
-DOCUMENT_COLUMNS = ("document", "files", "pages", "template", "problems")
 _NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
 _DECIMALS = re.compile(r"0\.(0+)")  # Excel's format of a number with so many
 _FIX = "write it again with `tenfold forms read`"

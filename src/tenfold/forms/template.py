@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from tenfold.errors import TemplateError, TenfoldError
 from tenfold.forms.dates import date_digits
-from tenfold.forms.names import RESERVED_NAMES, FieldName
+from tenfold.forms.names import DOCUMENT_COLUMNS, FieldName
 from tenfold.reading.constraints import CheckDigit, Constraints
 from tenfold.untrusted import Fault, Frozen, describe_fault, describe_faults, line_of, read_toml
 
@@ -187,7 +187,7 @@ class Template(Frozen):
             place = f"fields.{k}"
             if field.name.casefold() in seen:
                 yield f"{place}.name", f"{field.name!r} is there twice"
-            if field.name in RESERVED_NAMES:
+            if field.name in DOCUMENT_COLUMNS:
                 yield f"{place}.name", f"{field.name!r} is a column of the table; use another name"
             seen.add(field.name.casefold())
             if field.page > len(self.pages):
