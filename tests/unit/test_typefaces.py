@@ -6,7 +6,7 @@ import pytest
 from tenfold.rendering.typefaces import TYPEFACES, WORDS, Typeface, printed_text, sample_typeface
 
 
-@pytest.mark.parametrize("typeface", TYPEFACES, ids=lambda typeface: str(typeface.font))
+@pytest.mark.parametrize("typeface", TYPEFACES, ids=str)
 def test_digits_are_48_pixels_high_and_all_different(typeface: Typeface) -> None:
     drawn = [printed_text(digit, typeface) for digit in "0123456789"]
     assert all(40 <= len(digit) <= 68 for digit in drawn)
@@ -32,7 +32,7 @@ def test_every_typeface_is_drawn() -> None:
 def test_a_one_of_helvetica_has_no_base() -> None:
     """Its lowest row is as wide as its stem; that of Times has serifs."""
     base = {
-        font: np.ptp(np.flatnonzero(printed_text("1", Typeface(font))[-1]))
+        font: np.ptp(np.flatnonzero(printed_text("1", font)[-1]))
         for font in ("Helvetica", "Times-Roman")
     }
     assert base["Helvetica"] < 0.2 * 48 < base["Times-Roman"]

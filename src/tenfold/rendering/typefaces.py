@@ -2,7 +2,6 @@
 
 import ctypes
 import functools
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -40,15 +39,10 @@ WORDS = (
 )
 
 
-@dataclass(frozen=True)
-class Typeface:
-    """A font, by the name of matplotlib's file or PDF's, or the number of OpenCV's Hershey font."""
-
-    font: str | int
-
-
-COMMON_TYPEFACES = tuple(Typeface(font) for font in PDF_FONTS)
-TYPEFACES = tuple(Typeface(font) for font in (*MATPLOTLIB_FONTS, *HERSHEY_FONTS, *PDF_FONTS))
+Typeface = str | int
+"""A font, by the name of matplotlib's file or PDF's, or the number of OpenCV's Hershey font."""
+COMMON_TYPEFACES: tuple[Typeface, ...] = PDF_FONTS
+TYPEFACES: tuple[Typeface, ...] = (*MATPLOTLIB_FONTS, *HERSHEY_FONTS, *PDF_FONTS)
 
 
 def sample_typeface(random: Random) -> Typeface:
@@ -65,12 +59,12 @@ def printed_text(text: str, typeface: Typeface) -> npt.NDArray[np.float32]:
 @functools.lru_cache(maxsize=4096)
 def _print(text: str, typeface: Typeface) -> npt.NDArray[np.uint8]:
     side = PRINTED_HEIGHT_PX * 2
-    if isinstance(typeface.font, int):
-        canvas = _print_hershey(text, typeface.font, _hershey_scale(typeface.font))
-    elif typeface.font in PDF_FONTS:
-        canvas = _print_pdf(text, typeface.font, _pdf_size(typeface.font))
+    if isinstance(typeface, int):
+        canvas = _print_hershey(text, typeface, _hershey_scale(typeface))
+    elif typeface in PDF_FONTS:
+        canvas = _print_pdf(text, typeface, _pdf_size(typeface))
     else:
-        font = _font(typeface.font)
+        font = _font(typeface)
         page = Image.new("L", (round(font.getlength(text)) + side, 2 * side))
         ImageDraw.Draw(page).text((side // 2, side + side // 4), text, 255, font, anchor="ls")
         canvas = np.array(page)
