@@ -161,7 +161,9 @@ def describe_fault(error: ValidationError, model: type[BaseModel]) -> Fault:
 
 
 def describe_faults(error: ValidationError, model: type[BaseModel]) -> list[Fault]:
-    """Return the place and a description of every fault; see `describe_fault`."""
+    """Return the place and a description of every fault; of too many, only how many they are."""
+    if error.error_count() > MAX_FAULTS:
+        return [((), f"{error.error_count():,} faults")]
     return [_describe_problem(problem, model) for problem in error.errors()]
 
 

@@ -1,5 +1,6 @@
 """`form.toml` as `tenfold forms new` writes it."""
 
+import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,14 @@ def test_every_fault_of_a_field_has_its_place() -> None:
     document["fields"] = [FIELD, FIELD]
     assert template_faults(document) == [(("fields", 1, "name"), "'total' is there twice")]
     assert template_faults(document | {"fields": [FIELD]}) == []
+
+
+def test_many_faults_take_no_time() -> None:
+    begun = time.process_time()
+    faults = template_faults({"name": "form", "fields": [1] * 9_000})
+    assert [place for place, _ in faults] == [("fields", k) for k in range(9_000)]
+    assert template_faults({"name": "form", "fields": [1] * 20_000}) == [((), "20,001 faults")]
+    assert time.process_time() - begun < 5
 
 
 @given(st.lists(st.text(max_size=120), max_size=12), st.text(max_size=20))

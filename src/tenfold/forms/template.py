@@ -286,9 +286,8 @@ def template_faults(document: dict[str, Any]) -> list[Fault]:
     except ValidationError as error:
         faults = [_at_its_key(fault) for fault in describe_faults(error, Template)]
         # Of a list whose items are all wrong, pydantic also says that it is empty.
-        return [
-            (p, text) for p, text in faults if not any(p == q[: len(p)] != q for q, _ in faults)
-        ]
+        parents = {place[:depth] for place, _ in faults for depth in range(len(place))}
+        return [(place, text) for place, text in faults if place not in parents]
     return []
 
 
