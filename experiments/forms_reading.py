@@ -24,6 +24,7 @@ import cv2
 import numpy as np
 from number_reading import validation_digits
 from record_runs import Json, publish
+from rendered_forms.forms import FilledForm, FormRenderer, write_form
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -40,7 +41,6 @@ from tenfold.forms.template import Template, load_template
 from tenfold.reading.foreground import Pixels
 from tenfold.reading.number_reader import NumberReader
 from tenfold.reading.reader import load_number_reader
-from tenfold.rendering.forms import FilledForm, FormRenderer, write_form
 
 SEED, VALIDATION_SEED = 0, 11
 RULES = ("min", "max", "values", "pattern", "check", "unique", "sum_of")

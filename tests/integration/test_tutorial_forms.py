@@ -17,12 +17,12 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from rendered_forms.forms import FormRenderer
+from rendered_forms.layout import layout_of
 
 import tenfold
 from tenfold.data.digits import Digits
 from tenfold.data.folder import load_folder
-from tenfold.rendering.form_layout import layout_of
-from tenfold.rendering.forms import FormRenderer
 
 DOCS = Path(__file__).parents[2] / "docs"
 EXAMPLE = DOCS / "examples" / "mark-sheet"

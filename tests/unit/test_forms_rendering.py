@@ -6,12 +6,12 @@ import re
 import cv2
 import numpy as np
 import pytest
+from rendered_forms.forms import FormRenderer, blank_page
+from rendered_forms.layout import MARKS_MM, FormLayout
+from rendered_forms.values import CHECK_DIGITS, sample_values
+from rendered_forms.writing import fill, print_form
 
 from tenfold.data.digits import Digits
-from tenfold.rendering.form_layout import MARKS_MM, FormLayout
-from tenfold.rendering.form_values import CHECK_DIGITS, sample_values
-from tenfold.rendering.form_writing import fill, print_form
-from tenfold.rendering.forms import FormRenderer, blank_page
 
 SCALE = 6.0
 

@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from rendered_forms.layout import FormLayout, layout_of
+from rendered_forms.values import sample_values
+from rendered_forms.writing import Sheet, Writer, fill, print_form
 from tenfold.data.seeds import derive_seed
 from tenfold.files import write_atomically
 from tenfold.rendering.camera import Homography, pinhole_projection, projected_box
 from tenfold.rendering.exposure import Exposure, expose
-from tenfold.rendering.form_layout import FormLayout, layout_of
-from tenfold.rendering.form_values import sample_values
-from tenfold.rendering.form_writing import Sheet, Writer, fill, print_form
 from tenfold.rendering.ground import desk_levels
 from tenfold.rendering.sampling import Random, bernoulli
 from tenfold.rendering.scene import Scene

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tenfold.rendering.form_layout import FormLayout, PlacedField
+from rendered_forms.layout import FormLayout, PlacedField
 from tenfold.rendering.sampling import Random, bernoulli
 
 WRONG_SUM_SHARE = 0.01

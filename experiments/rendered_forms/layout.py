@@ -6,8 +6,7 @@ All lengths are in millimetres of the page, from its top left corner.
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tenfold.data.seeds import derive_seed
-from tenfold.rendering.form_themes import (
+from rendered_forms.themes import (
     DATE_FORMATS,
     FREE_DATE_FORMATS,
     PAGE_SIZES_MM,
@@ -15,6 +14,7 @@ from tenfold.rendering.form_themes import (
     Item,
     ToWrite,
 )
+from tenfold.data.seeds import derive_seed
 from tenfold.rendering.sampling import Random, bernoulli, weighted_choice
 from tenfold.rendering.scene import Box, Point
 from tenfold.rendering.typefaces import COMMON_TYPEFACES, WORDS, Typeface

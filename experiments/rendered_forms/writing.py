@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from rendered_forms.layout import MARKS_MM, FormLayout, PlacedField, PrintedText, Style
+from rendered_forms.values import TICKED, cell_names
 from tenfold.errors import DataError
 from tenfold.rendering.clutter import cross_out
 from tenfold.rendering.documents import Indices, of_one_pen, sorted_by_stroke_width
-from tenfold.rendering.form_layout import MARKS_MM, FormLayout, PlacedField, PrintedText, Style
-from tenfold.rendering.form_values import TICKED, cell_names
 from tenfold.rendering.glyphs import DIGITS, Form, Glyph, GlyphSource, Hand
 from tenfold.rendering.pen import redraw_digit
 from tenfold.rendering.sampling import Random, bernoulli, weighted_choice

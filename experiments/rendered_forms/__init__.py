@@ -1,0 +1,1 @@
+"""Rendered forms, filled in by hand: what `forms_reading.py` measures a bundle with."""
