@@ -24,7 +24,7 @@ def test_a_split_is_loaded_from_the_cache(
     install(LocalFolder(originals))
     fetch("mnist")
     install()  # no source is left
-    train, test = (load_digits("mnist", "train"), load_digits("mnist", "test", cache))
+    train, test = (load_digits("mnist", "train"), load_digits("mnist", "test"))
     for digits, part in ((train, "train"), (test, "t10k")):
         np.testing.assert_array_equal(digits.images, arrays[f"{part}-images-idx3-ubyte"])
         np.testing.assert_array_equal(digits.labels, arrays[f"{part}-labels-idx1-ubyte"])
@@ -49,12 +49,9 @@ def test_a_flipped_bit_in_the_cache_is_found_and_kept(
     load_digits("mnist", "test")  # the other split is as good as ever
 
 
-def test_the_environment_names_the_cache_and_the_argument_wins(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_environment_names_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TENFOLD_CACHE", str(tmp_path / "named"))
     assert verify("mnist")[0][0].parent == tmp_path / "named" / "mnist"
-    assert sources.cache_folder(tmp_path) == tmp_path
     monkeypatch.delenv("TENFOLD_CACHE")
     assert sources.cache_folder() == platformdirs.user_cache_path("tenfold")
 
@@ -71,12 +68,13 @@ def test_verify_tells_ok_missing_and_wrong(install: Callable[..., None], origina
 
 
 def test_an_unwritable_cache_is_named(
-    install: Callable[..., None], originals: Path, tmp_path: Path
+    install: Callable[..., None], originals: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(LocalFolder(originals))
+    monkeypatch.setenv("TENFOLD_CACHE", str(tmp_path / "file"))
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataError, match="file/mnist: cannot be written"):
-        fetch("mnist", tmp_path / "file")
+        fetch("mnist")
 
 
 def test_a_folder_of_idx_files_plain_gzipped_or_dotted(
@@ -148,8 +146,9 @@ def test_importing_needs_no_torch() -> None:
 
 
 @pytest.mark.network
-def test_the_real_mnist(tmp_path: Path) -> None:
-    paths = fetch("mnist", tmp_path)
+def test_the_real_mnist(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TENFOLD_CACHE", str(tmp_path))
+    paths = fetch("mnist")
     # The MD5s of the unpacked originals, as published beside them for decades.
     assert [hashlib.md5(path.read_bytes()).hexdigest() for path in paths] == [
         "6bbc9ace898e44ae57da46a324031adb",

@@ -38,10 +38,8 @@ def datasets() -> dict[str, str]:
     return known | {"synthetic": "6,000 + 1,000 drawn seven-segment digits, made on the spot"}
 
 
-def cache_folder(cache: Path | None = None) -> Path:
-    """Return the cache: the argument, else TENFOLD_CACHE, else the user's cache folder."""
-    if cache is not None:
-        return cache
+def cache_folder() -> Path:
+    """Return the cache: TENFOLD_CACHE, else the user's cache folder."""
     if chosen := os.environ.get("TENFOLD_CACHE"):
         return Path(chosen)
     import platformdirs
@@ -49,7 +47,7 @@ def cache_folder(cache: Path | None = None) -> Path:
     return platformdirs.user_cache_path("tenfold")
 
 
-def load_digits(spec: str = "mnist", split: Split = "train", cache: Path | None = None) -> "Digits":
+def load_digits(spec: str = "mnist", split: Split = "train") -> "Digits":
     """Load one split of a data set into memory, fetching it first when the cache lacks it.
 
     Args:
@@ -58,7 +56,6 @@ def load_digits(spec: str = "mnist", split: Split = "train", cache: Path | None 
             images with ``train`` and ``test`` sub-folders has two splits. In any other folder of
             images, both splits are the same.
         split: ``train`` or ``test``.
-        cache: see `cache_folder`.
 
     Raises:
         ChecksumError: a cached file has other bytes than expected. This is checked at every load.
@@ -74,8 +71,8 @@ def load_digits(spec: str = "mnist", split: Split = "train", cache: Path | None 
     if spec == SYMBOLS:
         raise DataError(f"{spec}: has no digits; it is for the recipe's outlier_exposure.symbols")
     if spec in DATASETS:
-        name, folder = spec, cache_folder(cache) / spec
-        images, labels = _load_cached(spec, split, folder)
+        name, folder = spec, cache_folder() / spec
+        images, labels = _load_cached(spec, split)
     else:
         folder = Path(spec)
         name = escape(folder.resolve().name)
@@ -88,7 +85,7 @@ def load_digits(spec: str = "mnist", split: Split = "train", cache: Path | None 
     )
 
 
-def fetch(name: str, cache: Path | None = None) -> list[Path]:
+def fetch(name: str) -> list[Path]:
     """Bring the missing files of a data set into the cache, from the first source that has them.
 
     Each source that fails gives one line on standard error.
@@ -101,7 +98,7 @@ def fetch(name: str, cache: Path | None = None) -> list[Path]:
             source could deliver.
         DataError: no such data set, or no source could deliver.
     """
-    dataset, folder = _dataset(name), cache_folder(cache) / name
+    dataset, folder = _dataset(name), cache_folder() / name
     wrong_bytes: ChecksumError | None = None
     tried: list[str] = []
     for source in dataset.sources:
@@ -180,12 +177,11 @@ def _check(name: str, path: Path) -> None:
         raise ChecksumError(path, expected, actual, advice)
 
 
-def _load_cached(name: str, split: Split, folder: Path) -> tuple[Bytes, Bytes]:
-    paths = [
-        folder / file for file in DATASETS[name].sha256 if file.startswith(_FILE_PREFIX[split])
-    ]
+def _load_cached(name: str, split: Split) -> tuple[Bytes, Bytes]:
+    folder, prefix = cache_folder() / name, _FILE_PREFIX[split]
+    paths = [folder / file for file in DATASETS[name].sha256 if file.startswith(prefix)]
     if not all(path.exists() for path in paths):
-        fetch(name, folder.parent)
+        fetch(name)
     # The check takes 35 ms for MNIST, and keeps a run from training on damaged data.
     for path in paths:
         _check(name, path)
@@ -193,9 +189,9 @@ def _load_cached(name: str, split: Split, folder: Path) -> tuple[Bytes, Bytes]:
     return images, labels
 
 
-def load_symbols(split: Split = "train", cache: Path | None = None) -> Bytes:
+def load_symbols(split: Split = "train") -> Bytes:
     """Load letters and symbols written by hand, uint8[n, 28, 28], as `load_digits` does digits."""
-    return _load_cached(SYMBOLS, split, cache_folder(cache) / SYMBOLS)[0]
+    return _load_cached(SYMBOLS, split)[0]
 
 
 def load_own(

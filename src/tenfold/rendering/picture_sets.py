@@ -22,13 +22,12 @@ class PictureSet:
     Args:
         description: one line for lists.
         kind: see `Pictures`.
-        make: makes the first n pictures, or the whole set if n is None. The path is the cache of
-            `tenfold.data.sources`.
+        make: makes the first n pictures, or the whole set if n is None.
     """
 
     description: str
     kind: Kind
-    make: Callable[[int | None, Path | None], Made]
+    make: Callable[[int | None], Made]
 
 
 def picture_sets() -> dict[str, str]:
@@ -42,14 +41,13 @@ def is_picture_set(spec: str) -> bool:
     return spec in PICTURE_SETS or (folder.is_dir() and not any(folder.glob("*-ubyte*")))
 
 
-def load_pictures(spec: str, cache: Path | None = None, n: int | None = None) -> Pictures:
+def load_pictures(spec: str, n: int | None = None) -> Pictures:
     """Make a set of pictures, or read a folder of the user's own.
 
     Args:
         spec: a name in `picture_sets`, or the path of a folder: sub-folders ``0`` … ``9`` of
             images, or a ``labels.csv`` whose rows are ``file,label``; there a label may be several
             digits, a grid of 81, a table (see `Pictures`), or empty for a picture without digits.
-        cache: where MNIST is, see `tenfold.data.sources.cache_folder`.
         n: number of pictures, from the first; all when None.
 
     Raises:
@@ -61,7 +59,7 @@ def load_pictures(spec: str, cache: Path | None = None, n: int | None = None) ->
     if spec not in PICTURE_SETS:
         return _load_folder(Path(spec), n)
     entry = PICTURE_SETS[spec]
-    source, labelled = entry.make(n, cache)
+    source, labelled = entry.make(n)
     made = list(labelled)
     return Pictures(
         pictures=tuple(picture for picture, _ in made),
@@ -99,43 +97,43 @@ def _kind_of(files: list[LabelledFile]) -> Kind:
     )
 
 
-def _test_digits(spec: str, n: int | None, cache: Path | None) -> Made:
+def _test_digits(spec: str, n: int | None) -> Made:
     from tenfold.data.sources import load_digits
 
-    digits = load_digits(spec, "test", cache)
+    digits = load_digits(spec, "test")
     images, labels = digits.images.numpy()[:n], digits.labels.numpy()[:n]
     return digits.name, zip(images, map(str, labels), strict=True)
 
 
-def _mnist(n: int | None, cache: Path | None) -> Made:
-    return _test_digits("mnist", n, cache)
+def _mnist(n: int | None) -> Made:
+    return _test_digits("mnist", n)
 
 
-def _bhmsds(n: int | None, cache: Path | None) -> Made:
-    source, digits = _test_digits("bhmsds", n, cache)
+def _bhmsds(n: int | None) -> Made:
+    source, digits = _test_digits("bhmsds", n)
     return source, ((255 - image, label) for image, label in digits)
 
 
-def _bhmsds_symbols(n: int | None, cache: Path | None) -> Made:
+def _bhmsds_symbols(n: int | None) -> Made:
     from tenfold.data.datasets import SYMBOLS
     from tenfold.data.sources import load_symbols
 
-    return f"{SYMBOLS}/test", ((255 - image, "") for image in load_symbols("test", cache)[:n])
+    return f"{SYMBOLS}/test", ((255 - image, "") for image in load_symbols("test")[:n])
 
 
-def _optical(n: int | None, _: Path | None) -> Made:
+def _optical(n: int | None) -> Made:
     from tenfold.data.optical import optical_digits
 
     return "sklearn.datasets.load_digits", optical_digits(n)
 
 
-def _font_digits(n: int | None, _: Path | None) -> Made:
+def _font_digits(n: int | None) -> Made:
     from tenfold.rendering.fonts import describe_fonts, font_digits
 
     return describe_fonts(), font_digits(n)
 
 
-def _font_letters(n: int | None, _: Path | None) -> Made:
+def _font_letters(n: int | None) -> Made:
     from tenfold.rendering.fonts import describe_fonts, font_letters
 
     return describe_fonts(), font_letters(n)
@@ -148,7 +146,7 @@ def _documents(kind: Kind, size: int) -> PictureSet:
         "grid": f"{size:,} photographed grids of 9 x 9, 32 MNIST test digits in each",
     }
 
-    def make(n: int | None, cache: Path | None) -> Made:
+    def make(n: int | None) -> Made:
         from tenfold.data.sources import load_digits
         from tenfold.rendering import documents
 
@@ -157,14 +155,14 @@ def _documents(kind: Kind, size: int) -> PictureSet:
             "number": documents.number_documents,
             "grid": documents.grid_documents,
         }
-        digits = load_digits("mnist", "test", cache)
+        digits = load_digits("mnist", "test")
         source = f"{digits.name}, documents {documents.DOCUMENTS_VERSION}"
         return source, renderers[kind](digits, size if n is None else n)
 
     return PictureSet(described[kind], kind, make)
 
 
-def _blanks_and_scribbles(n: int | None, _: Path | None) -> Made:
+def _blanks_and_scribbles(n: int | None) -> Made:
     from tenfold.rendering.documents import DOCUMENTS_VERSION
     from tenfold.rendering.doodles import blanks_and_scribbles
 
