@@ -18,15 +18,14 @@ class OnnxLineRecogniser:
 
     Args:
         model: the bytes of its ONNX file.
-        threads: CPU threads that one call uses.
         name: of the file, for messages.
 
     Raises:
         BundleError: ONNX Runtime cannot load the model, or it is no line recogniser.
     """
 
-    def __init__(self, model: bytes, threads: int = 1, name: str = LINE_FILE) -> None:
-        self._graph = OnnxGraph(model, threads, name)
+    def __init__(self, model: bytes, name: str = LINE_FILE) -> None:
+        self._graph = OnnxGraph(model, 1, name)
         self._graph.check_outputs("line recogniser", [LOG_PROBABILITIES])
         self._graph.try_once(
             {PIXELS: np.zeros((1, LINE_HEIGHT_PX, LINE_WIDTH_MULTIPLE_PX), np.uint8)}

@@ -48,6 +48,9 @@ class CornerConfig:
     max_affine_error_px: float = 1.0
 
 
+CONFIG = CornerConfig()
+
+
 def corner_centres(page: PageOfForm, inset_mm: float) -> Points:
     """Return the centres of the four squares of a page in mm, clockwise from top left."""
     right, bottom = page.width_mm - inset_mm, page.height_mm - inset_mm
@@ -56,22 +59,21 @@ def corner_centres(page: PageOfForm, inset_mm: float) -> Points:
     )
 
 
-def find_squares(grey: Grey, expected_px: float, config: CornerConfig = CornerConfig()) -> Points:
+def find_squares(grey: Grey, expected_px: float) -> Points:
     """Find filled dark squares in uint8[h, w].
 
     Args:
         grey: the picture.
         expected_px: side of a square if the page fills the picture.
-        config: thresholds.
 
     Returns:
         float32[n, 4, 2]: the corners of each.
     """
-    least, largest = (factor * expected_px for factor in config.side_range)
+    least, largest = (factor * expected_px for factor in CONFIG.side_range)
     # What is darker than everything around it and no larger: no shadow, and no desk beside it.
     kernel = np.ones((math.ceil(largest) + 1,) * 2, np.uint8)
     darkness = cv2.morphologyEx(cv2.GaussianBlur(grey, (3, 3), 0), cv2.MORPH_BLACKHAT, kernel)
-    dark = np.where(darkness > config.min_darkness, np.uint8(255), np.uint8(0))
+    dark = np.where(darkness > CONFIG.min_darkness, np.uint8(255), np.uint8(0))
     contours, _ = cv2.findContours(dark, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
     squares = []
     for contour in contours:
@@ -79,7 +81,7 @@ def find_squares(grey: Grey, expected_px: float, config: CornerConfig = CornerCo
             continue
         rectangle = cv2.minAreaRect(contour)
         short, long = sorted(rectangle[1])
-        if long > config.max_elongation * short or _filling(dark, contour) < config.min_filling:
+        if long > CONFIG.max_elongation * short or _filling(dark, contour) < CONFIG.min_filling:
             continue
         corners = cv2.approxPolyDP(contour, 0.1 * cv2.arcLength(contour, True), True)  # noqa: FBT003
         if len(corners) != MARKERS_PER_PAGE:
@@ -99,11 +101,7 @@ def _filling(dark: cv2.typing.MatLike, contour: cv2.typing.MatLike) -> float:
 
 
 def square_homographies(
-    grey: Grey,
-    page: PageOfForm,
-    inset_mm: float,
-    size_mm: float,
-    config: CornerConfig = CornerConfig(),
+    grey: Grey, page: PageOfForm, inset_mm: float, size_mm: float
 ) -> list[Homography]:
     """Return maps from mm of a page to the pixels of a picture, by its four black squares.
 
@@ -114,33 +112,30 @@ def square_homographies(
         page: its size.
         inset_mm: from the centre of a square to two edges of the page.
         size_mm: side of a square.
-        config: thresholds.
     """
-    squares = squares_of_page(grey, page, size_mm, config)
+    squares = squares_of_page(grey, page, size_mm)
     if len(squares) < MARKERS_PER_PAGE:
         return []
     centres = np.array([_diagonals_meet(square) for square in squares])
     target = corner_centres(page, inset_mm)
     ranked = []
-    for chosen in _combinations(centres, config.per_corner):
+    for chosen in _combinations(centres, CONFIG.per_corner):
         for start in range(2):  # upright, or on its side
             found = np.roll(centres[chosen], -start, axis=0)
             to_picture = np.asarray(cv2.getPerspectiveTransform(target, found), np.float64)
             error = _error(squares[np.roll(chosen, -start)], target, size_mm, to_picture)
-            if error < config.max_error:
+            if error < CONFIG.max_error:
                 ranked.append((error, tuple(np.roll(chosen, -start).tolist())))
-    best = [np.array(chosen) for _, chosen in sorted(ranked)[: config.quadrilaterals]]
+    best = [np.array(chosen) for _, chosen in sorted(ranked)[: CONFIG.quadrilaterals]]
     turned = [np.roll(chosen, turn) for chosen in best for turn in (0, 2)]
     return [np.asarray(cv2.getPerspectiveTransform(target, centres[t])) for t in turned]
 
 
-def squares_of_page(
-    grey: Grey, page: PageOfForm, size_mm: float, config: CornerConfig = CornerConfig()
-) -> Points:
+def squares_of_page(grey: Grey, page: PageOfForm, size_mm: float) -> Points:
     """Return the corners of squares in a picture, float32[n, 4, 2]; see `square_homographies`."""
-    small, scale = downscale(grey, config.long_side_px)
+    small, scale = downscale(grey, CONFIG.long_side_px)
     expected = max(small.shape) * size_mm / max(page.width_mm, page.height_mm)
-    return _in_picture(find_squares(small, expected, config), scale)
+    return _in_picture(find_squares(small, expected), scale)
 
 
 def _combinations(centres: Points, per_corner: int) -> list[npt.NDArray[np.intp]]:
@@ -184,11 +179,7 @@ def _diagonals_meet(square: Points) -> Points:
 
 
 def marker_homographies(
-    grey: Grey,
-    pages: tuple[PageOfForm, ...],
-    inset_mm: float,
-    size_mm: float,
-    config: CornerConfig = CornerConfig(),
+    grey: Grey, pages: tuple[PageOfForm, ...], inset_mm: float, size_mm: float
 ) -> list[tuple[int, Homography]]:
     """Return pages, from 1, and maps from their mm to a picture's pixels, by ArUco markers.
 
@@ -199,9 +190,8 @@ def marker_homographies(
         pages: of the form.
         inset_mm: from the centre of a marker to two edges of the page.
         size_mm: side of a marker.
-        config: thresholds.
     """
-    by_id, scale = _markers(grey, config)
+    by_id, scale = _markers(grey)
     half = size_mm / 2
     offsets = np.array([(-half, -half), (half, -half), (half, half), (-half, half)], np.float32)
     homographies = []
@@ -209,29 +199,28 @@ def marker_homographies(
         first = MARKERS_PER_PAGE * (number - 1)
         centres = corner_centres(page, inset_mm)
         here = [k for k in range(MARKERS_PER_PAGE) if first + k in by_id]
-        if len(here) < config.min_markers:
+        if len(here) < CONFIG.min_markers:
             continue
         on_page = np.concatenate([centres[k] + offsets for k in here])
         found = np.concatenate([by_id[first + k] for k in here])
         found = _in_picture(found, scale)
-        homographies.append((number, _homography(on_page, found, scale, config)))
+        homographies.append((number, _homography(on_page, found, scale)))
     return homographies
 
 
-def find_markers(grey: Grey, config: CornerConfig = CornerConfig()) -> dict[int, Points]:
+def find_markers(grey: Grey) -> dict[int, Points]:
     """Return the corners of ArUco markers of DICT_4X4_50 by their ids, float32[4, 2] in pixels.
 
     Args:
         grey: uint8[h, w].
-        config: thresholds.
     """
-    by_id, scale = _markers(grey, config)
+    by_id, scale = _markers(grey)
     return {k: _in_picture(corners, scale) for k, corners in by_id.items()}
 
 
-def _markers(grey: Grey, config: CornerConfig) -> tuple[dict[int, Points], float]:
+def _markers(grey: Grey) -> tuple[dict[int, Points], float]:
     """Return the corners of markers by id in a smaller picture, and by which factor it is that."""
-    small, scale = downscale(grey, config.long_side_px)
+    small, scale = downscale(grey, CONFIG.long_side_px)
     parameters = cv2.aruco.DetectorParameters()
     parameters.cornerRefinementMethod = cv2.aruco.CORNER_REFINE_SUBPIX
     dictionary = cv2.aruco.getPredefinedDictionary(cv2.aruco.DICT_4X4_50)
@@ -241,7 +230,7 @@ def _markers(grey: Grey, config: CornerConfig) -> tuple[dict[int, Points], float
     return dict(zip(names, found, strict=True)), scale
 
 
-def _homography(on_page: Points, found: Points, scale: float, config: CornerConfig) -> Homography:
+def _homography(on_page: Points, found: Points, scale: float) -> Homography:
     """Return the map of markers: without perspective, where they show none.
 
     A small error of three markers' corners would be a large perspective at the fourth.
@@ -249,7 +238,7 @@ def _homography(on_page: Points, found: Points, scale: float, config: CornerConf
     if len(on_page) < MARKERS_PER_PAGE**2:
         affine, *_ = np.linalg.lstsq(np.c_[on_page, np.ones(len(on_page))], found, rcond=None)
         errors = np.c_[on_page, np.ones(len(on_page))] @ affine - found
-        if np.sqrt((errors**2).mean()) * scale < config.max_affine_error_px:
+        if np.sqrt((errors**2).mean()) * scale < CONFIG.max_affine_error_px:
             return np.vstack([affine.T, [0, 0, 1]])
     return np.asarray(cv2.findHomography(on_page, found)[0], np.float64)
 

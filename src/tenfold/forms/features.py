@@ -33,19 +33,18 @@ class FeatureConfig:
     min_matches: int = 12
 
 
+CONFIG = FeatureConfig()
+
+
 class FeatureMatcher:
     """Finds the pages of a form in pictures.
 
     Args:
         pages: with their blank forms.
-        config: thresholds.
     """
 
-    def __init__(
-        self, pages: tuple[ReferencePage, ...], config: FeatureConfig = FeatureConfig()
-    ) -> None:
-        self.config = config
-        self._sift = cv2.SIFT.create(config.features, contrastThreshold=config.min_contrast)
+    def __init__(self, pages: tuple[ReferencePage, ...]) -> None:
+        self._sift = cv2.SIFT.create(CONFIG.features, contrastThreshold=CONFIG.min_contrast)
         self._pages = [(page, *self._of_blank(page)) for page in pages]
 
     def homographies(self, grey: Grey) -> list[tuple[int, Homography]]:
@@ -60,12 +59,12 @@ class FeatureMatcher:
         self, on_page: Floats, known: Floats, points: Floats, descriptors: Floats
     ) -> list[Homography]:
         """Return the maps that two methods find; where most matches are wrong, one may fail."""
-        least = self.config.min_matches
+        least = CONFIG.min_matches
         if min(len(known), len(descriptors)) < least:
             return []
         nearest: dict[int, cv2.DMatch] = {}  # a feature of the form is at one place
         for a, b in cv2.BFMatcher(cv2.NORM_L2).knnMatch(descriptors, known, k=2):
-            if a.distance < self.config.max_ratio * b.distance:
+            if a.distance < CONFIG.max_ratio * b.distance:
                 other = nearest.setdefault(a.trainIdx, a)
                 nearest[a.trainIdx] = min(a, other, key=lambda match: match.distance)
         if len(nearest) < least:
@@ -74,7 +73,7 @@ class FeatureMatcher:
         target = points[[match.queryIdx for match in nearest.values()]]
         maps = []
         for method in (cv2.USAC_MAGSAC, cv2.RANSAC):
-            to_page, agree = cv2.findHomography(target, source, method, self.config.max_error_mm)
+            to_page, agree = cv2.findHomography(target, source, method, CONFIG.max_error_mm)
             if to_page is not None and int(agree.sum()) >= least and np.linalg.det(to_page):
                 maps.append(np.asarray(np.linalg.inv(to_page), np.float64))
         return maps
@@ -91,7 +90,7 @@ class FeatureMatcher:
 
     def _features(self, grey: Grey) -> tuple[Floats, Floats]:
         """Return the places in the pixels of a picture, and the descriptors, of its features."""
-        scale = min(1.0, self.config.long_side_px / max(grey.shape))
+        scale = min(1.0, CONFIG.long_side_px / max(grey.shape))
         size = tuple(max(1, round(side * scale)) for side in reversed(grey.shape))
         small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
         keypoints, descriptors = self._sift.detectAndCompute(small, None)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from tenfold.forms.registration import RegisteredPage
 from tenfold.forms.review_folder import TICKED, UNTICKED
 from tenfold.forms.strokes import (
     Mask,
-    StrokeConfig,
     stroke_length,
     strokes,
     strokes_beside,
@@ -51,7 +50,6 @@ class FieldReaderConfig:
         max_strokes_if_empty: the same in an empty box.
         min_hypothesis: least probability of a way to read a field that is looked at.
         unsure_probability: of all values of a field together if there are more strokes, at most.
-        strokes: what counts as one.
     """
 
     box_height_px: float = 44.0
@@ -65,7 +63,9 @@ class FieldReaderConfig:
     max_strokes_if_empty: float = 0.02
     min_hypothesis: float = 1e-7
     unsure_probability: float = 0.5
-    strokes: StrokeConfig = field(default_factory=StrokeConfig)
+
+
+CONFIG = FieldReaderConfig()
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,19 +120,13 @@ class FieldReader:
         reader: finds and classifies digits.
         template: of the form.
         pages: the form's pages.
-        config: sizes and thresholds.
     """
 
     def __init__(
-        self,
-        reader: NumberReader,
-        template: Template,
-        pages: Sequence[ReferencePage],
-        config: FieldReaderConfig = FieldReaderConfig(),
+        self, reader: NumberReader, template: Template, pages: Sequence[ReferencePage]
     ) -> None:
         self.reader = reader
         self.template = template
-        self.config = config
         self._cells = {
             page.number: [cell for cell in template.cells if cell.field.page == page.number]
             for page in pages
@@ -151,14 +145,14 @@ class FieldReader:
         blanks: Sequence[BoxPicture | None] = self._blanks.get(number) or [None] * len(cells)
         detections = self._detected(number, pictures)
         places = [k for k, cell in enumerate(cells) if cell.field.kind != "mark"]
-        written = {k: strokes(pictures[k], blanks[k], self.config.strokes) for k in places}
+        written = {k: strokes(pictures[k], blanks[k]) for k in places}
         if number in self._blanks:
             for k in places:
                 detections[k] = self._written_by_hand(detections[k], written[k])
         texts = self.reader.texts(
             [(detections[k], pictures[k].grey) for k in places],
             MAX_CONSTRAINED_HYPOTHESES,
-            self.config.min_hypothesis,
+            CONFIG.min_hypothesis,
         )
         texts_of = dict(zip(places, texts, strict=True))
         readings = []
@@ -187,26 +181,24 @@ class FieldReader:
         return reading
 
     def _pictures(self, number: int, grey: Grey, px_per_mm: float) -> list[BoxPicture]:
-        config = self.config
         return [
-            crop_box(grey, px_per_mm, cell.box, config.margin_mm, config.box_height_px)
+            crop_box(grey, px_per_mm, cell.box, CONFIG.margin_mm, CONFIG.box_height_px)
             for cell in self._cells[number]
         ]
 
     def _detected(self, number: int, pictures: Sequence[BoxPicture]) -> list[Detections]:
         """Return the digits and marks in each box, in the pixels of its picture."""
-        config = self.config
         places = [k for k, c in enumerate(self._cells[number]) if c.field.kind != "mark"]
         nothing = Detections(np.empty(0, np.float32), np.empty((0, 14), np.float32), *_EMPTY_BOXES)
         detections = [nothing] * len(pictures)
         left = iter(places)
         for atlas, corners in arrange(
-            [pictures[k].grey for k in places], config.atlas_px, config.gap_px
+            [pictures[k].grey for k in places], CONFIG.atlas_px, CONFIG.gap_px
         ):
             found = self.reader.detect(atlas)
             for corner, k in zip(corners, left, strict=False):
                 box = pictures[k].box
-                inside = in_box(found, corner, box, config.slack * config.box_height_px)
+                inside = in_box(found, corner, box, CONFIG.slack * CONFIG.box_height_px)
                 here = found.of(inside)
                 offset = np.array([*corner, 0, 0], np.float32)
                 detections[k] = here._replace(boxes=here.boxes - offset)
@@ -216,10 +208,10 @@ class FieldReader:
         """Return the detections in whose boxes are pen strokes: the others are print."""
         boxes = [box_in_picture(box, written.shape) for box in found.boxes.tolist()]
         shares = np.array([written[t:b, l:r].mean() for l, t, r, b in boxes])  # noqa: E741
-        return found.of(shares > self.config.max_print_strokes)
+        return found.of(shares > CONFIG.max_print_strokes)
 
     def _ticked(self, cell: Cell, picture: BoxPicture, blank: BoxPicture | None) -> Reading:
-        ticked = ticked_probability(picture, blank, self.config.strokes)
+        ticked = ticked_probability(picture, blank)
         candidates = [Candidate(TICKED, ticked), Candidate(UNTICKED, 1 - ticked)]
         best_first = sorted(candidates, key=lambda candidate: -candidate.probability)
         return Reading(cell, tuple(best_first), picture=picture)
@@ -231,7 +223,7 @@ class FieldReader:
         candidates: list[Candidate] = []
         for tried in texts:
             p = math.exp(tried.log_probability)
-            if candidates and p < self.config.min_hypothesis:
+            if candidates and p < CONFIG.min_hypothesis:
                 break
             value, broken = value_of(tried.text, cell.field, point_printed=point_printed)
             candidates.append(Candidate(value, p, broken, tried.detections))
@@ -250,19 +242,18 @@ class FieldReader:
         """Return a reading that is unsure if there are strokes which belong to no digit."""
         if reading.picture is None or reading.detections is None:
             return reading
-        config = self.config
         boxes = reading.detections.boxes[list(reading.best.detections)].tolist()
-        area = strokes_beside(written, boxes, config.box_height_px, config.strokes)
+        area = strokes_beside(written, boxes, CONFIG.box_height_px)
         if reading.best.value == EMPTY:
-            is_usual = area <= config.max_strokes_if_empty
+            is_usual = area <= CONFIG.max_strokes_if_empty
         else:
             heights = sum(box[3] for box in boxes)
-            is_usual = area <= config.max_strokes_beside
-            is_usual &= stroke_length(written) <= config.max_stroke_length * heights
+            is_usual = area <= CONFIG.max_strokes_beside
+            is_usual &= stroke_length(written) <= CONFIG.max_stroke_length * heights
         if is_usual:
             return reading
         total = sum(c.probability for c in reading.candidates)
-        factor = min(1.0, config.unsure_probability / total)
+        factor = min(1.0, CONFIG.unsure_probability / total)
         less = {c.value: c.probability * factor for c in reading.candidates}
         return replace(reading.under(less), reason=STROKES)
 

@@ -1,6 +1,6 @@
 """Registration: which page of the form a picture shows, and where; the page is straightened."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import cv2
@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from tenfold.errors import DataError
 from tenfold.forms.corners import (
-    CornerConfig,
     Grey,
     Homography,
     marker_homographies,
@@ -26,7 +25,8 @@ from tenfold.forms.reference import (
     reference_pages,
     similarity,
 )
-from tenfold.forms.refinement import RefinementConfig, correction, similarities_of_parts
+from tenfold.forms.refinement import CONFIG as REFINEMENT
+from tenfold.forms.refinement import correction, similarities_of_parts
 from tenfold.forms.template import Template
 
 FOREIGN = "foreign page"
@@ -37,8 +37,6 @@ class RegistrationConfig:
     """When a page is taken for one of the form.
 
     Attributes:
-        corners: how squares and markers are found.
-        refinement: how the blank form makes a map better.
         min_similarity: of a page, and half of the median of those of its small parts, together.
         min_similarity_of_boxes: with the boxes of the fields, if there is no blank form.
         min_advantage: of a page that is not upright in the picture over one that is.
@@ -49,8 +47,6 @@ class RegistrationConfig:
         max_reduction: a picture that is larger by more is made smaller first: no pixel is skipped.
     """
 
-    corners: CornerConfig = field(default_factory=CornerConfig)
-    refinement: RefinementConfig = field(default_factory=RefinementConfig)
     min_similarity: float = 0.8
     min_similarity_of_boxes: float = 0.3
     min_advantage: float = 0.05
@@ -59,6 +55,9 @@ class RegistrationConfig:
     px_per_mm: float = 8.0
     min_px_per_mm: float = 2.0
     max_reduction: float = 1.5
+
+
+CONFIG = RegistrationConfig()
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,18 +103,14 @@ class Registrar:
 
     Args:
         template: of the form.
-        config: thresholds.
 
     Raises:
         DataError: the blank form cannot be read.
         TemplateError: it has too few pages.
     """
 
-    def __init__(
-        self, template: Template, config: RegistrationConfig = RegistrationConfig()
-    ) -> None:
+    def __init__(self, template: Template) -> None:
         self.template = template
-        self.config = config
         self.pages = reference_pages(template)
         self._features = FeatureMatcher(self.pages) if template.blank is not None else None
 
@@ -140,9 +135,9 @@ class Registrar:
     def _is_of_form(self, best: "_Candidate") -> bool:
         """Return whether what was found looks like the form."""
         if self._features is None:
-            return best.similarity >= self.config.min_similarity_of_boxes
+            return best.similarity >= CONFIG.min_similarity_of_boxes
         of_parts = float(np.median(best.of_parts))
-        return best.similarity + of_parts / 2 >= self.config.min_similarity
+        return best.similarity + of_parts / 2 >= CONFIG.min_similarity
 
     def _not_found(self) -> str:
         return {
@@ -154,14 +149,13 @@ class Registrar:
     def _by_corners(self, grey: Grey) -> list[tuple[int, Homography]]:
         """Return the numbers of pages, and maps from their mm to the picture's pixels."""
         inset, size = self.template.mark_inset_mm, self.template.mark_size_mm
-        corners = self.config.corners
         if self.template.registration == "aruco":
-            return marker_homographies(grey, self.template.pages, inset, size, corners)
+            return marker_homographies(grey, self.template.pages, inset, size)
         if self.template.registration == "marks":
             return [
                 (page.number, to_picture)
                 for page in self.pages
-                for to_picture in square_homographies(grey, page.size, inset, size, corners)
+                for to_picture in square_homographies(grey, page.size, inset, size)
             ]
         return []
 
@@ -172,9 +166,9 @@ class Registrar:
         if best is None or self._features is None:
             return best
         # Corners may be bent and features few: the blank form says more.
-        for reach in self.config.refinement.reaches_mm:
+        for reach in REFINEMENT.reaches_mm:
             page = self.pages[best.number - 1]
-            change = correction(page, best.foreground, reach, self.config.refinement)
+            change = correction(page, best.foreground, reach)
             if change is not None:
                 better = self._candidate(grey, best.number, best.to_picture @ change)
                 best = max(best, better or best, key=lambda candidate: candidate.rank)
@@ -194,9 +188,9 @@ class Registrar:
         """Compare a page with a picture; None if most of it would be outside, or mirrored."""
         page = self.pages[number - 1]
         scale = _px_per_mm(page, to_picture)
-        if scale <= 0 or _share_inside(page, to_picture, grey) < self.config.min_inside:
+        if scale <= 0 or _share_inside(page, to_picture, grey) < CONFIG.min_inside:
             return None
-        if _distortion(page, to_picture) > self.config.max_distortion:
+        if _distortion(page, to_picture) > CONFIG.max_distortion:
             return None
         small, reduced = _reduced(grey, to_picture, scale / COMPARED_PX_PER_MM)
         foreground = page_foreground(page, small, reduced)
@@ -206,19 +200,19 @@ class Registrar:
         if self._features is not None:
             # Dark writing rules the similarity of the whole; each part of the print must be there.
             of_parts = similarities_of_parts(page, foreground)
-        rank = score + float(of_parts.mean()) + self.config.min_advantage * upright
+        rank = score + float(of_parts.mean()) + CONFIG.min_advantage * upright
         return _Candidate(rank, score, of_parts, number, to_picture, foreground)
 
     def _straightened(self, grey: Grey, best: "_Candidate") -> RegisteredPage:
         page, to_picture = self.pages[best.number - 1], best.to_picture
         own = _px_per_mm(page, to_picture)
-        if own < self.config.min_px_per_mm:
+        if own < CONFIG.min_px_per_mm:
             raise DataError(
                 f"the page has {own * 25.4:.0f} dots per inch in this picture; scan it with 150 or "
                 "more"
             )
-        scale = min(self.config.px_per_mm, own)
-        if own / scale > self.config.max_reduction:
+        scale = min(CONFIG.px_per_mm, own)
+        if own / scale > CONFIG.max_reduction:
             grey, to_picture = _reduced(grey, to_picture, own / scale)
         to_mm = pixels_to_mm(scale, scale)
         size = round(page.size.width_mm * scale), round(page.size.height_mm * scale)

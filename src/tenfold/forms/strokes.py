@@ -43,66 +43,62 @@ class StrokeConfig:
     max_tick_logit: float = 8.0
 
 
-def dark_mask(picture: BoxPicture, config: StrokeConfig = StrokeConfig()) -> Mask:
+CONFIG = StrokeConfig()
+
+
+def dark_mask(picture: BoxPicture) -> Mask:
     """Return which pixels of a box's picture are much darker than the paper around them.
 
     A shadow is wider than what is written or printed. Beyond the picture it goes on as at its edge.
     """
     _, top, _, bottom = picture.box
-    side = math.ceil(config.max_width * (bottom - top))
+    side = math.ceil(CONFIG.max_width * (bottom - top))
     smooth = cv2.GaussianBlur(picture.grey, (3, 3), 0)
     around = cv2.copyMakeBorder(smooth, *(side,) * 4, cv2.BORDER_REPLICATE)
     darkness = cv2.morphologyEx(around, cv2.MORPH_BLACKHAT, np.ones((side, side), np.uint8))
     darkness = darkness[side:-side, side:-side]
-    least = config.min_darkness_share * float(np.percentile(darkness, 99))
-    return np.asarray(darkness > max(config.min_darkness, least))
+    least = CONFIG.min_darkness_share * float(np.percentile(darkness, 99))
+    return np.asarray(darkness > max(CONFIG.min_darkness, least))
 
 
-def strokes(
-    picture: BoxPicture, blank: BoxPicture | None, config: StrokeConfig = StrokeConfig()
-) -> Mask:
+def strokes(picture: BoxPicture, blank: BoxPicture | None) -> Mask:
     """Return where somebody has written inside a box: not its edges, not print.
 
     Args:
         picture: of the box.
         blank: of the same box on the blank form, in the same size; None if there is none.
-        config: thresholds.
     """
-    dark = dark_mask(picture, config)
+    dark = dark_mask(picture)
     left, top, right, bottom = picture.box
     height = bottom - top
-    inset = config.inset * height
+    inset = CONFIG.inset * height
     inside = np.zeros_like(dark)
     inside[
         round(top + inset) : round(bottom - inset), round(left + inset) : round(right - inset)
     ] = True
-    return np.asarray(dark & inside & ~_printed(dark, blank, height, config))
+    return np.asarray(dark & inside & ~_printed(dark, blank, height))
 
 
-def _printed(dark: Mask, blank: BoxPicture | None, height: float, config: StrokeConfig) -> Mask:
+def _printed(dark: Mask, blank: BoxPicture | None, height: float) -> Mask:
     """Return where there is print, with a margin: see `strokes`."""
     if blank is None:
-        line = np.ones((max(3, round(config.rule_height * height)), 1), np.uint8)
+        line = np.ones((max(3, round(CONFIG.rule_height * height)), 1), np.uint8)
         rules = cv2.morphologyEx(dark.astype(np.uint8), cv2.MORPH_OPEN, line)
         return np.asarray(cv2.dilate(rules, np.ones((1, 3), np.uint8)) > 0)
-    grown = 2 * round(config.print_growth * height) + 1
-    printed = cv2.dilate(
-        dark_mask(blank, config).astype(np.uint8), np.ones((grown, grown), np.uint8)
-    )
+    grown = 2 * round(CONFIG.print_growth * height) + 1
+    printed = cv2.dilate(dark_mask(blank).astype(np.uint8), np.ones((grown, grown), np.uint8))
     if printed.shape != dark.shape:  # rounded otherwise
         printed = cv2.resize(printed, dark.shape[::-1], interpolation=cv2.INTER_NEAREST)
     return np.asarray(printed > 0)
 
 
-def ticked_probability(
-    picture: BoxPicture, blank: BoxPicture | None, config: StrokeConfig = StrokeConfig()
-) -> float:
+def ticked_probability(picture: BoxPicture, blank: BoxPicture | None) -> float:
     """Return the probability that a box is ticked; see `strokes`."""
-    written = strokes(picture, blank, config)
+    written = strokes(picture, blank)
     left, top, right, bottom = picture.box
     share = float(written.sum()) / ((right - left) * (bottom - top))
-    logit = config.tick_slope * math.log((share + 1e-4) / config.ticked_share)
-    limit = config.max_tick_logit
+    logit = CONFIG.tick_slope * math.log((share + 1e-4) / CONFIG.ticked_share)
+    limit = CONFIG.max_tick_logit
     return 1 / (1 + math.exp(-min(max(logit, -limit), limit)))
 
 
@@ -113,10 +109,7 @@ def stroke_length(written: Mask) -> float:
 
 
 def strokes_beside(
-    written: Mask,
-    digits: Iterable[tuple[float, float, float, float]],
-    height: float,
-    config: StrokeConfig = StrokeConfig(),
+    written: Mask, digits: Iterable[tuple[float, float, float, float]], height: float
 ) -> float:
     """Return the area of strokes that belong to no digit, in squares of the box's height.
 
@@ -124,10 +117,9 @@ def strokes_beside(
         written: see `strokes`.
         digits: their boxes: centre x, centre y, width, height.
         height: of the box.
-        config: thresholds.
     """
     rest = written.copy()
-    grown = config.digit_growth * height
+    grown = CONFIG.digit_growth * height
     for x, y, w, h in digits:
         left, right = (round(x + side * (w / 2 + grown)) for side in (-1, 1))
         top, bottom = (round(y + side * (h / 2 + grown)) for side in (-1, 1))

@@ -44,17 +44,18 @@ class SystematicConfig:
     max_fields: int = 5
 
 
+CONFIG = SystematicConfig()
+
+
 class FaultCounts:
     """Counts on how many documents each field has which fault.
 
     Args:
         template: of the form.
-        config: thresholds.
     """
 
-    def __init__(self, template: Template, config: SystematicConfig = SystematicConfig()) -> None:
+    def __init__(self, template: Template) -> None:
         self.template = template
-        self.config = config
         self._documents: Counter[str] = Counter()
         self._faults: dict[str, Counter[str]] = {field.name: Counter() for field in template.fields}
 
@@ -68,15 +69,15 @@ class FaultCounts:
     def questions(self) -> Iterator[str]:
         """Yield a line for each field that has one fault on nearly every document."""
         lines = (self._question(field) for field in self.template.fields)
-        yield from itertools.islice((line for line in lines if line), self.config.max_fields)
+        yield from itertools.islice((line for line in lines if line), CONFIG.max_fields)
 
     def _question(self, field: FormField) -> str:
         """Return a line about the fault that a field has most often; "" if that is not often."""
         total = self._documents[field.name]
-        if total < self.config.min_documents:
+        if total < CONFIG.min_documents:
             return ""
         for fault, count in self._faults[field.name].most_common():
-            if count < self.config.min_share * total:
+            if count < CONFIG.min_share * total:
                 break
             if fault == SUM and not field.sum_of:
                 continue  # of a wrong sum its total is named, not the parts
