@@ -2,9 +2,8 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,15 +53,6 @@ class Line(TrainableNetwork):
         x = functional.dropout(self.hidden(x).tanh(), 0.1, training=self.training)
         y: Tensor = self.output(x)
         return y
-
-    def hidden_weights(self) -> Iterator[Tensor]:
-        """Yield the one matrix."""
-        yield self.hidden.weight
-
-    def set_compute_dtype(self, dtype: torch.dtype) -> Self:
-        """Cast the hidden layer."""
-        self.hidden.to(dtype)
-        return self
 
 
 class LineRecord(TrainingRecord):

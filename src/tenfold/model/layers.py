@@ -3,7 +3,6 @@
 Legend of shapes: n pictures, c channels, h × w pixels.
 """
 
-from collections.abc import Iterator
 from typing import Self
 
 import torch
@@ -91,25 +90,7 @@ class ResidualBlock(nn.Module):
 
 
 class ConvolutionalNetwork(TrainableNetwork):
-    """A network of convolutions whose last layer is `output`."""
-
-    output: nn.Conv2d
-
-    def set_compute_dtype(self, dtype: torch.dtype) -> Self:
-        """Choose the precision of convolutions; batch norm and the output stay float32."""
-        self.compute_dtype = dtype
-        for layer in self._hidden_layers():
-            layer.to(dtype)
-        return self
-
-    def hidden_weights(self) -> Iterator[Tensor]:
-        """Yield the filters of all layers but the output."""
-        return (layer.weight for layer in self._hidden_layers())
-
-    def _hidden_layers(self) -> Iterator[nn.Conv2d]:
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d) and module is not self.output:
-                yield module
+    """A network of convolutions."""
 
     def initialise(self, generator: torch.Generator) -> Self:
         """Draw the weights on the CPU, so that they are the same whatever device trains them."""

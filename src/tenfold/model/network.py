@@ -3,7 +3,6 @@
 Legend of shapes: n images, h × w pixels, c channels, k classes.
 """
 
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import Self
 
@@ -96,6 +95,8 @@ class DigitNetwork(TrainableNetwork):
     is only good to 0.06.
     """
 
+    output: nn.Linear
+
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
@@ -129,24 +130,12 @@ class DigitNetwork(TrainableNetwork):
         return block
 
     def set_compute_dtype(self, dtype: torch.dtype) -> Self:
-        """Choose the precision of matrix multiplies, and cast their weights.
-
-        The first filters, normalisation and the output stay float32: they cost little.
-        """
+        """Choose the precision as every network does; the first filters stay float32, too."""
         self.compute_dtype = dtype
         for layer in self._hidden_layers():
             if layer is not self.first.convolution:
                 layer.to(dtype)
         return self
-
-    def hidden_weights(self) -> Iterator[Tensor]:
-        """Yield the weights of convolutions and fully connected layers, as in `loss_w`."""
-        return (layer.weight for layer in self._hidden_layers())
-
-    def _hidden_layers(self) -> Iterator[nn.Conv2d | nn.Linear]:
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d | nn.Linear) and module is not self.output:
-                yield module
 
     def initialise(self, generator: torch.Generator) -> Self:
         """Draw the weights on the CPU, so that they are the same whatever device trains them."""
