@@ -15,7 +15,6 @@ from tenfold.forms.review import ReviewSession
 from tenfold.serving.forms_review import create_review_app
 
 ADDRESS = "http://127.0.0.1:8000"
-HOSTS = frozenset({"localhost", "127.0.0.1"})
 
 
 @pytest.fixture
@@ -26,7 +25,7 @@ def session(tmp_path: Path) -> ReviewSession:
 
 @pytest.fixture
 def client(session: ReviewSession) -> TestClient:
-    return TestClient(create_review_app(session, lambda: "table.csv", HOSTS), base_url=ADDRESS)
+    return TestClient(create_review_app(session, lambda: "table.csv"), base_url=ADDRESS)
 
 
 def entry(**changes: Any) -> dict[str, Any]:
@@ -56,7 +55,7 @@ def test_a_value_that_breaks_a_rule_is_said(client: TestClient, session: ReviewS
     total = {"name": "total", "box": [1, 1, 9, 9], "kind": "number", "decimals": 1, "max": 50}
     template = {"name": "form", "fields": [total]}
     (session.folder / "template.json").write_text(json.dumps(template))
-    app = create_review_app(ReviewSession(session.folder), lambda: "table.csv", HOSTS)
+    app = create_review_app(ReviewSession(session.folder), lambda: "table.csv")
     again = TestClient(app, base_url=ADDRESS)
     for value, broken in (("44,5", ""), ("44", "decimals"), ("50.1", "range")):
         assert again.post("/api/reviews", json=entry(value=value)).json()["broken"] == broken
@@ -150,7 +149,7 @@ def test_a_full_disk_is_told(session: ReviewSession) -> None:
     def write_table() -> str:
         raise WriteError("table.csv: cannot be written (No space left on device); make room")
 
-    client = TestClient(create_review_app(session, write_table, HOSTS), base_url=ADDRESS)
+    client = TestClient(create_review_app(session, write_table), base_url=ADDRESS)
     answer = client.post("/api/table", json={"who": "Ann"})
     assert answer.status_code == 507
     assert "make room" in answer.json()["error"]

@@ -33,7 +33,7 @@ def client(out: Path) -> Iterator[Any]:
     Image.new("L", (210, 297), 255).save(blank)
     pages = read_blank(blank)
     file = TemplateFile(out, blank, pages, edit=False)
-    app = create_template_app(file, pages, frozenset({"127.0.0.1"}))
+    app = create_template_app(file, pages)
     with TestClient(app, "http://127.0.0.1", raise_server_exceptions=False) as made:
         yield made
 

@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-from tenfold.cli.serve import LOOPBACK_HOSTS
-
 
 def forms_new(
     *,
@@ -36,7 +34,7 @@ def forms_new(
             "look whether the boxes are still in place",
             err=True,
         )
-    serve_app(create_template_app(file, pages, LOOPBACK_HOSTS), "127.0.0.1", port, _announce)
+    serve_app(create_template_app(file, pages), "127.0.0.1", port, _announce)
 
 
 def _announce(url: str) -> None:

@@ -6,8 +6,6 @@ from typing import Annotated
 
 import typer
 
-from tenfold.cli.serve import LOOPBACK_HOSTS
-
 
 def forms_review(
     *,
@@ -31,7 +29,7 @@ def forms_review(
         session = ReviewSession(folder)
         write_table = partial(write_reviewed_table, table, session)
         write_table()  # what was reviewed before
-        app = create_review_app(session, write_table, LOOPBACK_HOSTS)
+        app = create_review_app(session, write_table)
         try:
             serve_app(app, "127.0.0.1", port, _announce)
         finally:

@@ -11,8 +11,6 @@ import typer
 from tenfold.cli.output import ModelOption
 from tenfold.errors import TenfoldError
 
-LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
-
 
 def serve(  # noqa: PLR0913 - a command line
     *,
@@ -53,6 +51,7 @@ def serve(  # noqa: PLR0913 - a command line
     from tenfold.bundle.format import SHIPPED
     from tenfold.serving import server
     from tenfold.serving.app import Settings
+    from tenfold.serving.callers import LOOPBACK_HOSTS
 
     hosts = _hosts(host, allowed_host or ())
     settings = Settings(
@@ -72,6 +71,8 @@ def _announce(url: str, *, is_open: bool) -> None:
 
 def _hosts(host: str, allowed: Iterable[str]) -> frozenset[str]:
     """Return the names that requests may use for the service; empty for any."""
+    from tenfold.serving.callers import LOOPBACK_HOSTS
+
     hosts = frozenset(name.lower() for name in allowed)
     return hosts | LOOPBACK_HOSTS if hosts or host in LOOPBACK_HOSTS else hosts
 

@@ -7,6 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 ANY_ORIGIN = "*"
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Callers:

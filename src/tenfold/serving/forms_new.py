@@ -25,15 +25,12 @@ from tenfold.serving.requests import parse_json
 MAX_BODY_BYTES = 2**20  # a template of 64 KiB has less as JSON
 
 
-def create_template_app(
-    file: TemplateFile, pages: Sequence[BlankPage], hosts: frozenset[str]
-) -> ASGIApp:
+def create_template_app(file: TemplateFile, pages: Sequence[BlankPage]) -> ASGIApp:
     """Return the application.
 
     Args:
         file: the template.
         pages: of the blank form.
-        hosts: names that requests may use for this machine.
     """
     endpoints = TemplateEndpoints(file, pages)
 
@@ -43,7 +40,7 @@ def create_template_app(
         app.post("/api/check")(endpoints.check)
         app.post("/api/template")(endpoints.write)
 
-    return create_page_app(FORMS_FOLDER / "new", add_endpoints, hosts)
+    return create_page_app(FORMS_FOLDER / "new", add_endpoints)
 
 
 class TemplateEndpoints:

@@ -127,15 +127,12 @@ class ReviewEndpoints:
         return JSONResponse({**content, "progress": self._session.progress().to_dict()})
 
 
-def create_review_app(
-    session: ReviewSession, write_table: Callable[[], str], hosts: frozenset[str]
-) -> ASGIApp:
+def create_review_app(session: ReviewSession, write_table: Callable[[], str]) -> ASGIApp:
     """Return the application.
 
     Args:
         session: the review.
         write_table: see `ReviewEndpoints`.
-        hosts: names that requests may use for this service.
     """
     endpoints = ReviewEndpoints(session, write_table)
 
@@ -146,7 +143,7 @@ def create_review_app(
         app.post("/api/table")(endpoints.write_table)
         app.get("/api/crop")(endpoints.crop)
 
-    return create_page_app(FORMS_FOLDER / "review", add_endpoints, hosts)
+    return create_page_app(FORMS_FOLDER / "review", add_endpoints)
 
 
 def _shown(reading: FieldReading) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp
 
 from tenfold.errors import TenfoldError, WriteError
-from tenfold.serving.callers import Callers
+from tenfold.serving.callers import LOOPBACK_HOSTS, Callers
 from tenfold.serving.middleware import Metrics, ServiceMiddleware, http_error, internal_error
 from tenfold.serving.page import page_routes
 from tenfold.serving.queue import WorkQueue
@@ -18,16 +18,13 @@ from tenfold.serving.queue import WorkQueue
 SHARED_FILES = ("style.css", "icon.svg")  # of the service's page
 
 
-def create_page_app(
-    folder: Path, add_endpoints: Callable[[FastAPI], None], hosts: frozenset[str]
-) -> ASGIApp:
+def create_page_app(folder: Path, add_endpoints: Callable[[FastAPI], None]) -> ASGIApp:
     """Return an application that shows a page, with the service's checks of who calls.
 
     Args:
         folder: of the page's files.
         add_endpoints: adds what the page calls. A `WriteError` there is status 507, another
             `TenfoldError` a conflict, 409.
-        hosts: names that requests may use for this machine.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.add_exception_handler(HTTPException, http_error)
@@ -38,7 +35,7 @@ def create_page_app(
     return ServiceMiddleware(
         app,
         direct={},
-        callers=Callers(hosts, frozenset(), None, frozenset()),
+        callers=Callers(LOOPBACK_HOSTS, frozenset(), None, frozenset()),
         metrics=Metrics(WorkQueue()),
         access_log=False,
     )
