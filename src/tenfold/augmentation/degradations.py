@@ -13,11 +13,12 @@ import math
 from collections.abc import Callable
 
 import torch
-from pydantic import BaseModel, Field
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name every PyTorch reader expects
 
 from tenfold.data.mnist import SIDE
+from tenfold.untrusted import Frozen
 
 BOX_SIDE_PX = 20
 """Longer side of the bounding box of MNIST's digits."""
@@ -29,7 +30,7 @@ FOREGROUND_THRESHOLD = 0.2
 Effect = Callable[[Tensor, torch.Generator], Tensor]
 
 
-class Degradations(BaseModel, extra="forbid", frozen=True):
+class Degradations(Frozen):
     """The fraction of the images that each effect changes; 0 leaves the effect out."""
 
     stroke_width: float = Field(default=0.0, ge=0, le=1, description="strokes thicker or thinner")

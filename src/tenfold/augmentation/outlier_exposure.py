@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from typing import Self
 
 import torch
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from tenfold.data.mnist import NON_DIGIT_LABEL
 from tenfold.data.sources import load_symbols
+from tenfold.untrusted import Frozen
 
 
-class OutlierExposure(BaseModel, extra="forbid", frozen=True):
+class OutlierExposure(Frozen):
     """The fractions of each batch that are replaced."""
 
     non_digits: float = Field(default=0.0, ge=0, lt=1, description="letters, symbols, scribbles, …")

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from tenfold.bundle.test_time_augmentation import TestTimeAugmentation
 from tenfold.errors import BundleError
@@ -95,16 +95,14 @@ class LineFacts(PartFacts):
     network: LineConfig
 
 
-class BundleConfig(BaseModel):
+class BundleConfig(Frozen):
     """The contents of `bundle.json`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal[2] = 2
     name: str
     members: tuple[NetworkConfig, ...] = Field(min_length=1, max_length=MAX_MEMBERS)
     test_time_augmentation: TestTimeAugmentation = "none"
-    temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    temperature: float = Field(default=1.0, gt=0)
     rejection_threshold: float = Field(
         default=0.5,
         ge=0,

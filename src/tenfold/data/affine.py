@@ -9,19 +9,18 @@ with scale s, rotation θ, shear φ and translation t drawn per image, sampled b
 """
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name every PyTorch reader expects
 
 from tenfold.data.mnist import SIDE
+from tenfold.untrusted import Frozen
 
 CENTRE = (SIDE - 1) / 2
 
 
-class AffineRanges(BaseModel):
+class AffineRanges(Frozen):
     """How far images are moved at random; draws are uniform."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     rotation: float = Field(default=0.0, ge=0, le=180, description="± degrees")
     scale: float = Field(default=0.0, ge=0, lt=1, description="± fraction of the size")

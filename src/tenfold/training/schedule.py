@@ -8,7 +8,9 @@ from functools import cached_property
 from typing import Literal, NamedTuple, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from tenfold.untrusted import Frozen
 
 MAX_ITERATIONS = 10**9
 MAX_BATCH = 10**6
@@ -25,17 +27,15 @@ class Hyperparameters(NamedTuple):
     l2_coefficient: float
 
 
-class Ramp(BaseModel):
+class Ramp(Frozen):
     """A quantity that moves from `start` to `end` over the iterations of a stage.
 
     With t from 0 (first iteration) to 1 (last): linear is `start + t·(end - start)`,
     geometric is `start · (end / start)^t`, cosine is `end + (start - end)·(1 + cos πt)/2`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    start: float = Field(ge=0, le=LARGEST_VALUE, allow_inf_nan=False)
-    end: float = Field(ge=0, le=LARGEST_VALUE, allow_inf_nan=False)
+    start: float = Field(ge=0, le=LARGEST_VALUE)
+    end: float = Field(ge=0, le=LARGEST_VALUE)
     shape: Literal["linear", "geometric", "cosine"] = "linear"
 
     @model_validator(mode="before")
@@ -66,10 +66,8 @@ class Ramp(BaseModel):
         return self.start * start_weight + self.end * end_weight
 
 
-class Stage(BaseModel):
+class Stage(Frozen):
     """A stretch of training in which each hyperparameter follows its ramp."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     iterations: int = Field(gt=0, le=MAX_ITERATIONS)
     learning_rate: Ramp
