@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tenfold.forms.template import PageOfForm
+from tenfold.reading.components import corners_of
 from tenfold.reading.foreground import downscale
 
 Grey = npt.NDArray[np.uint8]
@@ -54,9 +55,7 @@ CONFIG = CornerConfig()
 def corner_centres(page: PageOfForm, inset_mm: float) -> Points:
     """Return the centres of the four squares of a page in mm, clockwise from top left."""
     right, bottom = page.width_mm - inset_mm, page.height_mm - inset_mm
-    return np.array(
-        [(inset_mm, inset_mm), (right, inset_mm), (right, bottom), (inset_mm, bottom)], np.float32
-    )
+    return corners_of((inset_mm, inset_mm, right, bottom))
 
 
 def find_squares(grey: Grey, expected_px: float) -> Points:
@@ -135,7 +134,7 @@ def squares_of_page(grey: Grey, page: PageOfForm, size_mm: float) -> Points:
     """Return the corners of squares in a picture, float32[n, 4, 2]; see `square_homographies`."""
     small, scale = downscale(grey, CONFIG.long_side_px)
     expected = max(small.shape) * size_mm / max(page.width_mm, page.height_mm)
-    return _in_picture(find_squares(small, expected), scale)
+    return in_picture(find_squares(small, expected), scale)
 
 
 def _combinations(centres: Points, per_corner: int) -> list[npt.NDArray[np.intp]]:
@@ -161,7 +160,7 @@ def _error(squares: Points, target: Points, size_mm: float, to_picture: Homograp
         to_picture: from the page to the picture.
     """
     half = size_mm / 2
-    offsets = np.array([(-half, -half), (half, -half), (half, half), (-half, half)], np.float32)
+    offsets = corners_of((-half, -half, half, half))
     worst = 0.0
     for square, centre in zip(squares, target, strict=True):
         expected = cv2.perspectiveTransform((centre + offsets)[None], to_picture)[0]
@@ -193,7 +192,7 @@ def marker_homographies(
     """
     by_id, scale = _markers(grey)
     half = size_mm / 2
-    offsets = np.array([(-half, -half), (half, -half), (half, half), (-half, half)], np.float32)
+    offsets = corners_of((-half, -half, half, half))
     homographies = []
     for number, page in enumerate(pages, 1):
         first = MARKERS_PER_PAGE * (number - 1)
@@ -203,7 +202,7 @@ def marker_homographies(
             continue
         on_page = np.concatenate([centres[k] + offsets for k in here])
         found = np.concatenate([by_id[first + k] for k in here])
-        found = _in_picture(found, scale)
+        found = in_picture(found, scale)
         homographies.append((number, _homography(on_page, found, scale)))
     return homographies
 
@@ -215,7 +214,7 @@ def find_markers(grey: Grey) -> dict[int, Points]:
         grey: uint8[h, w].
     """
     by_id, scale = _markers(grey)
-    return {k: _in_picture(corners, scale) for k, corners in by_id.items()}
+    return {k: in_picture(corners, scale) for k, corners in by_id.items()}
 
 
 def _markers(grey: Grey) -> tuple[dict[int, Points], float]:
@@ -243,6 +242,6 @@ def _homography(on_page: Points, found: Points, scale: float) -> Homography:
     return np.asarray(cv2.findHomography(on_page, found)[0], np.float64)
 
 
-def _in_picture(points: Points, scale: float) -> Points:
+def in_picture(points: Points, scale: float) -> Points:
     """Return points of a smaller picture in the larger one; whole numbers are centres of pixels."""
     return (points + np.float32(0.5)) / np.float32(scale) - np.float32(0.5)

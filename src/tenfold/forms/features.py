@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tenfold.forms.corners import Grey, Homography
+from tenfold.forms.corners import Grey, Homography, in_picture
 from tenfold.forms.reference import ReferencePage
+from tenfold.reading.foreground import downscale
 
 Floats = npt.NDArray[np.float32]
 
@@ -90,12 +91,9 @@ class FeatureMatcher:
 
     def _features(self, grey: Grey) -> tuple[Floats, Floats]:
         """Return the places in the pixels of a picture, and the descriptors, of its features."""
-        scale = min(1.0, CONFIG.long_side_px / max(grey.shape))
-        size = tuple(max(1, round(side * scale)) for side in reversed(grey.shape))
-        small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+        small, scale = downscale(grey, CONFIG.long_side_px)
         keypoints, descriptors = self._sift.detectAndCompute(small, None)
         places = np.array([k.pt for k in keypoints], np.float32).reshape(-1, 2)
         if descriptors is None:
             descriptors = np.empty((0, 128), np.float32)
-        places = (places + np.float32(0.5)) / np.float32(scale) - np.float32(0.5)
-        return places, np.asarray(descriptors, np.float32)
+        return in_picture(places, scale), np.asarray(descriptors, np.float32)

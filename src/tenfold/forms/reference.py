@@ -11,6 +11,7 @@ from tenfold.data.file_pages import file_pages
 from tenfold.errors import TemplateError
 from tenfold.forms.corners import Grey, Homography, Points, corner_centres
 from tenfold.forms.template import PageOfForm, Template
+from tenfold.reading.components import corners_of
 from tenfold.reading.foreground import to_grey
 
 Floats = npt.NDArray[np.float32]
@@ -130,10 +131,10 @@ def _drawn(template: Template, number: int) -> ReferencePage:
 def _corners_of_fields(template: Template, number: int) -> Points:
     boxes = np.array([f.box for f in template.fields if f.page == number]).reshape(-1, 4)
     if not len(boxes):
-        return corners_of(template.pages[number - 1])
+        return page_corners(template.pages[number - 1])
     left, top = boxes[:, :2].min(axis=0)
     right, bottom = (boxes[:, :2] + boxes[:, 2:]).max(axis=0)
-    return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.float32)
+    return corners_of((left, top, right, bottom))
 
 
 def foreground(grey: Grey) -> Floats:
@@ -182,7 +183,6 @@ def similarity(reference: ReferencePage, page: Floats) -> float:
     return float(a @ b) / norm if norm else 0.0
 
 
-def corners_of(size: PageOfForm) -> Points:
+def page_corners(size: PageOfForm) -> Points:
     """Return the corners of a page in mm, clockwise from top left."""
-    w, h = size.width_mm, size.height_mm
-    return np.array([(0, 0), (w, 0), (w, h), (0, h)], np.float32)
+    return corners_of((0, 0, size.width_mm, size.height_mm))

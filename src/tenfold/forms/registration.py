@@ -19,7 +19,7 @@ from tenfold.forms.reference import (
     COMPARED_PX_PER_MM,
     Floats,
     ReferencePage,
-    corners_of,
+    page_corners,
     page_foreground,
     pixels_to_mm,
     reference_pages,
@@ -28,6 +28,7 @@ from tenfold.forms.reference import (
 from tenfold.forms.refinement import CONFIG as REFINEMENT
 from tenfold.forms.refinement import correction, similarities_of_parts
 from tenfold.forms.template import Template
+from tenfold.reading.components import corners_of
 
 FOREIGN = "foreign page"
 
@@ -177,9 +178,9 @@ class Registrar:
     def _as_scanned(self, grey: Grey) -> list[tuple[int, Homography]]:
         """Return maps as if the picture were a page, no more and no less, in any direction."""
         h, w = grey.shape
-        picture = np.array([(0, 0), (w, 0), (w, h), (0, h)], np.float32) - np.float32(0.5)
+        picture = corners_of((0, 0, w, h)) - np.float32(0.5)
         return [
-            (page.number, np.asarray(cv2.getPerspectiveTransform(corners_of(page.size), turned)))
+            (page.number, np.asarray(cv2.getPerspectiveTransform(page_corners(page.size), turned)))
             for page in self.pages
             for turned in (np.roll(picture, turn, axis=0) for turn in range(4))
         ]
@@ -249,7 +250,7 @@ def _share_inside(page: ReferencePage, to_picture: Homography, grey: Grey) -> fl
     """Return how much of the part of a page that has fields lies inside a picture."""
     h, w = grey.shape
     corners = cv2.perspectiveTransform(page.corners[None], to_picture)[0].astype(np.float32)
-    picture = np.array([(0, 0), (w, 0), (w, h), (0, h)], np.float32)
+    picture = corners_of((0, 0, w, h))
     inside, _ = cv2.intersectConvexConvex(corners, picture)
     return float(inside) / cv2.contourArea(corners)
 

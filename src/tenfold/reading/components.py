@@ -45,6 +45,12 @@ def scale_box(box: Box, factor: float, shape: Sequence[int]) -> Box:
     )
 
 
+def corners_of(box: Sequence[float]) -> Floats:
+    """Return the corners of left, top, right, bottom, clockwise from top left: float32[4, 2]."""
+    left, top, right, bottom = box
+    return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.float32)
+
+
 def box_in_picture(box: Sequence[float], shape: Sequence[int]) -> Box:
     """Return the pixels of a picture of `shape` in a box: centre x, centre y, width, height.
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tenfold.reading.components import Box
+from tenfold.reading.components import Box, corners_of
 from tenfold.reading.foreground import Pixels, downscale
 from tenfold.reading.page import Page
 
@@ -68,7 +68,7 @@ class Sheet:
     def holds(self, box: Box) -> bool:
         """Return whether enough of a box lies on the sheet."""
         left, top, right, bottom = box
-        common, _ = cv2.intersectConvexConvex(self.corners, _corners_of(box))
+        common, _ = cv2.intersectConvexConvex(self.corners, corners_of(box))
         return common >= self.config.min_share_of_box * (right - left) * (bottom - top)
 
     @property
@@ -87,12 +87,12 @@ class Sheet:
         """
         lengths = np.linalg.norm(_sides(self.corners), axis=1)
         w, h = (max(1, round(float(lengths[k::2].mean()))) for k in (0, 1))
-        to_sheet = cv2.getPerspectiveTransform(self.corners, _corners_of((0, 0, w, h)))
+        to_sheet = cv2.getPerspectiveTransform(self.corners, corners_of((0, 0, w, h)))
         flat = cv2.warpPerspective(grey, to_sheet, (w, h), borderMode=cv2.BORDER_REPLICATE)
         to_picture = np.linalg.inv(to_sheet)
 
         def in_picture(box: Box) -> Box:
-            corners = cv2.perspectiveTransform(_corners_of(box)[None], to_picture)[0]
+            corners = cv2.perspectiveTransform(corners_of(box)[None], to_picture)[0]
             left, top = np.floor(corners.min(axis=0)).clip(0).astype(int).tolist()
             right, bottom = np.ceil(corners.max(axis=0)).astype(int).tolist()
             return left, top, min(right, grey.shape[1]), min(bottom, grey.shape[0])
@@ -102,11 +102,6 @@ class Sheet:
 
 def _sides(corners: Floats | Integers) -> Floats:
     return np.asarray(np.roll(corners, -1, axis=0) - corners, np.float32)
-
-
-def _corners_of(box: Box) -> Floats:
-    left, top, right, bottom = box
-    return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.float32)
 
 
 def _from_top_left(corners: Floats) -> Floats:
