@@ -83,7 +83,7 @@ def readme_table(result: Mapping[str, Mapping[str, Json]]) -> Table:
 
 def write_tables(document: Path, result: Mapping[str, Mapping[str, Json]]) -> None:
     """Write each table between `<!-- NAME -->` and `<!-- end -->` of a document."""
-    text = document.read_text()
+    text = document.read_text(encoding="utf-8")
     for name, lines in tables(result).items():
         begin, end = f"<!-- {name} -->\n", "\n<!-- end -->"
         if begin in text:

@@ -1,4 +1,4 @@
-"""A digit 0 for the tests of rendering."""
+"""A digit 0, and grey levels of pictures, for the tests of rendering."""
 
 import numpy as np
 
@@ -9,3 +9,9 @@ def ring() -> np.ndarray:
     distance = np.hypot((y - 13.5) / 10, (x - 13.5) / 7)
     image: np.ndarray = np.where(abs(distance - 0.85) < 0.17, 255, 0).astype(np.uint8)
     return image
+
+
+def luma(picture: np.ndarray) -> np.ndarray:
+    weights = (0.299, 0.587, 0.114) if picture.ndim == 3 else (1.0,)
+    grey: np.ndarray = np.average(np.atleast_3d(picture).astype(float), axis=2, weights=weights)
+    return grey

@@ -5,17 +5,12 @@ import math
 
 import numpy as np
 import pytest
+from ring import luma
 
-from tenfold.rendering.camera import Page, Pixels, photograph, stroke_contrast
+from tenfold.rendering.camera import Page, photograph, stroke_contrast
 from tenfold.rendering.paper import MAX_TILT_DEG, Appearance
 
 PLAIN = Appearance(paper_colour=(240, 240, 240), pen_colour=(20, 20, 20))
-
-
-def luma(picture: Pixels) -> np.ndarray:
-    weights = (0.299, 0.587, 0.114) if picture.ndim == 3 else (1.0,)
-    grey: np.ndarray = np.average(np.atleast_3d(picture).astype(float), axis=2, weights=weights)
-    return grey
 
 
 def test_all_strokes_are_in_the_picture() -> None:

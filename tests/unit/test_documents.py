@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from ring import ring
+from ring import luma, ring
 from scipy import ndimage
 
 from tenfold.data.digits import Digits
@@ -94,12 +94,6 @@ def test_a_grid_needs_all_nine_digits() -> None:
     rings = Digits(torch.from_numpy(ring())[None], torch.tensor([0]), "rings", "here")
     with pytest.raises(DataError, match=r"rings: has no [1-9]; a grid needs 1 … 9"):
         list(grid_documents(rings, 1))
-
-
-def luma(picture: Pixels) -> np.ndarray:
-    weights = (0.299, 0.587, 0.114) if picture.ndim == 3 else (1.0,)
-    grey: np.ndarray = np.average(np.atleast_3d(picture).astype(float), axis=2, weights=weights)
-    return grey
 
 
 def seen(picture: Pixels, strokes: Coverage) -> float:

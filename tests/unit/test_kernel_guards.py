@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from random_tensors import draw
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -20,10 +21,6 @@ from tenfold.model.pooling import pool
 
 compiled = pytest.mark.skipif(available() is None, reason=why_not() or "there are kernels")
 SETTINGS: dict[str, Any] = {"epsilon": 1e-8, "l2": 0.0, "weight_decay": 0.0}
-
-
-def draw(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed + sum(shape)))
 
 
 def by_layers(x: Tensor) -> Tensor:

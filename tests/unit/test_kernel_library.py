@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+from random_tensors import draw
 from torch import Tensor, nn
 
 from tenfold.model.config import POOLING_WEIGHTS, NetworkConfig, PoolKind
@@ -32,10 +33,6 @@ from tenfold.model.network import DigitNetwork
 KINDS: tuple[PoolKind, ...] = ("mixed", "max", "average")
 DTYPES = (torch.float32, torch.bfloat16)
 compiled = pytest.mark.skipif(available() is None, reason=why_not() or "there are kernels")
-
-
-def draw(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed + sum(shape)))
 
 
 def differentiate(y: Tensor, *leaves: Tensor) -> tuple[Tensor, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from random_tensors import draw
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -33,10 +34,6 @@ LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
     "strided": lambda x: torch.stack([x, -x], -1)[..., 0],
 }
 compiled = pytest.mark.skipif(available() is None, reason=why_not() or "there are kernels")
-
-
-def draw(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed + sum(shape)))
 
 
 def assert_near(actual: Tensor, exact: Tensor, slack: float = 1e-6) -> None:
