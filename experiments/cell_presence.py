@@ -17,12 +17,13 @@ import numpy as np
 from number_reading import validation_digits
 from record_runs import Json, write_record
 
+from tenfold.arrays import Pixels
 from tenfold.bundle.format import find_cell_detector, find_detector
 from tenfold.data.digits import Digits
 from tenfold.errors import DataError
 from tenfold.evaluation.fields import fit_calibration
 from tenfold.reading.constraints import Constraints
-from tenfold.reading.foreground import Pixels, to_grey
+from tenfold.reading.foreground import to_grey
 from tenfold.reading.grid import GridReader
 from tenfold.reading.reader import Reader
 from tenfold.reading.straighten import straighten

@@ -29,6 +29,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from tenfold.arrays import Pixels
 from tenfold.bundle.detector_runtime import Detections
 from tenfold.bundle.format import find_detector
 from tenfold.data.sources import load_digits
@@ -38,7 +39,6 @@ from tenfold.forms.field_reader import FieldReader, Reading, asking_always
 from tenfold.forms.registration import Registrar
 from tenfold.forms.sums import sums_of, under_sums
 from tenfold.forms.template import Template, load_template
-from tenfold.reading.foreground import Pixels
 from tenfold.reading.number_reader import NumberReader
 from tenfold.reading.reader import load_number_reader
 

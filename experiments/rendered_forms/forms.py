@@ -17,6 +17,7 @@ from PIL import Image
 from rendered_forms.layout import FormLayout, layout_of
 from rendered_forms.values import sample_values
 from rendered_forms.writing import Sheet, Writer, fill, print_form
+from tenfold.arrays import Pixels
 from tenfold.data.seeds import derive_seed
 from tenfold.files import write_atomically
 from tenfold.rendering.camera import Homography, pinhole_projection, projected_box
@@ -28,7 +29,6 @@ from tenfold.rendering.scene import Scene
 if TYPE_CHECKING:  # it imports torch, which reading needs not
     from tenfold.data.digits import Digits
 
-Pixels = npt.NDArray[np.uint8]
 Capture = Literal["scan at 150 dpi", "scan at 300 dpi", "photograph"]
 
 MM_PER_INCH = 25.4

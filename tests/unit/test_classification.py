@@ -8,6 +8,7 @@ import pytest
 from clear_digits import clear_digit, on_paper
 from stub_network import EVEN, PAGE, Stub, StubDetector, detections, surely
 
+from tenfold.arrays import Floats, Pixels
 from tenfold.bundle.detector_runtime import Detections, OnnxDetector
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.characters import DETECTED_CLASSES
@@ -17,7 +18,7 @@ from tenfold.reading.classification import (
     classify_detections,
     crop_detection,
 )
-from tenfold.reading.foreground import Pixels, find_foreground
+from tenfold.reading.foreground import find_foreground
 from tenfold.reading.number_reader import NumberReader
 
 CONFIG = ClassificationConfig()
@@ -144,7 +145,7 @@ def test_boxes_of_any_place_and_size_are_cropped(box: tuple[float, ...]) -> None
 def test_the_crop_of_a_large_digit_is_scaled_down(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
-    def record(picture: Pixels) -> classification.Floats:
+    def record(picture: Pixels) -> Floats:
         seen.append(picture.shape)
         return find_foreground(picture)
 

@@ -10,10 +10,11 @@ import torch
 from ring import luma, ring
 from scipy import ndimage
 
+from tenfold.arrays import Pixels
 from tenfold.data.digits import Digits
 from tenfold.errors import DataError
 from tenfold.rendering import documents
-from tenfold.rendering.camera import Coverage, Pixels
+from tenfold.rendering.camera import Coverage
 from tenfold.rendering.documents import (
     Composed,
     compose_digit,

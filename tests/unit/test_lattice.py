@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tenfold.bundle.detector_runtime import Cells, Floats
+from tenfold.arrays import Floats
+from tenfold.bundle.detector_runtime import Cells
 from tenfold.reading.lattice import Lattice, LatticeConfig, find_lattices
 
 SIDE = 20.0

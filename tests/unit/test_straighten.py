@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from test_lattice import cells_of, crossings
 
-from tenfold.bundle.detector_runtime import Floats
+from tenfold.arrays import Floats
 from tenfold.reading.lattice import Lattice
 from tenfold.reading.straighten import straighten
 

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from tenfold.arrays import Floats, Grey
 from tenfold.bundle.format import CELLS_FILE, DETECTOR_FILE
 from tenfold.bundle.runtime import OnnxGraph
 from tenfold.data.mnist import CLASSES
@@ -14,9 +15,6 @@ from tenfold.model.detector_config import SIZE_MULTIPLE_PX
 # The input and the outputs of the graph.
 PIXELS, OBJECTNESS, CLASS_PROBABILITIES, BOXES = "pixels", "objectness", "classes", "boxes"
 CORNERS, PRINTED = "corners", "printed"
-
-Floats = npt.NDArray[np.float32]
-Grey = npt.NDArray[np.uint8]
 
 
 class Detections(NamedTuple):

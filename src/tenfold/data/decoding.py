@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from tenfold.arrays import Pixels
 from tenfold.data.file_pages import TIFF_STARTS, FilePage, open_file
 from tenfold.data.mnist import SIDE
 from tenfold.data.pdf import is_pdf, render_page
@@ -52,7 +53,6 @@ _DECODING_ERRORS = (
     *(struct.error, Image.DecompressionBombError, RuntimeError),
 )
 
-Pixels = npt.NDArray[np.uint8]
 Picture = Path | str | bytes | FilePage | Image.Image | npt.NDArray[Any]
 
 

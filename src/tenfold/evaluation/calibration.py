@@ -1,16 +1,14 @@
 """Calibration on validation images: temperature (Guo et al. 2017) and rejection threshold."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
+from tenfold.arrays import Reals
+
 TEMPERATURE_RANGE = (0.05, 20.0)
 
-Floats = npt.NDArray[np.floating[Any]]
 
-
-def apply_temperature(log_probabilities_nk: Floats, temperature: float) -> npt.NDArray[np.float64]:
+def apply_temperature(log_probabilities_nk: Reals, temperature: float) -> npt.NDArray[np.float64]:
     """Divide log probabilities [n, k] by the temperature and normalise them again, in float64."""
     from scipy.special import log_softmax
 
@@ -19,7 +17,7 @@ def apply_temperature(log_probabilities_nk: Floats, temperature: float) -> npt.N
     return scaled
 
 
-def fit_temperature(log_probabilities_nk: Floats, labels_n: npt.NDArray[np.int64]) -> float:
+def fit_temperature(log_probabilities_nk: Reals, labels_n: npt.NDArray[np.int64]) -> float:
     """Return the temperature in 0.05 … 20 that maximises the likelihood of the labels.
 
     A temperature above 1 makes predictions less confident, one below 1 more confident. The mean
@@ -46,9 +44,9 @@ def fit_temperature(log_probabilities_nk: Floats, labels_n: npt.NDArray[np.int64
 
 
 def fit_rejection_threshold(  # noqa: PLR0913 - three operating points
-    log_probabilities_nk: Floats,
+    log_probabilities_nk: Reals,
     labels_n: npt.NDArray[np.int64],
-    non_digits_mk: Floats,
+    non_digits_mk: Reals,
     *,
     min_accuracy: float = 0.999,
     min_rejected_non_digits: float = 0.95,

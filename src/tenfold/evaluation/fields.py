@@ -7,12 +7,12 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from tenfold.arrays import Pixels
 from tenfold.artifacts.detection import DetectorEvaluation, FieldMetrics
 from tenfold.bundle.detector_runtime import OnnxDetector
 from tenfold.data.digits import Digits
 from tenfold.data.seeds import derive_seed
 from tenfold.evaluation.metrics import wilson
-from tenfold.reading.foreground import Pixels
 from tenfold.reading.number_reader import NumberReader
 from tenfold.reading.page import Page
 from tenfold.reading.suppression import suppress

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tenfold.arrays import Reals
 from tenfold.artifacts.evaluation import DigitMetrics, ReliabilityBin
 from tenfold.data.mnist import CLASSES
 
 BINS = 15
-Floats = npt.NDArray[np.floating[Any]]
 Labels = npt.NDArray[np.integer[Any]]
 
 
-def measure(log_probabilities_nk: Floats, labels_n: Labels) -> DigitMetrics:
+def measure(log_probabilities_nk: Reals, labels_n: Labels) -> DigitMetrics:
     """Measure predictions against labels, in float64.
 
     Raises:
@@ -55,7 +55,7 @@ def measure(log_probabilities_nk: Floats, labels_n: Labels) -> DigitMetrics:
     )
 
 
-def reliability(confidence_n: Floats, right_n: npt.NDArray[np.bool_]) -> tuple[ReliabilityBin, ...]:
+def reliability(confidence_n: Reals, right_n: npt.NDArray[np.bool_]) -> tuple[ReliabilityBin, ...]:
     """Sort images into equal bins of confidence: (0, 1/15], (1/15, 2/15], and so on."""
     edges = np.linspace(0, 1, BINS + 1)
     index = np.clip(np.searchsorted(edges, confidence_n, side="left") - 1, 0, BINS - 1)
@@ -83,7 +83,7 @@ def wilson(right: int, n: int) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
-def ensemble_log_probabilities(members_mnk: Floats) -> npt.NDArray[np.float64]:
+def ensemble_log_probabilities(members_mnk: Reals) -> npt.NDArray[np.float64]:
     """Average members' probabilities: log of the mean of exp, without underflow.
 
     Args:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from tenfold.arrays import Floats
 from tenfold.artifacts.detection import DetectorEvaluation, FieldMetrics
-from tenfold.bundle.detector_runtime import Floats
 from tenfold.data.digits import Digits
 from tenfold.errors import DataError
 from tenfold.evaluation.metrics import wilson

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from tenfold.arrays import Grey
 from tenfold.bundle.detector_runtime import Detections
-from tenfold.forms.corners import Grey
 
 Place = tuple[int, int]  # left and top, pixels
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tenfold.data.decoding import Pixels, decode
+from tenfold.arrays import Pixels
+from tenfold.data.decoding import decode
 from tenfold.data.file_pages import file_pages, open_file
 from tenfold.data.pdf import is_pdf, page_sizes
 from tenfold.errors import DataError

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from tenfold.arrays import Grey
 from tenfold.forms.template import PageOfForm
 from tenfold.reading.components import corners_of
 from tenfold.reading.foreground import downscale
 
-Grey = npt.NDArray[np.uint8]
 Points = npt.NDArray[np.float32]  # [n, 2]: x and y
 Homography = npt.NDArray[np.float64]  # [3, 3]
 

@@ -4,13 +4,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from tenfold.forms.corners import Grey, Homography, in_picture
+from tenfold.arrays import Floats, Grey
+from tenfold.forms.corners import Homography, in_picture
 from tenfold.forms.reference import ReferencePage
 from tenfold.reading.foreground import downscale
-
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)

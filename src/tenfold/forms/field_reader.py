@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tenfold.arrays import Grey
 from tenfold.bundle.detector_runtime import Detections
 from tenfold.forms.atlas import BoxPicture, arrange, crop_box, in_box
-from tenfold.forms.corners import Grey
 from tenfold.forms.reference import ReferencePage
 from tenfold.forms.registration import RegisteredPage
 from tenfold.forms.review_folder import TICKED, UNTICKED

@@ -5,9 +5,9 @@ from itertools import islice
 
 import numpy as np
 
+from tenfold.arrays import Grey
 from tenfold.forms.corners import (
     MARKERS_PER_PAGE,
-    Grey,
     Points,
     corner_centres,
     find_markers,

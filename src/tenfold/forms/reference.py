@@ -6,15 +6,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from tenfold.arrays import Floats, Grey
 from tenfold.data.decoding import decode
 from tenfold.data.file_pages import file_pages
 from tenfold.errors import TemplateError
-from tenfold.forms.corners import Grey, Homography, Points, corner_centres
+from tenfold.forms.corners import Homography, Points, corner_centres
 from tenfold.forms.template import PageOfForm, Template
 from tenfold.reading.components import corners_of
 from tenfold.reading.foreground import to_grey
-
-Floats = npt.NDArray[np.float32]
 
 COMPARED_PX_PER_MM = 2.0
 # Without a blank form nothing is known but the edges of boxes: what is printed farther away from

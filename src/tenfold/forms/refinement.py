@@ -7,8 +7,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from tenfold.arrays import Floats
 from tenfold.forms.corners import Homography
-from tenfold.forms.reference import COMPARED_PX_PER_MM, Floats, ReferencePage
+from tenfold.forms.reference import COMPARED_PX_PER_MM, ReferencePage
 
 
 @dataclass(frozen=True, kw_only=True)

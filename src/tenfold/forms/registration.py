@@ -7,17 +7,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from tenfold.arrays import Floats, Grey
 from tenfold.errors import DataError
-from tenfold.forms.corners import (
-    Grey,
-    Homography,
-    marker_homographies,
-    square_homographies,
-)
+from tenfold.forms.corners import Homography, marker_homographies, square_homographies
 from tenfold.forms.features import FeatureMatcher
 from tenfold.forms.reference import (
     COMPARED_PX_PER_MM,
-    Floats,
     ReferencePage,
     page_corners,
     page_foreground,

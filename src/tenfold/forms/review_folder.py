@@ -16,7 +16,8 @@ from typing import Annotated, TypeVar
 import numpy as np
 from pydantic import Field, StringConstraints, ValidationError
 
-from tenfold.data.decoding import Pixels, decode
+from tenfold.arrays import Pixels
+from tenfold.data.decoding import decode
 from tenfold.errors import DataError, ReviewError
 from tenfold.files import append_durably, drop_unfinished_line
 from tenfold.forms.template import Kind, Template

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 
-from tenfold.data.decoding import Pixels
+from tenfold.arrays import Pixels
 from tenfold.data.mnist import SIDE
 from tenfold.errors import DataError
 from tenfold.files import write_atomically

@@ -3,17 +3,15 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from tenfold.arrays import Floats, Pixels
 from tenfold.bundle.detector_runtime import Detections
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.mnist import CLASSES
 from tenfold.data.normalization import normalize_digit
 from tenfold.reading.components import box_in_picture
-from tenfold.reading.foreground import Pixels, downscale, find_foreground
+from tenfold.reading.foreground import downscale, find_foreground
 from tenfold.reading.isolation import isolate_digit
-
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)

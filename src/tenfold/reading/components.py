@@ -7,9 +7,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from tenfold.arrays import Floats
+
 STROKE_BODY_LEVEL = 0.25  # fainter pixels are soft edges: they connect nothing
 
-Floats = npt.NDArray[np.float32]
 Flags = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.int32]
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels; the last two exclusive

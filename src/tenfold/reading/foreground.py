@@ -11,10 +11,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tenfold.reading.components import Floats
+from tenfold.arrays import Floats, Pixels
 
 T = TypeVar("T", np.uint8, np.float32)
-Pixels = npt.NDArray[np.uint8]
 
 _MAX_GREY = 255
 _UNIT_LEVELS = np.arange(256, dtype=np.float32) / np.float32(_MAX_GREY)

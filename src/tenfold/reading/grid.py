@@ -7,15 +7,16 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from tenfold.arrays import Grey, Pixels
 from tenfold.bundle.detector_runtime import Detections, OnnxCellDetector
 from tenfold.errors import DataError
 from tenfold.reading.components import box_in_picture
 from tenfold.reading.constraints import ANYTHING, Constraints
-from tenfold.reading.foreground import Pixels, to_grey
+from tenfold.reading.foreground import to_grey
 from tenfold.reading.lattice import Lattice, LatticeConfig, find_lattices
 from tenfold.reading.number_reader import NumberReader, calibrated
 from tenfold.reading.page import Number, Page
-from tenfold.reading.pyramid import Grey, with_margin
+from tenfold.reading.pyramid import with_margin
 from tenfold.reading.rule_decoding import under_rule
 from tenfold.reading.rules import block_height
 from tenfold.reading.straighten import Straightened, straighten

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
+from tenfold.arrays import Floats
 from tenfold.bundle.detector_runtime import Cells
 
-Floats = npt.NDArray[np.float32]
 Place = tuple[int, int]
 
 RIGHT, DOWN = (0, 1), (1, 0)

@@ -8,15 +8,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from tenfold.arrays import Floats, Grey
 from tenfold.model.line_config import (
     LINE_DIGIT_PX,
     LINE_HEIGHT_PX,
     LINE_WIDTH_MULTIPLE_PX,
     MAX_LINE_WIDTH_PX,
 )
-
-Grey = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)

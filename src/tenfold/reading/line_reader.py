@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from tenfold.arrays import Floats, Grey
 from tenfold.bundle.detector_runtime import Detections
 from tenfold.bundle.line_runtime import OnnxLineRecogniser
 from tenfold.data.characters import DETECTED_CLASSES
 from tenfold.reading.hypotheses import Hypothesis, rescaled
-from tenfold.reading.line_crop import Floats, Grey, LineCropConfig, crop_line, line_of
+from tenfold.reading.line_crop import LineCropConfig, crop_line, line_of
 
 BATCH = 16  # crops in one pass
 

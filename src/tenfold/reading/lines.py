@@ -6,7 +6,8 @@ from statistics import median as median_of
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+from tenfold.arrays import Floats
+
 Indices = npt.NDArray[np.intp]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tenfold.arrays import Pixels
 from tenfold.bundle.detector_runtime import Detections, OnnxDetector
 from tenfold.bundle.format import DetectorFacts
 from tenfold.bundle.line_runtime import OnnxLineRecogniser
@@ -18,7 +19,7 @@ from tenfold.reading.classification import ClassificationConfig, classify_detect
 from tenfold.reading.column_marks import ColumnMarksConfig, weigh_marks
 from tenfold.reading.components import Box, box_in_picture
 from tenfold.reading.constraints import ANYTHING, Constraints, only_digits
-from tenfold.reading.foreground import Pixels, to_grey
+from tenfold.reading.foreground import to_grey
 from tenfold.reading.hypotheses import Hypothesis, hypotheses
 from tenfold.reading.line_reader import LineReaderConfig, weigh_texts
 from tenfold.reading.lines import GroupingConfig, group_numbers

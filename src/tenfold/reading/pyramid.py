@@ -14,13 +14,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from tenfold.arrays import Floats, Grey
 from tenfold.bundle.detector_runtime import Detections, OnnxDetector
 from tenfold.data.mnist import CLASSES
 from tenfold.reading.components import Box, connected_components
 from tenfold.reading.suppression import SuppressionConfig, suppress
-
-Grey = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)

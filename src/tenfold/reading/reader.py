@@ -9,6 +9,7 @@ from typing import Literal, TypeVar, get_args
 
 import numpy as np
 
+from tenfold.arrays import Pixels
 from tenfold.bundle.detector_runtime import OnnxCellDetector, OnnxDetector
 from tenfold.bundle.format import (
     LINE_FILE,
@@ -20,7 +21,7 @@ from tenfold.bundle.format import (
 )
 from tenfold.bundle.line_runtime import OnnxLineRecogniser
 from tenfold.bundle.runtime import OnnxClassifier
-from tenfold.data.decoding import Picture, Pixels, load_pixels
+from tenfold.data.decoding import Picture, load_pixels
 from tenfold.data.file_pages import FilePage
 from tenfold.errors import DataError
 from tenfold.reading.components import scale_box

@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from tenfold.arrays import Floats, Pixels
 from tenfold.reading.components import Box, corners_of
-from tenfold.reading.foreground import Pixels, downscale
+from tenfold.reading.foreground import downscale
 from tenfold.reading.page import Page
 
-Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int32]
 
 CORNERS = 4

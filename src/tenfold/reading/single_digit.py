@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from tenfold.arrays import Pixels
 from tenfold.data.normalization import Foreground, foreground_box, normalize_digit
 from tenfold.reading.components import Box, scale_box
-from tenfold.reading.foreground import Pixels, downscale, find_foreground, to_grey
+from tenfold.reading.foreground import downscale, find_foreground, to_grey
 from tenfold.reading.isolation import isolate_digit
 from tenfold.reading.page import ALTERNATIVES, Digit, Number, Page, Reason
 

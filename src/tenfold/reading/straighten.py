@@ -6,11 +6,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from tenfold.arrays import Floats, Grey
 from tenfold.reading.components import Box
 from tenfold.reading.lattice import Lattice
-
-Grey = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
 
 MAX_PIXELS = 16e6
 # More than twice as large as it is needed, a picture is made smaller first: no pixel is skipped.

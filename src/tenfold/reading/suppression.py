@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+from tenfold.arrays import Floats
+
 Classes = npt.NDArray[np.intp]
 
 ROWS_AT_ONCE = 256  # of the table of exclusions: this bounds its memory

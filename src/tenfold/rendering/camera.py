@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from tenfold.arrays import Pixels
 from tenfold.rendering.paper import RGB, Appearance
 from tenfold.rendering.sampling import Random
 
-Pixels = npt.NDArray[np.uint8]
 Coverage = npt.NDArray[np.float32]
 Homography = npt.NDArray[np.float64]
 

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from tenfold.arrays import Pixels
 from tenfold.data.disputed_labels import disputed_labels
 from tenfold.data.normalization import stroke_width
 from tenfold.data.seeds import derive_seed
 from tenfold.errors import DataError
-from tenfold.rendering.camera import Coverage, Page, Pixels, photograph, stroke_contrast
+from tenfold.rendering.camera import Coverage, Page, photograph, stroke_contrast
 from tenfold.rendering.paper import Appearance, sample_appearance
 from tenfold.rendering.pen import arrange_line, redraw_digit, remove_specks
 from tenfold.rendering.sampling import Random, bernoulli, log_uniform

@@ -13,8 +13,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from tenfold.arrays import Pixels
 from tenfold.data.seeds import derive_seed
-from tenfold.rendering.camera import Coverage, Page, Pixels, photograph
+from tenfold.rendering.camera import Coverage, Page, photograph
 from tenfold.rendering.documents import (
     DOCUMENTS_VERSION,
     Composed,

@@ -13,12 +13,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from tenfold.arrays import Pixels
 from tenfold.rendering.glyph_raster import blur
 from tenfold.rendering.sampling import Random, bernoulli, log_uniform, weighted_choice
 from tenfold.rendering.scene import Label, Scene
 
 Levels = npt.NDArray[np.float32]
-Pixels = npt.NDArray[np.uint8]
 
 # Grey levels between the faintest labelled pen and the paper, in the darkest shadow.
 MIN_CONTRAST = 20.0

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from tenfold.arrays import Pixels
 from tenfold.data.seeds import derive_seed
 from tenfold.rendering.boxes import comb, rules_around, sample_ruler
 from tenfold.rendering.clutter import cross_out, print_words
@@ -49,7 +49,6 @@ MAX_LABELS = 64
 
 T = TypeVar("T")
 
-Pixels = npt.NDArray[np.uint8]
 Labelled = tuple[Pixels, str]
 
 

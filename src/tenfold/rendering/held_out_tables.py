@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from tenfold.arrays import Pixels
 from tenfold.rendering.exposure import expose
 from tenfold.rendering.glyphs import GlyphSource, Hand
-from tenfold.rendering.held_out import Pixels, Writer, even_hand, plain_exposure, render_pictures
+from tenfold.rendering.held_out import Writer, even_hand, plain_exposure, render_pictures
 from tenfold.rendering.sampling import Random, bernoulli, log_uniform
 from tenfold.rendering.scene import Ruler, Scene
 from tenfold.rendering.tables import PRINTED

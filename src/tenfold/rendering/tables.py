@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from tenfold.arrays import Floats
 from tenfold.data.seeds import derive_seed
 from tenfold.rendering import clutter
 from tenfold.rendering.exposure import Exposure, expose, sample_exposure
@@ -25,7 +26,6 @@ from tenfold.rendering.writing import FORMS, sample_hand
 if TYPE_CHECKING:  # it imports torch, which reading needs not
     from tenfold.data.digits import Digits
 
-Floats = npt.NDArray[np.float32]
 
 PRINTED: tuple[tuple[Form, float], ...] = (("print", 1.0),)
 DRAWN_DIGITS, DRAWN_LETTERS = 6, 2  # of a hand, each of them placed many times

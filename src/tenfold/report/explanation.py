@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tenfold.arrays import Pixels
 from tenfold.data.characters import DETECTED_CLASSES
-from tenfold.data.decoding import Picture, Pixels, load_pixels
+from tenfold.data.decoding import Picture, load_pixels
 from tenfold.errors import DataError
 from tenfold.reading.components import Box, box_in_picture
 from tenfold.reading.constraints import Constraints

@@ -11,7 +11,8 @@ from pydantic import BaseModel, Field
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 
-from tenfold.data.decoding import FORMATS, Pixels, decode
+from tenfold.arrays import Pixels
+from tenfold.data.decoding import FORMATS, decode
 from tenfold.data.file_pages import FilePage, file_pages
 from tenfold.errors import DataError
 from tenfold.reading.foreground import downscale

@@ -8,10 +8,10 @@ positions relative to the place.
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from tenfold.arrays import Floats
 from tenfold.evaluation.tables import match_cells
 from tenfold.model.detector_config import CORNER_UNIT_PX, STRIDE_PX
 from tenfold.model.peaks import cell_peaks
@@ -19,8 +19,6 @@ from tenfold.reading.lattice import shorter_sides
 from tenfold.rendering.tables import TablePicture, TableRenderer
 from tenfold.training.detection_loss import focal_loss
 from tenfold.training.detector import ObjectKind
-
-Floats = npt.NDArray[np.float32]
 
 # A peak's standard deviation: a share of the cell's shorter side, and at least so many places.
 PEAK_SHARE, MIN_PEAK = 1 / 8, 0.6

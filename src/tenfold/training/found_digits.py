@@ -7,13 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tenfold.arrays import Pixels
 from tenfold.bundle.detector_runtime import OnnxDetector
 from tenfold.bundle.format import SHIPPED, find_detector
 from tenfold.data.digits import Digits
 from tenfold.data.mnist import CLASSES, NON_DIGIT_LABEL
 from tenfold.data.seeds import derive_seed
 from tenfold.reading.classification import ClassificationConfig, crop_detection
-from tenfold.reading.foreground import Pixels
 from tenfold.reading.pyramid import detect_digits
 from tenfold.rendering.fields import Field, FieldRenderer
 

@@ -7,12 +7,13 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from tenfold.arrays import Floats, Grey
 from tenfold.bundle.detector_runtime import OnnxDetector
 from tenfold.data.digits import Digits
 from tenfold.data.mnist import CLASSES
 from tenfold.data.seeds import derive_seed
 from tenfold.model.line_config import LINE_HEIGHT_PX
-from tenfold.reading.line_crop import Floats, Grey, Line, crop_line, line_of
+from tenfold.reading.line_crop import Line, crop_line, line_of
 from tenfold.reading.lines import group_numbers
 from tenfold.reading.pyramid import detect_digits
 from tenfold.rendering.fields import Field, FieldRenderer

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name every PyTorch reader expects
 
+from tenfold.arrays import Grey
 from tenfold.artifacts.training import LineRecord
 from tenfold.bundle.detector_runtime import OnnxDetector
 from tenfold.bundle.format import SHIPPED, find_detector
@@ -18,7 +19,6 @@ from tenfold.data.seeds import derive_seed
 from tenfold.model.line_config import LineConfig
 from tenfold.model.line_network import BLANK, LineNetwork
 from tenfold.model.trainable import TrainableNetwork
-from tenfold.reading.line_crop import Grey
 from tenfold.training.initial_weights import initialise
 from tenfold.training.line_renderer import LabelledLine, LineRenderer
 from tenfold.training.recipe import Recipe
