@@ -80,7 +80,7 @@ def test_explain_draws_the_rules_of_a_grid_through_their_crossings(
 def test_detections_on_a_tilted_sheet_lie_where_its_digits_were_read(
     tenfold: Tenfold, tmp_path: Path
 ) -> None:
-    sheet = cv2.copyMakeBorder(drawn("4071"), *[150] * 4, cv2.BORDER_CONSTANT, value=255)
+    sheet = cv2.copyMakeBorder(drawn("4071"), *(150,) * 4, cv2.BORDER_CONSTANT, value=255)
     h, w = sheet.shape
     turn = cv2.getRotationMatrix2D((w / 2, h / 2), 20, 0.7)
     picture = cv2.warpAffine(sheet, turn, (w, h), borderValue=60)
