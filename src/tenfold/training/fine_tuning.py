@@ -51,7 +51,7 @@ class FineTuning:
     min_fraction: float = 0.1
     max_fraction: float = 0.3
     tuned_shares: tuple[float, ...] = (0.5, 0.35, 0.25)
-    max_rise: float = 0.005
+    max_rise: float = 0.015
     max_bank_size: int = 1_000
 
     def fraction(self, corrections: int) -> float:
