@@ -130,6 +130,15 @@ def test_least_confidence(tenfold: Tenfold, folder: Path) -> None:
     assert tenfold("read", path, "--min-confidence", "1.5").code == 2
 
 
+def test_a_model_that_reads_no_numbers_says_who_does(tenfold: Tenfold, tmp_path: Path) -> None:
+    path = save(tmp_path / "number.png", drawn("4071"))
+    ended = tenfold("read", path, "--model", "single", "--json")
+    assert ended.read == {"number.png": "4071"}
+    assert ended.err == "tenfold: single has no detector; numbers are read by field\n"
+    assert tenfold("read", path, "--single", "--model", "single", "--json").err == ""
+    assert tenfold("read", path, "--model", "field", "--json").err == ""
+
+
 def test_another_model(tenfold: Tenfold, folder: Path, tmp_path: Path) -> None:
     from tenfold.bundle.format import SHIPPED
 

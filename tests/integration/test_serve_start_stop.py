@@ -126,6 +126,8 @@ def test_a_failure_to_start_is_one_line(tmp_path: Path) -> None:
     assert "no such" in error_of("--token-file", tmp_path / "none").lower()
     (tmp_path / "token").write_text(" \n")
     assert "token: a token is one word" in error_of("--token-file", tmp_path / "token")
+    (tmp_path / "token").write_text("a" * 10_001)
+    assert "token: a token has at most" in error_of("--token-file", tmp_path / "token")
     assert "TENFOLD_TOKEN: a token is one word" in error_of(TENFOLD_TOKEN="a b")
 
 

@@ -1,5 +1,9 @@
 """Constraints against check digits that are computed, and published numbers."""
 
+import re
+from typing import Any, cast
+
+import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -86,3 +90,25 @@ def test_a_bad_pattern_is_refused_in_one_line(pattern: str) -> None:
     with pytest.raises(TenfoldError, match="pattern") as caught:
         Constraints(pattern=pattern)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "line"),
+    [
+        ({"length": 0}, "length: 0 is no positive integer"),
+        ({"length": "7"}, "length: '7' is no positive integer"),
+        ({"rows": -9}, "rows: -9 is no positive integer"),
+        ({"columns": 2.5}, "columns: 2.5 is no positive integer"),
+        ({"check": "sum"}, "check: 'sum' is none of luhn, mod10"),
+        ({"rule": "kakuro"}, "rule: 'kakuro' is none of sudoku, column-sums"),
+        ({"values": frozenset({6915034})}, 'values: must be texts, such as {"41", "07"}'),
+    ],
+)
+def test_what_can_never_fit_is_refused_in_one_line(wrong: dict[str, Any], line: str) -> None:
+    with pytest.raises(TenfoldError, match=re.escape(line)) as caught:
+        Constraints(**wrong)
+    assert "\n" not in str(caught.value)
+
+
+def test_counts_of_numpy_are_counts() -> None:
+    assert Constraints(length=cast("Any", np.int64(2))).allow("41")

@@ -45,7 +45,8 @@ ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads [def
 ModelOption = Annotated[
     Path | None,
     typer.Option(
-        help="A bundle, or a shipped one's name: field, single [default: field].",
+        help="A bundle, or a shipped one's name: field, single [default: field]. If it has no "
+        "detector, numbers are read by field.",
         autocompletion=bundle_names,
     ),
 ]
@@ -105,6 +106,14 @@ def execution_of(
         cluster=on,
         start_method="fork" if sys.platform == "linux" else "spawn",
     )
+
+
+def warn_of_shipped_detector(model: Path | None) -> None:
+    """Print one line on standard error if a bundle cannot read numbers, so that `field` does."""
+    from tenfold.bundle.format import read_config
+
+    if model is not None and read_config(model).detector is None:
+        typer.echo(f"tenfold: {model} has no detector; numbers are read by field", err=True)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from tenfold.cli.output import MAX_EXPLAINED, ModelOption, OnOption, console
+from tenfold.cli.output import (
+    MAX_EXPLAINED,
+    ModelOption,
+    OnOption,
+    console,
+    warn_of_shipped_detector,
+)
 from tenfold.cli.read_inputs import list_all_files, list_files, pages_of
 from tenfold.cli.read_output import (
     Outcome,
@@ -129,6 +135,8 @@ def read(  # noqa: PLR0913 - a command line
     )
     layout: Layout = "grid" if grid else "table" if table else "single" if single else "numbers"
     settings = _Settings(model or SHIPPED, layout, constraints, min_confidence)
+    if not single:
+        warn_of_shipped_detector(model)
     if out:
         _write_parquet(settings, sources, out, on)
     else:

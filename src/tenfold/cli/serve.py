@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
-from tenfold.cli.output import ModelOption
+from tenfold.cli.output import ModelOption, warn_of_shipped_detector
 from tenfold.errors import TenfoldError
+
+MAX_TOKEN_CHARACTERS = 10_000
 
 
 def serve(  # noqa: PLR0913 - a command line
@@ -53,6 +55,7 @@ def serve(  # noqa: PLR0913 - a command line
     from tenfold.serving.app import Settings
     from tenfold.serving.callers import LOOPBACK_HOSTS
 
+    warn_of_shipped_detector(model)
     hosts = _hosts(host, allowed_host or ())
     settings = Settings(
         model or SHIPPED, token, hosts, frozenset(cors or ()), report, access_log=access_log
@@ -90,10 +93,13 @@ def _token(file: Path | None) -> str | None:
     else:
         source = str(file)
         try:
-            token = file.read_text()
+            with file.open(encoding="utf-8") as text:  # a pipe is allowed, so its size is not known
+                token = text.read(MAX_TOKEN_CHARACTERS + 1)
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not text"
             raise TenfoldError(f"{file}: cannot be read ({reason})") from error
+        if len(token) > MAX_TOKEN_CHARACTERS:
+            raise TenfoldError(f"{file}: a token has at most {MAX_TOKEN_CHARACTERS} characters")
     token = token.strip()
     if not token.isascii() or not token.isprintable() or not token or " " in token:
         raise TenfoldError(f"{source}: a token is one word of printable ASCII characters")

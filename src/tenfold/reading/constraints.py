@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any, Literal
+from numbers import Integral
+from typing import Any, Literal, get_args
 
 from tenfold.errors import TenfoldError
 
@@ -29,7 +30,8 @@ class Constraints:
         rule: what its cells obey together; see `tenfold.reading.rules.rule_of`.
 
     Raises:
-        TenfoldError: the pattern is no regular expression, or is too long.
+        TenfoldError: a count is no positive integer, the pattern is no regular expression or is too
+            long, the values are no texts, or there is no such check or rule.
     """
 
     length: int | None = None
@@ -43,7 +45,16 @@ class Constraints:
     rule: RuleName | None = None
 
     def __post_init__(self) -> None:
-        """Check the pattern."""
+        """Check what is set."""
+        for name in ("length", "rows", "columns"):
+            count = getattr(self, name)
+            if count is not None and (not isinstance(count, Integral) or count < 1):
+                raise TenfoldError(f"{name}: {count!r} is no positive integer")
+        for name, known in (("check", CheckDigit), ("rule", RuleName)):
+            if (given := getattr(self, name)) is not None and given not in get_args(known):
+                raise TenfoldError(f"{name}: {given!r} is none of {', '.join(get_args(known))}")
+        if self.values is not None and not all(isinstance(value, str) for value in self.values):
+            raise TenfoldError('values: must be texts, such as {"41", "07"}')
         _ = self._compiled
 
     def to_dict(self) -> dict[str, Any]:
