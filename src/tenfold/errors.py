@@ -29,8 +29,7 @@ EXTRA_OF_MODULE = {
     "sklearn": "sets",
     "tensorboard": "track",
 }
-# A command that needs modules of several extras has one of its own.
-# Of commands that need more than the module that is missed first.
+# A command that needs modules of several extras has an extra of its own.
 EXTRA_OF_COMMAND = {"forms": "forms", "sweep": "tune"}
 
 
