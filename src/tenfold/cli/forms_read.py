@@ -59,3 +59,5 @@ def forms_read(  # noqa: PLR0913 - each is an option of the command line
     if json_:
         for document in reading.documents():
             typer.echo(json.dumps(document))
+    if reading.summary.unread:
+        raise typer.Exit(2)

@@ -49,6 +49,7 @@ class Summary:
 
     Attributes:
         documents: filled forms; rows that are no page of the form are not counted.
+        unread: pages that could not be read, or are none of the form.
         fields: values of all documents.
         review: of these, how many need review.
         problems: what is wrong with which document, the first few.
@@ -57,6 +58,7 @@ class Summary:
     """
 
     documents: int
+    unread: int
     fields: int
     review: int
     problems: tuple[str, ...]
@@ -168,13 +170,14 @@ class FormsReading:
     def _write(self, journal: Journal) -> Summary:
         """Write table and fields."""
         rows, described, lines, problems = [], [], [], []
-        documents_read, review, faults = 0, 0, FaultCounts(self.template)
+        documents_read, unread, review, faults = 0, 0, 0, FaultCounts(self.template)
         keys = [key for _, key in self._pages]
         for document in documents(lambda: journal.pages(keys), self.template):
             rows.append(row_of(document, self.template))
             described.append(description_of(document, self.template))
             problems += [f"{document.name}: {problem}" for problem in document.problems]
             documents_read += bool(document.readings)
+            unread += not document.readings
             faults.add(document.readings)
             for reading in document.readings:
                 field = _field_reading(document, reading, self.template.min_probability)
@@ -191,7 +194,9 @@ class FormsReading:
         write_table(self.table, columns_of(self.template), rows)
         self._written = list(zip(described, rows, strict=True))
         shown, questions = tuple(problems[:MAX_PROBLEMS_SHOWN]), tuple(faults.questions())
-        return Summary(documents_read, len(lines), review, shown, len(problems), questions)
+        return Summary(
+            documents_read, unread, len(lines), review, shown, len(problems), questions
+        )
 
 
 def _key(page: FilePage) -> PageKey:

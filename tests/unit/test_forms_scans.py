@@ -1,0 +1,58 @@
+"""Scans of forms that are damaged, oddly named, or named in one command and not in the next."""
+
+import csv
+import os
+from pathlib import Path
+
+import cv2
+import pytest
+from click.testing import Result
+from drawn_forms import draw_page, scanned, write_values
+from typer.testing import CliRunner
+
+from tenfold.cli import app
+from tenfold.forms.template import load_template
+
+FORM = """\
+name = "slip"
+[[pages]]
+width_mm = 60.0
+height_mm = 50.0
+[[fields]]
+name = "n"
+box = [18.0, 18.0, 24.0, 10.0]
+kind = "number"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A template, and a scan in each of two folders."""
+    (tmp_path / "form.toml").write_text(FORM)
+    template = load_template(tmp_path / "form.toml")
+    for name, number in (("one", "17"), ("two", "26")):
+        (tmp_path / name).mkdir()
+        paper = write_values(draw_page(template), template, 1, {"n": number})
+        cv2.imwrite(str(tmp_path / name / f"{number}.png"), scanned(paper, margin=20))
+    return tmp_path
+
+
+def read(folder: Path, *scans: str) -> Result:
+    names = [str(folder / name) for name in ("form.toml", *scans)]
+    table = ("--out", str(folder / "table.csv"), "--workers", "1")
+    return CliRunner().invoke(app, ["forms", "read", *names, *table], catch_exceptions=False)
+
+
+def rows_of(folder: Path) -> list[dict[str, str]]:
+    with (folder / "table.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_scan_that_cannot_be_read_ends_with_exit_code_2_each_time(folder: Path) -> None:
+    assert read(folder, "one").exit_code == 0
+    (folder / "one" / "9.png").write_bytes(b"no picture")
+    for _ in range(2):
+        done = read(folder, "one")
+        assert done.exit_code == 2
+        assert "9.png: " in done.stderr
+        assert [row["n"] for row in rows_of(folder)] == ["17", ""]
