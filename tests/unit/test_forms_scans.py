@@ -56,3 +56,24 @@ def test_a_scan_that_cannot_be_read_ends_with_exit_code_2_each_time(folder: Path
         assert done.exit_code == 2
         assert "9.png: " in done.stderr
         assert [row["n"] for row in rows_of(folder)] == ["17", ""]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs names that are not UTF-8")
+def test_a_name_that_is_not_utf8_is_escaped(folder: Path) -> None:
+    scan = folder / "one" / "17.png"
+    scan.rename(folder / "one" / "\udcff.png")
+    for _ in range(2):
+        assert read(folder, "one").exit_code == 0
+        (row,) = rows_of(folder)
+        assert (row["document"], row["n"]) == (str(folder / "one" / "\\udcff.png"), "17")
+    pages = (folder / "table.csv.review" / "pages.jsonl").read_bytes()
+    assert pages.count(b"\n") == 1  # it was read once
+
+
+def test_documents_that_are_not_named_again_are_said_to_be_left_out(folder: Path) -> None:
+    left_out = "1 documents that were read before are not among these scans and are left out"
+    assert left_out not in read(folder, "one").stderr
+    assert left_out in read(folder, "two").stderr
+    assert [row["n"] for row in rows_of(folder)] == ["26"]
+    assert left_out not in read(folder, "one", "two").stderr
+    assert [row["n"] for row in rows_of(folder)] == ["17", "26"]

@@ -54,6 +54,12 @@ def forms_read(  # noqa: PLR0913 - each is an option of the command line
     for problem in reading.summary.problems:
         typer.echo(f"tenfold: {escape(problem)}", err=True)
     typer.echo(f"{reading.summary}: {escape(str(out))}", err=json_)
+    if reading.left_out:
+        typer.echo(
+            f"tenfold: {reading.left_out:,} documents that were read before are not among these "
+            "scans and are left out of the table; name them too to keep them",
+            err=True,
+        )
     for question in reading.summary.questions:
         typer.echo(f"tenfold: {escape(f'{template}: {question}')}", err=True)
     if json_:

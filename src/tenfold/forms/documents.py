@@ -60,6 +60,11 @@ def group_pages(pages: Iterable[PageRecord]) -> Iterator[list[PageRecord]]:
     yield from _with_foreign(current, foreign)
 
 
+def count_forms(pages: Iterable[PageRecord]) -> int:
+    """Return how many documents there are; pages of no form are not counted."""
+    return sum(group[0].form_page is not None for group in group_pages(pages))
+
+
 def _with_foreign(
     document: list[PageRecord], foreign: list[PageRecord]
 ) -> Iterator[list[PageRecord]]:

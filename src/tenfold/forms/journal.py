@@ -6,7 +6,7 @@ pages.jsonl    a line for each page that is finished; its picture was on the dis
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 
 from pydantic import Field, ValidationError
@@ -129,6 +129,11 @@ class Journal:
     def __contains__(self, key: PageKey) -> bool:
         """Return whether a page is finished."""
         return key in self._places
+
+    def other_pages(self, files: Container[str]) -> list[PageRecord]:
+        """Return the pages of other files, each as it was read last, in the order of names."""
+        last = {key[:2]: key for key in self._places if key[0] not in files}
+        return list(self.pages(last[page] for page in sorted(last)))
 
     def append(self, record: PageRecord, png: bytes) -> None:
         """Add a page.

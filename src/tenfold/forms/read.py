@@ -17,7 +17,7 @@ from tenfold.errors import DataError
 from tenfold.files import write_atomically
 from tenfold.folder_lock import exclusive
 from tenfold.forms.atlas import arrange
-from tenfold.forms.documents import Document, documents
+from tenfold.forms.documents import Document, count_forms, documents
 from tenfold.forms.field_reader import FieldReader, Reading, asking_always
 from tenfold.forms.journal import FieldRecord, Journal, PageKey, PageRecord, picture_of, plan_of
 from tenfold.forms.marks import missing_marks
@@ -41,6 +41,7 @@ from tenfold.reading.bulk import run_in_processes
 from tenfold.reading.foreground import to_grey
 from tenfold.reading.page import ALTERNATIVES
 from tenfold.reading.reader import load_number_reader
+from tenfold.text import escape
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ class FormsReading:
 
     Attributes:
         advice: what may be wrong with the template, a line; "" if nothing is seen.
+        left_out: how many documents were read before and are not among the scans, after `run`.
 
     Raises:
         BundleError: see `Reader.load`.
@@ -144,6 +146,7 @@ class FormsReading:
                 journal.append(record, png)
                 done += 1
                 yield done
+            self.left_out = count_forms(journal.other_pages({key[0] for _, key in self._pages}))
             self.summary = self._write(journal)
 
     def _results(
@@ -202,11 +205,12 @@ class FormsReading:
 def _key(page: FilePage) -> PageKey:
     """Return what identifies a page of a file as it is now."""
     path = Path(str(page.source))
+    name = escape(str(path))  # JSON has no place for bytes that are not UTF-8
     try:
         status = path.stat()
     except OSError:
-        return str(path), page.number, 0, 0
-    return str(path), page.number, status.st_size, status.st_mtime_ns
+        return name, page.number, 0, 0
+    return name, page.number, status.st_size, status.st_mtime_ns
 
 
 def _field_reading(document: Document, reading: Reading, min_probability: float) -> FieldReading:
@@ -260,7 +264,7 @@ def read_page(template_path: Path, model: Path, page: FilePage) -> tuple[PageRec
         registered = reader.registrar.register(to_grey(decode(page)))
         readings = reader.fields.read(registered)
     except DataError as error:
-        problem = str(error).removeprefix(f"{page}: ")
+        problem = escape(str(error).removeprefix(f"{page}: "))
         return record.model_copy(update={"problem": problem}), b""
     places, png = _picture(reader.fields, readings)
     fields = tuple(
