@@ -35,7 +35,7 @@ def exclusive(folder: Path) -> Iterator[None]:
             lock.acquire()
         except filelock.Timeout:  # an OSError, too
             raise RunError(
-                f"{folder}: another process is at work there; wait for it, or name another --out"
+                f"{folder}: another process is at work there; wait until it ends, or stop it"
             ) from None
         for path in folder.rglob(".*"):
             if is_temporary(path):

@@ -29,7 +29,10 @@ def test_a_second_process_is_told_and_a_killed_one_holds_nothing(
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout
         assert holder.stdout.readline() == b"held\n"
-        with pytest.raises(RunError, match="another process is at work there"), exclusive(tmp_path):
+        with (
+            pytest.raises(RunError, match="there; wait until it ends, or stop it"),
+            exclusive(tmp_path),
+        ):
             pass
         holder.kill()
     monkeypatch.setattr(folder_lock, "LOCK_TIMEOUT_SECONDS", 10)

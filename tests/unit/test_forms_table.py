@@ -220,8 +220,13 @@ def test_a_journal_continues_after_a_line_that_was_cut(tmp_path: Path) -> None:
         again.append(records[3], b"")
         keys = [records[k].key for k in (3, 0, 1)]
         assert [r.key for r in again.pages(keys)] == keys
-    with pytest.raises(DataError, match="another template"):
+    with pytest.raises(DataError, match=r"another template.*, or remove .*pages\.jsonl to read"):
         Journal(tmp_path, "other plan\n")
+    journal.path.write_bytes(b"{}\n")
+    with pytest.raises(DataError, match=r"pages\.jsonl: is damaged; remove it to read all again"):
+        Journal(tmp_path, "plan\n")
+    journal.path.unlink()
+    assert records[0].key not in Journal(tmp_path, "other plan\n")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs inodes")

@@ -113,8 +113,11 @@ def test_the_sample_bounds_what_is_wrong_with_the_rest(folder: Path) -> None:
     sample = session.hand_out("Ann", 59, sample=True)
     assert not any(one.review for one in sample)
     assert {one.field for one in sample} == {"a", "c"}
+    session.enter(sample[0].key, "99", "Ann")
+    assert "at most 100 % of the rest are wrong" in str(session.progress())
     for one in sample:
         session.enter(one.key, one.value, "Ann")
+    assert "at most 5 % of the rest are wrong" in str(session.progress())
     progress = session.progress()
     # 0.95 ** 59 is the first power below 0.05.
     assert progress.wrong_at_most == pytest.approx(0.0495, abs=2e-4)
@@ -154,7 +157,8 @@ def test_a_review_that_the_page_would_not_take_is_named(folder: Path) -> None:
     ReviewSession(folder).enter(("d0", "a"), "12", "Ann")
     path = folder / "reviews.jsonl"
     path.write_text(path.read_text().replace('"12"', '"1²"'), encoding="utf-8")
-    with pytest.raises(ReviewError, match=r"reviews\.jsonl:1: value: String should match pattern"):
+    message = r"reviews\.jsonl:1: value: String should match pattern .*; remove the damaged line"
+    with pytest.raises(ReviewError, match=message):
         ReviewSession(folder)
 
 

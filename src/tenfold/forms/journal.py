@@ -98,15 +98,13 @@ class Journal:
         self.folder = folder
         self.path = folder / PAGES_FILE
         plan_file = folder / PLAN_FILE
-        if not plan_file.exists():
+        if not plan_file.exists() or plan_file.read_bytes() != plan.encode():
             if self.path.exists():
-                raise DataError(f"{folder}: has pages and no {PLAN_FILE}; name another table")
+                raise DataError(
+                    f"{folder}: was read with another template, blank form, bundle or version of "
+                    f"tenfold; name another table, or remove {self.path} to read all pages again"
+                )
             write_atomically(plan_file, plan)
-        elif plan_file.read_bytes() != plan.encode():
-            raise DataError(
-                f"{folder}: was read with another template, blank form, bundle or version of "
-                "tenfold; name another table, or remove the folder"
-            )
         self._places: dict[PageKey, int] = {}
         if self.path.exists():
             drop_unfinished_line(self.path)
@@ -124,7 +122,7 @@ class Journal:
         try:
             return PageRecord.model_validate_json(line)
         except ValidationError as error:
-            raise DataError(f"{self.path}: is damaged; remove {self.folder}") from error
+            raise DataError(f"{self.path}: is damaged; remove it to read all again") from error
 
     def __contains__(self, key: PageKey) -> bool:
         """Return whether a page is finished."""

@@ -57,7 +57,8 @@ class Progress:
         text += " reviewed."
         if self.wrong_at_most is not None:
             text += f" {self.wrong:,} of {self.sampled:,} others, chosen at random, were wrong:"
-            text += f" at most {100 * self.wrong_at_most:.2g} % of the rest are wrong (95 %)."
+            percent = float(f"{100 * self.wrong_at_most:.2g}")  # of two digits
+            text += f" at most {percent:g} % of the rest are wrong (95 %)."
         return text
 
 

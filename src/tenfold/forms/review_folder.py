@@ -26,6 +26,7 @@ from tenfold.untrusted import Frozen, fault_line, read_bytes
 
 FIELDS_FILE, TEMPLATE_FILE, REVIEWS_FILE = "fields.jsonl", "template.json", "reviews.jsonl"
 _FIX = "write it with `tenfold forms read`"
+_FIX_REVIEWS = "remove the damaged line, or restore a copy of the file"
 MAX_VALUE_CHARACTERS, MAX_NAME_CHARACTERS = 100, 60
 MAX_FILE_BYTES = 2**30
 TICKED, UNTICKED = "true", "false"
@@ -194,9 +195,10 @@ class ReviewLog:
 
 
 def _records(path: Path, kind: type[Record]) -> Iterator[Record]:
-    lines = read_bytes(path, ReviewError, _FIX, MAX_FILE_BYTES).splitlines()
+    fix = _FIX_REVIEWS if path.name == REVIEWS_FILE else _FIX
+    lines = read_bytes(path, ReviewError, fix, MAX_FILE_BYTES).splitlines()
     for number, line in enumerate(lines, 1):
         try:
             yield kind.model_validate_json(line)
         except ValidationError as error:
-            raise ReviewError(f"{path}:{number}: {fault_line(error)}; {_FIX} again") from error
+            raise ReviewError(f"{path}:{number}: {fault_line(error)}; {fix}") from error
