@@ -1,11 +1,13 @@
 """Ray clusters: one of our own on this machine, or one to join."""
 
 import contextlib
+import importlib.util
 import logging
 import os
 import re
 import secrets
 import socket
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -62,6 +64,19 @@ def connected(on: str) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def check_cluster(on: str) -> None:
+    """Refuse a cluster that cannot be joined, before anything is written; see `connected`.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+        TenfoldError: `on` is none of these, or no answer from there.
+    """
+    if on != "ray":
+        _checked(on)
+    if "ray" not in sys.modules and importlib.util.find_spec("ray") is None:
+        raise MissingExtraError(f"--on {on}", "ray")
 
 
 def _checked(on: str) -> str:

@@ -2,15 +2,16 @@
 
 import csv
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import pytest
-from click.testing import Result
 from drawn_forms import draw_page, scanned, write_values
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from tenfold.cli import app
+from tenfold.errors import TemplateError, TenfoldError
 from tenfold.forms.template import load_template
 
 FORM = """\
@@ -37,10 +38,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def read(folder: Path, *scans: str) -> Result:
+def read(folder: Path, *scans: str, options: Sequence[str] = ()) -> Result:
     names = [str(folder / name) for name in ("form.toml", *scans)]
-    table = ("--out", str(folder / "table.csv"), "--workers", "1")
-    return CliRunner().invoke(app, ["forms", "read", *names, *table], catch_exceptions=False)
+    command = ["forms", "read", *names, "--out", str(folder / "table.csv"), "--workers", "1"]
+    return CliRunner().invoke(app, [*command, *options])
 
 
 def rows_of(folder: Path) -> list[dict[str, str]]:
@@ -77,3 +78,19 @@ def test_documents_that_are_not_named_again_are_said_to_be_left_out(folder: Path
     assert [row["n"] for row in rows_of(folder)] == ["26"]
     assert left_out not in read(folder, "one", "two").stderr
     assert [row["n"] for row in rows_of(folder)] == ["17", "26"]
+
+
+def test_nothing_is_written_if_there_is_no_such_cluster(folder: Path) -> None:
+    done = read(folder, "one", options=("--on", "foo"))
+    assert isinstance(done.exception, TenfoldError)
+    assert "--on foo: use ray, HOST:PORT" in str(done.exception)
+    assert not (folder / "table.csv.review").exists()
+
+
+def test_a_blank_form_that_is_no_picture_is_a_fault_of_the_template(folder: Path) -> None:
+    (folder / "blank.png").write_bytes(b"no picture")
+    path = folder / "form.toml"
+    path.write_text(f'blank = "blank.png"\n{FORM}')
+    done = read(folder, "one")
+    assert isinstance(done.exception, TemplateError)
+    assert str(done.exception).startswith(f"{path}: blank: {folder / 'blank.png'}: ")

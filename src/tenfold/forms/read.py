@@ -13,7 +13,7 @@ import cv2
 from tenfold.bundle.format import find_bundle
 from tenfold.data.decoding import decode
 from tenfold.data.file_pages import FilePage, pages_of_files
-from tenfold.errors import DataError
+from tenfold.errors import DataError, TemplateError
 from tenfold.files import write_atomically
 from tenfold.folder_lock import exclusive
 from tenfold.forms.atlas import arrange
@@ -36,7 +36,7 @@ from tenfold.forms.systematic import FaultCounts
 from tenfold.forms.table import columns_of, description_of, fields_of, row_of, write_table
 from tenfold.forms.template import Template, load_template
 from tenfold.forms.values import CANDIDATES
-from tenfold.ray_cluster import connected
+from tenfold.ray_cluster import check_cluster, connected
 from tenfold.reading.bulk import run_in_processes
 from tenfold.reading.foreground import to_grey
 from tenfold.reading.page import ALTERNATIVES
@@ -96,8 +96,9 @@ class FormsReading:
 
     Raises:
         BundleError: see `Reader.load`.
-        DataError: the blank form cannot be read.
-        TemplateError: see `load_template`.
+        MissingExtraError: Ray is not installed.
+        TemplateError: see `load_template`, or the blank form cannot be read.
+        TenfoldError: there is no such cluster.
     """
 
     def __init__(  # noqa: PLR0913 - each is an option of the command line
@@ -110,6 +111,8 @@ class FormsReading:
         workers: int = 1,
         on: str | None = None,
     ) -> None:
+        if on:
+            check_cluster(on)
         self.template = load_template(template_path)
         self.table, self.folder = table, review_folder(table)
         self._pages = [(page, _key(page)) for page in pages_of_files(names)]
@@ -197,9 +200,7 @@ class FormsReading:
         write_table(self.table, columns_of(self.template), rows)
         self._written = list(zip(described, rows, strict=True))
         shown, questions = tuple(problems[:MAX_PROBLEMS_SHOWN]), tuple(faults.questions())
-        return Summary(
-            documents_read, unread, len(lines), review, shown, len(problems), questions
-        )
+        return Summary(documents_read, unread, len(lines), review, shown, len(problems), questions)
 
 
 def _key(page: FilePage) -> PageKey:
@@ -250,7 +251,10 @@ class PageReader:
 def page_reader(template_path: Path, model: Path) -> PageReader:
     """Return this process's reader; see `FormsReading`."""
     template = load_template(template_path)
-    registrar = Registrar(template)
+    try:
+        registrar = Registrar(template)
+    except (DataError, TemplateError) as error:
+        raise TemplateError(f"{template_path}: blank: {error}") from error
     numbers = asking_always(load_number_reader(model))
     return PageReader(template, registrar, FieldReader(numbers, template, registrar.pages))
 
