@@ -107,6 +107,15 @@ def test_undo_takes_back_one_s_own_reviews_last_first(folder: Path) -> None:
     assert keys(session.hand_out("Bob", 1)) == [("d3", "b")]  # Ann has the first two
 
 
+def test_undo_brings_back_what_was_said_before(folder: Path) -> None:
+    session, key = ReviewSession(folder), ("d0", "b")
+    for value, who in (("80", "Ann"), ("81", "Ann"), ("999", "Bob")):
+        session.enter(key, value, who)
+    for who, counts in (("Bob", "81"), ("Ann", "80"), ("Ann", None)):
+        assert session.take_back(who) is not None
+        assert session.log.value(key) == ReviewLog(folder).value(key) == counts
+
+
 def test_the_sample_bounds_what_is_wrong_with_the_rest(folder: Path) -> None:
     session = ReviewSession(folder)
     assert session.progress().wrong_at_most is None

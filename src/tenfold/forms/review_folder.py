@@ -5,9 +5,11 @@
     template.json    the form's template, with which they were read
     reviews.jsonl    append-only: what people say is written there
 
-A table is made of the first and the last file; the last review of a field counts.
+A table is made of the first and the last file; the last review of a field counts that was not taken
+back.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -93,7 +95,7 @@ class Review(_Record):
     """What somebody says is written in a field.
 
     Attributes:
-        value: None if somebody takes back what was said before.
+        value: None if somebody takes back the own last one of the field; the one before it counts.
         who: the person's name.
         when: the time, UTC.
     """
@@ -169,7 +171,8 @@ class ReviewLog:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / REVIEWS_FILE
-        self.latest: dict[Key, Review] = {}
+        self.latest: dict[Key, Review] = {}  # what counts
+        self._said: dict[Key, list[Review]] = defaultdict(list)  # and was not taken back
         if self.path.exists():
             drop_unfinished_line(self.path)
             for review in _records(self.path, Review):
@@ -190,8 +193,13 @@ class ReviewLog:
         return None if review is None else review.value
 
     def _take(self, review: Review) -> None:
+        said = self._said[review.key]
+        if review.value is not None:
+            said.append(review)
+        elif own := [index for index, one in enumerate(said) if one.who == review.who]:
+            del said[own[-1]]
         self.latest.pop(review.key, None)  # the order is that of the last reviews
-        self.latest[review.key] = review
+        self.latest[review.key] = said[-1] if said else review
 
 
 def _records(path: Path, kind: type[Record]) -> Iterator[Record]:
