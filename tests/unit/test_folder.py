@@ -119,6 +119,7 @@ def test_a_subfolder_beyond_nine_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "complaint"),
     [
+        ("x.png,3\nx.png,4\n", r"labels\.csv: row 2 labels x\.png as '4', another row as '3'"),
         ("x.png,10\n", r"labels\.csv: row 1 labels x\.png as '10'"),
         ("x.png,-1\n", "row 1 labels"),
         ("x.png,three\n", "row 1 labels x"),

@@ -126,11 +126,15 @@ def _list_csv(path: Path) -> list[LabelledFile]:
         table = tables[0]
     text = read_text(table, DataError, "write a CSV file of file,label").removeprefix("\ufeff")
     listed: list[LabelledFile] = []
+    labels: dict[Path, str] = {}
     try:
         lines = enumerate(csv.reader(io.StringIO(text, newline="")), 1)
         for index, (number, row) in enumerate((n, row) for n, row in lines if row):
             if index or not _is_header(row, path):
-                listed.append(_parse_row(row, table, number))
+                listed.append(file := _parse_row(row, table, number))
+                if labels.setdefault(file.path, file.label) != file.label:
+                    first = labels[file.path]
+                    raise DataError(f"{file.place} as {file.label!r}, another row as {first!r}")
             if len(listed) > MAX_ROWS:
                 raise DataError(f"{table}: more than {MAX_ROWS:,} rows; divide it")
     except csv.Error as error:
