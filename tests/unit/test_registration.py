@@ -8,7 +8,7 @@ import pytest
 from drawn_forms import DRAWN_PX_PER_MM, Grey, box_px, draw_page, scanned
 
 from tenfold.errors import DataError, TemplateError
-from tenfold.forms.reference import COMPARED_PX_PER_MM, reference_pages
+from tenfold.forms.reference import COMPARED_PX_PER_MM, reference_pages, similarity
 from tenfold.forms.refinement import similarities_of_parts
 from tenfold.forms.registration import RegisteredPage, Registrar
 from tenfold.forms.template import FormField, PageOfForm, Registration, Template
@@ -55,6 +55,13 @@ def is_in_place(found: RegisteredPage, template: Template, number: int) -> bool:
             distances.append(np.hypot(place[0] - near, place[1] - near) / found.px_per_mm)
 
     return found.number == number and max(distances) < 0.6
+
+
+def test_a_page_of_which_nothing_is_known_looks_like_no_other() -> None:
+    template = two_pages()
+    first = tuple(field for field in template.fields if field.page == 1)
+    _, empty = reference_pages(template.model_copy(update={"fields": first}))
+    assert similarity(empty, empty.foreground) == 0
 
 
 @pytest.mark.parametrize("registration", ["marks", "aruco"])

@@ -83,6 +83,11 @@ def test_a_grid_is_one_value_a_cell(tmp_path: Path) -> None:
         ('["oral",', '["total",', ":30: fields.3.sum_of: a field is no part of its own sum"),
         ('check = "verhoeff"', 'check = "isbn"', ":11: fields.0.check: "),
         ('check = "verhoeff"', 'pattern = "("', ":11: fields.0.pattern: "),
+        (
+            'check = "verhoeff"',
+            'values = ["12"]',
+            ":11: fields.0.values: '12' does not have 8 digits",
+        ),
         ('kind = "number"\nmax = 20', 'kind = "date"\nformat = "DD.YY"', ":17: fields.1.format: "),
         ('name = "mark sheet"', 'name = "m"\nregistration = "blank"', ": blank: required with"),
         ('name = "mark sheet"', 'name = "m"\nblank = "no.pdf"', ":2: blank: there is no file"),

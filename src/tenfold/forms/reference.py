@@ -176,6 +176,8 @@ def page_foreground(reference: ReferencePage, grey: Grey, to_picture: Homography
 
 def similarity(reference: ReferencePage, page: Floats) -> float:
     """Return the correlation, -1 … 1, of a page of the form and a `page_foreground`."""
+    if not reference.region.any():  # a page without fields or a blank form
+        return 0.0
     a, b = reference.foreground[reference.region], page[reference.region]
     a, b = a - a.mean(), b - b.mean()
     norm = float(np.linalg.norm(a) * np.linalg.norm(b))

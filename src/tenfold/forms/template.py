@@ -93,6 +93,9 @@ class FormField(Frozen):
         least, most = self.range
         if least is not None and most is not None and least > most:
             raise ValueError(f"min: {least:g} is above max, {most:g}")
+        for value in self.values or ():
+            if self.length is not None and not re.fullmatch(rf"[0-9]{{{self.length}}}", value):
+                raise ValueError(f"values: {value!r} does not have {self.length} digits")
         if self.kind == "date":
             try:
                 date_digits(self.format)
