@@ -224,3 +224,28 @@ def test_a_training_that_diverges(start: Start, tmp_path: Path) -> None:
     last = stderr.splitlines()[-1]
     assert last.startswith("tenfold: ")
     assert "diverged by iteration 10; lower training.stages.*.learning_rate" in last
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("read", "a.jpg", "--explain", "b.jpg"),
+        ("evaluate", "--data", ".", "--explain", "b.jpg"),
+        ("evaluate", "--data", ".", "--report", "b.jpg"),
+    ],
+    ids=str,
+)
+def test_a_page_does_not_replace_a_picture(
+    arguments: tuple[str, ...], fail: Fail, tmp_path: Path
+) -> None:
+    (tmp_path / "b.jpg").write_text("mine")
+    line = f"{arguments[-2]} b.jpg: is written as a page; let its name end in .html"
+    assert fail(*arguments) == line
+    assert (tmp_path / "b.jpg").read_text() == "mine"
+
+
+def test_an_exported_model_does_not_replace_a_picture(fail: Fail, tmp_path: Path) -> None:
+    (tmp_path / "n.jpg").write_text("mine")
+    line = "--out n.jpg: is a picture's name; let the name end in .onnx"
+    assert fail("export", "field", "--out", "n.jpg") == line
+    assert (tmp_path / "n.jpg").read_text() == "mine"

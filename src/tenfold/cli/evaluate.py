@@ -8,6 +8,7 @@ import typer
 from tenfold.cli.completion import bundle_names
 from tenfold.cli.output import (
     MAX_EXPLAINED,
+    check_page,
     console,
     print_json,
     print_models,
@@ -48,6 +49,8 @@ def evaluate(
     """Measure a run or a bundle on test images or pictures; changes neither."""
     from tenfold.rendering.picture_sets import is_picture_set
 
+    check_page("--explain", explain)
+    check_page("--report", report)
     sets = data or []
     if sets and all(map(is_picture_set, sets)):
         if explain and len(sets) > 1:

@@ -46,6 +46,7 @@ def export(  # noqa: PLR0913 - a command line
     name = folder.parent.name if folder.name == "bundle" else folder.name
     out = out or Path(f"{name}{'.int8' if int8 else ''}{_SUFFIXES[format_]}")
     if format_ == "onnx":
+        _refuse_picture(out)
         result, line = _export_onnx(source, out, batch, int8=int8)
     elif format_ == "web":
         result, line = _export_web(source, out)
@@ -55,6 +56,18 @@ def export(  # noqa: PLR0913 - a command line
         print_json(result)
     else:
         console().print(line, highlight=False, soft_wrap=True)
+
+
+def _refuse_picture(out: Path) -> None:
+    """Refuse the name of a picture, which would be overwritten.
+
+    Raises:
+        TenfoldError: it is one.
+    """
+    from tenfold.data.decoding import LISTED_SUFFIXES
+
+    if out.suffix.lower() in LISTED_SUFFIXES:
+        raise TenfoldError(f"--out {out}: is a picture's name; let the name end in .onnx")
 
 
 def _export_bundle(source: Path, out: Path) -> tuple[dict[str, Any], str]:

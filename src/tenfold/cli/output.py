@@ -58,6 +58,7 @@ OnOption = Annotated[
     ),
 ]
 
+PAGE_SUFFIXES = (".html", ".htm")
 MAX_EXPLAINED = 100
 """Pictures on a page that shows how they were read."""
 
@@ -193,6 +194,16 @@ def print_reader_evaluation(evaluation: "ReaderEvaluation") -> None:
         if interval := evaluation.aurc_interval:
             line += f" ({100 * interval[0]:.3f}–{100 * interval[1]:.3f} %)"
         console().print(line, highlight=False)
+
+
+def check_page(option: str, page: Path | None) -> None:
+    """Refuse to write a page where its name is another file's, such as a second picture's.
+
+    Raises:
+        TenfoldError: the name does not end as a page's.
+    """
+    if page and page.suffix.lower() not in PAGE_SUFFIXES:
+        raise TenfoldError(f"{option} {page}: is written as a page; let its name end in .html")
 
 
 def print_json(value: object) -> None:

@@ -14,6 +14,7 @@ from tenfold.cli.output import (
     MAX_EXPLAINED,
     ModelOption,
     OnOption,
+    check_page,
     console,
     warn_of_shipped_detector,
 )
@@ -116,6 +117,7 @@ def read(  # noqa: PLR0913 - a command line
         )
     if out and (json_ or csv_ or explain):
         raise TenfoldError("--out excludes --json, --csv and --explain")
+    check_page("--explain", explain)
     if on and not out:
         raise TenfoldError("--on needs --out: a cluster is for millions of pictures")
     if (length or pattern or check or digits_only) and (grid or single):
