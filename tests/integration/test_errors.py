@@ -227,6 +227,22 @@ def test_a_training_that_diverges(start: Start, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (("read", ""), "an argument"),
+        (("train", ""), "an argument"),
+        (("read", "a.png", "--explain", ""), "--explain"),
+        (("read", "a.png", "--explain="), "--explain"),
+        (("export", "field", "--out", ""), "--out"),
+        (("evaluate", "--data="), "--data"),
+    ],
+    ids=str,
+)
+def test_an_empty_argument_is_no_folder(arguments: tuple[str, ...], what: str, fail: Fail) -> None:
+    assert fail(*arguments) == f"{what}: is empty; give a value or leave it out"
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         ("read", "a.jpg", "--explain", "b.jpg"),

@@ -1,6 +1,7 @@
 """The `tenfold` command: each subcommand parses its options, calls one function and prints."""
 
 import io
+import itertools
 import os
 import sys
 from typing import Annotated, NoReturn
@@ -79,6 +80,7 @@ def main() -> None:
     """Run the command; an error that the user can correct is one line and exit code 2."""
     try:
         with mendable_in_one_line():
+            _refuse_empty(sys.argv[1:])
             _run()
     except TenfoldError as error:
         _fail(error)
@@ -88,6 +90,22 @@ def main() -> None:
             raise
         command = sys.argv[1]
         _fail(MissingExtraError(f"tenfold {command}", EXTRA_OF_COMMAND.get(command, extra)))
+
+
+def _refuse_empty(arguments: list[str]) -> None:
+    """Refuse an empty argument: as a path it would be the current folder.
+
+    Raises:
+        TenfoldError: there is one.
+    """
+    for before, argument in itertools.pairwise(["", *arguments]):
+        if argument == "":
+            what = before if before.startswith("--") else "an argument"
+        elif argument.startswith("--") and argument.endswith("="):
+            what = argument.removesuffix("=")
+        else:
+            continue
+        raise TenfoldError(f"{what}: is empty; give a value or leave it out")
 
 
 def _run() -> None:
