@@ -256,7 +256,9 @@ def test_bad_files_are_named_and_the_others_read(tenfold: Tenfold, folder: Path)
         str(folder / name) for name in ("absent.png", "broken.jpg", "text.png", "wide.png")
     }
     assert errors[str(folder / "absent.png")] == "no such file, folder or pattern"
-    assert errors[str(folder / "wide.png")] == "10000 x 10000 is above 50 million pixels"
+    assert errors[str(folder / "wide.png")] == (
+        "10000 x 10000 is above 50 million pixels; make it smaller"
+    )
     for name in ("broken.jpg", "text.png"):
         assert errors[str(folder / name)].startswith("not a readable image")
 

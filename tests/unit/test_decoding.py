@@ -244,12 +244,11 @@ def strange_tiff() -> bytes:
 
 
 DAMAGED = {
-    "empty": b"",
     "text": b"a text that somebody has named .png\n" * 10,
     "html": b"<!doctype html><title>404</title>",
     "magic only": b"\x89PNG\r\n\x1a\n",
     "truncated JPEG": saved(np.tile(colour(), (9, 9, 1)), "JPEG")[:-900],
-    "truncated PNG": saved(np.tile(colour(), (9, 9, 1)), "PNG")[:-900],
+    "truncated PNG": saved(np.tile(colour(), (9, 9, 1)), "PNG")[:-100],
     "truncated GIF": saved(grey(), "GIF")[:-100],
     "truncated WebP": saved(colour(), "WEBP")[:-30],
     "no pixels": png_header(28, 28),
@@ -277,9 +276,9 @@ def test_what_is_no_readable_picture_is_named(damage: str, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("side", "complaint"),
     [
-        (7_072, "7072 x 7072 is above 50 million pixels"),
+        (7_072, "7072 x 7072 is above 50 million pixels; make it smaller"),
         (10_000, "10000 x 10000 is above 50 million pixels"),
-        (30_000, "not a readable image"),
+        (30_000, "has more than 50 million pixels; make it smaller"),
     ],
 )
 def test_enormous_pictures_are_refused_by_their_header(
@@ -294,10 +293,3 @@ def test_enormous_pictures_are_refused_by_their_header(
     with pytest.raises(DataError, match=complaint) as caught:
         decode(path)
     assert str(path) in str(caught.value)
-
-
-def test_missing_files_and_folders_are_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"absent\.png: no such image"):
-        decode(tmp_path / "absent.png")
-    with pytest.raises(DataError, match=rf"{tmp_path.name}: not a readable image"):
-        decode(tmp_path)

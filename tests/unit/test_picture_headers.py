@@ -253,7 +253,7 @@ def test_numpy_holds_little_more_than_the_pixels(mode: str) -> None:
 
 def test_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo.png")
-    with pytest.raises(DataError, match=r"fifo\.png: not a readable image"):
+    with pytest.raises(DataError, match=r"fifo\.png: is a pipe or a device, not a file"):
         decode(tmp_path / "fifo.png")
 
 

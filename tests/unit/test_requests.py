@@ -35,7 +35,7 @@ def test_a_form_of_many_parts_is_given_up_early(client: TestClient, more: str) -
 BAD: list[tuple[bytes, str, str, int, str]] = [
     (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "image/svg+xml", "", 422, "not a readable"),
     (b"../../etc/passwd", PNG, "", 422, "not a readable picture; send PNG, JPEG"),
-    (b"", PNG, "", 422, "not a readable"),
+    (b"", PNG, "", 422, "is empty"),
     (SMALL[:60], PNG, "", 422, "not a readable"),
     (encoded(np.zeros((1, 1), np.uint8))[:40], PNG, "", 422, "not a readable"),
     (LINE, PNG, "?grid", 422, "no grid or table in this picture"),

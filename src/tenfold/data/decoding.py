@@ -87,10 +87,25 @@ def decode(source: Path | bytes | FilePage, max_pixels: int = MAX_PIXELS) -> Pix
         read = ", ".join(FORMATS)
         raise DataError(f"{page}: not a readable image: {read}, HEIC and PDF are read") from error
     except _DECODING_ERRORS as error:
-        raise DataError(f"{page}: not a readable image ({type(error).__name__})") from error
+        raise DataError(f"{page}: {_fault(error, max_pixels)}") from error
     if count > 1 and page is not source:
         raise DataError(f"{page}: has {count} pages; read each one of `file_pages`")
     return pixels
+
+
+def _fault(error: Exception, max_pixels: int) -> str:
+    """Return in words what is wrong with a picture file."""
+    match error:
+        case Image.DecompressionBombError():
+            return f"has more than {max_pixels / 10**6:.3g} million pixels; make it smaller"
+        case IsADirectoryError():
+            return "is a folder"
+        case OSError(strerror=str(reason)):
+            return f"cannot be read ({reason})"
+        case OSError() | EOFError() | SyntaxError() | LookupError() | struct.error():
+            return "not a readable image: it is damaged or cut short"
+        case _:
+            return "not a readable image"
 
 
 def _decode(file: BinaryIO, data: Data, page: FilePage, max_pixels: int) -> tuple[Pixels, int]:

@@ -2,6 +2,7 @@
 
 import io
 import mmap
+import os
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -92,16 +93,19 @@ def open_file(source: Path | bytes) -> Iterator[tuple[BinaryIO, Data]]:
     """Open a picture as a file and as bytes; a path's bytes are mapped, not read.
 
     Raises:
-        OSError: it is no file.
-        ValueError: it is empty.
+        OSError: it is no file, or cannot be opened.
+        DataError: it is empty, a pipe or a device; the message has no name.
     """
     if isinstance(source, bytes):
+        if not source:
+            raise DataError("is empty")
         yield io.BytesIO(source), source
         return
-    if source.exists() and not source.is_file():  # opening a FIFO would wait for its writer
-        raise OSError("not a file")
-    with (
-        source.open("rb") as file,
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
-    ):
-        yield file, data
+    # Opening a pipe would wait for its writer; opening a folder says why that cannot be.
+    if source.exists() and not (source.is_file() or source.is_dir()):
+        raise DataError("is a pipe or a device, not a file")
+    with source.open("rb") as file:
+        if os.fstat(file.fileno()).st_size == 0:
+            raise DataError("is empty")
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            yield file, data

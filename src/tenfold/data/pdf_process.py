@@ -114,7 +114,8 @@ def _scale(page: pypdfium2.PdfPage, max_pixels: int, max_side: int) -> float:
     )
     if not largest >= 1:
         raise RefusedError(
-            f"{width:.0f} x {height:.0f} points are above {max_pixels / 10**6:.3g} million pixels"
+            f"{width:.0f} x {height:.0f} points are above {max_pixels / 10**6:.3g} million pixels; "
+            "make it smaller"
         )
     scans = [
         _image_scale(image)

@@ -72,9 +72,10 @@ def excess_of_header(data: Data, directory: int = 0) -> str | None:
 def excess_of_size(width: int, height: int, max_pixels: int = MAX_PIXELS) -> str | None:
     """Return in one line what is too large about a picture of this size; None if nothing is."""
     if width * height > max_pixels:
-        return f"{width} x {height} is above {max_pixels / 10**6:.3g} million pixels"
+        limit = f"{max_pixels / 10**6:.3g} million pixels"
+        return f"{width} x {height} is above {limit}; make it smaller"
     if max(width, height) > MAX_SIDE_PX:
-        return f"{width} x {height} is longer than {MAX_SIDE_PX:,} pixels"
+        return f"{width} x {height} is longer than {MAX_SIDE_PX:,} pixels; make it smaller"
     return None
 
 
