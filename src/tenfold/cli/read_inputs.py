@@ -1,6 +1,7 @@
 """What `tenfold read` reads: the files of its arguments, and their pages."""
 
 import glob
+import os
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -27,6 +28,8 @@ def pages_of(names: Sequence[str]) -> "Iterator[tuple[str, FilePage]]":
 def list_files(source: str, more: Collection[str] = ()) -> list[str]:
     """Return the file of an argument, or the files in a folder or of a pattern, sorted.
 
+    A folder that cannot be opened is among them: to read it is an error that says why.
+
     Raises:
         DataError: there are none.
     """
@@ -38,8 +41,7 @@ def list_files(source: str, more: Collection[str] = ()) -> list[str]:
         if source == "-" or (path.exists() and not path.is_dir()):
             return [source]
         if path.is_dir():
-            found = [p for p in path.rglob("*") if p.suffix.lower() in suffixes and p.is_file()]
-            found = [p for p in found if not _hidden(p.relative_to(path))]
+            found = _files_below(path, suffixes)
             missing = "no pictures in this folder"
         else:
             found = [p for p in map(Path, glob.glob(source, recursive=True)) if p.is_file()]  # noqa: PTH207 - takes absolute patterns too
@@ -67,8 +69,26 @@ def list_all_files(sources: Sequence[str], what: str, more: Collection[str] = ()
     return list(dict.fromkeys(name for source in sources for name in list_files(source, more)))
 
 
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+def _files_below(top: Path, suffixes: Collection[str]) -> list[Path]:
+    """Return the files with these suffixes at any depth, and the folders that cannot be opened.
+
+    What is hidden is left out. Links to folders are not followed.
+    """
+    found: list[Path] = []
+    unreadable: list[OSError] = []
+    for folder, below, names in os.walk(top, onerror=unreadable.append):
+        below[:] = [name for name in below if not name.startswith(".")]
+        paths = [Path(folder, name) for name in names if not name.startswith(".")]
+        found += [p for p in paths if p.suffix.lower() in suffixes and not _is_special(p)]
+    return found + [Path(error.filename) for error in unreadable]
+
+
+def _is_special(path: Path) -> bool:
+    """Return whether this is a pipe or a device; a link to nothing is an error when it is read."""
+    try:
+        return not path.is_file() and path.exists()
+    except PermissionError:
+        return False
 
 
 def _with_progress(names: Sequence[str]) -> Iterator[str]:

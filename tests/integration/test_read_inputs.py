@@ -1,0 +1,63 @@
+"""What `tenfold read` makes of its arguments: folders, standard input, and what it cannot read."""
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .drawn_pictures import Tenfold, drawn, save
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A picture in a folder and one below."""
+    save(tmp_path / "pictures/number.png", drawn("4071"))
+    save(tmp_path / "pictures/below/eight.png", drawn("8"))
+    return tmp_path / "pictures"
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Let a folder be closed, also to root."""
+    scandir, open_path = os.scandir, Path.open
+
+    def fault() -> PermissionError:
+        return PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+
+    def scan(path: str) -> Any:
+        if str(path) == str(folder):
+            raise fault()
+        return scandir(path)
+
+    def opened(path: Path, *arguments: Any, **more: Any) -> Any:
+        if path == folder:
+            raise fault()
+        return open_path(path, *arguments, **more)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    monkeypatch.setattr(Path, "open", opened)
+
+
+def test_a_folder_that_cannot_be_opened_is_an_error(
+    tenfold: Tenfold, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(monkeypatch, folder / "below")
+    ended = tenfold("read", folder, "--json")
+    assert (ended.code, ended.read) == (2, {"number.png": "4071"})
+    assert ended.err == f"tenfold: {folder / 'below'}: cannot be read (Permission denied)\n"
+    ended = tenfold("read", folder / "below")
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+
+
+def test_a_link_to_nothing_is_an_error_and_one_to_a_folder_is_not_followed(
+    tenfold: Tenfold, folder: Path
+) -> None:
+    (folder / "gone.png").symlink_to(folder / "absent.png")
+    (folder / "again").symlink_to(folder / "below")
+    (folder / "again.png").symlink_to(folder / "below")
+    os.mkfifo(folder / "pipe.png")
+    ended = tenfold("read", folder, "--json")
+    assert (ended.code, ended.read) == (2, {"number.png": "4071", "eight.png": "8"})
+    assert len(ended.rows) == 3
+    assert ended.err == f"tenfold: {folder / 'gone.png'}: no such image\n"
