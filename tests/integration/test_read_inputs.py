@@ -1,7 +1,10 @@
 """What `tenfold read` makes of its arguments: folders, standard input, and what it cannot read."""
 
 import errno
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -61,3 +64,39 @@ def test_a_link_to_nothing_is_an_error_and_one_to_a_folder_is_not_followed(
     assert (ended.code, ended.read) == (2, {"number.png": "4071", "eight.png": "8"})
     assert len(ended.rows) == 3
     assert ended.err == f"tenfold: {folder / 'gone.png'}: no such image\n"
+
+
+# Standard input and output
+
+
+def shell(command: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
+    """Run `tenfold ARGUMENTS…`, which a line of the shell gives its input and output."""
+    words = [sys.executable, "-m", "tenfold", *map(str, arguments)]
+    return subprocess.run(
+        ["sh", "-c", f'"$@" {command}', "sh", *words], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "line"),
+    [
+        ("< /dev/null", "standard input: is empty"),
+        ("<&-", "standard input: is closed; name a file"),
+        (
+            "< /dev/zero",
+            "standard input: has more than 134,217,728 bytes; write it to a file and name that",
+        ),
+        (">&-", "standard output: is closed; open it, such as with > /dev/null"),
+    ],
+)
+def test_standard_input_and_output_that_are_none(command: str, line: str) -> None:
+    done = shell(command, "read", "-")
+    assert (done.returncode, done.stderr) == (2, f"tenfold: {line}\n")
+
+
+def test_files_beside_a_closed_standard_input_are_read(folder: Path) -> None:
+    done = shell("<&-", "read", folder / "number.png", "-", "--json")
+    closed, number = map(json.loads, done.stdout.splitlines())
+    assert (closed["file"], closed["error"]) == ("-", "standard input: is closed; name a file")
+    assert (number["error"], [n["text"] for n in number["numbers"]]) == (None, ["4071"])
+    assert done.returncode == 2

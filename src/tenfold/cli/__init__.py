@@ -109,7 +109,13 @@ def _refuse_empty(arguments: list[str]) -> None:
 
 
 def _run() -> None:
-    """Run the command and empty its output: at the exit of Python it is too late for an error."""
+    """Run the command and empty its output: at the exit of Python it is too late for an error.
+
+    Raises:
+        TenfoldError: there is no output.
+    """
+    if sys.stdout is None:
+        raise TenfoldError("standard output: is closed; open it, such as with > /dev/null")
     if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name may have bytes that are no text
         sys.stdout.reconfigure(errors="backslashreplace")
     try:

@@ -18,7 +18,7 @@ from tenfold.cli.output import (
     console,
     warn_of_shipped_detector,
 )
-from tenfold.cli.read_inputs import list_all_files, list_files, pages_of
+from tenfold.cli.read_inputs import list_all_files, list_files, pages_of, read_standard_input
 from tenfold.cli.read_output import (
     Outcome,
     Place,
@@ -231,12 +231,15 @@ def _outcomes(
     from tenfold.reading.bulk import read_in_bulk, with_names
 
     names: list[str] = []
-    for source in sources:
+    standard_input = b""
+    for source in dict.fromkeys(sources):
         try:
+            if source == "-":
+                standard_input = read_standard_input()
             names += list_files(source)
         except DataError as error:
             yield Place(source), _failed(failures, error)
-    pages = pages_of(list(dict.fromkeys(names)))
+    pages = pages_of(list(dict.fromkeys(names)), standard_input)
     first = list(islice(pages, MIN_PICTURES_FOR_PROCESSES + 1))
     read = functools.partial(
         read_in_bulk,

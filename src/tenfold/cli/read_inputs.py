@@ -14,15 +14,38 @@ if TYPE_CHECKING:
     from tenfold.data.file_pages import FilePage
 
 MIN_PICTURES_FOR_PROGRESS = 20
+_STANDARD_INPUT = "standard input"
 
 
-def pages_of(names: Sequence[str]) -> "Iterator[tuple[str, FilePage]]":
+def read_standard_input() -> bytes:
+    """Read standard input to its end.
+
+    Raises:
+        DataError: it is closed, cannot be read, or has more than a file may have.
+    """
+    from tenfold.untrusted import MAX_FILE_BYTES
+
+    if sys.stdin is None:
+        raise DataError(f"{_STANDARD_INPUT}: is closed; name a file")
+    try:
+        content = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise DataError(f"{_STANDARD_INPUT}: cannot be read ({error.strerror})") from error
+    if len(content) > MAX_FILE_BYTES:
+        raise DataError(
+            f"{_STANDARD_INPUT}: has more than {MAX_FILE_BYTES:,} bytes; "
+            "write it to a file and name that"
+        )
+    return content
+
+
+def pages_of(names: Sequence[str], standard_input: bytes) -> "Iterator[tuple[str, FilePage]]":
     """Yield the pages of files, each with the name of its file; - is standard input."""
     from tenfold.data.file_pages import file_pages
 
     for name in _with_progress(names):
-        source = sys.stdin.buffer.read() if name == "-" else name
-        yield from ((name, page) for page in file_pages(source))
+        source = standard_input if name == "-" else name
+        yield from ((name, page) for page in file_pages(source, _STANDARD_INPUT))
 
 
 def list_files(source: str, more: Collection[str] = ()) -> list[str]:

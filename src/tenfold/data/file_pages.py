@@ -25,28 +25,31 @@ class FilePage:
         source: the file's path, or its bytes.
         number: of the page, from 1.
         count: how many pages the file has.
+        name: of bytes, for messages.
     """
 
     source: Path | bytes = field(repr=False)
     number: int = 1
     count: int = 1
+    name: str = "picture"
 
     def __str__(self) -> str:
         """Return the name for messages; the page only if there are several."""
-        name = str(self.source) if isinstance(self.source, Path) else "picture"
+        name = str(self.source) if isinstance(self.source, Path) else self.name
         return name if self.count == 1 else f"{name}, page {self.number}"
 
 
-def file_pages(source: Path | str | bytes) -> Iterator[FilePage]:
+def file_pages(source: Path | str | bytes, name: str = "picture") -> Iterator[FilePage]:
     """Yield the pages of a picture file or a PDF, without decoding them.
 
     A file that cannot be read has one page: the error comes when that is read.
 
     Args:
         source: the file's path, or its bytes.
+        name: of bytes, for messages.
     """
     source = Path(source) if isinstance(source, str) else source
-    yield from _pages(source, _count(source))
+    yield from _pages(source, _count(source), name)
 
 
 def pages_of_files(names: Sequence[str]) -> Iterator[FilePage]:
@@ -58,8 +61,8 @@ def pages_of_files(names: Sequence[str]) -> Iterator[FilePage]:
         yield from _pages(Path(name), counts[name] or 1)
 
 
-def _pages(source: Path | bytes, count: int) -> Iterator[FilePage]:
-    return (FilePage(source, number, count) for number in range(1, count + 1))
+def _pages(source: Path | bytes, count: int, name: str = "picture") -> Iterator[FilePage]:
+    return (FilePage(source, number, count, name) for number in range(1, count + 1))
 
 
 def page_counts(names: Sequence[str]) -> list[int]:
