@@ -66,6 +66,14 @@ def test_a_link_to_nothing_is_an_error_and_one_to_a_folder_is_not_followed(
     assert ended.err == f"tenfold: {folder / 'gone.png'}: no such image\n"
 
 
+def test_a_container_is_read_with_out(tenfold: Tenfold, folder: Path) -> None:
+    (folder / "a.tar").touch()
+    ended = tenfold("read", folder / "*.*", "--json")
+    assert (ended.code, ended.read) == (2, {"number.png": "4071"})
+    line = f"{folder / 'a.tar'}: is read with --out FOLDER, as it holds many pictures"
+    assert ended.err == f"tenfold: {line}\n"
+
+
 # Standard input and output
 
 

@@ -2,9 +2,9 @@
 
 import contextlib
 import functools
+import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -239,8 +239,12 @@ def _outcomes(
             names += list_files(source)
         except DataError as error:
             yield Place(source), _failed(failures, error)
-    pages = pages_of(list(dict.fromkeys(names)), standard_input)
-    first = list(islice(pages, MIN_PICTURES_FOR_PROCESSES + 1))
+    for name in filter(_is_container, names):
+        hint = DataError(f"{name}: is read with --out FOLDER, as it holds many pictures")
+        yield Place(name), _failed(failures, hint)
+    pictures = itertools.filterfalse(_is_container, names)
+    pages = pages_of(list(dict.fromkeys(pictures)), standard_input)
+    first = list(itertools.islice(pages, MIN_PICTURES_FOR_PROCESSES + 1))
     read = functools.partial(
         read_in_bulk,
         model=settings.model,
@@ -249,7 +253,7 @@ def _outcomes(
         min_probability=settings.min_probability,
         workers=available_cores() if len(first) > MIN_PICTURES_FOR_PROCESSES else 1,
     )
-    named = (((name, page), page) for name, page in chain(first, pages))
+    named = (((name, page), page) for name, page in itertools.chain(first, pages))
     for (name, page), outcome in with_names(read, named):
         place = Place(name, page.number, page.count)
         if isinstance(outcome, DataError):
@@ -258,6 +262,12 @@ def _outcomes(
         if len(explained) < MAX_EXPLAINED:
             explained.append((str(place), page))
         yield place, outcome
+
+
+def _is_container(name: str) -> bool:
+    from tenfold.reading.partitions import CONTAINER_SUFFIXES
+
+    return Path(name).suffix.lower() in CONTAINER_SUFFIXES
 
 
 def _failed(failures: list[DataError], error: DataError) -> DataError:
