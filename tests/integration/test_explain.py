@@ -84,10 +84,8 @@ def test_detections_on_a_tilted_sheet_lie_where_its_digits_were_read(
     h, w = sheet.shape
     turn = cv2.getRotationMatrix2D((w / 2, h / 2), 20, 0.7)
     picture = cv2.warpAffine(sheet, turn, (w, h), borderValue=60)
-    path, page = (
-        save(tmp_path / "tilted.png", np.asarray(picture, np.uint8)),
-        tmp_path / "page.html",
-    )
+    path = save(tmp_path / "tilted.png", np.asarray(picture, np.uint8))
+    page = tmp_path / "page.html"
     assert tenfold("read", path, "--explain", page).code == 0
     boxes = [
         tuple(map(float, found))

@@ -88,9 +88,8 @@ def test_a_cluster_reads_what_this_machine_reads(tmp_path: Path) -> None:
     write_scans(tmp_path, 5)
     cv2.imwrite(str(tmp_path / "scans" / "9.png"), np.full((300, 300), 200, np.uint8))
     for table, options in (("here.csv", ("--workers", "1")), ("there.csv", ("--on", "ray"))):
-        assert (
-            start(tmp_path, *options, table=table).wait(timeout=120) == 2
-        )  # a page is none of the form
+        # A page is none of the form.
+        assert start(tmp_path, *options, table=table).wait(timeout=120) == 2
     there = (tmp_path / "there.csv").read_text()
     assert there == (tmp_path / "here.csv").read_text()
     assert there.count("foreign page") == 1
