@@ -15,6 +15,7 @@ from tenfold.data.picture_headers import Data, tiff_pages
 from tenfold.errors import DataError
 
 TIFF_STARTS = (b"II", b"MM")
+DOCUMENT_SUFFIXES = frozenset({".pdf", ".tif", ".tiff"})
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,9 @@ def file_pages(source: Path | str | bytes, name: str = "picture") -> Iterator[Fi
 
 def pages_of_files(names: Sequence[str]) -> Iterator[FilePage]:
     """Yield what `file_pages` does of each of many files; PDFs are counted many at a time."""
-    counts = {name: _count_of_picture(Path(name)) for name in names}
-    pdfs = [name for name, count in counts.items() if count is None]
-    counts |= zip(pdfs, count_pages_of_files(pdfs), strict=True)
+    counts = _counts(names)
     for name in names:
-        yield from _pages(Path(name), counts[name] or 1)
+        yield from _pages(Path(name), counts[name])
 
 
 def _pages(source: Path | bytes, count: int, name: str = "picture") -> Iterator[FilePage]:
@@ -67,12 +66,16 @@ def _pages(source: Path | bytes, count: int, name: str = "picture") -> Iterator[
 
 def page_counts(names: Sequence[str]) -> list[int]:
     """Return how many pages files have; only those with a document's suffix are opened."""
-    counts = dict.fromkeys(names, 1)
-    suffixes = {name: Path(name).suffix.lower() for name in names}
-    pdfs = [name for name in names if suffixes[name] == ".pdf"]
-    counts |= zip(pdfs, count_pages_of_files(pdfs), strict=True)
-    counts |= {name: _count(Path(name)) for name in names if suffixes[name] in {".tif", ".tiff"}}
-    return list(counts.values())
+    documents = [name for name in names if Path(name).suffix.lower() in DOCUMENT_SUFFIXES]
+    return list((dict.fromkeys(names, 1) | _counts(documents)).values())
+
+
+def _counts(names: Sequence[str]) -> dict[str, int]:
+    """Return how many pages each file has; PDFs are counted many at a time."""
+    counts = {name: _count_of_picture(Path(name)) for name in names}
+    pdfs = [name for name, count in counts.items() if count is None]
+    in_pdfs = dict(zip(pdfs, count_pages_of_files(pdfs), strict=True))
+    return {name: in_pdfs[name] if n is None else n for name, n in counts.items()}
 
 
 def _count(source: Path | bytes) -> int:
