@@ -2,9 +2,9 @@
 
 import contextlib
 import functools
-import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -188,8 +188,9 @@ def _write_parquet(settings: _Settings, sources: Sequence[str], out: Path, on: s
         from pyarrow import dataset
     except ModuleNotFoundError as error:
         raise MissingExtraError("--out", "bulk") from error
+    from tenfold.data.decoding import CONTAINER_SUFFIXES
     from tenfold.reading.parquet import ReadingRequest, in_processes, write_readings
-    from tenfold.reading.partitions import CONTAINER_SUFFIXES, partition_inputs
+    from tenfold.reading.partitions import partition_inputs
 
     names = list_all_files(sources, "--out", CONTAINER_SUFFIXES)
     partitions = partition_inputs(names)
@@ -228,6 +229,7 @@ def _outcomes(
 ) -> "Iterator[Outcome]":
     """Yield what was read on each page, or its error, which is also printed and collected."""
     from tenfold.cpu import available_cores
+    from tenfold.data.decoding import CONTAINER_SUFFIXES
     from tenfold.reading.bulk import read_in_bulk, with_names
 
     names: list[str] = []
@@ -239,12 +241,15 @@ def _outcomes(
             names += list_files(source)
         except DataError as error:
             yield Place(source), _failed(failures, error)
-    for name in filter(_is_container, names):
+    pictures: list[str] = []
+    for name in dict.fromkeys(names):
+        if Path(name).suffix.lower() not in CONTAINER_SUFFIXES:
+            pictures.append(name)
+            continue
         hint = DataError(f"{name}: is read with --out FOLDER, as it holds many pictures")
         yield Place(name), _failed(failures, hint)
-    pictures = itertools.filterfalse(_is_container, names)
-    pages = pages_of(list(dict.fromkeys(pictures)), standard_input)
-    first = list(itertools.islice(pages, MIN_PICTURES_FOR_PROCESSES + 1))
+    pages = pages_of(pictures, standard_input)
+    first = list(islice(pages, MIN_PICTURES_FOR_PROCESSES + 1))
     read = functools.partial(
         read_in_bulk,
         model=settings.model,
@@ -253,7 +258,7 @@ def _outcomes(
         min_probability=settings.min_probability,
         workers=available_cores() if len(first) > MIN_PICTURES_FOR_PROCESSES else 1,
     )
-    named = (((name, page), page) for name, page in itertools.chain(first, pages))
+    named = (((name, page), page) for name, page in chain(first, pages))
     for (name, page), outcome in with_names(read, named):
         place = Place(name, page.number, page.count)
         if isinstance(outcome, DataError):
@@ -262,12 +267,6 @@ def _outcomes(
         if len(explained) < MAX_EXPLAINED:
             explained.append((str(place), page))
         yield place, outcome
-
-
-def _is_container(name: str) -> bool:
-    from tenfold.reading.partitions import CONTAINER_SUFFIXES
-
-    return Path(name).suffix.lower() in CONTAINER_SUFFIXES
 
 
 def _failed(failures: list[DataError], error: DataError) -> DataError:

@@ -42,6 +42,7 @@ OTHER_SUFFIXES = frozenset(
     )
 )
 LISTED_SUFFIXES = SUFFIXES | OTHER_SUFFIXES
+CONTAINER_SUFFIXES = frozenset({".parquet", ".tar"})  # of files of many pictures
 
 _HEIC_BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1"))
 _PIXELS_AT_A_TIME = 2**20

@@ -12,7 +12,6 @@ from tenfold.reading.tar import MAX_PICTURE_BYTES, pictures_in_tar
 
 PICTURES_PER_PARTITION = 4_096
 PAGES_PER_PARTITION = 25  # of a document that has more
-CONTAINER_SUFFIXES = frozenset({".parquet", ".tar"})
 MAX_ROW_GROUP_BYTES = 200 * 2**20
 _PARQUET_BUFFER_BYTES = 2**20
 _COPIES_OF_A_PAGE = 3  # decompressed, as values of Arrow, as values of Python
