@@ -98,7 +98,13 @@ class RememberingReader(NumberReader):
     """Remembers the digits of each picture until it is told to forget them."""
 
     def __init__(self, reader: NumberReader) -> None:
-        super().__init__(reader.detector, reader.classifier, reader.config, reader.recogniser)
+        super().__init__(
+            reader.detector,
+            reader.classifier,
+            reader.config,
+            reader.recogniser,
+            reader.crop_classifier,
+        )
         self._found: dict[bytes, Detections] = {}
 
     def detect(self, grey: Pixels) -> Detections:

@@ -1,12 +1,19 @@
-"""A detector and a line recogniser that are trained for a moment, from the recipe to the bundle."""
+"""The networks of the reader, trained for a moment, from the recipe to the bundle."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tenfold.bundle.crop_runtime import OnnxCropClassifier
 from tenfold.bundle.detector_runtime import OnnxDetector
-from tenfold.bundle.format import SHIPPED, find_detector, read_detector, read_line_recogniser
+from tenfold.bundle.format import (
+    SHIPPED,
+    find_detector,
+    read_crop_classifier,
+    read_detector,
+    read_line_recogniser,
+)
 from tenfold.bundle.line_runtime import OnnxLineRecogniser
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.execution.train import train
@@ -31,6 +38,13 @@ description = "a line recogniser that is trained for a moment"
 stem = [4, 6, 8]
 line = 8
 dilations = [1]
+"""
+CROP = """
+name = "tiny-crop"
+description = "a crop classifier that is trained for a moment"
+[crop]
+filters = [4, 6, 8]
+blocks = [0, 1, 0]
 """
 MOMENT = """
 [data]
@@ -83,3 +97,19 @@ def test_a_line_recogniser_is_trained_bundled_and_measured(tmp_path: Path) -> No
     assert calibration != shipped  # it was fitted with the new network
     again = train(recipe, out=tmp_path / "run")
     assert again.detector_evaluation == run.detector_evaluation
+
+
+def test_a_crop_classifier_is_trained_bundled_and_measured(tmp_path: Path) -> None:
+    (tmp_path / "tiny.toml").write_text(CROP + MOMENT)
+    recipe = load_recipe(tmp_path / "tiny.toml")
+    run = train(recipe, out=tmp_path / "run")
+    assert load_recipe(run.path / "recipe.toml") == recipe
+    assert all(s.fields == 1 for s in run.detector_evaluation.sets)
+    found = read_crop_classifier(run.path)
+    assert found is not None
+    facts, model = found
+    assert (facts.network, facts.recipe) == (recipe.crop, "tiny-crop")
+    crops = np.full((2, 32, 32), 200, np.uint8)
+    assert OnnxCropClassifier(model).probabilities(crops).shape == (2, 10)
+    calibration, shipped = (find_detector(path)[1].calibration for path in (run.path, SHIPPED))
+    assert calibration != shipped  # it was fitted with the new network

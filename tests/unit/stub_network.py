@@ -11,6 +11,7 @@ from clear_digits import clear_digit, on_paper
 from tenfold.bundle.detector_runtime import Cells, Detections, OnnxCellDetector, OnnxDetector
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.characters import DETECTED_CLASSES
+from tenfold.reading.classification import ClassificationConfig
 from tenfold.reading.number_reader import NumberReader, NumberReaderConfig
 from tenfold.reading.pyramid import PyramidConfig
 from tenfold.reading.reader import Reader
@@ -76,7 +77,8 @@ def surely(text: str, left: float = 50, objectness: float = 1.0) -> Detections:
 
 
 NOTHING = surely("")
-CONFIG = NumberReaderConfig()
+# The classifier knows nothing, so a digit is as probable as the detector finds it.
+CONFIG = NumberReaderConfig(classification=ClassificationConfig(detector_weight=1))
 
 
 def no_cells() -> OnnxCellDetector:

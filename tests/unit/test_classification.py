@@ -1,4 +1,4 @@
-"""What the classifier makes of detected digits: probabilities worked out by hand."""
+"""What the classifiers make of detected digits: probabilities worked out by hand."""
 
 import math
 from typing import cast
@@ -9,6 +9,7 @@ from clear_digits import clear_digit, on_paper
 from stub_network import EVEN, PAGE, Stub, StubDetector, detections, surely
 
 from tenfold.arrays import Floats, Pixels
+from tenfold.bundle.crop_runtime import OnnxCropClassifier
 from tenfold.bundle.detector_runtime import Detections, OnnxDetector
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.characters import DETECTED_CLASSES
@@ -35,21 +36,43 @@ def page_with_digits(digit: int, *xs: int, side: int = 40) -> Pixels:
     return page
 
 
+class CropStub:
+    """In place of the crop classifier: gives the same probabilities, and counts the crops."""
+
+    def __init__(self, probabilities: list[float]) -> None:
+        self.given: list[int] = []
+        self._row = np.array(probabilities, np.float32)
+
+    def probabilities(self, crops: Pixels) -> Floats:
+        assert crops.shape[1:] == (32, 32)
+        self.given.append(len(crops))
+        return np.tile(self._row, (len(crops), 1))
+
+
 def classified(
     found: Detections,
     probabilities: list[float],
     config: ClassificationConfig = CONFIG,
+    of_crops: list[float] | None = None,
 ) -> Detections:
     stub = cast("OnnxClassifier", Stub(probabilities))
-    return classify_detections(stub, found, page_with_digits(3, 50, 150), config)
+    crops = cast("OnnxCropClassifier", CropStub(of_crops)) if of_crops else None
+    return classify_detections(stub, crops, found, page_with_digits(3, 50, 150), config)
 
 
-def test_probabilities_are_multiplied_with_a_weight() -> None:
+def some(**shares: float) -> list[float]:
+    """Return probabilities of ten digits: `d3=0.7` is that of a 3, the others have 0."""
+    return [shares.get(f"d{digit}", 0.0) for digit in range(10)]
+
+
+def test_probabilities_are_multiplied_with_their_weights() -> None:
     found = detections((50, 0.9, {"3": 0.5, "8": 0.4, "-": 0.1}))
-    opinion = [0.0, 0.0, 0.0, 0.7, 0.0, 0.1, 0.0, 0.0, 0.2, 0.0]
-    result = classified(found, opinion, ClassificationConfig(weight=0.4, floor=0.001))
-    three = math.exp(math.log(0.5) + 0.4 * math.log(0.701))
-    eight = math.exp(math.log(0.4) + 0.4 * math.log(0.201))
+    config = ClassificationConfig(
+        detector_weight=0.8, crop_weight=0.7, digit_weight=0.4, floor=0.001
+    )
+    result = classified(found, some(d3=0.7, d5=0.1, d8=0.2), config, some(d3=0.25, d8=0.75))
+    three = math.exp(0.8 * math.log(0.5) + 0.7 * math.log(0.251) + 0.4 * math.log(0.701))
+    eight = math.exp(0.8 * math.log(0.4) + 0.7 * math.log(0.751) + 0.4 * math.log(0.201))
     expected = np.zeros(len(DETECTED_CLASSES))
     expected[3], expected[8] = 0.9 * three / (three + eight), 0.9 * eight / (three + eight)
     expected[MINUS] = 0.1
@@ -61,54 +84,58 @@ def test_probabilities_are_multiplied_with_a_weight() -> None:
 def test_what_the_classifier_excludes_stays_possible() -> None:
     """A probability of 0 counts as the floor."""
     found = detections((50, 0.9, {"3": 0.5, "8": 0.5}))
-    opinion = [0.0] * 10
-    opinion[8] = 1.0
-    result = classified(found, opinion, ClassificationConfig(weight=0.5, floor=0.0081))
+    config = ClassificationConfig(detector_weight=1, digit_weight=0.5, floor=0.0081)
+    result = classified(found, some(d8=1.0), config)
     against = math.sqrt(0.0081 / 1.0081)
     assert result.classes[0, 3] == pytest.approx(against / (1 + against), rel=1e-4)
 
 
-@pytest.mark.parametrize(("weight", "opinion"), [(0.0, [1.0] + [0.0] * 9), (0.4, EVEN)])
+@pytest.mark.parametrize(("weight", "opinion"), [(0.0, some(d0=1.0)), (0.4, EVEN)])
 def test_without_weight_or_without_an_opinion_nothing_changes(
     weight: float, opinion: list[float]
 ) -> None:
     found = detections((50, 0.9, {"3": 0.6, "8": 0.3, ".": 0.1}))
-    result = classified(found, opinion, ClassificationConfig(weight=weight))
+    config = ClassificationConfig(detector_weight=1, digit_weight=weight, crop_weight=weight)
+    result = classified(found, opinion, config, opinion)
     np.testing.assert_allclose(result.classes, found.classes, rtol=1e-5)
 
 
-def test_the_classifier_is_taken_to_agree_with_a_sure_detection() -> None:
-    stub = Stub(EVEN)
+def test_the_classifiers_are_taken_to_agree_with_a_sure_detection() -> None:
+    stub, crops = Stub(EVEN), CropStub(EVEN)
     found = detections((50, 0.9, {"3": 0.98, "8": 0.015, ".": 0.005}))
-    config = ClassificationConfig(weight=0.5, floor=0.01, sure_probability=0.98)
-    result = classify_detections(cast("OnnxClassifier", stub), found, PAGE, config)
+    config = ClassificationConfig(
+        detector_weight=1, digit_weight=0.3, crop_weight=0.2, floor=0.01, sure_probability=0.98
+    )
+    networks = cast("OnnxClassifier", stub), cast("OnnxCropClassifier", crops)
+    result = classify_detections(*networks, found, PAGE, config)
     three, eight = 0.98 * math.sqrt(1.01), 0.015 * math.sqrt(0.01)
     expected = 0.995 * three / (three + eight)
     np.testing.assert_allclose(result.classes[0, [3, 8]], [expected, 0.995 - expected], rtol=1e-4)
-    assert stub.given == []
+    assert sum(stub.given) == sum(crops.given) == 0
 
 
 def test_marks_and_blank_boxes_stay_as_they_are() -> None:
     found = detections(
         (50, 0.9, {"1": 0.45, "-": 0.55}),
-        (300, 0.9, {"3": 0.5, "8": 0.5}),  # nothing is drawn there
+        (300, 0.9, {"3": 0.4, "8": 0.6}),  # nothing is drawn there
         (150, 0.9, {"3": 0.5, "8": 0.5}),
     )
-    result = classified(found, [0.0] * 8 + [1.0, 0.0])
-    np.testing.assert_array_equal(result.classes[:2], found.classes[:2])
+    config = ClassificationConfig(detector_weight=1, digit_weight=0.4)
+    result = classified(found, some(d8=1.0), config)
+    np.testing.assert_allclose(result.classes[:2], found.classes[:2], rtol=1e-6)
     assert result.classes[2, 8] > 0.9
 
 
 def test_all_digits_are_classified_in_one_call() -> None:
-    stub = Stub(EVEN)
+    stub, crops = Stub(EVEN), CropStub(EVEN)
+    networks = cast("OnnxClassifier", stub), cast("OnnxCropClassifier", crops)
     page = page_with_digits(3, 50, 150, 250)
     found = detections(*((x, 0.9, {"3": 0.6, "8": 0.4}) for x in (50, 150, 250)))
     found = found._replace(boxes=np.array([(x, 100, 26, 40) for x in (50, 150, 250)], np.float32))
-    classify_detections(cast("OnnxClassifier", stub), found, page)
-    assert stub.given == [3]
-    classify_detections(cast("OnnxClassifier", stub), found, PAGE)
-    classify_detections(cast("OnnxClassifier", stub), surely(""), page)
-    assert stub.given == [3]
+    classify_detections(*networks, found, page)
+    assert stub.given == crops.given == [3]
+    classify_detections(*networks, surely(""), page)
+    assert sum(stub.given) == sum(crops.given) == 3
 
 
 @pytest.mark.parametrize(("three", "read"), [(0.45, "3"), (0.001, "8")])

@@ -18,7 +18,6 @@ from drawn_numbers import same
 from page_in_node import PAGE, Pixels, read_in_node, run_in_node
 
 from tenfold.bundle.detector_runtime import Detections, OnnxDetector
-from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.characters import DETECTED_CLASSES
 from tenfold.data.digits import Digits
 from tenfold.model import line_config
@@ -26,7 +25,6 @@ from tenfold.reading import (
     foreground,
     hypotheses,
     isolation,
-    line_reader,
     number_reader,
     page,
     straighten,
@@ -59,7 +57,7 @@ LINE_READER = {
         "LINE_WIDTH_MULTIPLE_PX",
         "MAX_LINE_WIDTH_PX",
     )
-} | {"BATCH": line_reader.BATCH}
+}
 STRAIGHTEN = {name: getattr(straighten, name) for name in ("MAX_PIXELS", "MAX_REDUCTION")}
 
 
@@ -134,7 +132,7 @@ def test_the_page_reads_as_the_reader_does(
 
 
 class RowClassifier:
-    """In place of the classifier: a digit is the more probable, the lighter two rows are."""
+    """In place of the classifiers: a digit is the more probable, the lighter two rows are."""
 
     def probabilities(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         rows = images[:, 4:24].reshape(len(images), 10, -1).sum(axis=2, dtype=np.float32) + 1
@@ -142,9 +140,9 @@ class RowClassifier:
 
 
 ROW_CLASSIFIER = (
-    "const classifyDetected = (images) => images.map((image) => {"
+    "const byRows = (images) => images.map(({ w, data }) => {"
     "  const rows = Array.from({ length: 10 }, (_, i) =>"
-    "    image.slice((4 + 2 * i) * 28, (6 + 2 * i) * 28).reduce((a, b) => a + b, 1));"
+    "    data.slice((4 + 2 * i) * w, (6 + 2 * i) * w).reduce((a, b) => a + b, 1));"
     "  const sum = rows.reduce((a, b) => a + b);"
     "  return rows.map((row) => row / sum);"
     "});"
@@ -174,7 +172,7 @@ def crowded(random: np.random.Generator) -> Detections:
 
 def test_detections_are_decoded_as_by_the_reader(node: str) -> None:
     random = np.random.default_rng(6)
-    scripts = [[crowded(random) for _ in range(8)] for _ in range(25)]
+    scripts = [[crowded(random) for _ in range(8)] for _ in range(40)]
     drawing = to_grey(drawings(1, 6, (40, 41))[0])
     small = cv2.resize(drawing, (160, 60), interpolation=cv2.INTER_AREA)
     picture = np.asarray(small, np.uint8)
@@ -195,7 +193,7 @@ def test_detections_are_decoded_as_by_the_reader(node: str) -> None:
         "  const detect = () => { const [p, classes, boxes, printed] = looks.shift();"
         "    return p.map((objectness, i) => "
         "      ({ objectness, classes: classes[i], box: boxes[i], printed: printed[i] })); };"
-        "  const networks = { detect, classifyDetected };"
+        "  const networks = { detect, classifyDetected: byRows, classifyCrops: byRows };"
         "  pages.push((await readNumbers(image, networks, config)).numbers);"
         "}"
         "console.log(JSON.stringify(pages));"
@@ -203,8 +201,8 @@ def test_detections_are_decoded_as_by_the_reader(node: str) -> None:
     numbers = 0
     for looks, shown in zip(scripts, run_in_node(node, code, json.dumps(given)), strict=True):
         detector = cast("OnnxDetector", ScriptedDetector(looks))
-        classifier = cast("OnnxClassifier", RowClassifier())
-        expected = NumberReader(detector, classifier, config).read(picture)
+        classifiers = cast("Any", RowClassifier()), config, None, cast("Any", RowClassifier())
+        expected = NumberReader(detector, *classifiers).read(picture)
         numbers += same(shown, expected)
         for one, other in zip(shown, expected.numbers, strict=True):
             assert [text for text, _ in one["alternatives"]] == [t for t, _ in other.alternatives]

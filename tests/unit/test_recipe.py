@@ -13,7 +13,7 @@ from PIL import Image
 from tenfold.errors import RecipeError
 from tenfold.execution.config import THIS_MACHINE
 from tenfold.execution.create import open_or_create
-from tenfold.training.recipe import Recipe, load_recipe, shipped
+from tenfold.training.recipe import READER_NETWORKS, Recipe, load_recipe, shipped
 
 
 @pytest.mark.parametrize("name", shipped())
@@ -237,7 +237,12 @@ def test_a_bad_override_is_told_as_the_option_that_it_came_from(
 
 @pytest.mark.parametrize(
     ("recipe", "override", "explanation"),
-    [("line", "members=2", "members = 1"), ("page", "line.line=8", "not both")],
+    [
+        ("line", "members=2", "members = 1"),
+        ("crop", "members=2", "members = 1"),
+        ("page", "line.line=8", "not both"),
+        ("crop", "line.line=8", "not both"),
+    ],
 )
 def test_a_recipe_trains_one_kind_of_network(recipe: str, override: str, explanation: str) -> None:
     with pytest.raises(RecipeError, match=explanation):
@@ -248,12 +253,12 @@ def test_the_resolved_toml_holds_every_key(tmp_path: Path) -> None:
     resolved = tomllib.loads(load_recipe("smoke").to_toml())
     path = tmp_path / "recipe.toml"
     path.write_text(load_recipe("smoke").to_toml(), encoding="utf-8")
-    of_readers = {"detector", "line", "fields"}
+    of_readers = {*READER_NETWORKS, "fields"}
     assert resolved == json.loads(load_recipe(path).model_dump_json(exclude=of_readers))
     assert set(resolved) == set(Recipe.model_fields) - of_readers
-    for name, without in (("page", "line"), ("line", "detector")):
+    for name, table in (("page", "detector"), ("line", "line"), ("crop", "crop")):
         keys = set(tomllib.loads(load_recipe(name).to_toml()))
-        assert keys == set(Recipe.model_fields) - {without}
+        assert keys == set(Recipe.model_fields) - set(READER_NETWORKS) | {table}
 
 
 def test_a_recipe_extends_another_key_by_key(tmp_path: Path) -> None:

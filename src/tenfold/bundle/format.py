@@ -6,6 +6,7 @@
     weights.safetensors    tensors named `00.blocks.0.convolution.weight`, …: for torch
     detector.onnx          finds the digits of numbers on pages; not every bundle has one
     line.onnx              reads a number as a whole; not every bundle has one
+    crops.onnx             judges a digit that was found by its crop; not every bundle has one
     cells.onnx             finds the cells of grids and tables; not every bundle has one
 
 Reading a bundle executes no code from it. This module needs neither torch, safetensors nor onnx;
@@ -23,6 +24,7 @@ from pydantic import Field, ValidationError
 from tenfold.bundle.test_time_augmentation import TestTimeAugmentation
 from tenfold.errors import BundleError
 from tenfold.model.config import NetworkConfig
+from tenfold.model.crop_config import CropConfig
 from tenfold.model.detector_config import DetectorConfig
 from tenfold.model.line_config import LineConfig
 from tenfold.untrusted import Frozen, fault_line, first_fault, read_bytes, read_text
@@ -34,9 +36,10 @@ SHIPPED = BUNDLES / "field"
 
 CONFIG_FILE, MODEL_FILE = "bundle.json", "model.onnx"
 CARD_FILE, WEIGHTS_FILE = "card.md", "weights.safetensors"
-DETECTOR_FILE, LINE_FILE, CELLS_FILE = "detector.onnx", "line.onnx", "cells.onnx"
-# What reading needs. Not every bundle has the last three.
-READING_FILES = (CONFIG_FILE, MODEL_FILE, DETECTOR_FILE, LINE_FILE, CELLS_FILE)
+DETECTOR_FILE, LINE_FILE = "detector.onnx", "line.onnx"
+CROPS_FILE, CELLS_FILE = "crops.onnx", "cells.onnx"
+# What reading needs. Not every bundle has the last four.
+READING_FILES = (CONFIG_FILE, MODEL_FILE, DETECTOR_FILE, LINE_FILE, CROPS_FILE, CELLS_FILE)
 
 MAX_MEMBERS = 1000
 MAX_CONFIG_BYTES = 4 * 2**20
@@ -95,6 +98,12 @@ class LineFacts(PartFacts):
     network: LineConfig
 
 
+class CropFacts(PartFacts):
+    """The crop classifier of a bundle."""
+
+    network: CropConfig
+
+
 class BundleConfig(Frozen):
     """The contents of `bundle.json`."""
 
@@ -113,6 +122,7 @@ class BundleConfig(Frozen):
     weights_sha256: str = ""
     detector: DetectorFacts | None = None
     line: LineFacts | None = None
+    crops: CropFacts | None = None
     cells: NetworkFacts | None = None
     facts: BundleFacts = BundleFacts()
 
@@ -197,6 +207,14 @@ def read_line_recogniser(path: str | Path) -> tuple[LineFacts, bytes] | None:
     if facts is None:
         return None
     return facts, read_hashed(find_bundle(path) / LINE_FILE, facts.sha256)
+
+
+def read_crop_classifier(path: str | Path) -> tuple[CropFacts, bytes] | None:
+    """Read the crop classifier of a bundle and the bytes of `crops.onnx`; see `read_detector`."""
+    facts = read_config(path).crops
+    if facts is None:
+        return None
+    return facts, read_hashed(find_bundle(path) / CROPS_FILE, facts.sha256)
 
 
 def find_detector(path: str | Path) -> tuple[Path, DetectorFacts, bytes]:

@@ -66,11 +66,10 @@ def add_residual_block(
 
 def add_output(graph: GraphBuilder, member: Member, x: str) -> str:
     """Add the last layer, whose weights stay float32."""
-    output = [
-        graph.floats(f"{member.name}.output.{part}", member.state[f"output.{part}"])
-        for part in ("weight", "bias")
-    ]
-    return graph.add("Conv", [x, *output], kernel_shape=[1, 1])
+    weight, bias = (member.state[f"output.{part}"] for part in ("weight", "bias"))
+    name = f"{member.name}.output"
+    inputs = [x, graph.floats(f"{name}.weight", weight), graph.floats(f"{name}.bias", bias)]
+    return graph.add("Conv", inputs, kernel_shape=list(weight.shape[2:]))
 
 
 def add_local_contrast(graph: GraphBuilder) -> str:

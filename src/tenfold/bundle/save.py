@@ -14,12 +14,14 @@ from tenfold.bundle.format import (
     CARD_FILE,
     CELLS_FILE,
     CONFIG_FILE,
+    CROPS_FILE,
     DETECTOR_FILE,
     LINE_FILE,
     MAX_CONFIG_BYTES,
     MODEL_FILE,
     WEIGHTS_FILE,
     BundleConfig,
+    CropFacts,
     LineFacts,
     NetworkFacts,
     find_bundle,
@@ -27,6 +29,7 @@ from tenfold.bundle.format import (
     read_card,
     read_cell_detector,
     read_config,
+    read_crop_classifier,
     read_detector,
     read_hashed,
     read_line_recogniser,
@@ -44,6 +47,7 @@ from tenfold.untrusted import read_bytes
 NETWORKS = {
     "detector": (DETECTOR_FILE, "finds the digits of numbers", read_detector),
     "line": (LINE_FILE, "reads numbers as wholes", read_line_recogniser),
+    "crops": (CROPS_FILE, "judges the digits of numbers one by one", read_crop_classifier),
     "cells": (CELLS_FILE, "finds the cells of grids and tables", read_cell_detector),
 }
 
@@ -86,8 +90,8 @@ def recalibrate_bundle(folder: Path, *, temperature: float, rejection_threshold:
     _write(folder, config.model_copy(update=found), weights, folder, read_card(folder))
 
 
-def add_network(folder: Path, facts: NetworkFacts | LineFacts, model: bytes) -> None:
-    """Give a bundle folder a detector of digits or of cells, or a line recogniser.
+def add_network(folder: Path, facts: NetworkFacts | LineFacts | CropFacts, model: bytes) -> None:
+    """Give a bundle folder one of its networks but the classifier.
 
     It takes the place of the one that the bundle may have.
 
@@ -101,6 +105,8 @@ def add_network(folder: Path, facts: NetworkFacts | LineFacts, model: bytes) -> 
     """
     if isinstance(facts, LineFacts):
         key = "line"
+    elif isinstance(facts, CropFacts):
+        key = "crops"
     else:
         key = "detector" if facts.network.finds == "digits" else "cells"
     file, does, _ = NETWORKS[key]

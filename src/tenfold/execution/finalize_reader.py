@@ -1,4 +1,4 @@
-"""Finalizing a run that trained a network of the reader: a detector or a line recogniser.
+"""Finalizing a run that trained a network of the reader, not a classifier.
 
 Its bundle is the shipped one with the new network in it. Objectness and the probability of whole
 numbers are calibrated on fields written with the validation digits. The figures are of fields
@@ -6,14 +6,17 @@ written with the test digits.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tenfold.artifacts.detection import DetectorEvaluation
+from tenfold.bundle.crop_graph import build_crop_graph
 from tenfold.bundle.detector_graph import build_detector_graph, calibrate_objectness
 from tenfold.bundle.detector_runtime import OnnxDetector
 from tenfold.bundle.format import (
     SHIPPED,
+    CropFacts,
     DetectorFacts,
     LineFacts,
     NetworkFacts,
@@ -57,18 +60,24 @@ def finalize_reader(run: Run) -> DetectorEvaluation:
     return evaluate_fields(load_number_reader(bundle, threads), test, recipe.fields.test)
 
 
-def _network(run: Run) -> tuple[NetworkFacts | LineFacts, bytes]:
+def _network(run: Run) -> tuple[NetworkFacts | LineFacts | CropFacts, bytes]:
     """Return the facts and the ONNX file of what was trained."""
     states = (load_checkpoint(member / "weights.safetensors")[0] for member in run.members)
     members: list[State] = [
         {key: value.numpy() for key, value in state.items()} for state in states
     ]
     recipe = run.recipe
+    trained: dict[str, Any] = {
+        "recipe": recipe.name,
+        "seed": recipe.seed,
+        "data": recipe.data.names,
+    }
     if recipe.line:
-        line = LineFacts(
-            network=recipe.line, recipe=recipe.name, seed=recipe.seed, data=recipe.data.names
-        )
+        line = LineFacts(network=recipe.line, **trained)
         return line, build_line_graph(recipe.line, members[0]).SerializeToString()
+    if recipe.crop:
+        crops = CropFacts(network=recipe.crop, **trained)
+        return crops, build_crop_graph(recipe.crop, members[0]).SerializeToString()
     network = recipe.detector or DetectorConfig()
     is_for_digits = network.finds == "digits"
     if is_for_digits:
@@ -76,9 +85,7 @@ def _network(run: Run) -> tuple[NetworkFacts | LineFacts, bytes]:
     facts = (DetectorFacts if is_for_digits else NetworkFacts)(
         network=network,
         members=len(members),
-        recipe=recipe.name,
-        seed=recipe.seed,
-        data=recipe.data.names,
+        **trained,
     )
     return facts, build_detector_graph(network, members).SerializeToString()
 

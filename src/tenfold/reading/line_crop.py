@@ -81,6 +81,21 @@ def line_of(
     return Line(middle, y_middle, height, reach, reach, slope)
 
 
+def crop_digits(grey: Grey, boxes: Floats) -> Grey:
+    """Return the squares around digits of uint8[h, w]: uint8[n, 32, 32], digits 20 pixels high.
+
+    Args:
+        grey: the picture.
+        boxes: float32[n, 4], centre x, centre y, width, height.
+    """
+    crops = np.empty((len(boxes), LINE_HEIGHT_PX, LINE_HEIGHT_PX), np.uint8)
+    for crop, (x, y, _, h) in zip(crops, boxes.tolist(), strict=True):
+        height = max(h, 1.0)
+        reach = height * LINE_HEIGHT_PX / LINE_DIGIT_PX / 2
+        crop[:] = _crop(grey, Line(x, y, height, reach, reach, 0.0), LINE_HEIGHT_PX)
+    return crops
+
+
 def crop_line(grey: Grey, line: Line) -> Grey | None:
     """Return a line of uint8[h, w] as uint8[32, m], or None if it is too long.
 
@@ -89,8 +104,12 @@ def crop_line(grey: Grey, line: Line) -> Grey | None:
     scale = LINE_DIGIT_PX / line.height
     width_px = (line.left + line.right) * scale
     width = math.ceil(width_px / LINE_WIDTH_MULTIPLE_PX) * LINE_WIDTH_MULTIPLE_PX
-    if not 0 < width <= MAX_LINE_WIDTH_PX:
-        return None
+    return _crop(grey, line, width) if 0 < width <= MAX_LINE_WIDTH_PX else None
+
+
+def _crop(grey: Grey, line: Line, width: int) -> Grey:
+    """Return a line of uint8[h, w] as uint8[32, width]; what lies at its left end comes first."""
+    scale = LINE_DIGIT_PX / line.height
     cos = 1 / math.hypot(1, line.slope)
     turn = np.array([[cos, -line.slope * cos], [line.slope * cos, cos]])
     half = LINE_HEIGHT_PX / 2 / scale

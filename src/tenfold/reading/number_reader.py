@@ -1,5 +1,6 @@
 """From a picture to its numbers: detection, grouping, hypotheses, constraints."""
 
+import copy
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tenfold.arrays import Pixels
+from tenfold.bundle.crop_runtime import OnnxCropClassifier
 from tenfold.bundle.detector_runtime import Detections, OnnxDetector
 from tenfold.bundle.format import DetectorFacts
 from tenfold.bundle.line_runtime import OnnxLineRecogniser
@@ -38,7 +40,7 @@ class NumberReaderConfig:
 
     Attributes:
         pyramid: in which sizes a picture is looked at.
-        classification: how the classifier takes part in which digits were found.
+        classification: how the classifiers take part in which digits were found.
         suppression: when two detections exclude each other.
         grouping: which detections make a number.
         lines: how the line recogniser takes part in what a number is.
@@ -78,6 +80,7 @@ class NumberReader:
         classifier: takes part in which digits they are.
         config: thresholds and calibration, which was fitted with all networks.
         recogniser: takes part in what a row of digits says, if there is one.
+        crop_classifier: takes part in which digits they are, if there is one.
     """
 
     def __init__(
@@ -86,15 +89,19 @@ class NumberReader:
         classifier: OnnxClassifier,
         config: NumberReaderConfig = NumberReaderConfig(),
         recogniser: OnnxLineRecogniser | None = None,
+        crop_classifier: OnnxCropClassifier | None = None,
     ) -> None:
         self.detector = detector
         self.classifier = classifier
         self.config = config
         self.recogniser = recogniser
+        self.crop_classifier = crop_classifier
 
     def configured(self, config: NumberReaderConfig) -> "NumberReader":
         """Return the same reader with another config."""
-        return NumberReader(self.detector, self.classifier, config, self.recogniser)
+        changed = copy.copy(self)
+        changed.config = config
+        return changed
 
     def read(self, pixels: Pixels, constraints: Constraints = ANYTHING) -> Page:
         """Read a picture uint8[h, w] or uint8[h, w, 3].
@@ -110,10 +117,12 @@ class NumberReader:
         return self.classified(detect_digits(self.detector, grey, self.config.pyramid), grey)
 
     def classified(self, found: Detections, grey: Pixels) -> Detections:
-        """Let the classifier take part in which digits were found in uint8[h, w]; see `read`."""
+        """Let the classifiers take part in which digits were found in uint8[h, w]; see `read`."""
         if len(found.boxes) > MAX_DETECTIONS:
             raise DataError(f"more than {MAX_DETECTIONS} digits: crop the picture to its numbers")
-        return classify_detections(self.classifier, found, grey, self.config.classification)
+        return classify_detections(
+            self.classifier, self.crop_classifier, found, grey, self.config.classification
+        )
 
     def page(self, found: Detections, grey: Pixels, constraints: Constraints) -> Page:
         """Return the numbers that detections in uint8[h, w] make."""

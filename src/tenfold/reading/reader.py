@@ -10,13 +10,16 @@ from typing import Literal, TypeVar, get_args
 import numpy as np
 
 from tenfold.arrays import Pixels
+from tenfold.bundle.crop_runtime import OnnxCropClassifier
 from tenfold.bundle.detector_runtime import OnnxCellDetector, OnnxDetector
 from tenfold.bundle.format import (
+    CROPS_FILE,
     LINE_FILE,
     SHIPPED,
     find_bundle,
     find_cell_detector,
     find_detector,
+    read_crop_classifier,
     read_line_recogniser,
 )
 from tenfold.bundle.line_runtime import OnnxLineRecogniser
@@ -231,7 +234,10 @@ def load_number_reader(
     line = read_line_recogniser(file.parent)
     # Its crops are small: threads would wait for those of the detector, not work.
     recogniser = line and OnnxLineRecogniser(line[1], name=str(file.parent / LINE_FILE))
-    return NumberReader(detector, classifier, NumberReaderConfig.of(facts), recogniser)
+    crops = read_crop_classifier(file.parent)
+    crop_classifier = crops and OnnxCropClassifier(crops[1], name=str(file.parent / CROPS_FILE))
+    config = NumberReaderConfig.of(facts)
+    return NumberReader(detector, classifier, config, recogniser, crop_classifier)
 
 
 def load_cell_detector(path: str | Path, threads: int = 1) -> OnnxCellDetector:

@@ -7,13 +7,14 @@ import torch
 
 from tenfold.data.seeds import derive_seed
 from tenfold.errors import RecipeError, RunError
+from tenfold.model.crop_network import CropNetwork
 from tenfold.model.detector import DetectorNetwork
 from tenfold.model.line_network import LineNetwork
 from tenfold.model.network import DigitNetwork
 from tenfold.training.checkpoint import load_checkpoint
 from tenfold.training.recipe import Recipe
 
-Network = TypeVar("Network", DigitNetwork, DetectorNetwork, LineNetwork)
+Network = TypeVar("Network", DigitNetwork, DetectorNetwork, LineNetwork, CropNetwork)
 
 
 def initialise(network: Network, recipe: Recipe, seed: int) -> Network:

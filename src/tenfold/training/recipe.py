@@ -16,12 +16,20 @@ from tenfold.augmentation.outlier_exposure import OutlierExposure
 from tenfold.bundle.test_time_augmentation import TestTimeAugmentation
 from tenfold.errors import RecipeError
 from tenfold.model.config import NetworkConfig
+from tenfold.model.crop_config import CropConfig
 from tenfold.model.detector_config import DetectorConfig
 from tenfold.model.line_config import LineConfig
 from tenfold.training.ema import EMAConfig
 from tenfold.training.schedule import Schedule
 from tenfold.training.settings import TrainingConfig
 from tenfold.untrusted import MAX_DEPTH, Frozen, describe_fault, line_of, parse_toml, read_toml
+
+# Networks that find and read numbers, by the table of the recipe that trains one.
+READER_NETWORKS = {
+    "detector": "detector",
+    "line": "line recogniser",
+    "crop": "crop classifier",
+}
 
 
 class DataConfig(Frozen):
@@ -54,7 +62,7 @@ class DataConfig(Frozen):
 
 
 class FieldCounts(Frozen):
-    """How many rendered fields a detector or a line recogniser is measured on."""
+    """How many rendered fields a network of the reader is measured on."""
 
     evaluation: int = Field(default=500, gt=0, description="at each evaluation of the training")
     calibration: int = Field(default=200, gt=0, description="of each kind, for its confidence")
@@ -84,8 +92,11 @@ class Recipe(Frozen):
     line: LineConfig | None = Field(
         default=None, description="trains a line recogniser in place of a classifier"
     )
+    crop: CropConfig | None = Field(
+        default=None, description="trains a crop classifier in place of a classifier"
+    )
     fields: FieldCounts = Field(
-        default=FieldCounts(), description="for a detector or a line recogniser only"
+        default=FieldCounts(), description="for recipes with one of the three tables above only"
     )
     augmentation: Augmentation = Augmentation()
     degradations: Degradations = Degradations()
@@ -95,16 +106,17 @@ class Recipe(Frozen):
 
     @model_validator(mode="after")
     def _one_network(self) -> Self:
-        if self.line and self.detector:
-            raise ValueError("a recipe has a [line] or a [detector] table, not both")
-        if self.line and self.members > 1:
-            raise ValueError("a line recogniser is one network: members = 1")
+        tables = [name for name in READER_NETWORKS if getattr(self, name)]
+        if len(tables) > 1:
+            raise ValueError(f"a recipe has a [{tables[0]}] or a [{tables[1]}] table, not both")
+        if tables in (["line"], ["crop"]) and self.members > 1:
+            raise ValueError(f"a {READER_NETWORKS[tables[0]]} is one network: members = 1")
         return self
 
     @property
     def is_classifier(self) -> bool:
         """Whether it trains classifiers of digits, not a network that finds or reads numbers."""
-        return self.detector is None and self.line is None
+        return not any(getattr(self, name) for name in READER_NETWORKS)
 
     def require_classifier(self) -> None:
         """Refuse a recipe that trains a network that finds or reads numbers.
@@ -112,11 +124,11 @@ class Recipe(Frozen):
         Raises:
             RecipeError: it is one.
         """
-        if not self.is_classifier:
-            what = "detector" if self.detector else "line recogniser"
-            raise RecipeError(
-                f"{self.name}: trains a {what}; name a recipe of a classifier, such as swift"
-            )
+        for name, what in READER_NETWORKS.items():
+            if getattr(self, name):
+                raise RecipeError(
+                    f"{self.name}: trains a {what}; name a recipe of a classifier, such as swift"
+                )
 
     @property
     def schedule(self) -> Schedule:

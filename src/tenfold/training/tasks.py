@@ -10,6 +10,7 @@ from tenfold.artifacts.training import (
 )
 from tenfold.data.digits import Digits
 from tenfold.training.cells import CELLS
+from tenfold.training.crops import crop_task
 from tenfold.training.detection import DIGITS_AND_MARKS
 from tenfold.training.digits import digit_task
 from tenfold.training.lines import line_task
@@ -27,7 +28,7 @@ def record_type(recipe: Recipe) -> type[TrainingRecord]:
 def recipe_task(
     recipe: Recipe, member: int, training: Digits, monitored: Digits, device: torch.device
 ) -> Task:
-    """Return the task of the recipe's `[line]` or `[detector]` table, else a classifier's.
+    """Return the task of the recipe's table of a `READER_NETWORKS`, else a classifier's.
 
     Args:
         recipe: everything else that decides what is trained.
@@ -38,6 +39,8 @@ def recipe_task(
     """
     if recipe.line:
         return line_task(recipe, member, training, monitored, device)
+    if recipe.crop:
+        return crop_task(recipe, member, training, monitored, device)
     if recipe.detector is None:
         return digit_task(recipe, member, training, monitored, device)
     if recipe.detector.finds == "cells":

@@ -1,51 +1,58 @@
-// The classifier of single digits takes part in deciding which digits the detector has found.
+// Two classifiers take part in deciding which digits the detector has found.
 
 import { boxInPicture } from "./components.js";
 import { DIGITS } from "./detection.js";
 import { downscale, findForeground } from "./foreground.js";
 import { cropped } from "./image.js";
 import { isolateDigit } from "./isolation.js";
+import { CONFIG, cropLine } from "./line-reader.js";
 import { normalizeDigit } from "./normalization.js";
 import { sum } from "./numbers.js";
 
 const { max } = Math;
 
-/** Combine the detector's probabilities of the ten digits with the classifier's.
+const UNKNOWN = Array(DIGITS).fill(1 / DIGITS); // what is blank
+
+/** Combine the detector's probabilities of the ten digits with those of the classifiers.
  *
- * p(digit) is proportional to pDetector(digit) (pClassifier(digit) + floor) ^ weight. The classifier is not asked
- * about a sure digit, but taken to agree. A mark, or what is blank, stays as it is.
+ * Each counts to the power of its weight. The classifiers are not asked about a sure digit, but taken to agree. A
+ * mark stays as it is.
  *
- * @param classify gives the probabilities of each of some images of 784 bytes.
+ * @param networks see `openNetworks`.
  * @param found detections in the plane of bytes `grey`. @param config ClassificationConfig, as JSON.
  */
-export async function classifyDetections(classify, found, grey, config) {
-  const opinions = new Map();
-  const images = new Map();
-  for (const one of found) {
+export async function classifyDetections({ classifyDetected, classifyCrops }, found, grey, config) {
+  const doubtful = found.filter(({ classes }) => isDigit(classes, config) && !isSure(classes, config));
+  const images = doubtful.map(({ box }) => normalized(box, grey, config));
+  const alone = (await classifyDetected(images)).map((row, i) => (images[i].data.some(Boolean) ? row : UNKNOWN));
+  const opinions = [[alone, config.digit_weight]];
+  if (classifyCrops) opinions.push([await classifyCrops(doubtful.map(({ box }) => crop(box, grey))), config.crop_weight]);
+  return found.map((one) => {
+    if (!isDigit(one.classes, config)) return one;
     const digits = one.classes.slice(0, DIGITS);
-    const [best, share] = [max(...digits), sum(digits)];
-    if (share < config.min_digit_probability) continue;
-    if (best >= config.sure_probability * share) {
-      opinions.set(one, digits.map((p) => Number(p === best)));
-    } else {
-      const image = cropDetection(one.box, grey, config);
-      if (image.some(Boolean)) images.set(one, image);
-    }
-  }
-  const rows = await classify([...images.values()]);
-  [...images.keys()].forEach((one, i) => opinions.set(one, rows[i]));
-  return found.map((one) => (opinions.has(one) ? withOpinion(one, opinions.get(one), config) : one));
+    const agreed = digits.map((p) => Number(p === max(...digits)));
+    const place = doubtful.indexOf(one);
+    const products = digits.map((p, digit) => opinions.reduce(
+      (product, [rows, weight]) => product * ((rows[place] ?? agreed)[digit] + config.floor) ** weight,
+      p ** config.detector_weight,
+    ));
+    const scale = sum(digits) / sum(products);
+    return { ...one, classes: [...products.map((p) => p * scale), ...one.classes.slice(DIGITS)] };
+  });
 }
 
-function withOpinion(detection, opinion, { floor, weight }) {
-  const digits = detection.classes.slice(0, DIGITS);
-  const products = digits.map((p, digit) => p * (opinion[digit] + floor) ** weight);
-  const scale = sum(digits) / sum(products);
-  return { ...detection, classes: [...products.map((p) => p * scale), ...detection.classes.slice(DIGITS)] };
+const share = (classes) => sum(classes.slice(0, DIGITS));
+const isDigit = (classes, config) => share(classes) >= config.min_digit_probability;
+const isSure = (classes, config) => max(...classes.slice(0, DIGITS)) >= config.sure_probability * share(classes);
+
+/** The square around a digit: 32 x 32 bytes, in which it is 20 pixels high. */
+function crop([x, y, , h], grey) {
+  const [height, w] = [max(h, 1), CONFIG.lineHeightPx];
+  return cropLine(grey, { x, y, height, reach: (height * w) / CONFIG.lineDigitPx / 2, slope: 0 }, w);
 }
 
-/** The digit in a box as MNIST has it, 784 bytes; 0 where there is nothing. */
-function cropDetection([x, y, w, h], grey, config) {
+/** The digit in a box as MNIST has it; 0 where there is nothing. */
+function normalized([x, y, w, h], grey, config) {
   const [beside, above] = config.margin.map((share) => 2 * share * max(w, h));
   const [left, top, right, bottom] = boxInPicture([x, y, w + beside, h + above], grey);
   const [small] = downscale({ ...cropped(grey, top, left, bottom, right), channels: 1 }, config.max_side_px);

@@ -8,6 +8,7 @@ import { rint, sum } from "./numbers.js";
 const { floor, fround, max, min } = Math;
 
 export const plane = (w, h, data = new Float32Array(w * h)) => ({ w, h, data });
+const like = (p, w, h) => plane(w, h, new p.data.constructor(w * h));
 export const emptyMask = (w, h) => plane(w, h, new Uint8Array(w * h));
 
 /** A mask of the pixels that a test of the value and the index holds for. */
@@ -27,7 +28,7 @@ export function above(p, level) {
 export const kept = (p, test) => plane(p.w, p.h, p.data.map((value, i) => (test(i) ? value : 0)));
 
 export function transposed(p) {
-  const out = plane(p.h, p.w, new p.data.constructor(p.data.length));
+  const out = like(p, p.h, p.w);
   for (let y = 0; y < p.h; y++) {
     for (let x = 0; x < p.w; x++) out.data[x * p.h + y] = p.data[y * p.w + x];
   }
@@ -36,7 +37,7 @@ export function transposed(p) {
 
 /** A window [top, bottom) x [left, right). */
 export function cropped(p, top, left, bottom, right) {
-  const out = plane(right - left, bottom - top, new p.data.constructor((right - left) * (bottom - top)));
+  const out = like(p, right - left, bottom - top);
   for (let y = top; y < bottom; y++) {
     out.data.set(p.data.subarray(y * p.w + left, y * p.w + right), (y - top) * out.w);
   }
@@ -45,7 +46,7 @@ export function cropped(p, top, left, bottom, right) {
 
 /** The plane with a border that repeats its edge. */
 export function bordered(p, left, top, right, bottom) {
-  const out = plane(p.w + left + right, p.h + top + bottom, new p.data.constructor((p.w + left + right) * (p.h + top + bottom)));
+  const out = like(p, p.w + left + right, p.h + top + bottom);
   for (let y = 0; y < out.h; y++) {
     const from = min(max(y - top, 0), p.h - 1) * p.w;
     const to = y * out.w;
@@ -198,8 +199,6 @@ export function blurred(p) {
   const r = 4;
   const weights = Array.from({ length: 2 * r + 1 }, (_, i) => Math.exp(-((i - r) ** 2) / 2));
   const all = sum(weights);
-  const across = plane(p.w, p.h);
-  const out = plane(p.w, p.h);
   const around = (n, step) => // of each place the offsets of its neighbours
     Array.from({ length: n }, (_, i) => weights.map((_, j) => mirrored(i + j - r, n) * step));
   const mean = (data, start, offsets) => {
@@ -208,7 +207,6 @@ export function blurred(p) {
     return total / all;
   };
   const [columns, rows] = [around(p.w, 1), around(p.h, p.w)];
-  for (let i = 0; i < p.data.length; i++) across.data[i] = mean(p.data, i - (i % p.w), columns[i % p.w]);
-  for (let i = 0; i < p.data.length; i++) out.data[i] = mean(across.data, i % p.w, rows[floor(i / p.w)]);
-  return out;
+  const across = Float32Array.from(p.data, (_, i) => mean(p.data, i - (i % p.w), columns[i % p.w]));
+  return plane(p.w, p.h, across.map((_, i) => mean(across, i % p.w, rows[floor(i / p.w)])));
 }

@@ -13,7 +13,6 @@ export const CONFIG = {
   lineDigitPx: 20, // height of its digits
   lineWidthMultiplePx: 8,
   maxLineWidthPx: 384,
-  batch: 16, // crops in one pass
 };
 
 const clamp = (value, low, high) => min(max(value, low), high);
@@ -31,11 +30,8 @@ export async function weighTexts(readCrops, rows, texts, grey, config) {
   });
   const weighed = [...texts];
   for (const same of ofWidth.values()) {
-    for (let start = 0; start < same.length; start += CONFIG.batch) {
-      const batch = same.slice(start, start + CONFIG.batch);
-      const read = await readCrops(batch.map(({ crop }) => crop));
-      batch.forEach(({ i }, k) => { weighed[i] = weigh(texts[i], read[k], config); });
-    }
+    const read = await readCrops(same.map(({ crop }) => crop));
+    same.forEach(({ i }, k) => { weighed[i] = weigh(texts[i], read[k], config); });
   }
   return weighed;
 }
@@ -53,15 +49,15 @@ function weigh(texts, steps, { length_weight, text_weight, floor: least, max_log
 
 /** The probability of a text, summed over all ways to emit it (Graves et al. 2006).
  *
- * @param steps log-probabilities of no character and of each character.
+ * @param steps log-probabilities of no character and of each character, step after step.
  */
 function textProbability(steps, text) {
   const symbols = [0, ...[...text].flatMap((character) => [CLASSES.indexOf(character) + 1, 0])];
   let forward = symbols.map((_, i) => Number(i === 0));
-  for (const step of steps) {
+  for (let start = 0; start < steps.length; start += CLASSES.length + 1) {
     forward = forward.map((value, i) => {
       const skips = i > 1 && symbols[i] && symbols[i] !== symbols[i - 2];
-      return (value + (forward[i - 1] ?? 0) + (skips ? forward[i - 2] : 0)) * exp(step[symbols[i]]);
+      return (value + (forward[i - 1] ?? 0) + (skips ? forward[i - 2] : 0)) * exp(steps[start + symbols[i]]);
     });
   }
   return sum(forward.slice(-2));
@@ -88,9 +84,9 @@ function slopeOf(boxes) {
 }
 
 /** A line of a plane of bytes, level and of one height; null if it is too long. */
-function cropLine(grey, { x, y, height, reach, slope }) {
+export function cropLine(grey, { x, y, height, reach, slope }, width) {
   const scale = CONFIG.lineDigitPx / height;
-  const w = ceil((2 * reach * scale) / CONFIG.lineWidthMultiplePx) * CONFIG.lineWidthMultiplePx;
+  const w = width ?? ceil((2 * reach * scale) / CONFIG.lineWidthMultiplePx) * CONFIG.lineWidthMultiplePx;
   if (!(w > 0 && w <= CONFIG.maxLineWidthPx)) return null;
   const cos = 1 / hypot(1, slope);
   const turned = (along, down) => [cos * (along - slope * down), cos * (slope * along + down)];

@@ -1,7 +1,6 @@
 // The networks of a bundle in onnxruntime-web.
 
 import { bordered } from "./image.js";
-import { SIDE } from "./normalization.js";
 
 const SIZE_MULTIPLE_PX = 8; // of what a detector looks at
 const BATCH = 32; // images in one pass, which bounds the memory
@@ -16,17 +15,19 @@ export async function openNetworks(ort, load, model) {
   const detector = await open("detector.onnx");
   const detected = model.number_classifier === "model.onnx" ? single : await open(model.number_classifier);
   const line = model.line ? await open("line.onnx") : null;
+  const crops = model.crops ? await open("crops.onnx") : null;
   let cells = null; // a promise
   return {
-    /** The probabilities of the digits for each of some pictures of one digit: images of 784 bytes. */
-    classify: (images) => classify(ort, single, images),
-    /** The same for digits that the detector has found. */
-    classifyDetected: (images) => classify(ort, detected, images),
+    /** The probabilities of the digits for each of some pictures of one digit: planes of 28 x 28 bytes. */
+    classify: (images) => run(ort, single, images),
+    /** The same for digits that the detector has found, and for their crops: see classification.js. */
+    classifyDetected: (images) => run(ort, detected, images),
+    classifyCrops: crops && ((images) => run(ort, crops, images)),
     /** The detections in a plane of bytes that are at least so certain: see detection.js. */
     detect: (grey, minObjectness) => detect(ort, detector, grey, minObjectness, (outputs, i) =>
       ({ classes: row(outputs.classes, i), box: row(outputs.boxes, i), printed: outputs.printed.data[i] })),
     /** Log-probabilities of no character and of each, at each step of crops of lines: see line-reader.js. */
-    readCrops: line && ((crops) => readCrops(ort, line, crops)),
+    readCrops: line && ((images) => run(ort, line, images)),
     /** The cells of grids and tables: see lattice.js. Their network is opened when it is first needed. */
     async detectCells(grey, minObjectness) {
       cells ??= open("cells.onnx").catch((error) => {
@@ -50,23 +51,19 @@ async function detect(ort, session, grey, minObjectness, partsOf) {
     ({ objectness, ...partsOf(outputs, i) }));
 }
 
-async function readCrops(ort, session, crops) {
-  const [{ w, h }] = crops;
-  const data = new Uint8Array(crops.length * w * h);
-  crops.forEach((crop, i) => data.set(crop.data, i * w * h));
-  const { log_probabilities: steps } = await session.run({ pixels: new ort.Tensor("uint8", data, [crops.length, h, w]) });
-  const count = steps.dims[1];
-  return crops.map((_, i) => Array.from({ length: count }, (_, t) => row(steps, i * count + t)));
-}
-
-async function classify(ort, session, images) {
+/** The first output of a network for images {w, h, data} of one size: the values of each. */
+async function run(ort, session, images) {
+  const { inputNames: [input], outputNames: [output] } = session;
   const rows = [];
   for (let start = 0; start < images.length; start += BATCH) {
     const batch = images.slice(start, start + BATCH);
-    const data = new Uint8Array(batch.length * SIDE * SIDE);
-    batch.forEach((image, i) => data.set(image, i * image.length));
-    const { probabilities } = await session.run({ images: new ort.Tensor("uint8", data, [batch.length, SIDE, SIDE]) });
-    rows.push(...batch.map((_, i) => row(probabilities, i)));
+    const [{ w, h }] = batch;
+    const data = new Uint8Array(batch.length * w * h);
+    batch.forEach((image, i) => data.set(image.data, i * w * h));
+    const given = { [input]: new ort.Tensor("uint8", data, [batch.length, h, w]) };
+    const { data: values } = (await session.run(given))[output];
+    const length = values.length / batch.length;
+    rows.push(...batch.map((_, i) => Array.from(values.subarray(i * length, (i + 1) * length))));
   }
   return rows;
 }

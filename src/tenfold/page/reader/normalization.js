@@ -1,6 +1,6 @@
 // MNIST normalisation: scale a digit into a box of 20 pixels, then centre its mass in 28 x 28.
 
-import { above, cropped, dilatedRound, plane } from "./image.js";
+import { above, cropped, dilatedRound, emptyMask, plane } from "./image.js";
 import { largest, rint } from "./numbers.js";
 import { product } from "./resize.js";
 
@@ -16,10 +16,10 @@ export const CONFIG = {
 // Half a grey level rounds up, also when a sum of floats falls slightly short of the half.
 const ROUND_HALF_UP = 0.5 + 1e-3;
 
-/** Normalise one digit, 0 ... 1, as MNIST's digits are: 784 bytes, white on black. */
+/** Normalise one digit, 0 ... 1, as MNIST's digits are: a plane of 28 x 28 bytes, white on black. */
 export function normalizeDigit(foreground) {
   const [top, left, bottom, right] = foregroundBox(foreground);
-  if (!bottom) return new Uint8Array(SIDE * SIDE);
+  if (!bottom) return emptyMask(SIDE, SIDE);
   const digit = widenThinStrokes(cropped(foreground, top, left, bottom, right));
   const scale = CONFIG.digitSide / max(digit.h, digit.w);
   const [rows, columns] = [max(1, rint(digit.h * scale)), max(1, rint(digit.w * scale))];
@@ -69,7 +69,7 @@ function maxPooled({ w, h, data }, factor) {
 }
 
 /** The mean width of strokes: one of length l and width w covers l w pixels, its outline has 2 l. */
-export function strokeWidth({ w, h, data }) {
+function strokeWidth({ w, h, data }) {
   let [area, inner] = [0, 0];
   for (let y = 0; y < h; y++) {
     for (let x = 0; x < w; x++) {
@@ -96,9 +96,9 @@ function centerByMass({ w, h, data }) {
   const start = (moment, side) =>
     min(max(ceil((SIDE - 1) / 2 - moment / max(mass, 1)), 0), SIDE - side);
   const [top, left] = [start(down, h), start(across, w)];
-  const image = new Uint8Array(SIDE * SIDE);
+  const image = emptyMask(SIDE, SIDE);
   pixels.forEach((value, i) => {
-    image[(top + Math.floor(i / w)) * SIDE + left + (i % w)] = value;
+    image.data[(top + Math.floor(i / w)) * SIDE + left + (i % w)] = value;
   });
   return image;
 }

@@ -35,10 +35,10 @@ export async function readNumbers(picture, networks, config) {
   return { found, numbers: numbers.filter((one) => !numbers.some((other) => isPart(one, other, config.part_height))) };
 }
 
-/** Let the classifier take part in which digits were found. */
-export function classified(found, grey, { classifyDetected }, { classification }) {
+/** Let the classifiers take part in which digits were found. */
+export function classified(found, grey, networks, { classification }) {
   if (found.length > CONFIG.maxDetections) throw new Error(`more than ${CONFIG.maxDetections} digits: crop the picture to its numbers`);
-  return classifyDetections(classifyDetected, found, grey, classification);
+  return classifyDetections(networks, found, grey, classification);
 }
 
 /** Whether a number lies in the box of an accepted one and is much lower: a part of its strokes. */

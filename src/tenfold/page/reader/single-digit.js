@@ -1,9 +1,8 @@
 // A picture that is one digit: the digit is found, normalised as MNIST's are, and classified.
 
 import { downscale, findForeground } from "./foreground.js";
-import { plane } from "./image.js";
 import { isolateDigit } from "./isolation.js";
-import { foregroundBox, normalizeDigit, SIDE } from "./normalization.js";
+import { foregroundBox, normalizeDigit } from "./normalization.js";
 
 const { ceil, min, trunc } = Math;
 
@@ -12,14 +11,14 @@ const MIN_PROBABILITY_OF_TWO = 0.8;
 
 /** Read the one digit of a picture {w, h, channels, data}: a list of one number; none if it is blank.
  *
- * @param classify gives the probabilities of each of some images of 784 bytes.
+ * @param classify gives the probabilities of each of some planes of 28 x 28 bytes.
  * @param minProbability of a digit that is accepted.
  */
 export async function readSingle(picture, classify, minProbability) {
   const found = findDigit(picture);
   if (!found) return [];
   const { box, image } = found;
-  const [probabilities] = await classify([image.data]);
+  const [probabilities] = await classify([image]);
   const order = [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]);
   const [first, second] = order.map((digit) => probabilities[digit]);
   const [digit, runnerUp] = order;
@@ -47,7 +46,7 @@ export function findDigit(picture) {
   const [top, left, bottom, right] = foregroundBox(foreground);
   if (!bottom) return null;
   const box = scaleBox([left, top, right, bottom], 1 / factor, picture);
-  return { box, image: plane(SIDE, SIDE, normalizeDigit(foreground)) };
+  return { box, image: normalizeDigit(foreground) };
 }
 
 /** Scale a box about the origin, outwards to whole pixels, and clip it to the picture. */

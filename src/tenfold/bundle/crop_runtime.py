@@ -1,0 +1,45 @@
+"""Inference of a bundle's crop classifier by ONNX Runtime."""
+
+import numpy as np
+import numpy.typing as npt
+
+from tenfold.bundle.detector_runtime import PIXELS
+from tenfold.bundle.format import CROPS_FILE, PROBABILITIES
+from tenfold.bundle.runtime import BATCH, OnnxGraph
+from tenfold.data.mnist import CLASSES
+from tenfold.model.crop_config import CROP_PX
+
+
+class OnnxCropClassifier:
+    """Classifies crops of digits that were found by a bundle's ONNX graph. Threads may share one.
+
+    Args:
+        model: the bytes of its ONNX file.
+        name: of the file, for messages.
+
+    Raises:
+        BundleError: ONNX Runtime cannot load the model, or it is no crop classifier.
+    """
+
+    def __init__(self, model: bytes, name: str = CROPS_FILE) -> None:
+        self._graph = OnnxGraph(model, 1, name)
+        self._graph.check_outputs("crop classifier", [PROBABILITIES])
+        self._graph.try_once({PIXELS: np.zeros((1, CROP_PX, CROP_PX), np.uint8)})
+
+    def probabilities(self, crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Return the probabilities float32[n, 10] of the digits in crops uint8[n, 32, 32].
+
+        Raises:
+            BundleError: the model fails, or gives no probabilities.
+        """
+        starts = range(0, len(crops), BATCH)
+        parts = [
+            self._graph.run([PROBABILITIES], {PIXELS: crops[start : start + BATCH]})[0]
+            for start in starts
+        ]
+        found = np.concatenate(parts or [np.empty((0, CLASSES), np.float32)])
+        if found.dtype != np.float32 or found.shape != (len(crops), CLASSES):
+            raise self._graph.error("is no crop classifier; its output has another shape")
+        if not (found >= 0).all():
+            raise self._graph.error("gives no probabilities; its weights are wrong")
+        return found

@@ -1,0 +1,22 @@
+"""The configuration of the crop classifier. It does not import torch."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from tenfold.model.line_config import LINE_HEIGHT_PX
+from tenfold.untrusted import Frozen
+
+# A crop is that of a line of one digit: a square, in which the digit is 20 pixels high.
+CROP_PX = LINE_HEIGHT_PX
+
+Count = Annotated[int, Field(gt=0, le=1024)]
+
+
+class CropConfig(Frozen):
+    """What a `CropNetwork` is made of."""
+
+    filters: tuple[Count, Count, Count] = Field(
+        default=(24, 64, 128), description="at 1/2, 1/4 and 1/8 of the size"
+    )
+    blocks: tuple[int, int, int] = Field(default=(1, 2, 1), description="residual blocks of each")

@@ -1,0 +1,94 @@
+"""What a crop classifier learns from: crops of the digits of rendered fields."""
+
+import numpy as np
+import pytest
+import torch
+
+from tenfold.data.digits import Digits
+from tenfold.model.crop_config import CropConfig
+from tenfold.model.crop_network import CropNetwork
+from tenfold.rendering.fields import Field
+from tenfold.training.crop_renderer import CROPS_A_FIELD, NO_DIGIT, CropRenderer, LabelledCrop
+from tenfold.training.crops import crop_loss, measure, stack_crops
+
+
+@pytest.fixture(scope="module")
+def renderer(tiny_digits: Digits) -> CropRenderer:
+    return CropRenderer(tiny_digits, 3)
+
+
+def field_with(*labels: tuple[float, ...]) -> Field:
+    """Return a white field with labels: class, centre x and y, width, height."""
+    rows = np.array([(*label, 0) for label in labels], np.float32).reshape(-1, 6)
+    return Field(np.full((64, 192), 255, np.uint8), rows)
+
+
+def test_a_crop_is_a_function_of_its_index(renderer: CropRenderer, tiny_digits: Digits) -> None:
+    again = CropRenderer(tiny_digits, 3)
+    for index in (7, 2, 7):
+        one, other = renderer.render(index), again.render(index)
+        assert one.label == other.label
+        assert (one.pixels == other.pixels).all()
+
+
+def test_crops_of_a_field_differ(renderer: CropRenderer) -> None:
+    crops = [renderer.render(index) for index in range(3 * CROPS_A_FIELD)]
+    assert all(crop.pixels.shape == (32, 32) for crop in crops)
+    assert len({crop.pixels.tobytes() for crop in crops if crop.label != NO_DIGIT}) > CROPS_A_FIELD
+
+
+def test_a_found_box_has_the_label_of_the_digit_that_it_frames(tiny_digits: Digits) -> None:
+    """In turn: a digit, its neighbour, both at once, a point, too large, too small, far off."""
+    field = field_with((3, 40, 32, 12, 20), (8, 54, 32, 12, 20), (10, 66, 41, 3, 3))
+    boxes = [
+        (41, 32, 13, 21),
+        (53, 33, 14, 20),
+        (47, 32, 12, 20),
+        (66, 41, 4, 4),
+        (40, 32, 20, 38),
+        (40, 32, 8, 9),
+        (150, 32, 13, 21),
+    ]
+    found = CropRenderer(tiny_digits, 0).found_digits(field, np.array(boxes, np.float32))
+    assert [(box.tolist(), label) for box, label in found] == [
+        ([41, 32, 13, 21], 3),
+        ([53, 33, 14, 20], 8),
+    ]
+
+
+def test_a_field_without_digits_teaches_nothing(tiny_digits: Digits) -> None:
+    assert not list(
+        CropRenderer(tiny_digits, 0).found_digits(field_with(), np.ones((2, 4), np.float32))
+    )
+    labels = torch.tensor([NO_DIGIT, 3])
+    logits = torch.randn(2, 10, generator=torch.Generator().manual_seed(0))
+    expected = -float(logits[1].double().log_softmax(0)[3])
+    assert float(crop_loss(logits, labels)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_network_learns_a_few_crops(renderer: CropRenderer) -> None:
+    crops = [crop for k in range(60) if (crop := renderer.render(k)).label != NO_DIGIT][:20]
+    network = CropNetwork(CropConfig(filters=(8, 12, 16), blocks=(0, 1, 0)))
+    network.initialise(torch.Generator().manual_seed(0)).train()
+    optimizer = torch.optim.Adam(network.parameters(), 0.01)
+    pixels, labels = stack_crops(crops)
+    for _ in range(60):
+        optimizer.zero_grad()
+        torch.autograd.backward(crop_loss(network(pixels), labels))
+        optimizer.step()
+    metrics = measure(network.train(), crops).metrics
+    assert metrics["accuracy"] == 1
+    assert metrics["nll_sum"] < 2
+
+
+def test_what_is_measured_is_the_loss_and_the_share_of_the_most_probable() -> None:
+    network = CropNetwork(CropConfig(filters=(4, 4, 4), blocks=(0, 0, 0))).eval()
+    network.initialise(torch.Generator().manual_seed(1))
+    random = np.random.default_rng(0)
+    crops = [LabelledCrop(random.integers(0, 256, (32, 32), np.uint8), k % 10) for k in range(30)]
+    pixels, labels = stack_crops(crops)
+    with torch.inference_mode():
+        log_p = network(pixels).double().log_softmax(1)
+    metrics = measure(network, crops).metrics
+    assert metrics["nll_sum"] == pytest.approx(-float(log_p[range(30), labels].sum()), rel=1e-4)
+    assert metrics["accuracy"] == pytest.approx(float((log_p.argmax(1) == labels).float().mean()))
