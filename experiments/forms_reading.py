@@ -35,7 +35,7 @@ from tenfold.bundle.format import find_detector
 from tenfold.data.sources import load_digits
 from tenfold.errors import DataError
 from tenfold.evaluation.metrics import wilson
-from tenfold.forms.field_reader import FieldReader, Reading, asking_always
+from tenfold.forms.field_reader import FieldReader, Reading
 from tenfold.forms.registration import Registrar
 from tenfold.forms.sums import sums_of, under_sums
 from tenfold.forms.template import Template, load_template
@@ -188,7 +188,7 @@ def tools(bundle: str, *, validation: bool) -> tuple[FormRenderer, NumberReader]
     cv2.setNumThreads(1)
     digits = validation_digits() if validation else load_digits("mnist", "test")
     renderer = FormRenderer(digits, VALIDATION_SEED if validation else SEED)
-    return renderer, asking_always(load_number_reader(bundle))
+    return renderer, load_number_reader(bundle)
 
 
 def measure_form(bundle: str, copies: int, index: int, *, validation: bool) -> Measured:

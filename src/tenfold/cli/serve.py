@@ -53,13 +53,12 @@ def serve(  # noqa: PLR0913 - a command line
     from tenfold.bundle.format import SHIPPED
     from tenfold.serving import server
     from tenfold.serving.app import Settings
-    from tenfold.serving.callers import LOOPBACK_HOSTS
+    from tenfold.serving.callers import LOOPBACK_HOSTS, parse_origin
 
     warn_of_shipped_detector(model)
     hosts = _hosts(host, allowed_host or ())
-    settings = Settings(
-        model or SHIPPED, token, hosts, frozenset(cors or ()), report, access_log=access_log
-    )
+    origins = frozenset(map(parse_origin, cors or ()))
+    settings = Settings(model or SHIPPED, token, hosts, origins, report, access_log=access_log)
     is_open = token is None and host not in LOOPBACK_HOSTS
     server.serve(settings, host, port, workers, partial(_announce, is_open=is_open))
 
@@ -74,9 +73,9 @@ def _announce(url: str, *, is_open: bool) -> None:
 
 def _hosts(host: str, allowed: Iterable[str]) -> frozenset[str]:
     """Return the names that requests may use for the service; empty for any."""
-    from tenfold.serving.callers import LOOPBACK_HOSTS
+    from tenfold.serving.callers import LOOPBACK_HOSTS, parse_host
 
-    hosts = frozenset(name.lower() for name in allowed)
+    hosts = frozenset(map(parse_host, allowed))
     return hosts | LOOPBACK_HOSTS if hosts or host in LOOPBACK_HOSTS else hosts
 
 

@@ -104,15 +104,6 @@ class Reading:
         return replace(self, candidates=(best, *others))
 
 
-def asking_always(reader: NumberReader) -> NumberReader:
-    """Return a reader of numbers whose classifier is asked about sure digits, too.
-
-    On a form there is time for it, and fewer wrong values are accepted.
-    """
-    classification = replace(reader.config.classification, sure_probability=math.inf)
-    return reader.configured(replace(reader.config, classification=classification))
-
-
 class FieldReader:
     """Reads the fields of straightened pages.
 

@@ -18,7 +18,7 @@ from tenfold.files import write_atomically
 from tenfold.folder_lock import exclusive
 from tenfold.forms.atlas import arrange
 from tenfold.forms.documents import Document, count_forms, documents
-from tenfold.forms.field_reader import FieldReader, Reading, asking_always
+from tenfold.forms.field_reader import FieldReader, Reading
 from tenfold.forms.journal import FieldRecord, Journal, PageKey, PageRecord, picture_of, plan_of
 from tenfold.forms.marks import missing_marks
 from tenfold.forms.registration import Registrar
@@ -255,7 +255,7 @@ def page_reader(template_path: Path, model: Path) -> PageReader:
         registrar = Registrar(template)
     except (DataError, TemplateError) as error:
         raise TemplateError(f"{template_path}: blank: {error}") from error
-    numbers = asking_always(load_number_reader(model))
+    numbers = load_number_reader(model)
     return PageReader(template, registrar, FieldReader(numbers, template, registrar.pages))
 
 

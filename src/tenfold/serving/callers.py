@@ -6,8 +6,39 @@ from urllib.parse import urlsplit
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
+from tenfold.errors import TenfoldError
+
 ANY_ORIGIN = "*"
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def parse_origin(origin: str) -> str:
+    """Return an origin as browsers send it, or `*`.
+
+    Raises:
+        TenfoldError: no browser sends it.
+    """
+    scheme, _, host = origin.partition("://")
+    usual_port = {"http": ":80", "https": ":443"}.get(scheme)
+    is_host = _hostname(host) and host == host.lower() and not set(host) & set("/?#@ ")
+    if origin != ANY_ORIGIN and not (usual_port and is_host and not host.endswith(usual_port)):
+        raise TenfoldError(
+            f"--cors {origin}: an origin is https://NAME or http://NAME:PORT in lower case, without "
+            "a path and the usual port; or *"
+        )
+    return origin
+
+
+def parse_host(name: str) -> str:
+    """Return the name of a host in lower case.
+
+    Raises:
+        TenfoldError: it has a scheme, a port or a path.
+    """
+    name = name.lower()
+    if _hostname(f"[{name}]" if ":" in name else name) != name:
+        raise TenfoldError(f"--allowed-host {name}: give a name or address without scheme and port")
+    return name
 
 
 class Callers:
