@@ -23,8 +23,8 @@ def parse_origin(origin: str) -> str:
     is_host = _hostname(host) and host == host.lower() and not set(host) & set("/?#@ ")
     if origin != ANY_ORIGIN and not (usual_port and is_host and not host.endswith(usual_port)):
         raise TenfoldError(
-            f"--cors {origin}: an origin is https://NAME or http://NAME:PORT in lower case, without "
-            "a path and the usual port; or *"
+            f"--cors {origin}: an origin is https://NAME or http://NAME:PORT in lower case, "
+            "without a path and the usual port; or *"
         )
     return origin
 
