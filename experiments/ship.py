@@ -26,9 +26,7 @@ def trained_network(recipe: Recipe) -> str | None:
     """Return which network a recipe trains, by its key in `NETWORKS`; None for classifiers."""
     if recipe.detector:
         return "detector" if recipe.detector.finds == "digits" else "cells"
-    if recipe.crop:
-        return "crops"
-    return "line" if recipe.line else None
+    return next((name for name in ("line", "crop") if getattr(recipe, name)), None)
 
 
 def ship_classifiers(run: Run, target: Path) -> None:

@@ -16,6 +16,7 @@ from tenfold.artifacts.finished_run import read_run
 from tenfold.artifacts.studies import AuditResult, SweepResult
 from tenfold.artifacts.training import JournalRecord, Manifest
 from tenfold.bundle import runtime
+from tenfold.bundle.crop_runtime import OnnxCropClassifier
 from tenfold.bundle.detector_runtime import OnnxDetector
 from tenfold.bundle.format import BundleConfig, read_card, read_config
 from tenfold.bundle.graph import build_graph
@@ -187,6 +188,12 @@ def detector_model(data: bytes) -> object:
 def line_model(data: bytes) -> object:
     """Load a line recogniser's graph and read a blank line."""
     return OnnxLineRecogniser(data).log_probabilities(np.zeros((1, 32, 16), np.uint8))
+
+
+@target
+def crop_model(data: bytes) -> object:
+    """Load a crop classifier's graph and judge a blank crop."""
+    return OnnxCropClassifier(data).probabilities(np.zeros((1, 32, 32), np.uint8))
 
 
 @target

@@ -78,7 +78,7 @@ def surely(text: str, left: float = 50, objectness: float = 1.0) -> Detections:
 
 NOTHING = surely("")
 # The classifier knows nothing, so a digit is as probable as the detector finds it.
-CONFIG = NumberReaderConfig(classification=ClassificationConfig(detector_weight=1))
+CONFIG = NumberReaderConfig(classification=ClassificationConfig(detector_weight=1, crop_weight=0))
 
 
 def no_cells() -> OnnxCellDetector:

@@ -84,10 +84,17 @@ def test_probabilities_are_multiplied_with_their_weights() -> None:
 def test_what_the_classifier_excludes_stays_possible() -> None:
     """A probability of 0 counts as the floor."""
     found = detections((50, 0.9, {"3": 0.5, "8": 0.5}))
-    config = ClassificationConfig(detector_weight=1, digit_weight=0.5, floor=0.0081)
+    config = ClassificationConfig(detector_weight=1, crop_weight=0, digit_weight=0.5, floor=0.0081)
     result = classified(found, some(d8=1.0), config)
     against = math.sqrt(0.0081 / 1.0081)
     assert result.classes[0, 3] == pytest.approx(against / (1 + against), rel=1e-4)
+
+
+def test_without_a_crop_classifier_the_detector_stands_in_for_it() -> None:
+    found = detections((50, 0.9, {"3": 0.5, "8": 0.3, "-": 0.2}))
+    config = ClassificationConfig(detector_weight=0.4, crop_weight=0.6, digit_weight=0, floor=0)
+    result = classified(found, EVEN, config)
+    np.testing.assert_allclose(result.classes, found.classes, rtol=1e-5)
 
 
 @pytest.mark.parametrize(("weight", "opinion"), [(0.0, some(d0=1.0)), (0.4, EVEN)])
@@ -120,7 +127,7 @@ def test_marks_and_blank_boxes_stay_as_they_are() -> None:
         (300, 0.9, {"3": 0.4, "8": 0.6}),  # nothing is drawn there
         (150, 0.9, {"3": 0.5, "8": 0.5}),
     )
-    config = ClassificationConfig(detector_weight=1, digit_weight=0.4)
+    config = ClassificationConfig(detector_weight=1, crop_weight=0, digit_weight=0.4)
     result = classified(found, some(d8=1.0), config)
     np.testing.assert_allclose(result.classes[:2], found.classes[:2], rtol=1e-6)
     assert result.classes[2, 8] > 0.9

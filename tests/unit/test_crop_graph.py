@@ -30,7 +30,7 @@ def test_graph_gives_what_the_network_gives(count: int) -> None:
 
 
 def test_what_is_no_crop_classifier_is_refused() -> None:
-    with pytest.raises(BundleError, match=r"crops\.onnx"):
+    with pytest.raises(BundleError, match=r"crop\.onnx"):
         OnnxCropClassifier(b"nothing")
 
 
@@ -48,7 +48,14 @@ def cast_graph(width: int, scale: float) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("width", "scale", "fault"), [(11, 1.0, "another shape"), (10, -1.0, "no probabilities")]
+    ("width", "scale", "fault"),
+    [
+        (11, 1.0, "another shape"),
+        (10, -1.0, "no probabilities"),
+        (10, 1.0, "no probabilities"),
+        (10, np.inf, "no probabilities"),
+        (10, np.nan, "no probabilities"),
+    ],
 )
 def test_what_are_no_probabilities_of_ten_digits_is_refused(
     width: int, scale: float, fault: str

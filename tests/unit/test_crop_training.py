@@ -1,14 +1,24 @@
 """What a crop classifier learns from: crops of the digits of rendered fields."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from stub_network import NOTHING, StubDetector
 
 from tenfold.data.digits import Digits
 from tenfold.model.crop_config import CropConfig
 from tenfold.model.crop_network import CropNetwork
 from tenfold.rendering.fields import Field
-from tenfold.training.crop_renderer import CROPS_A_FIELD, NO_DIGIT, CropRenderer, LabelledCrop
+from tenfold.training.crop_renderer import (
+    CROPS_A_FIELD,
+    NO_DIGIT,
+    CropRenderer,
+    LabelledCrop,
+    digits_with_errors,
+    found_digits,
+)
 from tenfold.training.crops import crop_loss, measure, stack_crops
 
 
@@ -37,7 +47,7 @@ def test_crops_of_a_field_differ(renderer: CropRenderer) -> None:
     assert len({crop.pixels.tobytes() for crop in crops if crop.label != NO_DIGIT}) > CROPS_A_FIELD
 
 
-def test_a_found_box_has_the_label_of_the_digit_that_it_frames(tiny_digits: Digits) -> None:
+def test_a_found_box_has_the_label_of_the_digit_that_it_frames() -> None:
     """In turn: a digit, its neighbour, both at once, a point, too large, too small, far off."""
     field = field_with((3, 40, 32, 12, 20), (8, 54, 32, 12, 20), (10, 66, 41, 3, 3))
     boxes = [
@@ -49,21 +59,41 @@ def test_a_found_box_has_the_label_of_the_digit_that_it_frames(tiny_digits: Digi
         (40, 32, 8, 9),
         (150, 32, 13, 21),
     ]
-    found = CropRenderer(tiny_digits, 0).found_digits(field, np.array(boxes, np.float32))
+    found = found_digits(field, np.array(boxes, np.float32))
     assert [(box.tolist(), label) for box, label in found] == [
         ([41, 32, 13, 21], 3),
         ([53, 33, 14, 20], 8),
     ]
 
 
-def test_a_field_without_digits_teaches_nothing(tiny_digits: Digits) -> None:
-    assert not list(
-        CropRenderer(tiny_digits, 0).found_digits(field_with(), np.ones((2, 4), np.float32))
+def test_drawn_errors_are_small_and_marks_are_no_digits() -> None:
+    field = field_with(
+        (3, 40, 32, 12, 20), (10, 66, 41, 3, 3), (8, 120, 30, 12, 40), (1, 9, 9, 2, 7)
     )
+    random = np.random.default_rng(0)
+    drawn = [list(digits_with_errors(field, random)) for _ in range(400)]
+    assert all([label for _, label in digits] == [3, 8] for digits in drawn)
+    boxes = np.array([[box for box, _ in digits] for digits in drawn])
+    np.testing.assert_allclose(boxes[:, 1, :2].mean(0), (120, 30), atol=0.3)
+    np.testing.assert_allclose(boxes[:, 1, :2].std(0), (1.6, 1.2), rtol=0.15)
+    np.testing.assert_allclose(np.log(boxes[:, 1, 3] / 41).std(), 0.06, rtol=0.15)
+
+
+def test_a_field_without_digits_teaches_nothing() -> None:
+    assert not list(found_digits(field_with(), np.full((2, 4), 20, np.float32)))
     labels = torch.tensor([NO_DIGIT, 3])
     logits = torch.randn(2, 10, generator=torch.Generator().manual_seed(0))
     expected = -float(logits[1].double().log_softmax(0)[3])
     assert float(crop_loss(logits, labels)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_every_fourth_crop_is_where_the_detector_finds_a_digit(tiny_digits: Digits) -> None:
+    """The detector finds nothing, so these show no digit."""
+    detector: Any = StubDetector(NOTHING, (64, 192))
+    renderer = CropRenderer(tiny_digits, 3, detector)
+    labels = np.array([renderer.render(index).label for index in range(40)])
+    assert (labels[::CROPS_A_FIELD] == NO_DIGIT).all()
+    assert (labels != NO_DIGIT).sum() > 20
 
 
 def test_a_network_learns_a_few_crops(renderer: CropRenderer) -> None:
@@ -89,6 +119,8 @@ def test_what_is_measured_is_the_loss_and_the_share_of_the_most_probable() -> No
     pixels, labels = stack_crops(crops)
     with torch.inference_mode():
         log_p = network(pixels).double().log_softmax(1)
-    metrics = measure(network, crops).metrics
+    blank = LabelledCrop(np.full((32, 32), 255, np.uint8), NO_DIGIT)
+    metrics = measure(network, [blank, *crops]).metrics
     assert metrics["nll_sum"] == pytest.approx(-float(log_p[range(30), labels].sum()), rel=1e-4)
     assert metrics["accuracy"] == pytest.approx(float((log_p.argmax(1) == labels).float().mean()))
+    assert measure(network, [blank]).metrics == {"nll_sum": 0.0, "accuracy": 0.0}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenfold.reading.line_crop import LineCropConfig, crop_line, line_of
+from tenfold.reading.line_crop import LineCropConfig, crop_boxes, crop_line, line_of
 
 Boxes = npt.NDArray[np.float32]
 
@@ -46,6 +46,30 @@ def test_digits_have_one_height_and_stand_in_the_middle(
     dark = (crop[16] < 128).astype(int)
     assert (np.diff(dark) == 1).sum() == count  # each bar is there
     assert min(dark[0], dark[-1]) == 0
+
+
+@given(height=st.floats(12, 200))
+def test_the_crop_of_a_digit_is_a_square_with_the_digit_in_its_middle(height: float) -> None:
+    picture, boxes = drawn(height, 3)
+    crops = crop_boxes(picture, boxes)
+    assert crops.shape == (3, 32, 32)
+    for crop in crops:
+        bar = crop[:, 13:19]
+        rows, columns = np.flatnonzero((bar < 128).sum(axis=1) >= 2), np.flatnonzero(crop[16] < 128)
+        assert abs(len(rows) - 20) <= 1.5 + 20 * 2 / height
+        assert abs((rows[0] + rows[-1]) / 2 - 15.5) <= 1.5
+        middle = columns[(columns > 9) & (columns < 22)]  # its neighbours are 20 pixels away
+        assert abs(middle.mean() - 15.5) <= 1.5
+
+
+@pytest.mark.parametrize(
+    "box", [(0, 0, 1, 0), (-50, 100, 20, 30), (3, 3, 5000, 3), (5, 5, 400, 4000), (1e6, 0, 1, 1)]
+)
+def test_a_box_of_any_place_and_size_has_a_crop(box: tuple[float, ...]) -> None:
+    for shape in ((1, 1), (60, 20)):
+        crops = crop_boxes(np.full(shape, 90, np.uint8), np.array([box], np.float32))
+        assert (crops == 90).all()
+    assert crop_boxes(np.zeros((5, 5), np.uint8), np.zeros((0, 4), np.float32)).shape == (0, 32, 32)
 
 
 def test_a_line_goes_on_where_the_picture_ends() -> None:

@@ -21,7 +21,7 @@ from tenfold.reading.reader import load_number_reader
 from tenfold.serving import web
 from tenfold.serving.assets import PAGE_FOLDER
 
-NETWORKS = ("model.onnx", "detector.onnx", "line.onnx", "crops.onnx", "cells.onnx")
+NETWORKS = ("model.onnx", "detector.onnx", "line.onnx", "crop.onnx", "cells.onnx")
 FILES = {"ort.wasm.min.mjs": b"one", "ort.wasm": b"two"}
 
 

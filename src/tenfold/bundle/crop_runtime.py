@@ -4,10 +4,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tenfold.bundle.detector_runtime import PIXELS
-from tenfold.bundle.format import CROPS_FILE, PROBABILITIES
+from tenfold.bundle.format import CROP_FILE, PROBABILITIES
 from tenfold.bundle.runtime import BATCH, OnnxGraph
 from tenfold.data.mnist import CLASSES
 from tenfold.model.crop_config import CROP_PX
+
+MAX_PROBABILITY = 1 + 1e-3  # 1, but for rounding
 
 
 class OnnxCropClassifier:
@@ -21,7 +23,7 @@ class OnnxCropClassifier:
         BundleError: ONNX Runtime cannot load the model, or it is no crop classifier.
     """
 
-    def __init__(self, model: bytes, name: str = CROPS_FILE) -> None:
+    def __init__(self, model: bytes, name: str = CROP_FILE) -> None:
         self._graph = OnnxGraph(model, 1, name)
         self._graph.check_outputs("crop classifier", [PROBABILITIES])
         self._graph.try_once({PIXELS: np.zeros((1, CROP_PX, CROP_PX), np.uint8)})
@@ -32,14 +34,13 @@ class OnnxCropClassifier:
         Raises:
             BundleError: the model fails, or gives no probabilities.
         """
-        starts = range(0, len(crops), BATCH)
-        parts = [
-            self._graph.run([PROBABILITIES], {PIXELS: crops[start : start + BATCH]})[0]
-            for start in starts
-        ]
-        found = np.concatenate(parts or [np.empty((0, CLASSES), np.float32)])
-        if found.dtype != np.float32 or found.shape != (len(crops), CLASSES):
-            raise self._graph.error("is no crop classifier; its output has another shape")
-        if not (found >= 0).all():
+        found = np.empty((len(crops), CLASSES), np.float32)
+        for start in range(0, len(crops), BATCH):
+            part = found[start : start + BATCH]
+            (given,) = self._graph.run([PROBABILITIES], {PIXELS: crops[start : start + BATCH]})
+            if not isinstance(given, np.ndarray) or given.shape != part.shape:
+                raise self._graph.error("is no crop classifier; its output has another shape")
+            part[:] = given
+        if not ((found >= 0) & (found <= MAX_PROBABILITY)).all():
             raise self._graph.error("gives no probabilities; its weights are wrong")
         return found

@@ -6,7 +6,7 @@
     weights.safetensors    tensors named `00.blocks.0.convolution.weight`, …: for torch
     detector.onnx          finds the digits of numbers on pages; not every bundle has one
     line.onnx              reads a number as a whole; not every bundle has one
-    crops.onnx             judges a digit that was found by its crop; not every bundle has one
+    crop.onnx             judges a digit that was found by its crop; not every bundle has one
     cells.onnx             finds the cells of grids and tables; not every bundle has one
 
 Reading a bundle executes no code from it. This module needs neither torch, safetensors nor onnx;
@@ -37,9 +37,9 @@ SHIPPED = BUNDLES / "field"
 CONFIG_FILE, MODEL_FILE = "bundle.json", "model.onnx"
 CARD_FILE, WEIGHTS_FILE = "card.md", "weights.safetensors"
 DETECTOR_FILE, LINE_FILE = "detector.onnx", "line.onnx"
-CROPS_FILE, CELLS_FILE = "crops.onnx", "cells.onnx"
+CROP_FILE, CELLS_FILE = "crop.onnx", "cells.onnx"
 # What reading needs. Not every bundle has the last four.
-READING_FILES = (CONFIG_FILE, MODEL_FILE, DETECTOR_FILE, LINE_FILE, CROPS_FILE, CELLS_FILE)
+READING_FILES = (CONFIG_FILE, MODEL_FILE, DETECTOR_FILE, LINE_FILE, CROP_FILE, CELLS_FILE)
 
 MAX_MEMBERS = 1000
 MAX_CONFIG_BYTES = 4 * 2**20
@@ -122,7 +122,7 @@ class BundleConfig(Frozen):
     weights_sha256: str = ""
     detector: DetectorFacts | None = None
     line: LineFacts | None = None
-    crops: CropFacts | None = None
+    crop: CropFacts | None = None
     cells: NetworkFacts | None = None
     facts: BundleFacts = BundleFacts()
 
@@ -210,11 +210,11 @@ def read_line_recogniser(path: str | Path) -> tuple[LineFacts, bytes] | None:
 
 
 def read_crop_classifier(path: str | Path) -> tuple[CropFacts, bytes] | None:
-    """Read the crop classifier of a bundle and the bytes of `crops.onnx`; see `read_detector`."""
-    facts = read_config(path).crops
+    """Read the crop classifier of a bundle and the bytes of `crop.onnx`; see `read_detector`."""
+    facts = read_config(path).crop
     if facts is None:
         return None
-    return facts, read_hashed(find_bundle(path) / CROPS_FILE, facts.sha256)
+    return facts, read_hashed(find_bundle(path) / CROP_FILE, facts.sha256)
 
 
 def find_detector(path: str | Path) -> tuple[Path, DetectorFacts, bytes]:

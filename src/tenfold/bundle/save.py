@@ -14,7 +14,7 @@ from tenfold.bundle.format import (
     CARD_FILE,
     CELLS_FILE,
     CONFIG_FILE,
-    CROPS_FILE,
+    CROP_FILE,
     DETECTOR_FILE,
     LINE_FILE,
     MAX_CONFIG_BYTES,
@@ -47,7 +47,7 @@ from tenfold.untrusted import read_bytes
 NETWORKS = {
     "detector": (DETECTOR_FILE, "finds the digits of numbers", read_detector),
     "line": (LINE_FILE, "reads numbers as wholes", read_line_recogniser),
-    "crops": (CROPS_FILE, "judges the digits of numbers one by one", read_crop_classifier),
+    "crop": (CROP_FILE, "judges the digits of numbers one by one", read_crop_classifier),
     "cells": (CELLS_FILE, "finds the cells of grids and tables", read_cell_detector),
 }
 
@@ -106,7 +106,7 @@ def add_network(folder: Path, facts: NetworkFacts | LineFacts | CropFacts, model
     if isinstance(facts, LineFacts):
         key = "line"
     elif isinstance(facts, CropFacts):
-        key = "crops"
+        key = "crop"
     else:
         key = "detector" if facts.network.finds == "digits" else "cells"
     file, does, _ = NETWORKS[key]

@@ -133,7 +133,7 @@ def _print_results(run: "Run", *, as_json: bool) -> None:
 
 
 def _print_detector(run: "Run", *, as_json: bool) -> None:
-    """Print the results of a run that trained a detector or a line recogniser."""
+    """Print the results of a run that trained a network of the reader."""
     from rich.table import Table
 
     evaluation = run.detector_evaluation

@@ -64,7 +64,7 @@ class Run:
 
     @property
     def detector_evaluation(self) -> DetectorEvaluation:
-        """What a run that trained a detector or a line recogniser scored."""
+        """What a run that trained a network of the reader scored."""
         fix = f"`tenfold train --resume --out {self.path}` writes it anew"
         return DetectorEvaluation.read_file(self.path / "evaluation.json", fix)
 

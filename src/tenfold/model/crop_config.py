@@ -11,6 +11,7 @@ from tenfold.untrusted import Frozen
 CROP_PX = LINE_HEIGHT_PX
 
 Count = Annotated[int, Field(gt=0, le=1024)]
+Blocks = Annotated[int, Field(ge=0, le=12)]
 
 
 class CropConfig(Frozen):
@@ -19,4 +20,6 @@ class CropConfig(Frozen):
     filters: tuple[Count, Count, Count] = Field(
         default=(24, 64, 128), description="at 1/2, 1/4 and 1/8 of the size"
     )
-    blocks: tuple[int, int, int] = Field(default=(1, 2, 1), description="residual blocks of each")
+    blocks: tuple[Blocks, Blocks, Blocks] = Field(
+        default=(1, 2, 1), description="residual blocks of each"
+    )

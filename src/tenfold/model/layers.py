@@ -1,4 +1,4 @@
-"""Layers of the networks that look at grey levels of pictures: detectors, and the line recogniser.
+"""Layers of the networks that look at grey levels: detectors, line recogniser, crop classifier.
 
 Legend of shapes: n pictures, c channels, h × w pixels.
 """

@@ -13,7 +13,7 @@ from tenfold.data.normalization import normalize_digit
 from tenfold.reading.components import box_in_picture
 from tenfold.reading.foreground import downscale, find_foreground
 from tenfold.reading.isolation import isolate_digit
-from tenfold.reading.line_crop import crop_digits
+from tenfold.reading.line_crop import crop_boxes
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,12 @@ def classify_detections(
     p(digit) is proportional to the product of p_detector(digit) ** detector_weight,
     (p_crop(digit) + floor) ** crop_weight and (p_single(digit) + floor) ** digit_weight. How
     probable it is that a detection is a digit, and not a mark, stays as it is. The classifiers are
-    not asked about a sure digit, but taken to agree: asking takes longer, and reads no better. If
-    nothing in a detection's box stands out from the paper, the classifier of single digits has no
-    say.
+    not asked about a sure digit, but taken to agree: asking takes longer. If nothing in a
+    detection's box stands out from the paper, the classifier of single digits has no say.
 
     Args:
         classifier: of single digits; sees each alone. All are classified in one call.
-        crop_classifier: sees each with its surroundings; None has no say.
+        crop_classifier: sees each with its surroundings; without one, the detector stands in.
         found: in the picture `grey`.
         grey: uint8[h, w].
         config: of the combination.
@@ -73,14 +72,14 @@ def classify_detections(
     is_digit = share >= config.min_digit_probability
     doubtful = is_digit & (best < config.sure_probability * share)
     boxes = found.boxes[doubtful]
-    opinions = [(_of_digits(classifier, boxes, grey, config), config.digit_weight)]
+    of_crops = digits[doubtful] / share[doubtful, None]
     if crop_classifier is not None:
-        crops = crop_classifier.probabilities(crop_digits(grey, boxes))
-        opinions.append((crops, config.crop_weight))
+        of_crops = crop_classifier.probabilities(crop_boxes(grey, boxes))
+    of_singles = _single_probabilities(classifier, boxes, grey, config)
     combined = digits**config.detector_weight
-    for opinion, weight in opinions:
+    for judged, weight in ((of_crops, config.crop_weight), (of_singles, config.digit_weight)):
         agreed = (digits == best[:, None]).astype(np.float32)
-        agreed[doubtful] = opinion
+        agreed[doubtful] = judged
         combined *= (agreed + config.floor) ** weight
     scale = share[is_digit] / combined[is_digit].sum(axis=1)
     classes = found.classes.copy()
@@ -88,7 +87,7 @@ def classify_detections(
     return found._replace(classes=classes)
 
 
-def _of_digits(
+def _single_probabilities(
     classifier: OnnxClassifier, boxes: Floats, grey: Pixels, config: ClassificationConfig
 ) -> Floats:
     """Return what the classifier of single digits says, float32[n, 10].

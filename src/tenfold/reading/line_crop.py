@@ -1,4 +1,4 @@
-"""The crop of a row of digits as the line recogniser sees it: of one height, and level."""
+"""Crops of rows of digits, and of one digit, of one height and level: what networks see."""
 
 import math
 from dataclasses import dataclass
@@ -81,7 +81,7 @@ def line_of(
     return Line(middle, y_middle, height, reach, reach, slope)
 
 
-def crop_digits(grey: Grey, boxes: Floats) -> Grey:
+def crop_boxes(grey: Grey, boxes: Floats) -> Grey:
     """Return the squares around digits of uint8[h, w]: uint8[n, 32, 32], digits 20 pixels high.
 
     Args:

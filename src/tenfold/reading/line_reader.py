@@ -9,11 +9,10 @@ import numpy.typing as npt
 from tenfold.arrays import Floats, Grey
 from tenfold.bundle.detector_runtime import Detections
 from tenfold.bundle.line_runtime import OnnxLineRecogniser
+from tenfold.bundle.runtime import BATCH
 from tenfold.data.characters import DETECTED_CLASSES
 from tenfold.reading.hypotheses import Hypothesis, rescaled
 from tenfold.reading.line_crop import LineCropConfig, crop_line, line_of
-
-BATCH = 16  # crops in one pass
 
 _LABELS = {character: k + 1 for k, character in enumerate(DETECTED_CLASSES)}
 

@@ -1,6 +1,5 @@
 """From a picture to its numbers: detection, grouping, hypotheses, constraints."""
 
-import copy
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -99,9 +98,8 @@ class NumberReader:
 
     def configured(self, config: NumberReaderConfig) -> "NumberReader":
         """Return the same reader with another config."""
-        changed = copy.copy(self)
-        changed.config = config
-        return changed
+        networks = self.recogniser, self.crop_classifier
+        return NumberReader(self.detector, self.classifier, config, *networks)
 
     def read(self, pixels: Pixels, constraints: Constraints = ANYTHING) -> Page:
         """Read a picture uint8[h, w] or uint8[h, w, 3].

@@ -13,7 +13,7 @@ from tenfold.arrays import Pixels
 from tenfold.bundle.crop_runtime import OnnxCropClassifier
 from tenfold.bundle.detector_runtime import OnnxCellDetector, OnnxDetector
 from tenfold.bundle.format import (
-    CROPS_FILE,
+    CROP_FILE,
     LINE_FILE,
     SHIPPED,
     find_bundle,
@@ -234,8 +234,8 @@ def load_number_reader(
     line = read_line_recogniser(file.parent)
     # Its crops are small: threads would wait for those of the detector, not work.
     recogniser = line and OnnxLineRecogniser(line[1], name=str(file.parent / LINE_FILE))
-    crops = read_crop_classifier(file.parent)
-    crop_classifier = crops and OnnxCropClassifier(crops[1], name=str(file.parent / CROPS_FILE))
+    crop = read_crop_classifier(file.parent)
+    crop_classifier = crop and OnnxCropClassifier(crop[1], name=str(file.parent / CROP_FILE))
     config = NumberReaderConfig.of(facts)
     return NumberReader(detector, classifier, config, recogniser, crop_classifier)
 

@@ -1,6 +1,7 @@
 """Who may call: hosts, origins and tokens."""
 
 import hmac
+import re
 from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
@@ -9,6 +10,9 @@ from starlette.types import Scope
 from tenfold.errors import TenfoldError
 
 ANY_ORIGIN = "*"
+NAME, IPV6 = r"[a-z0-9._-]+", r"[0-9a-f.]*:[0-9a-f.]*:[0-9a-f:.]*"
+ORIGIN = rf"[a-z][a-z0-9+.-]*://({NAME}|\[{IPV6}\])(:[1-9][0-9]{{0,4}})?"
+WITH_USUAL_PORT = r"http://.*:80|https://.*:443"
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -16,15 +20,14 @@ def parse_origin(origin: str) -> str:
     """Return an origin as browsers send it, or `*`.
 
     Raises:
-        TenfoldError: no browser sends it.
+        TenfoldError: no browser sends it, or many pages have it, as `null`.
     """
-    scheme, _, host = origin.partition("://")
-    usual_port = {"http": ":80", "https": ":443"}.get(scheme)
-    is_host = _hostname(host) and host == host.lower() and not set(host) & set("/?#@ ")
-    if origin != ANY_ORIGIN and not (usual_port and is_host and not host.endswith(usual_port)):
+    if origin != ANY_ORIGIN and (
+        not re.fullmatch(ORIGIN, origin) or re.fullmatch(WITH_USUAL_PORT, origin)
+    ):
         raise TenfoldError(
             f"--cors {origin}: an origin is https://NAME or http://NAME:PORT in lower case, "
-            "without a path and the usual port; or *"
+            "without a path or the usual port; or *"
         )
     return origin
 
@@ -33,12 +36,13 @@ def parse_host(name: str) -> str:
     """Return the name of a host in lower case.
 
     Raises:
-        TenfoldError: it has a scheme, a port or a path.
+        TenfoldError: no browser sends it.
     """
-    name = name.lower()
-    if _hostname(f"[{name}]" if ":" in name else name) != name:
-        raise TenfoldError(f"--allowed-host {name}: give a name or address without scheme and port")
-    return name
+    if not re.fullmatch(rf"{NAME}|{IPV6}", name.lower()):
+        raise TenfoldError(
+            f"--allowed-host {name}: give a name or an address, without scheme, port and *"
+        )
+    return name.lower()
 
 
 class Callers:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tenfold.bundle.format import (
     CELLS_FILE,
-    CROPS_FILE,
+    CROP_FILE,
     DETECTOR_FILE,
     LINE_FILE,
     MODEL_FILE,
@@ -67,7 +67,7 @@ def write_site(bundle_path: str | Path, folder: Path, report: Path | None = None
     detector_file, detector_facts, detector = find_detector(bundle_path)
     _, _, cells = find_cell_detector(bundle_path)
     line = read_line_recogniser(detector_file.parent)
-    crops = read_crop_classifier(detector_file.parent)
+    crop = read_crop_classifier(detector_file.parent)
     _, number_classifier = read_model(detector_file.parent)
     shared = number_classifier == graph
     runtime = fetch_runtime()
@@ -81,7 +81,7 @@ def write_site(bundle_path: str | Path, folder: Path, report: Path | None = None
         "report": report and "report.html",
         "number_classifier": MODEL_FILE if shared else NUMBER_CLASSIFIER_FILE,
         "line": line is not None,
-        "crops": crops is not None,
+        "crop": crop is not None,
         "reader": asdict(NumberReaderConfig.of(detector_facts)),
         "grids": asdict(GridConfig()),
     }
@@ -94,8 +94,8 @@ def write_site(bundle_path: str | Path, folder: Path, report: Path | None = None
     files |= {MODEL_FILE: graph, DETECTOR_FILE: detector, CELLS_FILE: cells}
     if line:
         files[LINE_FILE] = line[1]
-    if crops:
-        files[CROPS_FILE] = crops[1]
+    if crop:
+        files[CROP_FILE] = crop[1]
     if not shared:
         files[NUMBER_CLASSIFIER_FILE] = number_classifier
     files["model.json"] = (json.dumps(model, indent=2) + "\n").encode()

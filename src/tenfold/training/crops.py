@@ -63,7 +63,7 @@ def crop_task(
         ),
         loss=crop_loss,
         seed=seed,
-        measure=partial(measure, crops=[crop for crop in crops if crop.label != NO_DIGIT]),
+        measure=partial(measure, crops=crops),
         record=JournalRecord,
     )
 
@@ -74,5 +74,6 @@ def measure(network: TrainableNetwork, crops: Sequence[LabelledCrop]) -> Measure
     pixels, labels = (part.to(device) for part in stack_crops(crops))
     with torch.inference_mode():
         logits = torch.cat([network(part) for part in torch.split(pixels, MEASURED_TOGETHER)])
-    right = (logits.argmax(1) == labels).float().mean()
-    return Measurement({"nll_sum": float(crop_loss(logits, labels)), "accuracy": float(right)})
+    right, count = int((logits.argmax(1) == labels).sum()), int((labels != NO_DIGIT).sum())
+    nll_sum = float(crop_loss(logits, labels))
+    return Measurement({"nll_sum": nll_sum, "accuracy": right / max(count, 1)})

@@ -64,7 +64,9 @@ class DataConfig(Frozen):
 class FieldCounts(Frozen):
     """How many rendered fields a network of the reader is measured on."""
 
-    evaluation: int = Field(default=500, gt=0, description="at each evaluation of the training")
+    evaluation: int = Field(
+        default=500, gt=0, description="or lines or crops, at each evaluation of a training"
+    )
     calibration: int = Field(default=200, gt=0, description="of each kind, for its confidence")
     test: int = Field(default=300, gt=0, description="of each kind, for the final figures")
 
@@ -96,7 +98,8 @@ class Recipe(Frozen):
         default=None, description="trains a crop classifier in place of a classifier"
     )
     fields: FieldCounts = Field(
-        default=FieldCounts(), description="for recipes with one of the three tables above only"
+        default=FieldCounts(),
+        description="for a recipe with a table [detector], [line] or [crop] only",
     )
     augmentation: Augmentation = Augmentation()
     degradations: Degradations = Degradations()
@@ -109,7 +112,7 @@ class Recipe(Frozen):
         tables = [name for name in READER_NETWORKS if getattr(self, name)]
         if len(tables) > 1:
             raise ValueError(f"a recipe has a [{tables[0]}] or a [{tables[1]}] table, not both")
-        if tables in (["line"], ["crop"]) and self.members > 1:
+        if self.members > 1 and (self.line or self.crop):
             raise ValueError(f"a {READER_NETWORKS[tables[0]]} is one network: members = 1")
         return self
 

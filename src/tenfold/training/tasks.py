@@ -28,7 +28,7 @@ def record_type(recipe: Recipe) -> type[TrainingRecord]:
 def recipe_task(
     recipe: Recipe, member: int, training: Digits, monitored: Digits, device: torch.device
 ) -> Task:
-    """Return the task of the recipe's table of a `READER_NETWORKS`, else a classifier's.
+    """Return the task of its `[detector]`, `[line]` or `[crop]` table, else a classifier's.
 
     Args:
         recipe: everything else that decides what is trained.

@@ -5,7 +5,7 @@ import { DIGITS } from "./detection.js";
 import { downscale, findForeground } from "./foreground.js";
 import { cropped } from "./image.js";
 import { isolateDigit } from "./isolation.js";
-import { CONFIG, cropLine } from "./line-reader.js";
+import { cropBox } from "./line-reader.js";
 import { normalizeDigit } from "./normalization.js";
 import { sum } from "./numbers.js";
 
@@ -25,17 +25,16 @@ export async function classifyDetections({ classifyDetected, classifyCrops }, fo
   const doubtful = found.filter(({ classes }) => isDigit(classes, config) && !isSure(classes, config));
   const images = doubtful.map(({ box }) => normalized(box, grey, config));
   const alone = (await classifyDetected(images)).map((row, i) => (images[i].data.some(Boolean) ? row : UNKNOWN));
-  const opinions = [[alone, config.digit_weight]];
-  if (classifyCrops) opinions.push([await classifyCrops(doubtful.map(({ box }) => crop(box, grey))), config.crop_weight]);
+  const ofCrops = classifyCrops ? await classifyCrops(doubtful.map(({ box }) => cropBox(grey, box)))
+    : doubtful.map(({ classes }) => classes.map((p) => p / share(classes)));
   return found.map((one) => {
     if (!isDigit(one.classes, config)) return one;
     const digits = one.classes.slice(0, DIGITS);
-    const agreed = digits.map((p) => Number(p === max(...digits)));
     const place = doubtful.indexOf(one);
-    const products = digits.map((p, digit) => opinions.reduce(
-      (product, [rows, weight]) => product * ((rows[place] ?? agreed)[digit] + config.floor) ** weight,
-      p ** config.detector_weight,
-    ));
+    const agreed = digits.map((p) => Number(p === max(...digits)));
+    const [ofCrop, ofSingle] = place < 0 ? [agreed, agreed] : [ofCrops[place], alone[place]];
+    const products = digits.map((p, digit) => p ** config.detector_weight
+      * (ofCrop[digit] + config.floor) ** config.crop_weight * (ofSingle[digit] + config.floor) ** config.digit_weight);
     const scale = sum(digits) / sum(products);
     return { ...one, classes: [...products.map((p) => p * scale), ...one.classes.slice(DIGITS)] };
   });
@@ -45,15 +44,9 @@ const share = (classes) => sum(classes.slice(0, DIGITS));
 const isDigit = (classes, config) => share(classes) >= config.min_digit_probability;
 const isSure = (classes, config) => max(...classes.slice(0, DIGITS)) >= config.sure_probability * share(classes);
 
-/** The square around a digit: 32 x 32 bytes, in which it is 20 pixels high. */
-function crop([x, y, , h], grey) {
-  const [height, w] = [max(h, 1), CONFIG.lineHeightPx];
-  return cropLine(grey, { x, y, height, reach: (height * w) / CONFIG.lineDigitPx / 2, slope: 0 }, w);
-}
-
 /** The digit in a box as MNIST has it; 0 where there is nothing. */
 function normalized([x, y, w, h], grey, config) {
-  const [beside, above] = config.margin.map((share) => 2 * share * max(w, h));
+  const [beside, above] = config.margin.map((part) => 2 * part * max(w, h));
   const [left, top, right, bottom] = boxInPicture([x, y, w + beside, h + above], grey);
   const [small] = downscale({ ...cropped(grey, top, left, bottom, right), channels: 1 }, config.max_side_px);
   return normalizeDigit(isolateDigit(findForeground(small)));

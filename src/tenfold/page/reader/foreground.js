@@ -8,7 +8,7 @@ import {
 import { largest, median, place, rint } from "./numbers.js";
 import { enlarged, shrunk } from "./resize.js";
 
-const { abs, fround, max, min } = Math;
+const { abs, floor, fround, max, min, sqrt, trunc } = Math;
 
 // Contrast is the share of the paper's brightness by which a pixel differs from the paper.
 export const CONFIG = {
@@ -52,12 +52,12 @@ function subtractBackground(picture) {
     contrast(channel, flat ? mostCommon(channel, isPaper) : shadedPaper(channel)));
   if (contrasts.length === 1) return contrasts[0];
   const [r, g, b] = contrasts.map((p) => p.data);
-  const rootMeanSquare = plane(picture.w, picture.h);
+  const out = plane(picture.w, picture.h);
   for (let i = 0; i < r.length; i++) {
     const sum = fround(fround(fround(r[i] * r[i]) + fround(g[i] * g[i])) + fround(b[i] * b[i]));
-    rootMeanSquare.data[i] = Math.sqrt(fround(sum / 3));
+    out.data[i] = sqrt(fround(sum / 3));
   }
-  return rootMeanSquare;
+  return out;
 }
 
 /** The contrast of a channel to its paper: a number, or a plane. */
@@ -93,7 +93,7 @@ function isLightOnFlat(grey, [middle]) {
     }
     return light / all;
   };
-  const k = max(1, Math.floor(min(h, w) / 8));
+  const k = max(1, floor(min(h, w) / 8));
   const whole = share([0, 0, h, w]);
   const border = share([0, 0, 1, w], [h - 1, 0, h, w], [0, 0, h, 1], [0, w - 1, h, w]);
   const corners = share([0, 0, k, k], [0, w - k, k, w], [h - k, 0, h, k], [h - k, w - k, h, w]);
@@ -103,10 +103,10 @@ function isLightOnFlat(grey, [middle]) {
 /** Stretch contrast until paper and its noise are 0 and the body of a stroke is 1. */
 function stretchLevels(contrast) {
   const [threshold, counts] = otsu(contrast);
-  const split = Math.trunc(threshold * 255) + 1;
+  const split = trunc(threshold * 255) + 1;
   const [under, over] = [counts.subarray(0, split), counts.subarray(split)];
-  const stretched = plane(contrast.w, contrast.h);
-  if (!over.some(Boolean)) return stretched;
+  const out = plane(contrast.w, contrast.h);
+  if (!over.some(Boolean)) return out;
   const high = split / 255 + place(over, CONFIG.strokeQuantile) / 255;
   const paper = place(under, 0.5) / 255;
   const deviations = new Float64Array(split + 1);
@@ -115,20 +115,20 @@ function stretchLevels(contrast) {
   const spread = paper + (CONFIG.paperSpreadDeviations * place(deviations, 0.5)) / 255;
   const visible = paper + CONFIG.minContrastOfNoise * noiseDeviation(contrast);
   if (high < max(CONFIG.minContrast, CONFIG.minContrastOfPaperSpread * spread, visible)) {
-    return stretched;
+    return out;
   }
   const low = min(spread, CONFIG.maxPaperLevelOfStroke * high);
   const [from, range] = [fround(low), fround(high - low)];
   for (let i = 0; i < contrast.data.length; i++) {
-    stretched.data[i] = min(max(fround(contrast.data[i] - from) / range, 0), 1);
+    out.data[i] = min(max(fround(contrast.data[i] - from) / range, 0), 1);
   }
-  return stretched;
+  return out;
 }
 
 /** The standard deviation of the paper's noise, in spite of strokes (Immerkaer 1996). */
 function noiseDeviation({ w, h, data }) {
   if (min(w, h) < CONFIG.minNoiseSidePx) return 0;
-  const k = min(max(1, Math.floor(min(w, h) / 16)), 3);
+  const k = min(max(1, floor(min(w, h) / 16)), 3);
   const across = new Float32Array(w * h);
   const differences = new Float32Array(w * h);
   const beside = (n, by) => Int32Array.from({ length: n }, (_, i) => mirrored(i + by, n));
@@ -177,7 +177,7 @@ function hasFlatPaper({ w, h, channels, data }) {
 
 /** The most common brightness above that of the strokes. */
 function flatPaperLevel(grey, [middle, counts]) {
-  const split = Math.trunc(middle * 255) + 1;
+  const split = trunc(middle * 255) + 1;
   const above = counts.subarray(split);
   const most = largest(above);
   if (!(most > 0)) return largest(grey.data);

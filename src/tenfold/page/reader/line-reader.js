@@ -83,8 +83,14 @@ function slopeOf(boxes) {
   return sum(boxes.map((box) => (box[0] - x) * (box[1] - y))) / max(sum(boxes.map((box) => (box[0] - x) ** 2)), 1e-6);
 }
 
+/** The square around a digit: 32 x 32 bytes, in which it is 20 pixels high. */
+export function cropBox(grey, [x, y, , h]) {
+  const [height, w] = [max(h, 1), CONFIG.lineHeightPx];
+  return cropLine(grey, { x, y, height, reach: (height * w) / CONFIG.lineDigitPx / 2, slope: 0 }, w);
+}
+
 /** A line of a plane of bytes, level and of one height; null if it is too long. */
-export function cropLine(grey, { x, y, height, reach, slope }, width) {
+function cropLine(grey, { x, y, height, reach, slope }, width) {
   const scale = CONFIG.lineDigitPx / height;
   const w = width ?? ceil((2 * reach * scale) / CONFIG.lineWidthMultiplePx) * CONFIG.lineWidthMultiplePx;
   if (!(w > 0 && w <= CONFIG.maxLineWidthPx)) return null;

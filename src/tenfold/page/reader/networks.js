@@ -15,14 +15,14 @@ export async function openNetworks(ort, load, model) {
   const detector = await open("detector.onnx");
   const detected = model.number_classifier === "model.onnx" ? single : await open(model.number_classifier);
   const line = model.line ? await open("line.onnx") : null;
-  const crops = model.crops ? await open("crops.onnx") : null;
+  const crop = model.crop ? await open("crop.onnx") : null;
   let cells = null; // a promise
   return {
     /** The probabilities of the digits for each of some pictures of one digit: planes of 28 x 28 bytes. */
     classify: (images) => run(ort, single, images),
     /** The same for digits that the detector has found, and for their crops: see classification.js. */
     classifyDetected: (images) => run(ort, detected, images),
-    classifyCrops: crops && ((images) => run(ort, crops, images)),
+    classifyCrops: crop && ((images) => run(ort, crop, images)),
     /** The detections in a plane of bytes that are at least so certain: see detection.js. */
     detect: (grey, minObjectness) => detect(ort, detector, grey, minObjectness, (outputs, i) =>
       ({ classes: row(outputs.classes, i), box: row(outputs.boxes, i), printed: outputs.printed.data[i] })),

@@ -4,7 +4,7 @@ import { above, cropped, dilatedRound, emptyMask, plane } from "./image.js";
 import { largest, rint } from "./numbers.js";
 import { product } from "./resize.js";
 
-const { ceil, fround, max, min } = Math;
+const { abs, ceil, floor, fround, max, min, trunc } = Math;
 
 export const SIDE = 28;
 export const CONFIG = {
@@ -61,7 +61,7 @@ function maxPooled({ w, h, data }, factor) {
   const small = plane(ceil(w / factor), ceil(h / factor));
   for (let y = 0; y < h; y++) {
     for (let x = 0; x < w; x++) {
-      const at = Math.floor(y / factor) * small.w + Math.floor(x / factor);
+      const at = floor(y / factor) * small.w + floor(x / factor);
       small.data[at] = max(small.data[at], data[y * w + x]);
     }
   }
@@ -86,11 +86,11 @@ function strokeWidth({ w, h, data }) {
 
 /** Place an image of at most 20 x 20 grey levels into 28 x 28 by its centre of mass. */
 function centerByMass({ w, h, data }) {
-  const pixels = data.map((value) => Math.trunc(min(max(fround(value + fround(ROUND_HALF_UP)), 0), 255)));
+  const pixels = data.map((value) => trunc(min(max(fround(value + fround(ROUND_HALF_UP)), 0), 255)));
   let [mass, down, across] = [0, 0, 0];
   pixels.forEach((value, i) => {
     mass += value;
-    down += value * Math.floor(i / w);
+    down += value * floor(i / w);
     across += value * (i % w);
   });
   const start = (moment, side) =>
@@ -98,7 +98,7 @@ function centerByMass({ w, h, data }) {
   const [top, left] = [start(down, h), start(across, w)];
   const image = emptyMask(SIDE, SIDE);
   pixels.forEach((value, i) => {
-    image.data[(top + Math.floor(i / w)) * SIDE + left + (i % w)] = value;
+    image.data[(top + floor(i / w)) * SIDE + left + (i % w)] = value;
   });
   return image;
 }
@@ -110,14 +110,14 @@ function resizeMatrix(outputs, inputs) {
     const parts = [];
     if (ratio >= 1) {
       const [low, high] = [i * ratio, (i + 1) * ratio];
-      for (let j = max(Math.floor(low) - 1, 0); j < min(ceil(high) + 1, inputs); j++) {
+      for (let j = max(floor(low) - 1, 0); j < min(ceil(high) + 1, inputs); j++) {
         const weight = max(min(high, j + 1) - max(low, j), 0) / ratio;
         if (weight) parts.push([j, fround(weight)]);
       }
     } else {
       const centre = min(max((i + 0.5) * ratio - 0.5, 0), inputs - 1);
-      for (let j = max(Math.floor(centre) - 1, 0); j < min(ceil(centre) + 2, inputs); j++) {
-        const weight = max(1 - Math.abs(centre - j), 0);
+      for (let j = max(floor(centre) - 1, 0); j < min(ceil(centre) + 2, inputs); j++) {
+        const weight = max(1 - abs(centre - j), 0);
         if (weight) parts.push([j, fround(weight)]);
       }
     }

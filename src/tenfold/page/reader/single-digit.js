@@ -20,8 +20,8 @@ export async function readSingle(picture, classify, minProbability) {
   const { box, image } = found;
   const [probabilities] = await classify([image]);
   const order = [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]);
-  const [first, second] = order.map((digit) => probabilities[digit]);
   const [digit, runnerUp] = order;
+  const [first, second] = [probabilities[digit], probabilities[runnerUp]];
   const accepted = first >= minProbability;
   const unsure = first + second > MIN_PROBABILITY_OF_TWO;
   return [{
