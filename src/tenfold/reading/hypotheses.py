@@ -54,11 +54,28 @@ def hypotheses(row: Detections, config: SuppressionConfig) -> Iterator[Hypothesi
         yield _joined(cost, chosen)
 
 
+def by_text(found: Iterable[Hypothesis]) -> list[Hypothesis]:
+    """Add up the hypotheses of each text; the most probable text comes first."""
+    best: dict[str, Hypothesis] = {}
+    logs: dict[str, list[float]] = {}
+    for hypothesis in found:
+        text = hypothesis.text
+        best.setdefault(text, hypothesis)
+        logs.setdefault(text, []).append(hypothesis.log_probability)
+    merged = [h._replace(log_probability=log_sum(logs[text])) for text, h in best.items()]
+    return sorted(merged, key=lambda h: -h.log_probability)
+
+
+def log_sum(log_probabilities: Sequence[float]) -> float:
+    """Return the logarithm of a sum; of a thousand digits the probability itself may be 0."""
+    return float(np.logaddexp.reduce(log_probabilities))
+
+
 def rescaled(
     texts: Sequence[Hypothesis], log_probabilities: npt.NDArray[np.float64]
 ) -> list[Hypothesis]:
     """Return texts with other probabilities that add up to the same; the best comes first."""
-    before = np.logaddexp.reduce([text.log_probability for text in texts])
+    before = log_sum([text.log_probability for text in texts])
     logs = log_probabilities + before - np.logaddexp.reduce(log_probabilities)
     order = np.argsort(-logs, kind="stable").tolist()
     return [texts[k]._replace(log_probability=float(logs[k])) for k in order]

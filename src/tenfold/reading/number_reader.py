@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,7 +21,7 @@ from tenfold.reading.column_marks import ColumnMarksConfig, weigh_marks
 from tenfold.reading.components import Box, box_in_picture
 from tenfold.reading.constraints import ANYTHING, Constraints, only_digits
 from tenfold.reading.foreground import to_grey
-from tenfold.reading.hypotheses import Hypothesis, hypotheses
+from tenfold.reading.hypotheses import Hypothesis, by_text, hypotheses, log_sum
 from tenfold.reading.line_reader import LineReaderConfig, weigh_texts
 from tenfold.reading.lines import GroupingConfig, group_numbers
 from tenfold.reading.page import ALTERNATIVES, Digit, Number, Page, Reason
@@ -176,7 +176,7 @@ class NumberReader:
         tried = []
         for row, _ in rows:
             ways = itertools.islice(hypotheses(row, self.config.suppression), limit)
-            tried.append(_by_text(_probable(ways, min_probability)))
+            tried.append(by_text(_probable(ways, min_probability)))
         if self.recogniser is None:
             return tried
         return weigh_texts(self.recogniser, rows, tried, self.config.lines)
@@ -213,8 +213,8 @@ class NumberReader:
         if not constraints.active:
             return tried, None
         allowed = [h for h in tried if constraints.allow(h.text)]
-        possible = _log_sum(h.log_probability for h in allowed) if allowed else -math.inf
-        total = _log_sum(h.log_probability for h in tried)
+        possible = log_sum([h.log_probability for h in allowed])
+        total = log_sum([h.log_probability for h in tried])
         if possible - total < math.log(self.config.min_fitting_probability):
             return tried, "does not fit"
         return [h._replace(log_probability=h.log_probability - possible) for h in allowed], None
@@ -241,25 +241,6 @@ def _probable(found: Iterator[Hypothesis], min_probability: float) -> Iterator[H
     yield from itertools.takewhile(
         lambda hypothesis: math.exp(hypothesis.log_probability) >= min_probability, found
     )
-
-
-def _by_text(found: Iterable[Hypothesis]) -> list[Hypothesis]:
-    """Add up the hypotheses of each text; the most probable text comes first."""
-    best: dict[str, Hypothesis] = {}
-    logs: dict[str, list[float]] = {}
-    for hypothesis in found:
-        text = hypothesis.text
-        best.setdefault(text, hypothesis)
-        logs.setdefault(text, []).append(hypothesis.log_probability)
-    merged = [h._replace(log_probability=_log_sum(logs[text])) for text, h in best.items()]
-    return sorted(merged, key=lambda h: -h.log_probability)
-
-
-def _log_sum(log_probabilities: Iterable[float]) -> float:
-    """Return the logarithm of a sum; of a thousand digits the probability itself may be 0."""
-    logs = list(log_probabilities)
-    largest = max(logs)
-    return largest + math.log(sum(math.exp(log - largest) for log in logs))
 
 
 def _digits(
