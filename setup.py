@@ -4,6 +4,7 @@ They are plain shared libraries: they include no Python.h, and Python loads them
 wheel serves every Python version of a platform: py3-none-PLATFORM.
 """
 
+import copy
 import os
 import platform
 import sys
@@ -42,7 +43,10 @@ class BuildKernels(build_ext):
         ):
             self.copy_file(str(built), self.get_ext_fullpath(ext.name))
         else:
-            super().build_extension(ext)
+            # All are compiled at once from one source: each needs an object file of its own.
+            apart = copy.copy(self)
+            apart.build_temp = str(Path(self.build_temp, ext.name))
+            build_ext.build_extension(apart, ext)
 
     def get_ext_filename(self, fullname: str) -> str:
         """Return the library's path, without the version of Python in its name."""
