@@ -216,7 +216,7 @@ def test_a_template_is_edited_with_what_the_page_does_not_show(browser: Any, bla
         'name = "a"\nregistration = "aruco"\nmark_inset_mm = 12.0\n'
         "[[pages]]\n[[pages]]\n"
         '[[fields]]\nname = "id"\npage = 2\nbox = [20, 30, 64, 8]\nkind = "digits"\nlength = 8\n'
-        'values = ["1", "2"]\n'
+        'values = ["00000001", "00000002"]\n'
     )
     with serve_forms("new", blank, "--out", out, "--edit") as address:
         editor = open_page(browser, address)
@@ -231,7 +231,7 @@ def test_a_template_is_edited_with_what_the_page_does_not_show(browser: Any, bla
     template = load_template(out)
     (field,) = template.fields
     assert (template.mark_inset_mm, template.registration, template.blank) == (12, "aruco", None)
-    assert (field.page, field.values) == (1, ("1", "2"))
+    assert (field.page, field.values) == (1, ("00000001", "00000002"))
 
 
 def test_on_a_phone_a_finger_draws_when_it_is_to(browser: Any, blank: Path) -> None:
