@@ -26,7 +26,7 @@ def trained_network(recipe: Recipe) -> str | None:
     """Return which network a recipe trains, by its key in `NETWORKS`; None for classifiers."""
     if recipe.detector:
         return "detector" if recipe.detector.finds == "digits" else "cells"
-    return next((name for name in ("line", "crop") if getattr(recipe, name)), None)
+    return next(iter(recipe.reader_tables), None)
 
 
 def ship_classifiers(run: Run, target: Path) -> None:

@@ -16,8 +16,9 @@ from tenfold.bundle.format import (
 )
 from tenfold.bundle.line_runtime import OnnxLineRecogniser
 from tenfold.bundle.runtime import OnnxClassifier
+from tenfold.execution.run import Run
 from tenfold.execution.train import train
-from tenfold.training.recipe import load_recipe
+from tenfold.training.recipe import Recipe, load_recipe
 
 pytestmark = pytest.mark.processes
 
@@ -63,11 +64,17 @@ batch_size = 2
 """
 
 
-def test_a_detector_is_trained_bundled_and_measured(tmp_path: Path) -> None:
-    (tmp_path / "tiny.toml").write_text(DETECTOR + MOMENT)
-    recipe = load_recipe(tmp_path / "tiny.toml")
-    run = train(recipe, out=tmp_path / "run")
+def trained(tables: str, folder: Path) -> tuple[Recipe, Run]:
+    """Train a recipe for a moment; its run keeps it as it is."""
+    (folder / "tiny.toml").write_text(tables + MOMENT)
+    recipe = load_recipe(folder / "tiny.toml")
+    run = train(recipe, out=folder / "run")
     assert load_recipe(run.path / "recipe.toml") == recipe
+    return recipe, run
+
+
+def test_a_detector_is_trained_bundled_and_measured(tmp_path: Path) -> None:
+    recipe, run = trained(DETECTOR, tmp_path)
     evaluation = run.detector_evaluation
     assert all(s.fields == 1 for s in evaluation.sets)
     found = read_detector(run.path)
@@ -82,10 +89,7 @@ def test_a_detector_is_trained_bundled_and_measured(tmp_path: Path) -> None:
 
 
 def test_a_line_recogniser_is_trained_bundled_and_measured(tmp_path: Path) -> None:
-    (tmp_path / "tiny.toml").write_text(LINE + MOMENT)
-    recipe = load_recipe(tmp_path / "tiny.toml")
-    run = train(recipe, out=tmp_path / "run")
-    assert load_recipe(run.path / "recipe.toml") == recipe
+    recipe, run = trained(LINE, tmp_path)
     assert all(s.fields == 1 for s in run.detector_evaluation.sets)
     found = read_line_recogniser(run.path)
     assert found is not None
@@ -100,10 +104,7 @@ def test_a_line_recogniser_is_trained_bundled_and_measured(tmp_path: Path) -> No
 
 
 def test_a_crop_classifier_is_trained_bundled_and_measured(tmp_path: Path) -> None:
-    (tmp_path / "tiny.toml").write_text(CROP + MOMENT)
-    recipe = load_recipe(tmp_path / "tiny.toml")
-    run = train(recipe, out=tmp_path / "run")
-    assert load_recipe(run.path / "recipe.toml") == recipe
+    recipe, run = trained(CROP, tmp_path)
     assert all(s.fields == 1 for s in run.detector_evaluation.sets)
     found = read_crop_classifier(run.path)
     assert found is not None

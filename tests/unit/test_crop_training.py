@@ -17,7 +17,7 @@ from tenfold.training.crop_renderer import (
     CropRenderer,
     LabelledCrop,
     digits_with_errors,
-    found_digits,
+    framed_digits,
 )
 from tenfold.training.crops import crop_loss, measure, stack_crops
 
@@ -59,7 +59,7 @@ def test_a_found_box_has_the_label_of_the_digit_that_it_frames() -> None:
         (40, 32, 8, 9),
         (150, 32, 13, 21),
     ]
-    found = found_digits(field, np.array(boxes, np.float32))
+    found = framed_digits(field, np.array(boxes, np.float32))
     assert [(box.tolist(), label) for box, label in found] == [
         ([41, 32, 13, 21], 3),
         ([53, 33, 14, 20], 8),
@@ -80,7 +80,7 @@ def test_drawn_errors_are_small_and_marks_are_no_digits() -> None:
 
 
 def test_a_field_without_digits_teaches_nothing() -> None:
-    assert not list(found_digits(field_with(), np.full((2, 4), 20, np.float32)))
+    assert not list(framed_digits(field_with(), np.full((2, 4), 20, np.float32)))
     labels = torch.tensor([NO_DIGIT, 3])
     logits = torch.randn(2, 10, generator=torch.Generator().manual_seed(0))
     expected = -float(logits[1].double().log_softmax(0)[3])

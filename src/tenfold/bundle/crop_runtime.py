@@ -9,6 +9,7 @@ from tenfold.bundle.runtime import BATCH, OnnxGraph
 from tenfold.data.mnist import CLASSES
 from tenfold.model.crop_config import CROP_PX
 
+KIND = "crop classifier"  # in messages
 MAX_PROBABILITY = 1 + 1e-3  # 1, but for rounding
 
 
@@ -25,7 +26,7 @@ class OnnxCropClassifier:
 
     def __init__(self, model: bytes, name: str = CROP_FILE) -> None:
         self._graph = OnnxGraph(model, 1, name)
-        self._graph.check_outputs("crop classifier", [PROBABILITIES])
+        self._graph.check_outputs(KIND, [PROBABILITIES])
         self._graph.try_once({PIXELS: np.zeros((1, CROP_PX, CROP_PX), np.uint8)})
 
     def probabilities(self, crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -37,10 +38,8 @@ class OnnxCropClassifier:
         found = np.empty((len(crops), CLASSES), np.float32)
         for start in range(0, len(crops), BATCH):
             part = found[start : start + BATCH]
-            (given,) = self._graph.run([PROBABILITIES], {PIXELS: crops[start : start + BATCH]})
-            if not isinstance(given, np.ndarray) or given.shape != part.shape:
-                raise self._graph.error("is no crop classifier; its output has another shape")
-            part[:] = given
+            batch = {PIXELS: crops[start : start + BATCH]}
+            part[:] = self._graph.array(KIND, PROBABILITIES, batch, part.shape)
         if not ((found >= 0) & (found <= MAX_PROBABILITY)).all():
             raise self._graph.error("gives no probabilities; its weights are wrong")
         return found

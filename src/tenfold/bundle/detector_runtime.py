@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tenfold.arrays import Floats, Grey
-from tenfold.bundle.format import CELLS_FILE, DETECTOR_FILE
+from tenfold.bundle.format import CELLS_FILE, DETECTOR_FILE, SHIPPED, find_detector
 from tenfold.bundle.runtime import OnnxGraph
 from tenfold.data.mnist import CLASSES
 from tenfold.model.detector_config import SIZE_MULTIPLE_PX
@@ -86,6 +86,11 @@ class OnnxDetector:
             BundleError: the model fails, or gives no finite numbers.
         """
         return Detections(*self._graph.run(grey, min_objectness))
+
+
+def shipped_detector() -> OnnxDetector:
+    """Return the detector of the shipped bundle, on one thread."""
+    return OnnxDetector(find_detector(SHIPPED)[2])
 
 
 class OnnxCellDetector:

@@ -70,6 +70,9 @@ class PartFacts(Frozen):
     )
 
 
+Part = TypeVar("Part", bound=PartFacts)
+
+
 class NetworkFacts(PartFacts):
     """A detector of a bundle."""
 
@@ -187,34 +190,28 @@ def read_detector(path: str | Path) -> tuple[DetectorFacts, bytes] | None:
     Raises:
         BundleError: a file is missing or damaged.
     """
-    facts = read_config(path).detector
-    if facts is None:
-        return None
-    return facts, read_hashed(find_bundle(path) / DETECTOR_FILE, facts.sha256)
+    return _read_part(path, read_config(path).detector, DETECTOR_FILE)
 
 
 def read_cell_detector(path: str | Path) -> tuple[NetworkFacts, bytes] | None:
     """Read the cell detector of a bundle and the bytes of `cells.onnx`; see `read_detector`."""
-    facts = read_config(path).cells
-    if facts is None:
-        return None
-    return facts, read_hashed(find_bundle(path) / CELLS_FILE, facts.sha256)
+    return _read_part(path, read_config(path).cells, CELLS_FILE)
 
 
 def read_line_recogniser(path: str | Path) -> tuple[LineFacts, bytes] | None:
     """Read the line recogniser of a bundle and the bytes of `line.onnx`; see `read_detector`."""
-    facts = read_config(path).line
-    if facts is None:
-        return None
-    return facts, read_hashed(find_bundle(path) / LINE_FILE, facts.sha256)
+    return _read_part(path, read_config(path).line, LINE_FILE)
 
 
 def read_crop_classifier(path: str | Path) -> tuple[CropFacts, bytes] | None:
     """Read the crop classifier of a bundle and the bytes of `crop.onnx`; see `read_detector`."""
-    facts = read_config(path).crop
+    return _read_part(path, read_config(path).crop, CROP_FILE)
+
+
+def _read_part(path: str | Path, facts: Part | None, file: str) -> tuple[Part, bytes] | None:
     if facts is None:
         return None
-    return facts, read_hashed(find_bundle(path) / CROP_FILE, facts.sha256)
+    return facts, read_hashed(find_bundle(path) / file, facts.sha256)
 
 
 def find_detector(path: str | Path) -> tuple[Path, DetectorFacts, bytes]:

@@ -9,6 +9,7 @@ from tenfold.bundle.runtime import OnnxGraph
 from tenfold.data.characters import DETECTED_CLASSES
 from tenfold.model.line_config import LINE_HEIGHT_PX, LINE_STEP_PX, LINE_WIDTH_MULTIPLE_PX
 
+KIND = "line recogniser"  # in messages
 LOG_PROBABILITIES = "log_probabilities"  # the output of the graph
 MAX_LOG_PROBABILITY = 1e-3  # 0, but for rounding
 
@@ -26,7 +27,7 @@ class OnnxLineRecogniser:
 
     def __init__(self, model: bytes, name: str = LINE_FILE) -> None:
         self._graph = OnnxGraph(model, 1, name)
-        self._graph.check_outputs("line recogniser", [LOG_PROBABILITIES])
+        self._graph.check_outputs(KIND, [LOG_PROBABILITIES])
         self._graph.try_once(
             {PIXELS: np.zeros((1, LINE_HEIGHT_PX, LINE_WIDTH_MULTIPLE_PX), np.uint8)}
         )
@@ -40,10 +41,8 @@ class OnnxLineRecogniser:
         Raises:
             BundleError: the model fails, or gives no finite numbers.
         """
-        (found,) = self._graph.run([LOG_PROBABILITIES], {PIXELS: crops})
         shape = (len(crops), crops.shape[2] // LINE_STEP_PX, 1 + len(DETECTED_CLASSES))
-        if not isinstance(found, np.ndarray) or (found.dtype, found.shape) != (np.float32, shape):
-            raise self._graph.error("is no line recogniser; its output has another shape")
+        found = self._graph.array(KIND, LOG_PROBABILITIES, {PIXELS: crops}, shape)
         if not (np.isfinite(found).all() and (found <= MAX_LOG_PROBABILITY).all()):
             raise self._graph.error("gives no log-probabilities; its weights are wrong")
         return found

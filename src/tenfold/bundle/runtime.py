@@ -90,6 +90,15 @@ class OnnxGraph:
         except Exception as error:
             raise self.error("failed", error) from error
 
+    def array(
+        self, kind: str, output: str, inputs: Arrays, shape: tuple[int, ...]
+    ) -> npt.NDArray[np.float32]:
+        """Return an output; raise an error unless it is float32 of the shape of this kind."""
+        (found,) = self.run([output], inputs)
+        if not isinstance(found, np.ndarray) or (found.dtype, found.shape) != (np.float32, shape):
+            raise self.error(f"is no {kind}; its output has another shape")
+        return found
+
     def check_outputs(self, kind: str, expected: Sequence[str]) -> None:
         """Raise an error if a graph of this kind has other outputs."""
         found = sorted(name for name, *_ in self.outputs)

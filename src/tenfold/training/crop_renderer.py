@@ -62,7 +62,7 @@ class CropRenderer:
             digits = list(digits_with_errors(field, random))
         else:
             found = detect_digits(self.detector, field.pixels)
-            digits = list(found_digits(field, found.boxes))
+            digits = list(framed_digits(field, found.boxes))
         if not digits:
             return LabelledCrop(np.full((CROP_PX, CROP_PX), 255, np.uint8), NO_DIGIT)
         box, label = digits[random.integers(len(digits))]
@@ -78,7 +78,7 @@ def digits_with_errors(field: Field, random: Random) -> Iterator[tuple[Floats, i
             yield np.array(box, np.float32), int(label)
 
 
-def found_digits(field: Field, boxes: Floats) -> Iterator[tuple[Floats, int]]:
+def framed_digits(field: Field, boxes: Floats) -> Iterator[tuple[Floats, int]]:
     """Yield those of the boxes float32[n, 4] that frame a digit of the field, and the digit."""
     x, y, w, h = field.labels[:, 1:5].T
     for box in boxes[boxes[:, 3] >= MIN_HEIGHT_PX]:

@@ -9,8 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name every PyTorch reader expects
 
 from tenfold.artifacts.training import JournalRecord
-from tenfold.bundle.detector_runtime import OnnxDetector
-from tenfold.bundle.format import SHIPPED, find_detector
+from tenfold.bundle.detector_runtime import shipped_detector
 from tenfold.data.digits import Digits
 from tenfold.data.seeds import derive_seed
 from tenfold.model.crop_config import CropConfig
@@ -50,8 +49,7 @@ def crop_task(
     """
     device = torch.device(device)
     seed = derive_seed(recipe.seed, "member", member)
-    _, _, model = find_detector(SHIPPED)
-    detector = OnnxDetector(model)
+    detector = shipped_detector()
     renderer = CropRenderer(training, derive_seed(seed, "crops"), detector)
     held_out = CropRenderer(monitored, derive_seed("validation"), detector)
     crops = [held_out.render(index) for index in range(recipe.fields.evaluation)]

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from tenfold.arrays import Pixels
-from tenfold.bundle.detector_runtime import OnnxDetector
-from tenfold.bundle.format import SHIPPED, find_detector
+from tenfold.bundle.detector_runtime import OnnxDetector, shipped_detector
 from tenfold.data.digits import Digits
 from tenfold.data.mnist import CLASSES, NON_DIGIT_LABEL
 from tenfold.data.seeds import derive_seed
@@ -24,7 +23,7 @@ def found_digits(digits: Digits, n: int, seed: int) -> tuple[Tensor, Tensor]:
     Returns:
         crops uint8[n, 28, 28] and labels int64[n], the same for the same seed.
     """
-    detector = OnnxDetector(find_detector(SHIPPED)[2])
+    detector = shipped_detector()
     renderer = FieldRenderer(digits, derive_seed(seed, "fields"))
     fields = map(renderer.render, count())
     found = chain.from_iterable(found_in(field, detector) for field in fields)

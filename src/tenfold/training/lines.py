@@ -12,8 +12,7 @@ from torch.nn import functional as F  # noqa: N812 - the name every PyTorch read
 
 from tenfold.arrays import Grey
 from tenfold.artifacts.training import LineRecord
-from tenfold.bundle.detector_runtime import OnnxDetector
-from tenfold.bundle.format import SHIPPED, find_detector
+from tenfold.bundle.detector_runtime import shipped_detector
 from tenfold.data.digits import Digits
 from tenfold.data.seeds import derive_seed
 from tenfold.model.line_config import LineConfig
@@ -121,8 +120,7 @@ def line_task(
     """
     device = torch.device(device)
     seed = derive_seed(recipe.seed, "member", member)
-    _, _, model = find_detector(SHIPPED)
-    detector = OnnxDetector(model)
+    detector = shipped_detector()
     renderer = LineRenderer(training, derive_seed(seed, "lines"), detector)
     held_out = LineRenderer(monitored, derive_seed("validation"), detector)
     lines = [held_out.render(index) for index in range(recipe.fields.evaluation)]

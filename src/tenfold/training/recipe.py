@@ -109,7 +109,7 @@ class Recipe(Frozen):
 
     @model_validator(mode="after")
     def _one_network(self) -> Self:
-        tables = [name for name in READER_NETWORKS if getattr(self, name)]
+        tables = self.reader_tables
         if len(tables) > 1:
             raise ValueError(f"a recipe has a [{tables[0]}] or a [{tables[1]}] table, not both")
         if self.members > 1 and (self.line or self.crop):
@@ -117,9 +117,14 @@ class Recipe(Frozen):
         return self
 
     @property
+    def reader_tables(self) -> list[str]:
+        """The tables of `READER_NETWORKS` that it has: one, or none."""
+        return [name for name in READER_NETWORKS if getattr(self, name)]
+
+    @property
     def is_classifier(self) -> bool:
         """Whether it trains classifiers of digits, not a network that finds or reads numbers."""
-        return not any(getattr(self, name) for name in READER_NETWORKS)
+        return not self.reader_tables
 
     def require_classifier(self) -> None:
         """Refuse a recipe that trains a network that finds or reads numbers.
@@ -127,11 +132,11 @@ class Recipe(Frozen):
         Raises:
             RecipeError: it is one.
         """
-        for name, what in READER_NETWORKS.items():
-            if getattr(self, name):
-                raise RecipeError(
-                    f"{self.name}: trains a {what}; name a recipe of a classifier, such as swift"
-                )
+        if tables := self.reader_tables:
+            what = READER_NETWORKS[tables[0]]
+            raise RecipeError(
+                f"{self.name}: trains a {what}; name a recipe of a classifier, such as swift"
+            )
 
     @property
     def schedule(self) -> Schedule:
