@@ -188,7 +188,7 @@ def test_what_a_number_may_be_is_no_matter_of_single_and_grid(
 
 
 @pytest.mark.parametrize(
-    ("pattern", "message"), [("(", "pattern '(': "), ("1" * 201, "pattern: more than 200")]
+    ("pattern", "message"), [("(", "pattern '(': "), ("1" * 201, "pattern: must have 1 to 200")]
 )
 def test_a_bad_pattern_is_one_line(
     tenfold: Tenfold, folder: Path, pattern: str, message: str

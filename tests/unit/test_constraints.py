@@ -1,6 +1,8 @@
 """Constraints against check digits that are computed, and published numbers."""
 
+import pickle
 import re
+import time
 from typing import Any, cast
 
 import numpy as np
@@ -85,11 +87,44 @@ def test_values_are_the_only_texts() -> None:
     assert not Constraints(digits_only=True).active
 
 
-@pytest.mark.parametrize("pattern", ["(", "a" * 201, "[0-"])
+@pytest.mark.parametrize(
+    "pattern",
+    ["(a*)*b", "(?:1?){999}x", "(?:1?1?){200}x", "(1+)+x", "(.*)*(.*)*(.*)*x", 45 * "(1?)" + "x"],
+)
+def test_no_pattern_is_slow(pattern: str) -> None:
+    start = time.process_time()
+    constraints = Constraints(pattern=pattern)
+    assert not any(constraints.allow(99 * "1" + str(number)) for number in range(100))
+    assert time.process_time() - start < 0.3
+
+
+def test_a_pattern_goes_to_other_processes() -> None:
+    constraints = pickle.loads(pickle.dumps(Constraints(pattern=r"\d4")))
+    assert constraints.allow("14")
+    assert not constraints.allow("144")
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "",
+        "(",
+        201 * "a",
+        200 * "(",
+        "(\n\x1b[31m",
+        "[0-",
+        "(?=4)",
+        r"(4)\1",
+        66 * r"\pL",
+        "(?:|4){9999999}x",
+        "\udc80",
+    ],
+)
 def test_a_bad_pattern_is_refused_in_one_line(pattern: str) -> None:
     with pytest.raises(TenfoldError, match="pattern") as caught:
         Constraints(pattern=pattern)
-    assert "\n" not in str(caught.value)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 500
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from tenfold.serving.query import ReadOptions, parse_query
             "digits_only&check=luhn&length=16",
             ReadOptions("numbers", Constraints(length=16, check="luhn", digits_only=True)),
         ),
+        ("pattern=%5B12%5D.4", ReadOptions("numbers", Constraints(pattern="[12].4"))),
         ("digits_only=false&single", ReadOptions("single", ANYTHING)),
         ("table", ReadOptions("table")),
         ("layout=table&length=3", ReadOptions("table", Constraints(length=3))),
@@ -64,6 +65,10 @@ def test_parameters_are_parsed(query: str, options: ReadOptions) -> None:
         ("grid&single", "grid and single exclude each other"),
         ("layout=numbers&single", "single and layout exclude each other"),
         ("single&length=4", "single and length exclude each other"),
+        ("pattern=(", "pattern '(': missing )"),
+        ("pattern=", "pattern: must have 1 to 200 characters"),
+        ("pattern=(?:|4){9999999}x", "pattern '(?:|4){9999999}x': invalid repetition size"),
+        ("grid&pattern=4", "grid and pattern exclude each other"),
         ("grid&check=luhn&digits_only", "grid and check and digits_only exclude each other"),
     ],
 )
@@ -81,10 +86,3 @@ def test_a_length_is_a_small_whole_number(length: str) -> None:
     assert caught.value.detail.startswith("length='")
     assert caught.value.detail.endswith("': use 1 to 99")
     assert len(caught.value.detail) < 80
-
-
-@pytest.mark.parametrize("pattern", ["4", r"\d+", "(?:|4){9999999}x", "(", ""])
-def test_a_pattern_is_refused_without_being_looked_at(pattern: str) -> None:
-    with pytest.raises(HTTPException) as caught:
-        parse_query(f"pattern={pattern}".encode())
-    assert caught.value.detail == "pattern: not over HTTP; use length, check, digits_only"

@@ -43,7 +43,7 @@ BAD: list[tuple[bytes, str, str, int, str]] = [
     (SMALL, "text/plain", "", 415, "Content-Type 'text/plain': send image"),
     (SMALL, "", "", 415, "Content-Type '': send"),
     (LINE, PNG, "?table&rule=sudoku", 422, "no grid or table in this picture"),
-    (SMALL, PNG, "?pattern=(a*)*", 422, "pattern: not over HTTP; use length, check"),
+    (SMALL, PNG, "?pattern=(a*", 422, "pattern '(a*': missing )"),
     (SMALL, PNG, "?gird", 422, "'gird': unknown parameter; use layout"),
     (b"{", JSON, "", 400, "body is not JSON"),
     (b"[" * 100_000, JSON, "", 400, "body is not JSON"),

@@ -1,18 +1,20 @@
 """What is known of the numbers of a picture: length, pattern, values, a check digit, cells."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
 from numbers import Integral
 from typing import Any, Literal, get_args
 
+import re2
+
 from tenfold.errors import TenfoldError
 
 CheckDigit = Literal["luhn", "mod10", "mod11", "verhoeff", "iso7064-mod11-2", "iso7064-mod97-10"]
 RuleName = Literal["sudoku", "column-sums", "row-sums"]
 
-MAX_PATTERN_CHARACTERS = 200
+# RE2 bounds the memory of a compiled pattern, but not what compiling one takes.
+MAX_PATTERN_CHARACTERS, MAX_PATTERN_BYTES = 200, 2**16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +23,7 @@ class Constraints:
 
     Attributes:
         length: count of digits; marks do not count.
-        pattern: a regular expression that the whole text matches.
+        pattern: a regular expression of RE2 that the whole text matches.
         values: the only texts that are possible.
         check: the rule of a check digit, which is the last one; of ISO 7064 MOD 97-10 the last two.
         digits_only: marks are left out of the text.
@@ -30,8 +32,8 @@ class Constraints:
         rule: what its cells obey together; see `tenfold.reading.rules.rule_of`.
 
     Raises:
-        TenfoldError: a count is no positive integer, the pattern is no regular expression or is too
-            long, the values are no texts, or there is no such check or rule.
+        TenfoldError: a count is no positive integer, the pattern is none of RE2's, is too long or
+            needs too much memory, the values are no texts, or there is no such check or rule.
     """
 
     length: int | None = None
@@ -82,15 +84,22 @@ class Constraints:
         )
 
     @cached_property
-    def _compiled(self) -> re.Pattern[str] | None:
+    def _compiled(self) -> Any:  # noqa: ANN401 - re2 has no types
         if self.pattern is None:
             return None
-        if len(self.pattern) > MAX_PATTERN_CHARACTERS:
-            raise TenfoldError(f"pattern: more than {MAX_PATTERN_CHARACTERS} characters")
+        if not 0 < len(self.pattern) <= MAX_PATTERN_CHARACTERS:
+            raise TenfoldError(f"pattern: must have 1 to {MAX_PATTERN_CHARACTERS} characters")
+        options = re2.Options()
+        options.max_mem = MAX_PATTERN_BYTES
+        options.never_capture = True  # groups would take much longer
+        options.log_errors = False
         try:
-            return re.compile(self.pattern, re.ASCII)
-        except (re.error, OverflowError) as error:
-            raise TenfoldError(f"pattern {self.pattern!r}: {error}") from error
+            return re2.compile(self.pattern, options)
+        except UnicodeEncodeError as error:
+            raise TenfoldError(f"pattern: {error.reason}") from error
+        except re2.error as error:
+            reason, _, _ = error.args[0].decode().partition(": ")  # then it repeats the pattern
+            raise TenfoldError(f"pattern {self.pattern!r}: {reason}") from error
 
 
 ANYTHING = Constraints()

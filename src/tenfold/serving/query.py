@@ -7,13 +7,14 @@ from urllib.parse import parse_qsl
 from starlette.exceptions import HTTPException
 
 from tenfold.data.picture_headers import MAX_PAGES
+from tenfold.errors import TenfoldError
 from tenfold.reading.constraints import ANYTHING, CheckDigit, Constraints, RuleName
 from tenfold.reading.reader import Layout
 
 FLAG_VALUES = {"": True, "1": True, "true": True, "0": False, "false": False}
 MAX_COUNT = 99
 LAYOUT_FLAGS = ("grid", "table", "single")
-OF_NUMBERS = ("length", "check", "digits_only")
+OF_NUMBERS = ("length", "pattern", "check", "digits_only")
 OF_CELLS = ("rows", "columns", "rule")
 CONSTRAINTS = OF_NUMBERS + OF_CELLS
 LIMITS = dict.fromkeys(("length", "rows", "columns"), MAX_COUNT) | {"page": MAX_PAGES}
@@ -51,7 +52,7 @@ def parse_query(query: bytes) -> ReadOptions:
         parsed = _parse(key, value)
         if given.setdefault(key, parsed) != parsed:
             raise HTTPException(422, f"{key}: given twice, with different values")
-    constraints = {key: given[key] for key in CONSTRAINTS if given.get(key)}
+    constraints = {key: given[key] for key in CONSTRAINTS if given.get(key, False) is not False}
     layouts = {key: key for key in LAYOUT_FLAGS if given.get(key)}
     if "layout" in given:
         layouts["layout"] = given["layout"]
@@ -64,18 +65,17 @@ def parse_query(query: bytes) -> ReadOptions:
     of_cells = [key for key in OF_CELLS if key in constraints]
     if of_cells and layout not in {"grid", "table"}:
         raise HTTPException(422, f"{' and '.join(of_cells)}: with layout=grid or layout=table only")
-    return ReadOptions(
-        layout, Constraints(**constraints), given.get("page"), given.get("explain", False)
-    )
+    try:
+        allowed = Constraints(**constraints)
+    except TenfoldError as error:
+        raise HTTPException(422, str(error)) from error
+    return ReadOptions(layout, allowed, given.get("page"), given.get("explain", False))
 
 
 def _parse(key: str, value: str) -> str | int | bool:
-    """Return the value of a parameter.
-
-    A pattern is refused: one that was made for it would take time and memory without end.
-    """
+    """Return the value of a parameter."""
     if key == "pattern":
-        raise HTTPException(422, f"pattern: not over HTTP; use {', '.join(OF_NUMBERS)}")
+        return value
     if key == "layout":
         return _one_of(key, value, get_args(Layout))
     if key == "check":

@@ -107,6 +107,11 @@ def _read(response: type[BaseModel], content: dict[str, Any]) -> dict[str, Any]:
                 ),
                 _count("length", "How many digits each number has; marks do not count."),
                 _query(
+                    "pattern",
+                    "A regular expression that each number matches as a whole, in RE2's syntax.",
+                    type="string",
+                ),
+                _query(
                     "check",
                     "The rule that the last digit of each number satisfies.",
                     **_choice(*CHECKS),
