@@ -2,6 +2,7 @@
 // read is outlined on it.
 
 import { drawOutlines, outlineAt } from "./outlines.js";
+import { clamp } from "./reader/numbers.js";
 
 const WIDTH_UNITS = 1000; // points and pen widths are in units of 1/1000 of the canvas's width
 // A drawing without a picture is read small: a browser takes 100 ms for some 20,000 pixels.
@@ -79,7 +80,7 @@ export class DrawingCanvas {
   fit() {
     const { bitmap } = this.picture ?? {};
     const [least, greatest] = ASPECTS;
-    this.canvas.style.aspectRatio = bitmap ? Math.min(Math.max(bitmap.width / bitmap.height, least), greatest) : "";
+    this.canvas.style.aspectRatio = bitmap ? clamp(bitmap.width / bitmap.height, least, greatest) : "";
   }
 
   /** Draw outlines of what was read. @param shown {outlines, selected, width, place}: see outlines.js; the
@@ -151,8 +152,8 @@ export class DrawingCanvas {
     if (move) {
       const step = event.shiftKey ? KEY_STEP_UNITS / 4 : KEY_STEP_UNITS;
       this.cursor = {
-        x: Math.min(Math.max(this.cursor.x + move[0] * step, 0), WIDTH_UNITS),
-        y: Math.min(Math.max(this.cursor.y + move[1] * step, 0), height),
+        x: clamp(this.cursor.x + move[0] * step, 0, WIDTH_UNITS),
+        y: clamp(this.cursor.y + move[1] * step, 0, height),
       };
       this.activeStrokes.get("keys")?.points.push(this.cursor);
     } else if (!this.activeStrokes.delete("keys")) {
@@ -263,14 +264,12 @@ export class DrawingCanvas {
 
   /** The same of a raster of the strokes, which shows them and a margin. */
   drawingRaster() {
-    const boxes = this.strokes.map(({ points, width }) => {
-      const [xs, ys] = [points.map(({ x }) => x), points.map(({ y }) => y)];
-      const edge = (extreme, values, by) => values.reduce((a, b) => extreme(a, b)) + (by * width) / 2;
-      return [edge(Math.min, xs, -1), edge(Math.min, ys, -1), edge(Math.max, xs, 1), edge(Math.max, ys, 1)];
-    });
-    const [left, top] = [0, 1].map((side) => Math.min(...boxes.map((box) => box[side])));
-    const [right, bottom] = [2, 3].map((side) => Math.max(...boxes.map((box) => box[side])));
-    const tallest = Math.max(...boxes.map((box) => box[3] - box[1]));
+    const around = ({ points, width }, axis) => points.reduce(([first, last], point) =>
+      [Math.min(first, point[axis] - width / 2), Math.max(last, point[axis] + width / 2)], [Infinity, -Infinity]);
+    const [xs, ys] = ["x", "y"].map((axis) => this.strokes.map((stroke) => around(stroke, axis)));
+    const [left, top] = [xs, ys].map((sides) => Math.min(...sides.map(([first]) => first)));
+    const [right, bottom] = [xs, ys].map((sides) => Math.max(...sides.map(([, last]) => last)));
+    const tallest = Math.max(...ys.map(([first, last]) => last - first));
     const [across, down] = [right - left, bottom - top];
     const small = Math.min(TALLEST_STROKE_PX / tallest, Math.sqrt(MAX_DRAWING_PX / (across * down)));
     const scale = this.detailed ? MAX_SCALE : Math.min(MAX_SCALE, small);

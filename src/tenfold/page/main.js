@@ -24,6 +24,7 @@ let selected = 0; // of the digits that are shown as cards
 let pendingReading = null; // a promise
 let changed = false; // whether the canvas has changed since the last reading began
 
+const hasShape = (layout) => layout === "grid" || layout === "table";
 const keyOf = ({ image }) => `${image.w}:${image.data}`;
 
 function labelOf(digit) {
@@ -54,7 +55,7 @@ export async function readingDone() {
 /** What is to be read, and how many rows and columns there are, if the user says so. */
 function readOptions() {
   const layout = byId("layout").value;
-  if (layout !== "grid" && layout !== "table") return { layout };
+  if (!hasShape(layout)) return { layout };
   const count = (id) => byId(id).valueAsNumber || null;
   return { layout, rows: count("rows"), columns: count("columns"), rule: byId("rule").value };
 }
@@ -66,7 +67,7 @@ async function readCanvas() {
     try {
       const start = performance.now();
       const options = readOptions();
-      canvas.detailed = options.layout === "grid" || options.layout === "table";
+      canvas.detailed = hasShape(options.layout);
       const place = canvas.empty || canvas.picture ? null : canvas.place();
       const result = canvas.empty ? NOTHING : await backend.read(canvas, options);
       const milliseconds = performance.now() - start;
@@ -232,7 +233,7 @@ function addListeners() {
   on("clear", "click", () => canvas.clear());
   on("pen", "input", ({ target }) => (canvas.penWidth = Number(target.value)));
   on("layout", "change", ({ target }) => {
-    byId("shape").hidden = target.value !== "grid" && target.value !== "table";
+    byId("shape").hidden = !hasShape(target.value);
     requestReading();
   });
   for (const id of ["rows", "columns", "rule"]) {

@@ -1,13 +1,13 @@
 // The cells of a picture, straightened and shown in the cells of a table.
 
 import { distance } from "./reader/lattice.js";
+import { clamp } from "./reader/numbers.js";
 
 const ROW_PX = 34; // in CSS pixels: of a row of the median height
 const [MIN_HEIGHT_PX, MAX_HEIGHT_PX] = [22, 80];
 const [MIN_WIDTH_PX, MAX_WIDTH_PX] = [38, 160];
 const MAX_CANVAS_PIXELS = 16e6;
 
-const between = (value, least, most) => Math.min(Math.max(value, least), most);
 const middle = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
 
 /** In what size cells are shown: {widths, heights} of columns and rows, in proportion to the picture's.
@@ -19,8 +19,8 @@ export function shownSizes(corners) {
   const rows = corners.slice(1).map((row, y) => middle(row.map((corner, x) => distance(corner, corners[y][x]))));
   const scale = ROW_PX / Math.max(middle(rows), 1);
   return {
-    widths: columns.map((width) => between(width * scale, MIN_WIDTH_PX, MAX_WIDTH_PX)),
-    heights: rows.map((height) => between(height * scale, MIN_HEIGHT_PX, MAX_HEIGHT_PX)),
+    widths: columns.map((width) => clamp(width * scale, MIN_WIDTH_PX, MAX_WIDTH_PX)),
+    heights: rows.map((height) => clamp(height * scale, MIN_HEIGHT_PX, MAX_HEIGHT_PX)),
   };
 }
 
@@ -40,17 +40,14 @@ export function drawCells(canvas, cells, source, { width, height }) {
     const across = [0, 1].map((axis) => (b[axis] - a[axis] + c[axis] - d[axis]) / 2);
     const down = [0, 1].map((axis) => (d[axis] - a[axis] + c[axis] - b[axis]) / 2);
     const centre = [0, 1].map((axis) => (a[axis] + b[axis] + c[axis] + d[axis]) / 4);
-    const area = across[0] * down[1] - across[1] * down[0];
-    if (!area) continue;
-    const [xx, xy] = [(w * down[1]) / area, (-w * down[0]) / area];
-    const [yx, yy] = [(-h * across[1]) / area, (h * across[0]) / area];
+    const toUnitSquare = new DOMMatrix([...across, ...down, ...centre]).inverse();
+    if (!toUnitSquare.is2D) continue; // it has no area
     context.save();
     context.scale(scale, scale);
     context.beginPath();
     context.rect(left, top, w, h);
     context.clip();
-    context.transform(xx, yx, xy, yy,
-      left + w / 2 - xx * centre[0] - xy * centre[1], top + h / 2 - yx * centre[0] - yy * centre[1]);
+    context.setTransform(context.getTransform().translate(left + w / 2, top + h / 2).scale(w, h).multiply(toUnitSquare));
     const extremes = [0, 1].map((axis) => corners.map((corner) => corner[axis]));
     const [x0, y0] = extremes.map((values) => Math.max(Math.floor(Math.min(...values)), 0));
     const [x1, y1] = extremes.map((values, axis) =>

@@ -187,7 +187,7 @@ function flatPaperLevel(grey, [middle, counts]) {
 /** The most common of the 256 greys among the chosen pixels. */
 function mostCommon(p, chosen) {
   const counts = new Uint32Array(256);
-  for (let i = 0; i < p.data.length; i++) if (chosen(i)) counts[rint(fround(p.data[i] * 255))]++;
+  greys(p).data.forEach((grey, i) => (counts[grey] += chosen(i)));
   return counts.indexOf(largest(counts)) / 255;
 }
 

@@ -14,12 +14,7 @@ const { fround, max, min } = Math;
 
 const evidence = ({ numbers }) => sum(numbers.map(({ probability }) => probability));
 
-/** Read a grid with one digit a cell, or a table with one number a cell.
- *
- * @param picture {w, h, channels, data}. @param options {layout, rows, columns}, as for `read`.
- * @param networks see `openNetworks`. @param model model.json.
- * @returns {rows, columns, corners, numbers}, the numbers row by row.
- */
+/** Read a grid with one digit a cell, or a table with one number a cell, row by row; see `read` in reader.js. */
 export async function readGrid(picture, options, networks, model) {
   const { layout } = options;
   const grey = toGrey(picture);

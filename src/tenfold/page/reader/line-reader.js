@@ -3,7 +3,7 @@
 import { CLASSES, isMark } from "./detection.js";
 import { rescaled, total } from "./hypotheses.js";
 import { cropped, plane, sample } from "./image.js";
-import { largest, mean, median, rint, sum } from "./numbers.js";
+import { clamp, largest, mean, median, rint, sum } from "./numbers.js";
 import { shrunk } from "./resize.js";
 
 const { abs, ceil, exp, floor, hypot, max, min } = Math;
@@ -14,8 +14,6 @@ export const CONFIG = {
   lineWidthMultiplePx: 8,
   maxLineWidthPx: 384,
 };
-
-const clamp = (value, low, high) => min(max(value, low), high);
 
 /** What rows of detections may say, with probabilities that count the recogniser's.
  *

@@ -24,12 +24,9 @@ export function groupNumbers(detections, config) {
 
 function append(group, one, height) {
   group.members.push(one);
-  if (!height) {
-    if (!group.heights.length) [, group.digitY] = one.box;
-    return;
-  }
+  if (height || !group.heights.length) [, group.digitY] = one.box;
+  if (!height) return;
   group.heights.push(height);
-  [, group.digitY] = one.box;
   group.tallest = max(group.tallest, height);
   group.median = median(group.heights);
 }

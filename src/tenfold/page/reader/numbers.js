@@ -12,6 +12,7 @@ export function largest(values) {
   return most;
 }
 
+export const clamp = (value, least, most) => Math.min(Math.max(value, least), most);
 export const sum = (values) => values.reduce((total, value) => total + value, 0);
 export const mean = (values) => sum(values) / values.length;
 
