@@ -23,8 +23,7 @@ from record_runs import write_record
 
 from tenfold.artifacts.studies import MAX_LOSS_POINTS
 from tenfold.bundle.format import SHIPPED
-from tenfold.bundle.runtime import OnnxClassifier
-from tenfold.bundle.save import NETWORKS, save_bundle
+from tenfold.bundle.save import copy_bundle, save_bundle
 from tenfold.bundle.torch_bundle import Bundle
 from tenfold.data.digits import Digits
 from tenfold.data.normalization import normalize_digit
@@ -106,21 +105,22 @@ def write(hand: Hand, digits: npt.NDArray[np.int64], random: np.random.Generator
     return Digits(torch.from_numpy(images), torch.from_numpy(digits), "hand", "rendered")
 
 
-def misread(classifier: OnnxClassifier, digits: Digits) -> npt.NDArray[np.bool_]:
+def misread(reader: Reader, digits: Digits) -> npt.NDArray[np.bool_]:
     """Tell which digits are misread: bool[n]."""
-    found = classifier.probabilities(digits.images.numpy()).argmax(axis=1)
-    wrong: npt.NDArray[np.bool_] = found != digits.labels.numpy()
+    pages = reader.read_all(list(digits.images.numpy()), "single")
+    read = [page.numbers[0].value if page.numbers else "" for page in pages]
+    wrong: npt.NDArray[np.bool_] = np.array(read) != digits.labels.numpy().astype(str)
     return wrong
 
 
-def find_hands(classifier: OnnxClassifier, count: int) -> Iterator[tuple[int, Digits, Digits]]:
+def find_hands(reader: Reader, count: int) -> Iterator[tuple[int, Digits, Digits]]:
     """Yield hands that are misread: their number, 20 corrections, and digits to measure."""
     number = found = 0
     while found < count:
         random = np.random.default_rng(derive_seed(number, "hand"))
         hand = sample_hand(random)
         tried = write(hand, np.tile(list(MISREAD_FORMS), PROBES // 2), random)
-        wrong = np.flatnonzero(misread(classifier, tried))
+        wrong = np.flatnonzero(misread(reader, tried))
         if len(wrong) >= MIN_MISREAD:
             found += 1
             digits = np.repeat(np.arange(10), TEST_DIGITS // 10)
@@ -138,7 +138,7 @@ class Elsewhere:
     def errors(self, bundle: Path) -> dict[str, int]:
         """Count the mistakes on MNIST's test images and on the foreign sets, each by its name."""
         reader = Reader.load(bundle)
-        counts = {"mnist": int(misread(reader.classifier, self.test).sum())}
+        counts = {"mnist": int(misread(reader, self.test).sum())}
         for name, pictures in self.sets.items():
             result = evaluate_reader(reader, pictures)
             counts[name] = result.of - result.right
@@ -148,8 +148,8 @@ class Elsewhere:
 def tune_to(corrections: Digits, bundle: Bundle, known: Rehearsal, folder: Path) -> None:
     """Write the bundle that `tenfold tune` would write."""
     network = fine_tune(bundle.networks[0], corrections, known, FineTuning(), seed=0)
-    without = dict.fromkeys(NETWORKS)  # numbers are read by the shipped ones
-    save_bundle(folder, bundle.config.model_copy(update=without), [network.state_dict()], "")
+    copy_bundle(SHIPPED, folder)
+    save_bundle(folder, bundle.config, [network.state_dict()], "")
 
 
 def is_written(lost: dict[str, int]) -> bool:
@@ -183,21 +183,21 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     tune_process()
-    bundle, classifier, elsewhere = Bundle.load(), OnnxClassifier.load(), Elsewhere()
+    bundle, reader, elsewhere = Bundle.load(), Reader.load(), Elsewhere()
     known = rehearsal(recipe_of(SHIPPED), FineTuning(), seed=0)
     before = elsewhere.errors(SHIPPED)
     rows: list[dict[str, Any]] = []
-    for number, corrections, unseen in find_hands(classifier, options.hands):
+    for number, corrections, unseen in find_hands(reader, options.hands):
         with TemporaryDirectory() as folder:
             path, begun = Path(folder, "tuned"), time.process_time()
             tune_to(corrections, bundle, known, path)
             seconds = round(time.process_time() - begun, 1)
             after = elsewhere.errors(path)
-            errors_after = int(misread(OnnxClassifier.load(path), unseen).sum())
+            errors_after = int(misread(Reader.load(path), unseen).sum())
         row = {
             "hand": number,
             "cpu_seconds": seconds,
-            "errors_before": int(misread(classifier, unseen).sum()),
+            "errors_before": int(misread(reader, unseen).sum()),
             "errors_after": errors_after,
             "lost": {name: after[name] - before[name] for name in before},
         }
