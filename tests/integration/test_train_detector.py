@@ -46,6 +46,8 @@ description = "a crop classifier that is trained for a moment"
 [crop]
 filters = [4, 6, 8]
 blocks = [0, 1, 0]
+[outlier_exposure]
+symbols = 0.5
 """
 MOMENT = """
 [data]
@@ -103,14 +105,19 @@ def test_a_line_recogniser_is_trained_bundled_and_measured(tmp_path: Path) -> No
     assert again.detector_evaluation == run.detector_evaluation
 
 
-def test_a_crop_classifier_is_trained_bundled_and_measured(tmp_path: Path) -> None:
+def test_a_crop_classifier_is_trained_bundled_and_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    symbols = np.random.default_rng(0).integers(0, 256, (10, 28, 28), np.uint8)
+    monkeypatch.setattr("tenfold.training.crops.load_symbols", lambda: symbols)
     recipe, run = trained(CROP, tmp_path)
     assert all(s.fields == 1 for s in run.detector_evaluation.sets)
     found = read_crop_classifier(run.path)
     assert found is not None
     facts, model = found
     assert (facts.network, facts.recipe) == (recipe.crop, "tiny-crop")
+    assert facts.data == "synthetic+bhmsds-symbols"
     crops = np.full((2, 32, 32), 200, np.uint8)
-    assert OnnxCropClassifier(model).probabilities(crops).shape == (2, 10)
+    assert OnnxCropClassifier(model).probabilities(crops).shape == (2, 11)
     calibration, shipped = (find_detector(path)[1].calibration for path in (run.path, SHIPPED))
     assert calibration != shipped  # it was fitted with the new network

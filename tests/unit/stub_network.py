@@ -39,6 +39,23 @@ class Stub:
         return np.tile(self._row, (len(images), 1))
 
 
+class CropStub:
+    """In place of the crop classifier: gives the same probabilities, and counts the crops.
+
+    What is left of the ten digits' probabilities is that there is none.
+    """
+
+    def __init__(self, probabilities: Sequence[float]) -> None:
+        self.given: list[int] = []
+        self._row = np.array([*probabilities, 1 - sum(probabilities)], np.float32)
+
+    def probabilities(self, crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        assert crops.shape[1:] == (32, 32)
+        self.given.append(len(crops))
+        self.seen = crops
+        return np.tile(self._row, (len(crops), 1))
+
+
 class StubDetector:
     """In place of the detector: finds the same in every size of a picture of `shape`."""
 

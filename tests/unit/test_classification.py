@@ -6,7 +6,7 @@ from typing import cast
 import numpy as np
 import pytest
 from clear_digits import clear_digit, on_paper
-from stub_network import EVEN, PAGE, Stub, StubDetector, detections, surely
+from stub_network import EVEN, PAGE, CropStub, Stub, StubDetector, detections, surely
 
 from tenfold.arrays import Floats, Pixels
 from tenfold.bundle.crop_runtime import OnnxCropClassifier
@@ -16,8 +16,10 @@ from tenfold.data.characters import DETECTED_CLASSES
 from tenfold.reading import classification
 from tenfold.reading.classification import (
     ClassificationConfig,
+    SingleDigitConfig,
     classify_detections,
     crop_detection,
+    judge_singles,
 )
 from tenfold.reading.foreground import find_foreground
 from tenfold.reading.number_reader import NumberReader
@@ -34,19 +36,6 @@ def page_with_digits(digit: int, *xs: int, side: int = 40) -> Pixels:
     for x in xs:
         page[100 - h // 2 : 100 - h // 2 + h, x - w // 2 : x - w // 2 + w] = glyph
     return page
-
-
-class CropStub:
-    """In place of the crop classifier: gives the same probabilities, and counts the crops."""
-
-    def __init__(self, probabilities: list[float]) -> None:
-        self.given: list[int] = []
-        self._row = np.array(probabilities, np.float32)
-
-    def probabilities(self, crops: Pixels) -> Floats:
-        assert crops.shape[1:] == (32, 32)
-        self.given.append(len(crops))
-        return np.tile(self._row, (len(crops), 1))
 
 
 def classified(
@@ -107,7 +96,17 @@ def test_without_weight_or_without_an_opinion_nothing_changes(
     np.testing.assert_allclose(result.classes, found.classes, rtol=1e-5)
 
 
-def test_the_classifiers_are_taken_to_agree_with_a_sure_detection() -> None:
+def test_what_the_crop_classifier_takes_for_no_digit_is_less_certain_to_be_there() -> None:
+    found = detections((50, 0.9, {"3": 0.5, "8": 0.5}), (300, 0.8, {"1": 0.4, "/": 0.6}))
+    config = ClassificationConfig(objectness_weight=0.5, floor=0.01)
+    result = classified(found, EVEN, config, some(d3=0.08, d8=0.08))
+    np.testing.assert_allclose(result.objectness, [0.9 * 0.4, 0.8], rtol=1e-5)
+    np.testing.assert_allclose(result.classes, found.classes, rtol=1e-5)
+    never = classified(found, EVEN, config, some())
+    np.testing.assert_allclose(never.objectness, [0.9 * 0.1, 0.8], rtol=1e-5)
+
+
+def test_the_detector_stands_in_for_the_classifiers_where_it_is_sure() -> None:
     stub, crops = Stub(EVEN), CropStub(EVEN)
     found = detections((50, 0.9, {"3": 0.98, "8": 0.015, ".": 0.005}))
     config = ClassificationConfig(
@@ -115,7 +114,8 @@ def test_the_classifiers_are_taken_to_agree_with_a_sure_detection() -> None:
     )
     networks = cast("OnnxClassifier", stub), cast("OnnxCropClassifier", crops)
     result = classify_detections(*networks, found, PAGE, config)
-    three, eight = 0.98 * math.sqrt(1.01), 0.015 * math.sqrt(0.01)
+    three, eight = 0.98 / 0.995, 0.015 / 0.995
+    three, eight = three * math.sqrt(three + 0.01), eight * math.sqrt(eight + 0.01)
     expected = 0.995 * three / (three + eight)
     np.testing.assert_allclose(result.classes[0, [3, 8]], [expected, 0.995 - expected], rtol=1e-4)
     assert sum(stub.given) == sum(crops.given) == 0
@@ -155,6 +155,27 @@ def test_the_classifier_decides_a_doubt_but_does_not_overrule_certainty(
     reader = NumberReader(detector, OnnxClassifier.load())
     (number,) = reader.read(page_with_digits(3, 50)).numbers
     assert number.value == read
+
+
+def test_of_pictures_of_one_digit_the_crop_classifier_judges_the_doubtful_ones() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)
+    probabilities = np.array([some(d3=0.6, d8=0.4), some(d1=0.95, d7=0.05), some(d3=1)], np.float32)
+    stub = CropStub(some(d3=0.25, d8=0.5))
+    config = SingleDigitConfig(
+        digit_weight=0.8,
+        crop_weight=0.5,
+        objectness_weight=2,
+        floor=0.001,
+        sure_probability=0.95,
+    )
+    judged = judge_singles(cast("OnnxCropClassifier", stub), images, probabilities, config)
+    three, eight = 0.6**0.8 * math.sqrt(0.251), 0.4**0.8 * math.sqrt(0.501)
+    expected = 0.75**2 * np.array([three, eight]) / (three + eight)
+    np.testing.assert_allclose(judged[0, [3, 8]], expected, rtol=1e-5)
+    np.testing.assert_array_equal(judged[1:], probabilities[1:])
+    np.testing.assert_array_equal(stub.seen[0, 2:30, 2:30], 255 - images[0])
+    np.testing.assert_array_equal(stub.seen[0, 0, 2:30], 255 - images[0, 0])
+    assert stub.given == [1]
 
 
 def test_the_crop_is_the_digit_without_its_neighbour() -> None:

@@ -15,6 +15,7 @@ from tenfold.rendering.glyphs import (
     LETTERS,
     TEMPLATES,
     Form,
+    Glyph,
     GlyphSource,
     Hand,
 )
@@ -112,6 +113,20 @@ def test_every_character_can_be_drawn_in_every_form(form: Form, tiny_digits: Dig
         assert glyph.coverage.max() <= 1
         if character in DIGITS:
             assert 25 < extent(glyph.coverage)[0] < 60
+
+
+@pytest.mark.parametrize("form", ["template", "print"])
+def test_of_images_only_every_digit_is_one_of_them(form: Form, bar: GlyphSource) -> None:
+    digits = Digits(torch.from_numpy(bar.images), torch.from_numpy(bar.labels), "bar", "here")
+    hand, skeleton_hand = (dataclasses.replace(HAND, form=f) for f in (form, "skeleton"))
+
+    def drawn(source: GlyphSource, hand: Hand) -> Glyph:
+        return source.draw("1", hand, np.random.default_rng(0))
+
+    only, expected = drawn(GlyphSource(digits, only_images=True), hand), drawn(bar, skeleton_hand)
+    np.testing.assert_array_equal(only.coverage, expected.coverage)
+    assert not only.printed
+    assert not np.array_equal(drawn(bar, hand).coverage, expected.coverage)
 
 
 def test_a_faint_digit_is_as_dark_as_a_bold_one(tiny_digits: Digits) -> None:

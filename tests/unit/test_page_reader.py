@@ -29,6 +29,7 @@ from tenfold.reading import (
     page,
     straighten,
 )
+from tenfold.reading.classification import SingleDigitConfig, judge_singles
 from tenfold.reading.foreground import to_grey
 from tenfold.reading.number_reader import NumberReader, NumberReaderConfig
 from tenfold.reading.pyramid import resize
@@ -132,16 +133,20 @@ def test_the_page_reads_as_the_reader_does(
 
 
 class RowClassifier:
-    """In place of the classifiers: a digit is the more probable, the lighter two rows are."""
+    """In place of the classifiers: a class is the more probable, the lighter two rows are."""
+
+    def __init__(self, classes: int) -> None:
+        self._classes = classes
 
     def probabilities(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        rows = images[:, 4:24].reshape(len(images), 10, -1).sum(axis=2, dtype=np.float32) + 1
+        parts = images[:, 4 : 4 + 2 * self._classes].reshape(len(images), self._classes, -1)
+        rows = parts.sum(axis=2, dtype=np.float32) + 1
         return np.asarray(rows / rows.sum(axis=1, keepdims=True), np.float32)
 
 
 ROW_CLASSIFIER = (
-    "const byRows = (images) => images.map(({ w, data }) => {"
-    "  const rows = Array.from({ length: 10 }, (_, i) =>"
+    "const byRows = (length) => (images) => images.map(({ w, data }) => {"
+    "  const rows = Array.from({ length }, (_, i) =>"
     "    data.slice((4 + 2 * i) * w, (6 + 2 * i) * w).reduce((a, b) => a + b, 1));"
     "  const sum = rows.reduce((a, b) => a + b);"
     "  return rows.map((row) => row / sum);"
@@ -193,7 +198,7 @@ def test_detections_are_decoded_as_by_the_reader(node: str) -> None:
         "  const detect = () => { const [p, classes, boxes, printed] = looks.shift();"
         "    return p.map((objectness, i) => "
         "      ({ objectness, classes: classes[i], box: boxes[i], printed: printed[i] })); };"
-        "  const networks = { detect, classifyDetected: byRows, classifyCrops: byRows };"
+        "  const networks = { detect, classifyDetected: byRows(10), classifyCrops: byRows(11) };"
         "  pages.push((await readNumbers(image, networks, config)).numbers);"
         "}"
         "console.log(JSON.stringify(pages));"
@@ -201,8 +206,8 @@ def test_detections_are_decoded_as_by_the_reader(node: str) -> None:
     numbers = 0
     for looks, shown in zip(scripts, run_in_node(node, code, json.dumps(given)), strict=True):
         detector = cast("OnnxDetector", ScriptedDetector(looks))
-        classifiers = cast("Any", RowClassifier()), config, None, cast("Any", RowClassifier())
-        expected = NumberReader(detector, *classifiers).read(picture)
+        single, crop = (cast("Any", RowClassifier(classes)) for classes in (10, 11))
+        expected = NumberReader(detector, single, config, None, crop).read(picture)
         numbers += same(shown, expected)
         for one, other in zip(shown, expected.numbers, strict=True):
             assert [text for text, _ in one["alternatives"]] == [t for t, _ in other.alternatives]
@@ -225,6 +230,30 @@ def test_the_page_reads_a_thousand_as_the_reader_does(
     )
     assert numbers >= 1000
     assert different <= 0.005 * len(pictures)
+
+
+def test_doubtful_pictures_of_one_digit_are_judged_as_by_the_reader(node: str) -> None:
+    random = np.random.default_rng(4)
+    images = random.integers(0, 256, (20, 28, 28), np.uint8)
+    probabilities = random.dirichlet(np.full(10, 0.1), 20).astype(np.float32)
+    config = SingleDigitConfig()
+    assert 0 < (probabilities.max(axis=1) < config.sure_probability).sum() < 20
+    expected = judge_singles(cast("Any", RowClassifier(11)), images, probabilities, config)
+    module = json.dumps((PAGE / "reader" / "classification.js").as_uri())
+    code = (
+        f"const {{ judgeSingle }} = await import({module}); {ROW_CLASSIFIER}"
+        "const { readFileSync } = await import('node:fs');"
+        "const { config, images, probabilities } = JSON.parse(readFileSync(0));"
+        "const plane = (data) => ({ w: 28, h: 28, data: Uint8Array.from(data) });"
+        "console.log(JSON.stringify(await Promise.all(images.map((image, i) =>"
+        "  judgeSingle(probabilities[i], plane(image), byRows(11), config)))));"
+    )
+    given = {
+        "config": asdict(config),
+        "images": images.reshape(20, -1).tolist(),
+        "probabilities": probabilities.tolist(),
+    }
+    np.testing.assert_allclose(run_in_node(node, code, json.dumps(given)), expected, atol=1e-5)
 
 
 def test_pictures_are_resized_as_by_opencv(node: str) -> None:

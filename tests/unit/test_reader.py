@@ -18,16 +18,22 @@ from stub_network import (
     BLANK,
     EVEN,
     FOREGROUND,
+    NOTHING,
+    CropStub,
     Stub,
+    StubDetector,
     no_cells,
     stub_number_reader,
     stub_reader,
     surely,
 )
 
+from tenfold.bundle.crop_runtime import OnnxCropClassifier
+from tenfold.bundle.detector_runtime import OnnxDetector
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.decoding import load_pixels
 from tenfold.errors import DataError
+from tenfold.reading.number_reader import NumberReader
 from tenfold.reading.reader import Layout, Reader
 from tenfold.rendering.strokes import STROKE_TEMPLATES, catmull_rom, parse_template
 
@@ -183,6 +189,17 @@ def test_few_points_and_none() -> None:
 def test_what_are_no_strokes_is_said(strokes: Any) -> None:
     with pytest.raises(DataError, match=r"strokes are lists of points \(x, y\), finite numbers"):
         stub_reader(EVEN).read_strokes(strokes)
+
+
+def test_the_crop_classifier_judges_a_doubtful_digit_of_its_own_bundle() -> None:
+    doubt = [0, 0, 0, 0.6, 0, 0, 0, 0, 0.4, 0]
+    classifier = cast("OnnxClassifier", Stub(doubt))
+    crops = cast("OnnxCropClassifier", CropStub([0, 0, 0, 0.1, 0, 0, 0, 0, 0.9, 0]))
+    detector = cast("OnnxDetector", StubDetector(NOTHING, FOREGROUND.shape))
+    numbers = NumberReader(detector, classifier, crop_classifier=crops)
+    for other, value in ((classifier, "8"), (cast("OnnxClassifier", Stub(doubt)), "3")):
+        (found,) = Reader(other, numbers, no_cells()).read(FOREGROUND, "single").numbers
+        assert found.value == value
 
 
 # Many pictures

@@ -143,6 +143,8 @@ def test_what_was_read_in_the_grain_of_a_desk_is_left_out() -> None:
 class Finder:
     """In place of the detector: numbers at given places, or one around the darkest pixels."""
 
+    classifier = None
+
     def __init__(self, page: Page | None = None) -> None:
         self.fixed = page
         self.seen: list[Pixels] = []

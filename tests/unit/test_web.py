@@ -16,6 +16,7 @@ from tenfold.bundle.detector_runtime import OnnxDetector
 from tenfold.bundle.format import BUNDLES
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.errors import BundleError, DataError, TenfoldError
+from tenfold.reading.classification import SingleDigitConfig
 from tenfold.reading.grid import GridConfig
 from tenfold.reading.reader import load_number_reader
 from tenfold.serving import web
@@ -70,6 +71,7 @@ def test_a_site_has_all_its_files(registry: list[str], tmp_path: Path) -> None:
     assert model["number_classifier"] == "model.onnx"
     numbers = load_number_reader("field")
     assert model["reader"] == json.loads(json.dumps(asdict(numbers.config)))
+    assert model["single"] == asdict(SingleDigitConfig())
     assert model["grids"] == json.loads(json.dumps(asdict(GridConfig())))
     images = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)
     session = onnxruntime.InferenceSession(str(site / "model.onnx"))
@@ -99,6 +101,7 @@ def test_a_bundle_without_a_detector_uses_the_shipped_one(
     model = json.loads((tmp_path / "site" / "model.json").read_text())
     classifier = (tmp_path / "site" / model["number_classifier"]).read_bytes()
     assert classifier == (BUNDLES / "field" / "model.onnx").read_bytes()
+    assert model["single"] is None
 
 
 def test_a_report_is_copied(registry: list[str], tmp_path: Path) -> None:

@@ -25,7 +25,11 @@ class OutlierExposure(Frozen):
     drawn: float = Field(default=0.0, ge=0, lt=1, description="digits from templates of strokes")
     found: float = Field(default=0.0, ge=0, lt=1, description="what is found in rendered fields")
     symbols: float = Field(
-        default=0.0, ge=0, lt=1, description="letters and symbols of the set bhmsds-symbols"
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="letters and symbols of the set bhmsds-symbols; of a crop classifier the share "
+        "of fields that are written with them",
     )
     bank_size: int = Field(
         default=6_000,

@@ -1,4 +1,4 @@
-"""The crop classifier as an ONNX graph: grey levels in, probabilities of digits out."""
+"""The crop classifier as an ONNX graph: grey levels in, probabilities of digits and of none out."""
 
 import itertools
 
@@ -16,8 +16,7 @@ from tenfold.bundle.graph_layers import (
     add_output,
     add_residual_block,
 )
-from tenfold.data.mnist import CLASSES
-from tenfold.model.crop_config import CROP_PX, CropConfig
+from tenfold.model.crop_config import CROP_CLASSES, CROP_PX, CropConfig
 
 
 def build_crop_graph(config: CropConfig, state: State) -> onnx.ModelProto:
@@ -30,7 +29,7 @@ def build_crop_graph(config: CropConfig, state: State) -> onnx.ModelProto:
 
     Returns:
         a model of one input, `pixels` uint8[n, 32, 32], and one output, `probabilities`
-        float32[n, 10].
+        float32[n, 11].
     """
     graph = GraphBuilder()
     member = Member("crop", state)
@@ -45,6 +44,6 @@ def build_crop_graph(config: CropConfig, state: State) -> onnx.ModelProto:
     return graph.model(
         "crop",
         [helper.make_tensor_value_info(PIXELS, TensorProto.UINT8, ["n", CROP_PX, CROP_PX])],
-        [helper.make_tensor_value_info(PROBABILITIES, TensorProto.FLOAT, ["n", CLASSES])],
+        [helper.make_tensor_value_info(PROBABILITIES, TensorProto.FLOAT, ["n", CROP_CLASSES])],
         {"crop": config.model_dump_json()},
     )

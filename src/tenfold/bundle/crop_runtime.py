@@ -6,8 +6,7 @@ import numpy.typing as npt
 from tenfold.bundle.detector_runtime import PIXELS
 from tenfold.bundle.format import CROP_FILE, PROBABILITIES
 from tenfold.bundle.runtime import BATCH, OnnxGraph
-from tenfold.data.mnist import CLASSES
-from tenfold.model.crop_config import CROP_PX
+from tenfold.model.crop_config import CROP_CLASSES, CROP_PX
 
 KIND = "crop classifier"  # in messages
 MAX_PROBABILITY = 1 + 1e-3  # 1, but for rounding
@@ -30,12 +29,18 @@ class OnnxCropClassifier:
         self._graph.try_once({PIXELS: np.zeros((1, CROP_PX, CROP_PX), np.uint8)})
 
     def probabilities(self, crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Return the probabilities float32[n, 10] of the digits in crops uint8[n, 32, 32].
+        """Return the probabilities float32[n, 11] of what is in the middle of crops.
+
+        Args:
+            crops: uint8[n, 32, 32].
+
+        Returns:
+            of the ten digits, and that there is none.
 
         Raises:
             BundleError: the model fails, or gives no probabilities.
         """
-        found = np.empty((len(crops), CLASSES), np.float32)
+        found = np.empty((len(crops), CROP_CLASSES), np.float32)
         for start in range(0, len(crops), BATCH):
             part = found[start : start + BATCH]
             batch = {PIXELS: crops[start : start + BATCH]}

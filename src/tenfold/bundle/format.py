@@ -6,7 +6,7 @@
     weights.safetensors    tensors named `00.blocks.0.convolution.weight`, …: for torch
     detector.onnx          finds the digits of numbers on pages; not every bundle has one
     line.onnx              reads a number as a whole; not every bundle has one
-    crop.onnx              judges a digit that was found by its crop; not every bundle has one
+    crop.onnx              judges a doubtful digit by its crop; not every bundle has one
     cells.onnx             finds the cells of grids and tables; not every bundle has one
 
 Reading a bundle executes no code from it. This module needs neither torch, safetensors nor onnx;

@@ -47,7 +47,7 @@ from tenfold.untrusted import read_bytes
 NETWORKS = {
     "detector": (DETECTOR_FILE, "finds the digits of numbers", read_detector),
     "line": (LINE_FILE, "reads numbers as wholes", read_line_recogniser),
-    "crop": (CROP_FILE, "judges the digits of numbers one by one", read_crop_classifier),
+    "crop": (CROP_FILE, "judges doubtful digits, and says which are none", read_crop_classifier),
     "cells": (CELLS_FILE, "finds the cells of grids and tables", read_cell_detector),
 }
 

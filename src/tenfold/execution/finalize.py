@@ -9,7 +9,7 @@ from tenfold.artifacts.evaluation import Curves, Kept, RunEvaluation
 from tenfold.artifacts.training import Timings
 from tenfold.bundle.format import BundleConfig, BundleFacts
 from tenfold.bundle.save import recalibrate_bundle, save_bundle
-from tenfold.data.datasets import DATASETS, SYMBOLS
+from tenfold.data.datasets import DATASETS
 from tenfold.data.digits import Digits
 from tenfold.data.seeds import derive_seed
 from tenfold.evaluation.calibration import (
@@ -76,6 +76,7 @@ def _make_bundle(run: Run) -> None:
         states,
         CARD.format(
             recipe=recipe,
+            data="+".join(recipe.data_sets),
             networks="s" if recipe.members > 1 else "",
             licences="; ".join(_licences(recipe)),
         ),
@@ -84,8 +85,7 @@ def _make_bundle(run: Run) -> None:
 
 def _licences(recipe: Recipe) -> Iterator[str]:
     """Yield the licence of each data set that a recipe uses, but of the user's own."""
-    symbols = [SYMBOLS] if recipe.outlier_exposure.symbols else []
-    for name in (*recipe.data.sets, *symbols):
+    for name in recipe.data_sets:
         if name in DATASETS:
             yield f"{name}: {DATASETS[name].licence}"
 
@@ -138,7 +138,7 @@ CARD = """# tenfold bundle: {recipe.name}
 {recipe.description}
 
 {recipe.members} network{networks} of 28×28 grey digits, white on black as in MNIST: uint8 in,
-probabilities out. Trained on {recipe.data.names} with seed {recipe.seed}; weights kept by rule
+probabilities out. Trained on {data} with seed {recipe.seed}; weights kept by rule
 "{recipe.training.keep}", selected on {recipe.selected_on}. {licences}
 Figures: evaluation.json of the run; `bundle.json` has the rest.
 """

@@ -70,7 +70,7 @@ def _network(run: Run) -> tuple[NetworkFacts | LineFacts | CropFacts, bytes]:
     trained: dict[str, Any] = {
         "recipe": recipe.name,
         "seed": recipe.seed,
-        "data": recipe.data.names,
+        "data": "+".join(recipe.data_sets),
     }
     if recipe.line:
         line = LineFacts(network=recipe.line, **trained)

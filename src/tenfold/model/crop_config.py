@@ -4,11 +4,14 @@ from typing import Annotated
 
 from pydantic import Field
 
+from tenfold.data.mnist import CLASSES
 from tenfold.model.line_config import LINE_HEIGHT_PX
 from tenfold.untrusted import Frozen
 
 # A crop is that of a line of one digit: a square, in which the digit is 20 pixels high.
 CROP_PX = LINE_HEIGHT_PX
+NO_DIGIT = CLASSES  # the class of a crop whose middle shows no digit
+CROP_CLASSES = CLASSES + 1
 
 Count = Annotated[int, Field(gt=0, le=1024)]
 Blocks = Annotated[int, Field(ge=0, le=12)]

@@ -8,13 +8,12 @@ stroke, a rule or a shadow from the digit's own strokes.
 import torch
 from torch import Tensor, nn
 
-from tenfold.data.mnist import CLASSES
-from tenfold.model.crop_config import CROP_PX, CropConfig
+from tenfold.model.crop_config import CROP_CLASSES, CROP_PX, CropConfig
 from tenfold.model.layers import Convolution, ConvolutionalNetwork, ResidualBlock, local_contrast
 
 
 class CropNetwork(ConvolutionalNetwork):
-    """Tells which digit is in the middle of a crop."""
+    """Tells which digit is in the middle of a crop, or that there is none."""
 
     def __init__(self, config: CropConfig) -> None:
         super().__init__()
@@ -26,10 +25,10 @@ class CropNetwork(ConvolutionalNetwork):
             layers += [ResidualBlock(filters) for _ in range(blocks)]
             channels, size = filters, (3, 3)
         self.body = nn.Sequential(*layers)
-        self.output = nn.Conv2d(channels, CLASSES, CROP_PX // 8)
+        self.output = nn.Conv2d(channels, CROP_CLASSES, CROP_PX // 8)
 
     def forward(self, pixels_nhw: Tensor) -> Tensor:
-        """Map grey levels [n, 32, 32] in 0 … 255 to logits [n, 10]."""
+        """Map grey levels [n, 32, 32] in 0 … 255 to logits [n, 11]."""
         x = local_contrast(pixels_nhw.float()).to(memory_format=torch.channels_last)
         x = self.body(x.to(self.compute_dtype))
         logits: Tensor = self.output(x.to(self.output.weight.dtype)).flatten(1)

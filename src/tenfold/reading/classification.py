@@ -1,5 +1,6 @@
-"""Two classifiers take part in deciding which digits the detector has found."""
+"""Several networks judge the same digit: their probabilities are combined."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,8 +9,9 @@ from tenfold.arrays import Floats, Pixels
 from tenfold.bundle.crop_runtime import OnnxCropClassifier
 from tenfold.bundle.detector_runtime import Detections
 from tenfold.bundle.runtime import OnnxClassifier
-from tenfold.data.mnist import CLASSES
+from tenfold.data.mnist import CLASSES, SIDE
 from tenfold.data.normalization import normalize_digit
+from tenfold.model.crop_config import CROP_PX, NO_DIGIT
 from tenfold.reading.components import box_in_picture
 from tenfold.reading.foreground import downscale, find_foreground
 from tenfold.reading.isolation import isolate_digit
@@ -24,7 +26,10 @@ class ClassificationConfig:
         detector_weight: exponent of the detector's probabilities.
         crop_weight: exponent of those of the crop classifier.
         digit_weight: exponent of those of the classifier of single digits.
-        floor: added to each of a classifier's probabilities: it excludes no digit.
+        objectness_weight: exponent of the crop classifier's probability that there is a digit, with
+            which the detector's is multiplied.
+        floor: added to each of a classifier's probabilities of a digit: it excludes none. Also the
+            least probability that there is a digit.
         margin: around a detection's box on the left and right, and above and below, as a share of
             the box's longer side, for the classifier of single digits.
         max_side_px: a larger crop is scaled down before its foreground is found.
@@ -35,11 +40,66 @@ class ClassificationConfig:
     detector_weight: float = 0.4
     crop_weight: float = 0.7
     digit_weight: float = 0.2
+    objectness_weight: float = 0.2
     floor: float = 1e-3
     margin: tuple[float, float] = (0.06, 0.12)
     max_side_px: int = 36
     min_digit_probability: float = 0.5
-    sure_probability: float = 0.995
+    sure_probability: float = 0.99
+
+
+@dataclass(frozen=True)
+class SingleDigitConfig:
+    """How the crop classifier takes part in what a picture of one digit is.
+
+    Attributes:
+        digit_weight: exponent of the probabilities of the classifier of single digits.
+        crop_weight: exponent of those of the crop classifier.
+        objectness_weight: exponent of its probability that there is a digit, with which the others
+            are multiplied.
+        floor: added to its probabilities of a digit: it excludes none. Also the least probability
+            that there is a digit.
+        sure_probability: of a digit that the crop classifier need not see.
+    """
+
+    digit_weight: float = 0.7
+    crop_weight: float = 0.3
+    objectness_weight: float = 0.1
+    floor: float = 1e-3
+    sure_probability: float = 0.99
+
+
+def judge_singles(
+    crop_classifier: OnnxCropClassifier,
+    images: Pixels,
+    probabilities: Floats,
+    config: SingleDigitConfig = SingleDigitConfig(),
+) -> Floats:
+    """Combine the probabilities of pictures of one digit with the crop classifier's.
+
+    p(digit) is proportional to p_single(digit) ** digit_weight times
+    (p_crop(digit) + floor) ** crop_weight. The ten add up to
+    max(1 - p_crop(no digit), floor) ** objectness_weight. The crop classifier is not asked about a
+    sure digit.
+
+    Args:
+        crop_classifier: sees the images dark on light, in a wider frame.
+        images: uint8[n, 28, 28], as MNIST has digits.
+        probabilities: float32[n, 10], of the classifier of single digits.
+        config: of the combination.
+
+    Returns:
+        float32[n, 10].
+    """
+    doubtful = probabilities.max(axis=1, initial=0) < config.sure_probability
+    margin = (CROP_PX - SIDE) // 2
+    crops = np.pad(images[doubtful], ((0, 0), (margin, margin), (margin, margin)), "edge")
+    of_crops, exists = _digit_or_none(crop_classifier.probabilities(255 - crops), config.floor)
+    judged = probabilities.copy()
+    own = probabilities[doubtful], config.digit_weight
+    combined = _combined(own, [(of_crops, config.crop_weight)], config.floor)
+    judged[doubtful] = combined * exists[:, None] ** config.objectness_weight
+    return judged
 
 
 def classify_detections(
@@ -53,38 +113,56 @@ def classify_detections(
 
     p(digit) is proportional to the product of p_detector(digit) ** detector_weight,
     (p_crop(digit) + floor) ** crop_weight and (p_single(digit) + floor) ** digit_weight. How
-    probable it is that a detection is a digit, and not a mark, stays as it is. The classifiers are
-    not asked about a sure digit, but taken to agree: asking takes longer. If nothing in a
-    detection's box stands out from the paper, the classifier of single digits has no say.
+    probable it is that a detection is a digit, and not a mark, stays as it is. The objectness is
+    multiplied by max(1 - p_crop(no digit), floor) ** objectness_weight. The classifiers are not
+    asked about a sure digit: asking takes longer. There the detector stands in for them.
 
     Args:
-        classifier: of single digits; sees each alone. All are classified in one call.
+        classifier: of single digits; sees each alone. All are classified in one call. If nothing
+            in a detection's box stands out from the paper, it has no say.
         crop_classifier: sees each with its surroundings; without one, the detector stands in.
         found: in the picture `grey`.
         grey: uint8[h, w].
         config: of the combination.
 
     Returns:
-        the same detections with other `classes`.
+        the same detections with other `classes` and `objectness`.
     """
-    digits = found.classes[:, :CLASSES]
-    best, share = digits.max(axis=1, initial=0), digits.sum(axis=1)
-    is_digit = share >= config.min_digit_probability
-    doubtful = is_digit & (best < config.sure_probability * share)
-    boxes = found.boxes[doubtful]
-    of_crops = digits[doubtful] / share[doubtful, None]
+    all_shares = found.classes[:, :CLASSES].sum(axis=1, keepdims=True)
+    is_digit = all_shares[:, 0] >= config.min_digit_probability
+    share, boxes = all_shares[is_digit], found.boxes[is_digit]
+    of_detector = found.classes[is_digit, :CLASSES] / share
+    of_crops, of_singles = of_detector.copy(), of_detector.copy()
+    exists = np.ones(len(share), np.float32)
+    doubtful = of_detector.max(axis=1, initial=0) < config.sure_probability
+    of_singles[doubtful] = _single_probabilities(classifier, boxes[doubtful], grey, config)
     if crop_classifier is not None:
-        of_crops = crop_classifier.probabilities(crop_boxes(grey, boxes))
-    of_singles = _single_probabilities(classifier, boxes, grey, config)
-    combined = digits**config.detector_weight
-    for judged, weight in ((of_crops, config.crop_weight), (of_singles, config.digit_weight)):
-        agreed = (digits == best[:, None]).astype(np.float32)
-        agreed[doubtful] = judged
-        combined *= (agreed + config.floor) ** weight
-    scale = share[is_digit] / combined[is_digit].sum(axis=1)
-    classes = found.classes.copy()
-    classes[is_digit, :CLASSES] = combined[is_digit] * scale[:, None]
-    return found._replace(classes=classes)
+        judged = crop_classifier.probabilities(crop_boxes(grey, boxes[doubtful]))
+        of_crops[doubtful], exists[doubtful] = _digit_or_none(judged, config.floor)
+    others = ((of_crops, config.crop_weight), (of_singles, config.digit_weight))
+    combined = _combined((of_detector, config.detector_weight), others, config.floor)
+    classes, objectness = found.classes.copy(), found.objectness.copy()
+    classes[is_digit, :CLASSES] = share * combined
+    objectness[is_digit] *= exists**config.objectness_weight
+    return found._replace(classes=classes, objectness=objectness)
+
+
+def _digit_or_none(judged: Floats, floor: float) -> tuple[Floats, Floats]:
+    """Split what the crop classifier says: float32[n, 10] of the digits, [n] that there is one."""
+    return judged[:, :CLASSES], np.maximum(1 - judged[:, NO_DIGIT], floor)
+
+
+def _combined(
+    first: tuple[Floats, float], others: Sequence[tuple[Floats, float]], floor: float
+) -> Floats:
+    """Return the product of probabilities float32[n, 10], each with its exponent, rescaled to 1.
+
+    The floor is added to all but the first.
+    """
+    product = first[0] ** first[1]
+    for probabilities, weight in others:
+        product = product * (probabilities + floor) ** weight
+    return np.asarray(product / product.sum(axis=1, keepdims=True), np.float32)
 
 
 def _single_probabilities(

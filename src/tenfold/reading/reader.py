@@ -9,7 +9,7 @@ from typing import Literal, TypeVar, get_args
 
 import numpy as np
 
-from tenfold.arrays import Pixels
+from tenfold.arrays import Floats, Pixels
 from tenfold.bundle.crop_runtime import OnnxCropClassifier
 from tenfold.bundle.detector_runtime import OnnxCellDetector, OnnxDetector
 from tenfold.bundle.format import (
@@ -27,6 +27,7 @@ from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.decoding import Picture, load_pixels
 from tenfold.data.file_pages import FilePage
 from tenfold.errors import DataError
+from tenfold.reading.classification import judge_singles
 from tenfold.reading.components import scale_box
 from tenfold.reading.constraints import ANYTHING, Constraints
 from tenfold.reading.foreground import to_grey
@@ -63,6 +64,9 @@ class Reader:
     ) -> None:
         self.classifier = classifier
         self.numbers = numbers
+        # The crop classifier of another bundle has no say about pictures of one digit.
+        is_of_bundle = numbers.classifier is classifier
+        self._crop_classifier = numbers.crop_classifier if is_of_bundle else None
         self.min_probability = classifier.config.rejection_threshold
         if min_probability is not None:
             self.min_probability = min_probability
@@ -187,9 +191,19 @@ class Reader:
     def _read_singles(self, crops: Sequence[Crop | DataError]) -> Iterator[Page | DataError]:
         pages = iter(self._classify([crop for crop in crops if isinstance(crop, Crop)]))
         for crop in crops:
-            yield self.checked(next(pages), crop) if isinstance(crop, Crop) else crop
+            yield self._checked(next(pages), crop) if isinstance(crop, Crop) else crop
 
-    def checked(self, page: Page, crop: Crop) -> Page:
+    def single_page(self, crop: Crop, probabilities: Floats) -> Page:
+        """Return the page of a picture of one digit that the classifier has seen.
+
+        Args:
+            crop: its digit.
+            probabilities: float32[1, 10].
+        """
+        (page,) = self._judge([crop], crop.image[None], probabilities)
+        return self._checked(page, crop)
+
+    def _checked(self, page: Page, crop: Crop) -> Page:
         """Look again with the detector, if printed lines may have kept a digit from acceptance.
 
         They run over the edge of the picture, and so does then the box of what was classified. If
@@ -205,7 +219,12 @@ class Reader:
     def _classify(self, crops: Sequence[Crop]) -> list[Page]:
         if not crops:
             return []
-        probabilities = self.classifier.probabilities(np.stack([crop.image for crop in crops]))
+        images = np.stack([crop.image for crop in crops])
+        return self._judge(crops, images, self.classifier.probabilities(images))
+
+    def _judge(self, crops: Sequence[Crop], images: Pixels, probabilities: Floats) -> list[Page]:
+        if self._crop_classifier is not None:
+            probabilities = judge_singles(self._crop_classifier, images, probabilities)
         return [
             single_page(crop, row, self.min_probability)
             for crop, row in zip(crops, probabilities, strict=True)

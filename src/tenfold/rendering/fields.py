@@ -33,12 +33,14 @@ class FieldConfig:
         width: of the crop, pixels.
         digit_height_px: least and greatest height of a digit that fills MNIST's box.
         max_labels: most characters in a crop.
+        only_images: see `GlyphSource`.
     """
 
     height: int = 64
     width: int = 192
     digit_height_px: tuple[float, float] = (14.0, 46.0)
     max_labels: int = 16
+    only_images: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +68,7 @@ class FieldRenderer:
     """
 
     def __init__(self, digits: "Digits", seed: int, config: FieldConfig = FieldConfig()) -> None:
-        self.source = GlyphSource(digits)
+        self.source = GlyphSource(digits, only_images=config.only_images)
         self.seed = seed
         self.config = config
 

@@ -7,6 +7,7 @@ slash, colon) are strokes, or printed.
 Legend: `linear` is float64[2, 2]; it turns, shears and scales a shape to pixels of the picture.
 """
 
+import dataclasses
 import math
 import tomllib
 from dataclasses import dataclass
@@ -102,9 +103,12 @@ class GlyphSource:
 
     Args:
         digits: images of handwritten digits. A class without images is drawn from templates.
+        only_images: a digit of a class with images is one of them, also where a hand says that it
+            is printed or of a template.
     """
 
-    def __init__(self, digits: "Digits") -> None:
+    def __init__(self, digits: "Digits", *, only_images: bool = False) -> None:
+        self.only_images = only_images
         self.images = digits.images.numpy()
         self.labels = digits.labels.numpy()
         self.of_class = tuple(np.flatnonzero(self.labels == digit) for digit in range(len(DIGITS)))
@@ -112,6 +116,8 @@ class GlyphSource:
 
     def draw(self, character: str, hand: Hand, random: Random) -> Glyph:
         """Draw one of `DETECTED_CLASSES`, a comma or a letter of `LETTERS`."""
+        if self.only_images and character in DIGITS and hand.form in {"print", "template"}:
+            hand = dataclasses.replace(hand, form="skeleton")
         if hand.form == "print" and character not in LETTERS:
             return Glyph(character, draw_printed(character, hand), printed=True)
         linear = hand.linear @ _uneven(hand.unevenness, random)

@@ -12,8 +12,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from tenfold.errors import DataError
+from tenfold.reading.classification import SingleDigitConfig
 from tenfold.reading.page import Page
-from tenfold.reading.single_digit import crop_digit, single_page
+from tenfold.reading.single_digit import crop_digit
 from tenfold.serving.bodies import (
     JSON,
     MAX_BODY_BYTES,
@@ -173,8 +174,8 @@ class ReadEndpoints:
                 partial(self._reader.read, pixels, constraints=options.constraints)
             )
         crop = await on_loop(lambda: crop_digit(decode_picture(png)))
-        (probabilities,) = await self._batcher.probabilities(crop.image[None])
-        page = single_page(crop, probabilities, self._reader.min_probability)
-        if crop.small is None:  # nothing to look at again
-            return page
-        return await in_thread(self._reader.checked, page, crop)
+        probabilities = await self._batcher.probabilities(crop.image[None])
+        finish = partial(self._reader.single_page, crop, probabilities)
+        # No other network is asked about a sure digit that lies whole in the picture.
+        is_sure = probabilities.max() >= SingleDigitConfig().sure_probability
+        return finish() if is_sure and crop.small is None else await in_thread(finish)

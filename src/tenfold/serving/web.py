@@ -13,6 +13,7 @@ from tenfold.bundle.format import (
     DETECTOR_FILE,
     LINE_FILE,
     MODEL_FILE,
+    find_bundle,
     find_cell_detector,
     find_detector,
     read_card,
@@ -24,6 +25,7 @@ from tenfold.data.download import download, file_sha256
 from tenfold.data.sources import cache_folder
 from tenfold.errors import DataError, TenfoldError
 from tenfold.files import refuse_links, write_atomically
+from tenfold.reading.classification import SingleDigitConfig
 from tenfold.reading.grid import GridConfig
 from tenfold.reading.number_reader import NumberReaderConfig
 from tenfold.serving.assets import page_files
@@ -69,7 +71,7 @@ def write_site(bundle_path: str | Path, folder: Path, report: Path | None = None
     line = read_line_recogniser(detector_file.parent)
     crop = read_crop_classifier(detector_file.parent)
     _, number_classifier = read_model(detector_file.parent)
-    shared = number_classifier == graph
+    shared = detector_file.parent == find_bundle(bundle_path)
     runtime = fetch_runtime()
     model = {
         "name": config.name,
@@ -82,6 +84,7 @@ def write_site(bundle_path: str | Path, folder: Path, report: Path | None = None
         "number_classifier": MODEL_FILE if shared else NUMBER_CLASSIFIER_FILE,
         "line": line is not None,
         "crop": crop is not None,
+        "single": asdict(SingleDigitConfig()) if crop and shared else None,
         "reader": asdict(NumberReaderConfig.of(detector_facts)),
         "grids": asdict(GridConfig()),
     }

@@ -1,4 +1,4 @@
-"""The task of a recipe with a `[crop]` table: classify the digits of rendered fields."""
+"""The task of a recipe with a `[crop]` table: classify what stands in rendered fields."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -10,18 +10,28 @@ from torch.nn import functional as F  # noqa: N812 - the name every PyTorch read
 
 from tenfold.artifacts.training import JournalRecord
 from tenfold.bundle.detector_runtime import shipped_detector
+from tenfold.data.datasets import SYMBOLS
 from tenfold.data.digits import Digits
+from tenfold.data.mnist import CLASSES
 from tenfold.data.seeds import derive_seed
+from tenfold.data.sources import load_symbols
 from tenfold.model.crop_config import CropConfig
 from tenfold.model.crop_network import CropNetwork
 from tenfold.model.trainable import TrainableNetwork
-from tenfold.training.crop_renderer import NO_DIGIT, CropRenderer, LabelledCrop
+from tenfold.training.crop_renderer import CropRenderer, LabelledCrop
 from tenfold.training.initial_weights import initialise
 from tenfold.training.recipe import Recipe
 from tenfold.training.rendered_batches import RenderedBatches
 from tenfold.training.task import Measurement, Task
 
 MEASURED_TOGETHER = 500
+
+
+def _symbols() -> Digits:
+    """Return the letters and symbols that stand in the place of digits."""
+    images = torch.from_numpy(load_symbols())
+    labels = torch.arange(len(images)) % CLASSES  # every digit is drawn as some of them
+    return Digits(images, labels, SYMBOLS, SYMBOLS)
 
 
 def stack_crops(crops: Sequence[LabelledCrop]) -> tuple[Tensor, Tensor]:
@@ -32,8 +42,8 @@ def stack_crops(crops: Sequence[LabelledCrop]) -> tuple[Tensor, Tensor]:
 
 
 def crop_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the cross-entropy, summed over the crops of digits."""
-    return F.cross_entropy(logits.float(), labels, ignore_index=NO_DIGIT, reduction="sum")
+    """Return the cross-entropy, summed over the crops."""
+    return F.cross_entropy(logits.float(), labels, reduction="sum")
 
 
 def crop_task(
@@ -50,7 +60,9 @@ def crop_task(
     device = torch.device(device)
     seed = derive_seed(recipe.seed, "member", member)
     detector = shipped_detector()
-    renderer = CropRenderer(training, derive_seed(seed, "crops"), detector)
+    share = recipe.outlier_exposure.symbols
+    symbols = _symbols() if share else None
+    renderer = CropRenderer(training, derive_seed(seed, "crops"), detector, symbols, share)
     held_out = CropRenderer(monitored, derive_seed("validation"), detector)
     crops = [held_out.render(index) for index in range(recipe.fields.evaluation)]
     network = CropNetwork(recipe.crop or CropConfig())
@@ -67,11 +79,13 @@ def crop_task(
 
 
 def measure(network: TrainableNetwork, crops: Sequence[LabelledCrop]) -> Measurement:
-    """Measure the summed loss of crops of digits, and the share that is classified rightly."""
+    """Measure the summed loss of crops, and the share that is classified rightly.
+
+    Those of a task are without symbols.
+    """
     device = next(network.parameters()).device
     pixels, labels = (part.to(device) for part in stack_crops(crops))
     with torch.inference_mode():
         logits = torch.cat([network(part) for part in torch.split(pixels, MEASURED_TOGETHER)])
-    right, count = int((logits.argmax(1) == labels).sum()), int((labels != NO_DIGIT).sum())
-    nll_sum = float(crop_loss(logits, labels))
-    return Measurement({"nll_sum": nll_sum, "accuracy": right / max(count, 1)})
+    accuracy = float((logits.argmax(1) == labels).float().mean())
+    return Measurement({"nll_sum": float(crop_loss(logits, labels)), "accuracy": accuracy})

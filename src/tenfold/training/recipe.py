@@ -14,6 +14,7 @@ from tenfold.augmentation.degradations import Degradations
 from tenfold.augmentation.geometric import Augmentation
 from tenfold.augmentation.outlier_exposure import OutlierExposure
 from tenfold.bundle.test_time_augmentation import TestTimeAugmentation
+from tenfold.data.datasets import SYMBOLS
 from tenfold.errors import RecipeError
 from tenfold.model.config import NetworkConfig
 from tenfold.model.crop_config import CropConfig
@@ -46,11 +47,6 @@ class DataConfig(Frozen):
     def sets(self) -> tuple[str, ...]:
         """The sets whose training images are used, each once."""
         return tuple(dict.fromkeys((self.spec, *self.also)))
-
-    @property
-    def names(self) -> str:
-        """Those sets, joined by ``+``."""
-        return "+".join(self.sets)
 
     @model_validator(mode="after")
     def _monitored_set_exists(self) -> Self:
@@ -147,6 +143,13 @@ class Recipe(Frozen):
     def selected_on(self) -> Literal["nothing", "validation", "test"]:
         """What the kept weights were chosen on."""
         return "nothing" if self.training.keep == "last" else self.data.monitor
+
+    @property
+    def data_sets(self) -> tuple[str, ...]:
+        """The sets whose training images are used, with that of the non-digits."""
+        has_non_digits = self.is_classifier or self.crop is not None
+        uses_symbols = has_non_digits and self.outlier_exposure.symbols > 0
+        return self.data.sets + ((SYMBOLS,) if uses_symbols else ())
 
     def to_toml(self) -> str:
         """Return the resolved recipe as TOML that `load_recipe` reads back to an equal one."""

@@ -10,12 +10,9 @@ const MIDDLE_GREY = 127;
 const SMALL_SIDE_PX = 256;
 const MIN_OPAQUE_WITH_OWN_PAPER = 0.9; // share of pixels
 
-/** Read a picture.
+/** Read a picture {w, h, channels, data}: bytes, grey (1 channel) or RGB (3).
  *
- * @param picture {w, h, channels, data}: bytes, grey (1 channel) or RGB (3).
- * @param options {layout, rows, columns}. Layout "numbers": any number of numbers; "single": the picture
- *   is one digit; "grid", "table": the cells of a grid, one digit each, or of a table, one number
- *   each; `rows` and `columns` say how many there are, if it is known.
+ * @param options {layout, rows, columns}, see Reader.read in reader.py.
  * @param networks see `openNetworks`. @param model model.json.
  * @returns {rows, columns, corners, numbers}, the first three null unless there are cells, the numbers in
  *   reading order, as the service gives them with ?explain; `image` of a digit is a plane.
@@ -28,7 +25,7 @@ export async function read(picture, options, networks, model) {
 }
 
 async function readWithoutCells(picture, layout, networks, model) {
-  const readOne = () => readSingle(picture, networks.classify, model.rejection_threshold);
+  const readOne = () => readSingle(picture, networks, model);
   if (layout === "single") return checked(await readOne(), picture, networks, model);
   const { found, numbers } = await readNumbers(picture, networks, model.reader);
   if (found.length !== 1 || numbers.some(({ accepted }) => accepted)) return numbers;
@@ -38,17 +35,12 @@ async function readWithoutCells(picture, layout, networks, model) {
   return single?.accepted && single.text === digit ? [single] : numbers;
 }
 
-/** Look again with the detector, if printed lines may have kept a digit from acceptance.
- *
- * They run over the edge of the picture, and so does then the box of what was classified. If the
- * detector is sure of one digit and finds nothing else, that is the result.
- */
+/** Look again with the detector, if rules may have kept a digit from acceptance; see reader.py. */
 async function checked(single, picture, networks, model) {
   if (single.every(({ accepted, box }) => accepted || !isCut(box, picture))) return single;
   const [small, factor] = downscale(picture, SMALL_SIDE_PX);
-  const { numbers } = await readNumbers(small, networks, model.reader);
-  const [number] = numbers;
-  if (numbers.length !== 1 || !number.accepted || number.text.length !== 1) return single;
+  const { numbers: [number, ...others] } = await readNumbers(small, networks, model.reader);
+  if (others.length || !number?.accepted || number.text.length !== 1) return single;
   const scaled = (one) => ({ ...one, box: scaleBox(one.box, 1 / factor, picture) });
   return [{ ...scaled(number), digits: number.digits.map(scaled) }];
 }

@@ -1,5 +1,6 @@
 // A picture that is one digit: the digit is found, normalised as MNIST's are, and classified.
 
+import { judgeSingle } from "./classification.js";
 import { downscale, findForeground } from "./foreground.js";
 import { isolateDigit } from "./isolation.js";
 import { foregroundBox, normalizeDigit } from "./normalization.js";
@@ -11,18 +12,18 @@ const MIN_PROBABILITY_OF_TWO = 0.8;
 
 /** Read the one digit of a picture {w, h, channels, data}: a list of one number; none if it is blank.
  *
- * @param classify gives the probabilities of each of some planes of 28 x 28 bytes.
- * @param minProbability of a digit that is accepted.
+ * @param networks see `openNetworks`. @param model model.json.
  */
-export async function readSingle(picture, classify, minProbability) {
+export async function readSingle(picture, networks, model) {
   const found = findDigit(picture);
   if (!found) return [];
   const { box, image } = found;
-  const [probabilities] = await classify([image]);
+  const [alone] = await networks.classify([image]);
+  const probabilities = model.single ? await judgeSingle(alone, image, networks.classifyCrops, model.single) : alone;
   const order = [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]);
   const [digit, runnerUp] = order;
   const [first, second] = [probabilities[digit], probabilities[runnerUp]];
-  const accepted = first >= minProbability;
+  const accepted = first >= model.rejection_threshold;
   const unsure = first + second > MIN_PROBABILITY_OF_TWO;
   return [{
     value: String(digit),
