@@ -28,7 +28,9 @@ from tenfold.rendering.documents import digit_documents
 DOCUMENTS = 2000
 CONFIGS = (
     SingleDigitConfig(digit_weight=1, crop_weight=0, objectness_weight=0),
+    SingleDigitConfig(digit_weight=0.9, crop_weight=0.1, objectness_weight=0),
     SingleDigitConfig(objectness_weight=0),
+    SingleDigitConfig(digit_weight=0.7, crop_weight=0.3, objectness_weight=0),
     SingleDigitConfig(digit_weight=0.5, crop_weight=0.5, objectness_weight=0),
     SingleDigitConfig(digit_weight=0.8, crop_weight=0.4, objectness_weight=0),
     SingleDigitConfig(objectness_weight=0.05),

@@ -62,8 +62,8 @@ class SingleDigitConfig:
         sure_probability: of a digit that the crop classifier need not see.
     """
 
-    digit_weight: float = 0.7
-    crop_weight: float = 0.3
+    digit_weight: float = 0.8
+    crop_weight: float = 0.2
     objectness_weight: float = 0.1
     floor: float = 1e-3
     sure_probability: float = 0.99
