@@ -28,7 +28,6 @@ from tenfold.bundle.torch_bundle import Bundle
 from tenfold.data.digits import Digits
 from tenfold.data.normalization import normalize_digit
 from tenfold.data.seeds import derive_seed
-from tenfold.data.sources import load_digits
 from tenfold.evaluation.reader import evaluate_reader
 from tenfold.evaluation.statistics import spread
 from tenfold.model.kernels.functional import tune_process
@@ -132,17 +131,14 @@ class Elsewhere:
     """Counts what a bundle reads wrongly elsewhere; the pictures are made once."""
 
     def __init__(self) -> None:
-        self.test = load_digits("mnist", "test")
-        self.sets = {name: load_pictures(name) for name in FOREIGN_SETS}
+        self.sets = {"mnist": load_pictures("mnist-pictures")}
+        self.sets |= {name: load_pictures(name) for name in FOREIGN_SETS}
 
     def errors(self, bundle: Path) -> dict[str, int]:
         """Count the mistakes on MNIST's test images and on the foreign sets, each by its name."""
         reader = Reader.load(bundle)
-        counts = {"mnist": int(misread(reader, self.test).sum())}
-        for name, pictures in self.sets.items():
-            result = evaluate_reader(reader, pictures)
-            counts[name] = result.of - result.right
-        return counts
+        results = {name: evaluate_reader(reader, pictures) for name, pictures in self.sets.items()}
+        return {name: result.of - result.right for name, result in results.items()}
 
 
 def tune_to(corrections: Digits, bundle: Bundle, known: Rehearsal, folder: Path) -> None:
