@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from tenfold.arrays import Floats, Pixels
 from tenfold.bundle.crop_runtime import OnnxCropClassifier
@@ -69,6 +70,19 @@ class SingleDigitConfig:
     sure_probability: float = 0.99
 
 
+def are_doubtful(
+    probabilities: Floats, config: SingleDigitConfig = SingleDigitConfig()
+) -> npt.NDArray[np.bool_]:
+    """Return which pictures of one digit the crop classifier judges, bool[n].
+
+    Args:
+        probabilities: float32[n, 10], of the classifier of single digits.
+        config: says what is sure.
+    """
+    doubtful: npt.NDArray[np.bool_] = probabilities.max(axis=1, initial=0) < config.sure_probability
+    return doubtful
+
+
 def judge_singles(
     crop_classifier: OnnxCropClassifier,
     images: Pixels,
@@ -91,7 +105,7 @@ def judge_singles(
     Returns:
         float32[n, 10].
     """
-    doubtful = probabilities.max(axis=1, initial=0) < config.sure_probability
+    doubtful = are_doubtful(probabilities, config)
     margin = (CROP_PX - SIDE) // 2
     crops = np.pad(images[doubtful], ((0, 0), (margin, margin), (margin, margin)), "edge")
     of_crops, exists = _digit_or_none(crop_classifier.probabilities(255 - crops), config.floor)

@@ -27,7 +27,7 @@ from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.decoding import Picture, load_pixels
 from tenfold.data.file_pages import FilePage
 from tenfold.errors import DataError
-from tenfold.reading.classification import judge_singles
+from tenfold.reading.classification import are_doubtful, judge_singles
 from tenfold.reading.components import scale_box
 from tenfold.reading.constraints import ANYTHING, Constraints
 from tenfold.reading.foreground import to_grey
@@ -193,15 +193,20 @@ class Reader:
         for crop in crops:
             yield self._checked(next(pages), crop) if isinstance(crop, Crop) else crop
 
-    def single_page(self, crop: Crop, probabilities: Floats) -> Page:
+    def finish_single(self, crop: Crop, probabilities: Floats) -> Page:
         """Return the page of a picture of one digit that the classifier has seen.
 
         Args:
             crop: its digit.
             probabilities: float32[1, 10].
         """
-        (page,) = self._judge([crop], crop.image[None], probabilities)
+        (page,) = self._pages([crop], crop.image[None], probabilities)
         return self._checked(page, crop)
+
+    def may_ask_others(self, crop: Crop, probabilities: Floats) -> bool:
+        """Return whether `finish_single` may run other networks than the classifier."""
+        is_judged = self._crop_classifier is not None and are_doubtful(probabilities).any()
+        return bool(is_judged) or crop.small is not None
 
     def _checked(self, page: Page, crop: Crop) -> Page:
         """Look again with the detector, if printed lines may have kept a digit from acceptance.
@@ -220,9 +225,9 @@ class Reader:
         if not crops:
             return []
         images = np.stack([crop.image for crop in crops])
-        return self._judge(crops, images, self.classifier.probabilities(images))
+        return self._pages(crops, images, self.classifier.probabilities(images))
 
-    def _judge(self, crops: Sequence[Crop], images: Pixels, probabilities: Floats) -> list[Page]:
+    def _pages(self, crops: Sequence[Crop], images: Pixels, probabilities: Floats) -> list[Page]:
         if self._crop_classifier is not None:
             probabilities = judge_singles(self._crop_classifier, images, probabilities)
         return [

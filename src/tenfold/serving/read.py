@@ -12,7 +12,6 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from tenfold.errors import DataError
-from tenfold.reading.classification import SingleDigitConfig
 from tenfold.reading.page import Page
 from tenfold.reading.single_digit import crop_digit
 from tenfold.serving.bodies import (
@@ -175,7 +174,6 @@ class ReadEndpoints:
             )
         crop = await on_loop(lambda: crop_digit(decode_picture(png)))
         probabilities = await self._batcher.probabilities(crop.image[None])
-        finish = partial(self._reader.single_page, crop, probabilities)
-        # No other network is asked about a sure digit that lies whole in the picture.
-        is_sure = probabilities.max() >= SingleDigitConfig().sure_probability
-        return finish() if is_sure and crop.small is None else await in_thread(finish)
+        finish = partial(self._reader.finish_single, crop, probabilities)
+        takes_long = self._reader.may_ask_others(crop, probabilities)
+        return await in_thread(finish) if takes_long else finish()
