@@ -1,8 +1,6 @@
 """Time the shipped bundle in ONNX Runtime beside the same network in plain PyTorch.
 
-tenfold export field --out field.onnx
-tenfold export field --int8 --out field.int8.onnx
-python benchmarks/export_speed.py *.onnx --out benchmarks/records/export-speed.json
+python benchmarks/export_speed.py --out benchmarks/records/export-speed.json
 
 PyTorch runs eagerly in float32, without tenfold's kernels. The candidates take turns, and the
 median of the rounds counts: images a second in batches on all cores, and milliseconds for one image
@@ -23,7 +21,6 @@ import numpy.typing as npt
 import torch
 from measurement import save
 
-from tenfold.bundle.format import SHIPPED, read_config
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.bundle.torch_bundle import Bundle
 from tenfold.cpu import available_cores
@@ -42,29 +39,26 @@ def seconds(run: Callable[[Images], object], images: Images, batch: int) -> floa
     return time.perf_counter() - start
 
 
-def candidates(files: list[Path], threads: int) -> dict[str, Callable[[Images], object]]:
+def candidates(threads: int) -> dict[str, Callable[[Images], object]]:
     """Return the functions that map images to probabilities, by name."""
     torch.set_num_threads(threads)
-    bundle, config = Bundle.load(SHIPPED), read_config(SHIPPED)
-    runs: dict[str, Callable[[Images], object]] = {
-        "torch": lambda images: bundle.probabilities(torch.from_numpy(images))
+    bundle = Bundle.load()
+    return {
+        "torch": lambda images: bundle.probabilities(torch.from_numpy(images)),
+        "onnx": OnnxClassifier.load(threads=threads).probabilities,
     }
-    for file in files:
-        runs[file.name] = OnnxClassifier(config, file.read_bytes(), threads).probabilities
-    return runs
 
 
 def main() -> None:
     """Measure, print the figures and write the record."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("files", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     images = load_digits("mnist", "test").images.numpy()
     cores = available_cores()
     figures: dict[str, dict[str, float]] = {}
     for threads, batch, count in [*((cores, b, 4000) for b in BATCHES), (1, 1, 300)]:
-        runs = candidates(options.files, threads)
+        runs = candidates(threads)
         taken: dict[str, list[float]] = {name: [] for name in runs}
         for _ in range(ROUNDS):
             for name, run in runs.items():

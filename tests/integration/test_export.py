@@ -9,7 +9,6 @@ import pytest
 
 from tenfold.bundle.format import SHIPPED
 from tenfold.bundle.runtime import OnnxClassifier
-from tenfold.evaluation import export
 from tenfold.serving import web
 
 from .drawn_pictures import Tenfold
@@ -43,17 +42,12 @@ def test_a_run_called_web_is_exported_as_a_page(run: Path, tenfold: Tenfold) -> 
     assert model == (run / "bundle" / "model.onnx").read_bytes()
 
 
-def test_int8_is_calibrated_on_the_data_of_the_run(
-    run: Path, tenfold: Tenfold, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(export, "MAX_ACCURACY_LOSS", 1)  # drawn digits are not its own
+def test_int8_has_a_name_of_its_own(run: Path, tenfold: Tenfold) -> None:
     ended = tenfold("export", run / "bundle", "--int8", "--batch", 4, "--json")
     assert ended.code == 0, ended.err
-    result = json.loads(ended.out)
-    assert result["file"] == "web.int8.onnx"
-    assert result["int8"]["images"] == 1_000  # of the synthetic test images; MNIST has 10,000
-    words = tenfold("export", run, "--int8").out
-    assert "1,000 test images: probabilities differ from float32 by at most" in words
+    size = Path("web.int8.onnx").stat().st_size
+    assert json.loads(ended.out) == {"file": "web.int8.onnx", "bytes": size}
+    assert size < 400_000
 
 
 def test_a_bundle_is_written_to_an_empty_folder_only(run: Path, tenfold: Tenfold) -> None:

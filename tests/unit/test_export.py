@@ -1,20 +1,16 @@
-"""An ONNX file for other programs: the same answers, or no file."""
+"""An ONNX file for other programs: the same answers."""
 
 import json
 from pathlib import Path
 
 import numpy as np
-import onnx
 import onnxruntime
 import pytest
-from made_bundles import write_bundle
 
-from tenfold.bundle.format import SHIPPED, read_card, read_config
+from tenfold.bundle.format import BUNDLES, SHIPPED, read_card, read_config
 from tenfold.bundle.runtime import OnnxClassifier
-from tenfold.data import sources
 from tenfold.data.digits import Digits
 from tenfold.data.sources import load_digits
-from tenfold.errors import BundleError
 from tenfold.evaluation.export import export_onnx
 
 
@@ -25,7 +21,7 @@ def drawn() -> Digits:
 
 def test_a_plain_runtime_needs_nothing_but_the_file(drawn: Digits, tmp_path: Path) -> None:
     out = tmp_path / "field.onnx"
-    assert export_onnx(SHIPPED, out) is None
+    export_onnx(SHIPPED, out)
     assert out.read_bytes() == (SHIPPED / "model.onnx").read_bytes()
     session = onnxruntime.InferenceSession(str(out))
     (found,) = session.run(["probabilities"], {"images": drawn.images.numpy()})
@@ -49,53 +45,16 @@ def test_a_model_for_a_fixed_batch_takes_that_many(drawn: Digits, tmp_path: Path
         session.run(["probabilities"], {"images": images[:6]})
 
 
-def test_int8_is_smaller_and_reads_as_well(
-    mnist_test: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = []
-
-    def load(data: str, split: str) -> Digits:
-        asked.append((data, split))
-        # So many that one image more or less is no more than what INT8 may lose.
-        return mnist_test.subset({"train": range(2000, 2400), "test": range(2000)}[split])
-
-    monkeypatch.setattr(sources, "load_digits", load)
+def test_int8_is_smaller_and_reads_the_same(mnist_test: Digits, tmp_path: Path) -> None:
     out = tmp_path / "small.onnx"
-    result = export_onnx(SHIPPED, out, int8=True, batch=20)
-    assert asked == [("mnist", "train"), ("mnist", "test")]
-    assert out.stat().st_size < 0.35 * (SHIPPED / "model.onnx").stat().st_size
-    model = onnx.load(out)
-    kinds = {onnx.TensorProto.DataType.Name(c.data_type) for c in model.graph.initializer}
-    assert "INT8" in kinds
-    metadata = {p.key: p.value for p in model.metadata_props}
-    assert metadata["precision"] == "INT8"
-    assert metadata["card"] == read_card(SHIPPED)
-    assert result is not None
-    assert result.images == 2000
-    assert result.max_difference > 0  # it is another network
-    assert result.accuracy >= result.float32_accuracy - 0.0005
+    export_onnx(Path("single"), out, int8=True, batch=20)
+    assert out.stat().st_size < 0.35 * (BUNDLES / "single" / "model.onnx").stat().st_size
     session = onnxruntime.InferenceSession(str(out))
-    batches = mnist_test.images[:2000].numpy().reshape(100, 20, 28, 28)
+    metadata = session.get_modelmeta().custom_metadata_map
+    assert metadata["card"] == read_card("single")
+    images = mnist_test.images[:400].numpy()
+    batches = images.reshape(20, 20, 28, 28)
     found = np.concatenate([session.run(["probabilities"], {"images": b})[0] for b in batches])
-    right = found.argmax(axis=1) == mnist_test.labels[:2000].numpy()
-    assert right.mean() == pytest.approx(result.accuracy, abs=0.0005)
-
-
-def test_int8_needs_the_images_that_the_bundle_was_trained_on(tmp_path: Path) -> None:
-    bundle = write_bundle(tmp_path / "bundle")
-    with pytest.raises(BundleError, match=r"bundle\.json: facts\.data names no data set; INT8"):
-        export_onnx(bundle, tmp_path / "small.onnx", int8=True)
-    assert not (tmp_path / "small.onnx").exists()
-
-
-def test_int8_that_reads_worse_is_not_written(
-    drawn: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    expected = OnnxClassifier.load().probabilities(drawn.images.numpy())
-    drawn.labels.numpy()[:] = expected.argmax(axis=1)  # the original is right on all
-    answers = iter([expected, np.roll(expected, 1, axis=1)])
-    monkeypatch.setattr(sources, "load_digits", lambda _data, _split: drawn)
-    monkeypatch.setattr(OnnxClassifier, "probabilities", lambda _self, _images: next(answers))
-    with pytest.raises(BundleError, match=r"loses 100\.00% of accuracy; nothing was written"):
-        export_onnx(SHIPPED, tmp_path / "bad.onnx", int8=True)
-    assert list(tmp_path.iterdir()) == []
+    expected = OnnxClassifier.load("single").probabilities(images)
+    assert 0 < np.abs(found - expected).max() < 0.05
+    assert (found.argmax(axis=1) == expected.argmax(axis=1)).all()

@@ -10,10 +10,14 @@ import reference_classifier
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as stn
+from int8_weights import representable
 from made_bundles import SMALL, made_bundle, noise
+from onnx import TensorProto
 
 from tenfold.bundle.format import BundleConfig
 from tenfold.bundle.graph import build_graph
+from tenfold.bundle.graph_builder import quantize
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.bundle.test_time_augmentation import TestTimeAugmentation
 from tenfold.data.digits import Digits
@@ -102,6 +106,41 @@ def test_any_network_has_the_same_probabilities(
     configs: list[NetworkConfig], n: int, augmentation: TestTimeAugmentation, temperature: float
 ) -> None:
     compare(configs, noise(n), test_time_augmentation=augmentation, temperature=temperature)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_weights_of_eight_bits_give_what_the_same_floats_give(case: dict[str, Any]) -> None:
+    bundle, weights = made_bundle([NetworkConfig(**SMALL | case)])
+    weights |= {
+        name: representable(torch.from_numpy(value)).numpy()
+        for name, value in weights.items()
+        if value.ndim > 1
+    }
+    model = build_graph(bundle.config, weights, weight_type="int8")
+    kept = [c.data_type for c in model.graph.initializer if c.name.endswith(".weight")]
+    assert set(kept) == {TensorProto.INT8}
+    found = OnnxClassifier(bundle.config, model.SerializeToString()).probabilities(noise(10))
+    expected, _ = reference_classifier.classify(noise(10), bundle.config, weights)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+WEIGHTS = stn.arrays(
+    np.float32,
+    stn.array_shapes(min_dims=2, max_dims=4, max_side=5),
+    elements=st.floats(-100, 100, width=32, allow_subnormal=False),
+)
+
+
+@given(WEIGHTS, st.integers(0, 1))
+def test_a_weight_of_eight_bits_is_off_by_half_a_step_at_most(
+    weight: npt.NDArray[np.float32], axis: int
+) -> None:
+    steps, scales = quantize(weight, axis)
+    assert steps.dtype == np.int8
+    rows = np.moveaxis(weight.astype(np.float64), axis, 0).reshape(weight.shape[axis], -1)
+    step = np.abs(rows).max(axis=1, keepdims=True) / 127
+    back = np.moveaxis(steps * scales.astype(np.float64), axis, 0).reshape(rows.shape)
+    assert (np.abs(back - rows) <= 0.501 * step).all()
 
 
 def test_weights_are_not_changed() -> None:

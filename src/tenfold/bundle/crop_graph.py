@@ -31,7 +31,7 @@ def build_crop_graph(config: CropConfig, state: State) -> onnx.ModelProto:
         a model of one input, `pixels` uint8[n, 32, 32], and one output, `probabilities`
         float32[n, 11].
     """
-    graph = GraphBuilder()
+    graph = GraphBuilder("float16")
     member = Member("crop", state)
     layer = itertools.count()
     x = add_local_contrast(graph)

@@ -62,7 +62,7 @@ def build_detector_graph(config: DetectorConfig, members: Sequence[State]) -> on
         float32[n, k], the probability that it is not handwritten; where it finds cells, `corners`
         float32[n, k, 8], x and y of four corners in pixels, clockwise from top left.
     """
-    graph = GraphBuilder()
+    graph = GraphBuilder("float16")
     contrast = add_local_contrast(graph)
     outputs = [
         _network(graph, config, Member(f"member.{number}", state), contrast)

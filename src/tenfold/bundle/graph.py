@@ -12,7 +12,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from tenfold.bundle.format import IMAGES, MEMBERS, PROBABILITIES, BundleConfig
-from tenfold.bundle.graph_builder import Array, GraphBuilder, fold_batch_norm
+from tenfold.bundle.graph_builder import Array, GraphBuilder, WeightType, fold_batch_norm
 from tenfold.bundle.test_time_augmentation import (
     VARIANTS,
     TestTimeAugmentation,
@@ -26,20 +26,23 @@ _WINDOW: dict[str, Any] = {"kernel_shape": [2, 2], "strides": [2, 2]}
 _LEAST_PROBABILITY = 1e-38  # keeps the logarithm finite
 
 
-def build_graph(config: BundleConfig, weights: Weights, card: str = "") -> onnx.ModelProto:
+def build_graph(
+    config: BundleConfig, weights: Weights, card: str = "", weight_type: WeightType = "float32"
+) -> onnx.ModelProto:
     """Write a bundle as an ONNX model.
 
     Args:
         config: of the bundle.
         weights: float32, as `read_weights` returns them.
         card: travels in the model's metadata, as does the config.
+        weight_type: how weights are kept; all is computed in float32.
 
     Returns:
         a model of one input, `images` uint8[n, 28, 28], and two outputs: `probabilities`
         float32[n, 10], calibrated, and `members` float32[n, members, 10], each member's own
         before the temperature.
     """
-    graph = GraphBuilder()
+    graph = GraphBuilder(weight_type)
     pixels = graph.add("Cast", [IMAGES], to=TensorProto.FLOAT)
     pixels = graph.add("Div", [pixels, graph.floats("white", 255)])
     variants = _variants(graph, pixels, config.test_time_augmentation)
@@ -148,7 +151,7 @@ def _network(
             slope = config.fully_connected_slope
             x = graph.add("LeakyRelu", [x], alpha=slope) if slope else graph.add("Relu", [x])
         read = weight if index else scale * _by_channel(weight, config.widths[-1])
-        x = graph.add("Gemm", _inputs(graph, x, prefix + name, read.T, bias))
+        x = graph.add("Gemm", _inputs(graph, x, prefix + name, read.T, bias, axis=1))
     return x
 
 
@@ -161,8 +164,12 @@ def _folded(weights: Weights, name: str, layer: str) -> tuple[Array, Array]:
     return fold_batch_norm(weight, [weights[f"{name}.norm.{part}"] for part in parts])
 
 
-def _inputs(graph: GraphBuilder, x: str, layer: str, weight: Array, bias: Array) -> list[str]:
-    return [x, graph.floats(f"{layer}.weight", weight), graph.floats(f"{layer}.bias", bias)]
+def _inputs(  # noqa: PLR0913 - a layer
+    graph: GraphBuilder, x: str, layer: str, weight: Array, bias: Array, *, axis: int = 0
+) -> list[str]:
+    """Keep a layer's weight, whose outputs lie along an axis, and bias; return all its inputs."""
+    kept = graph.weights(f"{layer}.weight", weight, axis)
+    return [x, kept, graph.floats(f"{layer}.bias", bias)]
 
 
 def _by_channel(weight: Array, channels: int) -> Array:

@@ -5,7 +5,7 @@ A tracer would turn fused kernels into a graph that is neither small nor stable.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,14 +15,21 @@ from onnx import helper, numpy_helper
 _OPSET_VERSION = 21
 _IR_VERSION = 10  # the format of ONNX files that goes with the opset
 _BATCH_NORM_EPSILON = 1e-5  # torch's
+_MAX_STEP = 127  # as far below 0 as above
 
 Array = npt.NDArray[Any]
+WeightType = Literal["float32", "float16", "int8"]
 
 
 @dataclass
 class GraphBuilder:
-    """Nodes in order, and constants by name."""
+    """Nodes in order, and constants by name.
 
+    Attributes:
+        weight_type: of the weights that `weights` keeps.
+    """
+
+    weight_type: WeightType = "float32"
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: dict[str, onnx.TensorProto] = field(default_factory=dict)
 
@@ -44,10 +51,27 @@ class GraphBuilder:
         self.constants[name] = numpy_helper.from_array(array, name)
         return name
 
-    def halves(self, name: str, value: npt.ArrayLike) -> str:
-        """Keep a float16 constant, half the bytes, and return the name of its float32 copy."""
-        array = np.ascontiguousarray(value, np.float16)
-        self.constants[name] = numpy_helper.from_array(array, name)
+    def weights(self, name: str, value: Array, axis: int = 0) -> str:
+        """Keep a layer's weights as `weight_type`, and return the name of a float32 constant.
+
+        Integers have a scale for each output of the layer. Runtimes that fold constants compute
+        their products once, when they load the model.
+
+        Args:
+            name: of the constant.
+            value: the weights.
+            axis: of the layer's outputs.
+        """
+        if self.weight_type == "float32":
+            return self.floats(name, value)
+        if self.weight_type == "float16":
+            return self._widened(name, np.asarray(value, np.float16))
+        steps, scales = quantize(value, axis)
+        return self.add("Mul", [self._widened(name, steps), self.floats(f"{name}.scale", scales)])
+
+    def _widened(self, name: str, value: Array) -> str:
+        """Keep a constant, and return the name of its float32 copy."""
+        self.constants[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
         return self.add("Cast", [name], to=onnx.TensorProto.FLOAT)
 
     def integers(self, name: str, *values: npt.ArrayLike) -> str:
@@ -80,6 +104,19 @@ class GraphBuilder:
         helper.set_model_props(model, dict(metadata))
         onnx.checker.check_model(model, full_check=True)
         return model
+
+
+def quantize(weight: Array, axis: int) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
+    """Round weights to multiples of one scale for each index of an axis.
+
+    Returns:
+        the multiples int8, -127 … 127, and the scales float32, of length 1 along the other axes.
+    """
+    others = tuple(other for other in range(weight.ndim) if other != axis)
+    largest = np.abs(weight).max(axis=others, keepdims=True)
+    scale = np.where(largest > 0, largest / _MAX_STEP, 1).astype(np.float32)
+    steps = np.rint(weight / scale).clip(-_MAX_STEP, _MAX_STEP)
+    return steps.astype(np.int8), scale
 
 
 def fold_batch_norm(weight: Array, norm: Sequence[Array]) -> tuple[Array, Array]:

@@ -42,7 +42,11 @@ def add_convolution(  # noqa: PLR0913 - a convolution
     weight, bias = fold_batch_norm(member.state[f"{name}.0.weight"], norm)
     h, w = weight.shape[2:]
     constant = f"{member.name}.{name}"
-    inputs = [x, graph.halves(f"{constant}.weight", weight), graph.floats(f"{constant}.bias", bias)]
+    inputs = [
+        x,
+        graph.weights(f"{constant}.weight", weight),
+        graph.floats(f"{constant}.bias", bias),
+    ]
     x = graph.add(
         "Conv",
         inputs,

@@ -30,7 +30,7 @@ def build_line_graph(config: LineConfig, state: State) -> onnx.ModelProto:
         a model of one input, `pixels` uint8[n, 32, w], w a multiple of 8, and one output,
         `log_probabilities` float32[n, w / 2, 15].
     """
-    graph = GraphBuilder()
+    graph = GraphBuilder("float16")
     member = Member("line", state)
     x = add_convolution(graph, member, "stem.0", add_local_contrast(graph), (2, 2))
     x = add_convolution(graph, member, "stem.1", x, (2, 1))
