@@ -110,6 +110,10 @@ class Recipe(Frozen):
             raise ValueError(f"a recipe has a [{tables[0]}] or a [{tables[1]}] table, not both")
         if self.members > 1 and (self.line or self.crop):
             raise ValueError(f"a {READER_NETWORKS[tables[0]]} is one network: members = 1")
+        used = OutlierExposure(symbols=self.outlier_exposure.symbols if self.crop else 0.0)
+        if tables and self.outlier_exposure != used:
+            may = "symbols alone may be set" if self.crop else "leave outlier_exposure out"
+            raise ValueError(f"a {READER_NETWORKS[tables[0]]} learns from rendered fields: {may}")
         return self
 
     @property
