@@ -112,9 +112,9 @@ def misread(reader: Reader, digits: Digits) -> npt.NDArray[np.bool_]:
     return wrong
 
 
-def find_hands(reader: Reader, count: int) -> Iterator[tuple[int, Digits, Digits]]:
+def find_hands(reader: Reader, first: int, count: int) -> Iterator[tuple[int, Digits, Digits]]:
     """Yield hands that are misread: their number, 20 corrections, and digits to measure."""
-    number = found = 0
+    number, found = first, 0
     while found < count:
         random = np.random.default_rng(derive_seed(number, "hand"))
         hand = sample_hand(random)
@@ -176,6 +176,7 @@ def main() -> None:
     """Tune to every hand; print and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hands", type=int, default=10)
+    parser.add_argument("--first", type=int, default=0, help="number of the first that is drawn")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     tune_process()
@@ -183,7 +184,7 @@ def main() -> None:
     known = rehearsal(recipe_of(SHIPPED), FineTuning(), seed=0)
     before = elsewhere.errors(SHIPPED)
     rows: list[dict[str, Any]] = []
-    for number, corrections, unseen in find_hands(reader, options.hands):
+    for number, corrections, unseen in find_hands(reader, options.first, options.hands):
         with TemporaryDirectory() as folder:
             path, begun = Path(folder, "tuned"), time.process_time()
             tune_to(corrections, bundle, known, path)

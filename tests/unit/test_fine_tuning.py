@@ -63,14 +63,18 @@ def test_training_starts_from_the_weights_that_onnx_runtime_computes_with() -> N
     np.testing.assert_allclose(log_p.softmax(1).numpy(), expected, atol=2e-6)
 
 
+def crossed_sevens(digits: Digits) -> Digits:
+    """Return the 7s of a writer who crosses every one."""
+    sevens = digits.subset(torch.nonzero(digits.labels == 7)[:, 0])
+    crossed = sevens.images.clone()
+    crossed[:, 13:15, 2:26] = 255
+    return Digits(crossed, sevens.labels, "hand", "")
+
+
 def test_corrections_are_learned_and_the_rest_is_kept(
     recipe: Recipe, trained: DigitNetwork, tiny_digits: Digits
 ) -> None:
-    # A writer who crosses every 7.
-    sevens = tiny_digits.subset(torch.nonzero(tiny_digits.labels == 7)[:, 0])
-    crossed = sevens.images.clone()
-    crossed[:, 13:15, 2:26] = 255
-    hand = Digits(crossed, sevens.labels, "hand", "")
+    hand = crossed_sevens(tiny_digits)
     corrected, unseen = hand.subset(range(20)), hand.subset(range(20, 40))
     before = count_errors(trained, unseen)
     assert before >= 5
@@ -112,22 +116,47 @@ def test_ten_non_digits_of_a_kind_are_no_longer_accepted_and_digits_still_are(
     assert count_errors(tuned, tiny_digits) <= count_errors(trained, tiny_digits) + 2
 
 
-def test_weights_are_averaged_with_less_of_the_tuned_ones_where_validation_suffers(
+def test_the_average_has_no_more_of_the_tuned_weights_than_needed_and_allowed(
     recipe: Recipe, trained: DigitNetwork, tiny_digits: Digits
 ) -> None:
-    settings = FineTuning(iterations=3, batch_size=32, learning_rate=0.05)
-    known = rehearsal(recipe, settings, 0, tiny_digits)
+    known = rehearsal(recipe, FineTuning(), 0, tiny_digits)
     wrong = Digits(tiny_digits.images, (tiny_digits.labels + 1) % 10, "wrong", "")
 
-    def tuned(*shares: float, max_rise: float) -> torch.Tensor:
-        chosen = replace(settings, tuned_shares=shares, max_rise=max_rise)
-        return fine_tune(trained, wrong, known, chosen, seed=1).output.weight
+    def tuned(*shares: float, min_learned: float = 1, max_rise: float = math.inf) -> torch.Tensor:
+        settings = FineTuning(
+            iterations=20,
+            batch_size=32,
+            learning_rate=0.01,
+            tuned_shares=shares,
+            min_learned=min_learned,
+            max_rise=max_rise,
+        )
+        return fine_tune(trained, wrong, known, settings, seed=1).output.weight
 
-    original, whole = trained.output.weight, tuned(1, max_rise=math.inf)
-    torch.testing.assert_close(tuned(0.25, max_rise=math.inf), 0.75 * original + 0.25 * whole)
-    # With no rise of the loss allowed, only the original itself is good enough.
-    torch.testing.assert_close(tuned(1, 0.5, 0, 0.25, max_rise=0), original)
-    assert torch.equal(tuned(1, 0, max_rise=math.inf), whole)
+    original, whole = trained.output.weight, tuned(1)
+    assert (whole - original).abs().max() > 0.01
+    torch.testing.assert_close(tuned(0.25), 0.75 * original + 0.25 * whole)
+    assert torch.equal(tuned(0, 0.5, 1), whole)  # the wrong labels are never learned
+    torch.testing.assert_close(tuned(0, 1, max_rise=0), original)
+    torch.testing.assert_close(tuned(0, 1, min_learned=0), original)
+
+
+def test_what_is_learned_with_few_of_the_tuned_weights_needs_no_more(
+    recipe: Recipe, trained: DigitNetwork, tiny_digits: Digits
+) -> None:
+    hand = crossed_sevens(tiny_digits)
+    is_misread = log_probabilities(trained, hand.images).argmax(dim=1) != hand.labels
+    misread = hand.subset(torch.nonzero(is_misread)[:, 0])
+    known = rehearsal(recipe, FineTuning(), 0, tiny_digits)
+    settings = FineTuning(batch_size=32, max_rise=math.inf, tuned_shares=(0, 0.5, 1))
+    half, whole = (
+        fine_tune(trained, misread, known, replace(settings, min_learned=least), seed=1)
+        for least in (0.5, 1.01)
+    )
+    difference = half.output.weight - trained.output.weight
+    torch.testing.assert_close(2 * difference, whole.output.weight - trained.output.weight)
+    assert count_errors(half, misread) <= len(misread) / 2
+    assert count_errors(trained, misread) == len(misread) >= 5
 
 
 @pytest.mark.parametrize(("n", "fraction"), [(3, 0.1), (768, 0.1), (1_536, 0.2), (5_000, 0.3)])

@@ -2,7 +2,8 @@
 
 A fraction of every batch is drawn from the corrections. The rest are the recipe's own batches, so
 that little is forgotten (Robins 1995, "rehearsal"). Then the weights before and after are averaged
-(Wortsman et al. 2022, "robust fine-tuning"), as much of those after as validation images allow.
+(Wortsman et al. 2022, "robust fine-tuning"): as much of those after as the corrections need, and as
+validation images allow.
 """
 
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from torch.nn.functional import nll_loss
 from tenfold.augmentation.outlier_exposure import ImageBank, image_banks
 from tenfold.bundle.format import CONFIG_FILE, find_bundle, read_config
 from tenfold.data.digits import Digits
+from tenfold.data.mnist import NON_DIGIT_LABEL
 from tenfold.data.seeds import derive_seed
 from tenfold.errors import BundleError
 from tenfold.model.network import DigitNetwork
@@ -38,10 +40,11 @@ class FineTuning:
         learning_rate: at first; it falls to 0.
         min_fraction: of each batch that is corrections.
         max_fraction: of each batch, where so many are needed to draw each correction once.
-        tuned_shares: of the weights after training in the average; the first is taken with which
-            the loss on validation images is kept, or the last.
-        max_rise: of that loss, as a share of it. It says more than accuracy does, which a few of
-            the images decide.
+        tuned_shares: of the weights after training in the average, from the least; the first is
+            taken with which the corrections are learned, or the last that validation images allow.
+        min_learned: share of the misread corrections that are then read right.
+        max_rise: of the loss on validation images, as a share of it. It says more than accuracy
+            does, which a few of the images decide.
         max_bank_size: of the images of outlier exposure, which take long to render.
     """
 
@@ -50,8 +53,9 @@ class FineTuning:
     learning_rate: float = 0.001
     min_fraction: float = 0.1
     max_fraction: float = 0.3
-    tuned_shares: tuple[float, ...] = (0.5, 0.35, 0.25)
-    max_rise: float = 0.015
+    tuned_shares: tuple[float, ...] = (0.25, 0.35, 0.45, 0.55)
+    min_learned: float = 0.9
+    max_rise: float = 0.05
     max_bank_size: int = 1_000
 
     def fraction(self, corrections: int) -> float:
@@ -133,11 +137,17 @@ def fine_tune(  # noqa: PLR0913 - what is learned, how, and where
         trainer.step()
         on_step()
     after = {name: tensor.cpu() for name, tensor in trainer.state_dict().items()}
+    misread = corrections.subset(_misread(network, corrections).nonzero()[:, 0])
     allowed = (1 + settings.max_rise) * mean_loss(network, known.validation)
-    for share in settings.tuned_shares:
-        tuned = _averaged(network, before, after, share)
-        if mean_loss(tuned, known.validation) <= allowed:
+    least, *others = settings.tuned_shares
+    tuned = _averaged(network, before, after, least)
+    for share in others:
+        if _learned(tuned, misread) >= settings.min_learned:
             break
+        more = _averaged(network, before, after, share)
+        if mean_loss(more, known.validation) > allowed:
+            break
+        tuned = more
     return tuned
 
 
@@ -165,6 +175,17 @@ def recipe_of(path: str | Path) -> Recipe:
 def mean_loss(network: DigitNetwork, digits: Digits) -> float:
     """Return the mean negative log-likelihood of digits for a network in evaluation mode."""
     return float(nll_loss(log_probabilities(network, digits.images), digits.labels))
+
+
+def _misread(network: DigitNetwork, digits: Digits) -> Tensor:
+    """Tell which digits a network misreads, bool[n]; a non-digit cannot be misread."""
+    found = log_probabilities(network, digits.images).argmax(dim=1)
+    return (found != digits.labels) & (digits.labels != NON_DIGIT_LABEL)
+
+
+def _learned(network: DigitNetwork, misread: Digits) -> float:
+    """Return which share of digits that were misread is not any more; 0 if there were none."""
+    return 1 - float(_misread(network, misread).float().mean()) if len(misread) else 0.0
 
 
 def _tuning_recipe(
