@@ -28,9 +28,10 @@ def test_a_table_is_read_with_what_is_known_of_it(tenfold: Tenfold, tmp_path: Pa
     ended = tenfold("read", path, "--table", "--length", 2, "--json")
     reasons = [number["reason"] for number in ended.rows[0]["numbers"]]
     assert reasons == ["does not fit"] * 3
-    ended = tenfold("read", path, "--table", "--rows", 5)
-    assert (ended.code, ended.out) == (2, "")
-    assert ended.err == f"tenfold: {path}: found 3 x 3 cells, not 5 x any\n"
+    for rows in (4, 5, 7):
+        ended = tenfold("read", path, "--table", "--rows", rows)
+        assert (ended.code, ended.out) == (2, "")
+        assert ended.err == f"tenfold: {path}: found 3 x 3 cells, not {rows} x any\n"
 
 
 def test_a_rule_reads_the_cells_together(tenfold: Tenfold, tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ class LatticeConfig:
         short_line: a row or column of fewer cells needs only a share of these objectnesses: the
             mean of few says little. Count and share.
         min_cells: of a grid or table.
+        min_mean_objectness: of all cells of a grid or table; what looks like cells has less.
     """
 
     min_distance: float = 0.5
@@ -40,6 +41,7 @@ class LatticeConfig:
     min_inner_objectness: tuple[float, float] = (0.6, 0.79)
     short_line: tuple[int, float] = (5, 0.7)
     min_cells: int = 4
+    min_mean_objectness: float = 0.6
 
 
 class Lattice(NamedTuple):
@@ -217,7 +219,7 @@ def _lattice(cells: Cells, places: dict[int, Place], config: LatticeConfig) -> L
         part[first[0] : last[0] + 1, first[1] : last[1] + 1] for part in (total, weight)
     )
     objectness = objectness[first[0] : last[0], first[1] : last[1]]
-    if objectness.size < config.min_cells:
+    if objectness.size < config.min_cells or objectness.mean() < config.min_mean_objectness:
         return None
     corners = np.where(weight > 0, total / np.maximum(weight, 1e-9), np.nan)
     corners = _completed(corners)

@@ -10,19 +10,19 @@ import { enlarged, shrunk } from "./resize.js";
 
 const { abs, floor, fround, max, min, sqrt, trunc } = Math;
 
-// Contrast is the share of the paper's brightness by which a pixel differs from the paper.
+// `ForegroundConfig` of foreground.py says what each is.
 export const CONFIG = {
-  maxSidePx: 1600, // larger pictures are scaled down, which also averages noise out
-  backgroundSidePx: 128, // shading is slow, so a small copy shows it
-  minShareOfFlatPaper: 0.25, // pixels of one grey, in drawings and clean scans
+  maxSidePx: 1600,
+  backgroundSidePx: 128,
+  minShareOfFlatPaper: 0.25,
   minPaperBrightness: 0.2,
   minContrast: 0.06,
-  minContrastOfNoise: 5, // in standard deviations
+  minContrastOfNoise: 5,
   minContrastOfPaperSpread: 1.5,
-  paperSpreadDeviations: 4, // in median absolute deviations
+  paperSpreadDeviations: 4,
   maxPaperLevelOfStroke: 0.45,
   strokeQuantile: 0.9,
-  minNoiseSidePx: 36, // smaller pictures have strokes nearly everywhere
+  minNoiseSidePx: 36,
 };
 
 /** Scale down until the longer side is `maxSide` pixels; return the picture and the factor. */

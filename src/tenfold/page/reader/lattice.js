@@ -143,7 +143,8 @@ function latticeOf(cells, places, config) {
   }
   const [top, bottom, left, right] = supported(objectness, config);
   const inside = objectness.slice(top, bottom).map((row) => row.slice(left, right));
-  if (inside.flat().length < config.min_cells) return null;
+  const cellsInside = inside.flat();
+  if (cellsInside.length < config.min_cells || mean(cellsInside) < config.min_mean_objectness) return null;
   const corners = completed(sums.slice(top, bottom + 1).map((row) =>
     row.slice(left, right + 1).map(([x, y, weight]) => (weight > 0 ? [x / weight, y / weight] : null))));
   return corners && { corners, objectness: inside };
