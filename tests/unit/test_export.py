@@ -51,6 +51,7 @@ def test_int8_is_smaller_and_reads_the_same(mnist_test: Digits, tmp_path: Path) 
     assert out.stat().st_size < 0.35 * (BUNDLES / "single" / "model.onnx").stat().st_size
     session = onnxruntime.InferenceSession(str(out))
     metadata = session.get_modelmeta().custom_metadata_map
+    assert metadata["precision"] == "INT8"
     assert metadata["card"] == read_card("single")
     images = mnist_test.images[:400].numpy()
     batches = images.reshape(20, 20, 28, 28)

@@ -159,6 +159,28 @@ def test_what_is_learned_with_few_of_the_tuned_weights_needs_no_more(
     assert count_errors(trained, misread) == len(misread) >= 5
 
 
+def test_only_what_was_misread_asks_for_more_of_the_tuned_weights(
+    recipe: Recipe, trained: DigitNetwork, tiny_digits: Digits
+) -> None:
+    known = rehearsal(recipe, FineTuning(), 0, tiny_digits)
+    settings = FineTuning(
+        iterations=20, batch_size=32, tuned_shares=(0, 1), min_learned=1, max_rise=math.inf
+    )
+
+    def is_changed(corrections: Digits) -> bool:
+        tuned = fine_tune(trained, corrections, known, settings, seed=1)
+        return not torch.allclose(tuned.output.weight, trained.output.weight)
+
+    read = log_probabilities(trained, tiny_digits.images).argmax(dim=1)
+    right = Digits(tiny_digits.images[:30], read[:30], "right", "")
+    assert not is_changed(right)
+    rings, labels = draw_rings(10, seed=0), torch.full((10,), -1)
+    accepted = log_probabilities(trained, rings).amax(dim=1) > math.log(0.5)
+    assert accepted.any()
+    assert is_changed(Corrections(rings, labels, "rings", ""))
+    assert not is_changed(Corrections(rings[~accepted], labels[~accepted], "rejected rings", ""))
+
+
 @pytest.mark.parametrize(("n", "fraction"), [(3, 0.1), (768, 0.1), (1_536, 0.2), (5_000, 0.3)])
 def test_many_corrections_are_a_larger_part_of_each_batch(n: int, fraction: float) -> None:
     assert FineTuning(iterations=60, batch_size=128).fraction(n) == pytest.approx(fraction)

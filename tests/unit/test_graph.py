@@ -11,7 +11,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as stn
-from int8_weights import representable
 from made_bundles import SMALL, made_bundle, noise
 from onnx import TensorProto
 
@@ -108,14 +107,18 @@ def test_any_network_has_the_same_probabilities(
     compare(configs, noise(n), test_time_augmentation=augmentation, temperature=temperature)
 
 
+def rounded(weight: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Round weights [o, …] to multiples of 1/127 of the largest of each output."""
+    rows = weight.reshape(len(weight), -1).astype(np.float64)
+    largest = np.abs(rows).max(axis=1, keepdims=True)
+    whole = np.round(rows / largest * 127) / 127 * largest
+    return whole.reshape(weight.shape).astype(np.float32)
+
+
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_weights_of_eight_bits_give_what_the_same_floats_give(case: dict[str, Any]) -> None:
     bundle, weights = made_bundle([NetworkConfig(**SMALL | case)])
-    weights |= {
-        name: representable(torch.from_numpy(value)).numpy()
-        for name, value in weights.items()
-        if value.ndim > 1
-    }
+    weights |= {name: rounded(value) for name, value in weights.items() if value.ndim > 1}
     model = build_graph(bundle.config, weights, weight_type="int8")
     kept = [c.data_type for c in model.graph.initializer if c.name.endswith(".weight")]
     assert set(kept) == {TensorProto.INT8}
@@ -127,7 +130,7 @@ def test_weights_of_eight_bits_give_what_the_same_floats_give(case: dict[str, An
 WEIGHTS = stn.arrays(
     np.float32,
     stn.array_shapes(min_dims=2, max_dims=4, max_side=5),
-    elements=st.floats(-100, 100, width=32, allow_subnormal=False),
+    elements=st.floats(-100, 100, width=32),
 )
 
 
@@ -140,7 +143,7 @@ def test_a_weight_of_eight_bits_is_off_by_half_a_step_at_most(
     rows = np.moveaxis(weight.astype(np.float64), axis, 0).reshape(weight.shape[axis], -1)
     step = np.abs(rows).max(axis=1, keepdims=True) / 127
     back = np.moveaxis(steps * scales.astype(np.float64), axis, 0).reshape(rows.shape)
-    assert (np.abs(back - rows) <= 0.501 * step).all()
+    assert (np.abs(back - rows) <= 0.501 * step + np.finfo(np.float32).tiny).all()
 
 
 def test_weights_are_not_changed() -> None:

@@ -242,8 +242,8 @@ def test_a_bad_override_is_told_as_the_option_that_it_came_from(
         ("crop", "members=2", "members = 1"),
         ("page", "line.line=8", "not both"),
         ("crop", "line.line=8", "not both"),
-        ("crop", "outlier_exposure.found=0.1", "symbols alone may be set"),
-        ("page", "outlier_exposure.symbols=0.1", "leave outlier_exposure out"),
+        ("crop", "outlier_exposure.found=0.1", "set symbols alone in outlier_exposure"),
+        ("page", "outlier_exposure.symbols=0.1", "leave out outlier_exposure"),
     ],
 )
 def test_a_recipe_trains_one_kind_of_network(recipe: str, override: str, explanation: str) -> None:

@@ -114,7 +114,8 @@ def quantize(weight: Array, axis: int) -> tuple[npt.NDArray[np.int8], npt.NDArra
     """
     others = tuple(other for other in range(weight.ndim) if other != axis)
     largest = np.abs(weight).max(axis=others, keepdims=True)
-    scale = np.where(largest > 0, largest / _MAX_STEP, 1).astype(np.float32)
+    scale = (largest / _MAX_STEP).astype(np.float32)
+    scale = np.where(scale > 0, scale, np.float32(1))
     steps = np.rint(weight / scale).clip(-_MAX_STEP, _MAX_STEP)
     return steps.astype(np.int8), scale
 

@@ -31,7 +31,8 @@ def export(  # noqa: PLR0913 - a command line
     ] = None,
     int8: Annotated[bool, typer.Option("--int8", help="ONNX: weights of eight bits.")] = False,
     batch: Annotated[
-        int | None, typer.Option(min=1, help="ONNX: images in one call [default: any number].")
+        int | None,
+        typer.Option(min=1, max=65_536, help="ONNX: images in one call [default: any number]."),
     ] = None,
     json_: JsonFlag = False,
 ) -> None:

@@ -19,16 +19,21 @@ def export_onnx(bundle: Path, out: Path, *, batch: int | None = None, int8: bool
         BundleError: the bundle is damaged; no file is written.
         WriteError: the file cannot be written.
     """
-    _, model = read_model(bundle)
-    if int8:
-        from tenfold.bundle.graph import build_graph
-        from tenfold.bundle.weights import read_weights
-
-        graph = build_graph(*read_weights(bundle), read_card(bundle), weight_type="int8")
-        model = graph.SerializeToString()
+    model = _int8_model(bundle) if int8 else read_model(bundle)[1]
     if batch is not None:
         model = _with_batch(model, batch)
     write_atomically(out, model)
+
+
+def _int8_model(bundle: Path) -> bytes:
+    """Write the model once more, from the bundle's weights."""
+    from tenfold.bundle.graph import build_graph
+    from tenfold.bundle.weights import read_weights
+
+    model = build_graph(*read_weights(bundle), read_card(bundle), weight_type="int8")
+    model.metadata_props.add(key="precision", value="INT8")
+    data: bytes = model.SerializeToString()
+    return data
 
 
 def _with_batch(model: bytes, batch: int) -> bytes:

@@ -6,6 +6,7 @@ that little is forgotten (Robins 1995, "rehearsal"). Then the weights before and
 validation images allow.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,11 +41,11 @@ class FineTuning:
         learning_rate: at first; it falls to 0.
         min_fraction: of each batch that is corrections.
         max_fraction: of each batch, where so many are needed to draw each correction once.
-        tuned_shares: of the weights after training in the average, from the least; the first is
-            taken with which the corrections are learned, or the last that validation images allow.
+        tuned_shares: of the weights after training in the average, from the least, which is always
+            taken; a larger one while fewer corrections than `min_learned` are learned.
         min_learned: share of the misread corrections that are then read right.
-        max_rise: of the loss on validation images, as a share of it. It says more than accuracy
-            does, which a few of the images decide.
+        max_rise: of the loss on validation images, as a share of it, with a larger share than the
+            least. It says more than accuracy does, which a few of the images decide.
         max_bank_size: of the images of outlier exposure, which take long to render.
     """
 
@@ -137,7 +138,7 @@ def fine_tune(  # noqa: PLR0913 - what is learned, how, and where
         trainer.step()
         on_step()
     after = {name: tensor.cpu() for name, tensor in trainer.state_dict().items()}
-    misread = corrections.subset(_misread(network, corrections).nonzero()[:, 0])
+    misread = corrections.subset(_misread(network, corrections).nonzero()[:, 0].tolist())
     allowed = (1 + settings.max_rise) * mean_loss(network, known.validation)
     least, *others = settings.tuned_shares
     tuned = _averaged(network, before, after, least)
@@ -177,15 +178,19 @@ def mean_loss(network: DigitNetwork, digits: Digits) -> float:
     return float(nll_loss(log_probabilities(network, digits.images), digits.labels))
 
 
-def _misread(network: DigitNetwork, digits: Digits) -> Tensor:
-    """Tell which digits a network misreads, bool[n]; a non-digit cannot be misread."""
-    found = log_probabilities(network, digits.images).argmax(dim=1)
-    return (found != digits.labels) & (digits.labels != NON_DIGIT_LABEL)
+def _misread(network: DigitNetwork, corrections: Digits) -> Tensor:
+    """Tell which corrections a network misreads, bool[n].
+
+    A non-digit is misread if a digit is more probable than not.
+    """
+    log_p, found = log_probabilities(network, corrections.images).max(dim=1)
+    is_digit = corrections.labels != NON_DIGIT_LABEL
+    return torch.where(is_digit, found != corrections.labels, log_p > math.log(0.5))
 
 
 def _learned(network: DigitNetwork, misread: Digits) -> float:
-    """Return which share of digits that were misread is not any more; 0 if there were none."""
-    return 1 - float(_misread(network, misread).float().mean()) if len(misread) else 0.0
+    """Return which share of corrections that were misread is not any more; 1 if there were none."""
+    return 1 - float(_misread(network, misread).float().mean()) if len(misread) else 1.0
 
 
 def _tuning_recipe(

@@ -112,8 +112,9 @@ class Recipe(Frozen):
             raise ValueError(f"a {READER_NETWORKS[tables[0]]} is one network: members = 1")
         used = OutlierExposure(symbols=self.outlier_exposure.symbols if self.crop else 0.0)
         if tables and self.outlier_exposure != used:
-            may = "symbols alone may be set" if self.crop else "leave outlier_exposure out"
-            raise ValueError(f"a {READER_NETWORKS[tables[0]]} learns from rendered fields: {may}")
+            may = "set symbols alone in" if self.crop else "leave out"
+            what = READER_NETWORKS[tables[0]]
+            raise ValueError(f"a {what} learns from rendered fields: {may} outlier_exposure")
         return self
 
     @property
