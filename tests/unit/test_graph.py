@@ -111,7 +111,7 @@ def rounded(weight: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Round weights [o, …] to multiples of 1/127 of the largest of each output."""
     rows = weight.reshape(len(weight), -1).astype(np.float64)
     largest = np.abs(rows).max(axis=1, keepdims=True)
-    whole = np.round(rows / largest * 127) / 127 * largest
+    whole: npt.NDArray[np.float64] = np.round(rows / largest * 127) / 127 * largest
     return whole.reshape(weight.shape).astype(np.float32)
 
 
