@@ -136,7 +136,7 @@ def _network(
     for block in range(len(config.widths)):
         name = f"blocks.{block}"
         weight, bias = _folded(weights, name, "convolution")
-        inputs = _inputs(graph, x, prefix + name, scale * weight, bias)
+        inputs = graph.layer_inputs(x, prefix + name, scale * weight, bias)
         x = graph.add("Conv", inputs, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
         x, scale = _pooled(graph, graph.add("Relu", [x]), config.pooling, side)
         side = -(-side // 2)
@@ -151,7 +151,7 @@ def _network(
             slope = config.fully_connected_slope
             x = graph.add("LeakyRelu", [x], alpha=slope) if slope else graph.add("Relu", [x])
         read = weight if index else scale * _by_channel(weight, config.widths[-1])
-        x = graph.add("Gemm", _inputs(graph, x, prefix + name, read.T, bias, axis=1))
+        x = graph.add("Gemm", graph.layer_inputs(x, prefix + name, read.T, bias, axis=1))
     return x
 
 
@@ -162,14 +162,6 @@ def _folded(weights: Weights, name: str, layer: str) -> tuple[Array, Array]:
         return weight.astype(np.float64), weights[f"{name}.{layer}.bias"].astype(np.float64)
     parts = ("weight", "bias", "running_mean", "running_var")
     return fold_batch_norm(weight, [weights[f"{name}.norm.{part}"] for part in parts])
-
-
-def _inputs(  # noqa: PLR0913 - a layer
-    graph: GraphBuilder, x: str, layer: str, weight: Array, bias: Array, *, axis: int = 0
-) -> list[str]:
-    """Keep a layer's weight, whose outputs lie along an axis, and bias; return all its inputs."""
-    kept = graph.weights(f"{layer}.weight", weight, axis)
-    return [x, kept, graph.floats(f"{layer}.bias", bias)]
 
 
 def _by_channel(weight: Array, channels: int) -> Array:

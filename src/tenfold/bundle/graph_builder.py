@@ -51,7 +51,7 @@ class GraphBuilder:
         self.constants[name] = numpy_helper.from_array(array, name)
         return name
 
-    def weights(self, name: str, value: Array, axis: int = 0) -> str:
+    def weights(self, name: str, value: Array, axis: int) -> str:
         """Keep a layer's weights as `weight_type`, and return the name of a float32 constant.
 
         Integers have a scale for each output of the layer. Runtimes that fold constants compute
@@ -73,6 +73,13 @@ class GraphBuilder:
         """Keep a constant, and return the name of its float32 copy."""
         self.constants[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
         return self.add("Cast", [name], to=onnx.TensorProto.FLOAT)
+
+    def layer_inputs(
+        self, x: str, layer: str, weight: Array, bias: Array, *, axis: int = 0
+    ) -> list[str]:
+        """Keep a layer's weights, whose outputs lie along an axis, and bias; return all inputs."""
+        kept = self.weights(f"{layer}.weight", weight, axis)
+        return [x, kept, self.floats(f"{layer}.bias", bias)]
 
     def integers(self, name: str, *values: npt.ArrayLike) -> str:
         """Keep an int64 constant under a name, and return the name."""

@@ -41,15 +41,9 @@ def add_convolution(  # noqa: PLR0913 - a convolution
     norm = [member.state[f"{name}.1.{part}"] for part in parts]
     weight, bias = fold_batch_norm(member.state[f"{name}.0.weight"], norm)
     h, w = weight.shape[2:]
-    constant = f"{member.name}.{name}"
-    inputs = [
-        x,
-        graph.weights(f"{constant}.weight", weight),
-        graph.floats(f"{constant}.bias", bias),
-    ]
     x = graph.add(
         "Conv",
-        inputs,
+        graph.layer_inputs(x, f"{member.name}.{name}", weight, bias),
         kernel_shape=[h, w],
         strides=list(stride),
         dilations=[dilation, dilation],
