@@ -7,11 +7,11 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from tenfold.bundle.export import export_onnx
 from tenfold.bundle.format import BUNDLES, SHIPPED, read_card, read_config
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.digits import Digits
 from tenfold.data.sources import load_digits
-from tenfold.evaluation.export import export_onnx
 
 
 @pytest.fixture

@@ -95,7 +95,7 @@ def _export_onnx(
     source: Path, out: Path, batch: int | None, *, int8: bool
 ) -> tuple[dict[str, Any], str]:
     """Return the JSON object that describes the file, and the same in words."""
-    from tenfold.evaluation.export import export_onnx
+    from tenfold.bundle.export import export_onnx
 
     export_onnx(source, out, batch=batch, int8=int8)
     size = out.stat().st_size
