@@ -23,6 +23,7 @@ from tenfold.bundle.graph import build_graph
 from tenfold.bundle.line_runtime import OnnxLineRecogniser
 from tenfold.bundle.save import copy_bundle
 from tenfold.bundle.weights import parse_weights
+from tenfold.data.archive import unpacked
 from tenfold.data.decoding import load_pixels
 from tenfold.data.file_pages import file_pages
 from tenfold.data.folder import list_labelled_files
@@ -96,6 +97,13 @@ def idx(data: bytes) -> object:
     """Read an IDX file, gzipped if it says so."""
     gzipped = data.startswith(b"\x1f\x8b")
     return read_idx(written("idx.gz" if gzipped else "idx", data))
+
+
+@target
+def zipped(data: bytes) -> object:
+    """Unpack a zip in place of a folder of pictures."""
+    with unpacked(written("corrections.zip", data)) as unpacked_folder:
+        return list(unpacked_folder.iterdir())
 
 
 @target

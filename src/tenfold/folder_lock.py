@@ -19,7 +19,9 @@ LOCK_TIMEOUT_SECONDS = 3.0
 def exclusive(folder: Path) -> Iterator[None]:
     """Hold a folder for the length of a `with`; make it first, and remove unfinished files.
 
-    The operating system ends the hold with the process, however the process ends.
+    The operating system ends the hold with the process, however the process ends. Folders in it
+    that are held for themselves, such as the runs of a study, keep their unfinished files: another
+    process may be at work there.
 
     Raises:
         RunError: another process holds the folder.
@@ -37,8 +39,9 @@ def exclusive(folder: Path) -> Iterator[None]:
             raise RunError(
                 f"{folder}: another process is at work there; wait until it ends, or stop it"
             ) from None
+        others = [other.parent for other in folder.rglob(LOCK_NAME) if other.parent != folder]
         for path in folder.rglob(".*"):
-            if is_temporary(path):
+            if is_temporary(path) and not any(path.is_relative_to(other) for other in others):
                 path.unlink(missing_ok=True)
     try:
         yield

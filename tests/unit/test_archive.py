@@ -73,7 +73,26 @@ def named_too_long(path: Path) -> None:
         archived.writestr("3/" + "x" * 5_000, b"")
 
 
-@pytest.mark.parametrize("damage", [truncated, flipped, emptied, removed, named_too_long])
+def with_a_damaged_entry(path: Path, compression: int) -> None:
+    with zipfile.ZipFile(path, "w", compression) as archived:
+        archived.writestr("3/a.png", bytes(range(256)) * 20)
+    data = bytearray(path.read_bytes())
+    data[80:120] = bytes(byte ^ 255 for byte in data[80:120])
+    path.write_bytes(data)
+
+
+def damaged_lzma(path: Path) -> None:
+    with_a_damaged_entry(path, zipfile.ZIP_LZMA)
+
+
+def damaged_bzip2(path: Path) -> None:
+    with_a_damaged_entry(path, zipfile.ZIP_BZIP2)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [truncated, flipped, emptied, removed, named_too_long, damaged_lzma, damaged_bzip2],
+)
 def test_a_damaged_zip_is_one_line(damage: Callable[[Path], None], corrections: Path) -> None:
     damage(corrections)
     with pytest.raises(DataError) as caught:

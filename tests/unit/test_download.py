@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tenfold.data import download
 from tenfold.data.datasets import DATASETS, Dataset
 from tenfold.data.download import CsvWheel, LocalFolder, Mirror, PngArchive
 from tenfold.data.idx import write_idx
@@ -132,6 +133,36 @@ def test_bad_bytes_never_reach_the_cache(
         assert "it was not kept" in str(caught.value)
         assert "delete" not in str(caught.value)
     assert not list((cache / "mnist").iterdir())
+
+
+def test_what_does_not_end_is_not_downloaded(
+    install: Callable[..., None],
+    serve: Serve,
+    originals: Path,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(download, "MAX_DOWNLOAD_BYTES", 100)
+    install(serve(originals)[0])
+    with pytest.raises(DataError, match="sent more than 100 bytes"):
+        fetch("mnist")
+    assert not list((cache / "mnist").iterdir())
+
+
+def test_a_length_that_is_no_number_is_not_needed(
+    install: Callable[..., None],
+    serve: Serve,
+    originals: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    send_header = Requests.send_header
+
+    def send_another(handler: Requests, keyword: str, value: str) -> None:
+        send_header(handler, keyword, "many" if keyword == "Content-Length" else value)
+
+    monkeypatch.setattr(Requests, "send_header", send_another)
+    install(serve(originals)[0])
+    assert [path.name for path in fetch("mnist")] == NAMES
 
 
 def test_a_bomb_is_not_unpacked(

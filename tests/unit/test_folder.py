@@ -23,8 +23,10 @@ def save(path: Path, pixels: np.ndarray) -> None:
 
 
 def test_subfolders_are_labels_and_names_give_the_order(tmp_path: Path) -> None:
-    for name in ("7/b.png", "7/a.png", "0/z.bmp", "7/.hidden.png", "notes/x.png"):
+    for name in ("7/b.png", "7/a.png", "0/z.bmp", "7/.hidden.png"):
         save(tmp_path / name, a_digit())
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "x.txt").write_text("not an image")
     (tmp_path / "0" / "Thumbs.db").write_bytes(b"not an image, and not named like one")
     images, labels = load_folder(tmp_path)
     files = [file.path for file in list_labelled_files(tmp_path)]
@@ -113,6 +115,16 @@ def test_empty_and_missing_folders(tmp_path: Path) -> None:
 def test_a_subfolder_beyond_nine_is_refused(tmp_path: Path) -> None:
     save(tmp_path / "10" / "x.png", a_digit())
     with pytest.raises(DataError, match="10: a sub-folder's name is its label"):
+        load_folder(tmp_path)
+
+
+def test_pictures_in_a_misspelt_subfolder_are_not_skipped(tmp_path: Path) -> None:
+    save(tmp_path / "7" / "x.png", a_digit())
+    save(tmp_path / "none" / "x.png", a_digit())
+    (tmp_path / "notes").mkdir()
+    assert load_folder(tmp_path)[1].tolist() == [7]
+    save(tmp_path / "seven" / "x.png", a_digit())
+    with pytest.raises(DataError, match="seven: a sub-folder's name is its label: 0 … 9 or none"):
         load_folder(tmp_path)
 
 

@@ -48,6 +48,18 @@ def test_unfinished_files_are_removed(tmp_path: Path) -> None:
         assert [path.name for path in (tmp_path / "deep").iterdir()] == ["checkpoint"]
 
 
+def test_another_s_unfinished_files_stay(tmp_path: Path) -> None:
+    run = tmp_path / "seed-0"
+    unfinished = run / "members" / ".checkpoint.12.tmp"
+    with exclusive(run):
+        unfinished.parent.mkdir()
+        unfinished.write_text("half")
+        with exclusive(tmp_path):
+            assert unfinished.exists()
+    with exclusive(run):
+        assert not unfinished.exists()
+
+
 @pytest.mark.skipif(os.name != "posix", reason="needs links")
 @pytest.mark.parametrize("name", [LOCK_NAME, "members", ".weights.12.tmp"])
 def test_a_folder_with_a_link_is_not_even_locked(name: str, tmp_path: Path) -> None:

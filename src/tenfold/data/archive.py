@@ -1,6 +1,7 @@
 """A zip of a folder of images, such as the page's corrections, in place of the folder."""
 
 import contextlib
+import lzma
 import tempfile
 import zipfile
 import zlib
@@ -11,6 +12,7 @@ from tenfold.errors import DataError
 
 MAX_ENTRIES = 100_000
 MAX_UNPACKED_BYTES = 512 * 2**20
+_DAMAGED = zlib.error, lzma.LZMAError
 
 
 @contextlib.contextmanager
@@ -43,8 +45,8 @@ def _unpack(path: Path, folder: Path) -> None:
             if sum(entry.file_size for entry in entries) > MAX_UNPACKED_BYTES:
                 raise DataError(f"{path}: more than {MAX_UNPACKED_BYTES:,} bytes; divide it")
             archive.extractall(folder)
-    except OSError as error:
-        reason = error.strerror or "a name in it is no file name"
+    except OSError as error:  # without strerror it is of bz2, or a name in it is no file name
+        reason = error.strerror or str(error)
         raise DataError(f"{path}: cannot be read ({reason}); name a folder or a zip") from error
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, ValueError, EOFError) as error:
+    except (zipfile.BadZipFile, *_DAMAGED, RuntimeError, ValueError, EOFError) as error:
         raise DataError(f"{path}: not a readable zip ({error}); name a folder or a zip") from error

@@ -27,6 +27,7 @@ from tenfold.errors import ChecksumError, DataError
 
 CONNECT_TIMEOUT_S = 4
 READ_TIMEOUT_S = 30
+MAX_DOWNLOAD_BYTES = 512 * 2**20
 # A compressed file could unpack to any size. MNIST's largest file has 47 MB.
 MAX_UNPACKED_BYTES = 64_000_000
 
@@ -194,7 +195,7 @@ def download(url: str, path: Path, label: str) -> None:
     The contents are not checked.
 
     Raises:
-        DataError: the host cannot be reached, or it answers with an error.
+        DataError: the host cannot be reached, answers with an error, or sends too much.
     """
     import requests
     from rich.console import Console
@@ -210,10 +211,12 @@ def download(url: str, path: Path, label: str) -> None:
             path.open("wb") as file,
         ):
             response.raise_for_status()
-            size = int(response.headers.get("content-length", 0))
-            task = progress.add_task(label, total=size or None)
+            size = response.headers.get("content-length", "")
+            task = progress.add_task(label, total=int(size) if size.isdecimal() else None)
             for chunk in response.iter_content(1 << 16):
                 progress.advance(task, file.write(chunk))
+                if file.tell() > MAX_DOWNLOAD_BYTES:
+                    raise DataError(f"sent more than {MAX_DOWNLOAD_BYTES:,} bytes")
     except requests.RequestException as error:
         raise DataError(_reason(error)) from error
 

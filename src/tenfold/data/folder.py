@@ -71,10 +71,10 @@ def list_labelled_files(path: Path, subfolders: Container[str] = _DIGITS) -> lis
 
     Args:
         path: the folder.
-        subfolders: their names; others that are no numbers are left out.
+        subfolders: their names. `none` is left out if it is not among them.
 
     Raises:
-        DataError: no folder, nothing in it, a sub-folder with a number above 9, or a bad CSV.
+        DataError: no folder, nothing in it, pictures in a sub-folder of another name, or a bad CSV.
     """
     if not path.is_dir():
         raise DataError(f"{path}: no such folder")
@@ -101,17 +101,19 @@ def to_mnist_size(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def _list_subfolders(path: Path, names: Container[str]) -> list[LabelledFile]:
-    listed = []
+    listed, others = [], []
     for folder in sorted(child for child in path.iterdir() if child.is_dir()):
-        if folder.name not in names:
-            if not folder.name.lstrip("-").isdecimal():
-                continue
-            raise DataError(f"{folder}: a sub-folder's name is its label, 0 … 9")
-        listed += [
+        pictures = [
             LabelledFile(file, folder.name, f"{folder}: labels {file.name}")
             for file in sorted(folder.iterdir())
             if file.suffix.lower() in LISTED_SUFFIXES and not file.name.startswith(".")
         ]
+        if folder.name in names:
+            listed += pictures
+        elif pictures and folder.name not in _DIGITS_AND_NONE:
+            others.append(folder)
+    if others and (listed or not any(path.glob("*.csv"))):
+        raise DataError(f"{others[0]}: a sub-folder's name is its label: 0 … 9 or none")
     return listed
 
 
