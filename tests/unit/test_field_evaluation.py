@@ -46,3 +46,9 @@ def test_the_least_probability_lets_few_mistakes_through() -> None:
     assert fit_min_probability(p, right, 0.2) == 0.7
     assert fit_min_probability(p, right, 0.0) == 0.9
     assert fit_min_probability(p[:1], ~right[:1], 0.0) == 1.0
+
+
+def test_equal_probabilities_are_accepted_together() -> None:
+    p, right = np.array([0.95, 0.9, 0.9, 0.5]), np.array([True, True, False, True])
+    assert fit_min_probability(p, right, 0.0) == 0.95
+    assert fit_min_probability(p, right, 0.25) == 0.5

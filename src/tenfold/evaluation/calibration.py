@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tenfold.arrays import Reals
+from tenfold.evaluation.risk_coverage import cumulative_errors
 
 TEMPERATURE_RANGE = (0.05, 20.0)
 
@@ -67,13 +68,9 @@ def fit_rejection_threshold(  # noqa: PLR0913 - three operating points
     """
     confidence = np.exp(np.max(log_probabilities_nk, axis=1))
     wrong = np.argmax(log_probabilities_nk, axis=1) != labels_n
-    order = np.argsort(-confidence, kind="stable")
-    fraction_wrong = np.cumsum(wrong[order]) / np.arange(1, len(order) + 1)
-    sorted_p = confidence[order]
-    # Equal probabilities are accepted together or not at all: no threshold separates them.
-    tied_with_next = np.append(sorted_p[1:] == sorted_p[:-1], False)
-    accurate = np.flatnonzero((fraction_wrong <= 1 - min_accuracy) & ~tied_with_next)
-    threshold = float(sorted_p[accurate[-1]]) if len(accurate) else 1.0
+    thresholds, accepted, errors = cumulative_errors(confidence, wrong)
+    accurate = np.flatnonzero(errors / accepted <= 1 - min_accuracy)
+    threshold = float(thresholds[accurate[-1]]) if len(accurate) else 1.0
     if len(non_digits_mk):
         non_digits = np.exp(np.max(non_digits_mk, axis=1))
         threshold = max(threshold, float(np.quantile(non_digits, min_rejected_non_digits)))

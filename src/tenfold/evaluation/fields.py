@@ -13,6 +13,7 @@ from tenfold.bundle.detector_runtime import OnnxDetector
 from tenfold.data.digits import Digits
 from tenfold.data.seeds import derive_seed
 from tenfold.evaluation.metrics import wilson
+from tenfold.evaluation.risk_coverage import cumulative_errors
 from tenfold.reading.number_reader import NumberReader
 from tenfold.reading.page import Page
 from tenfold.reading.suppression import suppress
@@ -166,10 +167,9 @@ def fit_min_probability(
         right_n: bool[n].
         max_wrong: share of all n that may be above it and wrong.
     """
-    order = np.argsort(-p_n, kind="stable")
-    wrong = np.cumsum(~right_n[order]) / len(p_n)
-    allowed = np.flatnonzero(wrong <= max_wrong)
-    return float(p_n[order][allowed[-1]]) if len(allowed) else 1.0
+    thresholds, _, wrong = cumulative_errors(p_n, ~right_n)
+    allowed = np.flatnonzero(wrong / len(p_n) <= max_wrong)
+    return float(thresholds[allowed[-1]]) if len(allowed) else 1.0
 
 
 def logit(p: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -23,7 +23,7 @@ def measure_risk_coverage(
         wrong_n: bool[n].
         chosen: what the bundle accepts.
     """
-    thresholds, accepted, wrong = _cumulated(confidence_n, wrong_n)
+    thresholds, accepted, wrong = cumulative_errors(confidence_n, wrong_n)
     shown = np.unique(np.linspace(0, len(accepted) - 1, MAX_POINTS).astype(int))
     area = aurc(confidence_n, wrong_n)
     mistakes_last = aurc(-np.arange(len(wrong_n), dtype=float), np.sort(wrong_n))
@@ -50,7 +50,7 @@ def aurc(confidence_n: Confidence, wrong_n: Wrong) -> float:
     Of n readings it is the mean of the n risks at coverage 1/n, 2/n … 1; in a group of equal
     confidence, each has the risk of the whole group's coverage.
     """
-    _, accepted, wrong = _cumulated(confidence_n, wrong_n)
+    _, accepted, wrong = cumulative_errors(confidence_n, wrong_n)
     return float(np.sum(np.diff(accepted, prepend=0) * wrong / accepted) / len(wrong_n))
 
 
@@ -72,10 +72,13 @@ def aurc_interval(confidence_n: Confidence, wrong_n: Wrong) -> tuple[float, floa
     return float(low), float(high)
 
 
-def _cumulated(
+def cumulative_errors(
     confidence_n: Confidence, wrong_n: Wrong
 ) -> tuple[Confidence, npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Return each threshold, the highest first: how many are accepted, and wrong of these."""
+    """Return each threshold, the highest first: how many are accepted, and wrong of these.
+
+    Equal confidences are accepted together or not at all: no threshold separates them.
+    """
     order = np.argsort(-confidence_n, kind="stable")
     ordered = confidence_n[order]
     ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
