@@ -18,7 +18,7 @@ from number_reading import validation_digits
 from record_runs import Json, write_record
 
 from tenfold.arrays import Pixels
-from tenfold.bundle.format import find_cell_detector, find_detector
+from tenfold.bundle.format import CellDetectorFacts, DetectorFacts, find_network
 from tenfold.data.digits import Digits
 from tenfold.errors import DataError
 from tenfold.evaluation.fields import fit_calibration
@@ -88,8 +88,8 @@ def main() -> None:
             "presence": [round(slope, 3), round(intercept, 3)],
         }
     content: Json = {
-        "cells": find_cell_detector(options.bundle)[1].sha256,
-        "detector": find_detector(options.bundle)[1].sha256,
+        "cells": find_network(options.bundle, CellDetectorFacts)[1].sha256,
+        "detector": find_network(options.bundle, DetectorFacts)[1].sha256,
         "paper": fits,
     }
     if options.out:

@@ -26,7 +26,7 @@ from record_runs import Json, write_record
 from rich.progress import track
 
 from tenfold.bundle.detector_runtime import Detections, OnnxDetector
-from tenfold.bundle.format import find_detector
+from tenfold.bundle.format import DetectorFacts, find_network
 from tenfold.evaluation.fields import fit_calibration, fit_min_probability
 from tenfold.reading.number_reader import NumberReader, calibrated
 from tenfold.reading.page import Number
@@ -175,7 +175,7 @@ def main() -> None:
     parser.add_argument("--by", choices=("nll", "right_nll"), default="nll", help="what is scored")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    _, facts, model = find_detector(options.bundle)
+    _, facts, model = find_network(options.bundle, DetectorFacts)
     reader = load_number_reader(options.bundle)
     reader.detector = CachingDetector(model)
     digits = validation_digits()

@@ -15,7 +15,7 @@ from typing import Any
 from number_reading import validation_digits
 from record_runs import Json, write_record
 
-from tenfold.bundle.format import find_detector
+from tenfold.bundle.format import DetectorFacts, find_network
 from tenfold.evaluation.tables import measure_tables
 from tenfold.reading.column_marks import ColumnMarksConfig
 from tenfold.reading.grid import GridReader
@@ -65,7 +65,7 @@ def main() -> None:
         rows.append({**dataclasses.asdict(config), "misread": misread})
         print(rows[-1], flush=True)
     if options.out:
-        detector = find_detector(options.bundle)[1].sha256
+        detector = find_network(options.bundle, DetectorFacts)[1].sha256
         write_record(options.out, detector=detector, cells=cells, configs=rows)
 
 

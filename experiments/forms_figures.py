@@ -8,7 +8,7 @@ import numpy as np
 from record_runs import Json
 from rich.table import Table
 
-from tenfold.bundle.format import find_detector
+from tenfold.bundle.format import DetectorFacts, find_network
 from tenfold.evaluation.metrics import wilson
 
 PERCENTILE = 95
@@ -123,7 +123,7 @@ def content_of(measured: Measured, bundle: str) -> Json:
     both = (measured.with_rules, measured.without_rules)
     checked = ([one for one in outcomes if one.checked] for outcomes in both)
     return {
-        "detector": find_detector(bundle)[1].sha256,
+        "detector": find_network(bundle, DetectorFacts)[1].sha256,
         "pages": len(measured.seconds),
         "pages_not_found": measured.not_found,
         "seconds_a_page": seconds_of(measured.seconds),

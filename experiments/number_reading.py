@@ -19,7 +19,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from tenfold.artifacts.detection import FieldMetrics
-from tenfold.bundle.format import read_detector
+from tenfold.bundle.format import DetectorFacts, read_network
 from tenfold.data.digits import Digits, stratified_split
 from tenfold.data.seeds import derive_seed
 from tenfold.data.sources import load_digits
@@ -44,7 +44,7 @@ def validation_digits() -> Digits:
 
 def detector_sha256(bundle: str, parser: argparse.ArgumentParser) -> str:
     """Return the SHA-256 of a bundle's detector; end if it has none."""
-    found = read_detector(bundle)
+    found = read_network(bundle, DetectorFacts)
     if found is None:
         parser.error(f"{bundle}: has no detector; name a bundle that `tenfold train page` made")
     return found[0].sha256

@@ -12,8 +12,18 @@ from pathlib import Path
 
 from number_reading import validation_digits
 
-from tenfold.bundle.format import read_card, read_config
-from tenfold.bundle.save import NETWORKS, add_network, save_bundle
+from tenfold.bundle.format import (
+    NETWORKS,
+    CellDetectorFacts,
+    CropFacts,
+    DetectorFacts,
+    LineFacts,
+    NetworkFacts,
+    read_card,
+    read_config,
+    read_network,
+)
+from tenfold.bundle.save import add_network, save_bundle
 from tenfold.bundle.torch_bundle import Bundle
 from tenfold.data.sources import load_digits
 from tenfold.evaluation.evaluate import evaluate_bundle
@@ -22,17 +32,17 @@ from tenfold.execution.run import Run
 from tenfold.training.recipe import Recipe, load_recipe
 
 
-def trained_network(recipe: Recipe) -> str | None:
-    """Return which network a recipe trains, by its key in `NETWORKS`; None for classifiers."""
+def trained_network(recipe: Recipe) -> type[NetworkFacts] | None:
+    """Return which of `NETWORKS` a recipe trains; None for classifiers."""
     if recipe.detector:
-        return "detector" if recipe.detector.finds == "digits" else "cells"
-    return next(iter(recipe.reader_tables), None)
+        return DetectorFacts if recipe.detector.finds == "digits" else CellDetectorFacts
+    return next((kind for kind in (LineFacts, CropFacts) if getattr(recipe, kind.KEY)), None)
 
 
 def ship_classifiers(run: Run, target: Path) -> None:
     """Replace the classifiers of a bundle, with their calibration and their part of the card."""
     original, name = run.bundle(), read_config(target).name
-    others = [network for _, _, read in NETWORKS.values() if (network := read(target))]
+    others = [network for kind in NETWORKS if (network := read_network(target, kind))]
     float16_states = [
         {key: v.half() if v.is_floating_point() else v for key, v in network.state_dict().items()}
         for network in original.networks
@@ -49,12 +59,12 @@ def ship_classifiers(run: Run, target: Path) -> None:
 
 def ship(run: Run, target: Path, calibration: int) -> None:
     """Replace what a run trained in a bundle; calibrate numbers on some pictures of each kind."""
-    key = trained_network(run.recipe)
-    if key is None:
+    kind = trained_network(run.recipe)
+    if kind is None:
         ship_classifiers(run, target)
-    elif network := NETWORKS[key][2](run.path / "bundle"):
+    elif network := read_network(run.path / "bundle", kind):
         add_network(target, *network)
-    if key != "cells" and read_config(target).detector:
+    if kind is not CellDetectorFacts and read_config(target).detector:
         calibrate_numbers(target, validation_digits(), calibration)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from number_reading import table_of
 from record_runs import Json, publish
 
-from tenfold.bundle.format import find_cell_detector, find_detector
+from tenfold.bundle.format import CellDetectorFacts, DetectorFacts, find_network
 from tenfold.data.sources import load_digits
 from tenfold.evaluation.tables import evaluate_tables
 from tenfold.reading.reader import Reader
@@ -30,8 +30,8 @@ def main() -> None:
     reader = Reader.load(options.bundle).grids
     rows = evaluate_tables(reader, load_digits("mnist", "test"), options.count).sets
     content: Json = {
-        "cells": find_cell_detector(options.bundle)[1].sha256,
-        "detector": find_detector(options.bundle)[1].sha256,
+        "cells": find_network(options.bundle, CellDetectorFacts)[1].sha256,
+        "detector": find_network(options.bundle, DetectorFacts)[1].sha256,
         "rows": [row.model_dump(mode="json") for row in rows],
     }
     publish(options, content, table_of(list(rows)))

@@ -9,10 +9,11 @@ from tenfold.bundle.crop_runtime import OnnxCropClassifier
 from tenfold.bundle.detector_runtime import OnnxDetector
 from tenfold.bundle.format import (
     SHIPPED,
-    find_detector,
-    read_crop_classifier,
-    read_detector,
-    read_line_recogniser,
+    CropFacts,
+    DetectorFacts,
+    LineFacts,
+    find_network,
+    read_network,
 )
 from tenfold.bundle.line_runtime import OnnxLineRecogniser
 from tenfold.bundle.runtime import OnnxClassifier
@@ -79,7 +80,7 @@ def test_a_detector_is_trained_bundled_and_measured(tmp_path: Path) -> None:
     recipe, run = trained(DETECTOR, tmp_path)
     evaluation = run.detector_evaluation
     assert all(s.fields == 1 for s in evaluation.sets)
-    found = read_detector(run.path)
+    found = read_network(run.path, DetectorFacts)
     assert found is not None
     facts, model = found
     assert (facts.network, facts.members, facts.recipe) == (recipe.detector, 2, "tiny-page")
@@ -93,13 +94,15 @@ def test_a_detector_is_trained_bundled_and_measured(tmp_path: Path) -> None:
 def test_a_line_recogniser_is_trained_bundled_and_measured(tmp_path: Path) -> None:
     recipe, run = trained(LINE, tmp_path)
     assert all(s.fields == 1 for s in run.detector_evaluation.sets)
-    found = read_line_recogniser(run.path)
+    found = read_network(run.path, LineFacts)
     assert found is not None
     facts, model = found
     assert (facts.network, facts.recipe) == (recipe.line, "tiny-line")
     steps = OnnxLineRecogniser(model).log_probabilities(np.full((2, 32, 40), 200, np.uint8))
     assert steps.shape == (2, 20, 15)
-    calibration, shipped = (find_detector(path)[1].calibration for path in (run.path, SHIPPED))
+    calibration, shipped = (
+        find_network(path, DetectorFacts)[1].calibration for path in (run.path, SHIPPED)
+    )
     assert calibration != shipped  # it was fitted with the new network
     again = train(recipe, out=tmp_path / "run")
     assert again.detector_evaluation == run.detector_evaluation
@@ -112,12 +115,14 @@ def test_a_crop_classifier_is_trained_bundled_and_measured(
     monkeypatch.setattr("tenfold.training.crops.load_symbols", lambda: symbols)
     recipe, run = trained(CROP, tmp_path)
     assert all(s.fields == 1 for s in run.detector_evaluation.sets)
-    found = read_crop_classifier(run.path)
+    found = read_network(run.path, CropFacts)
     assert found is not None
     facts, model = found
     assert (facts.network, facts.recipe) == (recipe.crop, "tiny-crop")
     assert facts.data == "synthetic+bhmsds-symbols"
     crops = np.full((2, 32, 32), 200, np.uint8)
     assert OnnxCropClassifier(model).probabilities(crops).shape == (2, 11)
-    calibration, shipped = (find_detector(path)[1].calibration for path in (run.path, SHIPPED))
+    calibration, shipped = (
+        find_network(path, DetectorFacts)[1].calibration for path in (run.path, SHIPPED)
+    )
     assert calibration != shipped  # it was fitted with the new network

@@ -7,6 +7,7 @@ import pytest
 from finished_run import Edit, make_run
 
 from tenfold.artifacts.finished_run import read_run, read_runs
+from tenfold.artifacts.training import READER_NETWORKS
 from tenfold.errors import RunError
 
 
@@ -28,9 +29,9 @@ def test_stages_begin_where_the_journal_changes_to_another(tmp_path: Path) -> No
 
 def test_a_run_of_another_kind_of_network_is_no_run_of_a_classifier(tmp_path: Path) -> None:
     path = make_run(tmp_path / "run")
-    for table, trained in (("[line]", "a line recogniser"), ("[detector]", "a detector")):
-        (path / "recipe.toml").write_text(table)
-        with pytest.raises(RunError, match=f"run: trained {trained}"):
+    for table in READER_NETWORKS:
+        (path / "recipe.toml").write_text(f"[{table}]")
+        with pytest.raises(RunError, match=f"run: trained a {READER_NETWORKS[table]}; reports"):
             read_run(path)
 
 

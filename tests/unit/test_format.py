@@ -16,7 +16,14 @@ from made_bundles import THREE_CONFIGS, write_bundle
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from tenfold.bundle.format import SHIPPED, BundleConfig, read_card, read_config, read_model
+from tenfold.bundle.format import (
+    SHIPPED,
+    BundleConfig,
+    read_card,
+    read_config,
+    read_model,
+    reading_files,
+)
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.bundle.torch_bundle import Bundle
 from tenfold.data.digits import Digits
@@ -270,6 +277,14 @@ def test_nothing_in_a_bundle_is_executed(how: str, bundle: Path, tmp_path: Path)
     with pytest.raises(BundleError, match="cannot be loaded"):
         OnnxClassifier.load(bundle)
     assert not written.exists()
+
+
+def test_what_else_lies_in_a_bundle_is_not_needed_to_read(bundle: Path) -> None:
+    (bundle / "notes").mkdir()
+    (bundle / "notes.txt").write_text("mine")
+    assert reading_files(bundle) == [bundle / "bundle.json", bundle / "model.onnx"]
+    names = ("bundle.json", "model.onnx", "detector.onnx", "line.onnx", "crop.onnx", "cells.onnx")
+    assert reading_files("field") == [SHIPPED / name for name in names]
 
 
 def test_the_shipped_bundle_is_small_and_reads_digits(mnist_test: Digits) -> None:

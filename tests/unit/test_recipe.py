@@ -10,10 +10,11 @@ import pytest
 import torch
 from PIL import Image
 
+from tenfold.artifacts.training import READER_NETWORKS
 from tenfold.errors import RecipeError
 from tenfold.execution.config import THIS_MACHINE
 from tenfold.execution.create import open_or_create
-from tenfold.training.recipe import READER_NETWORKS, Recipe, load_recipe, shipped
+from tenfold.training.recipe import Recipe, load_recipe, shipped
 
 
 @pytest.mark.parametrize("name", shipped())

@@ -15,9 +15,10 @@ from tenfold.bundle.format import (
     SHIPPED,
     BundleConfig,
     BundleFacts,
+    DetectorFacts,
     read_card,
     read_config,
-    read_detector,
+    read_network,
 )
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.bundle.save import add_network, recalibrate_bundle, save_bundle
@@ -53,7 +54,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_bundle(
         folder, config, [made_network(NETWORK, s).state_dict() for s in (0, 1)], "# small\n"
     )
-    detector = read_detector(SHIPPED)
+    detector = read_network(SHIPPED, DetectorFacts)
     assert detector
     add_network(folder, *detector)
     return folder

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tenfold.artifacts.evaluation import RunEvaluation
-from tenfold.artifacts.training import JournalRecord, Manifest
+from tenfold.artifacts.training import READER_NETWORKS, JournalRecord, Manifest
 from tenfold.errors import RunError
 from tenfold.untrusted import read_toml
 
@@ -48,9 +48,11 @@ def read_run(path: Path) -> FinishedRun:
         raise RunError(f"{path}: no such folder; name a run that `tenfold train` made")
     fix = "name a run folder that `tenfold train` made"
     toml, recipe = read_toml(path / "recipe.toml", RunError, fix)
-    for key, trained in (("detector", "a detector"), ("line", "a line recogniser")):
-        if key in recipe:
-            raise RunError(f"{path}: trained {trained}; reports and comparisons are of classifiers")
+    for table, trained in READER_NETWORKS.items():
+        if table in recipe:
+            raise RunError(
+                f"{path}: trained a {trained}; reports and comparisons are of classifiers"
+            )
     fix = f"`tenfold train --resume --out {path}` writes it anew"
     member = path / "members/00/journal.jsonl"
     fix_member = "delete members/00 and train the member again"

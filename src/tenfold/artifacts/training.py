@@ -14,6 +14,13 @@ from tenfold.artifacts.base import (
     Number,
 )
 
+# Networks that find and read numbers, by the table of the recipe that trains one.
+READER_NETWORKS = {
+    "detector": "detector",
+    "line": "line recogniser",
+    "crop": "crop classifier",
+}
+
 
 class Hardware(Artifact):
     """A machine."""

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tenfold.bundle.detector_runtime import PIXELS
-from tenfold.bundle.format import CROP_FILE, PROBABILITIES
+from tenfold.bundle.format import PROBABILITIES, CropFacts
 from tenfold.bundle.runtime import BATCH, OnnxGraph
 from tenfold.model.crop_config import CROP_CLASSES, CROP_PX
 
@@ -23,7 +23,7 @@ class OnnxCropClassifier:
         BundleError: ONNX Runtime cannot load the model, or it is no crop classifier.
     """
 
-    def __init__(self, model: bytes, name: str = CROP_FILE) -> None:
+    def __init__(self, model: bytes, name: str = CropFacts.file_name()) -> None:
         self._graph = OnnxGraph(model, 1, name)
         self._graph.check_outputs(KIND, [PROBABILITIES])
         self._graph.try_once({PIXELS: np.zeros((1, CROP_PX, CROP_PX), np.uint8)})

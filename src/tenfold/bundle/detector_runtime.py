@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tenfold.arrays import Floats, Grey
-from tenfold.bundle.format import CELLS_FILE, DETECTOR_FILE, SHIPPED, find_detector
+from tenfold.bundle.format import SHIPPED, CellDetectorFacts, DetectorFacts, find_network
 from tenfold.bundle.runtime import OnnxGraph
 from tenfold.data.mnist import CLASSES
 from tenfold.model.detector_config import SIZE_MULTIPLE_PX
@@ -71,7 +71,9 @@ class OnnxDetector:
         BundleError: ONNX Runtime cannot load the model, or it is no detector of digits.
     """
 
-    def __init__(self, model: bytes, threads: int = 1, name: str = DETECTOR_FILE) -> None:
+    def __init__(
+        self, model: bytes, threads: int = 1, name: str = DetectorFacts.file_name()
+    ) -> None:
         outputs = (OBJECTNESS, CLASS_PROBABILITIES, BOXES, PRINTED)
         self._graph = _DetectorGraph(model, threads, name, outputs)
 
@@ -90,7 +92,7 @@ class OnnxDetector:
 
 def shipped_detector() -> OnnxDetector:
     """Return the detector of the shipped bundle, on one thread."""
-    return OnnxDetector(find_detector(SHIPPED)[2])
+    return OnnxDetector(find_network(SHIPPED, DetectorFacts)[2])
 
 
 class OnnxCellDetector:
@@ -100,7 +102,9 @@ class OnnxCellDetector:
         BundleError: ONNX Runtime cannot load the model, or it is no detector of cells.
     """
 
-    def __init__(self, model: bytes, threads: int = 1, name: str = CELLS_FILE) -> None:
+    def __init__(
+        self, model: bytes, threads: int = 1, name: str = CellDetectorFacts.file_name()
+    ) -> None:
         self._graph = _DetectorGraph(model, threads, name, (OBJECTNESS, CORNERS))
 
     def detect(self, grey: Grey, min_objectness: float) -> Cells:

@@ -15,9 +15,8 @@ Reading a bundle executes no code from it. This module needs neither torch, safe
 
 import hashlib
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
@@ -29,17 +28,11 @@ from tenfold.model.detector_config import DetectorConfig
 from tenfold.model.line_config import LineConfig
 from tenfold.untrusted import Frozen, fault_line, first_fault, read_bytes, read_text
 
-T = TypeVar("T")
-
 BUNDLES = Path(__file__).parents[1] / "bundles"  # the shipped bundles, by name
 SHIPPED = BUNDLES / "field"
 
 CONFIG_FILE, MODEL_FILE = "bundle.json", "model.onnx"
 CARD_FILE, WEIGHTS_FILE = "card.md", "weights.safetensors"
-DETECTOR_FILE, LINE_FILE = "detector.onnx", "line.onnx"
-CROP_FILE, CELLS_FILE = "crop.onnx", "cells.onnx"
-# What reading needs. Not every bundle has the last four.
-READING_FILES = (CONFIG_FILE, MODEL_FILE, DETECTOR_FILE, LINE_FILE, CROP_FILE, CELLS_FILE)
 
 MAX_MEMBERS = 1000
 MAX_CONFIG_BYTES = 4 * 2**20
@@ -58,8 +51,16 @@ class BundleFacts(Frozen):
     data: str | None = Field(default=None, description="the data set that was trained on")
 
 
-class PartFacts(Frozen):
-    """A network of a bundle that is not the classifier, and how it was trained."""
+class NetworkFacts(Frozen):
+    """A network of a bundle that is not the classifier, and how it was trained.
+
+    Attributes:
+        KEY: in `bundle.json`.
+        DOES: what it does, for the card.
+    """
+
+    KEY: ClassVar[str]
+    DOES: ClassVar[str]
 
     members: int = Field(default=1, ge=1, description="networks whose outputs are averaged")
     sha256: str = ""
@@ -69,19 +70,22 @@ class PartFacts(Frozen):
         default=None, description="the data sets whose digits it has learned from, joined by +"
     )
 
+    @classmethod
+    def file_name(cls) -> str:
+        """Return the name of its file in a bundle."""
+        return f"{cls.KEY}.onnx"
 
-Part = TypeVar("Part", bound=PartFacts)
 
-
-class NetworkFacts(PartFacts):
-    """A detector of a bundle."""
-
-    network: DetectorConfig
+Facts = TypeVar("Facts", bound=NetworkFacts)
 
 
 class DetectorFacts(NetworkFacts):
     """The detector of a bundle that reads numbers, and when they are believed."""
 
+    KEY = "detector"
+    DOES = "finds the digits of numbers"
+
+    network: DetectorConfig
     calibration: tuple[float, float] = Field(
         default=(1.0, 0.0),
         description="slope and intercept of a number's calibrated logit over the raw one, "
@@ -95,16 +99,34 @@ class DetectorFacts(NetworkFacts):
     )
 
 
-class LineFacts(PartFacts):
+class LineFacts(NetworkFacts):
     """The line recogniser of a bundle."""
+
+    KEY = "line"
+    DOES = "reads numbers as wholes"
 
     network: LineConfig
 
 
-class CropFacts(PartFacts):
+class CropFacts(NetworkFacts):
     """The crop classifier of a bundle."""
 
+    KEY = "crop"
+    DOES = "judges doubtful digits, and says which are none"
+
     network: CropConfig
+
+
+class CellDetectorFacts(NetworkFacts):
+    """The cell detector of a bundle."""
+
+    KEY = "cells"
+    DOES = "finds the cells of grids and tables"
+
+    network: DetectorConfig
+
+
+NETWORKS: tuple[type[NetworkFacts], ...] = (DetectorFacts, LineFacts, CropFacts, CellDetectorFacts)
 
 
 class BundleConfig(Frozen):
@@ -126,7 +148,7 @@ class BundleConfig(Frozen):
     detector: DetectorFacts | None = None
     line: LineFacts | None = None
     crop: CropFacts | None = None
-    cells: NetworkFacts | None = None
+    cells: CellDetectorFacts | None = None
     facts: BundleFacts = BundleFacts()
 
     def to_json(self) -> str:
@@ -184,60 +206,42 @@ def read_model(path: str | Path) -> tuple[BundleConfig, bytes]:
     return config, read_hashed(find_bundle(path) / MODEL_FILE, config.model_sha256)
 
 
-def read_detector(path: str | Path) -> tuple[DetectorFacts, bytes] | None:
-    """Read the detector of a bundle, and the bytes of `detector.onnx`; None if it has none.
+def read_network(path: str | Path, kind: type[Facts]) -> tuple[Facts, bytes] | None:
+    """Read a network of a bundle, and the bytes of its ONNX file; None if it has none.
+
+    Args:
+        path: see `find_bundle`.
+        kind: one of `NETWORKS`.
 
     Raises:
         BundleError: a file is missing or damaged.
     """
-    return _read_part(path, read_config(path).detector, DETECTOR_FILE)
-
-
-def read_cell_detector(path: str | Path) -> tuple[NetworkFacts, bytes] | None:
-    """Read the cell detector of a bundle and the bytes of `cells.onnx`; see `read_detector`."""
-    return _read_part(path, read_config(path).cells, CELLS_FILE)
-
-
-def read_line_recogniser(path: str | Path) -> tuple[LineFacts, bytes] | None:
-    """Read the line recogniser of a bundle and the bytes of `line.onnx`; see `read_detector`."""
-    return _read_part(path, read_config(path).line, LINE_FILE)
-
-
-def read_crop_classifier(path: str | Path) -> tuple[CropFacts, bytes] | None:
-    """Read the crop classifier of a bundle and the bytes of `crop.onnx`; see `read_detector`."""
-    return _read_part(path, read_config(path).crop, CROP_FILE)
-
-
-def _read_part(path: str | Path, facts: Part | None, file: str) -> tuple[Part, bytes] | None:
+    facts: Facts | None = getattr(read_config(path), kind.KEY)
     if facts is None:
         return None
-    return facts, read_hashed(find_bundle(path) / file, facts.sha256)
+    return facts, read_hashed(find_bundle(path) / kind.file_name(), facts.sha256)
 
 
-def find_detector(path: str | Path) -> tuple[Path, DetectorFacts, bytes]:
-    """Read the detector of a bundle, or the shipped bundle's if it has none.
+def find_network(path: str | Path, kind: type[Facts]) -> tuple[Path, Facts, bytes]:
+    """Read a network of a bundle, or of the shipped bundle if it has none.
 
     Returns:
-        its file, and what `read_detector` gives.
+        its file, and what `read_network` gives.
 
     Raises:
         BundleError: a file is missing or damaged.
     """
-    bundle, (facts, model) = _first(path, read_detector)
-    return find_bundle(bundle) / DETECTOR_FILE, facts, model
-
-
-def find_cell_detector(path: str | Path) -> tuple[Path, NetworkFacts, bytes]:
-    """Read the cell detector of a bundle or of the shipped one; see `find_detector`."""
-    bundle, (facts, model) = _first(path, read_cell_detector)
-    return find_bundle(bundle) / CELLS_FILE, facts, model
-
-
-def _first(path: str | Path, read: Callable[[str | Path], T | None]) -> tuple[str | Path, T]:
     for bundle in (path, SHIPPED):
-        if (found := read(bundle)) is not None:
-            return bundle, found
-    raise BundleError(f"{find_bundle(SHIPPED)}: has no detector; install tenfold again")
+        if (found := read_network(bundle, kind)) is not None:
+            return find_bundle(bundle) / kind.file_name(), *found
+    raise BundleError(f"{SHIPPED}: has no {kind.file_name()}; install tenfold again")
+
+
+def reading_files(path: str | Path) -> list[Path]:
+    """Return the files of a bundle that reading needs."""
+    names = (CONFIG_FILE, MODEL_FILE, *(kind.file_name() for kind in NETWORKS))
+    files = (find_bundle(path) / name for name in names)
+    return [file for file in files if file.exists()]
 
 
 def read_hashed(file: Path, sha256: str) -> bytes:

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tenfold.bundle.detector_runtime import PIXELS
-from tenfold.bundle.format import LINE_FILE
+from tenfold.bundle.format import LineFacts
 from tenfold.bundle.runtime import OnnxGraph
 from tenfold.data.characters import DETECTED_CLASSES
 from tenfold.model.line_config import LINE_HEIGHT_PX, LINE_STEP_PX, LINE_WIDTH_MULTIPLE_PX
@@ -25,7 +25,7 @@ class OnnxLineRecogniser:
         BundleError: ONNX Runtime cannot load the model, or it is no line recogniser.
     """
 
-    def __init__(self, model: bytes, name: str = LINE_FILE) -> None:
+    def __init__(self, model: bytes, name: str = LineFacts.file_name()) -> None:
         self._graph = OnnxGraph(model, 1, name)
         self._graph.check_outputs(KIND, [LOG_PROBABILITIES])
         self._graph.try_once(

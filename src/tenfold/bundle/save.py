@@ -12,27 +12,19 @@ from safetensors.numpy import save
 
 from tenfold.bundle.format import (
     CARD_FILE,
-    CELLS_FILE,
     CONFIG_FILE,
-    CROP_FILE,
-    DETECTOR_FILE,
-    LINE_FILE,
     MAX_CONFIG_BYTES,
     MODEL_FILE,
+    NETWORKS,
     WEIGHTS_FILE,
     BundleConfig,
-    CropFacts,
-    LineFacts,
     NetworkFacts,
     find_bundle,
     parse_config,
     read_card,
-    read_cell_detector,
     read_config,
-    read_crop_classifier,
-    read_detector,
     read_hashed,
-    read_line_recogniser,
+    read_network,
 )
 from tenfold.bundle.graph import build_graph
 from tenfold.bundle.runtime import OnnxClassifier
@@ -42,14 +34,6 @@ from tenfold.data.mnist import SIDE
 from tenfold.errors import BundleError
 from tenfold.files import refuse_links, write_atomically
 from tenfold.untrusted import read_bytes
-
-# By key in bundle.json: the file of a network, what it does, and what reads it.
-NETWORKS = {
-    "detector": (DETECTOR_FILE, "finds the digits of numbers", read_detector),
-    "line": (LINE_FILE, "reads numbers as wholes", read_line_recogniser),
-    "crop": (CROP_FILE, "judges doubtful digits, and says which are none", read_crop_classifier),
-    "cells": (CELLS_FILE, "finds the cells of grids and tables", read_cell_detector),
-}
 
 # Keys of a network in format 1 that format 2 has not, and the only value that can be converted.
 _REMOVED_NETWORK_KEYS: dict[str, Any] = {"convolutions": 1, "convolution_slope": 0}
@@ -90,33 +74,27 @@ def recalibrate_bundle(folder: Path, *, temperature: float, rejection_threshold:
     _write(folder, config.model_copy(update=found), weights, folder, read_card(folder))
 
 
-def add_network(folder: Path, facts: NetworkFacts | LineFacts | CropFacts, model: bytes) -> None:
+def add_network(folder: Path, facts: NetworkFacts, model: bytes) -> None:
     """Give a bundle folder one of its networks but the classifier.
 
     It takes the place of the one that the bundle may have.
 
     Args:
         folder: of a bundle of this format.
-        facts: without the hash; `DetectorFacts` where digits are found.
+        facts: without the hash.
         model: the bytes of its ONNX file.
 
     Raises:
         BundleError: the bundle is damaged.
     """
-    if isinstance(facts, LineFacts):
-        key = "line"
-    elif isinstance(facts, CropFacts):
-        key = "crop"
-    else:
-        key = "detector" if facts.network.finds == "digits" else "cells"
-    file, does, _ = NETWORKS[key]
+    file = facts.file_name()
     facts = facts.model_copy(update={"sha256": hashlib.sha256(model).hexdigest()})
-    config = read_config(folder).model_copy(update={key: facts})
+    config = read_config(folder).model_copy(update={facts.KEY: facts})
     weights = read_hashed(folder / WEIGHTS_FILE, config.weights_sha256)
     parts = [part.strip() for part in read_card(folder).split("\n\n")]
     others = [part for part in parts if part and file not in part]
     about = (
-        f"`{file}` {does}. Trained by the recipe {facts.recipe}\n"
+        f"`{file}` {facts.DOES}. Trained by the recipe {facts.recipe}\n"
         f"with seed {facts.seed} on pictures rendered with the training images of\n"
         f"{facts.data or 'mnist'}. Networks averaged: {facts.members}."
     )
@@ -145,9 +123,9 @@ def copy_bundle(path: str | Path, folder: Path) -> None:
     else:
         config = read_config(original)
     weights = read_hashed(original / WEIGHTS_FILE, config.weights_sha256)
-    for key, (file, _, read) in NETWORKS.items():
-        if getattr(config, key) and (network := read(original)):
-            write_atomically(folder / file, network[1])
+    for kind in NETWORKS:
+        if getattr(config, kind.KEY) and (network := read_network(original, kind)):
+            write_atomically(folder / kind.file_name(), network[1])
     _write(folder, config, weights, original, read_card(original))
 
 

@@ -16,11 +16,12 @@ from tenfold.bundle.detector_graph import build_detector_graph, calibrate_object
 from tenfold.bundle.detector_runtime import OnnxDetector
 from tenfold.bundle.format import (
     SHIPPED,
+    CellDetectorFacts,
     CropFacts,
     DetectorFacts,
     LineFacts,
     NetworkFacts,
-    find_detector,
+    find_network,
 )
 from tenfold.bundle.graph_layers import State
 from tenfold.bundle.line_graph import build_line_graph
@@ -60,7 +61,7 @@ def finalize_reader(run: Run) -> DetectorEvaluation:
     return evaluate_fields(load_number_reader(bundle, threads), test, recipe.fields.test)
 
 
-def _network(run: Run) -> tuple[NetworkFacts | LineFacts | CropFacts, bytes]:
+def _network(run: Run) -> tuple[NetworkFacts, bytes]:
     """Return the facts and the ONNX file of what was trained."""
     states = (load_checkpoint(member / "weights.safetensors")[0] for member in run.members)
     members: list[State] = [
@@ -82,7 +83,7 @@ def _network(run: Run) -> tuple[NetworkFacts | LineFacts | CropFacts, bytes]:
     is_for_digits = network.finds == "digits"
     if is_for_digits:
         members = [_with_calibrated_objectness(state, network, run) for state in members]
-    facts = (DetectorFacts if is_for_digits else NetworkFacts)(
+    facts = (DetectorFacts if is_for_digits else CellDetectorFacts)(
         network=network,
         members=len(members),
         **trained,
@@ -99,7 +100,7 @@ def calibrate_numbers(bundle: Path, digits: Digits, count: int, threads: int = 1
         count: pictures of each set of `HELD_OUT`.
         threads: CPU threads.
     """
-    _, facts, model = find_detector(bundle)
+    _, facts, model = find_network(bundle, DetectorFacts)
     reader = load_number_reader(bundle, threads).configured(NumberReaderConfig())
     p, right = read_probabilities(reader, digits, count)
     calibration = fit_calibration(p, right)

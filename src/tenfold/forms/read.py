@@ -10,7 +10,7 @@ from typing import Any
 
 import cv2
 
-from tenfold.bundle.format import find_bundle
+from tenfold.bundle.format import DetectorFacts, find_network, reading_files
 from tenfold.data.decoding import decode
 from tenfold.data.file_pages import FilePage, pages_of_files
 from tenfold.errors import DataError, TemplateError
@@ -122,7 +122,8 @@ class FormsReading:
         pages = page_reader(template_path, model).registrar.pages
         blanks = [page.blank for page in pages if page.blank is not None]
         self.advice = missing_marks(self.template, blanks)
-        bundle = sorted(path for path in find_bundle(model).iterdir() if path.suffix != ".md")
+        # A bundle without a detector is read by the shipped one.
+        bundle = reading_files(find_network(model, DetectorFacts)[0].parent)
         self._plan = plan_of(self.template.model_dump_json(), self.template.blank, bundle)
 
     @property
@@ -161,8 +162,6 @@ class FormsReading:
 
             ray = stack.enter_context(connected(self._on))
             return run_on_ray(ray, self._read, pages, "forms")
-        if self._workers == 1:
-            return map(self._read, pages)
         return run_in_processes(self._read, pages, self._workers)
 
     def documents(self) -> Iterator[dict[str, Any]]:

@@ -83,11 +83,14 @@ def run_in_processes(
 ) -> Iterator[R]:
     """Yield the results of a picklable function, in order or as they come.
 
-    Items are taken only when a worker will soon be free.
+    Items are taken only when a worker will soon be free. One worker is this process.
 
     Raises:
         TenfoldError: a worker died.
     """
+    if workers == 1:
+        yield from map(function, items)
+        return
     waiting = iter(items)
     running: list[Future[R]] = []
     context = multiprocessing.get_context("spawn")

@@ -16,7 +16,7 @@ from typing import Any
 
 import cv2
 
-from tenfold.bundle.format import READING_FILES, find_bundle
+from tenfold.bundle.format import reading_files
 from tenfold.data.file_pages import FilePage
 from tenfold.errors import DataError
 from tenfold.files import is_temporary, write_atomically, writing
@@ -51,8 +51,7 @@ class ReadingRequest:
             BundleError: see `Reader.load`.
         """
         Reader.load(model, min_probability)
-        files = (find_bundle(model) / name for name in READING_FILES)
-        bundle = tuple((file.name, file.read_bytes()) for file in files if file.exists())
+        bundle = tuple((file.name, file.read_bytes()) for file in reading_files(model))
         return cls(layout, constraints, min_probability, bundle)
 
 

@@ -13,14 +13,14 @@ from tenfold.arrays import Floats, Pixels
 from tenfold.bundle.crop_runtime import OnnxCropClassifier
 from tenfold.bundle.detector_runtime import OnnxCellDetector, OnnxDetector
 from tenfold.bundle.format import (
-    CROP_FILE,
-    LINE_FILE,
     SHIPPED,
+    CellDetectorFacts,
+    CropFacts,
+    DetectorFacts,
+    LineFacts,
     find_bundle,
-    find_cell_detector,
-    find_detector,
-    read_crop_classifier,
-    read_line_recogniser,
+    find_network,
+    read_network,
 )
 from tenfold.bundle.line_runtime import OnnxLineRecogniser
 from tenfold.bundle.runtime import OnnxClassifier
@@ -251,22 +251,23 @@ def load_number_reader(
     Raises:
         BundleError: a file is missing or damaged.
     """
-    file, facts, model = find_detector(path)
+    file, facts, model = find_network(path, DetectorFacts)
     detector = OnnxDetector(model, threads, str(file))
     if classifier is None or file.parent != find_bundle(path):
         classifier = OnnxClassifier.load(file.parent)
-    line = read_line_recogniser(file.parent)
-    # Its crops are small: threads would wait for those of the detector, not work.
-    recogniser = line and OnnxLineRecogniser(line[1], name=str(file.parent / LINE_FILE))
-    crop = read_crop_classifier(file.parent)
-    crop_classifier = crop and OnnxCropClassifier(crop[1], name=str(file.parent / CROP_FILE))
+    line, crop = (read_network(file.parent, kind) for kind in (LineFacts, CropFacts))
+    # Their crops are small: threads would wait for those of the detector, not work.
+    recogniser = line and OnnxLineRecogniser(line[1], str(file.with_name(LineFacts.file_name())))
+    crop_classifier = crop and OnnxCropClassifier(
+        crop[1], str(file.with_name(CropFacts.file_name()))
+    )
     config = NumberReaderConfig.of(facts)
     return NumberReader(detector, classifier, config, recogniser, crop_classifier)
 
 
 def load_cell_detector(path: str | Path, threads: int = 1) -> OnnxCellDetector:
     """Return the cell detector of a bundle, or of the shipped one; see `load_number_reader`."""
-    file, _, model = find_cell_detector(path)
+    file, _, model = find_network(path, CellDetectorFacts)
     return OnnxCellDetector(model, threads, str(file))
 
 

@@ -8,18 +8,16 @@ from importlib.metadata import files as files_of
 from pathlib import Path
 
 from tenfold.bundle.format import (
-    CELLS_FILE,
-    CROP_FILE,
-    DETECTOR_FILE,
-    LINE_FILE,
     MODEL_FILE,
+    CellDetectorFacts,
+    CropFacts,
+    DetectorFacts,
+    LineFacts,
     find_bundle,
-    find_cell_detector,
-    find_detector,
+    find_network,
     read_card,
-    read_crop_classifier,
-    read_line_recogniser,
     read_model,
+    read_network,
 )
 from tenfold.data.download import download, file_sha256
 from tenfold.data.sources import cache_folder
@@ -66,12 +64,17 @@ def write_site(bundle_path: str | Path, folder: Path, report: Path | None = None
         TenfoldError: a file cannot be read or written.
     """
     config, graph = read_model(bundle_path)
-    detector_file, detector_facts, detector = find_detector(bundle_path)
-    _, _, cells = find_cell_detector(bundle_path)
-    line = read_line_recogniser(detector_file.parent)
-    crop = read_crop_classifier(detector_file.parent)
+    detector_file, detector_facts, detector = find_network(bundle_path, DetectorFacts)
+    cells_file, _, cells = find_network(bundle_path, CellDetectorFacts)
+    networks = {MODEL_FILE: graph, detector_file.name: detector, cells_file.name: cells}
+    for kind in (LineFacts, CropFacts):
+        if found := read_network(detector_file.parent, kind):
+            networks[kind.file_name()] = found[1]
     _, number_classifier = read_model(detector_file.parent)
     shared = detector_file.parent == find_bundle(bundle_path)
+    if not shared:
+        networks[NUMBER_CLASSIFIER_FILE] = number_classifier
+    has_crop_classifier = CropFacts.file_name() in networks
     runtime = fetch_runtime()
     model = {
         "name": config.name,
@@ -82,9 +85,9 @@ def write_site(bundle_path: str | Path, folder: Path, report: Path | None = None
         "card": read_card(bundle_path),
         "report": report and "report.html",
         "number_classifier": MODEL_FILE if shared else NUMBER_CLASSIFIER_FILE,
-        "line": line is not None,
-        "crop": crop is not None,
-        "single": asdict(SingleDigitConfig()) if crop and shared else None,
+        "line": LineFacts.file_name() in networks,
+        "crop": has_crop_classifier,
+        "single": asdict(SingleDigitConfig()) if has_crop_classifier and shared else None,
         "reader": asdict(NumberReaderConfig.of(detector_facts)),
         "grids": asdict(GridConfig()),
     }
@@ -94,13 +97,7 @@ def write_site(bundle_path: str | Path, folder: Path, report: Path | None = None
             files["report.html"] = report.read_bytes()
     except OSError as error:
         raise TenfoldError(f"{error.filename}: {error.strerror}; name another") from error
-    files |= {MODEL_FILE: graph, DETECTOR_FILE: detector, CELLS_FILE: cells}
-    if line:
-        files[LINE_FILE] = line[1]
-    if crop:
-        files[CROP_FILE] = crop[1]
-    if not shared:
-        files[NUMBER_CLASSIFIER_FILE] = number_classifier
+    files |= networks
     files["model.json"] = (json.dumps(model, indent=2) + "\n").encode()
     refuse_links(folder)
     for name, content in (files | page_files() | licences()).items():

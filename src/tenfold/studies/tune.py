@@ -196,10 +196,10 @@ def _compare_pictures(
 ) -> Iterator[BeforeAndAfter]:
     """Compare how two bundles read sets of pictures, as many sets at once as there are threads."""
     compare = functools.partial(_compare_set, before, after)
-    workers = min(torch.get_num_threads(), len(names))
+    workers = min(torch.get_num_threads(), len(names)) or 1
     on_progress("reading pictures", 0, len(names))
     sets = run_in_processes(compare, names, workers, in_order=True)
-    for index, compared in enumerate(sets if workers > 1 else map(compare, names), 1):
+    for index, compared in enumerate(sets, 1):
         on_progress("reading pictures", index, len(names))
         if compared:
             yield compared

@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 import tomli_w
 from pydantic import Field, ValidationError, model_validator
 
+from tenfold.artifacts.training import READER_NETWORKS
 from tenfold.augmentation.degradations import Degradations
 from tenfold.augmentation.geometric import Augmentation
 from tenfold.augmentation.outlier_exposure import OutlierExposure
@@ -24,13 +25,6 @@ from tenfold.training.ema import EMAConfig
 from tenfold.training.schedule import Schedule
 from tenfold.training.settings import TrainingConfig
 from tenfold.untrusted import MAX_DEPTH, Frozen, describe_fault, line_of, parse_toml, read_toml
-
-# Networks that find and read numbers, by the table of the recipe that trains one.
-READER_NETWORKS = {
-    "detector": "detector",
-    "line": "line recogniser",
-    "crop": "crop classifier",
-}
 
 
 class DataConfig(Frozen):
