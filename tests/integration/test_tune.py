@@ -1,6 +1,7 @@
 """`tenfold tune`: a bundle that is written whole or not at all."""
 
 import json
+import signal
 import zipfile
 from functools import partial
 from pathlib import Path
@@ -79,7 +80,8 @@ def test_a_bundle_that_lost_too_much_is_not_written_unless_forced(
     ended = tenfold(*TUNE, "--json")
     assert ended.code == 2
     assert json.loads(ended.out)["written"] is False
-    (line,) = ended.err.splitlines()
+    *stages, line = ended.err.splitlines()
+    assert stages == ["rendering", "training", "measuring", "reading pictures"]
     assert line.startswith("tenfold: --out new: not written: lost ")
     assert line.endswith(" points on synthetic/test; --force writes it")
     assert names(here) == ["corrections.zip", "run"]
@@ -115,15 +117,23 @@ def test_what_cannot_be_used_is_one_line(
     assert sorted(here.rglob("*")) == before
 
 
-def test_ctrl_c_leaves_nothing(
-    here: Path, tenfold: Tenfold, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("number", "end"),
+    [(signal.SIGINT, (130, "stopped; nothing was written\n")), (signal.SIGTERM, (143, ""))],
+)
+def test_a_signal_leaves_nothing(
+    number: int,
+    end: tuple[int, str],
+    here: Path,
+    tenfold: Tenfold,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def interrupted(*_: object) -> None:
         assert len(names(here)) == 3  # what is being written has a hidden folder of its own
-        raise KeyboardInterrupt
+        signal.raise_signal(number)
 
     monkeypatch.setattr(study, "_compare_digits", interrupted)
     ended = tenfold(*TUNE)
-    assert (ended.code, ended.out) == (130, "")
-    assert ended.err == "stopped; nothing was written\n"
+    said = ended.err.removeprefix("rendering\ntraining\nmeasuring\n")
+    assert (ended.code, said, ended.out) == (*end, "")
     assert names(here) == ["corrections.zip", "run"]

@@ -3,7 +3,9 @@
 import io
 import itertools
 import os
+import signal
 import sys
+from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
@@ -78,6 +80,7 @@ app.add_typer(bench_app, name="bench")
 
 def main() -> None:
     """Run the command; an error that the user can correct is one line and exit code 2."""
+    signal.signal(signal.SIGTERM, _end)
     try:
         with mendable_in_one_line():
             _refuse_empty(sys.argv[1:])
@@ -90,6 +93,11 @@ def main() -> None:
             raise
         command = sys.argv[1]
         _fail(MissingExtraError(f"tenfold {command}", EXTRA_OF_COMMAND.get(command, extra)))
+
+
+def _end(signum: int, _: FrameType | None) -> NoReturn:
+    """End as a signal ends a process, but remove what is half-written."""
+    raise SystemExit(128 + signum)
 
 
 def _refuse_empty(arguments: list[str]) -> None:

@@ -70,24 +70,25 @@ def tune(  # noqa: PLR0913 - a command line
 def _tune(
     bundle: Path, corrections: "Digits", folder: Path, seed: int, threads: int | None
 ) -> "TuningResult":
-    """Tune with a progress bar."""
+    """Tune with a progress bar; where there is no terminal, with a line for each stage."""
     from rich.progress import Progress
 
     from tenfold.studies.tune import TuningConfig, tune
 
     terminal = console(stderr=True)
-    quiet = not terminal.is_terminal  # a log needs no bar
-    with Progress(console=terminal, transient=True, disable=quiet) as progress:
+    config = TuningConfig(seed=seed, threads=threads)
+    is_log = not terminal.is_terminal
+    stages = set[str]()
+
+    def show(stage: str, done: int, total: int) -> None:
+        progress.update(task, description=stage, completed=done, total=total)
+        if is_log and stage not in stages:
+            typer.echo(stage, err=True)
+        stages.add(stage)
+
+    with Progress(console=terminal, transient=True, disable=is_log) as progress:
         task = progress.add_task("")
-        return tune(
-            bundle,
-            corrections,
-            folder,
-            TuningConfig(seed=seed, threads=threads),
-            lambda what, done, total: progress.update(
-                task, description=what, completed=done, total=total
-            ),
-        )
+        return tune(bundle, corrections, folder, config, show)
 
 
 def _print_result(result: "TuningResult") -> None:

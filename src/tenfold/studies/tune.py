@@ -76,7 +76,7 @@ def tune(
         corrections: images as the networks see them, with the right labels; see `Corrections`.
         folder: where the new bundle is written: an empty folder.
         config: how it is tuned and measured.
-        on_progress: called with what is done, and how many steps of how many.
+        on_progress: called with the stage, and how many of its steps are done, of how many.
 
     Raises:
         BundleError: the bundle is damaged, or nobody knows what it was trained on.
@@ -128,8 +128,9 @@ class _Tuner:
         tune_process()
         torch.set_num_threads(config.threads or available_cores())
         self.bundle = Bundle.load(path)
+        recipe = recipe_of(path)
         on_progress("rendering", 0, 1)
-        self.known = rehearsal(recipe_of(path), config.learning, config.seed)
+        self.known = rehearsal(recipe, config.learning, config.seed)
         self.test = load_digits(self.known.recipe.data.spec, "test")
         self.corrections = corrections
         self.config = config
