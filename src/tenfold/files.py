@@ -94,6 +94,8 @@ def writing(name: object) -> Iterator[None]:
 def new_folder(path: Path) -> Iterator[Path]:
     """Give an empty folder that becomes `path` if the `with` ends without an error.
 
+    Messages of a `WriteError` name `path` in place of that folder.
+
     Raises:
         WriteError: `path` is there and no empty folder, or cannot be written.
     """
@@ -106,7 +108,10 @@ def new_folder(path: Path) -> Iterator[Path]:
     with staging:
         folder = Path(staging.name, target.name)
         folder.mkdir()
-        yield folder
+        try:
+            yield folder
+        except WriteError as error:
+            raise WriteError(str(error).replace(str(folder), f"--out {path}")) from error
         with writing(f"--out {path}"):
             if target.exists():
                 target.rmdir()

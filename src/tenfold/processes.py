@@ -5,25 +5,29 @@ import multiprocessing
 import os
 import sys
 import threading
-from collections.abc import Iterator
-from multiprocessing.connection import wait
+from collections.abc import Iterator, Sequence
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 
-def end_with_parent() -> None:
+def end_with_parent(*pipes: Connection) -> None:
     """End this worker process at once when its parent has ended, in whatever way.
 
     It is for a process that `multiprocessing` or its pools started, and called there first. A
     thread waits for the end of a pipe that the parent holds: that works on every system, and
     whichever of the parent's threads started this process.
+
+    Args:
+        pipes: whose other ends the parent holds, too; it ends this process by closing one.
     """
     parent = multiprocessing.parent_process()
     assert parent is not None  # noqa: S101 - this is a child
-    threading.Thread(target=_wait_and_exit, args=(parent.sentinel,), daemon=True).start()
+    sentinels = (parent.sentinel, *pipes)
+    threading.Thread(target=_wait_and_exit, args=(sentinels,), daemon=True).start()
 
 
-def _wait_and_exit(sentinel: int) -> None:
-    wait([sentinel])
+def _wait_and_exit(sentinels: Sequence[int | Connection]) -> None:
+    wait(sentinels)
     os._exit(1)
 
 

@@ -43,7 +43,7 @@ def opened(space: Path, tmp_path: Path, scripted: None) -> Callable[[], Any]:  #
 class Scripted:
     """An executor that trains nothing: the k-th job's evaluations have the k-th list of losses."""
 
-    def __init__(self, *losses: Sequence[float], then: Exception | None = None) -> None:
+    def __init__(self, *losses: Sequence[float], then: BaseException | None = None) -> None:
         self.losses = list(losses)
         self.then = then
         self.jobs: list[Job] = []

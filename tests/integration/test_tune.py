@@ -12,6 +12,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from tenfold.artifacts import studies
+from tenfold.artifacts.studies import BeforeAndAfter
 from tenfold.bundle.format import BundleConfig, BundleFacts
 from tenfold.bundle.save import save_bundle
 from tenfold.data.digits import synthetic_digits
@@ -62,7 +63,7 @@ def test_the_new_bundle_reads_and_can_be_tuned_again(here: Path, tenfold: Tenfol
     for words in ("corrections, in 3 folds", "synthetic/test", "1,000", "--model new"):
         assert words in ended.out
     assert names(here) == ["corrections.zip", "new", "run"]
-    assert names(here / "new") == names(here / "run" / "bundle")
+    assert names(here / "new") == sorted([*names(here / "run" / "bundle"), "recipe.toml"])
     answer = TestClient(create_app(Settings(model="new"))).get("/v1/model").json()
     assert answer["name"] == Reader.load("new").classifier.config.name == "smoke"
     assert "Tuned to 20 corrections" in answer["card"]
@@ -71,6 +72,36 @@ def test_the_new_bundle_reads_and_can_be_tuned_again(here: Path, tenfold: Tenfol
     result = json.loads(again.out)
     assert (result["written"], result["out"], result["data"]["images"]) == (True, "newer", 20)
     assert (here / "newer" / "card.md").read_text().count("Tuned to 20 corrections") == 2
+
+
+def test_a_bundle_of_a_recipe_of_one_s_own_can_be_tuned_again(here: Path, tenfold: Tenfold) -> None:
+    config = here / "run" / "bundle" / "bundle.json"
+    config.write_text(config.read_text().replace('"recipe": "smoke"', '"recipe": "mine"'))
+    assert tenfold(*TUNE).code == 0
+    again = tenfold("tune", "new", *TUNE[2:-1], "newer")
+    assert again.code == 0, again.err
+
+
+@pytest.mark.usefixtures("here")
+def test_each_correction_counts_once(tenfold: Tenfold) -> None:
+    ended = tenfold(*TUNE, "--data", "corrections.zip", "--json")
+    assert ended.code == 0, ended.err
+    assert ended.err.startswith("tenfold: copies of corrections, which are left out: 20\n")
+    assert json.loads(ended.out)["data"]["images"] == 20
+
+
+def test_what_cannot_be_written_is_not_said_to_be(
+    here: Path, tenfold: Tenfold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def occupied(*_: object) -> list[BeforeAndAfter]:
+        (here / "new").mkdir()
+        (here / "new" / "mine").write_text("")
+        return []
+
+    monkeypatch.setattr(study, "_compare_pictures", occupied)
+    ended = tenfold(*TUNE, "--json")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.splitlines()[-1].startswith("tenfold: --out new: cannot be written")
 
 
 def test_a_bundle_that_lost_too_much_is_not_written_unless_forced(
@@ -94,12 +125,16 @@ def test_a_bundle_that_lost_too_much_is_not_written_unless_forced(
     [
         (["run", "--data", "none.zip", "--out", "new"], "none.zip: cannot be read (No such file"),
         (["run", "--data", "none", "--out", "new"], "none: no such data set or folder"),
-        (["run", "--data", "synthetic", "--out", "new"], "synthetic_digits(6000, 1): 6,000 corr"),
+        (
+            ["run", "--data", "synthetic", "--out", "new"],
+            "synthetic_digits(6000, 1): corr",
+        ),
         (["none", "--data", "corrections.zip", "--out", "new"], "none/bundle.json: cannot be read"),
         (["run", "--data", "corrections.zip", "--out", "run"], "--out run: is not an empty folder"),
+        (["run", "--data", "corrections.zip", "--out", "run/bundle/a/b"], "--out run/bundle/a/b: "),
         (["run/bundle", "--data", "corrections.zip", "--out", "new"], ""),
     ],
-    ids=["zip", "folder", "too many", "bundle", "taken", "recipe"],
+    ids=["zip", "folder", "too many", "bundle", "taken", "inside", "recipe"],
 )
 def test_what_cannot_be_used_is_one_line(
     arguments: list[str], message: str, here: Path, tenfold: Tenfold

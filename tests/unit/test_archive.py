@@ -42,6 +42,23 @@ def test_a_zip_holds_the_digits_of_its_folder(folder: Path, corrections: Path) -
     assert zipped.source == str(corrections)
 
 
+@pytest.mark.parametrize("name", ["packed.zip", "packed"])
+def test_a_folder_that_was_packed_as_a_whole_is_looked_into(
+    name: str, folder: Path, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(tmp_path / name, "w") as archived:
+        archived.writestr("__MACOSX/._corrections", b"")
+        for file in sorted(folder.rglob("*.png")):
+            archived.write(file, file.relative_to(tmp_path))
+    assert torch.equal(load_digits(str(tmp_path / name)).images, load_digits(str(folder)).images)
+
+
+def test_a_label_is_no_folder_that_was_packed(folder: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "one.zip", "w") as archived:
+        archived.write(next(folder.rglob("*.png")), "7/a.png")
+    assert load_digits(str(tmp_path / "one.zip")).labels.tolist() == [7]
+
+
 def test_a_bad_image_in_a_zip_is_named_by_the_zip(corrections: Path) -> None:
     with zipfile.ZipFile(corrections, "a") as archived:
         archived.writestr("3/bad.png", b"no picture")

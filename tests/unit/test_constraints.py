@@ -136,13 +136,26 @@ def test_a_bad_pattern_is_refused_in_one_line(pattern: str) -> None:
         ({"columns": 2.5}, "columns: 2.5 is no positive integer"),
         ({"check": "sum"}, "check: 'sum' is none of luhn, mod10"),
         ({"rule": "kakuro"}, "rule: 'kakuro' is none of sudoku, column-sums"),
+        ({"rows": True}, "rows: True is no positive integer"),
         ({"values": frozenset({6915034})}, 'values: must be texts, such as {"41", "07"}'),
+        ({"values": "41"}, 'values: must be texts, such as {"41", "07"}'),
+        ({"values": 5}, 'values: must be texts, such as {"41", "07"}'),
+        ({"pattern": b"7"}, "pattern: b'7' is no text"),
     ],
 )
 def test_what_can_never_fit_is_refused_in_one_line(wrong: dict[str, Any], line: str) -> None:
     with pytest.raises(TenfoldError, match=re.escape(line)) as caught:
         Constraints(**wrong)
     assert "\n" not in str(caught.value)
+
+
+def test_what_a_layout_does_not_use_is_without_effect() -> None:
+    of_number, of_cells = Constraints(length=4, digits_only=True), Constraints(rows=9, columns=9)
+    assert of_number.without_effect("numbers") == of_number.without_effect("table") == []
+    assert of_number.without_effect("single") == ["length", "digits_only"]
+    assert of_number.without_effect("grid") == ["length", "digits_only"]
+    assert of_cells.without_effect("grid") == of_cells.without_effect("table") == []
+    assert of_cells.without_effect("numbers") == ["rows", "columns"]
 
 
 def test_counts_of_numpy_are_counts() -> None:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from tenfold.data.corrections import Corrections, load_corrections
+from tenfold.data.corrections import Corrections, load_corrections, without_copies
 from tenfold.data.digits import concatenate
 from tenfold.data.sources import load_digits
 from tenfold.errors import DataError
@@ -49,6 +50,20 @@ def test_a_csv_names_non_digits(tmp_path: Path) -> None:
     assert load_corrections(str(tmp_path)).labels.tolist() == [-1, 7]
     with pytest.raises(DataError, match=r"row 1 labels a\.png as 'none', not 0 … 9"):
         load_digits(str(tmp_path))
+
+
+def test_copies_are_left_out(tmp_path: Path) -> None:
+    write_images(tmp_path, "3/b.png", "none/c.png", "7/e.png")
+    for copy in ("3/a.png", "3/d.png"):
+        (tmp_path / copy).write_bytes((tmp_path / "3/b.png").read_bytes())
+    found = load_corrections(str(tmp_path))
+    once = without_copies(found)
+    assert once.labels.tolist() == [3, 7, -1]
+    assert torch.equal(once.images, found.images[[0, 3, 4]])
+    (tmp_path / "none" / "f.png").write_bytes((tmp_path / "7/e.png").read_bytes())
+    both = "corrections 4 and 6 are the same image, labelled 7 and none; delete one"
+    with pytest.raises(DataError, match=both):
+        without_copies(load_corrections(str(tmp_path)))
 
 
 def test_only_non_digits_are_corrections_but_no_digits(tmp_path: Path) -> None:

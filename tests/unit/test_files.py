@@ -18,9 +18,22 @@ from tenfold.files import (
     drop_unfinished_line,
     is_temporary,
     mendable_in_one_line,
+    new_folder,
     refuse_links,
     write_atomically,
 )
+
+
+def test_what_is_written_to_a_new_folder_is_named_by_that(tmp_path: Path) -> None:
+    target = tmp_path / "new"
+
+    def failing(folder: Path) -> None:
+        raise WriteError(f"{folder / 'cells.onnx'}: cannot be written (No space left on device)")
+
+    with pytest.raises(WriteError) as caught, new_folder(target) as folder:
+        failing(folder)
+    assert str(caught.value).startswith(f"--out {target}/cells.onnx: cannot be written")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("data", [b"\x00\xff", "größer\n", ""])

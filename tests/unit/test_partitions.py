@@ -172,6 +172,17 @@ def test_files_are_put_together_by_their_pages(
     assert [p.paths for p in partitions] == [(*names[:3],), (names[3],), (*names[4:],)]
 
 
+def test_files_are_put_together_by_their_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partitions_module, "BYTES_PER_PARTITION", 100)
+    names = [str(tmp_path / f"{index}.png") for index in range(5)]
+    for name, size in zip(names, (60, 60, 200, 10), strict=False):
+        Path(name).write_bytes(bytes(size))
+    partitions = partition_inputs(names)  # the last is missing: an error when it is read
+    assert [p.paths for p in partitions] == [(*names[:2],), (names[2],), (*names[3:],)]
+
+
 def test_the_pages_of_documents_in_a_tar_are_read_too(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "a.tar", "w") as tar:
         for name, data in (

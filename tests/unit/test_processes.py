@@ -42,6 +42,10 @@ if __name__ == "__main__":
     kind = sys.argv[1]
     if kind == "pool":
         list(run_in_processes(idle, [60, 60], 2))
+    elif kind == "closed":
+        results = run_in_processes(idle, [0, 60, 60], 2)
+        next(results)
+        results.close()
     else:
         # The thread that starts a worker may end before it.
         for function in (idle, busy):
@@ -66,6 +70,16 @@ def test_workers_end_with_a_parent_that_is_killed(kind: str, tmp_path: Path) -> 
         finally:
             for worker in filter(_is_alive, workers):
                 os.kill(worker, signal.SIGKILL)
+
+
+def test_workers_end_with_the_results_that_are_wanted(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    begun = time.monotonic()
+    done = subprocess.run([sys.executable, script, "closed"], capture_output=True, check=True)
+    assert done.stderr == b""
+    assert time.monotonic() - begun < 30
+    assert not any(_is_alive(int(worker)) for worker in done.stdout.split())
 
 
 def _is_alive(process: int) -> bool:

@@ -32,7 +32,8 @@ from tenfold.bundle.crop_runtime import OnnxCropClassifier
 from tenfold.bundle.detector_runtime import OnnxDetector
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.decoding import load_pixels
-from tenfold.errors import DataError
+from tenfold.errors import DataError, TenfoldError
+from tenfold.reading.constraints import Constraints
 from tenfold.reading.number_reader import NumberReader
 from tenfold.reading.reader import Layout, Reader
 from tenfold.rendering.strokes import STROKE_TEMPLATES, catmull_rom, parse_template
@@ -122,6 +123,33 @@ def test_floats_and_bits_are_shares_of_white() -> None:
         load_pixels(np.array([[0.0, 0.5, 0.2, 1.0]])), [[0, 128, 51, 255]]
     )
     np.testing.assert_array_equal(load_pixels(np.array([[False, True]])), [[0, 255]])
+
+
+@pytest.mark.parametrize("probability", [-0.1, 1.1, float("nan")])
+def test_what_is_no_probability_accepts_nothing(probability: float) -> None:
+    with pytest.raises(TenfoldError, match=r"min_probability: .* is not in 0 … 1"):
+        stub_reader(min_probability=probability)
+
+
+def test_a_constraint_without_effect_is_refused(reader: Reader) -> None:
+    with pytest.raises(DataError, match="length: without effect in layout 'single'"):
+        reader.read(FOREGROUND, "single", Constraints(length=5))
+
+
+def test_an_image_that_is_cut_short_is_one_error_of_many(reader: Reader) -> None:
+    good = on_paper(number("1")[0], 20, 235)
+    cut = Image.open(io.BytesIO(png(good)[:-60]))
+    outcomes = list(reader.outcomes([good, cut, good]))
+    assert [isinstance(outcome, DataError) for outcome in outcomes] == [False, True, False]
+    assert "it is damaged or cut short" in str(outcomes[1])
+
+
+def test_the_bytes_of_a_file_may_be_of_any_kind(reader: Reader) -> None:
+    data = png(on_paper(number("1")[0], 20, 235))
+    for same in (bytearray(data), memoryview(data)):
+        assert reader.read(same).text == reader.read(data).text
+    with pytest.raises(DataError, match="a BytesIO is not a picture; give a path, the bytes"):
+        reader.read(cast("Any", io.BytesIO(data)))
 
 
 def test_an_unknown_layout_is_refused() -> None:

@@ -246,7 +246,7 @@ def test_folds_are_even_in_all_and_in_each_digit(n: int) -> None:
     assert not torch.equal(fold, deal_folds(labels, 3, seed=1)) or n == 3
 
 
-@pytest.mark.parametrize(("n", "message"), [(2, "2 corrections; give 3 to"), (11, "11 corr")])
+@pytest.mark.parametrize(("n", "message"), [(2, "corrections: 2; give 3"), (11, "corrections: 11")])
 def test_too_few_or_too_many_corrections_are_refused(
     n: int, message: str, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from tenfold.cli.output import JsonFlag, console, print_json
+from tenfold.cli.output import JsonFlag, console, on_interrupt, print_json
 
 bench_app = typer.Typer(help="Measure how fast this machine trains.", no_args_is_help=True)
 
@@ -34,7 +34,7 @@ def bench_train(  # noqa: PLR0913 - a command line
     from tenfold.benchmark.bench import bench
     from tenfold.benchmark.result_table import result_tables
 
-    try:
+    with on_interrupt("nothing was measured"):
         result = bench(
             batch=batch,
             seconds=seconds,
@@ -44,8 +44,6 @@ def bench_train(  # noqa: PLR0913 - a command line
             phases=phases,
             on_progress=lambda line: typer.echo(line, err=True),
         )
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
     if json_:
         print_json(result)
         return

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tenfold.cli.output import ModelOption, OnOption, console
+from tenfold.cli.output import ModelOption, OnOption, console, on_interrupt
 from tenfold.cli.read_inputs import list_all_files
 
 
@@ -45,12 +45,9 @@ def forms_read(  # noqa: PLR0913 - each is an option of the command line
         typer.echo(f"tenfold: {escape(f'{template}: {reading.advice}')}", err=True)
     with Progress(console=console(stderr=True), transient=True) as bar:
         task = bar.add_task("reading", total=reading.page_count)
-        try:
+        with on_interrupt("the same command continues"):
             for done in reading.run():
                 bar.update(task, completed=done)
-        except KeyboardInterrupt:
-            typer.echo("stopped; the same command continues", err=True)
-            raise typer.Exit(130) from None
     for problem in reading.summary.problems:
         typer.echo(f"tenfold: {escape(problem)}", err=True)
     typer.echo(f"{reading.summary}: {escape(str(out))}", err=json_)

@@ -41,7 +41,9 @@ SetOption = Annotated[
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 PrecisionOption = Annotated[str, typer.Option(help="auto, float32 or bfloat16.")]
 MembersOption = Annotated[int | None, typer.Option(help="Networks in the ensemble.")]
-ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads [default: all].")]
+ThreadsOption = Annotated[
+    int | None, typer.Option(min=1, max=1024, help="CPU threads [default: all].")
+]
 ModelOption = Annotated[
     Path | None,
     typer.Option(
@@ -119,12 +121,10 @@ def warn_of_shipped_detector(model: Path | None) -> None:
 
 @contextlib.contextmanager
 def on_interrupt(message: str) -> Iterator[None]:
-    """Print how to continue and exit with 130 when Ctrl-C stops the training in a `with`."""
-    from tenfold.training.member import Interrupted
-
+    """Print how to continue and exit with 130 when Ctrl-C stops what is done in a `with`."""
     try:
         yield
-    except (Interrupted, KeyboardInterrupt):
+    except KeyboardInterrupt:
         typer.echo(f"stopped; {message}", err=True)
         raise typer.Exit(130) from None
 

@@ -16,6 +16,7 @@ from tenfold.cli.output import (
     OnOption,
     check_page,
     console,
+    on_interrupt,
     warn_of_shipped_detector,
 )
 from tenfold.cli.read_inputs import list_all_files, list_files, pages_of, read_standard_input
@@ -120,12 +121,6 @@ def read(  # noqa: PLR0913 - a command line
     check_page("--explain", explain)
     if on and not out:
         raise TenfoldError("--on needs --out: a cluster is for millions of pictures")
-    if (length or pattern or check or digits_only) and (grid or single):
-        raise TenfoldError(
-            "--length, --pattern, --check and --digits-only go without --grid and --single"
-        )
-    if (rows or columns or rule) and not (grid or table):
-        raise TenfoldError("--rows, --columns and --rule go with --grid or --table")
     constraints = Constraints(
         length=length,
         pattern=pattern,
@@ -136,6 +131,10 @@ def read(  # noqa: PLR0913 - a command line
         rule=rule,
     )
     layout: Layout = "grid" if grid else "table" if table else "single" if single else "numbers"
+    if unused := constraints.without_effect(layout):
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in unused)
+        where = "without --grid or --table" if layout == "numbers" else f"with --{layout}"
+        raise TenfoldError(f"{options}: without effect {where}; leave it out")
     settings = _Settings(model or SHIPPED, layout, constraints, min_confidence)
     if not single:
         warn_of_shipped_detector(model)
@@ -165,7 +164,8 @@ def _print(
     """Print what was read, and write the page that explains it."""
     failures: list[DataError] = []
     explained: list[tuple[str, FilePage]] = []
-    show(_outcomes(settings, sources, failures, explained))
+    with on_interrupt("what was read is printed above"):
+        show(_outcomes(settings, sources, failures, explained))
     if explain:
         from tenfold.reading.reader import Reader
         from tenfold.report.explanation import write_explanation
@@ -203,12 +203,9 @@ def _write_parquet(settings: _Settings, sources: Sequence[str], out: Path, on: s
             backend = stack.enter_context(on_ray(on))
         bar = stack.enter_context(Progress(console=console(stderr=True), transient=True))
         task = bar.add_task("reading", total=len(partitions))
-        try:
+        with on_interrupt("the same command continues"):
             for done in write_readings(out, partitions, request, backend):
                 bar.update(task, completed=done)
-        except KeyboardInterrupt:
-            typer.echo("stopped; the same command continues", err=True)
-            raise typer.Exit(130) from None
     readings = dataset.dataset(out, format="parquet")
     failed = dataset.field("error").is_valid()
     typer.echo(

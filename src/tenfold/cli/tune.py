@@ -15,10 +15,11 @@ from tenfold.cli.output import (
 )
 from tenfold.errors import TenfoldError
 from tenfold.files import new_folder
+from tenfold.text import escape
 
 if TYPE_CHECKING:
     from tenfold.artifacts.studies import TuningResult
-    from tenfold.data.digits import Digits
+    from tenfold.data.corrections import Corrections
 
 
 def tune(  # noqa: PLR0913 - a command line
@@ -47,28 +48,36 @@ def tune(  # noqa: PLR0913 - a command line
     Each correction is judged by networks that were tuned without it. A bundle that reads test
     images or foreign pictures worse than before is not written.
     """
-    from tenfold.data.corrections import load_corrections
-    from tenfold.data.digits import concatenate
+    from tenfold.bundle.format import find_bundle, read_config
 
-    corrections = concatenate([load_corrections(spec) for spec in data])
+    read_config(bundle)
+    if find_bundle(bundle).resolve() in (out.resolve(), *out.resolve().parents):
+        raise TenfoldError(f"--out {out}: lies in the bundle; name a new folder elsewhere")
     with on_interrupt("nothing was written"), new_folder(out) as folder:
-        result = _tune(bundle, corrections, folder, seed, threads)
-        refused = bool(result.losses) and not force
-        if json_:
-            print_json(result.model_dump(mode="json") | {"written": not refused, "out": str(out)})
-        else:
-            _print_result(result)
-        if refused:
-            lost = (f"{-each.points:.2f} points on {each.name}" for each in result.losses)
+        result = _tune(bundle, _load(data), folder, seed, threads)
+        lost = [f"{-each.points:.2f} points on {each.name}" for each in result.losses]
+        if lost and not force:
+            _print_result(result, out, as_json=json_, written=False)
             raise TenfoldError(
                 f"--out {out}: not written: lost {' and '.join(lost)}; --force writes it"
             )
-    if not json_:
-        typer.echo(f"{result.seconds:.0f} s · read with it: tenfold read --model {out} PICTURE")
+    _print_result(result, out, as_json=json_, written=True)
+
+
+def _load(data: list[str]) -> "Corrections":
+    """Load corrections, each once."""
+    from tenfold.data.corrections import load_corrections, without_copies
+    from tenfold.data.digits import concatenate
+
+    given = concatenate([load_corrections(spec) for spec in data])
+    corrections = without_copies(given)
+    if copies := len(given) - len(corrections):
+        typer.echo(f"tenfold: copies of corrections, which are left out: {copies:,}", err=True)
+    return corrections
 
 
 def _tune(
-    bundle: Path, corrections: "Digits", folder: Path, seed: int, threads: int | None
+    bundle: Path, corrections: "Corrections", folder: Path, seed: int, threads: int | None
 ) -> "TuningResult":
     """Tune with a progress bar; where there is no terminal, with a line for each stage."""
     from rich.progress import Progress
@@ -91,10 +100,14 @@ def _tune(
         return tune(bundle, corrections, folder, config, show)
 
 
-def _print_result(result: "TuningResult") -> None:
-    """Print a table: a row a set."""
+def _print_result(result: "TuningResult", out: Path, *, as_json: bool, written: bool) -> None:
+    """Print a table, a row a set, or all of it as JSON."""
     from rich.table import Table
 
+    folder = escape(str(out))
+    if as_json:
+        print_json(result.model_dump(mode="json") | {"written": written, "out": folder})
+        return
     table = Table("", "pictures", "before", "after", "points", box=None)
     cross_validated = f"corrections, in {result.folds} folds, each judged without it"
     rows = [(cross_validated, result.corrections), (result.test_images.name, result.test_images)]
@@ -103,3 +116,5 @@ def _print_result(result: "TuningResult") -> None:
         shares = (f"{100 * right / row.pictures:.2f} %" for right in (row.before, row.after))
         table.add_row(title, f"{row.pictures:,}", *shares, f"{row.points:+.2f}")
     console().print(table)
+    if written:
+        typer.echo(f"{result.seconds:.0f} s · read with it: tenfold read --model {folder} PICTURE")

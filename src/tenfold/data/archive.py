@@ -12,6 +12,7 @@ from tenfold.errors import DataError
 
 MAX_ENTRIES = 100_000
 MAX_UNPACKED_BYTES = 512 * 2**20
+_OF_SYSTEMS = frozenset({"__MACOSX", ".DS_Store"})
 _DAMAGED = zlib.error, lzma.LZMAError
 
 
@@ -19,20 +20,30 @@ _DAMAGED = zlib.error, lzma.LZMAError
 def unpacked(path: Path) -> Iterator[Path]:
     """Give the folder `path`, or the contents of the zip `path` as a temporary folder.
 
+    If the zip holds nothing but a folder, as one has that a system packed, its contents are given.
     Messages of a `DataError` name the zip in place of the temporary folder.
 
     Raises:
         DataError: the zip is damaged, encrypted or too large.
     """
-    if path.is_dir() or path.suffix.lower() != ".zip":
+    is_zip = path.suffix.lower() == ".zip" or zipfile.is_zipfile(path)
+    if path.is_dir() or not is_zip:
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="tenfold-") as folder:
         _unpack(path, Path(folder))
         try:
-            yield Path(folder)
+            yield _inner_folder(Path(folder))
         except DataError as error:
             raise DataError(str(error).replace(folder, str(path))) from error
+
+
+def _inner_folder(folder: Path) -> Path:
+    """Return the only folder in a folder, unless it is named like a label, or the folder itself."""
+    packed = [entry for entry in folder.iterdir() if entry.name not in _OF_SYSTEMS]
+    (only, *others) = packed or [folder]
+    is_label = only.name.isdecimal() or only.name == "none"
+    return only if only.is_dir() and not others and not is_label else folder
 
 
 def _unpack(path: Path, folder: Path) -> None:

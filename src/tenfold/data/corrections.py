@@ -8,6 +8,7 @@ import torch
 from tenfold.data.digits import Digits
 from tenfold.data.mnist import NON_DIGIT_LABEL
 from tenfold.data.sources import datasets, load_digits, load_own
+from tenfold.errors import DataError
 from tenfold.text import escape
 
 
@@ -34,3 +35,23 @@ def load_corrections(spec: str) -> Corrections:
         name=escape(Path(spec).resolve().name),
         source=spec,
     )
+
+
+def without_copies(corrections: Corrections) -> Corrections:
+    """Return corrections, each image once: one that is learned may not also judge what was learned.
+
+    Raises:
+        DataError: an image has two labels.
+    """
+    labels = corrections.labels.numpy()
+    pixels = corrections.images.numpy().reshape(len(labels), -1)
+    _, first, same = np.unique(pixels, axis=0, return_index=True, return_inverse=True)
+    originals = first[same.ravel()]
+    for copy in np.flatnonzero(labels != labels[originals])[:1].tolist():
+        places = originals[copy] + 1, copy + 1
+        named = ("none" if label < 0 else str(label) for label in labels[[originals[copy], copy]])
+        raise DataError(
+            f"{corrections.source}: corrections {' and '.join(map(str, places))} are the same "
+            f"image, labelled {' and '.join(named)}; delete one"
+        )
+    return corrections.subset(np.sort(first).tolist())

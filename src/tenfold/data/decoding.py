@@ -54,7 +54,7 @@ _DECODING_ERRORS = (
     *(struct.error, Image.DecompressionBombError, RuntimeError),
 )
 
-Picture = Path | str | bytes | FilePage | Image.Image | npt.NDArray[Any]
+Picture = Path | str | bytes | bytearray | memoryview | FilePage | Image.Image | npt.NDArray[Any]
 
 
 def decode(source: Path | bytes | FilePage, max_pixels: int = MAX_PIXELS) -> Pixels:
@@ -229,14 +229,28 @@ def load_pixels(picture: Picture) -> Pixels:
     """
     if isinstance(picture, str):
         picture = Path(picture)
+    if isinstance(picture, bytearray | memoryview):
+        picture = bytes(picture)
     if isinstance(picture, Path | bytes | FilePage):
         return decode(picture)
     if isinstance(picture, Image.Image):
-        return pixels_of_image(ImageOps.exif_transpose(picture))
+        try:
+            return pixels_of_image(ImageOps.exif_transpose(picture))
+        except _DECODING_ERRORS as error:
+            raise DataError(f"{picture!r}: {_fault(error, MAX_PIXELS)}") from error
+    return _pixels_of_array(picture)
+
+
+def _pixels_of_array(given: object) -> Pixels:
     try:
-        array = np.asarray(picture)
+        array = np.asarray(given)
     except ValueError as error:
         raise DataError(f"not a picture: {error}") from error
+    if array.dtype == object or not array.ndim:
+        raise DataError(
+            f"a {type(given).__name__} is not a picture; give a path, the bytes of a file, a PIL "
+            "image or an array"
+        )
     if array.ndim == 3 and array.shape[2] == 1:  # noqa: PLR2004
         array = array[..., 0]
     if array.ndim == 3 and array.shape[1:] == (SIDE, SIDE):  # noqa: PLR2004

@@ -59,7 +59,8 @@ def load_folder(
     files = list_labelled_files(path, labels)
     for file in files:
         if file.label not in labels:
-            raise DataError(f"{file.place} as {file.label!r}, not 0 … 9")
+            none = " or none" if with_non_digits else ""
+            raise DataError(f"{file.place} as {file.label!r}, not 0 … 9{none}")
     images = np.stack([to_mnist_size(decode(file.path)) for file in files])
     return images, np.array([labels[file.label] for file in files], dtype=np.int64)
 

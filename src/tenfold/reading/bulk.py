@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,7 +27,8 @@ R = TypeVar("R")
 N = TypeVar("N")
 Outcome = Page | DataError
 
-PICTURES_PER_TASK = 200
+# Pages are slow: what was read is printed soon, and both cores have work to the end.
+PICTURES_PER_TASK: dict[Layout, int] = {"single": 200, "numbers": 8, "grid": 2, "table": 2}
 QUEUED_PER_WORKER = 2  # tasks that are submitted before a worker is free
 
 
@@ -60,7 +62,7 @@ def read_in_bulk(  # noqa: PLR0913 - how pictures are read
         return
     read = functools.partial(_read_batch, model, layout, constraints, min_probability)
     for outcomes in run_in_processes(
-        read, batched(pictures, PICTURES_PER_TASK), workers, in_order=True
+        read, batched(pictures, PICTURES_PER_TASK[layout]), workers, in_order=True
     ):
         yield from outcomes
 
@@ -83,7 +85,8 @@ def run_in_processes(
 ) -> Iterator[R]:
     """Yield the results of a picklable function, in order or as they come.
 
-    Items are taken only when a worker will soon be free. One worker is this process.
+    Items are taken only when a worker will soon be free. One worker is this process. Others end at
+    once with the iterator, whatever they are at.
 
     Raises:
         TenfoldError: a worker died.
@@ -94,7 +97,8 @@ def run_in_processes(
     waiting = iter(items)
     running: list[Future[R]] = []
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, _initialize_worker)
+    end, held = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(workers, context, _initialize_worker, (end,))
     try:
         while True:
             free = workers * QUEUED_PER_WORKER - len(running)
@@ -111,10 +115,11 @@ def run_in_processes(
         ) from None
     finally:  # also if the caller stops early
         pool.shutdown(wait=False, cancel_futures=True)
+        held.close()
 
 
-def _initialize_worker() -> None:
-    end_with_parent()
+def _initialize_worker(end: Connection) -> None:
+    end_with_parent(end)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles Ctrl-C
     cv2.setNumThreads(1)
 

@@ -1,6 +1,7 @@
 """What is known of the numbers of a picture: length, pattern, values, a check digit, cells."""
 
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields
 from functools import cached_property
 from numbers import Integral
@@ -12,6 +13,10 @@ from tenfold.errors import TenfoldError
 
 CheckDigit = Literal["luhn", "mod10", "mod11", "verhoeff", "iso7064-mod11-2", "iso7064-mod97-10"]
 RuleName = Literal["sudoku", "column-sums", "row-sums"]
+
+# Of `Constraints`, by what they are about.
+OF_NUMBERS = ("length", "pattern", "values", "check", "digits_only", "optional")
+OF_CELLS = ("rows", "columns", "rule")
 
 # RE2 bounds the memory of a compiled pattern, but not what compiling one takes.
 MAX_PATTERN_CHARACTERS, MAX_PATTERN_BYTES = 200, 2**16
@@ -50,13 +55,19 @@ class Constraints:
         """Check what is set."""
         for name in ("length", "rows", "columns"):
             count = getattr(self, name)
-            if count is not None and (not isinstance(count, Integral) or count < 1):
+            is_number = isinstance(count, Integral) and not isinstance(count, bool)
+            if count is not None and (not is_number or count < 1):
                 raise TenfoldError(f"{name}: {count!r} is no positive integer")
         for name, known in (("check", CheckDigit), ("rule", RuleName)):
             if (given := getattr(self, name)) is not None and given not in get_args(known):
                 raise TenfoldError(f"{name}: {given!r} is none of {', '.join(get_args(known))}")
-        if self.values is not None and not all(isinstance(value, str) for value in self.values):
+        if self.values is not None and not (
+            isinstance(self.values, AbstractSet | list | tuple)
+            and all(isinstance(value, str) for value in self.values)
+        ):
             raise TenfoldError('values: must be texts, such as {"41", "07"}')
+        if self.pattern is not None and not isinstance(self.pattern, str):
+            raise TenfoldError(f"pattern: {self.pattern!r} is no text")
         _ = self._compiled
 
     def to_dict(self) -> dict[str, Any]:
@@ -65,6 +76,11 @@ class Constraints:
         if self.values is not None:
             given["values"] = sorted(self.values)
         return {name: value for name, value in given.items() if value not in (None, False)}
+
+    def without_effect(self, layout: str) -> list[str]:
+        """Return what is set, but says nothing about pictures of a layout; see `Reader.read`."""
+        used = {"numbers": OF_NUMBERS, "grid": OF_CELLS, "table": OF_NUMBERS + OF_CELLS}
+        return [name for name in self.to_dict() if name not in used.get(layout, ())]
 
     @property
     def active(self) -> bool:

@@ -1,5 +1,6 @@
 """Input partitions: files, pages of documents, row groups of Parquet files, tar files."""
 
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,9 @@ from tenfold.errors import DataError
 from tenfold.processes import memory_limit
 from tenfold.reading.tar import MAX_PICTURE_BYTES, pictures_in_tar
 
+# Of files, as many as there are of these.
 PICTURES_PER_PARTITION = 4_096
+BYTES_PER_PARTITION = 16 * 2**20
 PAGES_PER_PARTITION = 25  # of a document that has more
 MAX_ROW_GROUP_BYTES = 200 * 2**20
 _PARQUET_BUFFER_BYTES = 2**20
@@ -61,15 +64,20 @@ def partition_inputs(names: Sequence[str]) -> list[Partition]:
 
 
 def _together(files: Iterable[tuple[str, int]]) -> Iterator[tuple[str, ...]]:
-    """Divide the names of files, given with their numbers of pages, by the sum of the pages."""
+    """Divide the names of files, given with their numbers of pages.
+
+    The sum of the pages decides, and of the bytes: a page takes as long as many digits.
+    """
     names: list[str] = []
-    pages = 0
+    pages = size = 0
     for name, count in files:
         names.append(name)
         pages += count
-        if pages >= PICTURES_PER_PARTITION:
+        with contextlib.suppress(OSError):  # of reading it, that is an error
+            size += Path(name).stat().st_size
+        if pages >= PICTURES_PER_PARTITION or size >= BYTES_PER_PARTITION:
             yield tuple(names)
-            names, pages = [], 0
+            names, pages, size = [], 0, 0
     if names:
         yield tuple(names)
 

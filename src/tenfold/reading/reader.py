@@ -26,7 +26,7 @@ from tenfold.bundle.line_runtime import OnnxLineRecogniser
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.data.decoding import Picture, load_pixels
 from tenfold.data.file_pages import FilePage
-from tenfold.errors import DataError
+from tenfold.errors import DataError, TenfoldError
 from tenfold.reading.classification import are_doubtful, judge_singles
 from tenfold.reading.components import scale_box
 from tenfold.reading.constraints import ANYTHING, Constraints
@@ -53,6 +53,9 @@ class Reader:
         numbers: reads all others.
         cells: finds the cells of grids and tables.
         min_probability: what is less probable is not accepted; by default the bundle's thresholds.
+
+    Raises:
+        TenfoldError: the probability is not in 0 … 1.
     """
 
     def __init__(
@@ -69,6 +72,8 @@ class Reader:
         self._crop_classifier = numbers.crop_classifier if is_of_bundle else None
         self.min_probability = classifier.config.rejection_threshold
         if min_probability is not None:
+            if not 0 <= min_probability <= 1:
+                raise TenfoldError(f"min_probability: {min_probability} is not in 0 … 1")
             self.min_probability = min_probability
             config = replace(numbers.config, min_probability=min_probability)
             self.numbers = numbers.configured(config)
@@ -89,6 +94,7 @@ class Reader:
 
         Raises:
             BundleError: a file is missing, damaged, or does not fit the others.
+            TenfoldError: the probability is not in 0 … 1.
         """
         classifier = OnnxClassifier.load(path)
         numbers = load_number_reader(path, threads, classifier)
@@ -108,7 +114,8 @@ class Reader:
             constraints: what each number may be, and how many rows and columns there are.
 
         Raises:
-            DataError: the picture cannot be decoded, has no grid, or is a file of several pages.
+            DataError: the picture cannot be decoded, has no grid, or is a file of several pages; or
+                a constraint has no effect in this layout.
         """
         return next(self.read_all([picture], layout, constraints))
 
@@ -123,7 +130,7 @@ class Reader:
             DataError: the strokes are not lists of finite points, have no grid, or there is no such
                 layout.
         """
-        _check_layout(layout)
+        _check_layout(layout, constraints)
         drawing = draw_strokes(strokes)
         if layout == "single":
             (page,) = self._classify([crop_foreground(drawing, 1.0, drawing.shape)])
@@ -152,7 +159,7 @@ class Reader:
 
         An error in place of a picture is yielded as it is.
         """
-        _check_layout(layout)
+        _check_layout(layout, constraints)
         if layout == "single":
             crops = (_outcome(picture, crop_digit) for picture in pictures)
             while batch := list(islice(crops, BATCH)):
@@ -286,6 +293,8 @@ def _outcome(picture: Picture | DataError, read: Callable[[Pixels], T]) -> T | D
         return DataError(f"{name}{error}")
 
 
-def _check_layout(layout: str) -> None:
+def _check_layout(layout: str, constraints: Constraints) -> None:
     if layout not in get_args(Layout):
         raise DataError(f"layout {layout!r}: use numbers, single, grid or table")
+    if unused := constraints.without_effect(layout):
+        raise DataError(f"{', '.join(unused)}: without effect in layout {layout!r}; leave it out")

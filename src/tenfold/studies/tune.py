@@ -28,11 +28,18 @@ from tenfold.data.seeds import derive_seed
 from tenfold.data.sources import load_digits
 from tenfold.errors import DataError, MissingExtraError
 from tenfold.evaluation.reader import evaluate_reader
+from tenfold.files import write_atomically
 from tenfold.model.kernels.functional import tune_process
 from tenfold.reading.bulk import run_in_processes
 from tenfold.reading.reader import Reader
 from tenfold.rendering.picture_sets import load_pictures
-from tenfold.training.fine_tuning import FineTuning, fine_tune, recipe_of, rehearsal
+from tenfold.training.fine_tuning import (
+    RECIPE_FILE,
+    FineTuning,
+    fine_tune,
+    recipe_of,
+    rehearsal,
+)
 
 FOREIGN_SETS = ("optical", "font-digits", "font-letters")
 MAX_CORRECTIONS = 5_000
@@ -91,6 +98,9 @@ def tune(
     copy_bundle(path, folder)
     states = [network.state_dict() for network in tuned.networks]
     save_bundle(folder, tuned.config, states, _card(path, sha256, len(corrections), config.seed))
+    own_recipe = Path(path) / RECIPE_FILE
+    if own_recipe.is_file():  # without it the new bundle could not be tuned
+        write_atomically(folder / RECIPE_FILE, own_recipe.read_bytes())
     return TuningResult(
         bundle_sha256=sha256,
         data=NamedImageSet(
@@ -122,7 +132,7 @@ class _Tuner:
     ) -> None:
         if not config.folds <= len(corrections) <= MAX_CORRECTIONS:
             raise DataError(
-                f"{corrections.source}: {len(corrections):,} corrections; "
+                f"{corrections.source}: corrections: {len(corrections):,}; "
                 f"give {config.folds} to {MAX_CORRECTIONS:,}, or train with them"
             )
         tune_process()

@@ -51,7 +51,7 @@ class DigitClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         bundle: a bundle folder, or a shipped bundle's name, whose first network `partial_fit`
             starts from; the data that it was trained on is replayed. `fit` trains the recipe.
         iterations: of all stages together, which are scaled to fit; the recipe's own if None.
-            `partial_fit` takes as many, but at most 60.
+            `partial_fit` takes as many, but at most 100.
         device: auto, cpu, cuda or mps.
         random_state: seed of weights, order and augmentation.
 

@@ -29,6 +29,7 @@ from tenfold.training.schedule import Ramp, Stage
 from tenfold.training.trainer import Trainer
 
 VALIDATION_IMAGES = 2_000
+RECIPE_FILE = "recipe.toml"  # of a run folder, and of a bundle that was tuned from one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,16 +140,18 @@ def fine_tune(  # noqa: PLR0913 - what is learned, how, and where
         on_step()
     after = {name: tensor.cpu() for name, tensor in trainer.state_dict().items()}
     misread = corrections.subset(_misread(network, corrections).nonzero()[:, 0].tolist())
-    allowed = (1 + settings.max_rise) * mean_loss(network, known.validation)
     least, *others = settings.tuned_shares
     tuned = _averaged(network, before, after, least)
+    if _learned(tuned, misread) >= settings.min_learned:
+        return tuned
+    allowed = (1 + settings.max_rise) * mean_loss(network, known.validation)
     for share in others:
-        if _learned(tuned, misread) >= settings.min_learned:
-            break
         more = _averaged(network, before, after, share)
         if mean_loss(more, known.validation) > allowed:
             break
         tuned = more
+        if _learned(tuned, misread) >= settings.min_learned:
+            break
     return tuned
 
 
@@ -160,7 +163,7 @@ def recipe_of(path: str | Path) -> Recipe:
     Raises:
         BundleError: it is neither in the folder nor a shipped one.
     """
-    beside = Path(path) / "recipe.toml"
+    beside = Path(path) / RECIPE_FILE
     if beside.is_file():
         return load_recipe(beside)
     facts = read_config(path).facts

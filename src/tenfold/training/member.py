@@ -26,7 +26,7 @@ from tenfold.training.trainer import Trainer
 PROGRESS_SECONDS = 0.25
 
 
-class Interrupted(Exception):  # noqa: N818 - it is no error
+class Interrupted(KeyboardInterrupt):
     """The user asked to stop; a checkpoint has been written."""
 
 
