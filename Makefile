@@ -17,6 +17,9 @@ LOCK = $(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-hea
 EXTRAS = audit bulk forms heic ray serve sets train tune
 FUZZ_SECONDS ?= 60
 
+# Without bytecode on the disk each of hundreds of processes compiles the package and pytest's plugins.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: train test processes lint command-line docs build wheel lock fuzz sbom clean
 
 train: $(VENV)/.train
@@ -26,7 +29,7 @@ test: $(VENV)/.dev
 	$(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 processes: $(VENV)/.dev
-	$(VENV)/bin/python -m pytest -m processes --numprocesses 2 --dist loadfile
+	$(VENV)/bin/python -m pytest -m processes --numprocesses 2 --dist loadfile $$(grep -rl mark.processes tests)
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check
