@@ -81,5 +81,6 @@ def cumulative_errors(
     """
     order = np.argsort(-confidence_n, kind="stable")
     ordered = confidence_n[order]
-    ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
+    is_last = np.append(ordered[1:] != ordered[:-1], True)[: len(ordered)]
+    ends = np.flatnonzero(is_last)
     return ordered[ends], ends + 1, np.cumsum(wrong_n[order], dtype=np.intp)[ends]
