@@ -33,7 +33,8 @@ from tenfold.errors import DataError
 from tenfold.forms.field_reader import FieldReader, Reading
 from tenfold.forms.registration import Registrar
 from tenfold.forms.sums import sums_of, under_sums
-from tenfold.forms.template import Template, load_template
+from tenfold.forms.template import Template
+from tenfold.forms.template_parsing import load_template
 from tenfold.reading.number_reader import NumberReader
 from tenfold.reading.reader import load_number_reader
 

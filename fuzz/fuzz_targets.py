@@ -31,8 +31,8 @@ from tenfold.data.idx import read_idx
 from tenfold.data.pdf import is_pdf
 from tenfold.errors import TenfoldError
 from tenfold.forms.review_folder import read_fields
-from tenfold.forms.template import load_template
 from tenfold.forms.template_file import template_toml
+from tenfold.forms.template_parsing import load_template
 from tenfold.model.config import NetworkConfig
 from tenfold.reading.partitions import partition_inputs, pictures_in
 from tenfold.report.page import write_report

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from tenfold.cli import app
 from tenfold.forms.field_reader import FieldReaderConfig
-from tenfold.forms.template import load_template
+from tenfold.forms.template_parsing import load_template
 
 FORM = """\
 name = "slip"

@@ -6,7 +6,8 @@ import pytest
 from tenfold.data.digits import Digits
 from tenfold.rendering import layouts
 from tenfold.rendering.glyphs import GlyphSource
-from tenfold.rendering.layouts import LAYOUTS, Layout
+from tenfold.rendering.layout import Layout
+from tenfold.rendering.layouts import LAYOUTS
 from tenfold.rendering.scene import Scene
 
 

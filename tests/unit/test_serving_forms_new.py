@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from tenfold.cli import app
 from tenfold.forms.blank import read_blank
-from tenfold.forms.template import load_template
 from tenfold.forms.template_file import TemplateFile
+from tenfold.forms.template_parsing import load_template
 
 FIELD = {"name": "total", "page": 1, "box": [20.5, 30, 40, 8], "kind": "digits", "length": 4}
 

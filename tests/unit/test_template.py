@@ -7,7 +7,7 @@ import pytest
 
 from tenfold.errors import TemplateError
 from tenfold.forms.corners import MARKERS_PER_PAGE
-from tenfold.forms.template import load_template
+from tenfold.forms.template_parsing import load_template
 
 SHEET = """\
 name = "mark sheet"

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tenfold.errors import TemplateError
 from tenfold.forms.blank import BlankPage
-from tenfold.forms.template import load_template, template_faults
 from tenfold.forms.template_file import TemplateFile, template_toml
+from tenfold.forms.template_parsing import load_template, template_faults
 
 PAGES = [BlankPage(b"", 148.0, 210.0)]
 FIELD = {"name": "total", "page": 1, "box": [20.5, 30, 40, 8], "kind": "digits", "length": 4}

@@ -8,7 +8,8 @@ import pytest
 from page_driver import serve_forms
 from PIL import Image
 
-from tenfold.forms.template import FormField, load_template
+from tenfold.forms.template import FormField
+from tenfold.forms.template_parsing import load_template
 
 pytestmark = pytest.mark.browser
 

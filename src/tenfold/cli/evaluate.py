@@ -52,23 +52,28 @@ def evaluate(
     check_page("--explain", explain)
     check_page("--report", report)
     sets = data or []
-    if sets and all(map(is_picture_set, sets)):
-        if explain and len(sets) > 1:
-            raise TenfoldError("--explain: goes with one set of pictures; give --data once")
-        evaluations = [_evaluate_reader(path, each, explain, as_json=json_) for each in sets]
-        if report:
-            from tenfold.report.reader import write_reader_report
-
-            typer.echo(write_reader_report(evaluations, report), err=True)
+    if not sets or not all(map(is_picture_set, sets)):
+        if explain or report:
+            raise TenfoldError("--explain, --report: go with sets or folders of pictures")
+        if len(sets) > 1:
+            raise TenfoldError("--data: only sets of pictures go together; give images alone")
+        _evaluate_networks(path, sets[0] if sets else None, as_json=json_)
         return
-    if explain or report:
-        raise TenfoldError("--explain, --report: go with sets or folders of pictures")
-    if len(sets) > 1:
-        raise TenfoldError("--data: only sets of pictures go together; give images alone")
+    if explain and len(sets) > 1:
+        raise TenfoldError("--explain: goes with one set of pictures; give --data once")
+    evaluations = [_evaluate_reader(path, each, explain, as_json=json_) for each in sets]
+    if report:
+        from tenfold.report.reader import write_reader_report
+
+        typer.echo(write_reader_report(evaluations, report), err=True)
+
+
+def _evaluate_networks(path: Path | None, data: str | None, *, as_json: bool) -> None:
+    """Measure the networks that classify digits on test images; print the figures."""
     from tenfold.execution.run import measure
 
-    evaluation = measure(path, sets[0] if sets else None)
-    if json_:
+    evaluation = measure(path, data)
+    if as_json:
         shown = {"data", "models", "disputed", "risk_coverage", "mistakes"}
         print_json(evaluation.model_dump(mode="json", include=shown))
     else:

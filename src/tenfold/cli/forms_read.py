@@ -3,12 +3,16 @@
 import json
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tenfold.cli.output import ModelOption, OnOption, console, on_interrupt
 from tenfold.cli.read_inputs import list_all_files
+from tenfold.text import escape
+
+if TYPE_CHECKING:
+    from tenfold.forms.read import FormsReading
 
 
 def forms_read(  # noqa: PLR0913 - each is an option of the command line
@@ -35,7 +39,6 @@ def forms_read(  # noqa: PLR0913 - each is an option of the command line
     from tenfold.cpu import available_cores
     from tenfold.forms.read import FormsReading
     from tenfold.forms.table import check_table_name
-    from tenfold.text import escape
 
     check_table_name(out)
     names = list_all_files(scans, "tenfold forms read")
@@ -48,9 +51,16 @@ def forms_read(  # noqa: PLR0913 - each is an option of the command line
         with on_interrupt("the same command continues"):
             for done in reading.run():
                 bar.update(task, completed=done)
+    _print_summary(reading, template, out, as_json=json_)
+    if reading.summary.unread:
+        raise typer.Exit(2)
+
+
+def _print_summary(reading: "FormsReading", template: Path, out: Path, *, as_json: bool) -> None:
+    """Print how many documents were read, and what is wrong with them."""
     for problem in reading.summary.problems:
         typer.echo(f"tenfold: {escape(problem)}", err=True)
-    typer.echo(f"{reading.summary}: {escape(str(out))}", err=json_)
+    typer.echo(f"{reading.summary}: {escape(str(out))}", err=as_json)
     if reading.left_out:
         typer.echo(
             f"tenfold: {reading.left_out:,} documents that were read before are not among these "
@@ -59,8 +69,6 @@ def forms_read(  # noqa: PLR0913 - each is an option of the command line
         )
     for question in reading.summary.questions:
         typer.echo(f"tenfold: {escape(f'{template}: {question}')}", err=True)
-    if json_:
+    if as_json:
         for document in reading.documents():
             typer.echo(json.dumps(document))
-    if reading.summary.unread:
-        raise typer.Exit(2)

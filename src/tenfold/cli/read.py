@@ -131,10 +131,7 @@ def read(  # noqa: PLR0913 - a command line
         rule=rule,
     )
     layout: Layout = "grid" if grid else "table" if table else "single" if single else "numbers"
-    if unused := constraints.without_effect(layout):
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in unused)
-        where = "without --grid or --table" if layout == "numbers" else f"with --{layout}"
-        raise TenfoldError(f"{options}: without effect {where}; leave it out")
+    _refuse_without_effect(constraints, layout)
     settings = _Settings(model or SHIPPED, layout, constraints, min_confidence)
     if not single:
         warn_of_shipped_detector(model)
@@ -144,6 +141,18 @@ def read(  # noqa: PLR0913 - a command line
         csv_table = print_csv_table if grid or table else print_csv
         show = print_json if json_ else csv_table if csv_ else print_text
         _print(settings, sources, show, explain)
+
+
+def _refuse_without_effect(constraints: "Constraints", layout: "Layout") -> None:
+    """Refuse options that say nothing about pictures of a layout.
+
+    Raises:
+        TenfoldError: there is one.
+    """
+    if unused := constraints.without_effect(layout):
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in unused)
+        where = "without --grid or --table" if layout == "numbers" else f"with --{layout}"
+        raise TenfoldError(f"{options}: without effect {where}; leave it out")
 
 
 class _Settings(NamedTuple):

@@ -2,46 +2,35 @@
 
 import contextlib
 import functools
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
-
 from tenfold.bundle.format import DetectorFacts, find_network, reading_files
-from tenfold.data.decoding import decode
 from tenfold.data.file_pages import FilePage, pages_of_files
-from tenfold.errors import DataError, TemplateError
 from tenfold.files import write_atomically
 from tenfold.folder_lock import exclusive
-from tenfold.forms.atlas import arrange
 from tenfold.forms.documents import Document, count_forms, documents
-from tenfold.forms.field_reader import FieldReader, Reading
-from tenfold.forms.journal import FieldRecord, Journal, PageKey, PageRecord, picture_of, plan_of
+from tenfold.forms.field_reader import Reading
+from tenfold.forms.journal import Journal, PageRecord, plan_of
 from tenfold.forms.marks import missing_marks
-from tenfold.forms.registration import Registrar
+from tenfold.forms.page_reading import page_key, page_reader, read_page
 from tenfold.forms.review import ReviewSession
 from tenfold.forms.review_folder import (
     FIELDS_FILE,
     REVIEWS_FILE,
     TEMPLATE_FILE,
     FieldReading,
-    Rectangle,
     review_folder,
 )
 from tenfold.forms.reviewed_table import apply_reviews, write_corrections
 from tenfold.forms.systematic import FaultCounts
 from tenfold.forms.table import columns_of, description_of, fields_of, row_of, write_table
-from tenfold.forms.template import Template, load_template
-from tenfold.forms.values import CANDIDATES
+from tenfold.forms.template_parsing import load_template
 from tenfold.ray_cluster import check_cluster, connected
 from tenfold.reading.bulk import run_in_processes
-from tenfold.reading.foreground import to_grey
 from tenfold.reading.page import ALTERNATIVES
-from tenfold.reading.reader import load_number_reader
-from tenfold.text import escape
 
 
 @dataclass(frozen=True)
@@ -76,7 +65,6 @@ class Summary:
 
 
 MAX_PROBLEMS_SHOWN = 5
-PICTURE_WIDTH_PX = 1000  # of the crops of a page, in rows
 
 
 class FormsReading:
@@ -115,7 +103,7 @@ class FormsReading:
             check_cluster(on)
         self.template = load_template(template_path)
         self.table, self.folder = table, review_folder(table)
-        self._pages = [(page, _key(page)) for page in pages_of_files(names)]
+        self._pages = [(page, page_key(page)) for page in pages_of_files(names)]
         self._workers, self._on = workers, on
         self._read = functools.partial(read_page, template_path, model)
         # Its errors come before anything is written.
@@ -202,17 +190,6 @@ class FormsReading:
         return Summary(documents_read, unread, len(lines), review, shown, len(problems), questions)
 
 
-def _key(page: FilePage) -> PageKey:
-    """Return what identifies a page of a file as it is now."""
-    path = Path(str(page.source))
-    name = escape(str(path))  # JSON has no place for bytes that are not UTF-8
-    try:
-        status = path.stat()
-    except OSError:
-        return name, page.number, 0, 0
-    return name, page.number, status.st_size, status.st_mtime_ns
-
-
 def _field_reading(document: Document, reading: Reading, min_probability: float) -> FieldReading:
     best, record = reading.best, document.records.get(reading.cell.name)
     same = record is not None and record.candidates[0][0] == best.value
@@ -235,72 +212,3 @@ def _field_reading(document: Document, reading: Reading, min_probability: float)
         crop=record.crop if record else None,
         digits=record.digits if record and same else None,
     )
-
-
-@dataclass(frozen=True, eq=False)
-class PageReader:
-    """Reads the pages of a form."""
-
-    template: Template
-    registrar: Registrar
-    fields: FieldReader
-
-
-@functools.lru_cache(maxsize=1)
-def page_reader(template_path: Path, model: Path) -> PageReader:
-    """Return this process's reader; see `FormsReading`."""
-    template = load_template(template_path)
-    try:
-        registrar = Registrar(template)
-    except (DataError, TemplateError) as error:
-        raise TemplateError(f"{template_path}: blank: {error}") from error
-    numbers = load_number_reader(model)
-    return PageReader(template, registrar, FieldReader(numbers, template, registrar.pages))
-
-
-def read_page(template_path: Path, model: Path, page: FilePage) -> tuple[PageRecord, bytes]:
-    """Return what was read on a page, and the picture of its fields: a PNG file, or nothing."""
-    reader = page_reader(template_path, model)
-    file, number, size, modified = key = _key(page)
-    record = PageRecord(file=file, page=number, page_count=page.count, size=size, modified=modified)
-    try:
-        registered = reader.registrar.register(to_grey(decode(page)))
-        readings = reader.fields.read(registered)
-    except DataError as error:
-        problem = escape(str(error).removeprefix(f"{page}: "))
-        return record.model_copy(update={"problem": problem}), b""
-    places, png = _picture(reader.fields, readings)
-    fields = tuple(
-        FieldRecord(
-            name=reading.cell.name,
-            candidates=tuple(
-                (c.value, c.probability, c.broken) for c in reading.candidates[:CANDIDATES]
-            ),
-            reason=reading.reason,
-            **there,
-        )
-        for reading, there in zip(readings, places, strict=True)
-    )
-    picture = picture_of(key) if png else ""
-    update = {"form_page": registered.number, "fields": fields, "picture": picture}
-    return record.model_copy(update=update), png
-
-
-def _picture(
-    reader: FieldReader, readings: Sequence[Reading]
-) -> tuple[list[dict[str, Rectangle]], bytes]:
-    """Return where the crop and the digits of each field are in a picture of all, and it as PNG."""
-    keys, images = [], []
-    for k, reading in enumerate(readings):
-        crop = None if reading.picture is None else reading.picture.grey
-        for part, image in (("crop", crop), ("digits", reader.digit_images(reading))):
-            if image is not None:
-                keys.append((k, part))
-                images.append(image)
-    places: list[dict[str, Rectangle]] = [{} for _ in readings]
-    if not images:
-        return places, b""
-    [(picture, corners)] = arrange(images, (PICTURE_WIDTH_PX, math.inf), gap_px=0)
-    for (k, part), image, (left, top) in zip(keys, images, corners, strict=True):
-        places[k][part] = (left, top, image.shape[1], image.shape[0])
-    return places, cv2.imencode(".png", picture)[1].tobytes()

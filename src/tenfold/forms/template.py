@@ -1,18 +1,17 @@
 """A form's template: its pages, its fields and their rules, in one TOML file."""
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from tenfold.errors import TemplateError, TenfoldError
+from tenfold.errors import TenfoldError
 from tenfold.forms.dates import date_digits
 from tenfold.forms.names import DOCUMENT_COLUMNS, FieldName
 from tenfold.reading.constraints import CheckDigit, Constraints
-from tenfold.untrusted import Fault, Frozen, describe_fault, describe_faults, line_of, read_toml
+from tenfold.untrusted import Frozen
 
 Kind = Literal["digits", "number", "date", "grid", "mark"]
 Registration = Literal["marks", "aruco", "blank"]
@@ -239,73 +238,3 @@ class Template(Frozen):
                     if cell.name == name:
                         return (cell,)
         raise KeyError(name)
-
-
-def load_template(path: str | Path) -> Template:
-    """Read a form's template; its `blank` becomes a path that can be opened.
-
-    Raises:
-        TemplateError: not TOML, a key or value that is not allowed, or the blank form is missing.
-    """
-    path = Path(path)
-    text, document = read_toml(path, TemplateError, "draw one with `tenfold forms new`")
-    template = parse_template(document, path, text)
-    if template.blank is None:
-        return template
-    blank = path.parent / template.blank
-    if not blank.is_file():
-        line = line_of(text, ("blank",))
-        raise TemplateError(f"{path}:{line}: blank: there is no file {blank}")
-    return template.model_copy(update={"blank": blank})
-
-
-def parse_template(document: dict[str, Any], path: Path, text: str = "") -> Template:
-    """Return the template that a document describes.
-
-    Args:
-        document: as TOML or JSON has it.
-        path: of its file, for messages.
-        text: the TOML, in which the line of a fault is looked for.
-
-    Raises:
-        TemplateError: a key or value is not allowed.
-    """
-    try:
-        return _validate(document)
-    except ValidationError as error:
-        location, message = _at_its_key(describe_fault(error, Template))
-        line = line_of(text, location)
-        place = ".".join(map(str, location))
-        raise TemplateError(f"{path}{f':{line}' if line else ''}: {place}: {message}") from error
-
-
-def template_faults(document: dict[str, Any]) -> list[Fault]:
-    """Return what is wrong with a document that should be a template: faults with their places.
-
-    What fields have to do with each other is looked at when each of them is right by itself.
-    """
-    try:
-        _validate(document)
-    except ValidationError as error:
-        faults = [_at_its_key(fault) for fault in describe_faults(error, Template)]
-        # Of a list whose items are all wrong, pydantic also says that it is empty.
-        parents = {place[:depth] for place, _ in faults for depth in range(len(place))}
-        return [(place, text) for place, text in faults if place not in parents]
-    return []
-
-
-def _validate(document: dict[str, Any]) -> Template:
-    # Strict: a "2" or a true where an integer belongs is a mistake, not an integer.
-    return Template.model_validate_json(json.dumps(document, default=str), strict=True)
-
-
-def _at_its_key(fault: Fault) -> Fault:
-    """Return a fault at the key that it names.
-
-    What several keys have to do with each other is checked in their table, and names the key.
-    """
-    location, message = fault
-    if named := re.match(r"([a-z_0-9.]+): (.*?)( \(found .*\))?$", message):
-        keys = (int(key) if key.isdecimal() else key for key in named[1].split("."))
-        return (*location, *keys), named[2]
-    return location, message

@@ -11,7 +11,8 @@ import tomli_w
 from tenfold.errors import TemplateError, WriteError
 from tenfold.files import write_atomically
 from tenfold.forms.blank import BlankPage
-from tenfold.forms.template import PageOfForm, Template, parse_template
+from tenfold.forms.template import PageOfForm, Template
+from tenfold.forms.template_parsing import parse_template
 from tenfold.untrusted import MAX_TOML_BYTES, read_bytes, read_toml
 
 MAX_LINE = 100  # characters; an array that is longer has a line for each value

@@ -254,3 +254,18 @@ def add_border(pixels: Pixels, labels: Sequence[Label], random: Random) -> None:
     pixels[: widths[1]] = level
     pixels[:, w - widths[2] :] = level
     pixels[h - widths[3] :] = level
+
+
+def plain_exposure(random: Random, height_px: float) -> Exposure:
+    """Draw how a good photograph or scan looks."""
+    paper = random.uniform(170, 250)
+    return Exposure(
+        paper=paper,
+        black=paper * random.uniform(0.05, 0.4),
+        texture=random.uniform(0, 2.5),
+        darkest=random.uniform(0.65, 1),
+        shadow=bernoulli(random, 0.3),
+        blur_px=random.uniform(0, 0.03) * height_px,
+        noise=random.uniform(0, 4),
+        jpeg_quality=int(random.integers(50, 95)) if bernoulli(random, 0.5) else None,
+    )

@@ -16,7 +16,8 @@ from tenfold.rendering import clutter
 from tenfold.rendering.exposure import add_border, expose, sample_exposure
 from tenfold.rendering.glyphs import GlyphSource, Hand
 from tenfold.rendering.ground import add_desk, add_fold
-from tenfold.rendering.layouts import Layout, compose
+from tenfold.rendering.layout import Layout
+from tenfold.rendering.layouts import compose
 from tenfold.rendering.sampling import Random, bernoulli, log_uniform
 from tenfold.rendering.scene import Scene
 

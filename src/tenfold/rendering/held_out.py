@@ -18,7 +18,7 @@ from tenfold.arrays import Pixels
 from tenfold.data.seeds import derive_seed
 from tenfold.rendering.boxes import comb, rules_around, sample_ruler
 from tenfold.rendering.clutter import cross_out, print_words
-from tenfold.rendering.exposure import Exposure, expose
+from tenfold.rendering.exposure import expose, plain_exposure
 from tenfold.rendering.glyphs import Form, GlyphSource, Hand
 from tenfold.rendering.ground import desk_levels
 from tenfold.rendering.sampling import Random, bernoulli, log_uniform
@@ -289,18 +289,3 @@ def _solid_ruler(random: Random) -> Ruler:
 def _expose(writer: Writer, sheet: Sheet) -> Labelled:
     exposure = plain_exposure(writer.random, sheet.hand.height_px)
     return expose(sheet.scene, exposure, writer.random), sheet.text
-
-
-def plain_exposure(random: Random, height_px: float) -> Exposure:
-    """Draw how a good photograph or scan looks."""
-    paper = random.uniform(170, 250)
-    return Exposure(
-        paper=paper,
-        black=paper * random.uniform(0.05, 0.4),
-        texture=random.uniform(0, 2.5),
-        darkest=random.uniform(0.65, 1),
-        shadow=bernoulli(random, 0.3),
-        blur_px=random.uniform(0, 0.03) * height_px,
-        noise=random.uniform(0, 4),
-        jpeg_quality=int(random.integers(50, 95)) if bernoulli(random, 0.5) else None,
-    )

@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tenfold.arrays import Pixels
-from tenfold.rendering.exposure import expose
+from tenfold.rendering.exposure import expose, plain_exposure
 from tenfold.rendering.glyphs import GlyphSource, Hand
-from tenfold.rendering.held_out import Writer, even_hand, plain_exposure, render_pictures
+from tenfold.rendering.held_out import Writer, even_hand, render_pictures
 from tenfold.rendering.sampling import Random, bernoulli, log_uniform
 from tenfold.rendering.scene import Ruler, Scene
 from tenfold.rendering.tables import PRINTED

@@ -2,15 +2,15 @@
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from tenfold.rendering.boxes import comb, grid, rules_around, sample_ruler
 from tenfold.rendering.clutter import cross_out
-from tenfold.rendering.glyphs import LETTERS, Form, Glyph, GlyphSource, Hand
-from tenfold.rendering.sampling import Random, bernoulli, log_uniform, weighted_choice
-from tenfold.rendering.scene import Box, Scene
+from tenfold.rendering.glyphs import LETTERS, Form, Glyph, Hand
+from tenfold.rendering.layout import Layout
+from tenfold.rendering.sampling import bernoulli, log_uniform, weighted_choice
+from tenfold.rendering.scene import Box
 from tenfold.rendering.writing import (
     FORMS,
     Spacing,
@@ -26,9 +26,6 @@ from tenfold.rendering.writing import (
 )
 
 SMALLEST_DIGIT_PX = 11.0
-# How many hands write as evenly as print, so that a 1 looks like the wall of a box.
-EVEN_HANDS = 0.12
-EVEN_HAND_UNEVENNESS = 0.1
 LARGE_DIGIT_PX = (140.0, 320.0)
 # Of a table's cell, in heights of a digit.
 CELL_HEIGHTS = (1.05, 3.0)
@@ -36,31 +33,6 @@ CELL_HEIGHTS = (1.05, 3.0)
 SCREEN_GAPS = (-0.05, 1.15)
 SCREEN_STROKES = (0.05, 0.17)
 SCREEN_FORMS: tuple[tuple[Form, float], ...] = (("template", 0.6), ("skeleton", 0.4))
-
-
-@dataclass(frozen=True, eq=False)
-class Layout:
-    """What a layout needs: the scene, the shapes of digits, and the height of a digit, pixels."""
-
-    scene: Scene
-    source: GlyphSource
-    height_px: float
-
-    @property
-    def random(self) -> Random:
-        """The source of all draws."""
-        return self.scene.random
-
-    def hand(self, forms: tuple[tuple[Form, float], ...] = FORMS) -> Hand:
-        """Draw how a number is written."""
-        hand = sample_hand(self.height_px, self.scene.tilt, self.random, forms)
-        return self.even(hand) if bernoulli(self.random, EVEN_HANDS) else hand
-
-    def even(self, hand: Hand) -> Hand:
-        """Return the hand, upright and as even as print."""
-        cos, sin = self.scene.tilt
-        upright = np.array([[cos, -sin], [sin, cos]])
-        return dataclasses.replace(hand, linear=upright, unevenness=EVEN_HAND_UNEVENNESS)
 
 
 def free_number(layout: Layout) -> Hand:

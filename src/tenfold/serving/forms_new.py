@@ -13,8 +13,9 @@ from starlette.types import ASGIApp
 from tenfold.data.decoding import decode
 from tenfold.forms.blank import BlankPage
 from tenfold.forms.marks import missing_marks
-from tenfold.forms.template import KEYS_OF_KIND, Kind, parse_template, template_faults
+from tenfold.forms.template import KEYS_OF_KIND, Kind
 from tenfold.forms.template_file import TemplateFile
+from tenfold.forms.template_parsing import parse_template, template_faults
 from tenfold.reading.constraints import CheckDigit
 from tenfold.reading.foreground import to_grey
 from tenfold.serving.assets import FORMS_FOLDER

@@ -3,9 +3,11 @@
 import json
 import tarfile
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import files as files_of
 from pathlib import Path
+from typing import Any
 
 from tenfold.bundle.format import (
     MODEL_FILE,
@@ -16,6 +18,7 @@ from tenfold.bundle.format import (
     find_bundle,
     find_network,
     read_card,
+    read_config,
     read_model,
     read_network,
 )
@@ -63,46 +66,54 @@ def write_site(bundle_path: str | Path, folder: Path, report: Path | None = None
         DataError: see `fetch_runtime`.
         TenfoldError: a file cannot be read or written.
     """
-    config, graph = read_model(bundle_path)
-    detector_file, detector_facts, detector = find_network(bundle_path, DetectorFacts)
-    cells_file, _, cells = find_network(bundle_path, CellDetectorFacts)
-    networks = {MODEL_FILE: graph, detector_file.name: detector, cells_file.name: cells}
-    for kind in (LineFacts, CropFacts):
-        if found := read_network(detector_file.parent, kind):
-            networks[kind.file_name()] = found[1]
-    _, number_classifier = read_model(detector_file.parent)
-    shared = detector_file.parent == find_bundle(bundle_path)
-    if not shared:
-        networks[NUMBER_CLASSIFIER_FILE] = number_classifier
-    has_crop_classifier = CropFacts.file_name() in networks
+    networks = _networks(bundle_path)
     runtime = fetch_runtime()
-    model = {
-        "name": config.name,
-        "rejection_threshold": config.rejection_threshold,
-        "members": len(config.members),
-        "test_time_augmentation": config.test_time_augmentation,
-        "facts": config.facts.model_dump(exclude_none=True),
-        "card": read_card(bundle_path),
-        "report": report and "report.html",
-        "number_classifier": MODEL_FILE if shared else NUMBER_CLASSIFIER_FILE,
-        "line": LineFacts.file_name() in networks,
-        "crop": has_crop_classifier,
-        "single": asdict(SingleDigitConfig()) if has_crop_classifier and shared else None,
-        "reader": asdict(NumberReaderConfig.of(detector_facts)),
-        "grids": asdict(GridConfig()),
-    }
     try:
         files = {f"runtime/{path.name}": path.read_bytes() for path in runtime}
         if report:
             files["report.html"] = report.read_bytes()
     except OSError as error:
         raise TenfoldError(f"{error.filename}: {error.strerror}; name another") from error
-    files |= networks
+    model = _model_json(bundle_path, networks) | {"report": report and "report.html"}
     files["model.json"] = (json.dumps(model, indent=2) + "\n").encode()
     refuse_links(folder)
-    for name, content in (files | page_files() | licences()).items():
+    for name, content in (files | networks | page_files() | licences()).items():
         write_atomically(folder / name, content)
     return folder / "index.html"
+
+
+def _networks(bundle: str | Path) -> dict[str, bytes]:
+    """Return the networks that read with a bundle, by the names of their files on the site."""
+    file, _, detector = find_network(bundle, DetectorFacts)
+    cells_file, _, cells = find_network(bundle, CellDetectorFacts)
+    networks = {MODEL_FILE: read_model(bundle)[1], file.name: detector, cells_file.name: cells}
+    for kind in (LineFacts, CropFacts):
+        if found := read_network(file.parent, kind):
+            networks[kind.file_name()] = found[1]
+    if file.parent != find_bundle(bundle):  # all networks that read numbers are of one bundle
+        networks[NUMBER_CLASSIFIER_FILE] = read_model(file.parent)[1]
+    return networks
+
+
+def _model_json(bundle: str | Path, networks: Mapping[str, bytes]) -> dict[str, Any]:
+    """Return what the page has to know of a bundle and of its networks."""
+    config, facts = read_config(bundle), find_network(bundle, DetectorFacts)[1]
+    shared = NUMBER_CLASSIFIER_FILE not in networks
+    has_crop_classifier = CropFacts.file_name() in networks
+    return {
+        "name": config.name,
+        "rejection_threshold": config.rejection_threshold,
+        "members": len(config.members),
+        "test_time_augmentation": config.test_time_augmentation,
+        "facts": config.facts.model_dump(exclude_none=True),
+        "card": read_card(bundle),
+        "number_classifier": MODEL_FILE if shared else NUMBER_CLASSIFIER_FILE,
+        "line": LineFacts.file_name() in networks,
+        "crop": has_crop_classifier,
+        "single": asdict(SingleDigitConfig()) if has_crop_classifier and shared else None,
+        "reader": asdict(NumberReaderConfig.of(facts)),
+        "grids": asdict(GridConfig()),
+    }
 
 
 def licences() -> dict[str, bytes]:
