@@ -60,7 +60,7 @@ def names(folder: Path) -> list[str]:
 def test_the_new_bundle_reads_and_can_be_tuned_again(here: Path, tenfold: Tenfold) -> None:
     ended = tenfold(*TUNE)
     assert ended.code == 0, ended.err
-    for words in ("corrections, in 3 folds", "synthetic/test", "1,000", "--model new"):
+    for words in ("corrections, in 2 folds", "synthetic/test", "1,000", "--model new"):
         assert words in ended.out
     assert names(here) == ["corrections.zip", "new", "run"]
     assert names(here / "new") == sorted([*names(here / "run" / "bundle"), "recipe.toml"])

@@ -43,8 +43,6 @@ from tenfold.training.fine_tuning import (
 
 FOREIGN_SETS = ("optical", "font-digits", "font-letters")
 MAX_CORRECTIONS = 5_000
-MANY_CORRECTIONS = 200
-FOLDS_OF_MANY = 2
 
 OnProgress = Callable[[str, int, int], None]
 
@@ -55,15 +53,14 @@ class TuningConfig:
 
     Attributes:
         learning: how long and how strongly corrections are learned.
-        folds: of the cross-validation. Of many corrections half teach as much as two thirds, so
-            they have two folds: a training less.
+        folds: of the cross-validation. Each more takes as long as the tuning itself.
         foreign_sets: names of sets of pictures; those that cannot be had are left out.
         seed: of the folds, of the order of images and of augmentation.
         threads: CPU threads; all cores by default.
     """
 
     learning: FineTuning = field(default_factory=FineTuning)
-    folds: int = 3
+    folds: int = 2
     foreign_sets: Sequence[str] = FOREIGN_SETS
     seed: int = 0
     threads: int | None = None
@@ -106,7 +103,7 @@ def tune(
         data=NamedImageSet(
             name=corrections.name, images=len(corrections), sha256=corrections.sha256
         ),
-        folds=tuner.folds,
+        folds=config.folds,
         corrections=cross_validated,
         test_images=_compare_digits(path, folder, tuner.test),
         foreign_sets=tuple(_compare_pictures(path, folder, config.foreign_sets, on_progress)),
@@ -144,8 +141,6 @@ class _Tuner:
         self.test = load_digits(self.known.recipe.data.spec, "test")
         self.corrections = corrections
         self.config = config
-        many = len(corrections) >= MANY_CORRECTIONS
-        self.folds = min(config.folds, FOLDS_OF_MANY) if many else config.folds
         self.on_progress = on_progress
         self.done = 0
 
@@ -153,9 +148,9 @@ class _Tuner:
         """Judge each correction by the bundle, and by one that was tuned to the other folds."""
         labels, images = self.corrections.labels, self.corrections.images
         threshold = self.bundle.config.rejection_threshold
-        fold = deal_folds(labels, self.folds, self.config.seed)
+        fold = deal_folds(labels, self.config.folds, self.config.seed)
         right = 0
-        for number in range(self.folds):
+        for number in range(self.config.folds):
             tuned = self.tune(self.corrections.subset(torch.nonzero(fold != number)[:, 0]))
             judged = fold == number
             right += _count_right(tuned.probabilities(images[judged]), labels[judged], threshold)
@@ -180,7 +175,7 @@ class _Tuner:
         return Bundle(self.bundle.config, tuple(networks))
 
     def _on_step(self) -> None:
-        trainings = (self.folds + 1) * len(self.bundle.networks)
+        trainings = (self.config.folds + 1) * len(self.bundle.networks)
         self.done += 1
         self.on_progress("training", self.done, trainings * self.config.learning.iterations)
 
