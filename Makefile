@@ -14,7 +14,7 @@ ANSWERS = import sys, urllib.request as web; web.urlopen(sys.argv[1] + "/torch/"
 # The lock has exact versions and hashes, but not of torch: every index has another build of it.
 LOCK = $(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
 	--python-version 3.11 --override requirements/overrides.txt --no-emit-package torch --no-emit-package setuptools
-EXTRAS = audit bulk forms heic ray serve sets train tune
+EXTRAS = audit bulk forms heic ray serve sets sweep train
 FUZZ_SECONDS ?= 60
 
 # Without bytecode on the disk each of hundreds of processes compiles the package and pytest's plugins.

@@ -20,7 +20,7 @@ EXTRA_OF_MODULE = {
     **dict.fromkeys(("requests", "safetensors", "scipy", "skimage", "tomli_w", "torch"), "train"),
     **dict.fromkeys(("fastapi", "httptools", "prometheus_client"), "serve"),
     **dict.fromkeys(("python_multipart", "starlette", "uvicorn", "uvloop"), "serve"),
-    "optuna": "tune",
+    "optuna": "sweep",
     "pillow_heif": "heic",
     "cleanlab": "audit",
     "openpyxl": "forms",
@@ -30,7 +30,7 @@ EXTRA_OF_MODULE = {
     "tensorboard": "track",
 }
 # A command that needs modules of several extras has an extra of its own.
-EXTRA_OF_COMMAND = {"forms": "forms", "sweep": "tune"}
+EXTRA_OF_COMMAND = {"forms": "forms", "sweep": "sweep"}
 
 
 class TenfoldError(Exception):

@@ -70,7 +70,7 @@ def test_the_base_installation_reads() -> None:
         (["serve"], "serve"),
         (["forms", "new", "blank.pdf"], "forms"),
         (["forms", "read", "form.toml", "scan.png", "--out", "x.csv"], "forms"),
-        (["sweep", "smoke", "--space", "space.toml", "--trials", "1"], "tune"),
+        (["sweep", "smoke", "--space", "space.toml", "--trials", "1"], "sweep"),
         (["read", "docs/images/number.jpg", "--out", "x.parquet"], "bulk"),
     ],
     ids=str,

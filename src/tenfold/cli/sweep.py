@@ -53,7 +53,7 @@ def sweep(  # noqa: PLR0913 - a command line
     on: OnOption = None,
     json_: JsonFlag = False,
 ) -> None:
-    """Search a recipe's values, a trial a core; the same command continues it (extra tune)."""
+    """Search a recipe's values, a trial a core; the same command continues it (extra sweep)."""
     from tenfold.report.sweep import write_sweep
     from tenfold.studies.finals import FINAL_SEEDS, choose, finalize_sweep
     from tenfold.studies.space import load_space
