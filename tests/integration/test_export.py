@@ -42,6 +42,18 @@ def test_a_run_called_web_is_exported_as_a_page(run: Path, tenfold: Tenfold) -> 
     assert model == (run / "bundle" / "model.onnx").read_bytes()
 
 
+def test_a_page_is_not_written_between_other_files(run: Path, tenfold: Tenfold) -> None:
+    Path("site").mkdir()
+    Path("site/index.html").write_text("mine")
+    ended = tenfold("export", run, "--format", "web", "--out", "site")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == "tenfold: site: holds something else; name a new folder\n"
+    assert Path("site/index.html").read_text() == "mine"
+    assert [path.name for path in Path("site").iterdir()] == ["index.html"]
+    for _ in range(2):  # what it wrote itself is written again
+        assert tenfold("export", run, "--format", "web").code == 0
+
+
 def test_int8_has_a_name_of_its_own(run: Path, tenfold: Tenfold) -> None:
     ended = tenfold("export", run / "bundle", "--int8", "--batch", 4, "--json")
     assert ended.code == 0, ended.err

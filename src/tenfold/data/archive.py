@@ -20,13 +20,14 @@ _DAMAGED = zlib.error, lzma.LZMAError
 def unpacked(path: Path) -> Iterator[Path]:
     """Give the folder `path`, or the contents of the zip `path` as a temporary folder.
 
-    If the zip holds nothing but a folder, as one has that a system packed, its contents are given.
+    If the zip holds one folder and nothing else, as one from a file manager does, that folder is
+    given.
     Messages of a `DataError` name the zip in place of the temporary folder.
 
     Raises:
         DataError: the zip is damaged, encrypted or too large.
     """
-    is_zip = path.suffix.lower() == ".zip" or zipfile.is_zipfile(path)
+    is_zip = path.suffix.lower() == ".zip" or (path.is_file() and zipfile.is_zipfile(path))
     if path.is_dir() or not is_zip:
         yield path
         return

@@ -11,7 +11,7 @@ from tenfold.errors import DataError
 from tenfold.processes import memory_limit
 from tenfold.reading.tar import MAX_PICTURE_BYTES, pictures_in_tar
 
-# Of files, as many as there are of these.
+# A partition of files ends where one of these is reached.
 PICTURES_PER_PARTITION = 4_096
 BYTES_PER_PARTITION = 16 * 2**20
 PAGES_PER_PARTITION = 25  # of a document that has more

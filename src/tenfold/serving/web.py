@@ -24,13 +24,14 @@ from tenfold.bundle.format import (
 )
 from tenfold.data.download import download, file_sha256
 from tenfold.data.sources import cache_folder
-from tenfold.errors import DataError, TenfoldError
-from tenfold.files import refuse_links, write_atomically
+from tenfold.errors import DataError, TenfoldError, WriteError
+from tenfold.files import refuse_links, write_atomically, writing
 from tenfold.reading.classification import SingleDigitConfig
 from tenfold.reading.grid import GridConfig
 from tenfold.reading.number_reader import NumberReaderConfig
 from tenfold.serving.assets import page_files
 
+SETTINGS_FILE = "model.json"
 NUMBER_CLASSIFIER_FILE = "number-classifier.onnx"  # if it is not the bundle's own
 LICENCE_FILES = frozenset({"LICENSE", "ThirdPartyNotices.txt"})
 RUNTIME = "onnxruntime-web-1.30.0"
@@ -64,20 +65,23 @@ def write_site(bundle_path: str | Path, folder: Path, report: Path | None = None
     Raises:
         BundleError: there is no bundle, or it is damaged.
         DataError: see `fetch_runtime`.
-        TenfoldError: a file cannot be read or written.
+        TenfoldError: a file cannot be read or written, or the folder holds something else.
     """
+    with writing(folder):
+        if folder.is_dir() and any(folder.iterdir()) and not (folder / SETTINGS_FILE).is_file():
+            raise WriteError(f"{folder}: holds something else; name a new folder")
     networks = _networks(bundle_path)
-    runtime = fetch_runtime()
+    settings = _settings(bundle_path, networks) | {"report": report and "report.html"}
+    # Written first, and looked for when a killed command is given again; index.html is the last.
+    files = {SETTINGS_FILE: (json.dumps(settings, indent=2) + "\n").encode()}
     try:
-        files = {f"runtime/{path.name}": path.read_bytes() for path in runtime}
+        files |= {f"runtime/{path.name}": path.read_bytes() for path in fetch_runtime()}
         if report:
             files["report.html"] = report.read_bytes()
     except OSError as error:
         raise TenfoldError(f"{error.filename}: {error.strerror}; name another") from error
-    model = _model_json(bundle_path, networks) | {"report": report and "report.html"}
-    files["model.json"] = (json.dumps(model, indent=2) + "\n").encode()
     refuse_links(folder)
-    for name, content in (files | networks | page_files() | licences()).items():
+    for name, content in (files | networks | licences() | page_files()).items():
         write_atomically(folder / name, content)
     return folder / "index.html"
 
@@ -95,7 +99,7 @@ def _networks(bundle: str | Path) -> dict[str, bytes]:
     return networks
 
 
-def _model_json(bundle: str | Path, networks: Mapping[str, bytes]) -> dict[str, Any]:
+def _settings(bundle: str | Path, networks: Mapping[str, bytes]) -> dict[str, Any]:
     """Return what the page has to know of a bundle and of its networks."""
     config, facts = read_config(bundle), find_network(bundle, DetectorFacts)[1]
     shared = NUMBER_CLASSIFIER_FILE not in networks
