@@ -129,6 +129,7 @@ def test_a_failure_to_start_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("a" * 10_001)
     assert "token: a token has at most" in error_of("--token-file", tmp_path / "token")
     assert "TENFOLD_TOKEN: a token is one word" in error_of(TENFOLD_TOKEN="a b")
+    assert "--report: goes without a token" in error_of("--report", tmp_path, TENFOLD_TOKEN="a")
     assert "--cors a.example: an origin is" in error_of("--cors", "a.example")
     assert "--allowed-host a:80: give a name" in error_of("--allowed-host", "a:80")
 

@@ -68,7 +68,7 @@ def browser(
 def site_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write the static page; ONNX Runtime is fetched into the user's cache the first time."""
     folder = tmp_path_factory.mktemp("site")
-    report = folder / "given.html"
+    report = tmp_path_factory.mktemp("run") / "report.html"
     report.write_text("<!doctype html><title>r</title><h1>The report of a run</h1>")
     write_site("field", folder, report=report)
     return folder

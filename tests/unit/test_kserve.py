@@ -121,6 +121,19 @@ ZEROS = [0] * 784
             "0 levels do not fill",
         ),
         (
+            {"inputs": [tensor(None, [0, 28, 28], parameters={"binary_data_size": []})]},
+            422,
+            "binary_data_size: Input should be a valid integer",
+        ),
+        (
+            {
+                "inputs": [tensor(ZEROS, [1, 28, 28])],
+                "parameters": {"binary_data_output": "false"},
+            },
+            422,
+            "binary_data_output: Input should be a valid boolean",
+        ),
+        (
             {"inputs": [tensor(ZEROS, [1, 28, 28])], "outputs": [{"name": "x\ny"}]},
             422,
             r"outputs: 'x\ny': use probabilities or digits",

@@ -178,6 +178,7 @@ class TestStatic:
         assert static.text() == "9"
         assert "no digit" in tab.locator(".verdict").all_inner_texts()[-2]
 
+        tab.uncheck("#keep")  # what was kept can still be had, and deleted
         tab.reload()
         tab.wait_for_selector("#kept:not([hidden])")
         assert tab.locator("#kept-count").inner_text() == "2 corrections are kept."

@@ -214,6 +214,22 @@ def test_corrected_cells_are_kept_as_digits(static: Page, tmp_path: Path) -> Non
     tab.wait_for_selector("#kept", state="hidden")
 
 
+def test_no_digit_of_several_in_a_cell_is_none(static: Page) -> None:
+    counts = static.tab.evaluate(
+        """async () => {
+            const { digitCard } = await import("./result.js");
+            const image = { w: 1, h: 1, data: [0] };
+            const digit = { digit: 1, probability: 1, probabilities: Array(10).fill(0.1), image };
+            const keys = (row, count) => digitCard(
+                { digit, accepted: true, number: { row, digits: Array(count).fill(digit) } },
+                { selected: true },
+            ).querySelectorAll(".keys button").length;
+            return [keys(null, 3), keys(0, 1), keys(0, 3)];
+        }"""
+    )
+    assert counts == [11, 11, 10]
+
+
 def test_rows_and_columns_are_asked_for(static: Page) -> None:
     show(static)
     static.tab.fill("#rows", "5")
@@ -273,6 +289,14 @@ def test_a_document_is_read_page_by_page(served: Page, reader: Reader, kind: str
     assert number.inner_text() == "Page 3 of 3"
     assert served.tab.locator("#next").is_disabled()
     assert all("422" in error for error in served.errors)
+    served.tab.route("**/v1/read*", lambda route: route.abort())
+    served.tab.click("#previous")
+    served.tab.locator("#error", has_text="the server does not answer").wait_for()
+    assert number.inner_text() == "Page 2 of 3"
+    served.tab.unroute("**/v1/read*")
+    served.tab.click("#previous")
+    served.tab.wait_for_selector("#cells table")
+    assert served.cells()[0][3] == "6", "nor does a failure lose them"
     served.errors.clear()
 
 

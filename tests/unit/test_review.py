@@ -1,12 +1,22 @@
 """Reviewing: nobody works on another's field, nothing that was said is lost."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from tenfold.errors import ReviewError
 from tenfold.forms.review import LEASE_S, ReviewSession
-from tenfold.forms.review_folder import FieldReading, ReviewLog, review_folder
+from tenfold.forms.review_folder import TEMPLATE_FILE, FieldReading, ReviewLog, review_folder
+
+DATES = {
+    "name": "slip",
+    "pages": [{"width_mm": 100.0, "height_mm": 100.0}],
+    "fields": [
+        {"name": "day", "page": 1, "box": [10, 10, 30, 9], "kind": "date", "format": "DD.MM.YYYY"},
+        {"name": "number", "page": 1, "box": [10, 30, 30, 9], "kind": "digits", "length": 3},
+    ],
+}
 
 
 class Clock:
@@ -78,6 +88,37 @@ def test_a_decimal_comma_is_a_point_as_in_the_table(tmp_path: Path) -> None:
     session = ReviewSession(tmp_path)
     session.enter(number.key, "12,5", "Ann")
     assert session.log.value(number.key) == "12.5"
+
+
+def test_what_is_typed_is_stored_as_it_would_be_read(tmp_path: Path) -> None:
+    (tmp_path / TEMPLATE_FILE).write_text(json.dumps(DATES))
+    kinds = {"day": "date", "number": "digits"}
+    lines = [
+        reading(0, name, 0.5).model_copy(update={"kind": kind}).model_dump_json()
+        for name, kind in kinds.items()
+    ]
+    (tmp_path / "fields.jsonl").write_text("\n".join(lines) + "\n")
+    session = ReviewSession(tmp_path)
+    for name, typed, stored in (
+        ("day", "3.4.2024", "03.04.2024"),
+        ("day", "33.4.2024", "33.4.2024"),  # breaks a rule
+        ("number", "1 2 4", "124"),
+        ("number", "1 24 5", "1 24 5"),
+    ):
+        session.enter(("d0", name), typed, "Ann")
+        assert session.log.value(("d0", name)) == stored
+
+
+def test_whoever_works_keeps_what_was_handed_out(folder: Path) -> None:
+    clock = Clock()
+    session = ReviewSession(folder, clock)
+    first, second = keys(session.hand_out("Ann", 2))
+    clock.now = LEASE_S - 1
+    session.enter(first, "1", "Ann")
+    clock.now += LEASE_S
+    assert second not in keys(session.hand_out("Bob", 99))
+    clock.now += 1
+    assert second in keys(session.hand_out("Bob", 99))
 
 
 def test_the_last_to_speak_is_heard_and_told(folder: Path) -> None:

@@ -200,6 +200,12 @@ def test_what_is_wrong_is_said_beside_it(browser: Any, blank: Path) -> None:
         tab.fill("#field-sum_of", "other")
         tab.wait_for_selector("#field-sum_of-fault:has-text(\"no field 'other'\")")
         tab.fill("#field-sum_of", "")
+        tab.select_option("#field-kind", "grid")
+        for name in ("rows", "columns"):
+            tab.fill(f"#field-{name}", "60")
+        tab.wait_for_selector("#status:has-text('fields: more than')")  # there is no input for it
+        tab.select_option("#field-kind", "digits")
+        tab.fill("#field-length", "8")
         tab.fill("#field-box2", "200")
         tab.wait_for_selector("#field-box0-fault:has-text('reaches beyond page 1')")
         tab.fill("#field-box2", "64")

@@ -50,6 +50,8 @@ def serve(  # noqa: PLR0913 - a command line
     """Serve a page to draw on, and an HTTP API that reads digits."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     token = _token(token_file)
+    if report and token:
+        raise TenfoldError("--report: goes without a token: browsers send none for a frame")
     from tenfold.bundle.format import SHIPPED
     from tenfold.serving import server
     from tenfold.serving.app import Settings

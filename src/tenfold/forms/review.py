@@ -65,7 +65,7 @@ class Progress:
 class ReviewSession:
     """The review of a table by one person or more.
 
-    A field is handed to one person at a time, for a minute after the person's last request.
+    A field is handed to one person at a time, until a minute after the person's last request.
 
     Args:
         folder: see `tenfold.forms.review_folder`.
@@ -120,7 +120,7 @@ class ReviewSession:
         return self.log.value(key) is None and key not in self.wrong_sums.settled
 
     def enter(self, key: Key, value: str, who: str) -> Review | None:
-        """Add a review. In a number, a decimal comma becomes a point, as in the table.
+        """Add a review. A value that breaks no rule is written as a reading is: 03.04.2024, 12.5.
 
         Returns:
             What somebody else had said of the field, which no longer counts.
@@ -131,19 +131,32 @@ class ReviewSession:
         """
         if self.readings[key].kind in {"number", "grid"}:
             value = value.replace(",", ".")
+        value, _ = self._as_read(key, value)
         before = self.log.latest.get(key)
         self._say(key, value, who)
         self._history[who].append(key)
         self._leases.pop(key, None)
+        self._renew_leases(who)
         other = before is not None and before.who != who and before.value not in {None, value}
         return before if other else None
 
     def broken_rule(self, key: Key, value: str) -> str:
         """Return the first rule of its own field that a value breaks, or ""."""
+        return self._as_read(key, value)[1]
+
+    def _as_read(self, key: Key, value: str) -> tuple[str, str]:
+        """Return a value as a reading has it, and ""; or as it is, and the rule that it breaks."""
         field = self._fields.get(key[1])
         if field is None or field.kind == "mark":
-            return ""
-        return value_of(value, field, point_printed=False)[1]
+            return value, ""
+        read, broken = value_of(value, field, point_printed=False)
+        return (value, broken) if broken else (read, "")
+
+    def _renew_leases(self, who: str) -> None:
+        until = self._clock() + LEASE_S
+        for key, (holder, _) in self._leases.items():
+            if holder == who:
+                self._leases[key] = (who, until)
 
     def take_back(self, who: str) -> FieldReading | None:
         """Undo the last review of a person, and hand that field out again; None if there is none.
@@ -157,7 +170,8 @@ class ReviewSession:
             if last.who != who or last.value is None or key not in self.readings:
                 continue
             self._say(key, None, who)
-            self._leases[key] = (who, self._clock() + LEASE_S)
+            self._leases[key] = (who, 0)
+            self._renew_leases(who)
             return self.readings[key]
         return None
 

@@ -12,7 +12,6 @@ export async function findBackend() {
   return isStatic ? browserBackend(await response.json()) : serverBackend();
 }
 
-/** Read in a worker of this browser. */
 async function browserBackend(model) {
   const worker = new Worker("reader/worker.js", { type: "module" });
   const pending = new Map();
@@ -50,7 +49,6 @@ async function browserBackend(model) {
   };
 }
 
-/** Send the drawing to the server of this page. */
 async function serverBackend() {
   const model = await (await fetchApi("v1/model")).json();
   return {

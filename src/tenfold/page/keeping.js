@@ -13,16 +13,12 @@ export function addKeeping(onError) {
   fail = onError;
   const [keep, click] = [byId("keep"), (id, listener) => byId(id).addEventListener("click", listener)];
   keep.addEventListener("change", () => isWanted(keep.checked));
-  click("download", async () => {
-    await pending;
-    download(await corrections.zipFolder(), "corrections.zip", "application/zip");
-  });
-  click("forget", async () => {
-    await corrections.deleteAll();
-    await showCount();
-  });
+  const after = (run, prefix) => (pending = pending.then(run).catch((error) => fail(error, prefix)));
+  click("download", () => after(async () =>
+    download(await corrections.zipFolder(), "corrections.zip", "application/zip"), "Not downloaded"));
+  click("forget", () => after(() => corrections.deleteAll().then(showCount), "Not deleted"));
   keep.checked = isWanted();
-  if (keep.checked) showCount().catch((error) => fail(error, "Not kept"));
+  showCount().catch((error) => keep.checked && fail(error, "Not kept"));
 }
 
 /** Store a digit with its label, if the user wants it; without one delete what was stored of it.

@@ -78,7 +78,7 @@ async function readCanvas() {
     } catch (error) {
       if (changed && !canvas.drawing) continue;
       if (error.bitmap && canvas.picture) canvas.showPage(error);
-      else if (canvas.picture && !canvas.picture.bitmap) canvas.picture = null; // it cannot be shown
+      else if (error.status === 422 && canvas.picture?.page === 1 && !canvas.picture.bitmap) canvas.picture = null;
       showPage(NOTHING);
       if (!canvas.empty) setStatus("");
       showError(error);
@@ -112,7 +112,7 @@ function update() {
   showCards();
   showOutlines();
   if (canvas.empty) setStatus(backend?.privacy ?? "");
-  else if (!canvas.drawing) setStatus(hasCells(page) ? cells.summary() : summary(page.numbers, labelOf)); // announced
+  else if (!canvas.drawing) setStatus(hasCells(page) ? cells.summary() : summary(page.numbers, labelOf));
 }
 
 function showCards() {
@@ -159,7 +159,7 @@ function setStatus(text) {
 function showError(error, prefix = "Not read") {
   byId("error").hidden = !error;
   byId("error").textContent = error ? `${prefix}: ${error.message}` : "";
-  byId("token-form").hidden = error?.status !== 401;
+  if (error?.status === 401) byId("token-form").hidden = false;
 }
 
 // Corrections
@@ -175,7 +175,7 @@ function select(target) {
 }
 
 function correct(label) {
-  const digit = digitsWithCards()[selected]?.digit;
+  const { digit, number } = digitsWithCards()[selected] ?? {};
   if (!digit) return;
   if (hasCells(page)) {
     cells.setDigit(selected, label);
@@ -183,7 +183,7 @@ function correct(label) {
   }
   labels.set(keyOf(digit), label);
   update();
-  keepDigit(digit, label, page.layout === "single");
+  keepDigit(digit, label, number.printed === null);
 }
 
 /** Keep the digits of a cell that the user has corrected, if as many were read. */
@@ -198,9 +198,10 @@ function keepCell(cell) {
 // Files
 
 async function openFile(file) {
-  const isDocument = backend?.readsDocuments && /pdf|tiff/.test(file.type); // of which browsers show one page
+  if (!backend) return showError(new Error("not connected yet"));
+  const isDocument = backend.readsDocuments && /pdf|tiff/.test(file.type); // of which browsers show one page
   const bitmap = isDocument ? null : await createImageBitmap(file).catch(() => null);
-  if (!bitmap && !backend?.readsDocuments) {
+  if (!bitmap && !backend.readsDocuments) {
     showError(new Error(`this browser cannot show ${file.name || "this"} as a picture. It reads PNG, JPEG, WebP, `
       + "GIF and BMP; `tenfold serve` also reads PDF and TIFF"));
     return;
@@ -275,6 +276,7 @@ async function connect() {
     return;
   }
   showError(null);
+  byId("token-form").hidden = true;
   const { name, members } = backend.model;
   byId("model").textContent = `${name}, ${members === 1 ? "one network" : `${members} networks`}`;
   byId("rule-choice").hidden = !backend.rules.length;

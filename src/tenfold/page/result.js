@@ -23,14 +23,12 @@ export function shownDigits(numbers) {
   });
 }
 
-/** A few words about a number. */
 export function verdictOfNumber({ probability, accepted, reason, digits }) {
   if (accepted) return percent(probability);
   if (digits.length === 1) return verdictOfDigit(digits[0], false, reason);
   return `${reason === "unsure" ? "not sure" : reason}: ${percent(probability)}`;
 }
 
-/** A few words about a digit. */
 function verdictOfDigit({ digit, probability, runner_up }, accepted, reason) {
   if (accepted) return percent(probability);
   return reason === "not a digit" ? reason : `not sure: ${digit} or ${runner_up}?`;
@@ -99,7 +97,8 @@ export function digitCard({ digit, accepted, number, name }, { label, selected, 
   card.classList.toggle("selected", selected);
   card.classList.toggle("rejected", !accepted && !corrected);
   card.classList.toggle("corrected", corrected);
-  if (selected) card.append(digitKeys(onCorrect));
+  // In a cell without one of its digits the others would change places.
+  if (selected) card.append(digitKeys(onCorrect, number.row === null || number.digits.length < 2));
   return card;
 }
 
@@ -133,9 +132,9 @@ function bars(probabilities) {
   return chart;
 }
 
-function digitKeys(onCorrect) {
+function digitKeys(onCorrect, orNone) {
   const prompt = element("span", { text: "Misread? It is" });
-  const keys = element("div", { className: "keys" }, prompt, ...[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ""].map((digit) => {
+  const keys = element("div", { className: "keys" }, prompt, ...[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...(orNone ? [""] : [])].map((digit) => {
     const key = element("button", { text: digit === "" ? "no digit" : digit, type: "button" });
     key.setAttribute("aria-label", `It is ${digit === "" ? "no digit" : `a ${digit}`}`);
     key.addEventListener("click", () => onCorrect(digit));

@@ -11,6 +11,8 @@ from tenfold.data.pictures import LABEL_PATTERNS, Kind, Labelled, Pictures
 from tenfold.errors import DataError
 from tenfold.text import escape
 
+MAX_BYTES = 2 * 2**30  # of the pictures of a folder, decoded
+
 Made = tuple[str, Iterator[Labelled]]
 """What the pictures are made from, and the pictures."""
 
@@ -51,7 +53,7 @@ def load_pictures(spec: str, n: int | None = None) -> Pictures:
         n: number of pictures, from the first; all when None.
 
     Raises:
-        DataError: no such set or folder, bad contents, or fonts that are not installed.
+        DataError: no such set or folder, bad contents or too many, or fonts that are not installed.
         MissingExtraError: the set needs a package that is not installed.
     """
     if n is not None and n < 0:
@@ -76,8 +78,14 @@ def _load_folder(folder: Path, n: int | None) -> Pictures:
         raise DataError(f"{folder}: no such set of pictures or folder; sets: {known}")
     files = list_labelled_files(folder)[:n]
     kind = _kind_of(files)
+    pictures, size = [], 0
+    for file in files:
+        pictures.append(decode(file.path))
+        size += pictures[-1].nbytes
+        if size > MAX_BYTES:
+            raise DataError(f"{folder}: more than {MAX_BYTES // 2**30} GiB of pixels; divide it")
     return Pictures(
-        pictures=tuple(decode(file.path) for file in files),
+        pictures=tuple(pictures),
         labels=tuple(file.label for file in files),
         name=escape(folder.resolve().name),
         source=str(folder),

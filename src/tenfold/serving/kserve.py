@@ -34,6 +34,12 @@ OUTPUTS: dict[str, tuple[npt.DTypeLike, str, list[int]]] = {
 }
 
 
+class InputParameters(BaseModel):
+    """Of a tensor of the request."""
+
+    binary_data_size: int | None = Field(default=None, strict=True)
+
+
 class InputTensor(BaseModel):
     """A tensor of the request."""
 
@@ -43,21 +49,33 @@ class InputTensor(BaseModel):
     data: list[Any] | None = Field(
         default=None, description="Grey levels 0 … 255, flat or nested; black is 0."
     )
-    parameters: dict[str, Any] = {}
+    parameters: InputParameters = InputParameters()
+
+
+class OutputParameters(BaseModel):
+    """Of a tensor of the response."""
+
+    binary_data: bool | None = Field(default=None, strict=True)
 
 
 class RequestedOutput(BaseModel):
     """A tensor that the response is to have."""
 
     name: str = Field(examples=["probabilities"])
-    parameters: dict[str, Any] = {}
+    parameters: OutputParameters = OutputParameters()
+
+
+class RequestParameters(BaseModel):
+    """Of a request."""
+
+    binary_data_output: bool = Field(default=False, strict=True)
 
 
 class InferenceRequest(BaseModel):
     """A request of the protocol."""
 
     id: str | None = None
-    parameters: dict[str, Any] = {}
+    parameters: RequestParameters = RequestParameters()
     inputs: list[InputTensor] = Field(max_length=1)
     outputs: list[RequestedOutput] | None = Field(default=None, max_length=len(OUTPUTS))
 
@@ -100,13 +118,14 @@ def infer(
     images = _images(request, body[json_length:])
     probabilities = load_classifier(bundle).probabilities(images)
     values = {"probabilities": probabilities, "digits": probabilities.argmax(axis=1)}
-    default = request.parameters.get("binary_data_output", False)
+    default = request.parameters.binary_data_output
     outputs, tensors = [], []
     for output in requested:
         dtype, datatype, _ = OUTPUTS[output.name]
         value = values[output.name].astype(dtype)
         entry = {"name": output.name, "datatype": datatype, "shape": list(value.shape)}
-        if output.parameters.get("binary_data", default):
+        is_binary = output.parameters.binary_data
+        if default if is_binary is None else is_binary:
             tensors.append(value.tobytes())
             outputs.append(entry | {"parameters": {"binary_data_size": value.nbytes}})
         else:
@@ -157,7 +176,7 @@ def _images(request: InferenceRequest, binary: bytes) -> npt.NDArray[np.uint8]:
         raise HTTPException(422, f"{INPUT}: give UINT8 of shape [n, {SIDE}, {SIDE}]")
     if shape[0] > MAX_IMAGES:
         raise HTTPException(413, f"{INPUT}: above {MAX_IMAGES} a request")
-    size = tensor.parameters.get("binary_data_size")
+    size = tensor.parameters.binary_data_size
     levels = binary if size is not None else _levels(tensor.data or [])
     if len(levels) != math.prod(shape) or size not in {None, len(levels)}:
         raise HTTPException(422, f"{INPUT}: {len(levels)} levels do not fill {shape}")

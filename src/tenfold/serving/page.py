@@ -1,7 +1,6 @@
 """The page, read into memory once: no request can name a path."""
 
 import hashlib
-import mimetypes
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tenfold.serving.assets import PAGE_FOLDER, page_files
+from tenfold.serving.assets import MEDIA_TYPES, PAGE_FOLDER, page_files
 
 PAGE_HEADERS = {
     "Cache-Control": "no-cache",
@@ -35,7 +34,7 @@ def page_routes(folder: Path = PAGE_FOLDER, shared: Sequence[str] = ()) -> list[
 
 def _route(path: str, content: bytes, media_type: str | None = None) -> Route:
     etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    media_type = media_type or mimetypes.guess_type(path)[0]
+    media_type = media_type or MEDIA_TYPES[Path(path).suffix]
     headers = PAGE_HEADERS | {"ETag": etag}
 
     async def send_file(request: Request) -> Response:

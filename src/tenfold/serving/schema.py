@@ -166,7 +166,7 @@ MODEL: dict[str, Any] = {"tags": ["reading"], "responses": _errors(401)}
 KSERVE: dict[str, Any] = {"tags": ["KServe v2"]}
 KSERVE_MODEL: dict[str, Any] = KSERVE | {"responses": _errors(401, 404)}
 INFER: dict[str, Any] = KSERVE | {
-    "responses": _errors(400, 401, 404, 408, 413, 422, 503),
+    "responses": _errors(400, 401, 404, 408, 413, 415, 422, 503),
     "openapi_extra": {
         "requestBody": {
             "required": True,

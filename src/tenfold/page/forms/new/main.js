@@ -137,7 +137,9 @@ class Editor {
   #showFaults(faults) {
     this.template.faults = faults;
     const count = faults.length === 1 ? "One thing needs" : `${faults.length} things need`;
-    this.#say(faults.length ? `${count} a change.` : this.isSaved ? this.#next : "Not saved.");
+    const ofForm = this.formInputs.map(({ spec }) => spec.key);
+    const others = faults.filter(([at]) => at.length < 2 && !ofForm.includes(at[0])).map(([at, text]) => ` ${at.join(".")}: ${text}.`);
+    this.#say(faults.length ? `${count} a change.${others.join("")}` : this.isSaved ? this.#next : "Not saved.");
     this.#render();
   }
 

@@ -47,8 +47,9 @@ class Review {
   async next() {
     clearTimeout(this.timer);
     if (!this.current) await Promise.all(this.sending);
-    if (!this.current) await this.fetch();
-    if (this.current) this.showField(this.current);
+    if (!this.current && !(await this.fetch())) {
+      this.timer = setTimeout(() => this.next(), ASK_AGAIN_MS);
+    } else if (this.current) this.showField(this.current);
     else await this.finish();
   }
 
@@ -138,6 +139,7 @@ class Review {
 
   onKey(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.repeat && event.key === "Enter") return event.preventDefault(); // a key that is held accepts one field
     const isEntry = event.target === this.entry.active;
     const actions = { Escape: () => (this.entry.isChanged ? (this.entry.value = this.entry.field.value) : this.undo()) };
     if (isEntry) {
@@ -165,12 +167,16 @@ class Review {
     const { doubtful = 0, reviewed = 0 } = this.progress ?? {};
     const waiting = !this.sampling && reviewed < doubtful;
     $("done-heading").textContent = waiting ? "The rest is with others" : "All is reviewed";
-    $("done-heading").focus();
-    if (waiting) this.timer = setTimeout(() => this.next(), ASK_AGAIN_MS);
+    $("table").textContent = "";
     this.sampling = false;
+    if (waiting) {
+      this.timer = setTimeout(() => this.next(), ASK_AGAIN_MS);
+      return;
+    }
+    $("done-heading").focus();
     await this.try(async () => {
       const { table } = await this.api.table();
-      $("table").textContent = `Written: ${table}.${waiting ? "" : " You can close this page; Ctrl-C ends the command."}`;
+      $("table").textContent = `Written: ${table}. You can close this page; Ctrl-C ends the command.`;
     });
   }
 
@@ -199,15 +205,25 @@ class Review {
   }
 }
 
+/** The reviewer's name of last time, after storing another one; storage may be blocked. */
+function storedName(name) {
+  try {
+    if (name) localStorage.setItem(NAME, name);
+    return localStorage.getItem(NAME);
+  } catch {
+    return null;
+  }
+}
+
 function start(who) {
-  localStorage.setItem(NAME, who);
+  storedName(who);
   show("name-form", false);
   $("who").textContent = who;
   const review = new Review(who);
   review.next().then(() => (document.body.dataset.ready = ""));
 }
 
-const known = localStorage.getItem(NAME);
+const known = storedName();
 if (known) start(known);
 else {
   show("name-form", true);
