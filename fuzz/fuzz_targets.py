@@ -249,14 +249,14 @@ def sweep_json(data: bytes) -> object:
 @target
 def tar(data: bytes) -> object:
     """Take pictures from a tar file."""
-    (partition,) = partition_inputs([str(written("pictures.tar", data))])
+    (partition,) = partition_inputs([str(written("pictures.tar", data))], "numbers")
     return sum(1 for _ in pictures_in(partition))
 
 
 @target
 def parquet(data: bytes) -> object:
     """Take pictures from a Parquet file."""
-    partitions = partition_inputs([str(written("pictures.parquet", data))])
+    partitions = partition_inputs([str(written("pictures.parquet", data))], "numbers")
     return sum(1 for partition in partitions for _ in pictures_in(partition))
 
 

@@ -20,8 +20,8 @@ def exclusive(folder: Path) -> Iterator[None]:
     """Hold a folder for the length of a `with`; make it first, and remove unfinished files.
 
     The operating system ends the hold with the process, however the process ends. Folders in it
-    that are held for themselves, such as the runs of a study, keep their unfinished files: another
-    process may be at work there.
+    with a lock file of their own, such as the runs of a study, keep their unfinished files until
+    they are held themselves: another process may be at work there.
 
     Raises:
         RunError: another process holds the folder.

@@ -50,6 +50,9 @@ def test_a_page_is_not_written_between_other_files(run: Path, tenfold: Tenfold) 
     assert ended.err == "tenfold: site: holds something else; name a new folder\n"
     assert Path("site/index.html").read_text() == "mine"
     assert [path.name for path in Path("site").iterdir()] == ["index.html"]
+    Path("site/index.html").unlink()
+    Path("site/model.json").write_text("{}")  # of something else
+    assert tenfold("export", run, "--format", "web", "--out", "site").code == 2
     for _ in range(2):  # what it wrote itself is written again
         assert tenfold("export", run, "--format", "web").code == 0
 

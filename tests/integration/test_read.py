@@ -182,7 +182,7 @@ def test_what_a_number_may_be_is_no_matter_of_single_and_grid(
 ) -> None:
     ended = tenfold("read", folder, layout, *options)
     assert (ended.code, ended.out) == (2, "")
-    assert ended.err == f"tenfold: {options[0]}: without effect with {layout}; leave it out\n"
+    assert ended.err == f"tenfold: {options[0]}: no effect with {layout}; leave out\n"
 
 
 @pytest.mark.parametrize(

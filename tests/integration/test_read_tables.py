@@ -50,8 +50,8 @@ def test_what_is_known_of_cells_goes_with_a_grid_or_a_table(
 ) -> None:
     ended = tenfold("read", tmp_path, *layout, *option)
     assert (ended.code, ended.out) == (2, "")
-    where = "with --single" if layout else "without --grid or --table"
-    assert ended.err == f"tenfold: {option[0]}: without effect {where}; leave it out\n"
+    where = "unless --grid or --table is given"
+    assert ended.err == f"tenfold: {option[0]}: no effect {where}; leave out\n"
 
 
 def test_no_grid_names_the_picture(tenfold: Tenfold, tmp_path: Path) -> None:

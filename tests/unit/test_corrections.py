@@ -61,7 +61,7 @@ def test_copies_are_left_out(tmp_path: Path) -> None:
     assert once.labels.tolist() == [3, 7, -1]
     assert torch.equal(once.images, found.images[[0, 3, 4]])
     (tmp_path / "none" / "f.png").write_bytes((tmp_path / "7/e.png").read_bytes())
-    both = "corrections 4 and 6 are the same image, labelled 7 and none; delete one"
+    both = "image 1 of the label 7 and image 2 of the label none are the same; delete one"
     with pytest.raises(DataError, match=both):
         without_copies(load_corrections(str(tmp_path)))
 

@@ -122,6 +122,8 @@ def test_pictures_in_a_misspelt_subfolder_are_not_skipped(tmp_path: Path) -> Non
     save(tmp_path / "7" / "x.png", a_digit())
     save(tmp_path / "none" / "x.png", a_digit())
     (tmp_path / "notes").mkdir()
+    for made in (".thumbnails", "__MACOSX", "@eaDir"):
+        save(tmp_path / made / "x.png", a_digit())
     assert load_folder(tmp_path)[1].tolist() == [7]
     save(tmp_path / "seven" / "x.png", a_digit())
     with pytest.raises(DataError, match="seven: a sub-folder's name is its label: 0 … 9 or none"):

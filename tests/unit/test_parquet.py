@@ -78,7 +78,7 @@ def test_every_kind_of_partition_gives_the_same_pictures(
 ) -> None:
     names = [str(inputs / name) for name in ("a.parquet", "a.tar")]
     names += [str(inputs / f"pictures/{index:02}.png") for index in range(12)]
-    partitions = partition_inputs(names)
+    partitions = partition_inputs(names, "numbers")
     assert [(s.kind, s.group) for s in partitions] == [
         ("parquet", 0),
         ("parquet", 1),
@@ -97,7 +97,7 @@ def test_readings_are_those_of_the_reader(
     inputs: Path, drawings: list[bytes], request_: ReadingRequest, tmp_path: Path
 ) -> None:
     out = tmp_path / "readings.parquet"
-    partitions = partition_inputs([str(inputs / "a.parquet"), str(inputs / "a.tar")])
+    partitions = partition_inputs([str(inputs / "a.parquet"), str(inputs / "a.tar")], "numbers")
     assert list(write_readings(out, partitions, request_, here)) == [0, 1, 2, 3]
     expected = [n for page in Reader.load().read_all(drawings, "single") for n in page.numbers]
     assert len(expected) == len(drawings)
@@ -118,7 +118,7 @@ def test_a_picture_that_cannot_be_read_has_its_row(tmp_path: Path) -> None:
     blank = cv2.imencode(".png", np.full((40, 40), 255, np.uint8))[1].tobytes()
     parquet.write_table(pa.table({"image": [b"no picture", None, blank]}), path)
     numbers = ReadingRequest.of(SHIPPED, "numbers", ANYTHING, None)
-    list(write_readings(tmp_path / "out", partition_inputs([str(path)]), numbers, here))
+    list(write_readings(tmp_path / "out", partition_inputs([str(path)], "numbers"), numbers, here))
     found = rows(tmp_path / "out")
     assert [row["file"] for row in found] == [f"{path}#{n}" for n in range(3)]
     assert [bool(row["error"]) for row in found] == [True, True, False]
@@ -127,7 +127,7 @@ def test_a_picture_that_cannot_be_read_has_its_row(tmp_path: Path) -> None:
 def test_interrupted_anywhere_it_goes_on_and_reads_nothing_twice(
     inputs: Path, request_: ReadingRequest, tmp_path: Path
 ) -> None:
-    partitions = partition_inputs([str(inputs / "a.parquet"), str(inputs / "a.tar")])
+    partitions = partition_inputs([str(inputs / "a.parquet"), str(inputs / "a.tar")], "numbers")
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     list(write_readings(whole, partitions, request_, here))
     asked: list[int] = []
@@ -156,21 +156,29 @@ def test_a_temporary_file_of_a_killed_process_is_no_obstacle(
     out.mkdir()
     (out / "._plan.json.123.tmp").write_bytes(b"{")
     assert (
-        list(write_readings(out, partition_inputs([str(inputs / "a.tar")]), request_, here))[-1] > 0
+        list(
+            write_readings(
+                out, partition_inputs([str(inputs / "a.tar")], "numbers"), request_, here
+            )
+        )[-1]
+        > 0
     )
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / ".hidden").write_bytes(b"")
     with pytest.raises(DataError, match="contains something else"):
         list(
             write_readings(
-                tmp_path / "other", partition_inputs([str(inputs / "a.tar")]), request_, here
+                tmp_path / "other",
+                partition_inputs([str(inputs / "a.tar")], "numbers"),
+                request_,
+                here,
             )
         )
 
 
 def test_another_plan_is_refused(inputs: Path, request_: ReadingRequest, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    partitions = partition_inputs([str(inputs / "a.tar")])
+    partitions = partition_inputs([str(inputs / "a.tar")], "numbers")
     list(write_readings(out, partitions, request_, here))
     of = ReadingRequest.of
     others = [
@@ -194,7 +202,7 @@ def test_another_plan_is_refused(inputs: Path, request_: ReadingRequest, tmp_pat
 def test_processes_read_what_one_reads(
     inputs: Path, request_: ReadingRequest, tmp_path: Path
 ) -> None:
-    partitions = partition_inputs([str(inputs / "a.parquet"), str(inputs / "a.tar")])
+    partitions = partition_inputs([str(inputs / "a.parquet"), str(inputs / "a.tar")], "numbers")
     list(write_readings(tmp_path / "one", partitions, request_, here))
     assert list(write_readings(tmp_path / "two", partitions, request_, in_processes(2))) == [
         0,
@@ -206,7 +214,7 @@ def test_processes_read_what_one_reads(
 
 
 def test_the_command(inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partitions_module, "PICTURES_PER_PARTITION", 5)
+    monkeypatch.setitem(partitions_module.PICTURES_PER_PARTITION, "single", 5)
     monkeypatch.setattr("tenfold.reading.parquet.in_processes", lambda _workers: here)
     words = ["read", str(inputs), "--single", "--out", str(tmp_path / "out")]
     for _ in range(2):  # the second finds everything there
@@ -253,7 +261,7 @@ def test_names_that_are_no_text_are_escaped(drawings: list[bytes], tmp_path: Pat
             member.size = len(drawings[0])
             tar.addfile(member, io.BytesIO(drawings[0]))
     single = ReadingRequest.of(SHIPPED, "single", ANYTHING, None)
-    list(write_readings(tmp_path / "out", partition_inputs([str(path)]), single, here))
+    list(write_readings(tmp_path / "out", partition_inputs([str(path)], "numbers"), single, here))
     names = [row["file"] for row in rows(tmp_path / "out")]
     assert names == [rf"{path}/x\udcff.png", rf"{path}/\x1b[2J.png"]
 
@@ -262,7 +270,7 @@ def test_a_second_process_in_one_folder_is_refused(
     inputs: Path, request_: ReadingRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tenfold.folder_lock.LOCK_TIMEOUT_SECONDS", 0.0)
-    partitions = partition_inputs([str(inputs / "a.tar")])
+    partitions = partition_inputs([str(inputs / "a.tar")], "numbers")
     first = write_readings(tmp_path / "out", partitions, request_, here)
     next(first)
     with pytest.raises(RunError, match="out: another process is at work there"):

@@ -27,7 +27,7 @@ def rows_of(
     path = folder / "a.parquet"
     images = [cv2.imencode(".png", picture)[1].tobytes() for picture in pictures]
     parquet.write_table(pa.table({"image": images}), path)
-    (partition,) = partition_inputs([str(path)])
+    (partition,) = partition_inputs([str(path)], "numbers")
     rows = parquet.read_table(io.BytesIO(read_partition(partition, request))).to_pylist()
     return [row | {"file": row["file"].removeprefix(str(path))} for row in rows]
 

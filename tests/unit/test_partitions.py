@@ -35,7 +35,9 @@ def test_hugging_face_pictures_and_large_columns_are_found(
     ):
         path = tmp_path / f"{kind.num_fields}.parquet"
         parquet.write_table(pa.table({"scan": pa.array(values, kind), "label": [1]}), path)
-        assert [p for s in partition_inputs([str(path)]) for _, p in pictures_in(s)] == drawings[:1]
+        assert [
+            p for s in partition_inputs([str(path)], "numbers") for _, p in pictures_in(s)
+        ] == drawings[:1]
 
 
 def test_damaged_containers_are_named(tmp_path: Path) -> None:
@@ -46,7 +48,7 @@ def test_damaged_containers_are_named(tmp_path: Path) -> None:
     assert str(error) == f"{torn}: damaged, what follows is not read (invalid header)"
     (tmp_path / "torn.parquet").write_bytes(b"PAR1")
     with pytest.raises(DataError, match=r"torn\.parquet: not a Parquet file"):
-        partition_inputs([str(tmp_path / "torn.parquet")])
+        partition_inputs([str(tmp_path / "torn.parquet")], "numbers")
     vague = tmp_path / "vague.parquet"
     parquet.write_table(pa.table({"a": [b""], "b": [b""]}), vague)
     with pytest.raises(DataError, match=r"vague\.parquet: 2 columns of bytes; name .* `image`"):
@@ -59,7 +61,9 @@ def test_values_of_a_dictionary_are_not_laid_out_all_at_once(tmp_path: Path) -> 
     table = pa.table({"image": pa.DictionaryArray.from_arrays([0] * 300, [long])})
     parquet.write_table(table, path, compression="zstd", store_schema=False)
     before = pa.default_memory_pool().max_memory()
-    count = sum(picture == long for _, picture in pictures_in(*partition_inputs([str(path)])))
+    count = sum(
+        picture == long for _, picture in pictures_in(*partition_inputs([str(path)], "numbers"))
+    )
     assert count == 300
     assert pa.default_memory_pool().max_memory() < max(before, 50_000_000)
 
@@ -70,19 +74,19 @@ def test_large_pictures_and_row_groups_are_refused(
     path = tmp_path / "a.parquet"
     parquet.write_table(pa.table({"image": [b"a" * 10, b"b" * 11]}), path)
     monkeypatch.setattr(partitions_module, "MAX_PICTURE_BYTES", 10)
-    (_, small), (name, large) = pictures_in(*partition_inputs([str(path)]))
+    (_, small), (name, large) = pictures_in(*partition_inputs([str(path)], "numbers"))
     assert small == b"a" * 10
     assert (name, str(large)) == (f"{path}#1", "picture: 11 bytes, above 10")
     monkeypatch.setattr(partitions_module, "MAX_ROW_GROUP_BYTES", 20)
     with pytest.raises(DataError, match=r"a\.parquet: row group 0 has .* bytes"):
-        partition_inputs([str(path)])
+        partition_inputs([str(path)], "numbers")
 
 
 READ_LIMITED = """
 import json, sys
 from tenfold.reading import partitions
 partitions.MAX_ROW_GROUP_BYTES = 20_000_000
-((name, error),) = partitions.pictures_in(*partitions.partition_inputs(sys.argv[1:]))
+((name, error),) = partitions.pictures_in(*partitions.partition_inputs(sys.argv[1:], "numbers"))
 print(json.dumps([name, str(error)]))
 """
 
@@ -134,7 +138,7 @@ def test_a_damaged_row_group_is_an_error_after_the_pictures_before_it(
     middle = len(contents) // 2
     contents[middle : middle + 400] = bytes(400)
     path.write_bytes(contents)
-    found = list(pictures_in(*partition_inputs([str(path)])))
+    found = list(pictures_in(*partition_inputs([str(path)], "numbers")))
     assert 1 < len(found) <= 12
     *whole, (name, error) = found
     assert [picture for _, picture in whole] == drawings[: len(whole)]
@@ -146,7 +150,7 @@ def test_the_pages_of_a_long_document_are_divided(tmp_path: Path) -> None:
     long, short = tmp_path / "long.tif", tmp_path / "short.pdf"
     long.write_bytes(scanned(plain(*range(60)), "TIFF"))
     short.write_bytes(pdf([b"/MediaBox [0 0 9 9]"] * 25))
-    partitions = partition_inputs([str(short), str(long)])
+    partitions = partition_inputs([str(short), str(long)], "numbers")
     assert [(p.kind, p.paths, p.group) for p in partitions] == [
         *(("pages", (str(long),), group) for group in range(3)),
         ("files", (str(short),), 0),
@@ -162,25 +166,14 @@ def test_the_pages_of_a_long_document_are_divided(tmp_path: Path) -> None:
 def test_files_are_put_together_by_their_pages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(partitions_module, "PICTURES_PER_PARTITION", 5)
+    monkeypatch.setitem(partitions_module.PICTURES_PER_PARTITION, "numbers", 5)
     names = []
     for index, pages in enumerate((1, 3, 1, 7, 1, 1)):
         path = tmp_path / f"{index}.tif"
         path.write_bytes(scanned(plain(*range(pages)), "TIFF"))
         names.append(str(path))
-    partitions = partition_inputs(names)
+    partitions = partition_inputs(names, "numbers")
     assert [p.paths for p in partitions] == [(*names[:3],), (names[3],), (*names[4:],)]
-
-
-def test_files_are_put_together_by_their_size(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(partitions_module, "BYTES_PER_PARTITION", 100)
-    names = [str(tmp_path / f"{index}.png") for index in range(5)]
-    for name, size in zip(names, (60, 60, 200, 10), strict=False):
-        Path(name).write_bytes(bytes(size))
-    partitions = partition_inputs(names)  # the last is missing: an error when it is read
-    assert [p.paths for p in partitions] == [(*names[:2],), (names[2],), (*names[3:],)]
 
 
 def test_the_pages_of_documents_in_a_tar_are_read_too(tmp_path: Path) -> None:
@@ -193,6 +186,6 @@ def test_the_pages_of_documents_in_a_tar_are_read_too(tmp_path: Path) -> None:
             member = tarfile.TarInfo(name)
             member.size = len(data)
             tar.addfile(member, io.BytesIO(data))
-    (partition,) = partition_inputs([str(tmp_path / "a.tar")])
+    (partition,) = partition_inputs([str(tmp_path / "a.tar")], "numbers")
     found = [(Path(name).name, getattr(page, "number", 0)) for name, page in pages_in(partition)]
     assert found == [("a.tif", 1), ("a.tif", 2), ("b.jp2", 1)]

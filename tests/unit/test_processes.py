@@ -30,6 +30,10 @@ def busy(_):
     while True:
         pass
 
+def large(_):
+    print(multiprocessing.current_process().pid, flush=True)
+    return bytes(2**26)  # takes some time to be sent
+
 def alone(function):
     end_with_parent()
     function(60)
@@ -43,7 +47,7 @@ if __name__ == "__main__":
     if kind == "pool":
         list(run_in_processes(idle, [60, 60], 2))
     elif kind == "closed":
-        results = run_in_processes(idle, [0, 60, 60], 2)
+        results = run_in_processes(large, range(20), 2)
         next(results)
         results.close()
     else:

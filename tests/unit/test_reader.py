@@ -126,13 +126,13 @@ def test_floats_and_bits_are_shares_of_white() -> None:
 
 
 @pytest.mark.parametrize("probability", [-0.1, 1.1, float("nan")])
-def test_what_is_no_probability_accepts_nothing(probability: float) -> None:
+def test_what_is_no_probability_is_refused(probability: float) -> None:
     with pytest.raises(TenfoldError, match=r"min_probability: .* is not in 0 … 1"):
         stub_reader(min_probability=probability)
 
 
 def test_a_constraint_without_effect_is_refused(reader: Reader) -> None:
-    with pytest.raises(DataError, match="length: without effect in layout 'single'"):
+    with pytest.raises(DataError, match="length: no effect in the layout 'single'"):
         reader.read(FOREGROUND, "single", Constraints(length=5))
 
 

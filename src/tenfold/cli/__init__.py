@@ -5,6 +5,7 @@ import itertools
 import os
 import signal
 import sys
+import threading
 from types import FrameType
 from typing import Annotated, NoReturn
 
@@ -80,7 +81,8 @@ app.add_typer(bench_app, name="bench")
 
 def main() -> None:
     """Run the command; an error that the user can correct is one line and exit code 2."""
-    signal.signal(signal.SIGTERM, _end)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _end)
     try:
         with mendable_in_one_line():
             _refuse_empty(sys.argv[1:])

@@ -149,10 +149,13 @@ def _refuse_without_effect(constraints: "Constraints", layout: "Layout") -> None
     Raises:
         TenfoldError: there is one.
     """
+    from tenfold.reading.constraints import OF_CELLS
+
     if unused := constraints.without_effect(layout):
         options = ", ".join(f"--{name.replace('_', '-')}" for name in unused)
-        where = "without --grid or --table" if layout == "numbers" else f"with --{layout}"
-        raise TenfoldError(f"{options}: without effect {where}; leave it out")
+        is_of_cells = unused[0] in OF_CELLS
+        where = "unless --grid or --table is given" if is_of_cells else f"with --{layout}"
+        raise TenfoldError(f"{options}: no effect {where}; leave out")
 
 
 class _Settings(NamedTuple):
@@ -173,7 +176,7 @@ def _print(
     """Print what was read, and write the page that explains it."""
     failures: list[DataError] = []
     explained: list[tuple[str, FilePage]] = []
-    with on_interrupt("what was read is printed above"):
+    with on_interrupt("what was read until then is printed"):
         show(_outcomes(settings, sources, failures, explained))
     if explain:
         from tenfold.reading.reader import Reader
@@ -202,7 +205,7 @@ def _write_parquet(settings: _Settings, sources: Sequence[str], out: Path, on: s
     from tenfold.reading.partitions import partition_inputs
 
     names = list_all_files(sources, "--out", CONTAINER_SUFFIXES)
-    partitions = partition_inputs(names)
+    partitions = partition_inputs(names, settings.layout)
     request = ReadingRequest.of(*settings)
     with contextlib.ExitStack() as stack:
         backend = in_processes(available_cores())

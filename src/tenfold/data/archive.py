@@ -1,19 +1,22 @@
 """A zip of a folder of images, such as the page's corrections, in place of the folder."""
 
 import contextlib
-import lzma
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from tenfold.data.folder import is_of_system
 from tenfold.errors import DataError
+
+try:
+    from lzma import LZMAError
+except ImportError:  # Python was built without it, and zipfile refuses what it packed
+    LZMAError = zlib.error  # type: ignore[assignment,misc]
 
 MAX_ENTRIES = 100_000
 MAX_UNPACKED_BYTES = 512 * 2**20
-_OF_SYSTEMS = frozenset({"__MACOSX", ".DS_Store"})
-_DAMAGED = zlib.error, lzma.LZMAError
 
 
 @contextlib.contextmanager
@@ -41,7 +44,7 @@ def unpacked(path: Path) -> Iterator[Path]:
 
 def _inner_folder(folder: Path) -> Path:
     """Return the only folder in a folder, unless it is named like a label, or the folder itself."""
-    packed = [entry for entry in folder.iterdir() if entry.name not in _OF_SYSTEMS]
+    packed = [entry for entry in folder.iterdir() if not is_of_system(entry)]
     (only, *others) = packed or [folder]
     is_label = only.name.isdecimal() or only.name == "none"
     return only if only.is_dir() and not others and not is_label else folder
@@ -60,5 +63,5 @@ def _unpack(path: Path, folder: Path) -> None:
     except OSError as error:  # without strerror it is of bz2, or a name in it is no file name
         reason = error.strerror or str(error)
         raise DataError(f"{path}: cannot be read ({reason}); name a folder or a zip") from error
-    except (zipfile.BadZipFile, *_DAMAGED, RuntimeError, ValueError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, LZMAError, RuntimeError, ValueError, EOFError) as error:
         raise DataError(f"{path}: not a readable zip ({error}); name a folder or a zip") from error

@@ -38,7 +38,7 @@ def load_corrections(spec: str) -> Corrections:
 
 
 def without_copies(corrections: Corrections) -> Corrections:
-    """Return corrections, each image once: one that is learned may not also judge what was learned.
+    """Return corrections, each image once: a copy would be judged by networks that learned it.
 
     Raises:
         DataError: an image has two labels.
@@ -48,10 +48,10 @@ def without_copies(corrections: Corrections) -> Corrections:
     _, first, same = np.unique(pixels, axis=0, return_index=True, return_inverse=True)
     originals = first[same.ravel()]
     for copy in np.flatnonzero(labels != labels[originals])[:1].tolist():
-        places = originals[copy] + 1, copy + 1
-        named = ("none" if label < 0 else str(label) for label in labels[[originals[copy], copy]])
-        raise DataError(
-            f"{corrections.source}: corrections {' and '.join(map(str, places))} are the same "
-            f"image, labelled {' and '.join(named)}; delete one"
-        )
+        images = [
+            f"image {np.count_nonzero(labels[: index + 1] == labels[index])} of the label "
+            f"{'none' if labels[index] < 0 else labels[index]}"
+            for index in (originals[copy], copy)
+        ]
+        raise DataError(f"{corrections.source}: {' and '.join(images)} are the same; delete one")
     return corrections.subset(np.sort(first).tolist())

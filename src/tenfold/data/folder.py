@@ -1,5 +1,6 @@
 """A folder of images as digits: one sub-folder per digit, or a CSV of file names and labels."""
 
+import contextlib
 import csv
 import io
 from collections.abc import Container
@@ -104,18 +105,30 @@ def to_mnist_size(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 def _list_subfolders(path: Path, names: Container[str]) -> list[LabelledFile]:
     listed, others = [], []
     for folder in sorted(child for child in path.iterdir() if child.is_dir()):
-        pictures = [
-            LabelledFile(file, folder.name, f"{folder}: labels {file.name}")
-            for file in sorted(folder.iterdir())
-            if file.suffix.lower() in LISTED_SUFFIXES and not file.name.startswith(".")
-        ]
         if folder.name in names:
-            listed += pictures
-        elif pictures and folder.name not in _DIGITS_AND_NONE:
-            others.append(folder)
+            listed += [
+                LabelledFile(file, folder.name, f"{folder}: labels {file.name}")
+                for file in _pictures_in(folder)
+            ]
+        elif folder.name not in _DIGITS_AND_NONE and not is_of_system(folder):
+            with contextlib.suppress(PermissionError):  # such as lost+found
+                others += [folder] if _pictures_in(folder) else []
     if others and (listed or not any(path.glob("*.csv"))):
         raise DataError(f"{others[0]}: a sub-folder's name is its label: 0 … 9 or none")
     return listed
+
+
+def _pictures_in(folder: Path) -> list[Path]:
+    return [
+        file
+        for file in sorted(folder.iterdir())
+        if file.suffix.lower() in LISTED_SUFFIXES and not file.name.startswith(".")
+    ]
+
+
+def is_of_system(path: Path) -> bool:
+    """Tell whether a file or folder is hidden, or made by a system for itself."""
+    return path.name.startswith(".") or path.name in {"__MACOSX", "@eaDir"}
 
 
 def _list_csv(path: Path) -> list[LabelledFile]:

@@ -113,7 +113,8 @@ class ReviewSession:
             if self._is_open(reading.key) and (holder == who or until < now):
                 found.append(reading)
         for reading in found:
-            self._leases[reading.key] = (who, now + LEASE_S)
+            self._leases[reading.key] = (who, now)
+        self._renew_leases(who)
         return found
 
     def _is_open(self, key: Key) -> bool:
@@ -170,7 +171,7 @@ class ReviewSession:
             if last.who != who or last.value is None or key not in self.readings:
                 continue
             self._say(key, None, who)
-            self._leases[key] = (who, 0)
+            self._leases[key] = (who, self._clock())
             self._renew_leases(who)
             return self.readings[key]
         return None

@@ -15,7 +15,7 @@ export function addKeeping(onError) {
   keep.addEventListener("change", () => isWanted(keep.checked));
   const after = (run, prefix) => (pending = pending.then(run).catch((error) => fail(error, prefix)));
   click("download", () => after(async () =>
-    download(await corrections.zipFolder(), "corrections.zip", "application/zip"), "Not downloaded"));
+    download(await corrections.zipFolder(), "corrections.zip", "application/zip"), "Not saved"));
   click("forget", () => after(() => corrections.deleteAll().then(showCount), "Not deleted"));
   keep.checked = isWanted();
   showCount().catch((error) => keep.checked && fail(error, "Not kept"));

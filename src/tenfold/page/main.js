@@ -78,7 +78,7 @@ async function readCanvas() {
     } catch (error) {
       if (changed && !canvas.drawing) continue;
       if (error.bitmap && canvas.picture) canvas.showPage(error);
-      else if (error.status === 422 && canvas.picture?.page === 1 && !canvas.picture.bitmap) canvas.picture = null;
+      else if ([413, 415, 422].includes(error.status) && canvas.picture?.page === 1 && !canvas.picture.bitmap) canvas.picture = null;
       showPage(NOTHING);
       if (!canvas.empty) setStatus("");
       showError(error);
@@ -198,7 +198,7 @@ function keepCell(cell) {
 // Files
 
 async function openFile(file) {
-  if (!backend) return showError(new Error("not connected yet"));
+  if (!backend) return showError(new Error("not connected"));
   const isDocument = backend.readsDocuments && /pdf|tiff/.test(file.type); // of which browsers show one page
   const bitmap = isDocument ? null : await createImageBitmap(file).catch(() => null);
   if (!bitmap && !backend.readsDocuments) {

@@ -27,7 +27,7 @@ R = TypeVar("R")
 N = TypeVar("N")
 Outcome = Page | DataError
 
-# Pages are slow: what was read is printed soon, and both cores have work to the end.
+# Pages are slow: what was read is printed soon, and all cores have work to the end.
 PICTURES_PER_TASK: dict[Layout, int] = {"single": 200, "numbers": 8, "grid": 2, "table": 2}
 QUEUED_PER_WORKER = 2  # tasks that are submitted before a worker is free
 
@@ -114,8 +114,11 @@ def run_in_processes(
             "a reading process died; is there memory for pictures of this size?"
         ) from None
     finally:  # also if the caller stops early
+        results = pool._result_queue  # noqa: SLF001
         pool.shutdown(wait=False, cancel_futures=True)
         held.close()
+        # Else Python would wait at its exit for the rest of a result that a worker was sending.
+        results._writer.close()  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 def _initialize_worker(end: Connection) -> None:

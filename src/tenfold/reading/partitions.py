@@ -1,6 +1,5 @@
 """Input partitions: files, pages of documents, row groups of Parquet files, tar files."""
 
-import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +8,16 @@ from typing import Any, Literal
 from tenfold.data.file_pages import FilePage, file_pages, page_counts
 from tenfold.errors import DataError
 from tenfold.processes import memory_limit
+from tenfold.reading.reader import Layout
 from tenfold.reading.tar import MAX_PICTURE_BYTES, pictures_in_tar
 
-# A partition of files ends where one of these is reached.
-PICTURES_PER_PARTITION = 4_096
-BYTES_PER_PARTITION = 16 * 2**20
+# Of files. Pages take longer than digits: little is to be read again, and all cores have work.
+PICTURES_PER_PARTITION: dict[Layout, int] = {
+    "single": 4_096,
+    "numbers": 128,
+    "grid": 32,
+    "table": 32,
+}
 PAGES_PER_PARTITION = 25  # of a document that has more
 MAX_ROW_GROUP_BYTES = 200 * 2**20
 _PARQUET_BUFFER_BYTES = 2**20
@@ -37,8 +41,12 @@ class Partition:
     page_count: int = 1
 
 
-def partition_inputs(names: Sequence[str]) -> list[Partition]:
+def partition_inputs(names: Sequence[str], layout: Layout) -> list[Partition]:
     """Divide files into partitions, in their order, containers first.
+
+    Args:
+        names: of the files.
+        layout: see `Reader.read`.
 
     Raises:
         DataError: a Parquet file cannot be read, or is too large; see `_row_groups`.
@@ -60,24 +68,20 @@ def partition_inputs(names: Sequence[str]) -> list[Partition]:
             partitions += [Partition("pages", (name,), group, count) for group in groups]
         else:
             files.append((name, count))
-    return partitions + [Partition("files", names) for names in _together(files)]
+    together = _together(files, PICTURES_PER_PARTITION[layout])
+    return partitions + [Partition("files", names) for names in together]
 
 
-def _together(files: Iterable[tuple[str, int]]) -> Iterator[tuple[str, ...]]:
-    """Divide the names of files, given with their numbers of pages.
-
-    The sum of the pages decides, and of the bytes: a page takes as long as many digits.
-    """
+def _together(files: Iterable[tuple[str, int]], at_most: int) -> Iterator[tuple[str, ...]]:
+    """Divide the names of files, given with their numbers of pages, by the sum of the pages."""
     names: list[str] = []
-    pages = size = 0
+    pages = 0
     for name, count in files:
         names.append(name)
         pages += count
-        with contextlib.suppress(OSError):  # of reading it, that is an error
-            size += Path(name).stat().st_size
-        if pages >= PICTURES_PER_PARTITION or size >= BYTES_PER_PARTITION:
+        if pages >= at_most:
             yield tuple(names)
-            names, pages, size = [], 0, 0
+            names, pages = [], 0
     if names:
         yield tuple(names)
 

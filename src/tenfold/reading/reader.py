@@ -297,4 +297,4 @@ def _check_layout(layout: str, constraints: Constraints) -> None:
     if layout not in get_args(Layout):
         raise DataError(f"layout {layout!r}: use numbers, single, grid or table")
     if unused := constraints.without_effect(layout):
-        raise DataError(f"{', '.join(unused)}: without effect in layout {layout!r}; leave it out")
+        raise DataError(f"{', '.join(unused)}: no effect in the layout {layout!r}; leave out")

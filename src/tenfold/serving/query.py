@@ -8,15 +8,20 @@ from starlette.exceptions import HTTPException
 
 from tenfold.data.picture_headers import MAX_PAGES
 from tenfold.errors import TenfoldError
-from tenfold.reading.constraints import ANYTHING, CheckDigit, Constraints, RuleName
+from tenfold.reading.constraints import (
+    ANYTHING,
+    OF_CELLS,
+    OF_NUMBERS,
+    CheckDigit,
+    Constraints,
+    RuleName,
+)
 from tenfold.reading.reader import Layout
 
 FLAG_VALUES = {"": True, "1": True, "true": True, "0": False, "false": False}
 MAX_COUNT = 99
 LAYOUT_FLAGS = ("grid", "table", "single")
-OF_NUMBERS = ("length", "pattern", "check", "digits_only")
-OF_CELLS = ("rows", "columns", "rule")
-CONSTRAINTS = OF_NUMBERS + OF_CELLS
+CONSTRAINTS = tuple(key for key in OF_NUMBERS + OF_CELLS if key not in {"values", "optional"})
 LIMITS = dict.fromkeys(("length", "rows", "columns"), MAX_COUNT) | {"page": MAX_PAGES}
 PARAMETERS = ("layout", *LAYOUT_FLAGS, *CONSTRAINTS, "page", "explain")
 

@@ -66,9 +66,7 @@ def write_site(bundle_path: str | Path, folder: Path, report: Path | None = None
         DataError: see `fetch_runtime`.
         TenfoldError: a file cannot be read or written, or the folder holds something else.
     """
-    with writing(folder):
-        if folder.is_dir() and any(folder.iterdir()) and not (folder / SETTINGS_FILE).is_file():
-            raise WriteError(f"{folder}: holds something else; name a new folder")
+    _refuse_other_folder(folder)
     networks = _networks(bundle_path)
     settings = _settings(bundle_path, networks) | {"report": report and "report.html"}
     # Written first, and looked for when a killed command is given again; index.html is the last.
@@ -83,6 +81,16 @@ def write_site(bundle_path: str | Path, folder: Path, report: Path | None = None
     for name, content in (files | networks | licences() | page_files()).items():
         write_atomically(folder / name, content)
     return folder / "index.html"
+
+
+def _refuse_other_folder(folder: Path) -> None:
+    """Refuse a folder that holds something else than a page that was written before."""
+    settings = folder / SETTINGS_FILE
+    with writing(folder):
+        if settings.is_file() and b'"number_classifier"' in settings.read_bytes():
+            return
+        if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
+            raise WriteError(f"{folder}: holds something else; name a new folder")
 
 
 def _networks(bundle: str | Path) -> dict[str, bytes]:
