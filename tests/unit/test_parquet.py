@@ -155,25 +155,12 @@ def test_a_temporary_file_of_a_killed_process_is_no_obstacle(
     out = tmp_path / "out"
     out.mkdir()
     (out / "._plan.json.123.tmp").write_bytes(b"{")
-    assert (
-        list(
-            write_readings(
-                out, partition_inputs([str(inputs / "a.tar")], "numbers"), request_, here
-            )
-        )[-1]
-        > 0
-    )
+    partitions = partition_inputs([str(inputs / "a.tar")], "numbers")
+    assert list(write_readings(out, partitions, request_, here))[-1] > 0
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / ".hidden").write_bytes(b"")
     with pytest.raises(DataError, match="contains something else"):
-        list(
-            write_readings(
-                tmp_path / "other",
-                partition_inputs([str(inputs / "a.tar")], "numbers"),
-                request_,
-                here,
-            )
-        )
+        list(write_readings(tmp_path / "other", partitions, request_, here))
 
 
 def test_another_plan_is_refused(inputs: Path, request_: ReadingRequest, tmp_path: Path) -> None:

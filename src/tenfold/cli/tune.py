@@ -51,7 +51,7 @@ def tune(  # noqa: PLR0913 - a command line
     from tenfold.bundle.format import find_bundle, read_config
 
     read_config(bundle)
-    if find_bundle(bundle).resolve() in (out.resolve(), *out.resolve().parents):
+    if out.resolve().is_relative_to(find_bundle(bundle).resolve()):
         raise TenfoldError(f"--out {out}: lies in the bundle; name a new folder elsewhere")
     with on_interrupt("nothing was written"), new_folder(out) as folder:
         result = _tune(bundle, _load(data), folder, seed, threads)

@@ -47,7 +47,8 @@ def without_copies(corrections: Corrections) -> Corrections:
     pixels = corrections.images.numpy().reshape(len(labels), -1)
     _, first, same = np.unique(pixels, axis=0, return_index=True, return_inverse=True)
     originals = first[same.ravel()]
-    for copy in np.flatnonzero(labels != labels[originals])[:1].tolist():
+    if len(contradicting := np.flatnonzero(labels != labels[originals])):
+        copy = contradicting[0]
         images = [
             f"image {np.count_nonzero(labels[: index + 1] == labels[index])} of the label "
             f"{'none' if labels[index] < 0 else labels[index]}"

@@ -112,9 +112,7 @@ class ReviewSession:
             holder, until = self._leases.get(reading.key, (who, now))
             if self._is_open(reading.key) and (holder == who or until < now):
                 found.append(reading)
-        for reading in found:
-            self._leases[reading.key] = (who, now)
-        self._renew_leases(who)
+        self._lease(who, *(reading.key for reading in found))
         return found
 
     def _is_open(self, key: Key) -> bool:
@@ -137,7 +135,7 @@ class ReviewSession:
         self._say(key, value, who)
         self._history[who].append(key)
         self._leases.pop(key, None)
-        self._renew_leases(who)
+        self._lease(who)
         other = before is not None and before.who != who and before.value not in {None, value}
         return before if other else None
 
@@ -153,11 +151,10 @@ class ReviewSession:
         read, broken = value_of(value, field, point_printed=False)
         return (value, broken) if broken else (read, "")
 
-    def _renew_leases(self, who: str) -> None:
-        until = self._clock() + LEASE_S
-        for key, (holder, _) in self._leases.items():
-            if holder == who:
-                self._leases[key] = (who, until)
+    def _lease(self, who: str, *keys: Key) -> None:
+        """Hand fields to a person, who holds these and all others from now on as long."""
+        held = (key for key, (holder, _) in self._leases.items() if holder == who)
+        self._leases |= dict.fromkeys([*held, *keys], (who, self._clock() + LEASE_S))
 
     def take_back(self, who: str) -> FieldReading | None:
         """Undo the last review of a person, and hand that field out again; None if there is none.
@@ -171,8 +168,7 @@ class ReviewSession:
             if last.who != who or last.value is None or key not in self.readings:
                 continue
             self._say(key, None, who)
-            self._leases[key] = (who, self._clock())
-            self._renew_leases(who)
+            self._lease(who, key)
             return self.readings[key]
         return None
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from tenfold.bundle.format import (
     MODEL_FILE,
+    BundleConfig,
     CellDetectorFacts,
     CropFacts,
     DetectorFacts,
@@ -67,8 +68,9 @@ def write_site(bundle_path: str | Path, folder: Path, report: Path | None = None
         TenfoldError: a file cannot be read or written, or the folder holds something else.
     """
     _refuse_other_folder(folder)
-    networks = _networks(bundle_path)
-    settings = _settings(bundle_path, networks) | {"report": report and "report.html"}
+    config = read_config(bundle_path)
+    facts, networks = _networks(bundle_path)
+    settings = _settings(config, facts, networks) | {"report": report and "report.html"}
     # Written first, and looked for when a killed command is given again; index.html is the last.
     files = {SETTINGS_FILE: (json.dumps(settings, indent=2) + "\n").encode()}
     try:
@@ -93,9 +95,13 @@ def _refuse_other_folder(folder: Path) -> None:
             raise WriteError(f"{folder}: holds something else; name a new folder")
 
 
-def _networks(bundle: str | Path) -> dict[str, bytes]:
-    """Return the networks that read with a bundle, by the names of their files on the site."""
-    file, _, detector = find_network(bundle, DetectorFacts)
+def _networks(bundle: str | Path) -> tuple[DetectorFacts, dict[str, bytes]]:
+    """Return the networks that read with a bundle, by the names of their files on the site.
+
+    Returns:
+        the detector's facts, and all networks.
+    """
+    file, facts, detector = find_network(bundle, DetectorFacts)
     cells_file, _, cells = find_network(bundle, CellDetectorFacts)
     networks = {MODEL_FILE: read_model(bundle)[1], file.name: detector, cells_file.name: cells}
     for kind in (LineFacts, CropFacts):
@@ -103,12 +109,13 @@ def _networks(bundle: str | Path) -> dict[str, bytes]:
             networks[kind.file_name()] = found[1]
     if file.parent != find_bundle(bundle):  # all networks that read numbers are of one bundle
         networks[NUMBER_CLASSIFIER_FILE] = read_model(file.parent)[1]
-    return networks
+    return facts, networks
 
 
-def _settings(bundle: str | Path, networks: Mapping[str, bytes]) -> dict[str, Any]:
-    """Return what the page has to know of a bundle and of its networks."""
-    config, facts = read_config(bundle), find_network(bundle, DetectorFacts)[1]
+def _settings(
+    config: BundleConfig, facts: DetectorFacts, networks: Mapping[str, bytes]
+) -> dict[str, Any]:
+    """Return what the page has to know of a bundle and of its networks; see `_networks`."""
     shared = NUMBER_CLASSIFIER_FILE not in networks
     has_crop_classifier = CropFacts.file_name() in networks
     return {
