@@ -2,15 +2,19 @@
 
 python experiments/ship.py RUN src/tenfold/bundles/field
 
-Weights of classifiers become float16; what the run and the bundle then score on MNIST's test images
-is printed, and must agree. If the bundle reads numbers, their probabilities are calibrated anew
-unless the run trained a detector of cells, which has no part in them. That takes minutes.
+Weights of classifiers become float16. If the bundle's `weight_type` is int8, those of all networks
+are rounded to eight bits. What the run and the bundle then score on MNIST's test images is printed,
+and must agree. If the bundle reads numbers, their probabilities are calibrated anew unless the run
+trained a detector of cells, which has no part in them. That takes minutes.
 """
 
 import argparse
 from pathlib import Path
 
+import numpy as np
+import onnx
 from number_reading import validation_digits
+from onnx import TensorProto, helper, numpy_helper
 
 from tenfold.bundle.format import (
     NETWORKS,
@@ -23,6 +27,7 @@ from tenfold.bundle.format import (
     read_config,
     read_network,
 )
+from tenfold.bundle.graph_builder import quantize
 from tenfold.bundle.save import add_network, save_bundle
 from tenfold.bundle.torch_bundle import Bundle
 from tenfold.data.sources import load_digits
@@ -39,15 +44,38 @@ def trained_network(recipe: Recipe) -> type[NetworkFacts] | None:
     return next((kind for kind in (LineFacts, CropFacts) if getattr(recipe, kind.KEY)), None)
 
 
+def with_eight_bits(model: bytes) -> bytes:
+    """Round the float16 weights of a network: integers, and a scale for each output of a layer."""
+    found = onnx.load_from_string(model)
+    constants = {constant.name: constant for constant in found.graph.initializer}
+    nodes: list[onnx.NodeProto] = []
+    for node in found.graph.node:
+        kept = constants.get(node.input[0]) if node.op_type == "Cast" else None
+        if kept is None or kept.data_type != TensorProto.FLOAT16:
+            nodes.append(node)
+            continue
+        steps, scales = quantize(numpy_helper.to_array(kept).astype(np.float32), axis=0)
+        (output,), scale, widened = node.output, f"{kept.name}.scale", f"{kept.name}.steps"
+        kept.CopyFrom(numpy_helper.from_array(steps, kept.name))
+        found.graph.initializer.append(numpy_helper.from_array(scales, scale))
+        nodes.append(helper.make_node("Cast", [kept.name], [widened], to=TensorProto.FLOAT))
+        nodes.append(helper.make_node("Mul", [widened, scale], [output]))
+    del found.graph.node[:]
+    found.graph.node.extend(nodes)
+    onnx.checker.check_model(found, full_check=True)
+    return bytes(found.SerializeToString())
+
+
 def ship_classifiers(run: Run, target: Path) -> None:
     """Replace the classifiers of a bundle, with their calibration and their part of the card."""
-    original, name = run.bundle(), read_config(target).name
+    original, now = run.bundle(), read_config(target)
     others = [network for kind in NETWORKS if (network := read_network(target, kind))]
     float16_states = [
         {key: v.half() if v.is_floating_point() else v for key, v in network.state_dict().items()}
         for network in original.networks
     ]
-    config = original.config.model_copy(update={"name": name})
+    changes = {"name": now.name, "weight_type": now.weight_type}
+    config = original.config.model_copy(update=changes)
     save_bundle(target, config, float16_states, read_card(run.path / "bundle"))
     for facts, model in others:
         add_network(target, facts, model)
@@ -63,7 +91,9 @@ def ship(run: Run, target: Path, calibration: int) -> None:
     if kind is None:
         ship_classifiers(run, target)
     elif network := read_network(run.path / "bundle", kind):
-        add_network(target, *network)
+        facts, model = network
+        in_eight_bits = read_config(target).weight_type == "int8"
+        add_network(target, facts, with_eight_bits(model) if in_eight_bits else model)
     if kind is not CellDetectorFacts and read_config(target).detector:
         calibrate_numbers(target, validation_digits(), calibration)
 

@@ -22,7 +22,7 @@ import torch
 from record_runs import write_record
 
 from tenfold.artifacts.studies import MAX_LOSS_POINTS
-from tenfold.bundle.format import SHIPPED
+from tenfold.bundle.format import SHIPPED, read_config
 from tenfold.bundle.save import copy_bundle, save_bundle
 from tenfold.bundle.torch_bundle import Bundle
 from tenfold.data.digits import Digits
@@ -144,8 +144,8 @@ class Elsewhere:
 def tune_to(corrections: Digits, bundle: Bundle, known: Rehearsal, folder: Path) -> None:
     """Write the bundle that `tenfold tune` would write."""
     network = fine_tune(bundle.networks[0], corrections, known, FineTuning(), seed=0)
-    copy_bundle(SHIPPED, folder)
-    save_bundle(folder, bundle.config, [network.state_dict()], "")
+    copy_bundle(SHIPPED, folder, "float32")
+    save_bundle(folder, read_config(folder), [network.state_dict()], "")
 
 
 def is_written(lost: dict[str, int]) -> bool:

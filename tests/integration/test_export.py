@@ -1,7 +1,6 @@
 """`tenfold export`: a run in every format, under its own name."""
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 
 from tenfold.bundle.format import SHIPPED
 from tenfold.bundle.runtime import OnnxClassifier
+from tenfold.bundle.save import copy_bundle
 from tenfold.serving import web
 
 from .drawn_pictures import Tenfold
@@ -17,7 +17,7 @@ from .drawn_pictures import Tenfold
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Make a run folder called `web`, trained on synthetic digits, and go there."""
-    shutil.copytree(SHIPPED, tmp_path / "web" / "bundle")
+    copy_bundle(SHIPPED, tmp_path / "web" / "bundle", "float32")
     config = tmp_path / "web" / "bundle" / "bundle.json"
     config.write_text(config.read_text().replace('"data": "mnist"', '"data": "synthetic"'))
     (tmp_path / "web" / "report.html").write_text("<h1>report</h1>")

@@ -15,6 +15,7 @@ Reading a bundle executes no code from it. This module needs neither torch, safe
 
 import hashlib
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -143,6 +144,10 @@ class BundleConfig(Frozen):
         le=1,
         description="a reading is rejected if its calibrated probability is below this",
     )
+    weight_type: Literal["float32", "int8"] = Field(
+        default="float32",
+        description="how model.onnx keeps its weights; all is computed in float32",
+    )
     model_sha256: str = ""
     weights_sha256: str = ""
     detector: DetectorFacts | None = None
@@ -242,6 +247,15 @@ def reading_files(path: str | Path) -> list[Path]:
     names = (CONFIG_FILE, MODEL_FILE, *(kind.file_name() for kind in NETWORKS))
     files = (find_bundle(path) / name for name in names)
     return [file for file in files if file.exists()]
+
+
+@cache
+def shipped_networks() -> frozenset[str]:
+    """Return the SHA-256 of every ONNX file that comes with the package."""
+    configs = [read_config(file.parent) for file in BUNDLES.glob(f"*/{CONFIG_FILE}")]
+    networks = (getattr(config, kind.KEY) for config in configs for kind in NETWORKS)
+    others = (network.sha256 for network in networks if network)
+    return frozenset([*(config.model_sha256 for config in configs), *others])
 
 
 def read_hashed(file: Path, sha256: str) -> bytes:

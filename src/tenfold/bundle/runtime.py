@@ -1,5 +1,6 @@
 """Inference of a bundle by ONNX Runtime. It needs neither torch, safetensors nor onnx."""
 
+import hashlib
 import os
 import threading
 import time
@@ -24,6 +25,7 @@ from tenfold.bundle.format import (
     BundleConfig,
     find_bundle,
     read_model,
+    shipped_networks,
 )
 from tenfold.data.mnist import CLASSES, SIDE
 from tenfold.errors import BundleError
@@ -56,6 +58,9 @@ _SESSION_CONFIG = {
 
 class OnnxGraph:
     """A graph of a bundle, opened on the CPU; it reads no other file. Threads may share one.
+
+    Constants of the shipped networks, whose weights have eight bits, are folded when it is opened.
+    Those of others are not: that would be a computation without a limit of time or memory.
 
     Its methods raise a `BundleError` with the file's name if ONNX Runtime fails.
     """
@@ -187,13 +192,13 @@ class OnnxClassifier:
 
 
 def _load(model: bytes, options: Any) -> Any:  # noqa: ANN401 - ONNX Runtime has no types
-    """Return a session. Nothing is computed yet: constants are not folded."""
+    is_shipped = hashlib.sha256(model).hexdigest() in shipped_networks()
     return onnxruntime.InferenceSession(
         model,
         options,
         providers=["CPUExecutionProvider"],
         enable_fallback=False,
-        disabled_optimizers=["ConstantFolding"],
+        disabled_optimizers=[] if is_shipped else ["ConstantFolding"],
     )
 
 

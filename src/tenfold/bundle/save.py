@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -27,9 +27,10 @@ from tenfold.bundle.format import (
     read_network,
 )
 from tenfold.bundle.graph import build_graph
+from tenfold.bundle.graph_builder import Array, quantize
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.bundle.test_time_augmentation import VARIANTS
-from tenfold.bundle.weights import parse_weights
+from tenfold.bundle.weights import SCALE_SUFFIX, parse_weights
 from tenfold.data.mnist import SIDE
 from tenfold.errors import BundleError
 from tenfold.files import refuse_links, write_atomically
@@ -46,7 +47,7 @@ def save_bundle(
 
     Args:
         folder: where its files are written.
-        config: without hashes.
+        config: without hashes. With its `weight_type` int8 all weights of layers are rounded.
         states: the state dict of each member: NumPy arrays, or what NumPy reads as one, such as
             torch's tensors on the CPU.
         card: Markdown.
@@ -59,7 +60,20 @@ def save_bundle(
         for index, state in enumerate(states)
         for key, value in state.items()
     }
+    if config.weight_type == "int8":
+        tensors = _rounded(tensors)
     _write(folder, config, save(tensors), folder, card)
+
+
+def _rounded(tensors: Mapping[str, Array]) -> dict[str, Array]:
+    """Round the weights of layers to eight bits; each has a tensor of scales then."""
+    rounded: dict[str, Array] = {}
+    for key, value in tensors.items():
+        if value.ndim > 1:
+            rounded[key], rounded[key + SCALE_SUFFIX] = quantize(value.astype(np.float32), axis=0)
+        else:
+            rounded[key] = value
+    return rounded
 
 
 def recalibrate_bundle(folder: Path, *, temperature: float, rejection_threshold: float) -> None:
@@ -102,12 +116,16 @@ def add_network(folder: Path, facts: NetworkFacts, model: bytes) -> None:
     _write(folder, config, weights, folder, "\n\n".join([*others, about]).strip() + "\n")
 
 
-def copy_bundle(path: str | Path, folder: Path) -> None:
+def copy_bundle(
+    path: str | Path, folder: Path, weight_type: Literal["float32"] | None = None
+) -> None:
     """Write a bundle of this format or of format 1 as one of this format.
 
     Args:
         path: the folder of the original, or the name of a shipped bundle.
         folder: where the files are written.
+        weight_type: of the classifier, by default the original's. A copy that will be changed has
+            float32: eight bits are as fast only in a file that comes with the package.
 
     Raises:
         BundleError: the original is damaged, or holds a network that this version cannot compute.
@@ -126,6 +144,8 @@ def copy_bundle(path: str | Path, folder: Path) -> None:
     for kind in NETWORKS:
         if getattr(config, kind.KEY) and (network := read_network(original, kind)):
             write_atomically(folder / kind.file_name(), network[1])
+    if weight_type:
+        config = config.model_copy(update={"weight_type": weight_type})
     _write(folder, config, weights, original, read_card(original))
 
 
@@ -159,7 +179,7 @@ def _write(folder: Path, config: BundleConfig, weights: bytes, origin: Path, car
     """
     tensors = parse_weights(origin / WEIGHTS_FILE, weights, config)
     with np.errstate(all="ignore"):
-        model = build_graph(config, tensors, card).SerializeToString()
+        model = build_graph(config, tensors, card, config.weight_type).SerializeToString()
     # Finite weights, such as a negative variance, may still give no numbers.
     classifier = OnnxClassifier(config, model, name=str(origin / WEIGHTS_FILE))
     classifier.probabilities(np.zeros((1, SIDE, SIDE), np.uint8))

@@ -22,6 +22,7 @@ from tenfold.model.config import tensor_shapes
 
 Weights = dict[str, npt.NDArray[np.float32]]
 
+SCALE_SUFFIX = ".scale"  # of the name of a tensor, of what weights of eight bits are multiplied by
 _PROBLEMS_SHOWN = 3
 
 
@@ -48,6 +49,8 @@ def parse_weights(file: Path, data: bytes, config: BundleConfig) -> Weights:
     try:
         with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite
             tensors = {key: value.astype(np.float32) for key, value in load(data).items()}
+            for key in [key for key in tensors if key + SCALE_SUFFIX in tensors]:
+                tensors[key] = tensors[key] * tensors.pop(key + SCALE_SUFFIX)
         problems = list(_problems(config, tensors))
     except KeyError as error:
         problems = [f"NumPy has no numbers of type {error}"]

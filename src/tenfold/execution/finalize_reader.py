@@ -50,7 +50,7 @@ def finalize_reader(run: Run) -> DetectorEvaluation:
     """Put what was trained into a copy of the shipped bundle, calibrate it, and measure it."""
     recipe, threads = run.recipe, run.manifest.threads
     bundle = run.path / "bundle"
-    copy_bundle(SHIPPED, bundle)
+    copy_bundle(SHIPPED, bundle, "float32")
     add_network(bundle, *_network(run))
     test = load_digits(recipe.data.spec, "test")
     if recipe.detector and recipe.detector.finds == "cells":

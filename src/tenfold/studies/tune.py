@@ -16,7 +16,7 @@ import torch
 
 from tenfold.artifacts.base import NamedImageSet
 from tenfold.artifacts.studies import BeforeAndAfter, TuningResult
-from tenfold.bundle.format import CONFIG_FILE, find_bundle, read_card
+from tenfold.bundle.format import CONFIG_FILE, find_bundle, read_card, read_config
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.bundle.save import copy_bundle, save_bundle
 from tenfold.bundle.torch_bundle import Bundle
@@ -92,9 +92,10 @@ def tune(
     tuned = tuner.tune(corrections)
     sha256 = file_sha256(find_bundle(path) / CONFIG_FILE)
     on_progress("measuring", 0, 1)
-    copy_bundle(path, folder)
+    copy_bundle(path, folder, "float32")
     states = [network.state_dict() for network in tuned.networks]
-    save_bundle(folder, tuned.config, states, _card(path, sha256, len(corrections), config.seed))
+    card = _card(path, sha256, len(corrections), config.seed)
+    save_bundle(folder, read_config(folder), states, card)
     own_recipe = Path(path) / RECIPE_FILE
     if own_recipe.is_file():  # without it the new bundle could not be tuned
         write_atomically(folder / RECIPE_FILE, own_recipe.read_bytes())
