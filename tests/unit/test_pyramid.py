@@ -33,8 +33,9 @@ def test_a_picture_keeps_at_least_one_pixel(scale: float, shape: tuple[int, int]
 class OneSquare:
     """Finds a black square on white, if its side is known; surest of one of 28 pixels."""
 
-    def __init__(self) -> None:
+    def __init__(self, objectness: float = 0.9) -> None:
         self.shapes: list[tuple[int, ...]] = []
+        self._objectness = np.array([objectness], np.float32)
 
     def detect(self, grey: np.ndarray, _min_objectness: float) -> Detections:
         self.shapes.append(grey.shape)
@@ -46,7 +47,7 @@ class OneSquare:
         classes = np.zeros((1, 14), np.float32)
         classes[0, 3] = 1
         boxes = np.array([[*centre, *sides]], np.float32)
-        return Detections(np.array([0.9], np.float32), classes, boxes, np.zeros(1, np.float32))
+        return Detections(self._objectness, classes, boxes, np.zeros(1, np.float32))
 
 
 @pytest.mark.parametrize("side", [12, 40, 150, 600])
@@ -69,6 +70,26 @@ def test_only_the_regions_of_small_digits_are_looked_at_again() -> None:
     enlarged = detector.shapes[len(list(scales(page.shape, CONFIG))) :]
     assert len(enlarged) == 1
     assert np.prod(enlarged[0]) < 0.02 * page.size
+
+
+@pytest.mark.parametrize(
+    ("height", "side", "objectness", "looks"),
+    [
+        (80, 30, 0.95, 1),
+        (80, 30, 0.85, 2),  # not sure
+        (80, 50, 0.95, 2),  # high
+        (80, 0, 0.95, 2),  # nothing is found
+        (160, 30, 0.95, 2),  # only the smallest of three sizes is left out
+    ],
+)
+def test_the_smallest_size_is_left_out_where_all_that_was_found_is_sure(
+    height: int, side: int, objectness: float, looks: int
+) -> None:
+    page = np.full((height, 200), 255, np.uint8)
+    page[10 : 10 + side, 100 : 100 + side] = 0
+    detector = OneSquare(objectness)
+    detect_digits(detector, page)  # type: ignore[arg-type]
+    assert len(detector.shapes) == looks
 
 
 @pytest.mark.parametrize(

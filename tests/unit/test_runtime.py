@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 from made_bundles import noise, write_bundle
 
 from tenfold.bundle import runtime
-from tenfold.bundle.format import read_model
+from tenfold.bundle.detector_runtime import OnnxDetector
+from tenfold.bundle.format import DetectorFacts, find_network, read_model
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.bundle.torch_bundle import Bundle
 from tenfold.data.digits import Digits
@@ -25,6 +27,25 @@ def test_the_shipped_bundle_reads_as_it_does_in_torch(tiny_digits: Digits) -> No
     found, expected = classifier.probabilities(images.numpy()), bundle.probabilities(images)
     np.testing.assert_allclose(found, expected, atol=1e-5)
     np.testing.assert_array_equal(found.argmax(axis=1), expected.argmax(axis=1))
+
+
+def test_only_constants_of_shipped_networks_are_folded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Folding is a computation without limits; only what comes with the package is known."""
+    own = write_bundle(tmp_path / "own")
+    left_out: list[list[str]] = []
+    open_session = onnxruntime.InferenceSession
+
+    def session(model: bytes, options: Any, **given: Any) -> Any:
+        left_out.append(given["disabled_optimizers"])
+        return open_session(model, options, **given)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", session)
+    OnnxClassifier.load("field")
+    OnnxDetector(find_network("field", DetectorFacts)[2])
+    OnnxClassifier.load(own)
+    assert left_out == [[], [], ["ConstantFolding"]]
 
 
 def test_probabilities_are_those_of_classify() -> None:

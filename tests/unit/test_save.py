@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from made_bundles import THREE_CONFIGS, noise, three_networks, write_bundle
+from onnx import TensorProto
 
 from tenfold.bundle.format import SHIPPED, BundleConfig, BundleFacts, read_card, read_config
 from tenfold.bundle.runtime import OnnxClassifier
@@ -118,6 +120,41 @@ def as_format_1(folder: Path, **changes: Any) -> Path:
     path.write_text(json.dumps(old | changes))
     (folder / "model.onnx").unlink()
     return folder
+
+
+def test_weights_of_eight_bits_are_read_and_computed_as_float32(tmp_path: Path) -> None:
+    config = BundleConfig(name="three", members=THREE_CONFIGS, weight_type="int8")
+    states = [network.state_dict() for network in three_networks()]
+    save_bundle(tmp_path, config, states, "")
+    _, weights = read_weights(tmp_path)
+    for key, value in weights.items():
+        index, _, name = key.partition(".")
+        original = states[int(index)][name].numpy()
+        rows = np.abs(original.reshape(len(original), -1)) if original.ndim > 1 else original
+        step = rows.max(axis=1) / 127 if original.ndim > 1 else np.zeros(1)
+        difference = np.abs(value - original).reshape(len(step), -1)
+        assert (difference <= 0.501 * step[:, None]).all(), key
+    np.testing.assert_allclose(
+        OnnxClassifier.load(tmp_path).probabilities(noise(20)),
+        Bundle.load(tmp_path).probabilities(torch.from_numpy(noise(20))),
+        atol=1e-5,
+    )
+    model = onnx.load(tmp_path / "model.onnx")
+    kept = {c.data_type for c in model.graph.initializer if c.name.endswith(".weight")}
+    assert kept == {TensorProto.INT8}
+
+
+def test_a_copy_that_will_be_changed_has_a_classifier_of_float32(tmp_path: Path) -> None:
+    copy_bundle("field", tmp_path / "exact")
+    copy_bundle("field", tmp_path / "changed", "float32")
+    exact, changed = read_config(tmp_path / "exact"), read_config(tmp_path / "changed")
+    assert exact == read_config(SHIPPED)
+    assert changed.weight_type == "float32" != exact.weight_type
+    np.testing.assert_allclose(
+        OnnxClassifier.load(tmp_path / "changed").probabilities(noise(20)),
+        OnnxClassifier.load(SHIPPED).probabilities(noise(20)),
+        atol=1e-5,
+    )
 
 
 def test_a_bundle_of_format_1_is_refused_and_can_be_converted(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tenfold.bundle.format import read_card, read_model
+from tenfold.bundle.format import WeightType, read_card, read_model
 from tenfold.files import write_atomically
 
 
@@ -19,19 +19,21 @@ def export_onnx(bundle: Path, out: Path, *, batch: int | None = None, int8: bool
         BundleError: the bundle is damaged; no file is written.
         WriteError: the file cannot be written.
     """
-    model = _int8_model(bundle) if int8 else read_model(bundle)[1]
+    config, model = read_model(bundle)
+    weight_type: WeightType = "int8" if int8 else "float32"
+    if weight_type != config.weight_type:
+        model = _with_weights(bundle, weight_type)
     if batch is not None:
         model = _with_batch(model, batch)
     write_atomically(out, model)
 
 
-def _int8_model(bundle: Path) -> bytes:
+def _with_weights(bundle: Path, weight_type: WeightType) -> bytes:
     """Write the model once more, from the bundle's weights."""
     from tenfold.bundle.graph import build_graph
     from tenfold.bundle.weights import read_weights
 
-    model = build_graph(*read_weights(bundle), read_card(bundle), weight_type="int8")
-    model.metadata_props.add(key="precision", value="INT8")
+    model = build_graph(*read_weights(bundle), read_card(bundle), weight_type)
     data: bytes = model.SerializeToString()
     return data
 

@@ -40,6 +40,8 @@ MAX_CONFIG_BYTES = 4 * 2**20
 MAX_CARD_BYTES = 2**20
 MAX_NETWORKS_BYTES = 512 * 2**20  # of model.onnx, and of weights.safetensors
 
+WeightType = Literal["float32", "int8"]
+
 # The input and the outputs of model.onnx.
 IMAGES, PROBABILITIES, MEMBERS = "images", "probabilities", "members"
 
@@ -144,7 +146,7 @@ class BundleConfig(Frozen):
         le=1,
         description="a reading is rejected if its calibrated probability is below this",
     )
-    weight_type: Literal["float32", "int8"] = Field(
+    weight_type: WeightType = Field(
         default="float32",
         description="how model.onnx keeps its weights; all is computed in float32",
     )

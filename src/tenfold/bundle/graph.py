@@ -11,8 +11,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from tenfold.bundle.format import IMAGES, MEMBERS, PROBABILITIES, BundleConfig
-from tenfold.bundle.graph_builder import Array, GraphBuilder, WeightType, fold_batch_norm
+from tenfold.bundle.format import IMAGES, MEMBERS, PROBABILITIES, BundleConfig, WeightType
+from tenfold.bundle.graph_builder import Array, GraphBuilder, fold_batch_norm
 from tenfold.bundle.test_time_augmentation import (
     VARIANTS,
     TestTimeAugmentation,
@@ -59,6 +59,8 @@ def build_graph(
     described = config.model_dump_json(exclude={"model_sha256", "weights_sha256"})
     threshold = str(config.rejection_threshold)
     metadata = {"bundle": described, "card": card, "rejection_threshold": threshold}
+    if weight_type == "int8":
+        metadata["precision"] = "INT8"
     return graph.model(config.name, inputs, outputs, metadata)
 
 

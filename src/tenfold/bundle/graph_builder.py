@@ -18,7 +18,7 @@ _BATCH_NORM_EPSILON = 1e-5  # torch's
 _MAX_STEP = 127  # as far below 0 as above
 
 Array = npt.NDArray[Any]
-WeightType = Literal["float32", "float16", "int8"]
+KeptType = Literal["float32", "float16", "int8"]
 
 
 @dataclass
@@ -29,7 +29,7 @@ class GraphBuilder:
         weight_type: of the weights that `weights` keeps.
     """
 
-    weight_type: WeightType = "float32"
+    weight_type: KeptType = "float32"
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: dict[str, onnx.TensorProto] = field(default_factory=dict)
 

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from tenfold.bundle.format import (
     WEIGHTS_FILE,
     BundleConfig,
     NetworkFacts,
+    WeightType,
     find_bundle,
     parse_config,
     read_card,
@@ -116,9 +117,7 @@ def add_network(folder: Path, facts: NetworkFacts, model: bytes) -> None:
     _write(folder, config, weights, folder, "\n\n".join([*others, about]).strip() + "\n")
 
 
-def copy_bundle(
-    path: str | Path, folder: Path, weight_type: Literal["float32"] | None = None
-) -> None:
+def copy_bundle(path: str | Path, folder: Path, weight_type: WeightType | None = None) -> None:
     """Write a bundle of this format or of format 1 as one of this format.
 
     Args:
