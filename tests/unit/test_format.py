@@ -288,7 +288,7 @@ def test_what_else_lies_in_a_bundle_is_not_needed_to_read(bundle: Path) -> None:
 
 
 def test_the_shipped_bundle_is_small_and_reads_digits(mnist_test: Digits) -> None:
-    assert sum(file.stat().st_size for file in SHIPPED.iterdir()) <= 6_000_000
+    assert sum(file.stat().st_size for file in SHIPPED.iterdir()) <= 3_000_000
     few = mnist_test.subset(range(500))
     digits = OnnxClassifier.load().probabilities(few.images.numpy()).argmax(axis=1)
     assert (digits == few.labels.numpy()).mean() >= 0.99
