@@ -18,14 +18,9 @@ def is_utf8(text: str) -> bool:
     return text.isascii() or text.encode(errors="ignore").decode() == text
 
 
-def csv_cell(value: object) -> object:
-    """Return a cell that no spreadsheet takes for a formula: text that begins so gets a quote.
-
-    Numbers stay as they are.
-    """
-    if not isinstance(value, str):
-        return value
-    text = escape(value)
+def csv_cell(text: str) -> str:
+    """Return a cell that no spreadsheet takes for a formula: text that begins so gets a quote."""
+    text = escape(text)
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 

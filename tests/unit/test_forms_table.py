@@ -7,7 +7,9 @@ import itertools
 import os
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from tenfold.errors import DataError, WriteError
 from tenfold.forms.documents import documents, group_pages
@@ -136,6 +138,28 @@ def test_a_table_that_a_spreadsheet_saved_is_read_back(tmp_path: Path) -> None:
     write_table(path, columns, rows)
     path.write_text(path.read_text().replace("\n", "\r\n"), "utf-8-sig", newline="")
     assert read_table(path) == (columns, rows)
+
+
+def test_a_parquet_file_that_another_program_saved_is_read_back(tmp_path: Path) -> None:
+    columns, rows = made_rows()
+    path = tmp_path / "table.parquet"
+    write_table(path, columns, rows)
+    saved = parquet.read_table(path)
+    numbers = pa.array(range(len(rows)))
+    saved = saved.set_column(columns.index("n"), "n", numbers)
+    nulls = pa.nulls(len(rows), pa.string())
+    saved = saved.set_column(columns.index("problems"), "problems", nulls)
+    parquet.write_table(saved, path)
+    expected = [row | {"n": str(k), "problems": ""} for k, row in enumerate(rows)]
+    assert read_table(path) == (columns, expected)
+
+
+def test_a_name_of_a_template_with_control_characters_can_be_in_every_table(table: Path) -> None:
+    pytest.importorskip("openpyxl")
+    named = form().model_copy(update={"name": "x\x01y"})
+    rows = [row_of(d, named) for d in documents(lambda: iter([page(1, id="07")]), named)]
+    write_table(table, columns_of(named), rows)
+    assert read_table(table)[1][0]["template"] == r"x\x01y"
 
 
 DAMAGED = r": is damaged, or no table of forms; write it again with `tenfold forms read`$"

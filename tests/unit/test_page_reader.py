@@ -30,9 +30,8 @@ from tenfold.reading import (
     straighten,
 )
 from tenfold.reading.classification import SingleDigitConfig, judge_singles
-from tenfold.reading.foreground import to_grey
+from tenfold.reading.foreground import resize, to_grey
 from tenfold.reading.number_reader import NumberReader, NumberReaderConfig
-from tenfold.reading.pyramid import resize
 from tenfold.reading.reader import Layout, Reader
 from tenfold.rendering.documents import digit_documents
 from tenfold.rendering.held_out import HELD_OUT, held_out_fields

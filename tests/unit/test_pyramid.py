@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from tenfold.bundle.detector_runtime import Detections
 from tenfold.reading.components import Box
-from tenfold.reading.pyramid import PyramidConfig, detect_digits, is_cut, resize, scales
+from tenfold.reading.foreground import resize
+from tenfold.reading.pyramid import PyramidConfig, detect_digits, is_cut, scales
 
 CONFIG = PyramidConfig()
 

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from tenfold.arrays import Grey
 from tenfold.bundle.detector_runtime import Detections
+from tenfold.reading.foreground import resize
 
 Place = tuple[int, int]  # left and top, pixels
 
@@ -49,9 +49,7 @@ def crop_box(
     right, bottom = min(w, round(left + width + margin)), min(h, round(top + height + margin))
     part = page[y : max(bottom, y + 1), x : max(right, x + 1)]
     scale = height_px / height
-    size = max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale))
-    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    small = cv2.resize(part, size, interpolation=interpolation)
+    small = resize(part, scale)
     edges = (left - x, top - y, left + width - x, top + height - y)
     first, second, third, fourth = (edge * scale for edge in edges)
     return BoxPicture(np.asarray(small, np.uint8), (first, second, third, fourth))

@@ -117,7 +117,6 @@ class FieldReader:
         self, reader: NumberReader, template: Template, pages: Sequence[ReferencePage]
     ) -> None:
         self.reader = reader
-        self.template = template
         self._cells = {
             page.number: [cell for cell in template.cells if cell.field.page == page.number]
             for page in pages
@@ -177,11 +176,10 @@ class FieldReader:
             for cell in self._cells[number]
         ]
 
-    def _detected(self, number: int, pictures: Sequence[BoxPicture]) -> list[Detections]:
-        """Return the digits and marks in each box, in the pixels of its picture."""
+    def _detected(self, number: int, pictures: Sequence[BoxPicture]) -> dict[int, Detections]:
+        """Return the digits and marks in each box but of marks, in the pixels of its picture."""
         places = [k for k, c in enumerate(self._cells[number]) if c.field.kind != "mark"]
-        nothing = Detections(np.empty(0, np.float32), np.empty((0, 14), np.float32), *_EMPTY_BOXES)
-        detections = [nothing] * len(pictures)
+        detections: dict[int, Detections] = {}
         left = iter(places)
         for atlas, corners in arrange(
             [pictures[k].grey for k in places], CONFIG.atlas_px, CONFIG.gap_px
@@ -261,6 +259,3 @@ class FieldReader:
             if is_digit[k]
         ]
         return np.concatenate(images, axis=1) if images else None
-
-
-_EMPTY_BOXES = (np.empty((0, 4), np.float32), np.empty(0, np.float32))

@@ -27,7 +27,6 @@ from tenfold.forms.review_folder import (
 from tenfold.forms.reviewed_table import apply_reviews, write_corrections
 from tenfold.forms.systematic import FaultCounts
 from tenfold.forms.table import columns_of, description_of, fields_of, row_of, write_table
-from tenfold.forms.template_parsing import load_template
 from tenfold.ray_cluster import check_cluster, connected
 from tenfold.reading.bulk import run_in_processes
 from tenfold.reading.page import ALTERNATIVES
@@ -101,14 +100,14 @@ class FormsReading:
     ) -> None:
         if on:
             check_cluster(on)
-        self.template = load_template(template_path)
         self.table, self.folder = table, review_folder(table)
         self._pages = [(page, page_key(page)) for page in pages_of_files(names)]
         self._workers, self._on = workers, on
         self._read = functools.partial(read_page, template_path, model)
         # Its errors come before anything is written.
-        pages = page_reader(template_path, model).registrar.pages
-        blanks = [page.blank for page in pages if page.blank is not None]
+        reader = page_reader(template_path, model)
+        self.template = reader.template
+        blanks = [page.blank for page in reader.registrar.pages if page.blank is not None]
         self.advice = missing_marks(self.template, blanks)
         # A bundle without a detector is read by the shipped one.
         bundle = reading_files(find_network(model, DetectorFacts)[0].parent)

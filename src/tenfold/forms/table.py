@@ -14,7 +14,7 @@ from tenfold.forms.documents import Document
 from tenfold.forms.names import DOCUMENT_COLUMNS
 from tenfold.forms.review_folder import MAX_FILE_BYTES
 from tenfold.forms.template import Template
-from tenfold.text import csv_cell, text_of_csv_cell
+from tenfold.text import csv_cell, escape, text_of_csv_cell
 from tenfold.untrusted import read_bytes
 
 Suffix = Literal[".csv", ".parquet", ".xlsx"]
@@ -41,7 +41,7 @@ def row_of(document: Document, template: Template) -> Row:
         "document": document.name,
         "files": "; ".join(document.files),
         "pages": " ".join(str(page.page) for page in document.pages),
-        "template": template.name,
+        "template": escape(template.name),
         "problems": "; ".join(document.problems),
     }
     for reading in document.readings:
@@ -158,10 +158,11 @@ def _from_csv(data: bytes) -> Iterable[Sequence[str]]:
 
 
 def _from_parquet(data: bytes) -> Iterable[Sequence[str]]:
+    import pyarrow as pa
     from pyarrow import parquet
 
     table = parquet.read_table(io.BytesIO(data))
-    columns = (column.to_pylist() for column in table.columns)
+    columns = (column.cast(pa.string()).fill_null("").to_pylist() for column in table.columns)
     return [table.column_names, *zip(*columns, strict=True)]
 
 

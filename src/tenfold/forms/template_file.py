@@ -67,8 +67,8 @@ class TemplateFile:
         """Whether there is a file."""
         return self._content is not None
 
-    def write(self, document: dict[str, Any]) -> None:
-        """Write a document, if the file is as this object left it.
+    def write(self, document: dict[str, Any]) -> Template:
+        """Write a document, if the file is as this object left it; return its template.
 
         Raises:
             TemplateError: a key or value is not allowed, it is too long, or somebody else has
@@ -82,6 +82,7 @@ class TemplateFile:
         self._refuse_another_s()
         write_atomically(self.path, content)
         self._content = content
+        return template
 
     def _refuse_another_s(self) -> None:
         """Refuse to write over what somebody else has written."""

@@ -32,6 +32,7 @@ export function addSources(open, fail) {
 
 function addCamera(open, fail) {
   const [viewfinder, video] = [byId("viewfinder"), byId("video")];
+  const stop = () => video.srcObject?.getTracks().forEach((track) => track.stop());
   byId("camera").addEventListener("click", async () => {
     if (matchMedia("(pointer: coarse)").matches || !navigator.mediaDevices?.getUserMedia) {
       byId("capture").click();
@@ -42,6 +43,7 @@ function addCamera(open, fail) {
       await video.play();
       viewfinder.showModal();
     } catch {
+      stop();
       fail(new Error("no camera is available to this page"));
     }
   });
@@ -53,7 +55,5 @@ function addCamera(open, fail) {
     open(await new Promise((done) => frame.toBlob(done)));
   });
   byId("close").addEventListener("click", () => viewfinder.close());
-  viewfinder.addEventListener("close", () => {
-    for (const track of video.srcObject?.getTracks() ?? []) track.stop();
-  });
+  viewfinder.addEventListener("close", stop);
 }

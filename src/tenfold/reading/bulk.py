@@ -55,11 +55,11 @@ def read_in_bulk(  # noqa: PLR0913 - how pictures are read
         BundleError: see `Reader.load`.
         TenfoldError: a worker died.
     """
-    threads = available_cores() if workers == 1 else 1
-    reader = Reader.load(model, min_probability, threads)
     if workers == 1:
+        reader = Reader.load(model, min_probability, available_cores())
         yield from reader.outcomes(pictures, layout, constraints)
         return
+    Reader.load(model, min_probability)  # its errors come before any worker's
     read = functools.partial(_read_batch, model, layout, constraints, min_probability)
     for outcomes in run_in_processes(
         read, batched(pictures, PICTURES_PER_TASK[layout]), workers, in_order=True

@@ -59,11 +59,16 @@ def downscale(
 ) -> tuple[npt.NDArray[T], float]:
     """Scale a picture down until its longer side is `max_side` pixels; return it and the factor."""
     factor = min(1.0, max_side / max(picture.shape[:2]))
-    if factor == 1:
-        return picture, 1.0
-    size = tuple(max(1, round(side * factor)) for side in picture.shape[1::-1])
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    return np.asarray(small, picture.dtype), factor
+    return resize(picture, factor), factor
+
+
+def resize(picture: npt.NDArray[T], scale: float) -> npt.NDArray[T]:
+    """Return the picture in another size, of at least one pixel."""
+    if scale == 1:
+        return picture
+    size = tuple(max(1, round(side * scale)) for side in picture.shape[1::-1])
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(picture, size, interpolation=interpolation), picture.dtype)
 
 
 def subtract_background(picture: Pixels) -> Floats:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -12,7 +11,7 @@ from tenfold.bundle.detector_runtime import Detections, OnnxCellDetector
 from tenfold.errors import DataError
 from tenfold.reading.components import box_in_picture
 from tenfold.reading.constraints import ANYTHING, Constraints
-from tenfold.reading.foreground import to_grey
+from tenfold.reading.foreground import downscale, to_grey
 from tenfold.reading.lattice import Lattice, LatticeConfig, find_lattices
 from tenfold.reading.number_reader import NumberReader, calibrated
 from tenfold.reading.page import Number, Page
@@ -145,11 +144,10 @@ class GridReader:
         margin = self.config.margin_px
         sizes = sorted({min(side, max(h, w)) for side in self.config.sides_px}, reverse=True)
         for side in sizes:
-            scale = side / max(h, w)
-            size = (max(1, round(w * scale)), max(1, round(h * scale)))
-            small = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
+            small, _ = downscale(grey, side)
             cells = self.cells.detect(with_margin(small, margin), self.config.min_objectness)
-            factor, steps = np.array([w / size[0], h / size[1]]), self.config.steps_per_px
+            factor = np.array([w / small.shape[1], h / small.shape[0]])
+            steps = self.config.steps_per_px
             for lattice in find_lattices(cells, self.config.lattice):
                 corners = np.rint((lattice.corners - margin + 0.5) * steps) / steps * factor - 0.5
                 lattice = lattice._replace(corners=corners.astype(np.float32))  # noqa: PLW2901

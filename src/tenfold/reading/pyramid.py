@@ -18,6 +18,7 @@ from tenfold.arrays import Floats, Grey
 from tenfold.bundle.detector_runtime import Detections, OnnxDetector
 from tenfold.data.mnist import CLASSES
 from tenfold.reading.components import Box, connected_components
+from tenfold.reading.foreground import resize
 from tenfold.reading.suppression import SuppressionConfig, suppress
 
 
@@ -130,16 +131,6 @@ def small_regions(
     _, boxes = connected_components(near > 0)
     regions = (boxes[1:, :4] * cell).tolist()
     return [(left, top, min(w, right), min(h, bottom)) for left, top, right, bottom in regions]
-
-
-def resize(grey: Grey, scale: float) -> Grey:
-    """Return the picture in another size."""
-    if scale == 1:
-        return grey
-    h, w = grey.shape
-    size = (max(1, round(w * scale)), max(1, round(h * scale)))
-    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(grey, size, interpolation=interpolation), np.uint8)
 
 
 def with_margin(grey: Grey, margin: int) -> Grey:

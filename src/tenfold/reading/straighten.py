@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from tenfold.arrays import Floats, Grey
 from tenfold.reading.components import Box
+from tenfold.reading.foreground import resize
 from tenfold.reading.lattice import Lattice
 
 MAX_PIXELS = 16e6
@@ -94,7 +95,6 @@ def _reduced(grey: Grey, source: Floats, scale: float) -> tuple[Grey, Floats]:
     if scale * MAX_REDUCTION >= 1:
         return grey, source
     h, w = grey.shape
-    size = (max(1, round(w * scale * MAX_REDUCTION)), max(1, round(h * scale * MAX_REDUCTION)))
-    small = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
-    factor = np.array([size[0] / w, size[1] / h])
+    small = resize(grey, scale * MAX_REDUCTION)
+    factor = np.array([small.shape[1] / w, small.shape[0] / h])
     return small, ((source + 0.5) * factor - 0.5).astype(np.float32)

@@ -13,9 +13,9 @@ from starlette.types import ASGIApp
 from tenfold.data.decoding import decode
 from tenfold.forms.blank import BlankPage
 from tenfold.forms.marks import missing_marks
-from tenfold.forms.template import KEYS_OF_KIND, Kind
+from tenfold.forms.template import KEYS_OF_KIND, Kind, Template
 from tenfold.forms.template_file import TemplateFile
-from tenfold.forms.template_parsing import parse_template, template_faults
+from tenfold.forms.template_parsing import template_faults
 from tenfold.reading.constraints import CheckDigit
 from tenfold.reading.foreground import to_grey
 from tenfold.serving.assets import FORMS_FOLDER
@@ -84,13 +84,12 @@ class TemplateEndpoints:
         document = await self._receive(request)
         if faults := template_faults(document):
             return JSONResponse({"error": "not written", "faults": faults}, 422)
-        self._file.write(document)
-        advice = await asyncio.to_thread(self._advice, document)
+        template = self._file.write(document)
+        advice = await asyncio.to_thread(self._advice, template)
         return JSONResponse({"written": str(self._file.path), "advice": advice})
 
-    def _advice(self, document: dict[str, Any]) -> str:
+    def _advice(self, template: Template) -> str:
         """Return which marks are not printed on the blank form; "" if none."""
-        template = parse_template(document, self._file.path)
         return missing_marks(template, (to_grey(decode(page.png)) for page in self._pages))
 
     async def _receive(self, request: Request) -> dict[str, Any]:

@@ -80,6 +80,7 @@ def serve(
     if workers == 1:
         _run(app, pool, listening)
     else:
+        del app, pool  # the workers have their own
         _supervise(settings, listening, workers)
 
 
