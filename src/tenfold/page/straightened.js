@@ -1,26 +1,23 @@
 // The cells of a picture, straightened and shown in the cells of a table.
 
-import { distance } from "./reader/lattice.js";
-import { clamp } from "./reader/numbers.js";
+import { clamp, median } from "./reader/numbers.js";
+import { cellSizes } from "./reader/straighten.js";
 
 const ROW_PX = 34; // in CSS pixels: of a row of the median height
 const [MIN_HEIGHT_PX, MAX_HEIGHT_PX] = [22, 80];
 const [MIN_WIDTH_PX, MAX_WIDTH_PX] = [38, 160];
 const MAX_CANVAS_PIXELS = 16e6;
 
-const middle = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
-
 /** In what size cells are shown: {widths, heights} of columns and rows, in proportion to the picture's.
  *
  * @param corners rows of positions [x, y], where rules cross.
  */
 export function shownSizes(corners) {
-  const columns = corners[0].slice(1).map((_, x) => middle(corners.map((row) => distance(row[x], row[x + 1]))));
-  const rows = corners.slice(1).map((row, y) => middle(row.map((corner, x) => distance(corner, corners[y][x]))));
-  const scale = ROW_PX / Math.max(middle(rows), 1);
+  const { widths, heights } = cellSizes(corners);
+  const scale = ROW_PX / Math.max(median(heights), 1);
   return {
-    widths: columns.map((width) => clamp(width * scale, MIN_WIDTH_PX, MAX_WIDTH_PX)),
-    heights: rows.map((height) => clamp(height * scale, MIN_HEIGHT_PX, MAX_HEIGHT_PX)),
+    widths: widths.map((width) => clamp(width * scale, MIN_WIDTH_PX, MAX_WIDTH_PX)),
+    heights: heights.map((height) => clamp(height * scale, MIN_HEIGHT_PX, MAX_HEIGHT_PX)),
   };
 }
 

@@ -69,7 +69,6 @@ function numberOf({ ranked, misfit }, grey, config) {
   const shown = digits.map(({ probability: p, digit }) => (p >= config.min_digit_probability ? digit : "?"));
   const reason = misfit ?? (probability >= config.min_probability ? null : "unsure");
   return {
-    value: best.text,
     text: [...best.text].map((character) => (isDigit(character) ? shown.shift() : character)).join(""),
     box: union(digits.map(({ box }) => box)),
     probability,

@@ -26,7 +26,6 @@ export async function readSingle(picture, networks, model) {
   const accepted = first >= model.rejection_threshold;
   const unsure = first + second > MIN_PROBABILITY_OF_TWO;
   return [{
-    value: String(digit),
     text: accepted ? String(digit) : "?",
     box,
     probability: first,

@@ -12,14 +12,21 @@ export const CONFIG = {
   maxReduction: 2, // more than so often as large as it is needed, a picture is made smaller first
 };
 
+/** The median width of each column and height of each row, given rows of positions where rules cross. */
+export function cellSizes(corners) {
+  return {
+    widths: corners[0].slice(1).map((_, x) => median(corners.map((row) => distance(row[x], row[x + 1])))),
+    heights: corners.slice(1).map((row, y) => median(row.map((corner, x) => distance(corner, corners[y][x])))),
+  };
+}
+
 /** Map the cells of a lattice in a plane of bytes to rectangles: see `Straightened` of tenfold.
  *
  * Returns {grey, rows, columns, corners}: a plane, the positions of the rules in it from the top and
  * from the left, and the lattice's corners. A cell of the median height becomes `cellHeight` high.
  */
 export function straighten(grey, { corners }, cellHeight) {
-  const widths = corners[0].slice(1).map((_, x) => median(corners.map((row) => distance(row[x], row[x + 1]))));
-  const heights = corners.slice(1).map((row, y) => median(row.map((corner, x) => distance(corner, corners[y][x]))));
+  const { widths, heights } = cellSizes(corners);
   const unit = max(median(heights), 1);
   const scale = min(cellHeight / unit, sqrt(CONFIG.maxPixels / (sum(widths) * sum(heights))));
   const [rows, columns] = [heights, widths].map((sizes) =>
