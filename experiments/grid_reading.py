@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import cv2
-from number_reading import detector_sha256
 from record_runs import Json, publish
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from tenfold.bundle.format import DetectorFacts, find_network
 from tenfold.data.decoding import load_pixels
 from tenfold.errors import DataError
 from tenfold.evaluation.metrics import wilson
@@ -146,7 +146,7 @@ def main() -> None:
         "command": f"python experiments/grid_reading.py {options.bundle} FOLDER",
         "sets": options.sets,
         "count": options.count,
-        "detector": detector_sha256(options.bundle, parser),
+        "detector": find_network(options.bundle, DetectorFacts)[1].sha256,
         "rows": rows,
     }
     publish(options, content, table_of(rows))

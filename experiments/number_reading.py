@@ -19,7 +19,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from tenfold.artifacts.detection import FieldMetrics
-from tenfold.bundle.format import DetectorFacts, read_network
+from tenfold.bundle.format import DetectorFacts, find_network
 from tenfold.data.digits import Digits, stratified_split
 from tenfold.data.seeds import derive_seed
 from tenfold.data.sources import load_digits
@@ -40,14 +40,6 @@ def validation_digits() -> Digits:
     """Return the training images that the recipe of the detector holds out."""
     held_out = load_recipe("page").data.validation
     return stratified_split(load_digits("mnist", "train"), held_out, derive_seed("validation"))[1]
-
-
-def detector_sha256(bundle: str, parser: argparse.ArgumentParser) -> str:
-    """Return the SHA-256 of a bundle's detector; end if it has none."""
-    found = read_network(bundle, DetectorFacts)
-    if found is None:
-        parser.error(f"{bundle}: has no detector; name a bundle that `tenfold train page` made")
-    return found[0].sha256
 
 
 def pictures_of(name: str, digits: Digits, count: int) -> Iterator[Labelled]:
@@ -89,7 +81,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--json", action="store_true", help="print JSON, not a table")
     options = parser.parse_args()
-    sha256, reader = detector_sha256(options.bundle, parser), Reader.load(options.bundle)
+    sha256 = find_network(options.bundle, DetectorFacts)[1].sha256
+    reader = Reader.load(options.bundle)
     digits = load_digits(options.data, "test")
     counts = {name: min(options.count, MOST_PICTURES.get(name, 1_000_000)) for name in options.sets}
     rows = []

@@ -1,16 +1,13 @@
 """Values that the fields of rendered forms may have, and how people write them."""
 
-from collections.abc import Callable
-
 from rendered_forms.layout import FormLayout, PlacedField
+from tenfold.reading.constraints import CHECKS, CheckDigit
 from tenfold.rendering.sampling import Random, bernoulli
 
 WRONG_SUM_SHARE = 0.01
 FORGOTTEN_SHARE = 0.003  # of required fields that no rule needs
 TICKED_SHARE = 0.4
 TICKED, UNTICKED = "true", "false"
-
-_VERHOEFF_ROW = (1, 5, 7, 6, 2, 8, 3, 0, 9, 4)
 
 
 def sample_values(layout: FormLayout, random: Random) -> dict[str, str]:
@@ -79,67 +76,15 @@ def _date(date_format: str, random: Random) -> str:
     return text
 
 
-def _digits(count: int, check: str | None, random: Random) -> str:
+def _digits(count: int, check: CheckDigit | None, random: Random) -> str:
     """Draw digits, the last of which check the others."""
     while True:
         digits = "".join(map(str, random.integers(0, 10, count)))
         if check is None:
             return digits
         width = 2 if check == "iso7064-mod97-10" else 1
-        found = CHECK_DIGITS[check](digits[:-width])
-        if len(found) == width:  # some rules have an X in place of a tenth digit
-            return digits[:-width] + found
-
-
-def _luhn(digits: str) -> str:
-    doubled = [int(c) * (2 - place % 2) for place, c in enumerate(reversed(digits))]
-    return str(-sum(sum(divmod(value, 10)) for value in doubled) % 10)
-
-
-def _mod10(digits: str) -> str:
-    return str(
-        -sum(int(c) * (3 - 2 * (place % 2)) for place, c in enumerate(reversed(digits))) % 10
-    )
-
-
-def _mod11(digits: str) -> str:
-    return str(-sum(int(c) * place for place, c in enumerate(reversed(digits), 2)) % 11)
-
-
-def _mod11_2(digits: str) -> str:
-    rest = 0
-    for character in digits:
-        rest = (rest + int(character)) * 2 % 11
-    return str((1 - rest) % 11)
-
-
-def _mod97_10(digits: str) -> str:
-    return f"{(1 - int(digits) * 100) % 97:02d}"
-
-
-def _verhoeff(digits: str) -> str:
-    """Return the digit by Verhoeff's rule (1969): products in the dihedral group of order ten."""
-    total = 0
-    for place, character in enumerate(reversed(digits), 1):
-        value = int(character)
-        for _ in range(place % 8):
-            value = _VERHOEFF_ROW[value]
-        total = _dihedral(total, value)
-    return str(next(digit for digit in range(10) if _dihedral(total, digit) == 0))
-
-
-def _dihedral(a: int, b: int) -> int:
-    """Multiply two elements: 0 … 4 are rotations, 5 … 9 reflections."""
-    if a < 5:  # noqa: PLR2004
-        return (a + b) % 5 if b < 5 else 5 + (a + b) % 5  # noqa: PLR2004
-    return 5 + (a - b) % 5 if b < 5 else (a - b) % 5  # noqa: PLR2004
-
-
-CHECK_DIGITS: dict[str, Callable[[str], str]] = {
-    "luhn": _luhn,
-    "mod10": _mod10,
-    "mod11": _mod11,
-    "verhoeff": _verhoeff,
-    "iso7064-mod11-2": _mod11_2,
-    "iso7064-mod97-10": _mod97_10,
-}
+        endings = (f"{number:0{width}d}" for number in range(10**width))
+        fitting = (digits[:-width] + ending for ending in endings)
+        # Some rules have an X in place of a tenth digit: then nothing fits.
+        if found := next(filter(CHECKS[check], fitting), None):
+            return found

@@ -21,7 +21,7 @@ from tenfold.rendering.pen import redraw_digit
 from tenfold.rendering.sampling import Random, bernoulli, weighted_choice
 from tenfold.rendering.scene import Box, Point, Ruler, Scene
 from tenfold.rendering.typefaces import PRINTED_HEIGHT_PX, Typeface, printed_text
-from tenfold.rendering.writing import Spacing, centres, line_width, sample_hand
+from tenfold.rendering.writing import Spacing, centres, line_width, place_text, sample_hand
 
 if TYPE_CHECKING:  # it imports torch, which reading needs not
     from tenfold.data.digits import Digits
@@ -262,8 +262,7 @@ def _write_freely(sheet: Sheet, value: str, box: Box, pen: Pen, random: Random) 
         random.uniform(0.1, 0.5) if len(value) > 1 else random.uniform(0.3, 0.7)
     )
     middle = (top + bottom) / 2 + random.normal(0, 0.04) * (bottom - top)
-    for glyph, (x, y) in zip(glyphs, arranged, strict=True):
-        sheet.scene.place(glyph, (start + x, middle + y), hand.darkness, labelled=False)
+    place_text(sheet.scene, glyphs, arranged, (start, middle), hand, labelled=False)
     return (start, middle - hand.height_px / 2, start + width, middle + hand.height_px / 2)
 
 

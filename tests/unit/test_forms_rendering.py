@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from rendered_forms.forms import FormRenderer, blank_page
 from rendered_forms.layout import MARKS_MM, FormLayout
-from rendered_forms.values import CHECK_DIGITS, sample_values
+from rendered_forms.values import sample_values
 from rendered_forms.writing import fill, print_form
 
 from tenfold.data.digits import Digits
@@ -24,21 +24,6 @@ def renderer(tiny_digits: Digits) -> FormRenderer:
 @pytest.fixture(scope="module")
 def layouts(renderer: FormRenderer) -> list[FormLayout]:
     return [renderer.layout(index) for index in range(24)]
-
-
-@pytest.mark.parametrize(
-    ("rule", "digits", "check"),
-    [
-        ("luhn", "7992739871", "3"),
-        ("mod10", "400638133393", "1"),  # an EAN
-        ("mod11", "030640615", "2"),  # an ISBN-10
-        ("verhoeff", "236", "3"),
-        ("iso7064-mod11-2", "079", "10"),  # the standard writes it X
-        ("iso7064-mod97-10", "794", "44"),
-    ],
-)
-def test_check_digits_are_those_of_published_examples(rule: str, digits: str, check: str) -> None:
-    assert CHECK_DIGITS[rule](digits) == check
 
 
 def test_a_filled_form_is_a_function_of_seed_index_and_copy(renderer: FormRenderer) -> None:

@@ -12,8 +12,8 @@ from PIL import Image, ImageDraw, ImageFont
 from tenfold.bundle.torch_bundle import Bundle
 from tenfold.data.normalization import normalize_digit
 from tenfold.rendering import non_digits as module
+from tenfold.rendering.fonts import LETTERS
 from tenfold.rendering.non_digits import (
-    LETTERS,
     SYMBOLS,
     drawn_digits,
     non_digits,

@@ -85,6 +85,7 @@ def test_a_space_may_exclude_the_recipe_s_own_values(text: str, tmp_path: Path) 
         ('"data.validation" = { low = 100, high = 300 }', "is the same in all trials"),
         ("seed = { low = 0, high = 3 }", "seed: is the same in all trials"),
         ("detector = { choices = [{}] }", "detector: is the same in all trials"),
+        ('"crop.filters" = { choices = [[8, 8, 8]] }', "crop.filters: is the same in all trials"),
     ],
 )
 def test_what_is_wrong_is_one_line(text: str, message: str, tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""Measuring classifiers: metrics, and the evaluation of a bundle."""
+"""Measuring classifiers and readers: metrics, statistics, the evaluation of a bundle."""

@@ -1,7 +1,7 @@
 """Measuring and calibrating a reader of numbers on rendered fields."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -49,22 +49,24 @@ def measure_numbers(reader: ReadsNumbers, name: str, pictures: Iterable[Labelled
 
     In the label of a picture with several numbers, a space is between them.
     """
-    fields = exact = accepted = wrong = 0
+    outcomes = []
     for pixels, text in pictures:
         numbers = reader.read(pixels).numbers
         right = " ".join(number.value for number in numbers) == text
-        fields += 1
-        exact += right
-        if numbers and all(number.accepted for number in numbers):
-            accepted += 1
-            wrong += not right
+        outcomes.append((right, bool(numbers) and all(number.accepted for number in numbers)))
+    return field_metrics(name, outcomes)
+
+
+def field_metrics(name: str, outcomes: Sequence[tuple[bool, bool]]) -> FieldMetrics:
+    """Count outcomes: whether each was right, and whether it was accepted."""
+    exact = sum(right for right, _ in outcomes)
     return FieldMetrics(
         name=name,
-        fields=fields,
+        fields=len(outcomes),
         exact=exact,
-        accepted=accepted,
-        accepted_wrong=wrong,
-        exact_interval=wilson(exact, fields),
+        accepted=sum(accepted for _, accepted in outcomes),
+        accepted_wrong=sum(accepted and not right for right, accepted in outcomes),
+        exact_interval=wilson(exact, len(outcomes)),
     )
 
 

@@ -8,7 +8,7 @@ from tenfold.arrays import Floats
 from tenfold.artifacts.detection import DetectorEvaluation, FieldMetrics
 from tenfold.data.digits import Digits
 from tenfold.errors import DataError
-from tenfold.evaluation.metrics import wilson
+from tenfold.evaluation.fields import field_metrics
 from tenfold.reading.grid import GridReader
 from tenfold.reading.lattice import shorter_sides
 from tenfold.reading.page import Page
@@ -45,8 +45,8 @@ def measure_tables(
         right = page.grid == (len(rows), len(rows[0]))
         tables.append((right, page.grid is not None))
         cells += _outcomes(page, rows) if right else [(False, False)] * (len(rows) * len(rows[0]))
-    yield _metrics(f"{name}: rows and columns", tables)
-    yield _metrics(f"{name}: cells", cells)
+    yield field_metrics(f"{name}: rows and columns", tables)
+    yield field_metrics(f"{name}: cells", cells)
 
 
 def _outcomes(page: Page, rows: Rows) -> Iterator[tuple[bool, bool]]:
@@ -55,18 +55,6 @@ def _outcomes(page: Page, rows: Rows) -> Iterator[tuple[bool, bool]]:
         for number, text in zip(row, texts, strict=True):
             value, accepted = (number.value, number.accepted) if number else ("", True)
             yield value == text, accepted
-
-
-def _metrics(name: str, outcomes: list[tuple[bool, bool]]) -> FieldMetrics:
-    exact = sum(right for right, _ in outcomes)
-    return FieldMetrics(
-        name=name,
-        fields=len(outcomes),
-        exact=exact,
-        accepted=sum(accepted for _, accepted in outcomes),
-        accepted_wrong=sum(accepted and not right for right, accepted in outcomes),
-        exact_interval=wilson(exact, len(outcomes)),
-    )
 
 
 def match_cells(found: Floats, cells: Floats) -> tuple[int, int]:

@@ -1,1 +1,1 @@
-"""The network, its pooling and its kernels."""
+"""The networks, the classifier's pooling and its kernels."""

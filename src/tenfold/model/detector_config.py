@@ -1,4 +1,4 @@
-"""The configuration of the digit detector. It does not import torch."""
+"""The configuration of the detectors of digits and of cells. It does not import torch."""
 
 from typing import Annotated, Literal
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from tenfold.rendering.glyphs import LETTERS, GlyphSource, Hand
 from tenfold.rendering.sampling import Random, bernoulli, log_uniform
 from tenfold.rendering.scene import Box, Scene
-from tenfold.rendering.strokes import catmull_rom
+from tenfold.rendering.strokes import catmull_rom, draw_polylines
 from tenfold.rendering.typefaces import PRINTED_HEIGHT_PX, WORDS, printed_text, sample_typeface
 
 ATTEMPTS = 5
@@ -87,10 +87,7 @@ def doodle(scene: Scene, random: Random) -> None:
         points = catmull_rom(points, steps=6)
     points -= points.min(axis=0) - 4
     w, h = np.ceil(points.max(axis=0) + 4).astype(int)
-    canvas = np.zeros((int(h), int(w)), np.uint8)
-    fixed = np.rint(points * 16).astype(np.int32)
-    width = int(random.integers(1, 5))
-    cv2.polylines(canvas, [fixed], False, 255, width, cv2.LINE_AA, 4)  # noqa: FBT003
+    canvas = draw_polylines([points], (int(h), int(w)), int(random.integers(1, 5)))
     scatter(scene, canvas.astype(np.float32) / np.float32(255), random.uniform(0.3, 1))
 
 

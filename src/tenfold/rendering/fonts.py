@@ -26,19 +26,9 @@ FONTS_VERSION = 1
 MIN_FONTS = 20
 VARIANTS_PER_DIGIT = 4
 
-# Letters that look like a digit in some handwriting, and the digit.
-LOOKALIKES = {
-    **dict.fromkeys("DOQo", 0),
-    **dict.fromkeys("IJijl", 1),
-    **dict.fromkeys("LZez", 2),
-    **dict.fromkeys("Yy", 4),
-    **dict.fromkeys("Ss", 5),
-    **dict.fromkeys("Gb", 6),
-    **dict.fromkeys("Tt", 7),
-    **dict.fromkeys("Bf", 8),
-    **dict.fromkeys("agq", 9),
-}
-LETTERS = "".join(letter for letter in string.ascii_letters if letter not in LOOKALIKES)
+# Letters that look like a digit in some handwriting are left out:
+# B f 8 · b G 6 · D O o Q 0 · e 2 · g q a 9 · I i J j L l t 1 · T 7 · S s 5 · y 4 or 9 · Y 4 · Z z 2
+LETTERS = "ACEFHKMNPRUVWXcdhkmnprvwxu"
 
 FOLDERS = (Path("~/.fonts"), Path("/usr/share/fonts"))
 
@@ -131,7 +121,7 @@ def font_letters(n: int | None = None) -> Iterator[tuple[npt.NDArray[np.uint8], 
     chosen = [
         (font, path, letter)
         for font, path in find_fonts()
-        for letter in LETTERS
+        for letter in sorted(LETTERS, key=str.swapcase)
         if letter not in font.excluded
     ]
     for index in range(len(chosen) if n is None else n):

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tenfold.rendering.pen import Coverage, remove_specks
-from tenfold.rendering.strokes import Strokes
+from tenfold.rendering.strokes import Strokes, draw_polylines
 
 Linear = npt.NDArray[np.float64]
 
@@ -97,11 +97,7 @@ def draw_strokes(strokes: Strokes, linear: Linear, stroke_px: float) -> Coverage
     low = every.min(axis=0) - margin
     extent = np.ceil((every.max(axis=0) - low + margin) / STROKE_SUPERSAMPLING).astype(int)
     size = extent * STROKE_SUPERSAMPLING
-    canvas = np.zeros((int(size[1]), int(size[0])), np.uint8)
-    fixed = [np.rint((points - low) * 16).astype(np.int32) for points in fine]
-    cv2.polylines(
-        canvas, fixed, isClosed=False, color=255, thickness=width, lineType=cv2.LINE_AA, shift=4
-    )
+    canvas = draw_polylines([points - low for points in fine], (int(size[1]), int(size[0])), width)
     width_hw = (int(extent[0]), int(extent[1]))
     coarse = cv2.resize(canvas, width_hw, interpolation=cv2.INTER_AREA)
     return crop_glyph(coarse.astype(np.float32) / np.float32(255) * np.float32(min(1.0, stroke_px)))

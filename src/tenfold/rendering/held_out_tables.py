@@ -31,6 +31,7 @@ from tenfold.rendering.writing import (
     fraction,
     line_width,
     negative,
+    place_text,
     sample_digits,
     sample_hand,
     time_of_day,
@@ -204,5 +205,4 @@ def _write(
     slack = max(0.0, right - left - line_width(glyphs, arranged) - 0.2 * hand.height_px)
     x = left + 0.1 * hand.height_px + slack * random.uniform(0.2, 0.8)
     y = (top + bottom) / 2 + random.normal(0, 0.04) * hand.height_px
-    for glyph, (dx, dy) in zip(glyphs, arranged, strict=True):
-        scene.place(glyph, (x + dx, y + dy), hand.darkness, labelled=False)
+    place_text(scene, glyphs, arranged, (x, y), hand, labelled=False)

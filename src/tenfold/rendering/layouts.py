@@ -61,13 +61,9 @@ def free_number(layout: Layout) -> Hand:
     if bernoulli(random, 0.5):
         rules_around(scene, box, layout.height_px, sample_ruler(random))
     struck = bernoulli(random, 0.04)
+    place_text(scene, glyphs, arranged, (start, y), hand, labelled=not struck)
     if struck:
-        arranged_at = [(start + x, y + dy) for x, dy in arranged]
-        for glyph, place in zip(glyphs, arranged_at, strict=True):
-            scene.place(glyph, place, hand.darkness, labelled=False)
         cross_out(scene, box, layout.height_px, hand.darkness)
-    else:
-        place_text(scene, glyphs, arranged, (start, y), hand)
     return hand
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from tenfold.data.mnist import SIDE
 from tenfold.data.normalization import normalize_digit
 from tenfold.data.seeds import derive_seed
+from tenfold.rendering.fonts import LETTERS
 from tenfold.rendering.glyphs import LETTERS as WRITTEN_LETTERS
 from tenfold.rendering.glyphs import TEMPLATES
 from tenfold.rendering.sampling import Random, bernoulli
@@ -30,10 +31,7 @@ from tenfold.rendering.strokes import (
 )
 from tenfold.rendering.typefaces import matplotlib_font
 
-# Letters that look like a digit in some handwriting are left out:
-# B f 8 · b G 6 · D O o Q 0 · e 2 · g q a 9 · I i J j L l t 1 · T 7 · S s 5 · y 4 or 9 · Y 4 · Z z 2
-# Written by hand, y and z stay: in rendered fields they are no digits either.
-LETTERS = "ACEFHKMNPRUVWXcdhkmnprvwxu"
+# Of letters written by hand y and z stay: in rendered fields they are no digits either.
 WRITTEN = tuple(name for name in WRITTEN_LETTERS if name not in {"a", "e", "T"})
 SYMBOLS = "#%&@?+*=<>{}[]~^$"
 

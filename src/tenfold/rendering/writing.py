@@ -231,14 +231,20 @@ def _height_of(glyph: Glyph, hand: Hand, random: Random) -> float:
     return 0.0
 
 
-def place_text(
+def place_text(  # noqa: PLR0913 - a text, its place and its pen
     scene: Scene,
     glyphs: Sequence[Glyph],
     arranged: Sequence[tuple[float, float]],
     start: tuple[float, float],
     hand: Hand,
+    *,
+    labelled: bool = True,
 ) -> None:
-    """Place arranged characters on the scene, starting at a position on the page."""
+    """Place arranged characters on the scene, starting at a position on the page.
+
+    Letters have no labels, nor has anything if it is not `labelled`.
+    """
     for glyph, (x, y) in zip(glyphs, arranged, strict=True):
-        labelled = glyph.character not in LETTERS
-        scene.place(glyph, (start[0] + x, start[1] + y), hand.darkness, labelled=labelled)
+        place = (start[0] + x, start[1] + y)
+        has_label = labelled and glyph.character not in LETTERS
+        scene.place(glyph, place, hand.darkness, labelled=has_label)

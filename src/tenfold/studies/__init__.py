@@ -1,1 +1,1 @@
-"""What trains more than once: repeat, sweep, audit."""
+"""What trains or measures more than once: repeat, sweep, audit, tune, compare."""

@@ -19,6 +19,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from tenfold.artifacts.training import READER_NETWORKS
 from tenfold.errors import RecipeError
 from tenfold.training.recipe import Recipe
 from tenfold.untrusted import read_toml
@@ -26,7 +27,7 @@ from tenfold.untrusted import read_toml
 # What trials must share to be compared, or what makes no difference to one network's curve.
 FIXED = (
     *("name", "description", "cost", "members", "seed", "test_time_augmentation", "data"),
-    *("detector", "line", "fields"),
+    *(*READER_NETWORKS, "fields"),
 )
 FORMS = "expected { low, high, log?, step? } or { choices = [...] }"
 
