@@ -1,14 +1,17 @@
 """What every test may use."""
 
+import contextlib
+import gc
 import gzip
 import hashlib
 import importlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -27,10 +30,60 @@ settings.load_profile("tenfold")
 DEBIAN_PACKAGES = {"node": "nodejs"}
 
 
+def pytest_configure() -> None:
+    """Collect no garbage while modules are imported: nearly all that they make is kept."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage again, without looking at what was imported each time."""
+    gc.freeze()
+    gc.enable()
+
+
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
     """Compute on one thread, whatever was set before: tiny layers on several mostly wait."""
     torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+
+
+@contextlib.contextmanager
+def blank_figures() -> Iterator[None]:
+    """Draw no figures of reports: they take longer than all the rest of a page."""
+    from tenfold.report import curves, figures
+    from tenfold.report.drawing import Drawing
+
+    def blank(_: object, name: str, caption: str) -> Drawing:
+        return Drawing(name, caption, f'<svg id="{name}"></svg>')
+
+    with pytest.MonkeyPatch.context() as patched:
+        for module in (curves, figures):
+            patched.setattr(module, "drawing", blank)
+        yield
+
+
+@pytest.fixture
+def undrawn() -> Iterator[None]:
+    """Leave figures blank, where a test is about something else."""
+    with blank_figures():
+        yield
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train two members for eight iterations; the figures of the report are blank."""
+    from tenfold.execution.config import Execution
+    from tenfold.execution.train import train
+    from tenfold.report.page import write_report
+
+    short = [f"training.stages.{stage}.iterations=4" for stage in (0, 1)]
+    execution = Execution(device="cpu", precision="float32", threads=1)
+    path = tmp_path_factory.mktemp("small") / "run"
+    train("smoke", overrides=short, out=path, execution=execution)
+    with blank_figures():
+        write_report([path])
+    return path
 
 
 @pytest.fixture(scope="session")

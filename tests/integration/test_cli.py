@@ -95,6 +95,7 @@ def test_the_headline_is_measured_on_test_and_curves_on_validation(finished: Any
     assert len(evaluation["mistakes"]) == evaluation["models"][-1]["errors"]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_options_reach_the_recipe(tenfold: Tenfold, tmp_path: Path) -> None:
     out = tmp_path / "run"
     options = ("--members", 1, "--seed", 7, "--data", "synthetic", "--precision", "float32")
@@ -109,6 +110,7 @@ def test_options_reach_the_recipe(tenfold: Tenfold, tmp_path: Path) -> None:
 
 
 @pytest.mark.processes
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_without_out_is_written_under_runs(
     tenfold: Tenfold, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,6 +155,7 @@ def test_evaluate_prints_a_table(tenfold: Tenfold, finished: Any) -> None:
     assert f"{100 * finished.summary['accuracy']:.2f} %" in output
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_report_writes_to_the_given_file(tenfold: Tenfold, finished: Any, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     assert tenfold("report", finished.path, "--out", page) == (0, f"{page}\n", "")

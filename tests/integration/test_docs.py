@@ -108,9 +108,9 @@ def test_every_shipped_recipe_is_documented() -> None:
     assert names(section("reference/recipes.md", "Shipped recipes")) == set(shipped())
 
 
-def test_every_file_of_a_run_is_documented(finished: Any) -> None:
+def test_every_file_of_a_run_is_documented(small_run: Path) -> None:
     patterns = names(section("reference/files.md", "The run folder"))
-    left = {str(p.relative_to(finished.path)) for p in finished.path.rglob("*") if p.is_file()}
+    left = {str(p.relative_to(small_run)) for p in small_run.rglob("*") if p.is_file()}
     left = {re.sub(r"members/\d\d/", "members/NN/", name) for name in left}
     matched = {name: [p for p in patterns if fnmatch.fnmatch(name, p)] for name in left}
     assert [name for name, found in matched.items() if not found] == []
@@ -127,8 +127,8 @@ def test_every_file_of_a_run_is_documented(finished: Any) -> None:
         ("evaluation.json", "evaluation.json"),
     ],
 )
-def test_every_key_of_a_file_is_documented(heading: str, file: str, finished: Any) -> None:
-    text = (finished.path / file).read_text()
+def test_every_key_of_a_file_is_documented(heading: str, file: str, small_run: Path) -> None:
+    text = (small_run / file).read_text()
     content: Mapping[str, Any] = json.loads(
         text.splitlines()[0] if file.endswith("jsonl") else text
     )

@@ -4,7 +4,6 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -160,10 +159,10 @@ def test_resuming_what_is_no_run(fail: Fail, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def run(finished: Any, tmp_path: Path) -> Path:
-    """A copy of the finished run whose second member is untrained."""
+def run(small_run: Path, tmp_path: Path) -> Path:
+    """A copy of a finished run whose second member is untrained."""
     path = tmp_path / "run"
-    shutil.copytree(finished.path, path)
+    shutil.copytree(small_run, path)
     (path / "evaluation.json").unlink()
     shutil.rmtree(path / "members/01")
     return path

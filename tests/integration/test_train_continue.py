@@ -12,6 +12,7 @@ import pytest
 from tenfold import Execution
 from tenfold.errors import RunError
 from tenfold.execution.create import newest_unfinished, open_or_create
+from tenfold.execution.local import LocalExecutor
 from tenfold.execution.train import resume, train
 from tenfold.folder_lock import LOCK_NAME, exclusive
 from tenfold.training.member import Interrupted
@@ -52,10 +53,20 @@ def test_a_finished_run_is_left_alone(copy: Path) -> None:
     assert times(copy) == before
 
 
-def test_no_more_members_train_at_a_time_than_there_are(tmp_path: Path) -> None:
+def test_no_more_members_train_at_a_time_than_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processes = []
+
+    def one_after_the_other(workers: int, _: str) -> LocalExecutor:
+        processes.append(workers)
+        return LocalExecutor()
+
+    monkeypatch.setattr("tenfold.execution.config.LocalExecutor", one_after_the_other)
     three_threads = Execution(device="cpu", precision="float32", threads=3)
     overrides = [*SMALL, "members=2"]
     run = train("smoke", overrides=overrides, out=tmp_path / "run", execution=three_threads)
+    assert processes == [2]
     assert run.manifest.threads == 3
     assert run.manifest.parallel_members == 2
 
@@ -144,6 +155,7 @@ def test_the_newest_unfinished_run_is_found_by_its_recipe(
         newest_unfinished(recipe.changed({"seed": 2}))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_command_says_done_and_prints_the_results_again(
     copy: Path, tenfold: Callable[..., Any]
 ) -> None:

@@ -4,7 +4,6 @@ from math import inf, nan
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pytest
 from finished_run import make_run
@@ -14,7 +13,6 @@ from tenfold.artifacts.finished_run import read_run
 from tenfold.evaluation.risk_coverage import measure_risk_coverage
 from tenfold.report.curves import comparison_figure, curve_figure, visible_range
 from tenfold.report.figures import risk_coverage_figure, schedule_figure
-from tenfold.report.page import run_figures
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +26,6 @@ def test_curves_on_different_numbers_of_images_are_compared_by_their_mean(run: P
     mixed = comparison_figure("c", [curve, curve], [500, 1000]).svg
     assert "nll_sum" not in mixed
     assert "mean NLL" in mixed
-
-
-def test_figures_do_not_touch_global_state(run: Path) -> None:
-    before = dict(mpl.rcParams)
-    run_figures(read_run(run))
-    assert dict(mpl.rcParams) == before
 
 
 @pytest.mark.parametrize("best", ["low", "high"])

@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 from finished_run import IMAGES, MISTAKES, Page, make_run, picture, predictions
@@ -18,21 +19,8 @@ from PIL import Image
 from tenfold.artifacts.finished_run import read_run
 from tenfold.artifacts.training import Timings
 from tenfold.errors import RunError, WriteError
-from tenfold.report import curves, figures
-from tenfold.report.drawing import Drawing
 from tenfold.report.page import gallery, write_report
 from tenfold.report.tables import groups, headline
-
-
-@pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave figures blank, where a test is about words."""
-
-    def blank(_: object, name: str, caption: str) -> Drawing:
-        return Drawing(name, caption, f'<svg id="{name}"></svg>')
-
-    for module in (curves, figures):
-        monkeypatch.setattr(module, "drawing", blank)
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +204,9 @@ def test_the_seed_s_figures_are_shown_with_its_recipes(
 
 def test_the_page_is_small_and_the_same_every_time(run: Path, page: Page) -> None:
     assert len(page.source) < 1_000_000
+    before = dict(mpl.rcParams)
     assert write_report([run]).read_text(encoding="utf-8") == page.source
+    assert dict(mpl.rcParams) == before  # figures are drawn without touching global state
 
 
 @pytest.mark.usefixtures("undrawn")
