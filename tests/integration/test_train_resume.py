@@ -1,5 +1,6 @@
 """A run that was stopped, wherever it was stopped, ends with the bytes of one that was not."""
 
+import functools
 import json
 import os
 import random
@@ -8,7 +9,6 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -29,6 +29,7 @@ from tenfold.training.trainer import Trainer
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals as on POSIX")
 
 Start = Callable[..., "subprocess.Popen[str]"]
+Whole = Callable[[str, torch.dtype], Path]
 TIMINGS = ("seconds", "images_per_second")
 EVALUATIONS = 9  # of a member of the smoke recipe: every 10 of 90 iterations
 
@@ -112,29 +113,47 @@ def train(
     return list(train_member(MemberRun(trainer, folder), Stopper(steps)))
 
 
-@pytest.mark.parametrize("settings", SETTINGS)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, tiny_digits: Digits) -> Whole:
+    """Give a function that trains a member to its end, once for each recipe and dtype."""
+
+    @functools.cache
+    def trained(settings: str, dtype: torch.dtype) -> Path:
+        folder = tmp_path_factory.mktemp("whole")
+        train(small(*SETTINGS[settings]), folder, tiny_digits, dtype)
+        return folder
+
+    return trained
+
+
+# Averages in float32 die at every write below.
+@pytest.mark.parametrize(
+    ("settings", "dtype"),
+    [("averaged, best kept", torch.bfloat16), ("plain, last kept", torch.float32)],
+    ids=str,
+)
 def test_stopping_after_every_single_step_changes_nothing(
-    settings: str, dtype: torch.dtype, tmp_path: Path, tiny_digits: Digits
+    settings: str, dtype: torch.dtype, tmp_path: Path, tiny_digits: Digits, whole: Whole
 ) -> None:
     recipe = small(*SETTINGS[settings])
-    train(recipe, tmp_path / "whole", tiny_digits, dtype)
     for _ in range(recipe.schedule.iterations):
         with pytest.raises(Interrupted):
             train(recipe, tmp_path / "stopped", tiny_digits, dtype, steps=1)
     train(recipe, tmp_path / "stopped", tiny_digits, dtype)
-    assert_same_member(tmp_path / "stopped", tmp_path / "whole")
+    assert_same_member(tmp_path / "stopped", whole(settings, dtype))
 
 
-@pytest.mark.parametrize("step", [1, 4, 6, 7, 11, 12, 17, 24, 25])
-def test_stopping_once_changes_nothing(step: int, tmp_path: Path, tiny_digits: Digits) -> None:
+# At a change of the hyperparameters, after the first evaluation, at the stages' ends, in between.
+@pytest.mark.parametrize("step", [4, 7, 11, 17, 25])
+def test_stopping_once_changes_nothing(
+    step: int, tmp_path: Path, tiny_digits: Digits, whole: Whole
+) -> None:
     recipe = small(*SETTINGS["averaged, best kept"])
-    train(recipe, tmp_path / "whole", tiny_digits, torch.bfloat16)
     with pytest.raises(Interrupted):
         train(recipe, tmp_path / "stopped", tiny_digits, torch.bfloat16, steps=step)
     assert (tmp_path / "stopped" / "checkpoint.safetensors").exists()
     train(recipe, tmp_path / "stopped", tiny_digits, torch.bfloat16)
-    assert_same_member(tmp_path / "stopped", tmp_path / "whole")
+    assert_same_member(tmp_path / "stopped", whole("averaged, best kept", torch.bfloat16))
 
 
 class Died(BaseException):
@@ -142,10 +161,10 @@ class Died(BaseException):
 
 
 def test_dying_at_any_write_changes_nothing(
-    tmp_path: Path, tiny_digits: Digits, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tiny_digits: Digits, whole: Whole, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = small(*SETTINGS["averaged, best kept"])
-    train(recipe, tmp_path / "whole", tiny_digits, torch.float32)
+    expected = whole("averaged, best kept", torch.float32)
     sync, left = os.fsync, 0
 
     def dying(file: int) -> None:
@@ -166,7 +185,7 @@ def test_dying_at_any_write_changes_nothing(
             continue
         break
     assert deaths > 6
-    assert_same_member(tmp_path / "dying", tmp_path / "whole")
+    assert_same_member(tmp_path / "dying", expected)
 
 
 def test_a_trained_member_is_left_alone(tmp_path: Path, tiny_digits: Digits) -> None:
@@ -220,34 +239,41 @@ def signalled(
     return process.communicate(timeout=120)[1]
 
 
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train the smoke recipe in this process, on one thread."""
+    folder = tmp_path_factory.mktemp("uninterrupted") / "run"
+    return execution.train("smoke", out=folder, execution=Execution(threads=1)).path
+
+
 def resume(start: Start, run: Path) -> "subprocess.Popen[str]":
     return start("train", "--resume", "--out", run)
 
 
 @pytest.mark.processes
-def test_a_run_killed_three_times_ends_with_the_same_bytes(
-    start: Start, finished: Any, tmp_path: Path
+def test_a_run_killed_twice_ends_with_the_same_bytes(
+    start: Start, uninterrupted: Path, tmp_path: Path
 ) -> None:
     chance, run = random.Random(20), tmp_path / "run"
     process = start("train", "smoke", "--out", run, "--threads", 1)
-    for after in sorted(chance.sample(range(1, 2 * EVALUATIONS), 3)):
+    for after in sorted(chance.sample(range(1, 2 * EVALUATIONS), 2)):
         signalled(process, run, after, os.killpg, signal.SIGKILL)
         assert process.returncode == -signal.SIGKILL
         assert not (run / "evaluation.json").exists()
         process = resume(start, run)
     assert process.communicate(timeout=120)[1].startswith(f"resuming smoke in {run}\n")
     assert process.returncode == 0
-    assert_same_members(run, finished.path)
+    assert_same_members(run, uninterrupted)
     assert not list(run.rglob("*.tmp"))
     assert (run / "bundle/weights.safetensors").read_bytes() == (
-        finished.path / "bundle/weights.safetensors"
+        uninterrupted / "bundle/weights.safetensors"
     ).read_bytes()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kill", range(10))
 def test_a_run_killed_at_a_random_moment_ends_with_the_same_bytes(
-    kill: int, start: Start, finished: Any, tmp_path: Path
+    kill: int, start: Start, uninterrupted: Path, tmp_path: Path
 ) -> None:
     run, threads = tmp_path / "run", 1 + kill % 2
     process = start("train", "smoke", "--out", run, "--threads", threads)
@@ -261,7 +287,7 @@ def test_a_run_killed_at_a_random_moment_ends_with_the_same_bytes(
         assert not (run / "recipe.toml").exists()
         return
     assert again.returncode == 0, stderr
-    assert_same_members(run, finished.path)
+    assert_same_members(run, uninterrupted)
 
 
 @pytest.mark.processes
@@ -271,7 +297,11 @@ def test_a_run_killed_at_a_random_moment_ends_with_the_same_bytes(
     ids=["one process", "every process", "the first process"],
 )
 def test_ctrl_c_says_how_to_resume_and_changes_nothing(
-    threads: int, send: Callable[[int, int], None], start: Start, finished: Any, tmp_path: Path
+    threads: int,
+    send: Callable[[int, int], None],
+    start: Start,
+    uninterrupted: Path,
+    tmp_path: Path,
 ) -> None:
     run = tmp_path / "run"
     process = start("train", "smoke", "--out", run, "--threads", threads)
@@ -281,11 +311,9 @@ def test_ctrl_c_says_how_to_resume_and_changes_nothing(
     assert last == f"stopped; continue with: tenfold train --resume --out {run}"
     assert "Traceback" not in stderr
     assert 3 <= evaluations(run) < 2 * EVALUATIONS
-    process = resume(start, run)
-    stderr = process.communicate(timeout=120)[1]
-    assert process.returncode == 0, stderr
+    assert execution.resume(run).finished
     # Two workers with a thread each, or one after the other: the same bytes.
-    assert_same_members(run, finished.path)
+    assert_same_members(run, uninterrupted)
 
 
 def test_a_recipe_that_was_changed_is_not_resumed(tmp_path: Path) -> None:
