@@ -42,7 +42,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             label = "none" if index == 0 else int(digits.labels[index])
             archive.write(tmp_path / "digit.png", f"{label}/{index}.png")
     (tmp_path / "digit.png").unlink()
-    quick = FineTuning(iterations=4, batch_size=32)
+    quick = FineTuning(iterations=4, batch_size=32, tuned_shares=(0.25,))
     tuning = partial(study.TuningConfig, learning=quick, foreign_sets=())
     monkeypatch.setattr(study, "TuningConfig", tuning)
     monkeypatch.setattr(studies, "MAX_LOSS_POINTS", 100)

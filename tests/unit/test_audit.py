@@ -22,9 +22,9 @@ EXECUTION = Execution(device="cpu", precision="float32", threads=1)
 
 @pytest.fixture(scope="module")
 def spoilt() -> tuple[Digits, set[int]]:
-    """Draw 1,500 digits and give 30 of them the next digit's label."""
-    digits = synthetic_digits(1_500, 3)
-    wrong = set(range(0, 1_500, 50))
+    """Draw 1,000 digits and give 30 of them the next digit's label."""
+    digits = synthetic_digits(1_000, 3)
+    wrong = set(range(0, 990, 33))
     labels = digits.labels.clone()
     for index in wrong:
         labels[index] = (labels[index] + 1) % 10
@@ -37,12 +37,12 @@ def test_flipped_labels_are_found(
     require_module("cleanlab")
     digits, wrong = spoilt
     seen: list[tuple[int, int]] = []
-    recipe = load_recipe("smoke", ["members=1", "training.stages.1.iterations=120"])
+    recipe = load_recipe("smoke", ["members=1", "training.stages.1.iterations=60"])
     result = audit(digits, recipe, EXECUTION, folds=3, on_step=lambda a, b: seen.append((a, b)))
     found = {suspect.index for suspect in result.suspects}
-    assert len(found & wrong) >= 0.9 * len(found)  # by chance 2 %
+    assert len(found & wrong) >= 0.9 * len(found)  # by chance 3 %
     assert len(found & wrong) >= 20  # of 30
-    right = synthetic_digits(1_500, 3).labels
+    right = synthetic_digits(1_000, 3).labels
     agreed = [s.suggestion == int(right[s.index]) for s in result.suspects[:20]]
     assert sum(agreed) >= 18  # what it suggests is what was flipped
     assert seen[-1][0] == seen[-1][1] == len(seen)

@@ -20,10 +20,11 @@ from tenfold.bundle.save import save_bundle
 from tenfold.errors import RecipeError
 
 QUICK = Path(__file__).with_name("quick.toml")
+CHECKED = Path(__file__).with_name("checked.toml")
 
 
 @parametrize_with_checks(  # type: ignore[untyped-decorator]
-    [DigitClassifier(str(QUICK))]
+    [DigitClassifier(str(CHECKED))]
 )
 @pytest.mark.filterwarnings("ignore")  # checks provoke them
 def test_scikit_learn_s_checks(estimator: Any, check: Any) -> None:
@@ -33,7 +34,7 @@ def test_scikit_learn_s_checks(estimator: Any, check: Any) -> None:
 def test_images_of_any_size_are_learnt() -> None:
     images, labels = optical(return_X_y=True)
     training, test, expected, answers = train_test_split(images, labels, random_state=0)
-    classifier = DigitClassifier(iterations=15).fit(training, expected)
+    classifier = DigitClassifier(str(QUICK), iterations=100).fit(training, expected)
     assert classifier.score(test, answers) > 0.93
     probabilities = classifier.predict_proba(test)
     assert probabilities.shape == (len(test), 10)
@@ -44,11 +45,11 @@ def test_pixels_of_28_by_28_are_taken_as_they_are() -> None:
     digits = load_digits("synthetic", "train").subset(range(400))
     flat = digits.images.numpy().reshape(400, -1)
     names = np.array(list("abcdefghij"))[digits.labels.numpy()]
-    classifier = DigitClassifier(iterations=5).fit(flat, names)
+    classifier = DigitClassifier(str(QUICK), iterations=5).fit(flat, names)
     np.testing.assert_array_equal(classifier._images(flat), digits.images.numpy())
     assert set(classifier.predict(flat[:50])) <= set("abcdefghij")
     # As floats in [0, 1] they are the same pictures, and train the same network.
-    again = DigitClassifier(iterations=5).fit(flat / 255, names)
+    again = DigitClassifier(str(QUICK), iterations=5).fit(flat / 255, names)
     np.testing.assert_array_equal(again._images(flat / 255), digits.images.numpy())
     np.testing.assert_array_equal(again.predict_proba(flat / 255), classifier.predict_proba(flat))
 
@@ -63,7 +64,7 @@ def test_the_seed_decides_the_network() -> None:
     flat, labels = digits.images.numpy().reshape(100, -1), digits.labels.numpy()
 
     def trained(seed: int) -> Any:
-        made = DigitClassifier(iterations=3, random_state=seed).fit(flat, labels)
+        made = DigitClassifier(str(QUICK), iterations=3, random_state=seed).fit(flat, labels)
         return made.predict_proba(flat)
 
     np.testing.assert_array_equal(trained(1), trained(1))
@@ -72,7 +73,7 @@ def test_the_seed_decides_the_network() -> None:
 
 def test_it_goes_into_pipelines_and_cross_validation() -> None:
     images, labels = optical(return_X_y=True)
-    pipeline = make_pipeline(MinMaxScaler(), DigitClassifier(str(QUICK), iterations=150))
+    pipeline = make_pipeline(MinMaxScaler(), DigitClassifier(str(QUICK), iterations=60))
     assert cross_val_score(pipeline, images[:600], labels[:600], cv=2).mean() > 0.8
 
 
@@ -92,10 +93,11 @@ def crossed_sevens(digits: Digits) -> tuple[Any, Any]:
 def test_corrections_are_learned_and_the_rest_is_kept() -> None:
     digits = load_digits("synthetic", "train").subset(range(600))
     flat, labels = digits.images.numpy().reshape(600, -1), digits.labels.numpy()
-    classifier = DigitClassifier(str(QUICK), iterations=150).fit(flat, labels)
+    classifier = DigitClassifier(str(QUICK), iterations=100).fit(flat, labels)
     images, answers = crossed_sevens(digits)
     before, others = classifier.score(images[20:], answers[20:]), classifier.score(flat, labels)
     assert before < 0.8
+    classifier.set_params(iterations=40)
     assert classifier.partial_fit(images[:20], answers[:20]) is classifier
     assert 1 - classifier.score(images[20:], answers[20:]) < (1 - before) / 2
     assert classifier.score(flat, labels) > others - 0.01

@@ -34,7 +34,7 @@ from tenfold.training.fine_tuning import FineTuning
 
 ITERATIONS = 3
 QUICK = TuningConfig(
-    learning=FineTuning(iterations=ITERATIONS, batch_size=32),
+    learning=FineTuning(iterations=ITERATIONS, batch_size=32, tuned_shares=(0.25,)),
     foreign_sets=("drawn", "no such set"),
 )
 NETWORK = NetworkConfig(widths=(4, 8), fully_connected=(16,), normalisation="batch")
