@@ -2,8 +2,9 @@
 
 import json
 import re
-import subprocess
+import runpy
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,20 @@ FOLDERS = [ROOT / "benchmarks", ROOT / "experiments"]
 RECORDS = sorted(record for folder in FOLDERS for record in (folder / "records").iterdir())
 
 
-def printed_rows(*command: str) -> set[str]:
-    """Return the rows of the tables that a script prints, headings left out."""
-    done = subprocess.run(
-        [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    return {line for line in done.stdout.splitlines() if re.match(r"\| [^|]", line)}
+@pytest.fixture
+def printed_rows(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., set[str]]:
+    """Give a function that returns the rows of the tables a script prints, headings left out."""
+    monkeypatch.chdir(ROOT)
+
+    def run(script: str, *arguments: str) -> set[str]:
+        monkeypatch.setattr(sys, "argv", [script, *arguments])
+        capsys.readouterr()
+        runpy.run_path(script, run_name="__main__")
+        return {line for line in capsys.readouterr().out.splitlines() if re.match(r"\| [^|]", line)}
+
+    return run
 
 
 def table_rows(page: str) -> set[str]:
@@ -36,20 +45,26 @@ def test_a_record_is_compact_json_that_its_readme_links_to(record: Path) -> None
     assert f"records/{record.name})" in readme or f"`{record.name}`" in readme
 
 
-def test_the_table_of_the_report_s_methods_follows_from_its_record() -> None:
+def test_the_table_of_the_report_s_methods_follows_from_its_record(
+    printed_rows: Callable[..., set[str]],
+) -> None:
     rows = {row for row in printed_rows("experiments/report_table.py") if "| 5 |" in row}
     assert len(rows) == 5
     assert rows <= table_rows("experiments/README.md")
 
 
-def test_the_tables_of_ablations_follow_from_their_record(tmp_path: Path) -> None:
+def test_the_tables_of_ablations_follow_from_their_record(
+    printed_rows: Callable[..., set[str]], tmp_path: Path
+) -> None:
     figure = str(tmp_path / "ablations.svg")
     rows = printed_rows("experiments/ablations.py", str(tmp_path), "--figure", figure)
     assert len(rows) == 15
     assert rows <= table_rows("docs/explanation/ablations.md")
 
 
-def test_the_table_of_interpretations_follows_from_its_record() -> None:
+def test_the_table_of_interpretations_follows_from_its_record(
+    printed_rows: Callable[..., set[str]],
+) -> None:
     rows = printed_rows("experiments/report_interpretation.py", "--seeds", "0")
     assert len(rows) == 13
     assert rows <= table_rows("experiments/README.md")
