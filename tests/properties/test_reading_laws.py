@@ -149,7 +149,7 @@ def test_a_picture_says_nothing_but_its_digit(
     assert single.accepted
 
 
-@settings(max_examples=15)
+@settings(max_examples=6)  # each is read eighteen times
 @given(small, around)
 def test_the_same_pixels_in_another_dress_give_the_same_bits(
     reader: Reader, drawing: Drawing, margins: tuple[float, ...]
@@ -207,18 +207,18 @@ def test_nearly_every_digit_is_a_number_in_every_file(reader: Reader) -> None:
     random = np.random.default_rng(5)
     forms = EXACT | ROUGH
     right = 0
-    for index in range(60):
+    for index in range(33):  # three in every form
         way, height = int(random.integers(4)), round(20 * 30 ** random.random())
         picture = forms[sorted(forms)[index % len(forms)]](drawn(Drawing(index % 10, way, height)))
         page = reader.read(picture)
         right += page.text == str(index % 10) and page.numbers[0].accepted
-    assert right >= 57
+    assert right >= 32
 
 
 def test_nearly_every_number_is_its_digits_side_by_side(reader: Reader) -> None:
     random = np.random.default_rng(6)
     right = 0
-    for index in range(50):
+    for index in range(30):
         number = random.integers(0, 10, int(random.integers(1, 7))).tolist()
         height = int(random.integers(30, 81))
         glyphs = [drawn(Drawing(digit, 0, height), (0.1, 0.3, 0.1, 0.3)) for digit in number]
@@ -226,4 +226,4 @@ def test_nearly_every_number_is_its_digits_side_by_side(reader: Reader) -> None:
         light, dark = ((255,), (0,)) if index % 2 else ((0,), (255,))
         pixels = blended(foreground, light, dark)
         right += [n.value for n in reader.read(pixels).numbers] == ["".join(map(str, number))]
-    assert right >= 48
+    assert right >= 29

@@ -94,7 +94,7 @@ CONFIGS = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     configs=st.lists(CONFIGS, min_size=1, max_size=2),
     n=st.integers(1, 4),

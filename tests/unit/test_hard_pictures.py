@@ -65,19 +65,21 @@ def on_squared_paper(drawing: Picture) -> Picture:
 
 
 @pytest.mark.parametrize(
-    ("kind", "least"),
+    ("kind", "count", "least"),
     [
-        (binary_to_the_edges, 85),
-        (grey_to_the_edges, 85),
-        (eight_pixels, 70),
-        (poor_jpeg, 95),
-        (in_a_shadow, 95),
-        (on_squared_paper, 92),
+        (binary_to_the_edges, 100, 85),
+        (grey_to_the_edges, 100, 85),
+        (eight_pixels, 100, 70),
+        (poor_jpeg, 100, 95),
+        (in_a_shadow, 60, 57),
+        (on_squared_paper, 50, 46),
     ],
 )
-def test_most_digits_of_each_kind_are_read(kind: Callable[[Picture], Picture], least: int) -> None:
+def test_most_digits_of_each_kind_are_read(
+    kind: Callable[[Picture], Picture], count: int, least: int
+) -> None:
     random = np.random.default_rng(11)
-    drawings = [draw_digit(index % 10, random) for index in range(100)]
+    drawings = [draw_digit(index % 10, random) for index in range(count)]
     read = Reader.load().read_all(map(kind, drawings), "single")
     right = [page.numbers[0].value == str(index % 10) for index, page in enumerate(read)]
     assert sum(right) >= least

@@ -75,7 +75,7 @@ def test_none_is_an_empty_batch() -> None:
 
 def test_drawn_digits_show_their_labels() -> None:
     """A network that was trained on MNIST alone reads most of them."""
-    images, labels = drawn_digits(600, 1)
+    images, labels = drawn_digits(300, 1)
     right = Bundle.load("single").probabilities(images).argmax(axis=1) == labels.numpy()
     assert right.mean() > 0.8
     assert min(right[labels.numpy() == digit].mean() for digit in range(10)) > 0.5

@@ -19,7 +19,8 @@ def test_the_variants_are_deskewed_rotated_and_scaled_or_shifted(
 ) -> None:
     folder = write_bundle(tmp_path / "bundle", test_time_augmentation="deskew-affine-shift")
     # A black frame: SciPy's constant mode blends nothing outside the outermost pixels.
-    pixels = tiny_digits.images.numpy().astype(np.float32) / np.float32(255)
+    digits = tiny_digits.subset(range(100))
+    pixels = digits.images.numpy().astype(np.float32) / np.float32(255)
     padded, straight = (np.pad(p, ((0, 0), (2, 2), (2, 2))) for p in (pixels, deskewed(pixels)))
     variants = []
     for degrees, scale in itertools.product((6, -6), (1.2, 0.8)):
@@ -36,5 +37,5 @@ def test_the_variants_are_deskewed_rotated_and_scaled_or_shifted(
             [torch.stack([network(x) for x in variants]) for network in three_networks()]
         )
     expected = np.log(softmax(logits.double().numpy(), axis=3).mean(axis=1))
-    found = Bundle.load(folder).member_log_probabilities(tiny_digits.images)
+    found = Bundle.load(folder).member_log_probabilities(digits.images)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
