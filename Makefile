@@ -29,7 +29,7 @@ test: $(VENV)/.dev
 	$(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 processes: $(VENV)/.dev
-	$(VENV)/bin/python -m pytest -m processes --numprocesses 2 --dist loadfile $$(grep -rl mark.processes tests)
+	$(VENV)/bin/python -m pytest -m "processes and not slow" --numprocesses 2 --dist loadfile $$(grep -rl mark.processes tests)
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check

@@ -19,7 +19,6 @@ from safetensors.numpy import load_file
 from tenfold.bundle.format import SHIPPED
 from tenfold.serving import web
 
-from .conftest import Finished
 from .drawn_pictures import Tenfold, drawn, save
 from .kill_points import COMMANDS, SET, SPACE
 
@@ -90,7 +89,12 @@ def assert_told_and_continued(
 
 
 @pytest.mark.parametrize(
-    ("command", "rooms_kb"), [("train", (0, 120, 1000)), ("repeat", (16, 400)), ("sweep", (16,))]
+    ("command", "rooms_kb"),
+    [
+        ("train", (0, 120, 1000)),
+        ("repeat", (16, 400)),
+        pytest.param("sweep", (16,), marks=pytest.mark.slow),
+    ],
 )
 def test_training(command: str, rooms_kb: tuple[int, ...], disk: Path, tenfold: Tenfold) -> None:
     Path("space.toml").write_text(SPACE)
@@ -120,6 +124,6 @@ def test_exporting(
     assert [path.name for path in disk.iterdir()] == ["exported"]
 
 
-def test_a_report(disk: Path, finished: Finished, tenfold: Tenfold) -> None:
-    words = ("report", str(finished.path), "--out", str(disk / "report.html"))
+def test_a_report(disk: Path, small_run: Path, tenfold: Tenfold) -> None:
+    words = ("report", str(small_run), "--out", str(disk / "report.html"))
     assert_told_and_continued(words, (16,), disk, tenfold)

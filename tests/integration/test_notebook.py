@@ -1,5 +1,6 @@
 """The notebook: its code runs from the first cell to the last."""
 
+import ast
 import json
 import os
 import re
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+import tenfold
 
 NOTEBOOK = Path(__file__).parents[2] / "docs" / "notebook.ipynb"
 CELLS: list[dict[str, Any]] = json.loads(NOTEBOOK.read_text())["cells"]
@@ -26,7 +29,19 @@ def test_it_is_a_notebook_without_outputs() -> None:
     assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
 
 
-@pytest.mark.processes
+def test_what_its_cells_use_of_the_package_is_there() -> None:
+    used = [
+        node.attr
+        for node in ast.walk(ast.parse("\n\n".join(CODE)))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "tenfold"
+    ]
+    assert used
+    assert [name for name in used if not hasattr(tenfold, name)] == []
+
+
+@pytest.mark.slow
 def test_its_cells_run(tmp_path: Path) -> None:
     sources = [source.replace(*SMOKE) for source in CODE]
     assert sources != CODE

@@ -15,6 +15,8 @@ import pytest
 from pyarrow import dataset, parquet
 
 from tenfold.data.digits import synthetic_digits
+from tenfold.execution.config import Execution
+from tenfold.execution.train import train
 
 pytestmark = [
     pytest.mark.processes,
@@ -22,8 +24,8 @@ pytestmark = [
 ]
 
 Start = Callable[..., "subprocess.Popen[str]"]
-LONGER = "training.stages.1.iterations=60"
-QUICK = ("smoke", "--threads", 1, "--set", LONGER, "--set", "training.checkpoint_seconds=0.1")
+OFTEN = "training.checkpoint_seconds=0.1"
+QUICK = ("smoke", "--threads", 1, "--set", OFTEN)
 
 LOOPBACK = """
 import socket
@@ -70,9 +72,8 @@ def checkpointed(run: Path, process: "subprocess.Popen[str]") -> None:
 
 
 def test_a_killed_worker_and_ctrl_c_change_no_byte(tmp_path: Path, start: Start) -> None:
-    with start("train", *QUICK, "--out", tmp_path / "local") as process:
-        _, stderr = process.communicate(timeout=120)
-        assert process.returncode == 0, stderr
+    one_thread = Execution(threads=1)
+    train("smoke", overrides=[OFTEN], out=tmp_path / "local", execution=one_thread)
     run = tmp_path / "run"
     process = start("train", *QUICK, "--out", run, "--on", "ray")
     checkpointed(run, process)
@@ -126,8 +127,9 @@ def test_a_cluster_reads_what_this_machine_reads(tmp_path: Path, start: Start) -
     assert len({row["file"] for row in found[1]}) == 60
 
 
+@pytest.mark.slow
 def test_a_cluster_sweeps(tmp_path: Path, start: Start) -> None:
-    """That it finds what this machine finds is held, without Ray, by tests/unit/test_remote.py."""
+    """That it finds what this machine finds is held, without Ray, by tests/unit/test_ray.py."""
     space, out = tmp_path / "space.toml", tmp_path / "sweep"
     space.write_text(
         '"training.stages.1.learning_rate.start" = { low = 0.0001, high = 0.05, log = true }'

@@ -48,6 +48,7 @@ def test_no_more_members_train_at_a_time_than_there_are(tmp_path: Path) -> None:
     assert runs[0].manifest.parallel_members == 1
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_command_continues_and_summarises(
     sets: tuple[Path, Path], tmp_path: Path, tenfold: Tenfold
 ) -> None:

@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import http.client
-import os
 import signal
 import socket
 import subprocess
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from .drawn_pictures import Tenfold
 from .serve_process import Service, Start, receive_all, wait_until
 
 pytestmark = pytest.mark.processes
@@ -100,23 +100,16 @@ def test_a_request_that_is_arriving_is_still_answered(launch: Start, digit: byte
     assert service.process.wait(10) == 0
 
 
-def error_of(*arguments: object, **variables: str) -> str:
-    """Run the command, which must fail with one line; return the line."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tenfold", "serve", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=os.environ | variables,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 2, done.stderr
-    assert done.stdout == ""
-    assert len(done.stderr.splitlines()) == 1
-    return done.stderr
+def test_a_failure_to_start_is_one_line(
+    tenfold: Tenfold, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def error_of(*arguments: object) -> str:
+        ended = tenfold("serve", *arguments)
+        assert ended.code == 2, ended.err
+        assert ended.out == ""
+        assert len(ended.err.splitlines()) == 1
+        return ended.err
 
-
-def test_a_failure_to_start_is_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         message = f"127.0.0.1:{port}: cannot listen there (Address already in use)"
@@ -128,10 +121,12 @@ def test_a_failure_to_start_is_one_line(tmp_path: Path) -> None:
     assert "token: a token is one word" in error_of("--token-file", tmp_path / "token")
     (tmp_path / "token").write_text("a" * 10_001)
     assert "token: a token has at most" in error_of("--token-file", tmp_path / "token")
-    assert "TENFOLD_TOKEN: a token is one word" in error_of(TENFOLD_TOKEN="a b")
-    assert "--report: goes without a token" in error_of("--report", tmp_path, TENFOLD_TOKEN="a")
     assert "--cors a.example: an origin is" in error_of("--cors", "a.example")
     assert "--allowed-host a:80: give a name" in error_of("--allowed-host", "a:80")
+    monkeypatch.setenv("TENFOLD_TOKEN", "a b")
+    assert "TENFOLD_TOKEN: a token is one word" in error_of()
+    monkeypatch.setenv("TENFOLD_TOKEN", "a")
+    assert "--report: goes without a token" in error_of("--report", tmp_path)
 
 
 def test_a_missing_extra_is_named() -> None:
