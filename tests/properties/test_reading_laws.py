@@ -149,7 +149,7 @@ def test_a_picture_says_nothing_but_its_digit(
     assert single.accepted
 
 
-@settings(max_examples=6)  # each is read eighteen times
+@settings(max_examples=6)  # each is read sixteen times
 @given(small, around)
 def test_the_same_pixels_in_another_dress_give_the_same_bits(
     reader: Reader, drawing: Drawing, margins: tuple[float, ...]
