@@ -240,7 +240,7 @@ def compare(options: argparse.Namespace) -> None:
         curves = {
             reader: curve_of(sets[total]) for reader, sets in readings.items() if total in sets
         }
-        svg = risk_coverage_figure("risk-coverage", curves).svg
+        svg = risk_coverage_figure(curves).svg
         write_atomically(options.figure, svg.replace("<svg ", '<svg style="background: #fff" ', 1))
 
 

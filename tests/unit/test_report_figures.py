@@ -22,8 +22,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_curves_on_different_numbers_of_images_are_compared_by_their_mean(run: Path) -> None:
     curve = read_run(run).evaluation.curves.models[0]
-    assert "nll_sum" in comparison_figure("c", [curve, curve], [500, 500]).svg
-    mixed = comparison_figure("c", [curve, curve], [500, 1000]).svg
+    assert "nll_sum" in comparison_figure([curve, curve], [500, 500]).svg
+    mixed = comparison_figure([curve, curve], [500, 1000]).svg
     assert "nll_sum" not in mixed
     assert "mean NLL" in mixed
 
@@ -65,7 +65,7 @@ def test_a_schedule_is_drawn_though_the_weights_diverged(size: list[float], run:
         record.model_copy(update={"weight_loss": value})
         for record, value in zip(read_run(run).journal, size, strict=False)
     ]
-    assert "weight_loss (loss_w)" in schedule_figure("s", journal).svg
+    assert "weight_loss (loss_w)" in schedule_figure(journal).svg
 
 
 @pytest.mark.parametrize("accepted", [0, 2])
@@ -73,8 +73,8 @@ def test_curves_of_sets_are_named_and_a_lone_one_has_a_band(accepted: int) -> No
     chosen = OperatingPoint(confidence=None, accepted=accepted, wrong=0)
     confidence, wrong = np.array([0.9, 0.8, 0.7]), np.array([False, False, True])
     curve = measure_risk_coverage(confidence, wrong, chosen)
-    several = risk_coverage_figure("r", {"optical": curve, "documents": curve}).svg
+    several = risk_coverage_figure({"optical": curve, "documents": curve}).svg
     assert ">optical<" in several
     assert ">documents<" in several
     assert "FillBetween" not in several
-    assert "FillBetween" in risk_coverage_figure("r", {"optical": curve}).svg
+    assert "FillBetween" in risk_coverage_figure({"optical": curve}).svg

@@ -61,7 +61,7 @@ def members_figure(
 
 
 @mpl.rc_context(STYLE)
-def comparison_figure(name: str, curves: Sequence[Curve], images: Sequence[int]) -> Drawing:
+def comparison_figure(curves: Sequence[Curve], images: Sequence[int]) -> Drawing:
     """Draw the headline curves of several runs, each named after its run.
 
     If they were not all measured on as many `images`, the mean NLL is drawn: sums could not be
@@ -69,13 +69,13 @@ def comparison_figure(name: str, curves: Sequence[Curve], images: Sequence[int])
     """
     if len(set(images)) == 1:
         caption = f"Loss and accuracy of each run's headline model, on {images[0]:,} images."
-        return drawing(_all_curves(curves, ["nll_sum", "accuracy"]), name, caption)
+        return drawing(_all_curves(curves, ["nll_sum", "accuracy"]), "comparison", caption)
     means = [
         curve.model_copy(update={"nll_sum": [v / n for v in curve.nll_sum]})
         for curve, n in zip(curves, images, strict=True)
     ]
     caption = "Mean loss and accuracy of each run's headline model."
-    return drawing(_all_curves(means, ["nll", "accuracy"]), name, caption)
+    return drawing(_all_curves(means, ["nll", "accuracy"]), "comparison", caption)
 
 
 def visible_range(values: Sequence[float], *, best: Literal["low", "high"]) -> tuple[float, float]:

@@ -30,7 +30,7 @@ MAX_NAME_IN_TWO_COLUMNS = 24
 
 
 @mpl.rc_context(STYLE)
-def schedule_figure(name: str, journal: Sequence[TrainingRecord]) -> Drawing:
+def schedule_figure(journal: Sequence[TrainingRecord]) -> Drawing:
     """Draw what the schedule did: learning rate, batch size, L2 coefficient, weight loss."""
     figure, rows = panels(4, 5.6)
     steps = [record.step for record in journal]
@@ -56,11 +56,11 @@ def schedule_figure(name: str, journal: Sequence[TrainingRecord]) -> Drawing:
             axes.set_ylim(0, 1.1 * max(finite, default=0) or 1)
     rows[-1].set_xlabel("iteration")
     caption = "The schedule, and the size of the weights, at each evaluation of member 1."
-    return drawing(figure, name, caption)
+    return drawing(figure, "schedule", caption)
 
 
 @mpl.rc_context(STYLE)
-def confusion_figure(name: str, metrics: DigitMetrics) -> Drawing:
+def confusion_figure(metrics: DigitMetrics) -> Drawing:
     """Draw the confusion matrix; only mistakes are coloured, since right answers dwarf them."""
     counts = np.array(metrics.confusion)
     k = len(counts)
@@ -83,11 +83,11 @@ def confusion_figure(name: str, metrics: DigitMetrics) -> Drawing:
     axes.spines[["left", "bottom"]].set_visible(False)
     axes.tick_params(length=0)
     caption = "How often each digit was read as which; mistakes are coloured by their number."
-    return drawing(figure, name, caption)
+    return drawing(figure, "confusion", caption)
 
 
 @mpl.rc_context(STYLE)
-def reliability_figure(name: str, bins: Sequence[ReliabilityBin], ece: float) -> Drawing:
+def reliability_figure(bins: Sequence[ReliabilityBin], ece: float) -> Drawing:
     """Draw accuracy against confidence, and how many images have that confidence."""
     figure, (top, bottom) = panels(2, 4.4, ratios=(3, 1))
     shown = [
@@ -116,13 +116,11 @@ def reliability_figure(name: str, bins: Sequence[ReliabilityBin], ece: float) ->
     bottom.set_ylim(bottom=0.5)
     bottom.yaxis.set_major_formatter(log_tick)
     caption = "Accuracy at each confidence; on the dotted line the calibration is perfect."
-    return drawing(figure, name, caption)
+    return drawing(figure, "reliability", caption)
 
 
 @mpl.rc_context(STYLE)
-def spread_figure(
-    name: str, models: Sequence[DigitMetrics], spreads: Mapping[str, Spread]
-) -> Drawing:
+def spread_figure(models: Sequence[DigitMetrics], spreads: Mapping[str, Spread]) -> Drawing:
     """Draw the headline model of every seed by accuracy and loss, and the means' intervals."""
     figure, (axes,) = panels(1, 3.2)
     axes.plot(
@@ -144,11 +142,11 @@ def spread_figure(
     axes.set(xlabel=LABELS["accuracy"], ylabel=LABELS["nll_sum"])
     axes.xaxis.set_major_formatter("{x:.2f}")
     caption = "Each dot is a seed; the cross is the mean of all with its 95 % intervals."
-    return drawing(figure, name, caption)
+    return drawing(figure, "spread", caption)
 
 
 @mpl.rc_context(STYLE)
-def risk_coverage_figure(name: str, curves: Mapping[str, RiskCoverage]) -> Drawing:
+def risk_coverage_figure(curves: Mapping[str, RiskCoverage]) -> Drawing:
     """Draw the curve of each set, and what the bundle accepts as a dot on it.
 
     A single curve has a band, Wilson's 95 % interval at each coverage.
@@ -179,4 +177,4 @@ def risk_coverage_figure(name: str, curves: Mapping[str, RiskCoverage]) -> Drawi
         columns = 2 if max(map(len, curves)) <= MAX_NAME_IN_TWO_COLUMNS else 1
         figure.legend(loc="outside upper left", ncols=columns)
     caption = "What is wrong of what is accepted; the dot is what the bundle accepts."
-    return drawing(figure, name, caption)
+    return drawing(figure, "risk-coverage", caption)

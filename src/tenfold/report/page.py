@@ -64,11 +64,11 @@ def run_figures(run: FinishedRun) -> list[Drawing]:
         drawn.append(members_figure("loss-members", curves, "nll_sum", where))
         drawn.append(members_figure("accuracy-members", curves, "accuracy", where))
     best = evaluation.headline
-    drawn.append(figures.confusion_figure("confusion", best))
-    drawn.append(figures.reliability_figure("reliability", best.reliability, best.ece))
+    drawn.append(figures.confusion_figure(best))
+    drawn.append(figures.reliability_figure(best.reliability, best.ece))
     if curve := evaluation.risk_coverage:
-        drawn.append(figures.risk_coverage_figure("risk-coverage", {best.name: curve}))
-    return [*drawn, figures.schedule_figure("schedule", run.journal)]
+        drawn.append(figures.risk_coverage_figure({best.name: curve}))
+    return [*drawn, figures.schedule_figure(run.journal)]
 
 
 def render_run(run: FinishedRun, drawings: Sequence[Drawing]) -> str:
@@ -109,11 +109,11 @@ def render_comparison(runs: Sequence[FinishedRun]) -> str:
     return render(
         "comparison.html",
         spreads=spreads,
-        spread_figure=figures.spread_figure("spread", best, spreads) if spreads else None,
+        spread_figure=figures.spread_figure(best, spreads) if spreads else None,
         names={run.path: name for run, name in zip(runs, names, strict=True)},
         anchors={run.path: f"run-{index}" for index, run in enumerate(runs, 1)},
         groups=tables.run_groups(runs),
-        all_curves=comparison_figure("comparison", named, [c.images for c in curves]),
+        all_curves=comparison_figure(named, [c.images for c in curves]),
         sections=sections,
         measured={(c.on, c.images) for c in curves},
     )

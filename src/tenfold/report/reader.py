@@ -18,5 +18,5 @@ def write_reader_report(evaluations: Sequence[ReaderEvaluation], page: Path) -> 
     """
     curves = {e.data.name: e.risk_coverage for e in evaluations if e.risk_coverage}
     shown = dict(list(curves.items())[:MAX_CURVES])
-    figure = risk_coverage_figure("risk-coverage", shown) if shown else None
+    figure = risk_coverage_figure(shown) if shown else None
     return write_page(page, render("reader.html", evaluations=evaluations, figure=figure))

@@ -23,9 +23,9 @@ def write_sweep(sweep: SweepResult, page: Path) -> Path:
     """
     evaluated = [trial for trial in sweep.trials if trial.nll_sum is not None]
     complete = [trial for trial in evaluated if trial.state == "complete"]
-    drawings = [history_figure("history", evaluated)]
+    drawings = [history_figure(evaluated)]
     if sweep.importance:
-        drawings.append(importance_figure("importance", sweep.importance))
+        drawings.append(importance_figure(sweep.importance))
     html = render(
         "sweep.html",
         sweep=sweep,
@@ -37,7 +37,7 @@ def write_sweep(sweep: SweepResult, page: Path) -> Path:
 
 
 @mpl.rc_context(STYLE)
-def history_figure(name: str, trials: Sequence[TrialResult]) -> Drawing:
+def history_figure(trials: Sequence[TrialResult]) -> Drawing:
     """Draw every trial's nll_sum, and the least so far."""
     figure, (axes,) = panels(1, 3.2)
     looks = {"complete": ("o", "none"), "pruned": ("x", None)}
@@ -65,11 +65,11 @@ def history_figure(name: str, trials: Sequence[TrialResult]) -> Drawing:
     axes.set(xlabel="trial", ylabel="nll_sum on validation")
     figure.legend(loc="outside upper left", ncols=3)
     caption = "Each trial's calibrated loss on validation; of a pruned one, where it stopped."
-    return drawing(figure, name, caption)
+    return drawing(figure, "history", caption)
 
 
 @mpl.rc_context(STYLE)
-def importance_figure(name: str, importance: Mapping[str, float]) -> Drawing:
+def importance_figure(importance: Mapping[str, float]) -> Drawing:
     """Draw how much each key matters, the most important first."""
     figure, (axes,) = panels(1, 0.9 + 0.55 * len(importance))
     axes.grid(visible=False)
@@ -81,7 +81,7 @@ def importance_figure(name: str, importance: Mapping[str, float]) -> Drawing:
     axes.xaxis.set_major_formatter("{x:.2f}")
     axes.set_xlabel("importance")
     caption = "What separates the best trials from the others (PED-ANOVA, by Optuna)."
-    return drawing(figure, name, caption)
+    return drawing(figure, "importance", caption)
 
 
 def _nll_sum(trial: TrialResult) -> float:
