@@ -36,9 +36,6 @@ class PyramidConfig:
         small_height_px: regions with digits that are smaller are enlarged and looked at again.
         min_gain: how much larger a region is then than before.
         large_height_px: a higher picture is also looked at in a smaller size.
-        sure_probability: that something is there, times that of its class. The smallest size is
-            left out if all that was found in the one before is at least so sure, and lower than
-            `large_height_px`.
         low_height_px: a lower picture in which nothing is found is enlarged as a whole.
         max_pixels: of one look, its margins included.
         scale_step: by which a larger picture is made smaller until it has so few.
@@ -55,7 +52,6 @@ class PyramidConfig:
     small_height_px: float = 16.0
     min_gain: float = 1.25
     large_height_px: float = 46.0
-    sure_probability: float = 0.9
     low_height_px: float = 64.0
     max_pixels: float = 1.6e6
     scale_step: float = 0.95
@@ -72,11 +68,8 @@ def detect_digits(
     What is found in several sizes is given once, the most certain first.
     """
     sizes = list(scales(grey.shape, config))
-    looks: list[_Look] = []
-    small = grey
+    looks, small = [], grey
     for before, scale in itertools.pairwise([1.0, *sizes]):
-        if scale == sizes[-1] and looks and looks[-1].is_sure:
-            break
         small = resize(small, scale / before)  # from the size before: there is less to read
         looks.append(_detect_at(detector, small, scale, config))
     scale, last = sizes[0], looks[:1]
@@ -142,14 +135,10 @@ def with_margin(grey: Grey, margin: int) -> Grey:
 
 
 class _Look(NamedTuple):
-    """What was found in one size; of detections of one object, that of the highest rank stays.
-
-    It is sure if a smaller size would show nothing else: see `PyramidConfig.sure_probability`.
-    """
+    """What was found in one size; of detections of one object, that of the highest rank stays."""
 
     found: Detections
     rank: Floats
-    is_sure: bool
 
 
 def _detect_in(
@@ -158,9 +147,9 @@ def _detect_in(
     """Look at a part of a picture; what its edge cuts is left out."""
     left, top, right, bottom = region
     small = resize(grey[top:bottom, left:right], scale)
-    found, rank, is_sure = _detect_at(detector, small, scale, config, (left, top))
+    found, rank = _detect_at(detector, small, scale, config, (left, top))
     whole = ~is_cut(found.boxes, region, grey.shape)
-    return _Look(found.of(whole), rank[whole], is_sure)
+    return _Look(found.of(whole), rank[whole])
 
 
 def _detect_at(
@@ -182,11 +171,7 @@ def _detect_at(
     preferred = np.where(is_mark, config.preferred_mark_px, config.preferred_height_px)
     octaves = np.log2(height / preferred)
     rank = found.objectness * np.exp(-0.5 * (octaves / config.height_tolerance) ** 2)
-    sure = (found.objectness * found.classes.max(axis=1) >= config.sure_probability) & (
-        height < config.large_height_px
-    )
-    is_sure = len(sure) > 0 and bool(sure.all())
-    return _Look(found._replace(boxes=boxes).of(known), rank[known], is_sure)
+    return _Look(found._replace(boxes=boxes).of(known), rank[known])
 
 
 def is_cut(boxes: Floats, region: Box, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:

@@ -28,7 +28,6 @@ export async function detectDigits(detect, grey, config) {
   let small = grey;
   let before = 1;
   for (const scale of sizes) {
-    if (looks.at(-1)?.sure && scale === sizes.at(-1)) break;
     small = resized(small, scale / before); // from the size before: there is less to read
     looks.push(await detectAt(detect, small, scale, config));
     before = scale;
@@ -82,17 +81,12 @@ function smallRegions(found, scale, { w, h }, config) {
     [box[0] * cell, box[1] * cell, min(w, box[2] * cell), min(h, box[3] * cell)]);
 }
 
-/** Look at a region in one size. Detections have `rank`: of those of one object the highest stays.
- * `sure`: a smaller size would show nothing else.
- */
+/** Look at a region in one size. Detections have `rank`: of those of one object the highest stays. */
 async function detectAt(detect, small, scale, config, [left, top] = [0, 0]) {
   const margin = config.margin_px;
   const found = await detect(withMargin(small, margin), config.min_objectness);
   const [low, high] = config.digit_heights_px;
-  const sure = found.length > 0 && found.every(({ objectness, classes, box }) =>
-    objectness * max(...classes) >= config.sure_probability && max(box[2], box[3]) < config.large_height_px);
-  const known = found.flatMap((one) => {
-    const { objectness, classes, box } = one;
+  return found.flatMap(({ objectness, classes, box, printed }) => {
     const height = max(box[2], box[3]);
     const mark = sum(classes.slice(DIGITS)) > 0.5;
     const [x, y, width, tall] = box.map((value) => value / scale);
@@ -100,9 +94,8 @@ async function detectAt(detect, small, scale, config, [left, top] = [0, 0]) {
     if (height >= high || (height < low && !mark)) return [];
     const octaves = log2(height / (mark ? config.preferred_mark_px : config.preferred_height_px));
     const rank = objectness * Math.exp(-0.5 * (octaves / config.height_tolerance) ** 2);
-    return [{ ...one, box: inPicture, rank }];
+    return [{ objectness, classes, box: inPicture, printed, rank }];
   });
-  return Object.assign(known, { sure });
 }
 
 /** Put a margin around a plane, as light as most of its edge: a digit there stays whole. */
