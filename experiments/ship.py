@@ -3,8 +3,8 @@
 python experiments/ship.py RUN src/tenfold/bundles/field
 
 Weights of classifiers become float16. If the bundle's `weight_type` is int8, those of all networks
-are rounded to eight bits. What the run and the bundle then score on MNIST's test images is printed,
-and must agree. If the bundle reads numbers, their probabilities are calibrated anew unless the run
+but the detector of cells are rounded to eight bits. What the run and the bundle then score on
+MNIST's test images is printed, and must agree. If the bundle reads numbers, their probabilities are calibrated anew unless the run
 trained a detector of cells, which has no part in them. That takes minutes.
 """
 
@@ -92,8 +92,9 @@ def ship(run: Run, target: Path, calibration: int) -> None:
         ship_classifiers(run, target)
     elif network := read_network(run.path / "bundle", kind):
         facts, model = network
-        in_eight_bits = read_config(target).weight_type == "int8"
-        add_network(target, facts, with_eight_bits(model) if in_eight_bits else model)
+        if read_config(target).weight_type == "int8" and kind is not CellDetectorFacts:
+            model = with_eight_bits(model)
+        add_network(target, facts, model)
     if kind is not CellDetectorFacts and read_config(target).detector:
         calibrate_numbers(target, validation_digits(), calibration)
 
