@@ -2,10 +2,11 @@
 
 python experiments/ship.py RUN src/tenfold/bundles/field
 
-Weights of classifiers become float16. If the bundle's `weight_type` is int8, those of all networks
-but the detector of cells are rounded to eight bits. What the run and the bundle then score on
-MNIST's test images is printed, and must agree. If the bundle reads numbers, their probabilities are calibrated anew unless the run
-trained a detector of cells, which has no part in them. That takes minutes.
+Weights of classifiers become float16. If the bundle's `weight_type` is int8, the weights of all
+networks but the detector of cells are rounded to eight bits. What the run and the bundle then score
+on MNIST's test images is printed, and must agree. If the bundle reads numbers, their probabilities
+are calibrated anew unless the run trained a detector of cells, which has no part in them. That
+takes minutes.
 """
 
 import argparse

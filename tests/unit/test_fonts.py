@@ -81,6 +81,7 @@ def test_glyphs_are_dark_on_light_with_margins() -> None:
 
 def test_letters_are_those_that_no_digit_looks_like(stand_ins: Path) -> None:
     assert len(LETTERS) >= 26
+    assert not set(LETTERS) & set("BfbGDOoQegqaIiJjLltTSsyYZz")
     found = find_fonts()
     assert {path.parent for _, path in found} == {stand_ins}
     drawn = list(font_letters())

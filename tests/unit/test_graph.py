@@ -119,7 +119,8 @@ def rounded(weight: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 def test_weights_of_eight_bits_give_what_the_same_floats_give(case: dict[str, Any]) -> None:
     bundle, weights = made_bundle([NetworkConfig(**SMALL | case)])
     weights |= {name: rounded(value) for name, value in weights.items() if value.ndim > 1}
-    model = build_graph(bundle.config, weights, weight_type="int8")
+    config = bundle.config.model_copy(update={"weight_type": "int8"})
+    model = build_graph(config, weights)
     kept = [c.data_type for c in model.graph.initializer if c.name.endswith(".weight")]
     assert set(kept) == {TensorProto.INT8}
     found = OnnxClassifier(bundle.config, model.SerializeToString()).probabilities(noise(10))

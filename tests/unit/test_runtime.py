@@ -1,5 +1,6 @@
 """Inference by ONNX Runtime: batches, refused inputs, what it imports."""
 
+import hashlib
 import subprocess
 import sys
 from itertools import pairwise
@@ -13,7 +14,13 @@ from made_bundles import noise, write_bundle
 
 from tenfold.bundle import runtime
 from tenfold.bundle.detector_runtime import OnnxDetector
-from tenfold.bundle.format import DetectorFacts, find_network, read_model
+from tenfold.bundle.format import (
+    BUNDLES,
+    DetectorFacts,
+    find_network,
+    read_model,
+    shipped_networks,
+)
 from tenfold.bundle.runtime import OnnxClassifier
 from tenfold.bundle.torch_bundle import Bundle
 from tenfold.data.digits import Digits
@@ -46,6 +53,8 @@ def test_only_constants_of_shipped_networks_are_folded(
     OnnxDetector(find_network("field", DetectorFacts)[2])
     OnnxClassifier.load(own)
     assert left_out == [[], [], ["ConstantFolding"]]
+    for file in BUNDLES.glob("*/*.onnx"):
+        assert hashlib.sha256(file.read_bytes()).hexdigest() in shipped_networks(), file
 
 
 def test_probabilities_are_those_of_classify() -> None:

@@ -144,6 +144,36 @@ def test_weights_of_eight_bits_are_read_and_computed_as_float32(tmp_path: Path) 
     assert kept == {TensorProto.INT8}
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_not_rounded(value: float, tmp_path: Path) -> None:
+    config = BundleConfig(name="one", members=THREE_CONFIGS[:1], weight_type="int8")
+    state = three_networks()[0].state_dict()
+    state["output.weight"][0, 0] = value
+    with pytest.raises(BundleError, match=r"output\.weight holds NaN or infinity"):
+        save_bundle(tmp_path / "new", config, [state], "")
+
+
+SCALES = {
+    "of one": np.ones(1, np.float32),
+    "of every input": np.ones((1, 60_000), np.float32),
+    "without a weight": None,
+    "infinite": np.full((10, 1), np.inf, np.float32),
+}
+
+
+@pytest.mark.parametrize("kind", SCALES)
+def test_scales_that_fit_no_weight_are_a_bundle_error(kind: str, tmp_path: Path) -> None:
+    config = BundleConfig(name="one", members=THREE_CONFIGS[:1])
+    state = {k: v.numpy() for k, v in three_networks()[0].state_dict().items()}
+    scale = SCALES[kind]
+    if scale is None:
+        state["no.scale"] = np.ones(3, np.float32)
+    else:
+        state["output.weight.scale"] = scale
+    with pytest.raises(BundleError, match=r"weights\.safetensors: does not fit bundle\.json: "):
+        save_bundle(tmp_path / "new", config, [state], "")
+
+
 def test_a_copy_that_will_be_changed_has_a_classifier_of_float32(tmp_path: Path) -> None:
     copy_bundle("field", tmp_path / "exact")
     copy_bundle("field", tmp_path / "changed", "float32")

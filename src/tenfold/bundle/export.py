@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tenfold.bundle.format import WeightType, read_card, read_model
+from tenfold.bundle.format import read_card, read_model
 from tenfold.files import write_atomically
 
 
@@ -19,22 +19,20 @@ def export_onnx(bundle: Path, out: Path, *, batch: int | None = None, int8: bool
         BundleError: the bundle is damaged; no file is written.
         WriteError: the file cannot be written.
     """
-    config, model = read_model(bundle)
-    weight_type: WeightType = "int8" if int8 else "float32"
-    if weight_type != config.weight_type:
-        model = _with_weights(bundle, weight_type)
+    model = _int8_model(bundle) if int8 else read_model(bundle)[1]
     if batch is not None:
         model = _with_batch(model, batch)
     write_atomically(out, model)
 
 
-def _with_weights(bundle: Path, weight_type: WeightType) -> bytes:
+def _int8_model(bundle: Path) -> bytes:
     """Write the model once more, from the bundle's weights."""
     from tenfold.bundle.graph import build_graph
     from tenfold.bundle.weights import read_weights
 
-    model = build_graph(*read_weights(bundle), read_card(bundle), weight_type)
-    data: bytes = model.SerializeToString()
+    config, weights = read_weights(bundle)
+    config = config.model_copy(update={"weight_type": "int8"})
+    data: bytes = build_graph(config, weights, read_card(bundle)).SerializeToString()
     return data
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from tenfold.bundle.format import IMAGES, MEMBERS, PROBABILITIES, BundleConfig, WeightType
+from tenfold.bundle.format import IMAGES, MEMBERS, PROBABILITIES, BundleConfig
 from tenfold.bundle.graph_builder import Array, GraphBuilder, fold_batch_norm
 from tenfold.bundle.test_time_augmentation import (
     VARIANTS,
@@ -26,23 +26,20 @@ _WINDOW: dict[str, Any] = {"kernel_shape": [2, 2], "strides": [2, 2]}
 _LEAST_PROBABILITY = 1e-38  # keeps the logarithm finite
 
 
-def build_graph(
-    config: BundleConfig, weights: Weights, card: str = "", weight_type: WeightType = "float32"
-) -> onnx.ModelProto:
+def build_graph(config: BundleConfig, weights: Weights, card: str = "") -> onnx.ModelProto:
     """Write a bundle as an ONNX model.
 
     Args:
-        config: of the bundle.
+        config: of the bundle; also says how weights are kept. All is computed in float32.
         weights: float32, as `read_weights` returns them.
         card: travels in the model's metadata, as does the config.
-        weight_type: how weights are kept; all is computed in float32.
 
     Returns:
         a model of one input, `images` uint8[n, 28, 28], and two outputs: `probabilities`
         float32[n, 10], calibrated, and `members` float32[n, members, 10], each member's own
         before the temperature.
     """
-    graph = GraphBuilder(weight_type)
+    graph = GraphBuilder(config.weight_type)
     pixels = graph.add("Cast", [IMAGES], to=TensorProto.FLOAT)
     pixels = graph.add("Div", [pixels, graph.floats("white", 255)])
     variants = _variants(graph, pixels, config.test_time_augmentation)
@@ -59,7 +56,7 @@ def build_graph(
     described = config.model_dump_json(exclude={"model_sha256", "weights_sha256"})
     threshold = str(config.rejection_threshold)
     metadata = {"bundle": described, "card": card, "rejection_threshold": threshold}
-    if weight_type == "int8":
+    if config.weight_type == "int8":
         metadata["precision"] = "INT8"
     return graph.model(config.name, inputs, outputs, metadata)
 

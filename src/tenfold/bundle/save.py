@@ -56,13 +56,13 @@ def save_bundle(
     Raises:
         BundleError: the tensors do not fit the config, or are not finite.
     """
-    tensors = {
+    tensors: dict[str, Array] = {
         f"{index:02}.{key}": np.asarray(value, order="C")
         for index, state in enumerate(states)
         for key, value in state.items()
     }
     if config.weight_type == "int8":
-        tensors = _rounded(tensors)
+        tensors = _rounded(parse_weights(folder / WEIGHTS_FILE, save(tensors), config))
     _write(folder, config, save(tensors), folder, card)
 
 
@@ -71,7 +71,7 @@ def _rounded(tensors: Mapping[str, Array]) -> dict[str, Array]:
     rounded: dict[str, Array] = {}
     for key, value in tensors.items():
         if value.ndim > 1:
-            rounded[key], rounded[key + SCALE_SUFFIX] = quantize(value.astype(np.float32), axis=0)
+            rounded[key], rounded[key + SCALE_SUFFIX] = quantize(value, axis=0)
         else:
             rounded[key] = value
     return rounded
@@ -123,7 +123,7 @@ def copy_bundle(path: str | Path, folder: Path, weight_type: WeightType | None =
     Args:
         path: the folder of the original, or the name of a shipped bundle.
         folder: where the files are written.
-        weight_type: of the classifier, by default the original's. A copy that will be changed has
+        weight_type: of `model.onnx`, by default the original's. A copy that will be changed has
             float32: eight bits are as fast only in a file that comes with the package.
 
     Raises:
@@ -178,7 +178,7 @@ def _write(folder: Path, config: BundleConfig, weights: bytes, origin: Path, car
     """
     tensors = parse_weights(origin / WEIGHTS_FILE, weights, config)
     with np.errstate(all="ignore"):
-        model = build_graph(config, tensors, card, config.weight_type).SerializeToString()
+        model = build_graph(config, tensors, card).SerializeToString()
     # Finite weights, such as a negative variance, may still give no numbers.
     classifier = OnnxClassifier(config, model, name=str(origin / WEIGHTS_FILE))
     classifier.probabilities(np.zeros((1, SIDE, SIDE), np.uint8))

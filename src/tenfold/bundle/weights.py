@@ -22,7 +22,7 @@ from tenfold.model.config import tensor_shapes
 
 Weights = dict[str, npt.NDArray[np.float32]]
 
-SCALE_SUFFIX = ".scale"  # of the name of a tensor, of what weights of eight bits are multiplied by
+SCALE_SUFFIX = ".scale"  # the tensor x.scale has what the integers of x are multiplied by
 _PROBLEMS_SHOWN = 3
 
 
@@ -47,10 +47,10 @@ def parse_weights(file: Path, data: bytes, config: BundleConfig) -> Weights:
     """
     tensors: Weights = {}
     try:
-        with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite
+        # What is too large for float32 becomes infinite.
+        with np.errstate(over="ignore", invalid="ignore"):
             tensors = {key: value.astype(np.float32) for key, value in load(data).items()}
-            for key in [key for key in tensors if key + SCALE_SUFFIX in tensors]:
-                tensors[key] = tensors[key] * tensors.pop(key + SCALE_SUFFIX)
+            _multiply_by_scales(tensors)
         problems = list(_problems(config, tensors))
     except KeyError as error:
         problems = [f"NumPy has no numbers of type {error}"]
@@ -62,6 +62,14 @@ def parse_weights(file: Path, data: bytes, config: BundleConfig) -> Weights:
             reasons += f"; and {len(problems) - _PROBLEMS_SHOWN} more"
         raise BundleError(f"{file}: does not fit {CONFIG_FILE}: {reasons}")
     return tensors
+
+
+def _multiply_by_scales(tensors: Weights) -> None:
+    """Multiply weights by their scales, one for each output of the layer; other scales stay."""
+    for name in [name for name in tensors if name.endswith(SCALE_SUFFIX)]:
+        weight, scale = tensors.get(name.removesuffix(SCALE_SUFFIX)), tensors[name]
+        if weight is not None and scale.shape == (*weight.shape[:1], *[1] * (weight.ndim - 1)):
+            weight *= tensors.pop(name)
 
 
 def member_weights(weights: Weights, index: int) -> Weights:

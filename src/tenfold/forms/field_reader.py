@@ -177,7 +177,7 @@ class FieldReader:
         ]
 
     def _detected(self, number: int, pictures: Sequence[BoxPicture]) -> dict[int, Detections]:
-        """Return the digits and marks in each box but of marks, in the pixels of its picture."""
+        """Return the digits and marks in each box of writing, in the pixels of its picture."""
         places = [k for k, c in enumerate(self._cells[number]) if c.field.kind != "mark"]
         detections: dict[int, Detections] = {}
         left = iter(places)

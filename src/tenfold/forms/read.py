@@ -101,12 +101,12 @@ class FormsReading:
         if on:
             check_cluster(on)
         self.table, self.folder = table, review_folder(table)
-        self._pages = [(page, page_key(page)) for page in pages_of_files(names)]
         self._workers, self._on = workers, on
         self._read = functools.partial(read_page, template_path, model)
         # Its errors come before anything is written.
         reader = page_reader(template_path, model)
         self.template = reader.template
+        self._pages = [(page, page_key(page)) for page in pages_of_files(names)]
         blanks = [page.blank for page in reader.registrar.pages if page.blank is not None]
         self.advice = missing_marks(self.template, blanks)
         # A bundle without a detector is read by the shipped one.

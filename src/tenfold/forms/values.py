@@ -42,10 +42,10 @@ def value_of(text: str, field: FormField, *, point_printed: bool) -> tuple[str, 
         field: of any kind but mark.
         point_printed: whether the form may have a printed decimal point in the field.
     """
-    value = only_digits(text) if field.kind == "digits" else text
-    if value == EMPTY:
+    if text == EMPTY:
         return EMPTY, "required" if field.required else ""
     if field.kind == "digits":
+        value = only_digits(text)
         broken = "" if len(value) == field.length else "length"
     elif field.kind == "date":
         date = parse_date(text, field.format)

@@ -121,7 +121,7 @@ def font_letters(n: int | None = None) -> Iterator[tuple[npt.NDArray[np.uint8], 
     chosen = [
         (font, path, letter)
         for font, path in find_fonts()
-        for letter in sorted(LETTERS, key=str.swapcase)
+        for letter in sorted(LETTERS, key=str.swapcase)  # the order of the drawn set
         if letter not in font.excluded
     ]
     for index in range(len(chosen) if n is None else n):
