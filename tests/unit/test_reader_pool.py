@@ -140,7 +140,7 @@ async def test_processes_are_forked_from_one_that_has_imported_and_may_die(
     assert seconds < imports / 2
     assert len(os.listdir(f"/proc/{server}/task")) == 1  # noqa: PTH208 - no lock is copied
     os.kill(server, signal.SIGKILL)
-    os.waitid(os.P_PID, server, os.WEXITED | os.WNOWAIT)  # until then it still listens
+    os.waitid(os.P_PID, server, os.WEXITED | os.WNOWAIT)  # noqa: ASYNC222 - it listens till then
     with pytest.raises(EOFError):
         await pool.run(die, b"")
     assert (await pool.run(start_of_process, b""))[0] != server
