@@ -52,7 +52,7 @@ def crop_box(
     small = resize(part, scale)
     edges = (left - x, top - y, left + width - x, top + height - y)
     first, second, third, fourth = (edge * scale for edge in edges)
-    return BoxPicture(np.asarray(small, np.uint8), (first, second, third, fourth))
+    return BoxPicture(small, (first, second, third, fourth))
 
 
 def arrange(

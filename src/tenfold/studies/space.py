@@ -27,7 +27,8 @@ from tenfold.untrusted import read_toml
 # What trials must share to be compared, or what makes no difference to one network's curve.
 FIXED = (
     *("name", "description", "cost", "members", "seed", "test_time_augmentation", "data"),
-    *(*READER_NETWORKS, "fields"),
+    *READER_NETWORKS,
+    "fields",
 )
 FORMS = "expected { low, high, log?, step? } or { choices = [...] }"
 
