@@ -28,8 +28,9 @@ train: $(VENV)/.train
 test: $(VENV)/.dev
 	$(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
+# They wait for processes for a part of their time: three at a time keep two processors busy.
 processes: $(VENV)/.dev
-	$(VENV)/bin/python -m pytest -m "processes and not slow" --numprocesses 2 --dist loadfile $$(grep -rl mark.processes tests)
+	$(VENV)/bin/python -m pytest -m "processes and not slow" --numprocesses 3 --dist loadfile $$(grep -rl mark.processes tests)
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check

@@ -75,10 +75,17 @@ def start() -> Iterator[Start]:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """Train the smoke recipe once, uninterrupted, on one thread."""
     path = tmp_path_factory.mktemp("finished") / "run"
-    with popen("train", "smoke", "--out", path, "--threads", 1, "--json") as process:
-        stdout, stderr = process.communicate(timeout=120)
-    assert process.returncode == 0, stderr
-    return Finished(path, stdout, stderr)
+    words = ["tenfold", "train", "smoke", "--out", str(path), "--threads", "1", "--json"]
+    stdout, stderr = io.StringIO(), io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patched,
+        contextlib.redirect_stdout(stdout),
+        contextlib.redirect_stderr(stderr),
+        contextlib.suppress(SystemExit),
+    ):
+        patched.setattr("sys.argv", words)
+        cli.main()
+    return Finished(path, stdout.getvalue(), stderr.getvalue())
 
 
 @pytest.fixture

@@ -152,7 +152,10 @@ def test_the_command_line_s_page_is_current(tmp_path: Path) -> None:
 @pytest.mark.processes
 @pytest.mark.parametrize(
     ("page", "output"),
-    [("README.md", r"6915034 \d+\.\d% \(.*\)\n$"), ("docs/how-to/train.md", r"\[\[[\s\d.e+-]*")],
+    [
+        ("README.md", r"6915034 \d+\.\d% \(.*\)\n$"),
+        pytest.param("docs/how-to/train.md", r"\[\[[\s\d.e+-]*", marks=pytest.mark.slow),
+    ],
 )
 def test_the_python_of_a_page_runs_as_a_script(page: str, output: str, tmp_path: Path) -> None:
     (snippet,) = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)

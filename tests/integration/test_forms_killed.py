@@ -64,7 +64,9 @@ def test_a_killed_command_continues(tmp_path: Path, whole_group: bool) -> None: 
     assert [row["n"] for row in rows] == [str(100 + number) for number in range(PAGES)]
 
 
+@pytest.mark.slow
 def test_a_cluster_reads_what_this_machine_reads(tmp_path: Path) -> None:
+    """That Parquet files are read alike on a cluster is held in `test_on_ray.py`, quicker."""
     pytest.importorskip("ray")
     write_scans(tmp_path, 5)
     cv2.imwrite(str(tmp_path / "scans" / "9.png"), np.full((300, 300), 200, np.uint8))

@@ -33,6 +33,7 @@ def test_without_cuda_it_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
     assert not record.exists()
 
 
+@pytest.mark.slow
 def test_what_it_measures(
     tiny_digits: Digits,
     monkeypatch: pytest.MonkeyPatch,

@@ -17,7 +17,14 @@ HARNESS = Path(__file__).with_name("kill_points.py")
 
 
 # A few points of each command; the harness by itself tries them all.
-@pytest.mark.parametrize(("command", "points"), [("train", 5), ("repeat", 2), ("sweep", 2)])
+@pytest.mark.parametrize(
+    ("command", "points"),
+    [
+        ("train", 5),
+        pytest.param("repeat", 2, marks=pytest.mark.slow),
+        pytest.param("sweep", 2, marks=pytest.mark.slow),
+    ],
+)
 def test_the_same_command_finishes(command: str, points: int) -> None:
     words = [sys.executable, str(HARNESS), "--command", command, "--sample", str(points)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=600, check=False)
