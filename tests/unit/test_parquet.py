@@ -2,7 +2,7 @@
 
 import io
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,8 @@ from tenfold.cli import app
 from tenfold.errors import DataError, RunError
 from tenfold.reading import partitions as partitions_module
 from tenfold.reading.constraints import ANYTHING, Constraints
-from tenfold.reading.parquet import (
-    NumberedPartition,
-    ReadingRequest,
-    in_processes,
-    read_partition,
-    write_readings,
-)
+from tenfold.reading.parallel import parallel_map
+from tenfold.reading.parquet import ReadingRequest, write_readings
 from tenfold.reading.partitions import partition_inputs, pictures_in
 from tenfold.reading.reader import Reader
 from tenfold.rendering.strokes import draw_digit
@@ -60,12 +55,11 @@ def request_() -> ReadingRequest:
     return ReadingRequest.of(SHIPPED, "single", ANYTHING, None)
 
 
-def here(
-    partitions: Sequence[NumberedPartition], request: ReadingRequest
-) -> Iterator[tuple[int, bytes]]:
-    """Work without a process."""
-    for number, partition in partitions:
-        yield number, read_partition(partition, request)
+def in_this_process(
+    function: Callable[[Any], Any], items: Iterable[Any], workers: int
+) -> Iterator[Any]:
+    assert workers > 0
+    return map(function, items)
 
 
 def rows(out: Path) -> list[dict[str, Any]]:
@@ -98,7 +92,7 @@ def test_readings_are_those_of_the_reader(
 ) -> None:
     out = tmp_path / "readings.parquet"
     partitions = partition_inputs([str(inputs / "a.parquet"), str(inputs / "a.tar")], "numbers")
-    assert list(write_readings(out, partitions, request_, here)) == [0, 1, 2, 3]
+    assert list(write_readings(out, partitions, request_, map)) == [0, 1, 2, 3]
     expected = [n for page in Reader.load().read_all(drawings, "single") for n in page.numbers]
     assert len(expected) == len(drawings)
     found = rows(out)
@@ -118,7 +112,7 @@ def test_a_picture_that_cannot_be_read_has_its_row(tmp_path: Path) -> None:
     blank = cv2.imencode(".png", np.full((40, 40), 255, np.uint8))[1].tobytes()
     parquet.write_table(pa.table({"image": [b"no picture", None, blank]}), path)
     numbers = ReadingRequest.of(SHIPPED, "numbers", ANYTHING, None)
-    list(write_readings(tmp_path / "out", partition_inputs([str(path)], "numbers"), numbers, here))
+    list(write_readings(tmp_path / "out", partition_inputs([str(path)], "numbers"), numbers, map))
     found = rows(tmp_path / "out")
     assert [row["file"] for row in found] == [f"{path}#{n}" for n in range(3)]
     assert [bool(row["error"]) for row in found] == [True, True, False]
@@ -129,15 +123,13 @@ def test_interrupted_anywhere_it_goes_on_and_reads_nothing_twice(
 ) -> None:
     partitions = partition_inputs([str(inputs / "a.parquet"), str(inputs / "a.tar")], "numbers")
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    list(write_readings(whole, partitions, request_, here))
+    list(write_readings(whole, partitions, request_, map))
     asked: list[int] = []
 
-    def noted(
-        missing: Sequence[NumberedPartition], request: ReadingRequest
-    ) -> Iterator[tuple[int, bytes]]:
-        for number, partition in reversed(missing):  # parts come in any order
-            asked.append(number)
-            yield number, read_partition(partition, request)
+    def noted(read: Callable[[Any], Any], missing: Iterable[Any]) -> Iterator[Any]:
+        for numbered in reversed(list(missing)):  # parts come in any order
+            asked.append(numbered[0])
+            yield read(numbered)
 
     for _ in partitions:
         progress = write_readings(broken, partitions, request_, noted)
@@ -156,17 +148,17 @@ def test_a_temporary_file_of_a_killed_process_is_no_obstacle(
     out.mkdir()
     (out / "._plan.json.123.tmp").write_bytes(b"{")
     partitions = partition_inputs([str(inputs / "a.tar")], "numbers")
-    assert list(write_readings(out, partitions, request_, here))[-1] > 0
+    assert list(write_readings(out, partitions, request_, map))[-1] > 0
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / ".hidden").write_bytes(b"")
     with pytest.raises(DataError, match="contains something else"):
-        list(write_readings(tmp_path / "other", partitions, request_, here))
+        list(write_readings(tmp_path / "other", partitions, request_, map))
 
 
 def test_another_plan_is_refused(inputs: Path, request_: ReadingRequest, tmp_path: Path) -> None:
     out = tmp_path / "out"
     partitions = partition_inputs([str(inputs / "a.tar")], "numbers")
-    list(write_readings(out, partitions, request_, here))
+    list(write_readings(out, partitions, request_, map))
     of = ReadingRequest.of
     others = [
         of(SHIPPED, "numbers", ANYTHING, None),
@@ -178,11 +170,11 @@ def test_another_plan_is_refused(inputs: Path, request_: ReadingRequest, tmp_pat
         (partitions * 2, request_),
     ):
         with pytest.raises(DataError, match=r"--out .*: contains something else, or readings of"):
-            next(write_readings(out, changed, request, here))
+            next(write_readings(out, changed, request, map))
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/letter.txt").write_text("dear")
     with pytest.raises(DataError, match="name another folder"):
-        next(write_readings(tmp_path / "mine", partitions, request_, here))
+        next(write_readings(tmp_path / "mine", partitions, request_, map))
     assert not (tmp_path / "mine/_plan.json").exists()
 
 
@@ -190,19 +182,15 @@ def test_processes_read_what_one_reads(
     inputs: Path, request_: ReadingRequest, tmp_path: Path
 ) -> None:
     partitions = partition_inputs([str(inputs / "a.parquet"), str(inputs / "a.tar")], "numbers")
-    list(write_readings(tmp_path / "one", partitions, request_, here))
-    assert list(write_readings(tmp_path / "two", partitions, request_, in_processes(2))) == [
-        0,
-        1,
-        2,
-        3,
-    ]
+    list(write_readings(tmp_path / "one", partitions, request_, map))
+    with parallel_map(2, None, "bulk") as run:
+        assert list(write_readings(tmp_path / "two", partitions, request_, run)) == [0, 1, 2, 3]
     assert rows(tmp_path / "one") == rows(tmp_path / "two")
 
 
 def test_the_command(inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(partitions_module.PICTURES_PER_PARTITION, "single", 5)
-    monkeypatch.setattr("tenfold.reading.parquet.in_processes", lambda _workers: here)
+    monkeypatch.setattr("tenfold.reading.parallel.run_in_processes", in_this_process)
     words = ["read", str(inputs), "--single", "--out", str(tmp_path / "out")]
     for _ in range(2):  # the second finds everything there
         result = CliRunner().invoke(app, words)
@@ -218,7 +206,7 @@ def test_the_command(inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_a_truncated_archive_is_a_row_and_the_end_of_the_command(
     inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tenfold.reading.parquet.in_processes", lambda _workers: here)
+    monkeypatch.setattr("tenfold.reading.parallel.run_in_processes", in_this_process)
     archive = tmp_path / "cut.tar"
     archive.write_bytes((inputs / "a.tar").read_bytes()[: 4 * 1024])
     words = ["read", str(archive), str(inputs / "a.tar"), "--single", "--out", str(tmp_path / "o")]
@@ -233,7 +221,7 @@ def test_a_truncated_archive_is_a_row_and_the_end_of_the_command(
 
 
 def test_the_first_error_names_its_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tenfold.reading.parquet.in_processes", lambda _workers: here)
+    monkeypatch.setattr("tenfold.reading.parallel.run_in_processes", in_this_process)
     path = tmp_path / "a.parquet"
     parquet.write_table(pa.table({"image": [b"no picture"]}), path)
     result = CliRunner().invoke(app, ["read", str(path), "--out", str(tmp_path / "o")])
@@ -248,7 +236,7 @@ def test_names_that_are_no_text_are_escaped(drawings: list[bytes], tmp_path: Pat
             member.size = len(drawings[0])
             tar.addfile(member, io.BytesIO(drawings[0]))
     single = ReadingRequest.of(SHIPPED, "single", ANYTHING, None)
-    list(write_readings(tmp_path / "out", partition_inputs([str(path)], "numbers"), single, here))
+    list(write_readings(tmp_path / "out", partition_inputs([str(path)], "numbers"), single, map))
     names = [row["file"] for row in rows(tmp_path / "out")]
     assert names == [rf"{path}/x\udcff.png", rf"{path}/\x1b[2J.png"]
 
@@ -258,9 +246,9 @@ def test_a_second_process_in_one_folder_is_refused(
 ) -> None:
     monkeypatch.setattr("tenfold.folder_lock.LOCK_TIMEOUT_SECONDS", 0.0)
     partitions = partition_inputs([str(inputs / "a.tar")], "numbers")
-    first = write_readings(tmp_path / "out", partitions, request_, here)
+    first = write_readings(tmp_path / "out", partitions, request_, map)
     next(first)
     with pytest.raises(RunError, match="out: another process is at work there"):
-        next(write_readings(tmp_path / "out", partitions, request_, here))
+        next(write_readings(tmp_path / "out", partitions, request_, map))
     assert list(first) == [1]
-    assert list(write_readings(tmp_path / "out", partitions, request_, here)) == [1]
+    assert list(write_readings(tmp_path / "out", partitions, request_, map)) == [1]

@@ -201,22 +201,19 @@ def _write_parquet(settings: _Settings, sources: Sequence[str], out: Path, on: s
     except ModuleNotFoundError as error:
         raise MissingExtraError("--out", "bulk") from error
     from tenfold.data.decoding import CONTAINER_SUFFIXES
-    from tenfold.reading.parquet import ReadingRequest, in_processes, write_readings
+    from tenfold.reading.parallel import parallel_map
+    from tenfold.reading.parquet import ReadingRequest, write_readings
     from tenfold.reading.partitions import partition_inputs
 
     names = list_all_files(sources, "--out", CONTAINER_SUFFIXES)
     partitions = partition_inputs(names, settings.layout)
     request = ReadingRequest.of(*settings)
     with contextlib.ExitStack() as stack:
-        backend = in_processes(available_cores())
-        if on:
-            from tenfold.reading.ray_workers import on_ray
-
-            backend = stack.enter_context(on_ray(on))
+        run = stack.enter_context(parallel_map(available_cores(), on, "bulk"))
         bar = stack.enter_context(Progress(console=console(stderr=True), transient=True))
         task = bar.add_task("reading", total=len(partitions))
         with on_interrupt("the same command continues"):
-            for done in write_readings(out, partitions, request, backend):
+            for done in write_readings(out, partitions, request, run):
                 bar.update(task, completed=done)
     readings = dataset.dataset(out, format="parquet")
     failed = dataset.field("error").is_valid()

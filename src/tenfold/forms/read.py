@@ -1,6 +1,5 @@
 """From scans to a table: every page is read once, also if the command is killed and repeated."""
 
-import contextlib
 import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from tenfold.bundle.format import DetectorFacts, find_network, reading_files
-from tenfold.data.file_pages import FilePage, pages_of_files
+from tenfold.data.file_pages import pages_of_files
 from tenfold.files import write_atomically
 from tenfold.folder_lock import exclusive
 from tenfold.forms.documents import Document, count_forms, documents
 from tenfold.forms.field_reader import Reading
-from tenfold.forms.journal import Journal, PageRecord, plan_of
+from tenfold.forms.journal import Journal, plan_of
 from tenfold.forms.marks import missing_marks
 from tenfold.forms.page_reading import page_key, page_reader, read_page
 from tenfold.forms.review import ReviewSession
@@ -27,9 +26,9 @@ from tenfold.forms.review_folder import (
 from tenfold.forms.reviewed_table import apply_reviews, write_corrections
 from tenfold.forms.systematic import FaultCounts
 from tenfold.forms.table import columns_of, description_of, fields_of, row_of, write_table
-from tenfold.ray_cluster import check_cluster, connected
-from tenfold.reading.bulk import run_in_processes
+from tenfold.ray_cluster import check_cluster
 from tenfold.reading.page import ALTERNATIVES
+from tenfold.reading.parallel import parallel_map
 
 
 @dataclass(frozen=True)
@@ -128,28 +127,18 @@ class FormsReading:
             TenfoldError: there is no such cluster.
             WriteError: something cannot be written.
         """
-        with exclusive(self.folder), contextlib.ExitStack() as stack:
+        with exclusive(self.folder):
             journal = Journal(self.folder, self._plan)
             missing = [page for page, key in self._pages if key not in journal]
             done = len(self._pages) - len(missing)
             yield done
-            for record, png in self._results(missing, stack):
-                journal.append(record, png)
-                done += 1
-                yield done
+            with parallel_map(self._workers, self._on if missing else None, "forms") as run:
+                for record, png in run(self._read, missing):
+                    journal.append(record, png)
+                    done += 1
+                    yield done
             self.left_out = count_forms(journal.other_pages({key[0] for _, key in self._pages}))
             self.summary = self._write(journal)
-
-    def _results(
-        self, pages: Sequence[FilePage], stack: contextlib.ExitStack
-    ) -> Iterator[tuple[PageRecord, bytes]]:
-        """Read pages here, in processes or on a cluster, which ends with the stack."""
-        if self._on and pages:
-            from tenfold.reading.ray_workers import run_on_ray
-
-            ray = stack.enter_context(connected(self._on))
-            return run_on_ray(ray, self._read, pages, "forms")
-        return run_in_processes(self._read, pages, self._workers)
 
     def documents(self) -> Iterator[dict[str, Any]]:
         """Yield the documents of the table that `run` has written, in JSON's types.

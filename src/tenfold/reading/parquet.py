@@ -9,7 +9,7 @@ import hashlib
 import io
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,10 @@ from tenfold.data.file_pages import FilePage
 from tenfold.errors import DataError
 from tenfold.files import is_temporary, write_atomically, writing
 from tenfold.folder_lock import LOCK_NAME, exclusive
-from tenfold.reading.bulk import batched, run_in_processes, with_names
+from tenfold.reading.bulk import batched, with_names
 from tenfold.reading.constraints import Constraints
 from tenfold.reading.page import Page
+from tenfold.reading.parallel import ParallelMap
 from tenfold.reading.partitions import Partition, pages_in
 from tenfold.reading.reader import Layout, Reader
 from tenfold.text import escape
@@ -55,13 +56,11 @@ class ReadingRequest:
         return cls(layout, constraints, min_probability, bundle)
 
 
-NumberedPartition = tuple[int, Partition]
-# Reads partitions; yields their numbers and Parquet files in any order.
-Backend = Callable[[Sequence[NumberedPartition], ReadingRequest], Iterator[tuple[int, bytes]]]
-
-
 def write_readings(
-    out: Path, partitions: Sequence[Partition], request: ReadingRequest, backend: Backend
+    out: Path,
+    partitions: Sequence[Partition],
+    request: ReadingRequest,
+    run: ParallelMap[tuple[int, Partition], tuple[int, bytes]],
 ) -> Iterator[int]:
     """Read partitions into the folder `out`; yield the number of files there, first and after each.
 
@@ -78,21 +77,14 @@ def write_readings(
         _check_folder(out, plan)
         if not (out / PLAN_FILE).exists():
             write_atomically(out / PLAN_FILE, plan)
-        yield from _write_missing(out, partitions, request, backend)
-
-
-def _write_missing(
-    out: Path, partitions: Sequence[Partition], request: ReadingRequest, backend: Backend
-) -> Iterator[int]:
-    """Write the files that are not there; see `write_readings`."""
-    paths = [out / f"part-{number:05}.parquet" for number in range(len(partitions))]
-    missing = [(number, partitions[number]) for number, p in enumerate(paths) if not p.exists()]
-    done = len(partitions) - len(missing)
-    yield done
-    for number, file in backend(missing, request):
-        write_atomically(paths[number], file)
-        done += 1
+        paths = [out / f"part-{number:05}.parquet" for number in range(len(partitions))]
+        missing = [(n, partitions[n]) for n, path in enumerate(paths) if not path.exists()]
+        done = len(partitions) - len(missing)
         yield done
+        for number, file in run(functools.partial(_read_numbered, request), missing):
+            write_atomically(paths[number], file)
+            done += 1
+            yield done
 
 
 def _plan(partitions: Sequence[Partition], request: ReadingRequest) -> str:
@@ -196,18 +188,6 @@ def _load_reader(request: ReadingRequest) -> Reader:
         return Reader.load(name, request.min_probability)
 
 
-def in_processes(workers: int) -> Backend:
-    """Return a backend of `workers` processes, one partition each."""
-
-    def backend(
-        partitions: Sequence[NumberedPartition], request: ReadingRequest
-    ) -> Iterator[tuple[int, bytes]]:
-        read = functools.partial(_read_numbered, request)
-        return run_in_processes(read, partitions, workers)
-
-    return backend
-
-
-def _read_numbered(request: ReadingRequest, numbered: NumberedPartition) -> tuple[int, bytes]:
+def _read_numbered(request: ReadingRequest, numbered: tuple[int, Partition]) -> tuple[int, bytes]:
     number, partition = numbered
     return number, read_partition(partition, request)

@@ -1,43 +1,22 @@
-"""Bulk reading on a Ray cluster: a partition is a task of one core.
+"""Reading on a Ray cluster: an item is a task of one core.
 
-Nodes open inputs by the same paths, so they need a shared file system. Parquet files come back and
-are written here. A partition whose machine is lost is read again on another.
+Nodes open inputs by the same paths, so they need a shared file system. Results come back here. An
+item whose machine is lost is done again on another.
 """
 
-import contextlib
-import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, TypeVar
 
 import cv2
 
 from tenfold.errors import DataError, TenfoldError
-from tenfold.ray_cluster import connected
 from tenfold.reading.bulk import QUEUED_PER_WORKER
-from tenfold.reading.parquet import Backend, NumberedPartition, ReadingRequest, read_partition
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 _CORE_COUNT_INTERVAL_SECONDS = 5.0  # nodes join and leave
-
-
-@contextlib.contextmanager
-def on_ray(on: str) -> Iterator[Backend]:
-    """Yield the backend of a Ray cluster; see `ray_cluster.connected` for `on` and errors."""
-    with connected(on) as ray:
-
-        def backend(
-            partitions: Sequence[NumberedPartition], request: ReadingRequest
-        ) -> Iterator[tuple[int, bytes]]:
-            return run_on_ray(ray, functools.partial(_read, request), partitions, "bulk")
-
-        yield backend
-
-
-def _read(request: ReadingRequest, partition: NumberedPartition) -> tuple[int, bytes]:
-    return partition[0], read_partition(partition[1], request)
 
 
 def run_on_ray(
