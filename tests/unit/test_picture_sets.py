@@ -40,6 +40,7 @@ def test_subfolders_keep_size_and_colour(tmp_path: Path) -> None:
         (("1", "2"), "single"),
         (("1", "007"), "number"),
         (("12", ""), "number"),
+        (("-8.50", "10:30 7"), "number"),
         (("", ""), "non-digit"),
         ((SUDOKU, SUDOKU), "grid"),
         (("12,,7/3,4,5", "1/2"), "table"),
@@ -62,7 +63,7 @@ def test_a_first_row_without_a_label_is_no_header(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("label", "complaint"),
     [
-        ("4o2", r"labels\.csv: row 2 labels b\.png as '4o2'; write its digits"),
+        ("4o2", r"labels\.csv: row 2 labels b\.png as '4o2'; write its number, such as -8.50"),
         (SUDOKU, r"row 2 labels b\.png as '1\.\.\.+9'"),
     ],
 )

@@ -23,6 +23,7 @@ def make(**changes: Any) -> Pictures:
     [
         ("single", ("7", "0")),
         ("number", ("40213", "")),
+        ("number", ("-8.50 10:30", "2026-12-01")),
         ("grid", (SUDOKU, "." * 81)),
         ("non-digit", ("", "")),
         ("table", ("12,,7.5/-3,4,", "10:30/")),

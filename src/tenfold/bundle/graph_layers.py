@@ -71,7 +71,7 @@ def add_output(graph: GraphBuilder, member: Member, x: str) -> str:
 
 
 def add_local_contrast(graph: GraphBuilder) -> str:
-    """Add `tenfold.model.detector.local_contrast`: [n, h, w] to [n, 2, h, w]."""
+    """Add `tenfold.model.layers.local_contrast`: [n, h, w] to [n, 2, h, w]."""
     pixels = graph.add("Cast", [PIXELS], to=TensorProto.FLOAT)
     pixels = graph.add("Div", [pixels, graph.floats("white", 255)])
     x = graph.add("Unsqueeze", [pixels, graph.integers("channel", 1)])

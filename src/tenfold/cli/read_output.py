@@ -64,7 +64,7 @@ def print_csv(outcomes: Iterable[Outcome]) -> None:
         for number in () if isinstance(outcome, DataError) else outcome.numbers:
             fields = number.to_dict()
             accepted = json.dumps(fields["accepted"])
-            # A number that begins with a minus sign is no formula.
+            # A number has digits and marks alone: it can be no harmful formula.
             writer.writerow([file, place.page, fields["text"], fields["probability"], accepted])
 
 
@@ -76,7 +76,7 @@ def print_csv_table(outcomes: Iterable[Outcome]) -> None:
     for place, outcome in chain(first, remaining):
         named = [csv_cell(place.file), place.page] if len(first) > 1 else []
         for row in () if isinstance(outcome, DataError) else outcome.cells:
-            # A number that begins with a minus sign is no formula.
+            # A number has digits and marks alone: it can be no harmful formula.
             writer.writerow([*named, *(number.text if number else "" for number in row)])
 
 

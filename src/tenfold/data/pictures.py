@@ -15,13 +15,14 @@ Kind = Literal["single", "number", "grid", "table", "non-digit"]
 Labelled = tuple[npt.NDArray[np.uint8], str]
 """A picture, uint8[h, w] grey or uint8[h, w, 3] RGB, and its label."""
 
-_CELL = "[0-9.:-]*"  # a number, or nothing
+_NUMBER = "-?[.]?[0-9]+([.:-][0-9]+)*"
+_CELL = "[0-9.:-]*"  # a number, or nothing; a slash parts the rows of a table
 # For each kind: the pattern of its labels, and its description in messages.
 LABEL_PATTERNS: dict[Kind, tuple[str, str]] = {
     "non-digit": ("", "nothing"),
     "single": ("[0-9]", "one digit"),
     "grid": ("[0-9.]{81}", "81 digits and dots"),
-    "number": ("[0-9]*", "digits"),
+    "number": (f"({_NUMBER}( {_NUMBER})*)?", "digits with marks . : - between, or nothing"),
     "table": (
         f"{_CELL}([,/]{_CELL})+",
         "rows parted by /, all with as many cells parted by commas",

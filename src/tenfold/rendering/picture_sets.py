@@ -98,10 +98,11 @@ def _kind_of(files: list[LabelledFile]) -> Kind:
     for kind, (pattern, _) in LABEL_PATTERNS.items():
         if all(re.fullmatch(pattern, file.label) for file in files):
             return kind
-    wrong = next((file for file in files if not re.fullmatch("[0-9]*", file.label)), files[0])
+    number, _ = LABEL_PATTERNS["number"]
+    wrong = next((file for file in files if not re.fullmatch(number, file.label)), files[0])
     raise DataError(
-        f"{wrong.place} as {wrong.label!r}; write its digits, nothing if there are none, or for "
-        "all pictures a grid of 81 digits and dots, or a table such as 12,,7/3,4,5"
+        f"{wrong.place} as {wrong.label!r}; write its number, such as -8.50, nothing if there is "
+        "none, or for all pictures a grid of 81 digits and dots, or a table such as 12,,7/3,4,5"
     )
 
 

@@ -79,7 +79,7 @@ class Recipe(Frozen):
     data: DataConfig
     network: NetworkConfig = NetworkConfig()
     detector: DetectorConfig | None = Field(
-        default=None, description="trains a digit detector in place of a classifier"
+        default=None, description="trains a detector of digits or of cells in place of a classifier"
     )
     line: LineConfig | None = Field(
         default=None, description="trains a line recogniser in place of a classifier"

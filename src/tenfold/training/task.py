@@ -1,7 +1,7 @@
 """A task: a network, its batches, its loss, and what is measured of it.
 
 The engine (`trainer.py` and `member.py`: schedule, optimizer, EMA, checkpoints, journal) takes any
-task. `digits.py` builds the one of a recipe. An experiment replaces a part of it:
+task. `tasks.py` chooses the one of a recipe. An experiment replaces a part of it:
 
     task = digit_task(recipe, 0, training, monitored)
     task = dataclasses.replace(task, batches=Distilled(task.batches, teachers), loss=cross_entropy)
