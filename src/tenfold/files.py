@@ -30,11 +30,11 @@ def write_atomically(path: Path, data: bytes | str) -> Path:
     if isinstance(data, str):  # a name in it may have bytes that are not UTF-8
         data = data.encode(errors="backslashreplace")
     writer = f"{os.getpid()}.{threading.get_native_id()}"  # another may write the same file
-    temporary = path.with_name(f".{path.name}.{writer}.tmp")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_symlink() or (path.exists() and not path.is_file()):
             raise WriteError(f"{path}: is a link, a folder or a device; name another file")
+        temporary = path.with_name(f".{path.name}.{writer}.tmp")
         try:
             temporary.unlink(missing_ok=True)
             with temporary.open("xb") as file:  # "x" follows no link
@@ -103,6 +103,8 @@ def new_folder(path: Path) -> Iterator[Path]:
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise WriteError(f"--out {path}: is not an empty folder; name a new one")
         target = path.resolve()
+        if target == Path.cwd():  # it would be replaced under the feet of the shell
+            raise WriteError(f"--out {path}: is the working folder; name a new one")
         target.parent.mkdir(parents=True, exist_ok=True)
         staging = tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.")
     with staging:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tenfold.bundle.format import SHIPPED
 from tenfold.data.datasets import DATASETS
 from tenfold.execution.config import Execution
 from tenfold.execution.create import open_or_create
@@ -264,3 +265,26 @@ def test_an_exported_model_does_not_replace_a_picture(fail: Fail, tmp_path: Path
     line = "--out n.jpg: is a picture's name; let the name end in .onnx"
     assert fail("export", "field", "--out", "n.jpg") == line
     assert (tmp_path / "n.jpg").read_text() == "mine"
+
+
+def test_an_exported_model_does_not_replace_a_file_of_its_bundle(
+    fail: Fail, tmp_path: Path
+) -> None:
+    shutil.copytree(SHIPPED, tmp_path / "mine")
+    before = (tmp_path / "mine/model.onnx").read_bytes()
+    line = "--out mine/model.onnx: is a file of the bundle; name another"
+    assert fail("export", "mine", "--out", "mine/model.onnx") == line
+    assert (tmp_path / "mine/model.onnx").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (("--out", "."), ".: is a link, a folder or a device; name another file"),
+        (("--format", "bundle", "--out", "."), "--out .: is the working folder; name a new one"),
+    ],
+)
+def test_nothing_takes_the_place_of_the_working_folder(
+    options: tuple[str, ...], line: str, fail: Fail
+) -> None:
+    assert fail("export", "field", *options) == line

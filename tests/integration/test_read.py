@@ -32,6 +32,17 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "pictures"
 
 
+def test_what_the_command_has_written_is_no_input(tenfold: Tenfold, folder: Path) -> None:
+    out = folder / "readings"
+    for _ in range(2):
+        ended = tenfold("read", folder, "--single", "--out", out)
+        assert ended.code == 0, ended.err
+    crops = folder / "marks.csv.review" / "crops"
+    save(crops / "page.png", drawn("3"))
+    (crops.parent / "plan.json").write_text("{}")
+    assert len(tenfold("read", folder, "--json").rows) == 3
+
+
 # What is printed
 
 

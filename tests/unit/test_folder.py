@@ -51,6 +51,23 @@ def test_csv_with_and_without_header(tmp_path: Path, table: str, header: str) ->
     np.testing.assert_array_equal(images[0], a_digit() // 2)
 
 
+def test_a_first_row_whose_picture_is_missing_is_no_header(tmp_path: Path) -> None:
+    save(tmp_path / "two.png", a_digit())
+    (tmp_path / "labels.csv").write_text("typo.png,none\ntwo.png,2\n")
+    files = list_labelled_files(tmp_path)
+    assert [(file.path.name, file.label) for file in files] == [
+        ("typo.png", "none"),
+        ("two.png", "2"),
+    ]
+
+
+def test_pictures_below_a_label_s_folder_are_not_left_out(tmp_path: Path) -> None:
+    save(tmp_path / "7/a.png", a_digit())
+    save(tmp_path / "7/more/b.png", a_digit())
+    with pytest.raises(DataError, match=r"7/more: has pictures too; move them into .*7$"):
+        list_labelled_files(tmp_path)
+
+
 def test_larger_images_are_averaged_by_area() -> None:
     large = np.random.default_rng(0).integers(0, 100, (84, 56), dtype=np.uint8)
     expected = large.reshape(28, 3, 28, 2).astype(float).mean(axis=(1, 3))

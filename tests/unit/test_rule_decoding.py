@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tenfold.reading import rule_decoding
+from tenfold.reading.constraints import ANYTHING, Constraints
 from tenfold.reading.number_reader import NumberReaderConfig
 from tenfold.reading.page import Digit, Number, Page
 from tenfold.reading.rule_decoding import under_rule
@@ -41,7 +42,7 @@ def digit_in(row: int, column: int, likely: dict[int, float]) -> Number:
 
 
 def under_sudoku(*numbers: Number) -> list[Number]:
-    page = under_rule(Page(numbers, grid=(4, 4)), "sudoku", CONFIG)
+    page = under_rule(Page(numbers, grid=(4, 4)), Constraints(rule="sudoku"), CONFIG)
     assert page.grid == (4, 4)
     return list(page.numbers)
 
@@ -54,7 +55,7 @@ def doubtful_in(row: int, column: int, likely: dict[int, float], none: float) ->
 def test_without_a_rule_only_what_is_less_probable_than_nothing_goes() -> None:
     one, other = digit_in(0, 0, {3: 0.9}), doubtful_in(0, 1, {3: 0.5}, none=0.4)
     less = doubtful_in(0, 2, {3: 0.4}, none=0.5)
-    page = under_rule(Page((one, other, less), grid=(4, 4)), None, CONFIG)
+    page = under_rule(Page((one, other, less), grid=(4, 4)), ANYTHING, CONFIG)
     assert page.numbers == (one, other)
 
 
@@ -132,9 +133,31 @@ def test_a_cell_that_cannot_be_in_a_sum_is_not_accepted() -> None:
     one = digit_in(0, 0, {1: 0.99})
     no_amount = replace(one, value="12/5", text="12/5", digits=one.digits * 3)
     cells = (no_amount, digit_in(1, 0, {3: 0.99}), digit_in(2, 0, {9: 0.99}))
-    numbers = under_rule(Page(cells, grid=(3, 1)), "column-sums", CONFIG).numbers
+    numbers = under_rule(Page(cells, grid=(3, 1)), Constraints(rule="column-sums"), CONFIG).numbers
     assert [number.value for number in numbers] == ["12/5", "3", "9"]
     assert "does not fit" in {number.reason for number in numbers}
+
+
+def test_no_text_that_the_constraints_exclude_is_a_candidate() -> None:
+    sum_of_eight = (
+        digit_in(0, 0, {3: 0.97, 8: 0.02}),
+        digit_in(1, 0, {1: 0.99}),
+        digit_in(2, 0, {9: 0.99}),
+    )
+    for pattern, first in ((None, "8"), ("[0-79]", "3")):
+        constraints = Constraints(rule="column-sums", pattern=pattern)
+        page = under_rule(Page(sum_of_eight, grid=(3, 1)), constraints, CONFIG)
+        assert [number.value for number in page.numbers] == [first, "1", "9"]
+
+
+def test_a_digit_of_which_the_rule_makes_sure_is_shown() -> None:
+    doubtful = digit_in(0, 3, {4: 0.4, 1: 0.3})
+    hidden = replace(doubtful, text="?", digits=(replace(doubtful.digits[0], accepted=False),))
+    three = [digit_in(0, column, {column + 1: 0.99}) for column in range(3)]
+    number = under_sudoku(*three, hidden)[-1]
+    assert (number.value, number.text) == ("4", "4")
+    assert number.digits[0].accepted
+    assert number.digits[0].probability > 0.99
 
 
 def test_cells_that_break_a_rule_are_not_accepted_if_the_search_gives_up(

@@ -122,6 +122,12 @@ def test_strokes_are_one_digit_by_default(client: TestClient, reader: Reader, qu
     assert result["numbers"][0]["text"] == "7"
 
 
+def test_strokes_are_page_1(client: TestClient) -> None:
+    assert page(client.post("/v1/read?page=1", json={"strokes": STROKES}))["numbers"]
+    response = client.post("/v1/read?page=5", json={"strokes": STROKES})
+    assert (response.status_code, response.json()) == (422, {"error": "page=5: the file has 1"})
+
+
 def test_a_grid_has_rows_and_columns(client: TestClient, reader: Reader) -> None:
     sheet = np.full((300, 300), 255, np.uint8)
     for at in range(10, 300, 70):

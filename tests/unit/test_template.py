@@ -89,6 +89,11 @@ def test_a_grid_is_one_value_a_cell(tmp_path: Path) -> None:
             ":11: fields.0.values: '12' does not have 8 digits",
         ),
         ('kind = "number"\nmax = 20', 'kind = "date"\nformat = "DD.YY"', ":17: fields.1.format: "),
+        (
+            'kind = "number"\nmax = 20',
+            'kind = "date"\nmax = 2026\nformat = "DD.MM.YY"',
+            ":18: fields.1.format: a year with min or max needs four digits, YYYY",
+        ),
         ('name = "mark sheet"', 'name = "m"\nregistration = "blank"', ": blank: required with"),
         ('name = "mark sheet"', 'name = "m"\nblank = "no.pdf"', ":2: blank: there is no file"),
         ("[[pages]]", "[[pages]", ": not valid TOML"),

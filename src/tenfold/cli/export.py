@@ -40,6 +40,8 @@ def export(  # noqa: PLR0913 - a command line
 
     The ONNX model takes uint8 images and gives calibrated probabilities.
     """
+    from tenfold.bundle.format import find_bundle
+
     if format_ != "onnx" and (int8 or batch):
         raise TenfoldError("--int8 and --batch go with --format onnx")
     folder = source.resolve()
@@ -47,6 +49,8 @@ def export(  # noqa: PLR0913 - a command line
     out = out or Path(f"{name}{'.int8' if int8 else ''}{_SUFFIXES[format_]}")
     if format_ == "onnx":
         _refuse_picture(out)
+        if out.exists() and out.resolve().parent == find_bundle(source).resolve():
+            raise TenfoldError(f"--out {out}: is a file of the bundle; name another")
         result, line = _export_onnx(source, out, batch, int8=int8)
     elif format_ == "web":
         result, line = _export_web(source, out)

@@ -95,15 +95,25 @@ def list_all_files(sources: Sequence[str], what: str, more: Collection[str] = ()
 def _files_below(top: Path, suffixes: Collection[str]) -> list[Path]:
     """Return the files with these suffixes at any depth, and the folders that cannot be opened.
 
-    What is hidden is left out. Links to folders are not followed.
+    What is hidden is left out, and so is what tenfold has written. Links to folders are not
+    followed.
     """
     found: list[Path] = []
     unreadable: list[OSError] = []
     for folder, below, names in os.walk(top, onerror=unreadable.append):
-        below[:] = [name for name in below if not name.startswith(".")]
+        below[:] = [name for name in below if not _is_left_out(Path(folder, name))]
         paths = [Path(folder, name) for name in names if not name.startswith(".")]
         found += [p for p in paths if p.suffix.lower() in suffixes and not _is_special(p)]
     return found + [Path(error.filename) for error in unreadable]
+
+
+def _is_left_out(folder: Path) -> bool:
+    """Return whether a folder is hidden, or has readings or the review of forms from tenfold."""
+    if folder.suffix == ".review":
+        from tenfold.forms.journal import PLAN_FILE
+    else:
+        from tenfold.reading.parquet import PLAN_FILE
+    return folder.name.startswith(".") or (folder / PLAN_FILE).is_file()
 
 
 def _is_special(path: Path) -> bool:

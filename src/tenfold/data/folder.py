@@ -110,6 +110,9 @@ def _list_subfolders(path: Path, names: Container[str]) -> list[LabelledFile]:
                 LabelledFile(file, folder.name, f"{folder}: labels {file.name}")
                 for file in _pictures_in(folder)
             ]
+            deeper = (child for child in folder.iterdir() if child.is_dir())
+            if too_deep := [child for child in deeper if _pictures_in(child)]:
+                raise DataError(f"{too_deep[0]}: has pictures too; move them into {folder}")
         elif folder.name not in _DIGITS_AND_NONE and not is_of_system(folder):
             with contextlib.suppress(PermissionError):  # such as lost+found
                 others += [folder] if _pictures_in(folder) else []
@@ -159,7 +162,8 @@ def _list_csv(path: Path) -> list[LabelledFile]:
 
 
 def _is_header(row: list[str], path: Path) -> bool:
-    if row[-1].strip().lstrip("-").isdecimal():
+    is_picture = Path(row[0].strip()).suffix.lower() in LISTED_SUFFIXES
+    if is_picture or row[-1].strip().lstrip("-").isdecimal():
         return False
     try:
         return not (path / row[0].strip()).is_file()

@@ -96,15 +96,20 @@ class FormField(Frozen):
             if self.length is not None and not re.fullmatch(rf"[0-9]{{{self.length}}}", value):
                 raise ValueError(f"values: {value!r} does not have {self.length} digits")
         if self.kind == "date":
-            try:
-                date_digits(self.format)
-            except ValueError as error:
-                raise ValueError(f"format: {error}") from error
+            self._check_format()
         try:
             Constraints(pattern=self.pattern)
         except TenfoldError as error:
             raise ValueError(f"pattern: {error}") from error
         return self
+
+    def _check_format(self) -> None:
+        try:
+            parts = date_digits(self.format)
+        except ValueError as error:
+            raise ValueError(f"format: {error}") from error
+        if "YYYY" not in parts and (self.min, self.max) != (None, None):
+            raise ValueError("format: a year with min or max needs four digits, YYYY")
 
     @property
     def range(self) -> tuple[float | None, float | None]:

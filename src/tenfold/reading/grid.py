@@ -105,7 +105,7 @@ class GridReader:
                 self._page(grey, t, constraints, one_digit_a_cell=one_digit_a_cell) for t in turned
             ]
             page = max(pages, key=_evidence)
-        return under_rule(page, constraints.rule, self.numbers.config)
+        return under_rule(page, constraints, self.numbers.config)
 
     def find(self, grey: Grey, constraints: Constraints = ANYTHING) -> Lattice:
         """Find the largest and clearest grid or table in uint8[h, w].

@@ -4,9 +4,9 @@ import itertools
 import re
 from dataclasses import replace
 
-from tenfold.reading.constraints import RuleName
+from tenfold.reading.constraints import Constraints
 from tenfold.reading.number_reader import NumberReaderConfig, calibrated, shown_text
-from tenfold.reading.page import ALTERNATIVES, Number, Page, Reason
+from tenfold.reading.page import ALTERNATIVES, Digit, Number, Page, Reason
 from tenfold.reading.rules import EMPTY, MIN_PROBABILITY, fillings, posteriors, rule_of
 
 MISREAD = 1e-3  # the probability that what was read in a cell is no number of the rule's
@@ -14,7 +14,7 @@ COMPLETE = 0.9  # a Sudoku with so many probable digits, and something in each c
 FILLINGS = 20  # from which probabilities under a rule are computed
 
 
-def under_rule(page: Page, name: RuleName | None, config: NumberReaderConfig) -> Page:
+def under_rule(page: Page, constraints: Constraints, config: NumberReaderConfig) -> Page:
     """Read the cells of a grid or table together; see `rule_of`.
 
     A text that was improbable before the rule was applied is not accepted, and neither are the
@@ -23,19 +23,20 @@ def under_rule(page: Page, name: RuleName | None, config: NumberReaderConfig) ->
 
     Args:
         page: with the numbers that may be none.
-        name: of the rule; without one, only the numbers go that are less probable than none.
+        constraints: with the rule, and what a number may be. Without a rule, only the numbers go
+            that are less probable than none.
         config: calibration and thresholds.
 
     Raises:
         DataError: see `rule_of`.
     """
-    probable = page.probable
+    probable, name = page.probable, constraints.rule
     if name is None or page.grid is None:
         return probable
     rows, columns = page.grid
     rule = rule_of(name, rows, columns)
     by_cell = {(n.row or 0, n.column or 0): n for n in page.numbers}
-    cells = {cell: _candidates(number) for cell, number in by_cell.items()}
+    cells = {cell: _candidates(number, constraints) for cell, number in by_cell.items()}
     if name == "sudoku":
         everywhere = len(cells) == rows * columns
         complete = everywhere and len(probable.numbers) >= COMPLETE * len(cells)
@@ -59,7 +60,7 @@ def under_rule(page: Page, name: RuleName | None, config: NumberReaderConfig) ->
     return replace(page, numbers=tuple(read))
 
 
-def _candidates(number: Number) -> dict[str, float]:
+def _candidates(number: Number, constraints: Constraints) -> dict[str, float]:
     """Return the probabilities of a number's texts, and of that it must not be there."""
     read = dict(number.alternatives) | {number.value: number.probability}
     form = re.sub("[0-9]", "0", number.value)
@@ -70,6 +71,7 @@ def _candidates(number: Number) -> dict[str, float]:
         shares = digit.probabilities / digit.probabilities.sum()
         least = min(read.values())  # the others are less probable
         others = {str(k): min(float(share), least) for k, share in enumerate(shares)}
+        others = {text: p for text, p in others.items() if constraints.allow(text)}
         candidates = {text: max(p, MIN_PROBABILITY) for text, p in (others | candidates).items()}
     return candidates | {EMPTY: max(MISREAD, number.probability_of_none)}
 
@@ -90,13 +92,10 @@ def _under_rule(
         reason = "does not fit"
     elif probability < config.min_probability:
         reason = reason or "unsure"
-    digits = number.digits
-    if text != number.value:
-        accepted = after[text] >= config.min_digit_probability
-        digits = tuple(
-            replace(digit, digit=int(character), probability=after[text], accepted=accepted)
-            for digit, character in zip(digits, filter(str.isdigit, text), strict=True)
-        )
+    digits = tuple(
+        _digit_under_rule(digit, character, after[text], config.min_digit_probability)
+        for digit, character in zip(number.digits, filter(str.isdigit, text), strict=True)
+    )
     others = sorted(((p, t) for t, p in after.items() if t != text), reverse=True)[:ALTERNATIVES]
     return replace(
         number,
@@ -106,4 +105,21 @@ def _under_rule(
         alternatives=tuple((t, calibrated(p, config.calibration)) for p, t in others),
         digits=digits,
         reason=reason,
+    )
+
+
+def _digit_under_rule(
+    digit: Digit, character: str, of_number: float, min_probability: float
+) -> Digit:
+    """Return a digit of a number that has this probability under a rule.
+
+    It is at least as probable as the number, of which it is a part.
+    """
+    before = digit.probability if character == str(digit.digit) else 0.0
+    probability = max(before, of_number)
+    return replace(
+        digit,
+        digit=int(character),
+        probability=probability,
+        accepted=probability >= min_probability,
     )

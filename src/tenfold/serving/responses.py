@@ -182,10 +182,9 @@ def read_items(reader: Reader, items: Sequence[Item], options: ReadOptions) -> l
 def _pages(items: Sequence[Item], number: int | None) -> Iterator[tuple[Item, FilePage | None]]:
     """Yield page `number` of each item, or all; of too many only one, and None for strokes."""
     for item in items:
-        if not isinstance(item.content, bytes):
-            yield item, None
-            continue
-        pages = list(file_pages(item.content))
+        pages: list[FilePage | None] = [None]
+        if isinstance(item.content, bytes):
+            pages = list(file_pages(item.content))
         if number and number > len(pages):
             raise HTTPException(422, f"page={number}: the file has {len(pages)}")
         if number:
