@@ -239,7 +239,7 @@ def time_by_phase(bodies: list[bytes]) -> dict[str, float]:
         starts = range(0, len(images) - batch + 1, batch)
         figures[f"classify_{batch}"] = microseconds(
             lambda starts=starts, batch=batch: [  # type: ignore[misc]
-                reader.classifier.classify(images[start : start + batch]) for start in starts
+                reader.classifier.probabilities(images[start : start + batch]) for start in starts
             ],
             batch * len(starts),
         )

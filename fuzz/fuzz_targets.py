@@ -183,7 +183,7 @@ def weights(data: bytes) -> object:
 def onnx_model(data: bytes) -> object:
     """Load a graph and classify an image."""
     classifier = runtime.OnnxClassifier(TINY_BUNDLE, data)
-    return classifier.classify(np.zeros((1, 28, 28), np.uint8))
+    return classifier.probabilities(np.zeros((1, 28, 28), np.uint8))
 
 
 @target

@@ -57,13 +57,6 @@ def test_only_constants_of_shipped_networks_are_folded(
         assert hashlib.sha256(file.read_bytes()).hexdigest() in shipped_networks(), file
 
 
-def test_probabilities_are_those_of_classify() -> None:
-    classifier, images = OnnxClassifier.load(), noise(runtime.BATCH + 5)
-    calibrated, members = classifier.classify(images)
-    np.testing.assert_array_equal(calibrated, classifier.probabilities(images))
-    assert members.shape == (len(images), 1, 10)
-
-
 def test_an_image_is_read_alike_in_any_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     classifier, images = OnnxClassifier.load(), noise(11)
     whole = classifier.probabilities(images)
@@ -74,9 +67,8 @@ def test_an_image_is_read_alike_in_any_batch(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_no_images_have_no_probabilities() -> None:
-    calibrated, members = OnnxClassifier.load().classify(np.empty((0, 28, 28), np.uint8))
-    assert calibrated.shape == (0, 10)
-    assert members.shape == (0, 1, 10)
+    images = np.empty((0, 28, 28), np.uint8)
+    assert OnnxClassifier.load().probabilities(images).shape == (0, 10)
 
 
 def test_images_are_not_changed() -> None:
@@ -128,7 +120,7 @@ def test_a_model_of_changed_bytes_is_read_or_is_a_bundle_error(
         removed, added = rng.integers(0, 4, 2)
         data[position : position + removed] = bytes(rng.integers(0, 256, added, np.uint8))
         try:
-            OnnxClassifier(config, bytes(data)).classify(images)
+            OnnxClassifier(config, bytes(data)).probabilities(images)
         except BundleError as error:
             assert "\n" not in str(error)  # noqa: PT017 - other mutations raise nothing
             refused += 1

@@ -44,7 +44,7 @@ def enumerated(*texts: dict[str, float]) -> dict[str, float]:
 
 def test_a_sum_decides_between_alternatives() -> None:
     texts = {"4": 0.97, "9": 0.03}, {"7": 0.55, "1": 0.45}, {"5": 0.9, "11": 0.1}
-    found = under_sums(readings(*texts), sums_of(template()), PRIOR)
+    found = under_sums(readings(*texts), sums_of(template()))
     assert [reading.best.value for reading in found] == ["4", "1", "5"]
     total = {c.value: c.probability for c in found[2].candidates}
     assert total == pytest.approx(enumerated(*texts), abs=0.02)
@@ -60,7 +60,7 @@ def test_a_wrong_sum_is_said_and_not_corrected() -> None:
 
 def test_a_field_that_was_not_read_explains_a_wrong_sum() -> None:
     texts = {"4": 0.9995, "9": 0.0005}, {"7": 0.6}, {"12": 0.999, "11": 0.001}  # 8 is written
-    a, b, total = under_sums(readings(*texts), sums_of(template()), PRIOR)
+    a, b, total = under_sums(readings(*texts), sums_of(template()))
     assert not a.needs_review(0.97)
     assert total.best.broken == SUM
     # b says something else, or the total is 11, or the sum on paper is wrong.
@@ -73,14 +73,14 @@ def test_a_field_that_was_not_read_explains_a_wrong_sum() -> None:
 
 def test_an_alternative_explains_a_wrong_sum() -> None:
     texts = {"4": 0.9999}, {"7": 0.96, "1": 0.04}, {"5": 0.9999}
-    a, b, total = under_sums(readings(*texts), sums_of(template()), PRIOR)
+    a, b, total = under_sums(readings(*texts), sums_of(template()))
     assert [r.best.value for r in (a, b, total)] == ["4", "1", "5"]
     assert [r.needs_review(0.97) for r in (a, b, total)] == [False, True, False]
 
 
 def test_what_is_not_read_settles_nothing_where_the_sum_is_right() -> None:
     texts = {"4": 0.9999}, {"7": 0.9}, {"11": 0.9999}
-    found = under_sums(readings(*texts), sums_of(template()), PRIOR)
+    found = under_sums(readings(*texts), sums_of(template()))
     assert not any(r.needs_review(0.97) for r in found)
 
 

@@ -57,10 +57,10 @@ def test_the_posterior_is_that_of_bayes() -> None:
     """Of four readings two break a rule; 0.1 is left for what is no candidate."""
     read = {"1": (0.4, "check"), "2": (0.3, ""), "3": (0.15, ""), "4": (0.05, "check")}
     candidates = [Candidate(value, p, broken) for value, (p, broken) in read.items()]
-    prior = 0.02
+    prior = 0.01
     joint = {v: p * (prior if broken else 1 - prior) for v, (p, broken) in read.items()}
     evidence = sum(joint.values()) + 0.1 * prior
-    found = {c.value: c.probability for c in under_rules(candidates, prior)}
+    found = {c.value: c.probability for c in under_rules(candidates)}
     assert found == pytest.approx({value: p / evidence for value, p in joint.items()})
 
 

@@ -156,37 +156,19 @@ class OnnxClassifier:
         return cls(config, model, threads, str(find_bundle(path) / MODEL_FILE))
 
     def probabilities(self, images_nhw: npt.NDArray[np.uint8]) -> Probabilities:
-        """Return only the calibrated probabilities of `classify`: float32[n, 10]."""
-        (calibrated,) = self._run(images_nhw, (PROBABILITIES,))
-        return calibrated
-
-    def classify(self, images_nhw: npt.NDArray[np.uint8]) -> tuple[Probabilities, Probabilities]:
-        """Classify images uint8[n, 28, 28].
-
-        Returns:
-            calibrated probabilities float32[n, 10], and each member's own float32[n, members, 10],
-            which are not calibrated: the temperature applies to the average over members.
+        """Return calibrated probabilities float32[n, 10] of images uint8[n, 28, 28].
 
         Raises:
             BundleError: the model gives no probabilities.
             ValueError: the images have another dtype or shape.
         """
-        calibrated, members = self._run(images_nhw, (PROBABILITIES, MEMBERS))
-        return calibrated, members
-
-    def _run(
-        self, images_nhw: npt.NDArray[np.uint8], outputs: Sequence[str]
-    ) -> list[Probabilities]:
         if images_nhw.dtype != np.uint8 or images_nhw.shape[1:] != (SIDE, SIDE):
             given = f"{images_nhw.dtype}{list(images_nhw.shape)}"
             raise ValueError(f"images are {given}, not uint8[n, {SIDE}, {SIDE}]")
         starts = range(0, max(len(images_nhw), 1), BATCH)  # an empty batch is run too, for shapes
-        parts = [
-            self._graph.run(outputs, {IMAGES: images_nhw[start : start + BATCH]})
-            for start in starts
-        ]
-        found = [np.concatenate(part) for part in zip(*parts, strict=True)]
-        if any(len(each) != len(images_nhw) or not np.isfinite(each).all() for each in found):
+        batches = ({IMAGES: images_nhw[start : start + BATCH]} for start in starts)
+        found = np.concatenate([self._graph.run((PROBABILITIES,), batch)[0] for batch in batches])
+        if len(found) != len(images_nhw) or not np.isfinite(found).all():
             raise self._graph.error("gives no finite probabilities; its weights are wrong")
         return found
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from tenfold.cli.output import announced
+
 
 def forms_new(
     *,
@@ -34,8 +36,4 @@ def forms_new(
             "look whether the boxes are still in place",
             err=True,
         )
-    serve_app(create_template_app(file, pages), "127.0.0.1", port, _announce)
-
-
-def _announce(url: str) -> None:
-    typer.echo(f"tenfold forms new: {url}  (Ctrl-C ends)")
+    serve_app(create_template_app(file, pages), port, announced("tenfold forms new"))

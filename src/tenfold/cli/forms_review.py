@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from tenfold.cli.output import announced
+
 
 def forms_review(
     *,
@@ -31,11 +33,7 @@ def forms_review(
         write_table()  # what was reviewed before
         app = create_review_app(session, write_table)
         try:
-            serve_app(app, "127.0.0.1", port, _announce)
+            serve_app(app, port, announced("tenfold forms review"))
         finally:
             write_table()
             typer.echo(f"{session.progress()}\n{table}")
-
-
-def _announce(url: str) -> None:
-    typer.echo(f"tenfold forms review: {url}  (Ctrl-C ends)")

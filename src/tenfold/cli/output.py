@@ -3,7 +3,7 @@
 import contextlib
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -63,6 +63,11 @@ OnOption = Annotated[
 PAGE_SUFFIXES = (".html", ".htm")
 MAX_EXPLAINED = 100
 """Pictures on a page that shows how they were read."""
+
+
+def announced(command: str) -> Callable[[str], None]:
+    """Return what prints the address of a command's page."""
+    return lambda url: typer.echo(f"{command}: {url}  (Ctrl-C ends)")
 
 
 def overrides_of(

@@ -45,7 +45,6 @@ def broken_sums(
 def under_sums(
     readings: Sequence[Reading],
     sums: Sequence[tuple[str, ...]],
-    rule_broken: float = RULE_BROKEN,
 ) -> list[Reading]:
     """Return the readings of a document with the sums taken into account.
 
@@ -60,13 +59,12 @@ def under_sums(
     Args:
         readings: of a document.
         sums: see `sums_of`.
-        rule_broken: how often what is written breaks a rule.
     """
     result = {reading.cell.name: reading for reading in readings}
     for group in _connected(sums):
         names = list(dict.fromkeys(itertools.chain.from_iterable(group)))
         if all(name in result and result[name].reason != MISSING_PAGE for name in names):
-            result |= _together([result[name] for name in names], group, rule_broken)
+            result |= _together([result[name] for name in names], group)
     return list(result.values())
 
 
@@ -80,9 +78,7 @@ def _connected(sums: Sequence[tuple[str, ...]]) -> list[list[tuple[str, ...]]]:
     return groups
 
 
-def _together(
-    readings: Sequence[Reading], group: Sequence[tuple[str, ...]], rule_broken: float
-) -> dict[str, Reading]:
+def _together(readings: Sequence[Reading], group: Sequence[tuple[str, ...]]) -> dict[str, Reading]:
     """Return the readings of fields that sums connect, by name."""
     places = {reading.cell.name: (k, 0) for k, reading in enumerate(readings)}
     rule = [Sum(tuple(places[name] for name in names)) for names in group]
@@ -93,7 +89,7 @@ def _together(
     found = list(itertools.islice(fillings(cells, rule, MAX_WORK), FILLINGS))
     obeyed = posteriors(cells, rule, found) if found else cells
     unread = _unread(cells, rule)
-    by_alternatives, by_unread = _explained(found, sum(unread.values()), rule_broken)
+    by_alternatives, by_unread = _explained(found, sum(unread.values()))
     after = {}
     for place, before in cells.items():
         is_unread = by_unread * unread[place] / (sum(unread.values()) or 1.0)
@@ -134,12 +130,12 @@ def _unread(cells: Candidates, rule: Sequence[Sum]) -> dict[Place, float]:
     return result
 
 
-def _explained(found: Sequence[Filling], unread: float, rule_broken: float) -> tuple[float, float]:
+def _explained(found: Sequence[Filling], unread: float) -> tuple[float, float]:
     """Return how probable it is that sums are right: by alternatives, and by what was not read."""
     possible = min(1.0, sum(math.exp(filling.log_probability) for filling in found))
     unread = min(unread, 1 - possible)
-    right, wrong = (possible + unread) * (1 - rule_broken), (1 - possible - unread) * rule_broken
+    right, wrong = (possible + unread) * (1 - RULE_BROKEN), (1 - possible - unread) * RULE_BROKEN
     if not right:
         return 0.0, 0.0
-    share = (1 - rule_broken) / (right + wrong)
+    share = (1 - RULE_BROKEN) / (right + wrong)
     return possible * share, unread * share

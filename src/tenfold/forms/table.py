@@ -11,9 +11,8 @@ from typing import Any, Literal
 from tenfold.errors import DataError, MissingExtraError
 from tenfold.files import write_atomically
 from tenfold.forms.documents import Document
-from tenfold.forms.names import DOCUMENT_COLUMNS
 from tenfold.forms.review_folder import MAX_FILE_BYTES
-from tenfold.forms.template import Template
+from tenfold.forms.template import DOCUMENT_COLUMNS, Template
 from tenfold.text import csv_cell, escape, text_of_csv_cell
 from tenfold.untrusted import read_bytes
 

@@ -5,11 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import Field, model_validator
+from pydantic import (
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
 from tenfold.errors import TenfoldError
 from tenfold.forms.dates import date_digits
-from tenfold.forms.names import DOCUMENT_COLUMNS, FieldName
 from tenfold.reading.constraints import CheckDigit, Constraints
 from tenfold.untrusted import Frozen
 
@@ -33,6 +38,25 @@ KEYS_OF_KIND: dict[Kind, frozenset[str]] = {
 }
 YEARS = (1900, 2099)  # of dates, unless a field says otherwise
 NEEDED_OF_KIND: dict[Kind, tuple[str, ...]] = {"digits": ("length",), "grid": ("rows", "columns")}
+# Columns of the table that are no fields.
+DOCUMENT_COLUMNS = ("document", "files", "pages", "template", "problems")
+
+
+def _check(value: object, handler: ValidatorFunctionWrapHandler) -> str:
+    try:
+        name: str = handler(value)
+    except ValidationError as error:
+        if error.errors()[0]["type"] != "string_pattern_mismatch":
+            raise
+        if value == "":
+            raise ValueError("the field has no name") from error
+        raise ValueError(
+            "a name begins with a letter, a digit or _, and has only these, spaces and -"
+        ) from error
+    return name
+
+
+FieldName = Annotated[str, Field(pattern=r"^\w[\w -]*$", max_length=60), WrapValidator(_check)]
 
 
 class PageOfForm(Frozen):

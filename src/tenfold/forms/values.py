@@ -92,24 +92,21 @@ def _is_out_of_range(value: str, field: FormField) -> bool:
     return too_small or (most is not None and Decimal(number) > Decimal(str(most)))
 
 
-def under_rules(
-    candidates: Iterable[Candidate], rule_broken: float = RULE_BROKEN
-) -> tuple[Candidate, ...]:
+def under_rules(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
     """Return candidates with their probabilities given the field's rules, the best first.
 
     A value that obeys the rules was likelier before anything was read than one that breaks one;
-    by how much says `rule_broken`. So a probable reading outweighs a rule: nothing is corrected
+    by how much says `RULE_BROKEN`. So a probable reading outweighs a rule: nothing is corrected
     into something improbable. What none of the candidates says has the rest of the probability,
     and is taken to break a rule.
 
     Args:
         candidates: with the probabilities of having been read; at least one.
-        rule_broken: how often what is written breaks a rule.
     """
     ranked = sorted(candidates, key=lambda candidate: -candidate.probability)
     kept = [c for c in ranked if c.probability >= MIN_PROBABILITY] or ranked[:1]
-    rest = max(0.0, 1 - sum(c.probability for c in kept)) * rule_broken
-    weights = [c.probability * (rule_broken if c.broken else 1 - rule_broken) for c in kept]
+    rest = max(0.0, 1 - sum(c.probability for c in kept)) * RULE_BROKEN
+    weights = [c.probability * (RULE_BROKEN if c.broken else 1 - RULE_BROKEN) for c in kept]
     total = sum(weights) + rest
     after = (
         Candidate(c.value, weight / total, c.broken, c.detections)

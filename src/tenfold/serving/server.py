@@ -84,12 +84,13 @@ def serve(
         _supervise(settings, listening, workers)
 
 
-def serve_app(app: ASGIApp, host: str, port: int, announce: Callable[[str], None]) -> None:
-    """Serve an application without readers; otherwise as `serve`, until `SystemExit`.
+def serve_app(app: ASGIApp, port: int, announce: Callable[[str], None]) -> None:
+    """Serve an application without readers to this machine; otherwise as `serve`.
 
     Raises:
         TenfoldError: see `listen`.
     """
+    host = "127.0.0.1"
     listening = listen(host, port)
     _exit_on_signals()
     announce(_url(host, listening))
