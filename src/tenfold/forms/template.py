@@ -42,7 +42,7 @@ NEEDED_OF_KIND: dict[Kind, tuple[str, ...]] = {"digits": ("length",), "grid": ("
 DOCUMENT_COLUMNS = ("document", "files", "pages", "template", "problems")
 
 
-def _check(value: object, handler: ValidatorFunctionWrapHandler) -> str:
+def _check_name(value: object, handler: ValidatorFunctionWrapHandler) -> str:
     try:
         name: str = handler(value)
     except ValidationError as error:
@@ -56,7 +56,7 @@ def _check(value: object, handler: ValidatorFunctionWrapHandler) -> str:
     return name
 
 
-FieldName = Annotated[str, Field(pattern=r"^\w[\w -]*$", max_length=60), WrapValidator(_check)]
+FieldName = Annotated[str, Field(pattern=r"^\w[\w -]*$", max_length=60), WrapValidator(_check_name)]
 
 
 class PageOfForm(Frozen):
