@@ -61,6 +61,14 @@ def test_a_first_row_whose_picture_is_missing_is_no_header(tmp_path: Path) -> No
     ]
 
 
+def test_a_table_beside_folders_of_labels_is_not_left_out(tmp_path: Path) -> None:
+    save(tmp_path / "7/a.png", a_digit())
+    save(tmp_path / "b.png", a_digit())
+    (tmp_path / "labels.csv").write_text("b.png,3\n")
+    with pytest.raises(DataError, match="has sub-folders of labels and a"):
+        list_labelled_files(tmp_path)
+
+
 def test_pictures_below_a_label_s_folder_are_not_left_out(tmp_path: Path) -> None:
     save(tmp_path / "7/a.png", a_digit())
     save(tmp_path / "7/more/b.png", a_digit())

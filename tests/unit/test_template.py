@@ -91,6 +91,16 @@ def test_a_grid_is_one_value_a_cell(tmp_path: Path) -> None:
         ('kind = "number"\nmax = 20', 'kind = "date"\nformat = "DD.YY"', ":17: fields.1.format: "),
         (
             'kind = "number"\nmax = 20',
+            'kind = "number"\ndecimals = 1\nvalues = ["0.5", "5"]',
+            ":18: fields.1.values: '5' does not fit decimals and sign",
+        ),
+        (
+            'kind = "number"\nmax = 20',
+            'kind = "date"\nvalues = ["1.2.2026"]',
+            ":17: fields.1.values: '1.2.2026' is no date written as DD.MM.YYYY",
+        ),
+        (
+            'kind = "number"\nmax = 20',
             'kind = "date"\nmax = 2026\nformat = "DD.MM.YY"',
             ":18: fields.1.format: a year with min or max needs four digits, YYYY",
         ),

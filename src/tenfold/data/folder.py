@@ -80,7 +80,10 @@ def list_labelled_files(path: Path, subfolders: Container[str] = _DIGITS) -> lis
     """
     if not path.is_dir():
         raise DataError(f"{path}: no such folder")
-    listed = _list_subfolders(path, subfolders) or _list_csv(path)
+    listed = _list_subfolders(path, subfolders)
+    if listed and (path / "labels.csv").exists():
+        raise DataError(f"{path}: has sub-folders of labels and a labels.csv; keep one of them")
+    listed = listed or _list_csv(path)
     if not listed:
         raise DataError(f"{path}: no digits here; add sub-folders 0 … 9 of images or a labels.csv")
     return listed

@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from tenfold.errors import TenfoldError
-from tenfold.forms.dates import date_digits
+from tenfold.forms.dates import date_digits, parse_date
 from tenfold.reading.constraints import CheckDigit, Constraints
 from tenfold.untrusted import Frozen
 
@@ -116,11 +116,9 @@ class FormField(Frozen):
         least, most = self.range
         if least is not None and most is not None and least > most:
             raise ValueError(f"min: {least:g} is above max, {most:g}")
-        for value in self.values or ():
-            if self.length is not None and not re.fullmatch(rf"[0-9]{{{self.length}}}", value):
-                raise ValueError(f"values: {value!r} does not have {self.length} digits")
         if self.kind == "date":
             self._check_format()
+        self._check_values()
         try:
             Constraints(pattern=self.pattern)
         except TenfoldError as error:
@@ -134,6 +132,17 @@ class FormField(Frozen):
             raise ValueError(f"format: {error}") from error
         if "YYYY" not in parts and (self.min, self.max) != (None, None):
             raise ValueError("format: a year with min or max needs four digits, YYYY")
+
+    def _check_values(self) -> None:
+        decimals = rf"\.[0-9]{{{self.decimals}}}" if self.decimals else ""
+        number = f"{'-?' if self.sign else ''}[0-9]+{decimals}"
+        for value in self.values or ():
+            if self.length is not None and not re.fullmatch(rf"[0-9]{{{self.length}}}", value):
+                raise ValueError(f"values: {value!r} does not have {self.length} digits")
+            if self.kind == "date" and parse_date(value, self.format) != value:
+                raise ValueError(f"values: {value!r} is no date written as {self.format}")
+            if self.kind in {"number", "grid"} and not re.fullmatch(number, value):
+                raise ValueError(f"values: {value!r} does not fit decimals and sign")
 
     @property
     def range(self) -> tuple[float | None, float | None]:
