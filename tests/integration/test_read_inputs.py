@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
 
 def refuse(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     """Let a folder be closed, also to root."""
-    scandir, open_path = os.scandir, Path.open
+    scandir, stat, open_path = os.scandir, os.stat, Path.open
 
     def fault() -> PermissionError:
         return PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
@@ -33,12 +33,18 @@ def refuse(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
             raise fault()
         return scandir(path)
 
+    def state(path: Any, *arguments: Any, **more: Any) -> Any:
+        if str(path).startswith(f"{folder}{os.sep}"):
+            raise fault()
+        return stat(path, *arguments, **more)
+
     def opened(path: Path, *arguments: Any, **more: Any) -> Any:
         if path == folder:
             raise fault()
         return open_path(path, *arguments, **more)
 
     monkeypatch.setattr(os, "scandir", scan)
+    monkeypatch.setattr(os, "stat", state)
     monkeypatch.setattr(Path, "open", opened)
 
 

@@ -72,6 +72,7 @@ def test_a_table_beside_folders_of_labels_is_not_left_out(tmp_path: Path) -> Non
 def test_pictures_below_a_label_s_folder_are_not_left_out(tmp_path: Path) -> None:
     save(tmp_path / "7/a.png", a_digit())
     save(tmp_path / "7/more/b.png", a_digit())
+    save(tmp_path / "7/@eaDir/a.png", a_digit())
     with pytest.raises(DataError, match=r"7/more: has pictures too; move them into .*7$"):
         list_labelled_files(tmp_path)
 

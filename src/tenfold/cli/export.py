@@ -40,7 +40,7 @@ def export(  # noqa: PLR0913 - a command line
 
     The ONNX model takes uint8 images and gives calibrated probabilities.
     """
-    from tenfold.bundle.format import find_bundle
+    from tenfold.bundle.format import reading_files
 
     if format_ != "onnx" and (int8 or batch):
         raise TenfoldError("--int8 and --batch go with --format onnx")
@@ -49,7 +49,7 @@ def export(  # noqa: PLR0913 - a command line
     out = out or Path(f"{name}{'.int8' if int8 else ''}{_SUFFIXES[format_]}")
     if format_ == "onnx":
         _refuse_picture(out)
-        if out.exists() and out.resolve().parent == find_bundle(source).resolve():
+        if out.resolve() in [file.resolve() for file in reading_files(source)]:
             raise TenfoldError(f"--out {out}: is a file of the bundle; name another")
         result, line = _export_onnx(source, out, batch, int8=int8)
     elif format_ == "web":

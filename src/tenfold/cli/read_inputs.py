@@ -113,7 +113,8 @@ def _is_left_out(folder: Path) -> bool:
         from tenfold.forms.journal import PLAN_FILE
     else:
         from tenfold.reading.parquet import PLAN_FILE
-    return folder.name.startswith(".") or (folder / PLAN_FILE).is_file()
+    # A folder that cannot be opened has no plan, and is an error later.
+    return folder.name.startswith(".") or os.path.isfile(folder / PLAN_FILE)  # noqa: PTH113
 
 
 def _is_special(path: Path) -> bool:

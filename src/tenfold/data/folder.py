@@ -76,7 +76,8 @@ def list_labelled_files(path: Path, subfolders: Container[str] = _DIGITS) -> lis
         subfolders: their names. `none` is left out if it is not among them.
 
     Raises:
-        DataError: no folder, nothing in it, pictures in a sub-folder of another name, or a bad CSV.
+        DataError: no folder, nothing in it, pictures in a sub-folder of another name or below one
+            of a label, labels in both forms, or a bad CSV.
     """
     if not path.is_dir():
         raise DataError(f"{path}: no such folder")
@@ -106,22 +107,29 @@ def to_mnist_size(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def _list_subfolders(path: Path, names: Container[str]) -> list[LabelledFile]:
-    listed, others = [], []
+    listed = []
     for folder in sorted(child for child in path.iterdir() if child.is_dir()):
         if folder.name in names:
             listed += [
                 LabelledFile(file, folder.name, f"{folder}: labels {file.name}")
                 for file in _pictures_in(folder)
             ]
-            deeper = (child for child in folder.iterdir() if child.is_dir())
-            if too_deep := [child for child in deeper if _pictures_in(child)]:
+            if too_deep := _folders_of_pictures(folder):
                 raise DataError(f"{too_deep[0]}: has pictures too; move them into {folder}")
-        elif folder.name not in _DIGITS_AND_NONE and not is_of_system(folder):
-            with contextlib.suppress(PermissionError):  # such as lost+found
-                others += [folder] if _pictures_in(folder) else []
+    others = [f for f in _folders_of_pictures(path) if f.name not in _DIGITS_AND_NONE]
     if others and (listed or not any(path.glob("*.csv"))):
         raise DataError(f"{others[0]}: a sub-folder's name is its label: 0 … 9 or none")
     return listed
+
+
+def _folders_of_pictures(path: Path) -> list[Path]:
+    """Return the folders just below this one that have pictures, but for those of a system."""
+    found = []
+    for folder in sorted(child for child in path.iterdir() if child.is_dir()):
+        with contextlib.suppress(PermissionError):  # such as lost+found
+            if not is_of_system(folder) and _pictures_in(folder):
+                found.append(folder)
+    return found
 
 
 def _pictures_in(folder: Path) -> list[Path]:
