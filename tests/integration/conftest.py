@@ -50,6 +50,17 @@ def popen(*arguments: object) -> "subprocess.Popen[str]":
     )
 
 
+def run_here(*arguments: object) -> int:
+    """Run the command in this process; return its exit code."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("sys.argv", ["tenfold", *map(str, arguments)])
+        try:
+            cli.main()
+        except SystemExit as leaving:
+            return int(leaving.code or 0)
+    return 0
+
+
 @pytest.fixture(scope="session", autouse=True)
 def hear_ctrl_c() -> None:
     """Undo what shells do to background jobs: these tests' processes would ignore Ctrl-C."""
@@ -75,31 +86,20 @@ def start() -> Iterator[Start]:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """Train the smoke recipe once, uninterrupted, on one thread."""
     path = tmp_path_factory.mktemp("finished") / "run"
-    words = ["tenfold", "train", "smoke", "--out", str(path), "--threads", "1", "--json"]
     stdout, stderr = io.StringIO(), io.StringIO()
-    with (
-        pytest.MonkeyPatch.context() as patched,
-        contextlib.redirect_stdout(stdout),
-        contextlib.redirect_stderr(stderr),
-        contextlib.suppress(SystemExit),
-    ):
-        patched.setattr("sys.argv", words)
-        cli.main()
+    with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+        code = run_here("train", "smoke", "--out", path, "--threads", 1, "--json")
+    assert code == 0, stderr.getvalue()
     return Finished(path, stdout.getvalue(), stderr.getvalue())
 
 
 @pytest.fixture
-def tenfold(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Tenfold:
+def tenfold(capfd: pytest.CaptureFixture[str]) -> Tenfold:
     """Run the command in this process."""
 
     def run(*arguments: object) -> Ended:
         capfd.readouterr()
-        monkeypatch.setattr("sys.argv", ["tenfold", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as leaving:
-            code = int(leaving.code or 0)
+        code = run_here(*arguments)
         sys.stdout.flush()
         return Ended(code, *capfd.readouterr())
 

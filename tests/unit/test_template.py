@@ -88,6 +88,7 @@ def test_a_grid_is_one_value_a_cell(tmp_path: Path) -> None:
             'values = ["12"]',
             ":11: fields.0.values: '12' does not have 8 digits",
         ),
+        ('check = "verhoeff"', 'values = [""]', ":11: fields.0.values: '' does not have 8 digits"),
         ('kind = "number"\nmax = 20', 'kind = "date"\nformat = "DD.YY"', ":17: fields.1.format: "),
         (
             'kind = "number"\nmax = 20',

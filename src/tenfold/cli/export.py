@@ -40,17 +40,13 @@ def export(  # noqa: PLR0913 - a command line
 
     The ONNX model takes uint8 images and gives calibrated probabilities.
     """
-    from tenfold.bundle.format import reading_files
-
     if format_ != "onnx" and (int8 or batch):
         raise TenfoldError("--int8 and --batch go with --format onnx")
     folder = source.resolve()
     name = folder.parent.name if folder.name == "bundle" else folder.name
     out = out or Path(f"{name}{'.int8' if int8 else ''}{_SUFFIXES[format_]}")
     if format_ == "onnx":
-        _refuse_picture(out)
-        if out.resolve() in [file.resolve() for file in reading_files(source)]:
-            raise TenfoldError(f"--out {out}: is a file of the bundle; name another")
+        _check_out(source, out)
         result, line = _export_onnx(source, out, batch, int8=int8)
     elif format_ == "web":
         result, line = _export_web(source, out)
@@ -62,16 +58,19 @@ def export(  # noqa: PLR0913 - a command line
         console().print(line, highlight=False, soft_wrap=True)
 
 
-def _refuse_picture(out: Path) -> None:
-    """Refuse the name of a picture, which would be overwritten.
+def _check_out(source: Path, out: Path) -> None:
+    """Refuse the name of a picture or of a file of the bundle: it would be overwritten.
 
     Raises:
         TenfoldError: it is one.
     """
+    from tenfold.bundle.format import reading_files
     from tenfold.data.decoding import LISTED_SUFFIXES
 
     if out.suffix.lower() in LISTED_SUFFIXES:
         raise TenfoldError(f"--out {out}: is a picture's name; let the name end in .onnx")
+    if out.resolve() in [file.resolve() for file in reading_files(source)]:
+        raise TenfoldError(f"--out {out}: is a file of the bundle; name another")
 
 
 def _export_bundle(source: Path, out: Path) -> tuple[dict[str, Any], str]:

@@ -109,12 +109,14 @@ def _files_below(top: Path, suffixes: Collection[str]) -> list[Path]:
 
 def _is_left_out(folder: Path) -> bool:
     """Return whether a folder is hidden, or has readings or the review of forms from tenfold."""
+    if folder.name.startswith("."):
+        return True
     if folder.suffix == ".review":
         from tenfold.forms.journal import PLAN_FILE
     else:
         from tenfold.reading.parquet import PLAN_FILE
     # A folder that cannot be opened has no plan, and is an error later.
-    return folder.name.startswith(".") or os.path.isfile(folder / PLAN_FILE)  # noqa: PTH113
+    return os.path.isfile(folder / PLAN_FILE)  # noqa: PTH113
 
 
 def _is_special(path: Path) -> bool:

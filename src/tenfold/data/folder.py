@@ -107,29 +107,31 @@ def to_mnist_size(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def _list_subfolders(path: Path, names: Container[str]) -> list[LabelledFile]:
-    listed = []
-    for folder in sorted(child for child in path.iterdir() if child.is_dir()):
+    listed, others = [], []
+    for folder in _subfolders(path):
         if folder.name in names:
             listed += [
                 LabelledFile(file, folder.name, f"{folder}: labels {file.name}")
                 for file in _pictures_in(folder)
             ]
-            if too_deep := _folders_of_pictures(folder):
-                raise DataError(f"{too_deep[0]}: has pictures too; move them into {folder}")
-    others = [f for f in _folders_of_pictures(path) if f.name not in _DIGITS_AND_NONE]
+            if too_deep := next(filter(_has_pictures, _subfolders(folder)), None):
+                raise DataError(f"{too_deep}: has pictures too; move them into {folder}")
+        elif folder.name not in _DIGITS_AND_NONE and _has_pictures(folder):
+            others.append(folder)
     if others and (listed or not any(path.glob("*.csv"))):
         raise DataError(f"{others[0]}: a sub-folder's name is its label: 0 … 9 or none")
     return listed
 
 
-def _folders_of_pictures(path: Path) -> list[Path]:
-    """Return the folders just below this one that have pictures, but for those of a system."""
-    found = []
-    for folder in sorted(child for child in path.iterdir() if child.is_dir()):
-        with contextlib.suppress(PermissionError):  # such as lost+found
-            if not is_of_system(folder) and _pictures_in(folder):
-                found.append(folder)
-    return found
+def _subfolders(path: Path) -> list[Path]:
+    return sorted(child for child in path.iterdir() if child.is_dir())
+
+
+def _has_pictures(folder: Path) -> bool:
+    """Tell whether there are pictures in a folder; in one of a system or a closed one are none."""
+    with contextlib.suppress(PermissionError):  # such as lost+found
+        return not is_of_system(folder) and bool(_pictures_in(folder))
+    return False
 
 
 def _pictures_in(folder: Path) -> list[Path]:

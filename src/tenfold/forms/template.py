@@ -136,12 +136,12 @@ class FormField(Frozen):
     def _check_values(self) -> None:
         decimals = rf"\.[0-9]{{{self.decimals}}}" if self.decimals else ""
         number = f"{'-?' if self.sign else ''}[0-9]+{decimals}"
-        for value in filter(None, self.values or ()):
+        for value in self.values or ():
             if self.length is not None and not re.fullmatch(rf"[0-9]{{{self.length}}}", value):
                 raise ValueError(f"values: {value!r} does not have {self.length} digits")
-            if self.kind == "date" and parse_date(value, self.format) != value:
+            if value and self.kind == "date" and parse_date(value, self.format) != value:
                 raise ValueError(f"values: {value!r} is no date written as {self.format}")
-            if self.kind in {"number", "grid"} and not re.fullmatch(number, value):
+            if value and self.kind in {"number", "grid"} and not re.fullmatch(number, value):
                 raise ValueError(f"values: {value!r} does not fit decimals and sign")
 
     @property

@@ -70,8 +70,11 @@ def _candidates(number: Number, constraints: Constraints) -> dict[str, float]:
         (digit,) = number.digits
         shares = digit.probabilities / digit.probabilities.sum()
         least = min(read.values())  # the others are less probable
-        others = {str(k): min(float(share), least) for k, share in enumerate(shares)}
-        others = {text: p for text, p in others.items() if constraints.allow(text)}
+        others = {
+            str(k): min(float(share), least)
+            for k, share in enumerate(shares)
+            if constraints.allow(str(k))
+        }
         candidates = {text: max(p, MIN_PROBABILITY) for text, p in (others | candidates).items()}
     return candidates | {EMPTY: max(MISREAD, number.probability_of_none)}
 
